@@ -1,0 +1,3 @@
+"""The application: configuration, cohorts, simulation, training, evaluation, tracking, prediction and serving."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,83 @@
+"""What every command shares: errors as one message, progress, and tables on the terminal. Imports nothing heavy."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from features.errors import UserError
+
+EPILOG = "Research use only; not for diagnosis or treatment."
+
+
+def parser(description: str, prog: str | None = None) -> argparse.ArgumentParser:
+    """Make a parser with the options that all commands share."""
+    made = argparse.ArgumentParser(prog=prog, description=description, epilog=EPILOG)
+    made.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return made
+
+
+def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Run a command; a user's mistake ends in one message on standard error and its exit status, never in a traceback."""
+    try:
+        return command(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+@contextlib.contextmanager
+def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function (what, done, of) that draws a progress bar on standard error."""
+    if quiet:
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None, count="")
+
+        def report(what: str, done: int = 0, of: int = 0) -> None:
+            progress.update(
+                task, description=what, completed=done, total=of or None, count=f"{done}/{of}" if of else ""
+            )
+
+        yield report
+
+
+def print_table(rows: list[dict[str, Any]], title: str = "") -> None:
+    """Print records as a table: numbers with three decimals, missing ones as a dash."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for name in names:
+        table.add_column(name, justify="left" if isinstance(rows[0].get(name), str) else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in names))
+    width = None if sys.stdout.isatty() else 120
+    Console(width=width, highlight=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

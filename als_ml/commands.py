@@ -1,0 +1,235 @@
+"""The commands: each reads its arguments, calls the application and prints. Heavy libraries are imported where needed."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from als_ml.cli import print_table, progress_bar
+from als_ml.config import load_config
+from als_ml.output import check_output, write_table
+from features.errors import RequestError, examples
+from features.problems import Problem, Problems
+
+
+def train_command(arguments: argparse.Namespace) -> int:
+    """Train, track and register one model."""
+    config = load_config(Path(arguments.config), arguments.changes)
+    from als_ml.training import summary, train
+
+    with progress_bar(arguments.quiet) as progress:
+        training = train(config, progress)
+        progress("logging to MLflow", 0, 0)
+        from als_ml.tracking import log_training
+
+        logged = log_training(training)
+    if not arguments.quiet:
+        _print_problems(training.warnings)
+        _print_training(training, summary(training), logged)
+    return 0
+
+
+def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str, str]) -> None:
+    task, counts = training.task, training.labels.counts
+    print(f"\n{task.positive} v {task.negative}: {', '.join(f'{n} {name}' for name, n in counts.items())}")
+    shown = ("roc_auc", "roc_auc_low", "roc_auc_high", "average_precision", "brier", "calibration_slope")
+    names = {
+        "roc_auc_low": "95 % low",
+        "roc_auc_high": "high",
+        "average_precision": "avg precision",
+        "calibration_slope": "cal. slope",
+    }
+    rows = [{"out of fold": row["name"], **{names.get(m, m): row.get(m) for m in shown}} for row in table]
+    print_table(rows)
+    if training.best_possible:
+        share = training.best_possible[1]
+        print(
+            f"SIMULATED cohort: reached {share:.0%} of the possible (AUC - 0.5). This proves the machinery, not medicine."
+        )
+    if "assay_status_roc_auc" in training.metrics:
+        print(
+            f"AUC of assay status alone: {training.metrics['assay_status_roc_auc']:.3f} (who was tested is never an input)"
+        )
+    for row in table[1:]:
+        if row["name"].startswith("baseline") and row["roc_auc"] >= table[0]["roc_auc"]:
+            print(f"NOTE: the model does not beat the {row['name']}.")
+    model = (
+        f"models:/{logged['name']}@{logged['alias']} (version {logged['version']})"
+        if "name" in logged
+        else logged["model_uri"]
+    )
+    print(f"model {model}; run {logged['run_id']}")
+
+
+def _print_problems(problems: list[Problem]) -> None:
+    for problem in problems:
+        print(f"{problem.severity}: {problem.where}: {problem.found}. {problem.remedy}".rstrip())
+
+
+def predict_command(arguments: argparse.Namespace) -> int:
+    """Score a cohort or a feature table with each model."""
+    output = Path(arguments.output)
+    check_output(output)
+    from als_ml.tracking import load_model
+
+    with progress_bar(arguments.quiet) as progress:
+        progress("loading models", 0, 0)
+        predictors = [load_model(uri) for uri in arguments.model]
+        progress("reading", 0, 0)
+        rows, problems = _predicted(arguments, predictors)
+        progress("writing", 0, 0)
+        import pandas as pd
+
+        write_table(pd.DataFrame([_cells(row) for row in rows]), output)
+    if not arguments.quiet:
+        _print_problems(problems)
+        _print_predictions(rows, output)
+    return 0
+
+
+def _predicted(arguments: argparse.Namespace, predictors: list[Any]) -> tuple[list[dict[str, Any]], list[Problem]]:
+    drivers = not arguments.no_drivers
+    if arguments.features:
+        return _from_features(Path(arguments.features), predictors, drivers), []
+    from als_ml.cohort import read_cohort
+
+    problems = Problems()
+    cohort, described = read_cohort(Path(arguments.cohort), problems)
+    for predictor in predictors:
+        if described.variants and described.genome_build != predictor.spec.genome_build:
+            found = f"the cohort is on {described.genome_build}, the model on {predictor.spec.genome_build}"
+            raise RequestError("genome_build", found, "Give the files called on the model's build.")
+    return [row for predictor in predictors for row in predictor.predict_cohort(cohort, drivers)], problems.found
+
+
+def _from_features(path: Path, predictors: list[Any], drivers: bool) -> list[dict[str, Any]]:
+    from features.tables import read_table, require_columns
+
+    table = read_table(path)
+    require_columns(table, ["sample_id"], str(path))
+    extra = [name for name in ("genetic_cause", "not_scored") if name in table.columns]
+    kept = table.set_index("sample_id")
+    matrix = kept.drop(columns=extra)
+    rows = []
+    for predictor in predictors:
+        for row, cause in zip(
+            predictor.predict_rows(matrix, drivers), kept.get("genetic_cause", [None] * len(kept)), strict=True
+        ):
+            rows.append({**row, "genetic_cause": cause})
+    return rows
+
+
+def _cells(row: dict[str, Any]) -> dict[str, Any]:
+    """Lists and objects as JSON, for CSV cells and Parquet columns alike."""
+    nested = ("drivers", "missing_inputs", "error")
+    return {k: json.dumps(v) if k in nested and v is not None else v for k, v in row.items()}
+
+
+def _print_predictions(rows: list[dict[str, Any]], output: Path) -> None:
+    tasks = dict.fromkeys(row["task"] for row in rows)
+    table = []
+    for task in tasks:
+        own = [row for row in rows if row["task"] == task]
+        good = [row for row in own if not row["error"]]
+        classes = dict.fromkeys(row["predicted_class"] for row in good)
+        table.append(
+            {
+                "task": task,
+                "scored": len(good),
+                **{f"as {name}": sum(row["predicted_class"] == name for row in good) for name in sorted(classes)},
+                "abstained": sum(bool(row["abstained"]) for row in good),
+                "out of distribution": sum(bool(row["out_of_distribution"]) for row in good),
+                "not scored": len(own) - len(good),
+            }
+        )
+    for row in table:
+        print_table([row])
+    reasons = {row["error"]["reason"] for row in rows if row["error"]}
+    for reason in sorted(reasons):
+        print(f"not scored: {sum(bool(r['error']) and r['error']['reason'] == reason for r in rows)} rows, {reason}")
+    print(f"written: {output}. Research use only.")
+
+
+def simulate_command(arguments: argparse.Namespace) -> int:
+    """Write a made-up cohort."""
+    if arguments.patients < 1:
+        raise RequestError(f"--patients {arguments.patients}", "must be at least 1", "Give how many patients to make.")
+    from als_ml.simulation import simulate
+
+    with progress_bar(arguments.quiet) as progress:
+        made = simulate(Path(arguments.output), arguments.patients, arguments.seed, progress)
+    if not arguments.quiet:
+        print_table([{"simulated cohort": name.replace("_", " "), "value": value} for name, value in made.items()])
+        print(f"written: {arguments.output}. Made-up patients: they prove that the machinery works, not medicine.")
+    return 0
+
+
+def check_command(arguments: argparse.Namespace) -> int:
+    """Say what is in the files and what is wrong; exit 1 on errors."""
+    from als_ml.cohort import read_cohort
+    from features.errors import DataError
+
+    problems, contents = Problems(collect=True), {}
+    try:
+        cohort, _ = read_cohort(Path(arguments.cohort), problems)
+        contents = cohort_contents(cohort)
+    except DataError as error:
+        problems.error(error.where, error.found, error.remedy)
+    if arguments.json:
+        print(
+            json.dumps({"contents": contents, "problems": [problem.as_dict() for problem in problems.found]}, indent=1)
+        )
+    elif not arguments.quiet:
+        if contents:
+            print_table([{"in the files": name, "n": n} for name, n in contents.items()])
+        _print_problems(problems.found)
+        print(f"{len(problems.errors)} errors, {len(problems.found) - len(problems.errors)} warnings and notes")
+    return 1 if problems.errors else 0
+
+
+def cohort_contents(cohort: Any) -> dict[str, int]:
+    """Counts of what was read."""
+    import numpy as np
+
+    visits, genotypes = cohort.alsfrs, cohort.genotypes
+    return {
+        "patients": len(cohort),
+        "families": len(np.unique(cohort.families)),
+        "biomarker values": len(cohort.biomarkers),
+        "analytes": int(cohort.biomarkers["analyte"].nunique()),
+        "ALSFRS visits": len(visits),
+        "patients with visits": int(visits["row"].nunique()),
+        "patients with genotypes": int(np.isfinite(genotypes.assayed).any(axis=1).sum()),
+        "panel alleles carried": len(genotypes.alleles),
+        "missing genotypes": len(genotypes.no_calls),
+        "patients with repeat calls": int(cohort.repeats["row"].nunique()),
+    }
+
+
+def features_command(arguments: argparse.Namespace) -> int:
+    """Write the feature matrix of a cohort and its dictionary."""
+    output = Path(arguments.output)
+    check_output(output)
+    import pandas as pd
+
+    from als_ml.cohort import read_cohort
+    from features.genetics import genetic_cause
+    from features.rows import FeatureSpec, feature_dictionary, feature_rows
+
+    problems = Problems()
+    with progress_bar(arguments.quiet) as progress:
+        cohort, described = read_cohort(Path(arguments.cohort), problems, progress=lambda what: progress(what, 0, 0))
+        spec = FeatureSpec(landmark_days=arguments.landmark_days, genome_build=described.genome_build)
+        rows = feature_rows(cohort, spec)
+        rows.insert(0, "genetic_cause", genetic_cause(cohort, spec.genome_build))
+        dictionary = output.with_name(f"{output.stem}.dictionary.csv")
+        write_table(pd.DataFrame(feature_dictionary(spec)), dictionary)
+        write_table(rows.reset_index(), output)
+    if not arguments.quiet:
+        _print_problems(problems.found)
+        empty = [name for name in rows.columns if rows[name].isna().all()]
+        found = f"{len(rows)} patients, {rows.shape[1] - 1} features"
+        print(
+            f"written: {output} ({found}; {len(empty)} without any value: {examples(empty) or 'none'}) and {dictionary}"
+        )
+    return 0

@@ -1,0 +1,172 @@
+"""The configuration of a run: frozen pydantic models, one YAML file a run. An unknown key is refused with the nearest name.
+
+Paths are relative to the folder that the command is run in.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from features.errors import RequestError, nearest
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Features(_Part):
+    """Which features the model may see."""
+
+    blocks: tuple[Literal["genetics", "clinical", "biomarkers", "alsfrs"], ...] = (
+        "genetics",
+        "clinical",
+        "biomarkers",
+        "alsfrs",
+    )
+    columns: tuple[str, ...] = Field(default=(), description="further columns of patients: names or globs")
+    known_at: Literal["baseline"] | None = Field(
+        default=None, description="required with `columns`: nothing else dates them"
+    )
+    rare_frequency: float = Field(
+        default=0.001, gt=0, lt=1, description="population frequency from which no variant is rare (P)"
+    )
+
+    @model_validator(mode="after")
+    def _dated(self) -> "Features":
+        if self.columns and self.known_at is None:
+            raise ValueError(
+                "features.columns needs `known_at: baseline`, because a further column is dated by nothing"
+            )
+        return self
+
+
+class Label(_Part):
+    """How the label is made: by the contract's rule of the task, or from a column of patients with a threshold."""
+
+    familial_degrees: tuple[Literal["first_degree", "second_degree"], ...] = ("first_degree", "second_degree")
+    cutoff: float = Field(default=1.0, description="points lost per month from which progression is fast")
+    window_days: int = Field(default=365, gt=0)
+    min_visits: int = Field(default=3, ge=2)
+    min_span_days: int = Field(default=180, gt=0)
+    column: str | None = Field(default=None, description="a numeric column of patients to use instead")
+    above: float | None = Field(default=None, description="positive where column > above")
+    below: float | None = Field(default=None, description="positive where column < below")
+
+    @model_validator(mode="after")
+    def _one_direction(self) -> "Label":
+        if (self.column is None) == (self.above is not None or self.below is not None):
+            raise ValueError("label.column goes with exactly one of label.above and label.below")
+        if self.above is not None and self.below is not None:
+            raise ValueError("give one of label.above and label.below, not both")
+        return self
+
+
+class Model(_Part):
+    """Which estimator, with parameters that replace its defaults."""
+
+    estimator: Literal["elastic_net", "random_forest", "xgboost"] = "xgboost"
+    parameters: dict[str, float | int | str | bool | None] = {}
+
+
+class Validation(_Part):
+    """Cross-validation, stratified by label and grouped by family."""
+
+    folds: int = Field(default=5, ge=2)
+    inner_folds: int = Field(
+        default=5, ge=2, description="folds inside a training part, for calibration and conformal sets"
+    )
+    bootstrap: int = Field(default=2000, ge=0, description="family-bootstrap draws of each interval")
+    coverage: float = Field(default=0.9, gt=0.5, lt=1, description="of the label-conditional conformal sets")
+    seed: int = 1
+
+
+class Tracking(_Part):
+    """Where the run is logged."""
+
+    experiment: str = "als-ml"
+    model_name: str | None = Field(
+        default=None, description="registered name; by default als-familial or als-progression"
+    )
+    register_model: bool = True
+
+
+class Config(_Part):
+    """A whole run."""
+
+    task: Literal["familial", "progression"]
+    cohort: str
+    landmark_days: int = Field(default=90, ge=0, description="features end here, the progression label begins after it")
+    features: Features = Features()
+    label: Label = Label()
+    model: Model = Model()
+    validation: Validation = Validation()
+    tracking: Tracking = Tracking()
+    threads: int = Field(default=2, ge=1)
+
+
+def load_config(path: Path, changes: list[str] | None = None) -> Config:
+    """Read a configuration and apply `--set dotted.key=value` changes.
+
+    Raises
+    ------
+    RequestError
+        If the file is absent, no YAML, or a key or value does not fit.
+    """
+    if not path.is_file():
+        shipped = ", ".join(sorted(str(p) for p in Path("configs").glob("*.yaml"))) or "none in this folder"
+        raise RequestError(str(path), "there is no such configuration", f"Shipped ones: {shipped}.")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RequestError(str(path), f"this is no YAML ({str(error).splitlines()[0]})", "Correct the file.") from None
+    if not isinstance(content, dict):
+        raise RequestError(str(path), "this is no configuration", "Start from one of configs/*.yaml.")
+    for change in changes or []:
+        _apply(content, change)
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise RequestError(*explain(error, Config, str(path))) from None
+
+
+def _apply(content: dict[str, Any], change: str) -> None:
+    key, separator, value = change.partition("=")
+    if not separator or not key:
+        raise RequestError(
+            f"--set {change}", "this is no dotted.key=value", "For example: --set model.estimator=elastic_net"
+        )
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise RequestError(f"--set {change}", "the value is no YAML", "Quote it.") from None
+    *parents, last = key.split(".")
+    part = content
+    for parent in parents:
+        part = part.setdefault(parent, {})
+        if not isinstance(part, dict):
+            raise RequestError(f"--set {change}", f"{parent} has no keys", "Check the dotted key.")
+    part[last] = parsed
+
+
+def explain(error: ValidationError, model: type[BaseModel], where: str) -> tuple[str, str, str]:
+    """Turn pydantic's first complaint into where, what was found and what to do."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    place = f"{where}, key {'.'.join(location)}" if location else where
+    if first["type"] == "extra_forbidden":
+        return place, "this key is not known", nearest(location[-1], _keys_at(model, location[:-1]))
+    if first["type"] == "missing":
+        return place, "this key is missing", "Add it."
+    found = first["msg"].removeprefix("Value error, ")
+    shown = f"{first['input']!r}: " if not isinstance(first["input"], dict) else ""
+    return place, f"{shown}{found[:1].lower()}{found[1:]}", "Correct the value."
+
+
+def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
+    for name in location:
+        annotation = model.model_fields[name].annotation if name in model.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return list(model.model_fields)

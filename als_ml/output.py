@@ -1,0 +1,59 @@
+"""Write result files whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from features.errors import RequestError
+
+TABLE_SUFFIXES = (".parquet", ".csv")
+
+
+def check_output(path: Path, suffixes: tuple[str, ...] = TABLE_SUFFIXES) -> None:
+    """Refuse an output that could not be written, before the work begins.
+
+    Raises
+    ------
+    RequestError
+        For an unknown ending or a missing or read-only folder.
+    """
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise RequestError(
+            f"--output {path}", f"the ending {path.suffix!r} is not known", f"Use {' or '.join(suffixes)}."
+        )
+    folder = path.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise RequestError(f"--output {path}", f"the folder {folder} is absent or read-only", "Make it first.")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside the target that takes its place when the block ends well, and is removed when not."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write CSV or Parquet by the ending of the path."""
+    with whole_file(path) as temporary:
+        if path.suffix.lower() == ".parquet":
+            table.to_parquet(temporary, index=False)
+        else:
+            table.to_csv(temporary, index=False)

@@ -1,0 +1,219 @@
+"""From a cohort to prediction rows: the same code for a batch, a served request and one patient alone."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import als_ml
+from als_ml.records import read_records
+from features.catalogue import definitions_version
+from features.cohort import Cohort
+from features.dictionary import Feature
+from features.errors import DataError
+from features.genetics import genetic_cause
+from features.rows import FeatureSpec, feature_dictionary, feature_rows
+from models.fitted import Calibration, FittedModel
+from models.tasks import TASKS, out_of_scope
+
+ROW_FIELDS = (
+    "sample_id",
+    "task",
+    "probability",
+    "predicted_class",
+    "prediction_set",
+    "abstained",
+    "out_of_distribution",
+    "drivers",
+    "missing_inputs",
+    "genetic_cause",
+    "model_name",
+    "model_version",
+    "als_ml_version",
+    "definitions_version",
+    "error",
+)
+DRIVERS = 5
+RESEARCH_USE = "Research use only; not for diagnosis or treatment."
+_SCOPE = {
+    "diagnosis": ("diagnosis", "only als and als_ftd are scored", "Correct the diagnosis if it is one of these."),
+    "landmark": (
+        "landmark",
+        "the patient died, was ventilated or was lost at or before the landmark",
+        "No score is possible.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A fitted model with everything it needs to turn raw inputs into prediction rows."""
+
+    fitted: FittedModel
+    spec: FeatureSpec
+    common: frozenset[str] | None
+    model_name: str | None = None
+    model_version: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Columns of the feature matrix, in order."""
+        return [feature.name for feature in feature_dictionary(self.spec)]
+
+    def predict_cohort(self, cohort: Cohort, drivers: bool = True) -> list[dict[str, Any]]:
+        """One row a patient, in the cohort's order."""
+        rows = feature_rows(self._with_frequencies(cohort), self.spec)
+        causes = genetic_cause(cohort, self.spec.genome_build)
+        reasons = out_of_scope(cohort, TASKS[self.fitted.task], self.spec.landmark_days)
+        tofersen: np.ndarray = cohort.patients["tofersen_start_days"].to_numpy()
+        result = self.predict_rows(rows, drivers)
+        for i, row in enumerate(result):
+            row["genetic_cause"] = causes[i]
+            row["out_of_distribution"] = bool(row["out_of_distribution"] or tofersen[i] <= self.spec.landmark_days)
+            if reasons[i]:
+                _refuse(row, dict(zip(("field", "reason", "remedy"), _SCOPE[reasons[i]], strict=True)))
+        return result
+
+    def predict_rows(self, rows: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
+        """Prediction rows from a feature matrix; columns may come in any order, further ones are ignored.
+
+        Raises
+        ------
+        DataError
+            If a column of the model is missing.
+        """
+        absent = [name for name in self.names if name not in rows.columns]
+        if absent:
+            found = f"{len(absent)} of the model's {len(self.names)} columns are missing, the first is {absent[0]!r}"
+            raise DataError("features", found, "Make the table with `python -m als_ml features` of this version.")
+        X = np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
+        probability = self.fitted.probability(X)
+        sets = self.fitted.label_sets(probability)
+        outside = self.fitted.outside(X).any(axis=1)
+        explained = self._drivers(X) if drivers else [[] for _ in range(len(X))]
+        missing = self._missing(X)
+        return [
+            {
+                **self._blank(str(sample)),
+                "probability": float(probability[i]),
+                "predicted_class": self._class(probability[i]),
+                "prediction_set": sets[i],
+                "abstained": sets[i].count("|") != 0 or not sets[i],
+                "out_of_distribution": bool(outside[i]),
+                "drivers": explained[i],
+                "missing_inputs": missing[i],
+            }
+            for i, sample in enumerate(rows.index)
+        ]
+
+    def predict_records(self, records: list[Any], drivers: bool = True) -> list[dict[str, Any]]:
+        """Prediction rows from served records, each bad record in its place with its error."""
+        cohort, rows, errors = read_records(records, self.spec, self.common)
+        good = iter(self.predict_cohort(cohort, drivers)) if len(rows) else iter(())
+        return [next(good) if i not in errors else self._failed(record, errors[i]) for i, record in enumerate(records)]
+
+    def _with_frequencies(self, cohort: Cohort) -> Cohort:
+        """Rare is judged by the frequencies that the model was trained with, so that a patient alone gets the same row."""
+        return Cohort(**{**cohort.__dict__, "common": self.common})
+
+    def _class(self, probability: float) -> str:
+        task = TASKS[self.fitted.task]
+        return task.positive if probability >= self.fitted.calibration.threshold else task.negative
+
+    def _blank(self, sample_id: str | None) -> dict[str, Any]:
+        blank: dict[str, Any] = dict.fromkeys(ROW_FIELDS)
+        blank |= {"sample_id": sample_id, "task": self.fitted.task, "drivers": [], "missing_inputs": []}
+        blank |= {"model_name": self.model_name, "model_version": self.model_version}
+        return blank | {"als_ml_version": als_ml.__version__, "definitions_version": definitions_version()}
+
+    def _failed(self, record: Any, error: dict[str, str]) -> dict[str, Any]:
+        name = record.get("sample_id") if isinstance(record, dict) else None
+        return self._blank(name if isinstance(name, str) else None) | {"error": error}
+
+    def _drivers(self, X: np.ndarray) -> list[list[dict[str, Any]]]:
+        """The measured features that moved each score most."""
+        shares = np.where(np.isnan(X), 0.0, self.fitted.contributions(X))
+        order = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :DRIVERS]
+        described = feature_dictionary(self.spec)
+        return [
+            [self._driver(described[j], X[i, j], shares[i, j]) for j in order[i] if shares[i, j] != 0]
+            for i in range(len(X))
+        ]
+
+    def _driver(self, feature: Feature, value: float, share: float) -> dict[str, Any]:
+        task = TASKS[self.fitted.task]
+        towards = task.positive if share > 0 else task.negative
+        unit = "" if feature.unit in ("0/1", "as given") else f" {feature.unit}"
+        words = f"{feature.meaning}: {value:.4g}{unit}, towards {towards}"
+        return {"feature": feature.name, "value": float(value), "contribution": float(share), "text": words}
+
+    def _missing(self, X: np.ndarray) -> list[list[str]]:
+        """Unknown inputs that the model uses, the most important first."""
+        importance = np.asarray(self.fitted.calibration.importance)
+        used = [j for j in np.argsort(-importance, kind="stable") if importance[j] > 0]
+        names, unknown = self.names, np.isnan(X)
+        return [[names[j] for j in used if unknown[i, j]] for i in range(len(X))]
+
+
+def _refuse(row: dict[str, Any], error: dict[str, str]) -> None:
+    """Take the prediction out of a row and put the reason in."""
+    emptied = ("probability", "predicted_class", "prediction_set", "abstained", "out_of_distribution")
+    row |= dict.fromkeys(emptied) | {"drivers": [], "missing_inputs": [], "error": error}
+
+
+def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
+    """Write a predictor as files without a pickle: the pipeline by skops, everything else as JSON.
+
+    Returns
+    -------
+    dict
+        Name -> path, as MLflow's `artifacts` wants it.
+    """
+    import skops.io
+
+    stored = {
+        "task": predictor.fitted.task,
+        "features": {**predictor.spec.__dict__},
+        "calibration": predictor.fitted.calibration.to_json(),
+        "columns": predictor.names,
+        "common_variants": sorted(predictor.common) if predictor.common is not None else None,
+        "als_ml_version": als_ml.__version__,
+        "definitions_version": definitions_version(),
+    }
+    paths = {"pipeline": folder / "pipeline.skops", "model": folder / "model.json"}
+    skops.io.dump(predictor.fitted.pipeline, paths["pipeline"])
+    paths["model"].write_text(json.dumps(stored, indent=1, allow_nan=False))
+    return paths
+
+
+# What a pipeline of `models.estimators` holds, apart from the types that skops trusts by itself.
+TRUSTED = ("numpy.dtype", "xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "sklearn.tree._tree.Tree")
+
+
+def load_predictor(pipeline: Path, model: Path, name: str | None = None, version: str | None = None) -> Predictor:
+    """Read what `save_predictor` wrote.
+
+    Raises
+    ------
+    DataError
+        If its features are not those that this version of als-ml computes.
+    """
+    import skops.io
+
+    stored = json.loads(model.read_text())
+    spec = FeatureSpec.from_json(stored["features"])
+    common = frozenset(stored["common_variants"]) if stored["common_variants"] is not None else None
+    fitted = FittedModel(
+        stored["task"], skops.io.load(pipeline, trusted=list(TRUSTED)), Calibration.from_json(stored["calibration"])
+    )
+    predictor = Predictor(fitted, spec, common, name, version)
+    if predictor.names != stored["columns"]:
+        lost = sorted(set(stored["columns"]) ^ set(predictor.names))
+        found = (
+            f"it was trained with other features ({len(lost)} differ, the first is {lost[0] if lost else 'the order'})"
+        )
+        raise DataError(f"model {name or model}", found, f"Use als-ml {stored['als_ml_version']} or train it again.")
+    return predictor

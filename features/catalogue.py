@@ -1,0 +1,151 @@
+"""The definition tables in `features/definitions/`, read once: what a laboratory edits instead of code.
+
+Coordinates of genes are 1-based inclusive (Ensembl), those of repeat loci 0-based half-open (ExpansionHunter catalogue).
+Every row carries its source; V = verified there, R = recalled, P = a proposal of ours.
+"""
+
+import hashlib
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from features.errors import RequestError, nearest
+
+FOLDER = Path(__file__).parent / "definitions"
+BUILDS = ("GRCh37", "GRCh38")
+# The gene bounds of different annotations differ by some kb at the UTRs (dossier section 1), so the panel is padded (P).
+PADDING = 5_000
+
+
+@cache
+def definitions(name: str) -> pd.DataFrame:
+    """Read one definition table as text, empty where nothing is stated."""
+    return pd.read_csv(FOLDER / f"{name}.tsv", sep="\t", dtype=str, keep_default_na=False)
+
+
+@cache
+def definitions_version() -> str:
+    """Digest of all definition tables: 12 hexadecimal digits, the same wherever the files are the same."""
+    digest = hashlib.sha256()
+    for path in sorted(FOLDER.glob("*.tsv")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()[:12]
+
+
+def checked_build(build: str) -> str:
+    """Return the genome build, or refuse an unknown one."""
+    if build not in BUILDS:
+        raise RequestError("genome_build", f"{build!r} is no known build", nearest(build, BUILDS))
+    return build
+
+
+@cache
+def genes(build: str) -> pd.DataFrame:
+    """Genes read by default, with `start`, `end` (1-based inclusive, unpadded) on one build; index = gene symbol."""
+    table = definitions("genes")
+    table = table[table["read_by_default"] == "yes"].set_index("gene")
+    suffix = checked_build(build).lower()
+    return table.assign(start=table[f"start_{suffix}"].astype(int), end=table[f"end_{suffix}"].astype(int))
+
+
+@cache
+def gene_names() -> tuple[str, ...]:
+    """Symbols of the panel, in the order of the table."""
+    return tuple(genes("GRCh38").index)
+
+
+@cache
+def core_genes() -> tuple[str, ...]:
+    """Genes that a genetic test of ALS covers at the least (Roggenbuck 2023, doi:10.1002/acn3.51895, V)."""
+    table = definitions("genes")
+    return tuple(table.loc[table["core_test"] == "yes", "gene"])
+
+
+@cache
+def known_variants(build: str) -> pd.DataFrame:
+    """Known variants with a position on the build; index = key `chrom-pos-ref-alt`, minimal alleles."""
+    table = definitions("known_variants")
+    position = table[f"pos_{checked_build(build).lower()}"]
+    table = table[position != ""].assign(pos=position[position != ""].astype(int))
+    keys = [variant_key(*site) for site in zip(table["chrom"], table["pos"], table["ref"], table["alt"], strict=True)]
+    return table.set_index(pd.Index(keys, name="key"))
+
+
+def variant_key(chrom: str, pos: int, ref: str, alt: str) -> str:
+    """Write a variant with minimal alleles and without `chr`: shared ends are trimmed, last bases first.
+
+    >>> variant_key("chr21", 31659783, "C", "T")
+    '21-31659783-C-T'
+    >>> variant_key("12", 100, "CAAG", "CG")
+    '12-100-CAA-C'
+    """
+    ref, alt = ref.upper(), alt.upper()
+    while len(ref) > 1 and len(alt) > 1 and ref[-1] == alt[-1]:
+        ref, alt = ref[:-1], alt[:-1]
+    while len(ref) > 1 and len(alt) > 1 and ref[0] == alt[0]:
+        ref, alt, pos = ref[1:], alt[1:], pos + 1
+    return f"{plain_contig(chrom)}-{pos}-{ref}-{alt}"
+
+
+def plain_contig(name: str) -> str:
+    """Contig without `chr`, mitochondrion as MT.
+
+    >>> plain_contig("chr21"), plain_contig("X"), plain_contig("chrM")
+    ('21', 'X', 'MT')
+    """
+    plain = name[3:] if name[:3].lower() == "chr" else name
+    return "MT" if plain == "M" else plain
+
+
+def gene_at(chrom: "pd.Series[str]", pos: "pd.Series[int]", build: str) -> np.ndarray:
+    """Index into `gene_names()` of the panel gene at each site, -1 outside; the gene bounds are padded by `PADDING`.
+
+    Where two padded genes overlap, the one whose unpadded bounds hold the site wins, else the first of the panel.
+    """
+    panel = genes(build)
+    found = np.full(len(pos), -1)
+    sites, contigs = pos.to_numpy(), chrom.map(plain_contig).to_numpy()
+    for padding in (PADDING, 0):
+        for index in range(len(panel) - 1, -1, -1):
+            row = panel.iloc[index]
+            inside = (contigs == row["chrom"]) & (sites >= row["start"] - padding) & (sites <= row["end"] + padding)
+            found[inside] = index
+    return found
+
+
+@cache
+def analytes() -> pd.DataFrame:
+    """Biomarker definitions; index = analyte id; `other_units` becomes a dict unit -> factor to the canonical unit."""
+    table = definitions("biomarkers").set_index("analyte")
+    factors = [_unit_factors(unit, others) for unit, others in zip(table["unit"], table["other_units"], strict=True)]
+    bounds = table[["plausible_min", "plausible_max"]].astype(float)
+    return table.assign(factors=factors, plausible_min=bounds["plausible_min"], plausible_max=bounds["plausible_max"])
+
+
+def _unit_factors(unit: str, others: str) -> dict[str, float]:
+    pairs = [pair.split("=") for pair in others.split(";") if pair]
+    return {unit: 1.0, **{name: float(_ratio(factor)) for name, factor in pairs}}
+
+
+def _ratio(text: str) -> Fraction:
+    top, _, bottom = text.partition("/")
+    return Fraction(top) / Fraction(bottom or "1")
+
+
+@cache
+def patient_columns() -> pd.DataFrame:
+    """Columns of the patients table; index = column; `values` becomes the tuple of allowed categories."""
+    table = definitions("patients").set_index("column")
+    values = [tuple(v.split(";")) if v not in ("", "*") else () for v in table["values"]]
+    return table.assign(levels=values, min=pd.to_numeric(table["min"]), max=pd.to_numeric(table["max"]))
+
+
+@cache
+def repeat_loci() -> pd.DataFrame:
+    """Repeat loci with their thresholds in repeat units (NaN where none is stated); index = locus."""
+    table = definitions("repeats").set_index("locus")
+    numbers = ["intermediate_min", "risk_min", "expanded_min", "confirm_max"]
+    return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})

@@ -1,0 +1,58 @@
+"""The two errors a user meets. Their text is the whole message: where, what was found, what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake the user can mend. Commands print it on standard error and end with `exit_status`.
+
+    Parameters
+    ----------
+    where : str
+        File, row, column or key.
+    found : str
+        What stands there.
+    remedy : str
+        What to do next.
+    """
+
+    exit_status = 1
+
+    def __init__(self, where: str, found: str, remedy: str):
+        super().__init__(f"{where}: {found}. {remedy}")
+        self.where, self.found, self.remedy = where, found, remedy
+
+
+class DataError(UserError):
+    """The data has an error: exit status 1."""
+
+
+class RequestError(UserError):
+    """The request is wrong (configuration, path, option): exit status 2."""
+
+    exit_status = 2
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Name what is nearest to a mistyped word, as the second half of a message.
+
+    >>> nearest("landmark_day", ["landmark_days", "model"])
+    "Did you mean 'landmark_days'?"
+    >>> nearest("x", ["abc", "def"])
+    'Known: abc, def.'
+    """
+    choices = sorted(known)
+    close = difflib.get_close_matches(name, choices, n=1) or difflib.get_close_matches(name.lower(), choices, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(choices)}."
+
+
+def examples(values: Iterable[object], n: int = 3) -> str:
+    """Join the first few values for a message and count the rest.
+
+    >>> examples(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    shown = [str(value) for value in values]
+    rest = f" and {len(shown) - n} more" if len(shown) > n else ""
+    return ", ".join(shown[:n]) + rest

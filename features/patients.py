@@ -1,0 +1,76 @@
+"""The patients table: one row per sample, typed and checked by `definitions/patients.tsv` (the contract's table)."""
+
+import numpy as np
+import pandas as pd
+
+from features.alsfrs import DAYS_PER_MONTH
+from features.catalogue import patient_columns
+from features.problems import Problems
+from features.tables import categories, days, numbers, require_columns, text
+
+SCORED_DIAGNOSES = ("als", "als_ftd")
+
+
+def checked_patients(table: pd.DataFrame, where: str, problems: Problems) -> pd.DataFrame:
+    """Type every column of the contract (absent ones become unknown) and check the rows; further columns stay as they are.
+
+    Returns
+    -------
+    DataFrame
+        Row i is patient i; days and numbers are float64 (NaN unknown), categories and text object (None unknown).
+    """
+    require_columns(table, ["sample_id"], where)
+    typed = {name: _typed(table, name, where, problems) for name in patient_columns().index}
+    others = {name: column for name, column in table.items() if name not in typed}
+    patients = pd.DataFrame({**typed, **others}, index=range(len(table)))
+    patients["sample_id"] = text(table["sample_id"])
+    _check_ids(patients, where, problems)
+    _check_dates(patients, where, problems)
+    return _completed(patients)
+
+
+def _typed(table: pd.DataFrame, name: str, where: str, problems: Problems) -> np.ndarray:
+    rule = patient_columns().loc[name]
+    cell = f"{where}, column {name}"
+    numeric = rule["type"] in ("number", "days")
+    if name not in table.columns:
+        return np.full(len(table), np.nan) if numeric else np.full(len(table), None, dtype=object)
+    if rule["type"] == "number":
+        return numbers(table[name], cell, problems, rule["min"], rule["max"])
+    if rule["type"] == "days":
+        return days(table[name], cell, problems, rule["max"])
+    return categories(table[name], rule["levels"], cell, problems) if rule["levels"] else text(table[name])
+
+
+def _check_ids(patients: pd.DataFrame, where: str, problems: Problems) -> None:
+    ids = patients["sample_id"]
+    problems.reject(
+        ids.isna().to_numpy(), f"{where}, column sample_id", None, "is empty", "Give every row its sample_id."
+    )
+    twice = (ids.duplicated() & ids.notna()).to_numpy()
+    remedy = "Keep one row per sample; put what changes in time into biomarkers or alsfrs."
+    problems.reject(twice, f"{where}, column sample_id", ids.to_numpy(), "occurs more than once", remedy)
+
+
+def _check_dates(patients: pd.DataFrame, where: str, problems: Problems) -> None:
+    onset, diagnosis = patients["onset_days"].to_numpy(), patients["diagnosis_days"].to_numpy()
+    remedy = "Days are relative to the index day: onset <= diagnosis <= 0."
+    problems.reject(diagnosis < onset, f"{where}, column diagnosis_days", diagnosis, "lies before onset_days", remedy)
+    apart = np.abs((diagnosis - onset) / DAYS_PER_MONTH - patients["diagnostic_delay_months"].to_numpy()) > 1
+    cell = f"{where}, column diagnostic_delay_months"
+    remedy = "Correct one of onset_days, diagnosis_days and diagnostic_delay_months."
+    problems.reject(
+        apart, cell, patients["diagnostic_delay_months"].to_numpy(), "is more than 1 month from the days", remedy
+    )
+    for locus in ("c9orf72", "atxn2"):
+        short, long = (patients[f"{locus}_allele{i}"].to_numpy() for i in (1, 2))
+        cell = f"{where}, column {locus}_allele1"
+        problems.reject(short > long, cell, short, "is longer than allele 2", "Write the shorter allele first.")
+
+
+def _completed(patients: pd.DataFrame) -> pd.DataFrame:
+    """Fill what follows from other columns: the diagnosis (empty = als) and the diagnostic delay."""
+    delay = (patients["diagnosis_days"] - patients["onset_days"]) / DAYS_PER_MONTH
+    patients["diagnostic_delay_months"] = patients["diagnostic_delay_months"].fillna(delay)
+    patients["diagnosis"] = patients["diagnosis"].where(patients["diagnosis"].notna(), "als")
+    return patients

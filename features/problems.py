@@ -1,0 +1,69 @@
+"""What is wrong with the data: raised at once while reading, or collected by `check`."""
+
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from features.errors import DataError, examples
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One cause: where it is, what was found, how often, and what to do."""
+
+    severity: str
+    where: str
+    found: str
+    remedy: str
+    count: int = 1
+
+    def as_dict(self) -> dict[str, object]:
+        """Give the fields for JSON."""
+        return asdict(self)
+
+
+@dataclass
+class Problems:
+    """Collects problems; unless `collect` is set, the first error is raised as a DataError instead."""
+
+    collect: bool = False
+    found: list[Problem] = field(default_factory=list)
+
+    def error(self, where: str, found: str, remedy: str, count: int = 1) -> None:
+        """Note an error, or raise it."""
+        if not self.collect:
+            raise DataError(where, found, remedy)
+        self.found.append(Problem("error", where, found, remedy, count))
+
+    def warn(self, where: str, found: str, remedy: str, count: int = 1) -> None:
+        """Note something that does not stop the reading."""
+        self.found.append(Problem("warning", where, found, remedy, count))
+
+    def note(self, where: str, found: str, remedy: str = "", count: int = 1) -> None:
+        """Note a plain fact, such as a count."""
+        self.found.append(Problem("note", where, found, remedy, count))
+
+    def reject(self, bad: np.ndarray, where: str, values: "np.ndarray | None", what: str, remedy: str) -> None:
+        """Note an error for the table rows flagged in `bad`; the message names the first line and counts the others."""
+        self._flag("error", bad, where, values, what, remedy)
+
+    def question(self, bad: np.ndarray, where: str, values: "np.ndarray | None", what: str, remedy: str) -> None:
+        """Note a warning for the table rows flagged in `bad`."""
+        self._flag("warning", bad, where, values, what, remedy)
+
+    def _flag(
+        self, severity: str, bad: np.ndarray, where: str, values: "np.ndarray | None", what: str, remedy: str
+    ) -> None:
+        lines = np.flatnonzero(bad)
+        if not len(lines):
+            return
+        shown = "" if values is None else f"{examples(dict.fromkeys(repr(str(v)) for v in values[lines[:50]]))} "
+        more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+        report = self.error if severity == "error" else self.warn
+        # Line 1 of a table file is its header.
+        report(f"{where}, line {lines[0] + 2}{more}", f"{shown}{what}", remedy, len(lines))
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The errors among them."""
+        return [problem for problem in self.found if problem.severity == "error"]

@@ -1,0 +1,135 @@
+"""The one path from a patient to a row: training, batch prediction and serving all call `feature_rows`."""
+
+import fnmatch
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.biomarkers import biomarker_dictionary, biomarker_features
+from features.catalogue import patient_columns
+from features.clinical import clinical_dictionary, clinical_features, is_one_of
+from features.cohort import Cohort
+from features.dictionary import Feature
+from features.errors import DataError, RequestError, nearest
+from features.genetics import genetic_dictionary, genetic_features
+from features.visits import alsfrs_dictionary, alsfrs_features
+
+BLOCKS = ("genetics", "clinical", "biomarkers", "alsfrs")
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Which features a model sees; stored with it.
+
+    `columns` are further numeric columns of the patients table, `levels` further categorical ones with their known values.
+    """
+
+    blocks: tuple[str, ...] = BLOCKS
+    landmark_days: int = 90
+    genome_build: str = "GRCh38"
+    columns: tuple[str, ...] = ()
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "FeatureSpec":
+        """Rebuild what `dataclasses.asdict` and JSON made lists of."""
+        levels = {name: tuple(values) for name, values in stored["levels"].items()}
+        return cls(
+            **{**stored, "blocks": tuple(stored["blocks"]), "columns": tuple(stored["columns"]), "levels": levels}
+        )
+
+
+def feature_dictionary(spec: FeatureSpec) -> list[Feature]:
+    """One entry a column of `feature_rows`, in its order."""
+    described = {
+        "genetics": genetic_dictionary,
+        "clinical": clinical_dictionary,
+        "biomarkers": biomarker_dictionary,
+        "alsfrs": alsfrs_dictionary,
+    }
+    own = [feature for block in BLOCKS if block in spec.blocks for feature in described[block]()]
+    source = "patients table, known at baseline by the configuration"
+    further = [Feature(name, "columns", "as given", f"column {name}", source) for name in spec.columns]
+    levels = [
+        Feature(f"{name}={level}", "columns", "0/1", f"column {name} is {level}", source)
+        for name, values in spec.levels.items()
+        for level in values
+    ]
+    return own + further + levels
+
+
+def feature_rows(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
+    """Compute the feature matrix of a cohort.
+
+    Returns
+    -------
+    DataFrame (n, p)
+        float32, NaN where unknown; index = sample_id; columns as in `feature_dictionary(spec)`.
+    """
+    values: dict[str, np.ndarray] = {}
+    if "genetics" in spec.blocks:
+        values |= genetic_features(cohort, spec.genome_build)
+    if "clinical" in spec.blocks:
+        values |= clinical_features(cohort, spec.landmark_days)
+    if "biomarkers" in spec.blocks:
+        values |= biomarker_features(cohort, spec.landmark_days)
+    if "alsfrs" in spec.blocks:
+        values |= alsfrs_features(cohort, spec.landmark_days)
+    values |= _further_columns(cohort.patients, spec)
+    names = [feature.name for feature in feature_dictionary(spec)]
+    matrix = np.empty((len(cohort), len(names)), dtype=np.float32)
+    for i, name in enumerate(names):
+        matrix[:, i] = values[name]
+    return pd.DataFrame(matrix, columns=names, index=pd.Index(cohort.patients["sample_id"], name="sample_id"))
+
+
+def _further_columns(patients: pd.DataFrame, spec: FeatureSpec) -> dict[str, np.ndarray]:
+    absent = [name for name in (*spec.columns, *spec.levels) if name not in patients.columns]
+    if absent:
+        remedy = f"{nearest(absent[0], patients.columns)} The model was trained with this column."
+        raise DataError("patients", f"{len(absent)} columns are missing, the first is {absent[0]!r}", remedy)
+    values = {}
+    for name in spec.columns:
+        numeric = pd.to_numeric(patients[name], errors="coerce").to_numpy(dtype=float)
+        broken = np.flatnonzero(np.isnan(numeric) & patients[name].notna().to_numpy())
+        if len(broken):
+            where = f"patients, column {name}, line {broken[0] + 2}"
+            raise DataError(where, "the model takes a number here and a text was found", "Write a plain number.")
+        values[name] = numeric
+    for name, levels in spec.levels.items():
+        values |= {f"{name}={level}": is_one_of(patients[name].astype(object), (level,)) for level in levels}
+    return values
+
+
+def with_columns(spec: FeatureSpec, patients: pd.DataFrame, patterns: list[str], never: set[str]) -> FeatureSpec:
+    """Resolve the names and globs of further columns; a glob skips what may be no feature, a plain name is refused.
+
+    Parameters
+    ----------
+    never : set of str
+        Columns that the label comes from.
+
+    Raises
+    ------
+    RequestError
+        If a plain name is absent, is the label, or has its own meaning in the contract.
+    """
+    chosen: list[str] = []
+    contract = set(patient_columns().index)
+    for pattern in patterns:
+        matched = [name for name in patients.columns if fnmatch.fnmatchcase(name, pattern)]
+        if not matched:
+            raise RequestError(f"features.columns {pattern!r}", "matches no column", nearest(pattern, patients.columns))
+        if pattern in matched and pattern in never | contract:
+            why = "is what the label is made of" if pattern in never else "has its own meaning in the patients table"
+            raise RequestError(f"features.columns {pattern!r}", why, "Remove it from features.columns.")
+        chosen += [name for name in matched if name not in never | contract and name not in chosen]
+    numeric = [
+        name
+        for name in chosen
+        if pd.to_numeric(patients[name], errors="coerce").notna().sum() == patients[name].notna().sum()
+    ]
+    levels = {name: tuple(sorted(map(str, patients[name].dropna().unique()))) for name in chosen if name not in numeric}
+    return replace(spec, columns=tuple(numeric), levels=levels)

@@ -1,0 +1,1 @@
+"""The two questions: estimators, pipelines, calibration, uncertainty and explanation. Definitions, never weights."""

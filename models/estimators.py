@@ -1,0 +1,90 @@
+"""The estimators by name, as scikit-learn pipelines over one matrix with missing values.
+
+Every estimator imputes inside its pipeline or takes NaN natively. A task that must not learn from missingness (see
+`models.tasks.Task`) has its trees fitted on donor-filled data, where an unknown value is a random draw from the observed
+ones of its column and so cannot be told from them; at prediction an unknown value is the training mean. A linear model
+with mean imputation cannot single out an unknown value, so it needs no donors.
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from xgboost import XGBClassifier
+
+from features.errors import RequestError, nearest
+
+# Defaults chosen on simulated cohorts; each can be replaced under `model.parameters`.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "elastic_net": {"C": 0.05, "l1_ratio": 0.5, "max_iter": 2000, "tol": 1e-3},
+    "random_forest": {"n_estimators": 500, "min_samples_leaf": 5, "max_features": 0.3},
+    "xgboost": {
+        "n_estimators": 300,
+        "learning_rate": 0.03,
+        "max_depth": 3,
+        "min_child_weight": 5,
+        "subsample": 0.7,
+        "colsample_bytree": 0.5,
+        "reg_lambda": 5.0,
+    },
+}
+TREES = ("random_forest", "xgboost")
+
+
+def make_pipeline(name: str, parameters: dict[str, Any], seed: int, threads: int, learns_missingness: bool) -> Pipeline:
+    """Build an unfitted pipeline.
+
+    Parameters
+    ----------
+    name : str
+        elastic_net, random_forest or xgboost.
+    parameters : dict
+        Replace the defaults; an unknown one is refused.
+    learns_missingness : bool
+        Whether trees see NaN as it is.
+
+    Raises
+    ------
+    RequestError
+        For an unknown parameter.
+    """
+    estimator = _ESTIMATORS[name](seed, threads)
+    settings = {**DEFAULTS[name], **parameters}
+    unknown = [key for key in settings if key not in estimator.get_params()]
+    if unknown:
+        remedy = nearest(unknown[0], estimator.get_params())
+        raise RequestError(f"model.parameters.{unknown[0]}", f"{name} has no such parameter", remedy)
+    estimator.set_params(**settings)
+    imputer = SimpleImputer(strategy="mean", keep_empty_features=True)
+    if name == "elastic_net":
+        return Pipeline([("impute", imputer), ("scale", StandardScaler()), ("model", estimator)])
+    return Pipeline([("model", estimator)] if learns_missingness else [("impute", imputer), ("model", estimator)])
+
+
+_ESTIMATORS: dict[str, Any] = {
+    "elastic_net": lambda seed, threads: LogisticRegression(solver="saga", random_state=seed),
+    "random_forest": lambda seed, threads: RandomForestClassifier(random_state=seed, n_jobs=threads),
+    "xgboost": lambda seed, threads: XGBClassifier(random_state=seed, n_jobs=threads, tree_method="hist"),
+}
+
+
+def fit(pipeline: Pipeline, X: np.ndarray, y: np.ndarray, seed: int, learns_missingness: bool) -> Pipeline:
+    """Fit a pipeline on an (n, p) matrix and 0/1 labels."""
+    tree = not isinstance(pipeline[-1], LogisticRegression)
+    if tree and not learns_missingness:
+        X = donor_filled(X, np.random.default_rng(seed))
+    return pipeline.fit(X if tree else X.astype(np.float64), y.astype(int))
+
+
+def donor_filled(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Replace each unknown value by a random observed value of its column; a column never observed becomes 0."""
+    filled = X.copy()
+    for j in range(X.shape[1]):
+        unknown = np.isnan(X[:, j])
+        observed = X[~unknown, j]
+        filled[unknown, j] = rng.choice(observed, unknown.sum()) if len(observed) else 0.0
+    return filled

@@ -1,0 +1,107 @@
+"""Scores and their explanation, the same to the last bit for one row and for a million.
+
+A score is in log-odds. Trees hold the promise by themselves; `X @ coef` does not (about half of the rows differ in the
+last bit between one row and a batch), so linear scores are summed row by row on C-contiguous float64.
+"""
+
+import numpy as np
+import xgboost
+from scipy.special import expit, logit
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from xgboost import XGBClassifier
+
+# Forest votes of 0 and 1 have no log-odds; they are held this far from the ends.
+_VOTE_MARGIN = 1e-3
+
+
+def raw_score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
+    """Log-odds of the positive class for an (n, p) matrix, before calibration."""
+    model = pipeline[-1]
+    if isinstance(model, LogisticRegression):
+        return np.asarray(_linear_terms(pipeline, X).sum(axis=1) + float(model.intercept_[0]))
+    X = _imputed(pipeline, X)
+    if isinstance(model, XGBClassifier):
+        booster = model.get_booster()
+        booster.set_param({"nthread": 1})
+        return np.asarray(booster.inplace_predict(X, predict_type="margin", validate_features=False), dtype=np.float64)
+    model.n_jobs = 1
+    return np.asarray(logit(np.clip(model.predict_proba(X)[:, 1], _VOTE_MARGIN, 1 - _VOTE_MARGIN)))
+
+
+def contributions(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
+    """Contribution of each feature to the score, (n, p), positive = towards the positive class.
+
+    Log-odds: coefficient x standardised value for a linear model, exact TreeSHAP for XGBoost. Share of votes: change along
+    the decision paths for a random forest (Saabas 2014).
+    """
+    model = pipeline[-1]
+    if isinstance(model, LogisticRegression):
+        return _linear_terms(pipeline, X)
+    X = _imputed(pipeline, X)
+    if isinstance(model, XGBClassifier):
+        booster = model.get_booster()
+        booster.set_param({"nthread": 1})
+        return np.asarray(booster.predict(xgboost.DMatrix(X, nthread=1), pred_contribs=True)[:, :-1], dtype=np.float64)
+    return _path_contributions(model, X)
+
+
+def _linear_terms(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
+    imputer, scaler, model = (pipeline.named_steps[name] for name in ("impute", "scale", "model"))
+    values = np.ascontiguousarray(X, dtype=np.float64)
+    values = np.where(np.isnan(values), imputer.statistics_, values)
+    return np.ascontiguousarray((values - scaler.mean_) / scaler.scale_ * model.coef_[0])
+
+
+def _imputed(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
+    X = np.ascontiguousarray(X, dtype=np.float32)
+    if "impute" not in pipeline.named_steps:
+        return X
+    return np.where(np.isnan(X), pipeline.named_steps["impute"].statistics_.astype(np.float32), X)
+
+
+def _path_contributions(forest: RandomForestClassifier, X: np.ndarray) -> np.ndarray:
+    paths, _ = forest.decision_path(X)
+    change, feature = [], []
+    for tree in (estimator.tree_ for estimator in forest.estimators_):
+        value = tree.value[:, 0, 1] / tree.value[:, 0, :].sum(axis=1)
+        parent = np.full(tree.node_count, -1)
+        split = np.flatnonzero(tree.children_left >= 0)
+        parent[tree.children_left[split]], parent[tree.children_right[split]] = split, split
+        change.append(np.where(parent >= 0, value - value[parent], 0.0))
+        feature.append(np.where(parent >= 0, tree.feature[parent], 0))
+    weights = paths.multiply(np.concatenate(change)).tocoo()
+    total = np.zeros((len(X), X.shape[1]))
+    np.add.at(total, (weights.row, np.concatenate(feature)[weights.col]), weights.data)
+    return total / len(forest.estimators_)
+
+
+def calibrated(score: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+    """Probability of the positive class from a score: Platt's sigmoid."""
+    return np.asarray(expit(slope * score + intercept))
+
+
+def fit_sigmoid(score: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept of Platt's sigmoid from out-of-fold scores; a negative slope means no signal and becomes 0."""
+    model = LogisticRegression(C=np.inf, max_iter=1000).fit(score.reshape(-1, 1), y.astype(int))
+    if model.coef_[0, 0] <= 0:
+        return 0.0, float(logit(y.mean()))
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+def conformal_limits(probability: np.ndarray, y: np.ndarray, coverage: float) -> tuple[float, float]:
+    """Label-conditional conformal limits: a label is in the set where 1 - P(label) is at most its limit.
+
+    Returns
+    -------
+    (negative, positive) : float
+        The ceil((n + 1) coverage)-th smallest of 1 - P(label) among the n patients of the label, 1 where n is too small.
+        Vovk 2012, "Conditional validity of inductive conformal predictors".
+    """
+    return _limit(probability[y == 0], coverage), _limit(1 - probability[y == 1], coverage)
+
+
+def _limit(nonconformity: np.ndarray, coverage: float) -> float:
+    rank = int(np.ceil((len(nonconformity) + 1) * coverage))
+    return float(np.sort(nonconformity)[rank - 1]) if rank <= len(nonconformity) else 1.0

@@ -1,0 +1,138 @@
+"""The two questions, and how a cohort answers them in its labels."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from features.alsfrs import BRANCHES, SlopeRule, progression
+from features.cohort import Cohort
+from features.errors import DataError
+from features.patients import SCORED_DIAGNOSES
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question with a positive and a negative answer.
+
+    `learns_missingness` says whether an estimator may learn from what was not measured. For the familial question it may
+    not: centres test familial cases first, so who was tested gives the label away (contract, section Labels).
+    """
+
+    name: str
+    positive: str
+    negative: str
+    learns_missingness: bool
+
+    @property
+    def model_name(self) -> str:
+        """Registered name."""
+        return f"als-{self.name}"
+
+
+FAMILIAL = Task("familial", "familial", "sporadic", learns_missingness=False)
+PROGRESSION = Task("progression", "fast", "slow", learns_missingness=True)
+TASKS = {task.name: task for task in (FAMILIAL, PROGRESSION)}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Per patient `y` (1 positive, 0 negative, NaN unlabelled), the count of each branch, and the columns it came from."""
+
+    y: np.ndarray
+    counts: dict[str, int]
+    sources: set[str] = field(default_factory=set)
+    by_event: np.ndarray | None = None
+
+    @property
+    def usable(self) -> np.ndarray:
+        """Indices of the labelled patients."""
+        return np.flatnonzero(np.isfinite(self.y))
+
+
+def scored(cohort: Cohort) -> np.ndarray:
+    """Which patients are trained or scored by default: als and als_ftd."""
+    return cohort.patients["diagnosis"].isin(SCORED_DIAGNOSES).to_numpy()
+
+
+def familial_labels(cohort: Cohort, degrees: tuple[str, ...]) -> Labels:
+    """Reported family history of ALS, from the pedigree only, never from the genotype."""
+    history = cohort.patients["family_history"]
+    y = np.select([history.isin(degrees).to_numpy(), (history == "none").to_numpy()], [1.0, 0.0], np.nan)
+    return _labelled(cohort, y, {"family_history"})
+
+
+def progression_labels(cohort: Cohort, rule: SlopeRule) -> Labels:
+    """Fast or slow after the landmark (contract, section Labels), with the count of each branch."""
+    visits, patients = cohort.alsfrs, cohort.patients
+    revised = (visits["scale"] == "alsfrs_r").to_numpy()
+    row, day, total = (visits[name].to_numpy()[revised] for name in ("row", "days", "total"))
+    found = progression(
+        row, day, total, event_days(patients), last_seen_days(patients), natural_until_days(patients), rule
+    )
+    keep = scored(cohort)
+    counts = {name: int(((found.branch == i) & keep).sum()) for i, name in enumerate(BRANCHES)}
+    y = np.where(keep, found.label, np.nan)
+    return Labels(y, counts | _class_counts(y), {"alsfrs"}, (found.branch == BRANCHES.index("fast_by_event")) & keep)
+
+
+def column_labels(cohort: Cohort, column: str, above: float | None, below: float | None) -> Labels:
+    """A label from a numeric column of patients and a threshold.
+
+    Raises
+    ------
+    DataError
+        If the column is absent or no number.
+    """
+    if column not in cohort.patients.columns:
+        raise DataError(
+            "patients", f"the label's column {column!r} is missing", "Correct label.column in the configuration."
+        )
+    text = cohort.patients[column]
+    value = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float)
+    broken = np.flatnonzero(np.isnan(value) & text.notna().to_numpy())
+    if len(broken):
+        raise DataError(
+            f"patients, column {column}, line {broken[0] + 2}", "a label must be a number", "Correct the cell."
+        )
+    positive = value > above if above is not None else value < (below if below is not None else np.nan)
+    return _labelled(cohort, np.where(np.isnan(value), np.nan, positive.astype(float)), {column})
+
+
+def out_of_scope(cohort: Cohort, task: Task, landmark_days: int) -> np.ndarray:
+    """Reason why a patient is not scored, empty where it is: another diagnosis, or an event before the landmark."""
+    other = ~scored(cohort)
+    gone = np.zeros(len(cohort), dtype=bool)
+    if task is PROGRESSION:
+        gone = (event_days(cohort.patients) <= landmark_days) | (last_seen_days(cohort.patients) <= landmark_days)
+    return np.select([other, gone], ["diagnosis", "landmark"], "").astype(object)
+
+
+def event_days(patients: pd.DataFrame) -> np.ndarray:
+    """First day of death, tracheostomy or NIV >= 23 h/day; inf where none is recorded."""
+    columns = patients[["death_days", "tracheostomy_days", "niv_23h_days"]].to_numpy(dtype=float)
+    return np.where(np.isnan(columns), np.inf, columns).min(axis=1)
+
+
+def last_seen_days(patients: pd.DataFrame) -> np.ndarray:
+    """Day of last contact; inf where none is recorded."""
+    return patients["last_contact_days"].fillna(np.inf).to_numpy(dtype=float)
+
+
+def natural_until_days(patients: pd.DataFrame) -> np.ndarray:
+    """Start of tofersen or a trial drug; inf where none is recorded. Later visits do not show the natural course."""
+    columns = patients[["tofersen_start_days", "trial_drug_start_days"]].to_numpy(dtype=float)
+    return np.where(np.isnan(columns), np.inf, columns).min(axis=1)
+
+
+def _labelled(cohort: Cohort, y: np.ndarray, sources: set[str]) -> Labels:
+    y = np.where(scored(cohort), y, np.nan)
+    return Labels(y, _class_counts(y), sources)
+
+
+def _class_counts(y: np.ndarray) -> dict[str, int]:
+    return {
+        "positive": int((y == 1).sum()),
+        "negative": int((y == 0).sum()),
+        "unlabelled_total": int(np.isnan(y).sum()),
+    }
