@@ -1,10 +1,44 @@
 # Every target sets itself up from a bare Python >= 3.11: a virtual environment with the locked dependencies.
 PYTHON ?= python3
-UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := data/demo
+
+# The installer, pinned. Hashes in this order: Linux x86-64 (glibc, musl), Linux arm64 (old, new glibc), macOS arm64, macOS x86-64;
+# elsewhere, or where it cannot be had, pip does the same work more slowly.
+UV_VERSION := 0.13.9
+UV_HASHES := \
+  d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19 \
+  2c45530751517d6c3bbc69a19473f6effe47cce047bede01ffd8af7ea7b36b25 \
+  5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe \
+  ecb6028d79dc96fbeafffe5c8af62a7099487ebc05a701e76714eebcffd06375 \
+  66c512266d633bef48384a1f53003f41f2a8e7b36fe6e7fbfd3e0fd52d96fa63 \
+  c16ed11e013557536b3e60065f1b912f6407bd6518e041b961e23ef9e6b4fbf5
+UV_PINNED := uv==$(UV_VERSION) $(addprefix --hash=sha256:,$(UV_HASHES))
+
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+  echo "als-ml needs Python 3.11 or newer, and '$(PYTHON) --version' says: $$({ $(PYTHON) --version; } 2>&1 | head -n 1)." \
+    "Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }; \
+  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+  echo "$(PYTHON) has no venv or no pip, so it cannot make $(VENV); on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+GET_UV = echo "$(UV_PINNED)" | $(PIP) install --require-hashes --no-deps --only-binary :all: -r /dev/stdin
+
+# uv reads none of pip's configuration, so hand it over; what is set for uv itself comes first.
+TELL_UV = settings=$$($(BIN)/python -m pip config list 2>/dev/null); \
+  pip_says() { printf '%s\n' "$$settings" | sed -n "s/^[^=]*\.$$1='\(.*\)'$$/\1/p" | sed -n '1{s/\\n/ /g;p;}'; }; \
+  tell() { if [ -n "$$2" ]; then eval "export $$1=\"\$${$$1:-\$$2}\""; fi; }; \
+  tell UV_DEFAULT_INDEX "$$(pip_says index-url)"; \
+  tell UV_INSECURE_HOST "$$(pip_says trusted-host)"; \
+  tell SSL_CERT_FILE "$$(pip_says cert)"
+# For installing only: hashes decide what may come in, so every source may offer every package, as with pip.
+TELL_UV_MORE = tell UV_INDEX "$$(pip_says extra-index-url)"; \
+  tell UV_FIND_LINKS "$$(pip_says find-links | tr -s ' ' ,)"; \
+  tell UV_INDEX_STRATEGY unsafe-best-match
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test bench lint format lock clean
@@ -15,23 +49,25 @@ help:
 	@echo "make test    run the tests"
 	@echo "make bench   measure speed and the share of the possible"
 	@echo "make lint    ruff and mypy"
-	@echo "make lock    renew requirements.lock"
-	@echo "make clean   remove the environment, caches and everything the demo made"
+	@echo "make format  let ruff repair what it can"
+	@echo "make lock    make requirements.lock from pyproject.toml, keeping the versions that still fit"
+	@echo "make clean   remove the environment, caches, data/demo and the local MLflow store"
 
 setup: $(STAMP)
 
+# The stamp goes first and comes back last: without it an installation was interrupted, and starts from an empty environment.
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "als-ml needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@rm -f $(STAMP)
-	@echo "setting up $(VENV) (once)"
-	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@touch $(STAMP)
+	@$(CHECK_PYTHON)
+	@if test -f $@ && $(BIN)/python -c '' 2>/dev/null; then rm -f $@; echo "bringing $(VENV) up to date"; \
+	else echo "setting up $(VENV) (once)"; rm -f $@; $(PYTHON) -m venv --clear $(VENV); fi
+	@$(GET_UV) || echo "uv $(UV_VERSION) cannot be had here: pip installs instead, which takes minutes" >&2
+	@$(TELL_UV); $(TELL_UV_MORE); \
+	if test -x $(BIN)/uv && $(UV_INSTALL) --require-hashes --no-deps -r requirements.lock; then :; \
+	else $(PIP) install --require-hashes --no-deps -r requirements.lock; fi
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
 
-$(DEMO)/cohort.yaml: $(STAMP)
+$(DEMO)/cohort.yaml: $(wildcard als_ml/simulate/*.py) | $(STAMP)
 	@$(BIN)/python -m als_ml simulate --patients 800 --seed 1 --output $(DEMO)
 
 demo: $(STAMP) $(DEMO)/cohort.yaml
@@ -45,6 +81,7 @@ demo: $(STAMP) $(DEMO)/cohort.yaml
 	@echo "  $(DEMO)/predictions.csv  one row a patient and task"
 	@echo "  $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db     runs, curves, models"
 	@echo "  $(BIN)/python -m als_ml --help                               the other commands"
+	@echo "  README.md                                                    what it all means"
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n 2 -q
@@ -61,10 +98,14 @@ format: $(STAMP)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: $(STAMP)
-	@$(BIN)/uv pip compile --quiet pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 \
-	  --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+# Needs uv alone, not the environment, which may be the very thing that the lock is to repair.
+lock:
+	@$(CHECK_PYTHON)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(GET_UV) || { echo "make lock needs uv $(UV_VERSION), which cannot be had here" >&2; exit 1; }
+	@$(TELL_UV); $(BIN)/uv pip compile --quiet pyproject.toml --group dev --generate-hashes --universal \
+	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 
 clean:
 	rm -rf $(VENV) $(DEMO) mlflow.db mlruns .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -154,7 +154,7 @@ def simulate_command(arguments: argparse.Namespace) -> int:
     """Write a made-up cohort."""
     if arguments.patients < 1:
         raise RequestError(f"--patients {arguments.patients}", "must be at least 1", "Give how many patients to make.")
-    from als_ml.simulation import simulate
+    from als_ml.simulate import simulate
 
     with progress_bar(arguments.quiet) as progress:
         made = simulate(Path(arguments.output), arguments.patients, arguments.seed, progress)

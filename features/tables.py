@@ -1,6 +1,6 @@
 """Read CSV, TSV, Parquet and Excel tables as text and turn their columns into numbers, categories and dates.
 
-An empty cell, NA, N/A, NaN, null or None means unknown. Nothing else is taken for missing: any other text where a number
+An empty cell, NA, N/A, NaN or null means unknown (`none` is a category). Nothing else is taken for missing: any other text where a number
 belongs is an error with its line.
 """
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 from features.errors import DataError, nearest
 from features.problems import Problems
 
-MISSING = frozenset(["", "na", "n/a", "nan", "null", "none", "<na>"])
+MISSING = frozenset(["", "na", "n/a", "nan", "null", "<na>"])
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -1,0 +1,109 @@
+"""A made-up cohort with known truth, written as the files a centre has. It proves machinery, not medicine."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from als_ml.simulate import files
+from als_ml.simulate.course import draw_course, draw_future
+from als_ml.simulate.genetics import CAUSES, draw_genome, draw_people, draw_repeats
+from als_ml.simulate.oracle import familial_best, progression_best
+from als_ml.simulate.panel import draw_panel
+from features.errors import RequestError
+
+_MADE_BY_US = ("cohort.yaml", "truth.csv", "README.txt")
+
+
+def simulate(
+    folder: Path, patients: int = 800, seed: int = 1, progress: Callable[[str, int, int], None] = lambda *_: None
+) -> dict[str, Any]:
+    """Simulate a cohort and write it, whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        To be made; an earlier simulated cohort there is replaced.
+    patients : int
+        How many.
+    seed : int
+        Same seed, same cohort.
+
+    Returns
+    -------
+    dict
+        Counts and the ROC AUC of the best possible score on both tasks.
+
+    Raises
+    ------
+    RequestError
+        If the folder holds anything but an earlier simulated cohort, or cannot be written.
+    """
+    _check_folder(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        made = _write(temporary, patients, np.random.default_rng(seed), progress)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return made
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"--output {folder}", "it is a file", "Give a folder.")
+    if folder.is_dir() and any(folder.iterdir()) and not all((folder / name).is_file() for name in _MADE_BY_US):
+        raise RequestError(f"--output {folder}", "the folder is not empty and holds no simulated cohort", "Give another one.")
+
+
+def _write(folder: Path, n: int, rng: np.random.Generator, progress: Callable[[str, int, int], None]) -> dict[str, Any]:
+    progress("drawing families, genomes and courses", 0, 4)
+    people = draw_people(n, rng)
+    genome, repeats = draw_genome(people, rng), draw_repeats(people, rng)
+    course = draw_course(people, genome, repeats, rng)
+    panel, future = draw_panel(people, course, rng), draw_future(course.future, course.loss, rng)
+    ids = np.array([f"DEMO-{i:05d}" for i in range(1, n + 1)], dtype=object)
+    progress("writing tables", 1, 4)
+    patients = files.patients_table(ids, people, repeats, course, future, rng)
+    tables = {"patients": patients, "alsfrs": files.alsfrs_table(ids, people, course, future, rng)}
+    tables["biomarkers"] = files.biomarker_table(ids, people, course, panel, rng)
+    progress("best possible scores", 2, 4)
+    best = {"familial": familial_best(people, genome, repeats)}
+    best["progression"] = progression_best(people, genome, repeats, course, panel, rng)
+    labels = _labels(patients, course, future)
+    truth = files.truth_table(ids, labels, best, np.array(CAUSES)[people.cause], np.exp(course.future))
+    files.write_cohort(folder, ids, {**tables, "truth": truth})
+    progress("writing variants", 3, 4)
+    files.write_variants(folder / "variants.vcf.gz", ids, genome, people, rng)
+    files.write_frequencies(folder / "frequencies.vcf.gz", genome)
+    files.write_repeats(folder / "repeats.vcf.gz", ids, repeats)
+    return _summary(n, labels, best, patients)
+
+
+def _labels(patients: Any, course: Any, future: Any) -> dict[str, np.ndarray]:
+    """The labels by the contract's rules; NaN where there is none."""
+    scored = patients["diagnosis"].isin(["als", "als_ftd"]).to_numpy()
+    history = patients["family_history"].to_numpy()
+    familial = np.select([np.isin(history, ["first_degree", "second_degree"]), history == "none"], [1.0, 0.0], np.nan)
+    reached = np.isinf(course.early_event) & np.isinf(course.early_lost)
+    fast = np.where(reached, future.label(), np.nan)
+    return {"familial": np.where(scored, familial, np.nan), "progression": np.where(scored, fast, np.nan)}
+
+
+def _summary(n: int, labels: dict[str, np.ndarray], best: dict[str, Any], patients: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {"patients": n, "families": n - int((patients["family_id"] != "").sum()) + patients.loc[patients["family_id"] != "", "family_id"].nunique()}
+    for task, y in labels.items():
+        known = np.isfinite(y)
+        positive = {"familial": "familial", "progression": "fast"}[task]
+        made[f"{positive} of {int(known.sum())} labelled"] = int(y[known].sum())
+        if 0 < y[known].sum() < known.sum():
+            made[f"best possible ROC AUC, {task}"] = float(roc_auc_score(y[known], best[task].p[known]))
+    return made

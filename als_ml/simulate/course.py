@@ -1,0 +1,149 @@
+"""The course of the disease: rates before and after the index day, visits, events and drop-out.
+
+True loss at index L0 = past rate x months from onset; after it the loss grows by the future rate. A visit's total is
+48 - loss plus noise, rounded. Items are ancillary: given the totals and the onset site they say nothing more.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from als_ml.simulate import constants as c
+from als_ml.simulate.genetics import CAUSES, Genome, People, Repeats
+from features.alsfrs import DAYS_PER_MONTH, SlopeRule, progression
+
+RULE = SlopeRule()
+HORIZON = int(np.ceil(c.LAST_VISIT / DAYS_PER_MONTH)) + 1
+
+
+@dataclass
+class Course:
+    """Arrays of n: true rates (ln points/month), months from onset, true loss at index, early visit and its two totals."""
+
+    shift: np.ndarray
+    past: np.ndarray
+    future: np.ndarray
+    months: np.ndarray
+    loss: np.ndarray
+    early_day: np.ndarray
+    early_totals: np.ndarray
+    early_event: np.ndarray
+    early_lost: np.ndarray
+
+
+def rate_shift(people: People, genome: Genome, c9orf72: np.ndarray, atxn2: np.ndarray) -> np.ndarray:
+    """Shift of the ln rate by what is known of a patient."""
+    s = c.SHIFTS
+    shift = s["bulbar"] * (people.onset_site == "bulbar") + s["age_decade"] * (people.age - c.MEAN_AGE) / 10
+    shift = shift + s["ftd"] * people.ftd + s["unc13a_cc"] * (genome.unc13a == 2) + s["ala5val"] * genome.ala5val
+    return shift + s["c9orf72"] * c9orf72 + s["atxn2"] * atxn2
+
+
+def draw_course(people: People, genome: Genome, repeats: Repeats, rng: np.random.Generator) -> Course:
+    """Draw rates, the loss at index, the two visits up to the landmark, and events and drop-out before it."""
+    n = len(people.family)
+    shift = rate_shift(people, genome, people.cause == CAUSES.index("C9orf72"), repeats.atxn2_true)
+    past = rng.normal(np.log(c.PAST_MEDIAN) + shift, c.PAST_SD)
+    future = rng.normal(future_mean(past, shift), c.FUTURE_SD)
+    median, slope, sd = c.DISEASE_MONTHS
+    months = np.exp(rng.normal(np.log(median) + slope * (past - np.log(c.PAST_MEDIAN)), sd)).clip(2, 240)
+    months = np.round(months * DAYS_PER_MONTH) / DAYS_PER_MONTH
+    loss = np.minimum(np.exp(past) * months, c.LARGEST_LOSS)
+    day = rng.integers(c.EARLY_VISIT[0], c.EARLY_VISIT[1] + 1, n).astype(float)
+    day[rng.random(n) < c.MISSED_VISIT] = np.nan
+    true = np.column_stack([loss, loss + np.exp(future) * np.nan_to_num(day) / DAYS_PER_MONTH])
+    totals = np.where(np.isnan(np.column_stack([np.zeros(n), day])), np.nan, noisy_total(true, rng))
+    event, lost = (_early_day(monthly_hazard(figures, future, loss), rng) for figures in (c.EVENT_HAZARD, c.DROP_OUT))
+    return Course(shift, past, future, months, loss, day, totals, event, lost)
+
+
+def future_mean(past: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Mean ln future rate, given the ln past rate and the covariates."""
+    return c.FUTURE_LOG_MEAN + c.SHIFT_LASTS * shift + c.FUTURE_ON_PAST * (past - np.log(c.PAST_MEDIAN) - shift)
+
+
+def noisy_total(loss: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Total of a visit: rounded, 0-48."""
+    return np.clip(np.round(48 - loss + rng.normal(0, c.VISIT_SD, loss.shape)), 0, 48)
+
+
+def monthly_hazard(figures: tuple[float, float, float], rate: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """Hazard in each month after index, (n, HORIZON), for ln rates and losses at index."""
+    level, on_rate, on_loss = figures
+    month = np.arange(HORIZON)
+    later = np.minimum(loss[:, None] + np.exp(rate)[:, None] * month, 48.0)
+    return np.exp(level + on_rate * rate[:, None] + on_loss * later)
+
+
+@dataclass
+class Future:
+    """What happens after the landmark, for n patients: visits (n, k) with NaN where missed, day of event and of drop-out."""
+
+    days: np.ndarray
+    totals: np.ndarray
+    event_days: np.ndarray
+    lost_days: np.ndarray
+
+    def label(self) -> np.ndarray:
+        """The label by the contract's rule: 1 fast, 0 slow, NaN none."""
+        n, k = self.days.shape
+        row = np.repeat(np.arange(n), k)
+        natural = np.full(n, np.inf)
+        day = self.days.ravel()
+        kept = np.isfinite(day)
+        seen = np.full(n, np.inf)
+        return progression(row[kept], day[kept], self.totals.ravel()[kept], self.event_days, seen, natural, RULE).label
+
+
+def draw_future(rate: np.ndarray, loss: np.ndarray, rng: np.random.Generator) -> Future:
+    """Draw visits, event and drop-out after the landmark for patients who reached it."""
+    n = len(rate)
+    event = _first_day(monthly_hazard(c.EVENT_HAZARD, rate, loss), rng)
+    lost = _first_day(monthly_hazard(c.DROP_OUT, rate, loss), rng)
+    planned = np.arange(c.FIRST_LATE_VISIT, c.LAST_VISIT, c.VISIT_EVERY)
+    days = np.round(planned + rng.uniform(-c.VISIT_JITTER, c.VISIT_JITTER, (n, len(planned))))
+    absent = (rng.random(days.shape) < c.MISSED_VISIT) | (days >= np.minimum(event, lost)[:, None])
+    totals = noisy_total(loss[:, None] + np.exp(rate)[:, None] * days / DAYS_PER_MONTH, rng)
+    # An event after the patient was lost is not known to the centre.
+    return Future(np.where(absent, np.nan, days), totals, np.where(event < lost, event, np.inf), lost)
+
+
+def _first_day(hazard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Day of the first event after the landmark by monthly hazards; inf if none within the horizon."""
+    from_month = _early_months()
+    cumulative = np.cumsum(hazard[:, from_month:], axis=1)
+    threshold = rng.exponential(size=(len(hazard), 1))
+    month = (cumulative < threshold).sum(axis=1)
+    day = np.floor((from_month + month + rng.random(len(hazard))) * DAYS_PER_MONTH)
+    return np.where(month < cumulative.shape[1], day, np.inf)
+
+
+def _early_day(hazard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Day of a first event at or before the landmark, inf if there is none."""
+    months = _early_months()
+    cumulative = np.cumsum(hazard[:, :months], axis=1)
+    month = (cumulative < rng.exponential(size=(len(hazard), 1))).sum(axis=1)
+    day = np.minimum(np.floor((month + rng.random(len(hazard))) * DAYS_PER_MONTH) + 1, RULE.landmark_days)
+    return np.where(month < months, day, np.inf)
+
+
+def _early_months() -> int:
+    return int(RULE.landmark_days / DAYS_PER_MONTH) + 1
+
+
+def log_survival_to_landmark(rate: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """Log probability to reach the landmark without event or drop-out."""
+    total = monthly_hazard(c.EVENT_HAZARD, rate, loss) + monthly_hazard(c.DROP_OUT, rate, loss)
+    return -total[:, : _early_months()].sum(axis=1)
+
+
+def draw_items(totals: np.ndarray, onset_site: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Split totals (n, k) into 12 items (n, k, 12): each patient loses the 48 points in an order drawn by onset site."""
+    n, item = len(totals), np.repeat(np.arange(12), 4)
+    domain = item // 3
+    first = {"bulbar": 0, "upper_limb": 1, "lower_limb": 2, "axial": 2, "respiratory": 3}
+    weight = np.array([[4.0 if domain[t] == first[s] else (0.5 if domain[t] == 3 else 1.0) for t in range(48)] for s in first])
+    codes = np.array([list(first).index(str(s)) for s in onset_site])
+    rank = np.argsort(np.argsort(rng.exponential(size=(n, 48)) / weight[codes], axis=1), axis=1)
+    lost = rank[:, None, :] < (48 - np.nan_to_num(totals, nan=48.0))[:, :, None]
+    return 4 - lost.reshape(n, totals.shape[1], 12, 4).sum(axis=3)

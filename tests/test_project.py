@@ -1,0 +1,197 @@
+"""Rules that hold over the whole repository: who imports whom, what files may name, what the lock pins, what help loads."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# What a file may import of ours. A name that is no key here is not ours.
+MAY_IMPORT = {
+    "features": {"features"},
+    "models": {"features", "models"},
+    "als_ml": {"als_ml", "features", "models"},
+    "train": {"als_ml"},
+    "predict": {"als_ml"},
+}
+OURS = {*MAY_IMPORT, "tests", "benchmarks"}
+PACKAGES = ["als_ml", "features", "models"]
+SOURCES = sorted(
+    str(path.relative_to(ROOT))
+    for path in [*(file for package in PACKAGES for file in (ROOT / package).rglob("*.py")), *ROOT.glob("*.py")]
+)
+
+
+def imported(source: str) -> Iterator[tuple[int, str]]:
+    """Yield line and full name of every module that a source imports by an absolute name, wherever it stands."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.lineno, str(node.module)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {"import_module", "__import__"}:
+            yield from ((node.lineno, str(arg.value)) for arg in node.args[:1] if isinstance(arg, ast.Constant))
+
+
+def uphill(source: str, importer: str) -> list[str]:
+    """Tell the imports of ours that `importer`, a package or a script of ours, may not make."""
+    allowed = MAY_IMPORT[importer]
+    return [
+        f"line {line}: {name}"
+        for line, name in imported(source)
+        if name.split(".")[0] in OURS and name.split(".")[0] not in allowed
+    ]
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_imports_only_go_downhill(path: str) -> None:
+    importer = path.removesuffix(".py").split(os.sep)[0]
+    assert importer in MAY_IMPORT, f"{path} is a new script: say in MAY_IMPORT what it may import"
+    wrong = uphill((ROOT / path).read_text(encoding="utf-8"), importer)
+    assert not wrong, f"{path} imports uphill (als_ml -> models -> features): {wrong}"
+
+
+def test_every_package_was_looked_at() -> None:
+    assert {path.removesuffix(".py").split(os.sep)[0] for path in SOURCES} >= MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize(
+    ("source", "importer", "expected"),
+    [
+        ("import models", "features", ["line 1: models"]),
+        ("def f():\n    from als_ml.config import load", "models", ["line 2: als_ml.config"]),
+        ("import importlib\nimportlib.import_module('models.tasks')", "features", ["line 2: models.tasks"]),
+        ("import tests.helpers, benchmarks", "als_ml", ["line 1: tests.helpers", "line 1: benchmarks"]),
+        ("from features.errors import UserError", "train", ["line 1: features.errors"]),
+        ("from . import models\nimport modelsmith\nfrom features import rows", "models", []),
+    ],
+)
+def test_uphill_imports_are_found_wherever_they_stand(source: str, importer: str, expected: list[str]) -> None:
+    assert uphill(source, importer) == expected
+
+
+# Written in pieces, since this file is tracked too.
+REGISTRIES = [
+    "py" + "pi.org",
+    "python" + "hosted.org",
+    "ana" + "conda.org",
+    "pytorch" + ".org/whl",
+    "py" + "pi.nvidia.com",
+    "npm" + "js.org",
+]
+HERE_ONLY = re.compile(
+    "|".join(re.escape(host) for host in REGISTRIES) + r"|(?<![\w.~})-])/(?:work|root|tmp|home|Users)/[\w.]", re.IGNORECASE
+)
+
+
+def tracked_files() -> list[str]:
+    """List the files tracked by git; skip where this is no checkout."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: no list of tracked files")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_tracked_file_names_a_registry_or_a_path_of_one_machine() -> None:
+    found = []
+    for name in tracked_files():
+        content = (ROOT / name).read_bytes()
+        if b"\0" not in content:
+            lines = content.decode("utf-8", errors="replace").splitlines()
+            found += [f"{name}:{number}: {line.strip()[:100]}" for number, line in enumerate(lines, 1) if HERE_ONLY.search(line)]
+    assert not found, "a host or path that other machines lack:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("text", ["--index-url https://" + REGISTRIES[0] + "/simple", "open('/" + "work/x.vcf')", "at /" + "tmp/x"])
+def test_a_host_or_path_of_one_machine_is_recognised(text: str) -> None:
+    assert HERE_ONLY.search(text)
+
+
+@pytest.mark.parametrize("text", ["data/work/x.vcf", "https://example.org/home/x", "{folder}/tmp/x", "/dev/stdin", "../root/x"])
+def test_other_paths_pass(text: str) -> None:
+    assert not HERE_ONLY.search(text)
+
+
+def locked() -> dict[Requirement, list[str]]:
+    """Read requirements.lock: each requirement with its options."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
+    split = [re.split(r"\s+(?=--)", line) for line in lines if line and not line.startswith("#")]
+    return {Requirement(requirement): options for requirement, *options in split}
+
+
+def test_every_locked_requirement_is_pinned_with_hashes() -> None:
+    pins = locked()
+    assert len(pins) > 50
+    for requirement, options in pins.items():
+        assert re.fullmatch(r"==[\w.+!]+", str(requirement.specifier)), f"not pinned: {requirement}"
+        assert requirement.url is None, f"names a host: {requirement}"
+        assert options, f"no hash: {requirement}"
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", option) for option in options), f"{requirement}: {options}"
+
+
+def declared() -> list[str]:
+    """List what pyproject.toml asks for, with what a build without isolation needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    return [*groups, *project["build-system"]["requires"], "editables"]
+
+
+@pytest.mark.parametrize("wanted", sorted(set(declared())))
+def test_the_lock_keeps_up_with_pyproject(wanted: str) -> None:
+    asked = Requirement(wanted)
+    pins = [pin for pin in locked() if canonicalize_name(pin.name) == canonicalize_name(asked.name)]
+    assert pins, f"requirements.lock lacks {asked.name}: run make lock"
+    for pin in pins:
+        version = str(pin.specifier).removeprefix("==")
+        assert asked.specifier.contains(version, prereleases=True), f"locked {version}, wanted {wanted}: run make lock"
+
+
+OLD = """case "$1" in --version) echo Python 3.9.18;; *) exit 1;; esac"""
+WITHOUT_VENV = """case "$2" in *ensurepip*) exit 1;; esac"""
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+@pytest.mark.parametrize(
+    ("python", "says"),
+    [
+        (OLD, "als-ml needs Python 3.11 or newer, and './python --version' says: Python 3.9.18."),
+        (WITHOUT_VENV, "./python has no venv or no pip"),
+    ],
+    ids=["old", "without-venv"],
+)
+def test_make_refuses_a_python_that_cannot_do(tmp_path: Path, python: str, says: str) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "python").write_text(f"#!/bin/sh\n{python}\n")
+    (tmp_path / "python").chmod(0o755)
+    made = subprocess.run(["make", "test", "PYTHON=./python"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert made.returncode == 2
+    assert made.stderr.startswith(says)
+    assert not (tmp_path / ".venv").exists()
+
+
+HEAVY = {"numpy", "pandas", "scipy", "sklearn", "mlflow", "xgboost", "matplotlib", "pysam", "pyarrow", "skops"}
+
+
+@pytest.mark.parametrize("command", [["-m", "als_ml"], ["train.py"], ["predict.py"]], ids=" ".join)
+def test_help_loads_nothing_heavy(command: list[str]) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-X", "importtime", *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert shown.returncode == 0, shown.stderr[-2000:]
+    assert shown.stdout.startswith("usage:")
+    timed = [line.split("|")[-1].strip() for line in shown.stderr.splitlines() if line.startswith("import time:")]
+    assert "argparse" in timed, "python -X importtime printed something else than it used to"
+    heavy = sorted({name.split(".")[0] for name in timed} & HEAVY)
+    assert not heavy, f"{' '.join(command)} --help imports {heavy}: import them inside the function that needs them"
