@@ -90,7 +90,8 @@ REGISTRIES = [
     "npm" + "js.org",
 ]
 HERE_ONLY = re.compile(
-    "|".join(re.escape(host) for host in REGISTRIES) + r"|(?<![\w.~})-])/(?:work|root|tmp|home|Users)/[\w.]", re.IGNORECASE
+    "|".join(re.escape(host) for host in REGISTRIES) + r"|(?<![\w.~})-])/(?:work|root|tmp|home|Users)/[\w.]",
+    re.IGNORECASE,
 )
 
 
@@ -108,16 +109,24 @@ def test_no_tracked_file_names_a_registry_or_a_path_of_one_machine() -> None:
         content = (ROOT / name).read_bytes()
         if b"\0" not in content:
             lines = content.decode("utf-8", errors="replace").splitlines()
-            found += [f"{name}:{number}: {line.strip()[:100]}" for number, line in enumerate(lines, 1) if HERE_ONLY.search(line)]
+            found += [
+                f"{name}:{number}: {line.strip()[:100]}"
+                for number, line in enumerate(lines, 1)
+                if HERE_ONLY.search(line)
+            ]
     assert not found, "a host or path that other machines lack:\n" + "\n".join(found)
 
 
-@pytest.mark.parametrize("text", ["--index-url https://" + REGISTRIES[0] + "/simple", "open('/" + "work/x.vcf')", "at /" + "tmp/x"])
+@pytest.mark.parametrize(
+    "text", ["--index-url https://" + REGISTRIES[0] + "/simple", "open('/" + "work/x.vcf')", "at /" + "tmp/x"]
+)
 def test_a_host_or_path_of_one_machine_is_recognised(text: str) -> None:
     assert HERE_ONLY.search(text)
 
 
-@pytest.mark.parametrize("text", ["data/work/x.vcf", "https://example.org/home/x", "{folder}/tmp/x", "/dev/stdin", "../root/x"])
+@pytest.mark.parametrize(
+    "text", ["data/work/x.vcf", "https://example.org/home/x", "{folder}/tmp/x", "/dev/stdin", "../root/x"]
+)
 def test_other_paths_pass(text: str) -> None:
     assert not HERE_ONLY.search(text)
 
@@ -137,7 +146,9 @@ def test_every_locked_requirement_is_pinned_with_hashes() -> None:
         assert re.fullmatch(r"==[\w.+!]+", str(requirement.specifier)), f"not pinned: {requirement}"
         assert requirement.url is None, f"names a host: {requirement}"
         assert options, f"no hash: {requirement}"
-        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", option) for option in options), f"{requirement}: {options}"
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", option) for option in options), (
+            f"{requirement}: {options}"
+        )
 
 
 def declared() -> list[str]:
@@ -175,7 +186,9 @@ def test_make_refuses_a_python_that_cannot_do(tmp_path: Path, python: str, says:
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "python").write_text(f"#!/bin/sh\n{python}\n")
     (tmp_path / "python").chmod(0o755)
-    made = subprocess.run(["make", "test", "PYTHON=./python"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        ["make", "test", "PYTHON=./python"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert made.returncode == 2
     assert made.stderr.startswith(says)
     assert not (tmp_path / ".venv").exists()

@@ -61,7 +61,9 @@ def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise RequestError(f"--output {folder}", "it is a file", "Give a folder.")
     if folder.is_dir() and any(folder.iterdir()) and not all((folder / name).is_file() for name in _MADE_BY_US):
-        raise RequestError(f"--output {folder}", "the folder is not empty and holds no simulated cohort", "Give another one.")
+        raise RequestError(
+            f"--output {folder}", "the folder is not empty and holds no simulated cohort", "Give another one."
+        )
 
 
 def _write(folder: Path, n: int, rng: np.random.Generator, progress: Callable[[str, int, int], None]) -> dict[str, Any]:
@@ -99,7 +101,12 @@ def _labels(patients: Any, course: Any, future: Any) -> dict[str, np.ndarray]:
 
 
 def _summary(n: int, labels: dict[str, np.ndarray], best: dict[str, Any], patients: Any) -> dict[str, Any]:
-    made: dict[str, Any] = {"patients": n, "families": n - int((patients["family_id"] != "").sum()) + patients.loc[patients["family_id"] != "", "family_id"].nunique()}
+    made: dict[str, Any] = {
+        "patients": n,
+        "families": n
+        - int((patients["family_id"] != "").sum())
+        + patients.loc[patients["family_id"] != "", "family_id"].nunique(),
+    }
     for task, y in labels.items():
         known = np.isfinite(y)
         positive = {"familial": "familial", "progression": "fast"}[task]

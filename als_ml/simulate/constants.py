@@ -77,7 +77,14 @@ LAB_TESTED = {True: 0.80, False: 0.35}  # C9orf72 tested by the laboratory, by r
 
 # --- Alleles -------------------------------------------------------------------------------------------------------
 UNC13A_C = 0.438  # frequency of rs12608932 C in ALS: PMID 40135631 (V)
-TABLE_FREQUENCY = {"risk": 2e-3, "modifier": 0.36, "benign": 4e-3, "other_disease": 3e-4, "vus": 3e-4, "causal_recessive": 1e-3}
+TABLE_FREQUENCY = {
+    "risk": 2e-3,
+    "modifier": 0.36,
+    "benign": 4e-3,
+    "other_disease": 3e-4,
+    "vus": 3e-4,
+    "causal_recessive": 1e-3,
+}
 # (P; heterozygous carriers of recessive rows in anyone)
 RARE_SITES, RARE_FREQUENCY = 6, 5e-4  # made-up sites a gene (P)
 COMMON_SITES, COMMON_RANGE = 3, (0.05, 0.5)  # made-up sites a gene (P)
@@ -90,10 +97,22 @@ FUTURE_ON_PAST = 0.28  # slope of ln future rate on ln past rate (P)
 FUTURE_SD = 0.72  # of ln future rate, given the past (P)
 # Shifts of ln rate; directions: bulbar HR 1.68, age HR 1.04 a year, C9orf72 HR 1.6, ATXN2 HR 3.6, UNC13A CC, FTD (V);
 # p.Ala5Val declines 4 times as fast as all SOD1: Bali 2017 (V). Sizes on the rate (P).
-SHIFTS = {"bulbar": 0.30, "age_decade": 0.10, "ftd": 0.25, "c9orf72": 0.25, "atxn2": 0.35, "unc13a_cc": 0.15, "ala5val": 1.2}
+SHIFTS = {
+    "bulbar": 0.30,
+    "age_decade": 0.10,
+    "ftd": 0.25,
+    "c9orf72": 0.25,
+    "atxn2": 0.35,
+    "unc13a_cc": 0.15,
+    "ala5val": 1.2,
+}
 SHIFT_LASTS = 0.6  # share of a covariate's shift that the future rate keeps (P)
 MEAN_AGE = 62.0
-DISEASE_MONTHS = (15.0, -0.35, 0.45)  # median at the past median rate; slope on ln rate; ln SD. Delay ~12 months (V), rest (P)
+DISEASE_MONTHS = (
+    15.0,
+    -0.35,
+    0.45,
+)  # median at the past median rate; slope on ln rate; ln SD. Delay ~12 months (V), rest (P)
 VISIT_SD = 1.6  # points, of a visit's total around the true course (P)
 LARGEST_LOSS = 44.0  # points at index (P)
 FIRST_LATE_VISIT, VISIT_EVERY, VISIT_JITTER, LAST_VISIT = 125.0, 91.0, 10.0, 520.0  # days (P)

@@ -142,7 +142,9 @@ def draw_items(totals: np.ndarray, onset_site: np.ndarray, rng: np.random.Genera
     n, item = len(totals), np.repeat(np.arange(12), 4)
     domain = item // 3
     first = {"bulbar": 0, "upper_limb": 1, "lower_limb": 2, "axial": 2, "respiratory": 3}
-    weight = np.array([[4.0 if domain[t] == first[s] else (0.5 if domain[t] == 3 else 1.0) for t in range(48)] for s in first])
+    weight = np.array(
+        [[4.0 if domain[t] == first[s] else (0.5 if domain[t] == 3 else 1.0) for t in range(48)] for s in first]
+    )
     codes = np.array([list(first).index(str(s)) for s in onset_site])
     rank = np.argsort(np.argsort(rng.exponential(size=(n, 48)) / weight[codes], axis=1), axis=1)
     lost = rank[:, None, :] < (48 - np.nan_to_num(totals, nan=48.0))[:, :, None]

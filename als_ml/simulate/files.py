@@ -47,7 +47,9 @@ def patients_table(
     diagnosis = np.round(onset * (1 - rng.beta(6, 2, n))).astype(int)
     degree = np.where(rng.random(n) < c.SECOND_DEGREE, "second_degree", "first_degree")
     other = rng.random(n)
-    vague = np.where(other < c.WIDER_HISTORY, "wider", np.where(other < c.WIDER_HISTORY + c.UNKNOWN_HISTORY, "unknown", ""))
+    vague = np.where(
+        other < c.WIDER_HISTORY, "wider", np.where(other < c.WIDER_HISTORY + c.UNKNOWN_HISTORY, "unknown", "")
+    )
     history = np.where(vague != "", vague, np.where(people.familial, degree, "none"))
     mimic = rng.random(n) < c.OTHER_DIAGNOSIS
     diagnosis_name = np.where(people.ftd, "als_ftd", "als").astype(object)
@@ -55,27 +57,31 @@ def patients_table(
     riluzole = rng.random(n) < c.RILUZOLE
     tested = repeats.lab != ""
     reason = np.where(people.familial, "family_history", np.where(people.age < 45, "young_onset", "all_comers"))
-    table = pd.DataFrame({
-        "sample_id": ids,
-        "family_id": _family_ids(people.family, rng),
-        "site": people.site,
-        "diagnosis": diagnosis_name,
-        "sex": np.where(people.female, "female", "male"),
-        "ancestry": rng.choice(list(c.ANCESTRY), n, p=list(c.ANCESTRY.values())),
-        "age_at_onset": people.age,
-        "onset_days": onset,
-        "diagnosis_days": diagnosis,
-        "onset_site": people.onset_site,
-        "el_escorial": rng.choice(list(c.EL_ESCORIAL), n, p=list(c.EL_ESCORIAL.values())),
-        "ftd": np.where(people.ftd, "yes", "no"),
-        "family_history": history,
-        "genetic_test_reason": np.where(tested, reason, ""),
-        "c9orf72_status": np.where(tested, repeats.lab, "not_tested"),
-        "c9orf72_method": repeats.lab_method,
-        "riluzole": np.where(riluzole, "yes", "no"),
-        "riluzole_start_days": np.where(riluzole, np.minimum(diagnosis + rng.integers(0, 120, n), 60).astype(float), np.nan),
-        "consent_genetic_return": np.where(rng.random(n) < 0.7, "yes", "no"),
-    })
+    table = pd.DataFrame(
+        {
+            "sample_id": ids,
+            "family_id": _family_ids(people.family, rng),
+            "site": people.site,
+            "diagnosis": diagnosis_name,
+            "sex": np.where(people.female, "female", "male"),
+            "ancestry": rng.choice(list(c.ANCESTRY), n, p=list(c.ANCESTRY.values())),
+            "age_at_onset": people.age,
+            "onset_days": onset,
+            "diagnosis_days": diagnosis,
+            "onset_site": people.onset_site,
+            "el_escorial": rng.choice(list(c.EL_ESCORIAL), n, p=list(c.EL_ESCORIAL.values())),
+            "ftd": np.where(people.ftd, "yes", "no"),
+            "family_history": history,
+            "genetic_test_reason": np.where(tested, reason, ""),
+            "c9orf72_status": np.where(tested, repeats.lab, "not_tested"),
+            "c9orf72_method": repeats.lab_method,
+            "riluzole": np.where(riluzole, "yes", "no"),
+            "riluzole_start_days": np.where(
+                riluzole, np.minimum(diagnosis + rng.integers(0, 120, n), 60).astype(float), np.nan
+            ),
+            "consent_genetic_return": np.where(rng.random(n) < 0.7, "yes", "no"),
+        }
+    )
     for name, days in outcome_days(course, future, rng).items():
         table[name] = days
     return _whole_days(table)
@@ -84,7 +90,11 @@ def patients_table(
 def outcome_days(course: Course, future: Future, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Day and kind of the event, and last contact of those lost before the landmark or at drop-out."""
     early = np.minimum(course.early_event, course.early_lost)
-    event = np.where(np.isfinite(early), np.where(course.early_event <= course.early_lost, course.early_event, np.inf), future.event_days)
+    event = np.where(
+        np.isfinite(early),
+        np.where(course.early_event <= course.early_lost, course.early_event, np.inf),
+        future.event_days,
+    )
     kind = rng.choice(list(c.EVENT_KINDS), len(event), p=list(c.EVENT_KINDS.values()))
     days = {name: np.where((kind == name) & np.isfinite(event), event, np.nan) for name in c.EVENT_KINDS}
     lost = np.where(np.isfinite(early), course.early_lost, future.lost_days)
@@ -103,7 +113,9 @@ def _whole_days(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype({name: "Int64" for name in names})
 
 
-def alsfrs_table(ids: np.ndarray, people: People, course: Course, future: Future, rng: np.random.Generator) -> pd.DataFrame:
+def alsfrs_table(
+    ids: np.ndarray, people: People, course: Course, future: Future, rng: np.random.Generator
+) -> pd.DataFrame:
     """Visits by item, none after an event or after the patient was lost."""
     n = len(ids)
     days = np.column_stack([np.zeros(n), course.early_day, future.days])
@@ -119,7 +131,9 @@ def alsfrs_table(ids: np.ndarray, people: People, course: Course, future: Future
     return table
 
 
-def biomarker_table(ids: np.ndarray, people: People, course: Course, panel: Panel, rng: np.random.Generator) -> pd.DataFrame:
+def biomarker_table(
+    ids: np.ndarray, people: People, course: Course, panel: Panel, rng: np.random.Generator
+) -> pd.DataFrame:
     """Long table with the units and assays of each site; values under a limit are written as `<limit`."""
     ella = np.isin(people.site, c.ELLA_SITES)
     later = rng.integers(100, 400, len(ids))
@@ -144,7 +158,15 @@ def biomarker_table(ids: np.ndarray, people: People, course: Course, panel: Pane
 def _measured(
     ids: np.ndarray, analyte: str, unit: str, matrix: str, assay: np.ndarray, days: np.ndarray, values: np.ndarray
 ) -> pd.DataFrame:
-    columns = {"sample_id": ids, "analyte": analyte, "value": values, "unit": unit, "matrix": matrix, "assay": assay, "days": days}
+    columns = {
+        "sample_id": ids,
+        "analyte": analyte,
+        "value": values,
+        "unit": unit,
+        "matrix": matrix,
+        "assay": assay,
+        "days": days,
+    }
     return pd.DataFrame(columns)
 
 
@@ -157,18 +179,26 @@ def _at_site(part: pd.DataFrame, si: np.ndarray) -> pd.DataFrame:
     return part.assign(unit=np.where(si, unit, part["unit"]), value=np.where(si, part["value"] * factor, part["value"]))
 
 
-def truth_table(ids: np.ndarray, labels: dict[str, np.ndarray], best: dict[str, Best], cause: np.ndarray, rate: np.ndarray) -> pd.DataFrame:
+def truth_table(
+    ids: np.ndarray, labels: dict[str, np.ndarray], best: dict[str, Best], cause: np.ndarray, rate: np.ndarray
+) -> pd.DataFrame:
     """Labels, best possible probabilities with their Monte-Carlo error, and the latents."""
     table = pd.DataFrame({"sample_id": ids})
     for task in ("familial", "progression"):
         table[task] = pd.array(labels[task], dtype="Int64")
-        table[f"p_{task}"], table[f"p_{task}_se"], table[f"p_{task}_latent"] = best[task].p, best[task].se, best[task].latent
+        table[f"p_{task}"], table[f"p_{task}_se"], table[f"p_{task}_latent"] = (
+            best[task].p,
+            best[task].se,
+            best[task].latent,
+        )
     return table.assign(cause=cause, future_rate=rate).round(6)
 
 
 def write_variants(path: Path, ids: np.ndarray, genome: Genome, people: People, rng: np.random.Generator) -> None:
     """A bgzipped, indexed multi-sample VCF with GT:DP:GQ:AD."""
-    header = _header("Made-up genotypes. REF and ALT of sites without an ID are made up too.", genome.sites["chrom"].unique())
+    header = _header(
+        "Made-up genotypes. REF and ALT of sites without an ID are made up too.", genome.sites["chrom"].unique()
+    )
     header += [
         '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">',
         '##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Read depth">',
@@ -183,7 +213,17 @@ def write_variants(path: Path, ids: np.ndarray, genome: Genome, people: People, 
         calls = diploid[copies, pick]
         if site.chrom == "X":
             calls = np.where(people.female, calls, haploid[copies, pick])
-        fixed = [f"chr{site.chrom}", str(site.pos), site.rsid or ".", site.ref, site.alt, "100", "PASS", ".", "GT:DP:GQ:AD"]
+        fixed = [
+            f"chr{site.chrom}",
+            str(site.pos),
+            site.rsid or ".",
+            site.ref,
+            site.alt,
+            "100",
+            "PASS",
+            ".",
+            "GT:DP:GQ:AD",
+        ]
         lines.append("\t".join([*fixed, *calls]))
     _write_indexed(path, header + lines)
 
@@ -196,14 +236,19 @@ def _cells(genotypes: list[str], rng: np.random.Generator) -> np.ndarray:
         share = {0: 0.0, 1: 0.5 if "/" in gt else 1.0, 2: 1.0}.get(copies, 0.0)
         alt = np.round(depth * share).astype(int)
         missing = "." in gt
-        cells.append([f"{gt}:.:.:." if missing else f"{gt}:{d}:99:{d - a},{a}" for d, a in zip(depth, alt, strict=True)])
+        cells.append(
+            [f"{gt}:.:.:." if missing else f"{gt}:{d}:99:{d - a},{a}" for d, a in zip(depth, alt, strict=True)]
+        )
     return np.array(cells, dtype=object)
 
 
 def write_frequencies(path: Path, genome: Genome) -> None:
     """Made-up population frequencies of everything that is drawn by frequency."""
     header = _header("Made-up population frequencies of the simulator.", genome.sites["chrom"].unique())
-    header += ['##INFO=<ID=AF,Number=A,Type=Float,Description="Frequency">', "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]
+    header += [
+        '##INFO=<ID=AF,Number=A,Type=Float,Description="Frequency">',
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO",
+    ]
     lines = [
         "\t".join([f"chr{s.chrom}", str(s.pos), s.rsid or ".", s.ref, s.alt, ".", "PASS", f"AF={s.frequency:g}"])
         for s in genome.sites.itertuples()
@@ -245,7 +290,20 @@ def _repeat_line(locus: str, sizes: tuple[np.ndarray, ...]) -> str:
     info = f"END={end};REF={reference};RL={end - start};RU={unit};VARID={locus};REPID={locus};SVTYPE=STR"
     cells = [_repeat_cell(*values, index) for values in zip(*sizes, strict=True)]
     alts = ",".join(f"<STR{size}>" for size in alleles) or "."
-    return "\t".join([f"chr{rule['chrom']}", str(start), ".", "C", alts, ".", "PASS", info, "GT:SO:REPCN:REPCI:ADSP:ADFL:ADIR:LC", *cells])
+    return "\t".join(
+        [
+            f"chr{rule['chrom']}",
+            str(start),
+            ".",
+            "C",
+            alts,
+            ".",
+            "PASS",
+            info,
+            "GT:SO:REPCN:REPCI:ADSP:ADFL:ADIR:LC",
+            *cells,
+        ]
+    )
 
 
 def _repeat_cell(short: float, long: float, low: float, high: float, index: dict[int, int]) -> str:
@@ -255,13 +313,20 @@ def _repeat_cell(short: float, long: float, low: float, high: float, index: dict
     if np.isnan(short):
         return f"{index[int(long)]}:{way}:{long:.0f}:{low:.0f}-{high:.0f}:9:4:0:31.5"
     pair = f"{index[int(short)]}/{index[int(long)]}"
-    return f"{pair}:SPANNING/{way}:{short:.0f}/{long:.0f}:{short:.0f}-{short:.0f}/{low:.0f}-{high:.0f}:12/9:4/5:0/2:31.5"
+    return (
+        f"{pair}:SPANNING/{way}:{short:.0f}/{long:.0f}:{short:.0f}-{short:.0f}/{low:.0f}-{high:.0f}:12/9:4/5:0/2:31.5"
+    )
 
 
 def _header(note: str, chroms: np.ndarray) -> list[str]:
     lengths = definitions("contigs").set_index("chrom")["grch38"]
     contigs = [f"##contig=<ID=chr{name},length={lengths[name]}>" for name in chroms]
-    return ["##fileformat=VCFv4.2", f"##als_ml_note={note}", '##FILTER=<ID=PASS,Description="All filters passed">', *contigs]
+    return [
+        "##fileformat=VCFv4.2",
+        f"##als_ml_note={note}",
+        '##FILTER=<ID=PASS,Description="All filters passed">',
+        *contigs,
+    ]
 
 
 def _write_indexed(path: Path, lines: list[str]) -> None:

@@ -98,7 +98,9 @@ def draw_genome(people: People, rng: np.random.Generator) -> Genome:
     second = np.where(rng.random(n) < c.SECOND_HIT, rng.choice(np.arange(1, UNEXPLAINED), n), UNEXPLAINED)
     for carrier in (people.cause, second):
         for index in range(1, UNEXPLAINED):
-            _plant(sites, copies, np.flatnonzero(carrier == index), CAUSES[index], novel & (carrier is people.cause), pick)
+            _plant(
+                sites, copies, np.flatnonzero(carrier == index), CAUSES[index], novel & (carrier is people.cause), pick
+            )
     made_up = sites["kind"].isin(["rare", "common"]).to_numpy()
     copies[made_up[:, None] & (rng.random(copies.shape) < c.NO_CALL)] = -1
     return _observed(sites, copies, n)
@@ -108,7 +110,9 @@ def _sites(rng: np.random.Generator) -> pd.DataFrame:
     """Table rows with a confirmed position, and made-up rare and common sites in every panel gene."""
     table = known_variants("GRCh38")
     usable = table[table["coord_status"].isin(["confirmed"]) | (table["rsid"] == "rs12608932")]
-    known = usable[["chrom", "pos", "ref", "alt", "gene", "als_role", "rsid", "hgvs_p"]].rename(columns={"als_role": "kind"})
+    known = usable[["chrom", "pos", "ref", "alt", "gene", "als_role", "rsid", "hgvs_p"]].rename(
+        columns={"als_role": "kind"}
+    )
     known["frequency"] = known["kind"].map(c.TABLE_FREQUENCY).fillna(0.0)
     known.loc[known["rsid"] == "rs12608932", "frequency"] = c.UNC13A_C
     rows = [_made_up(str(gene), bounds, rng) for gene, bounds in genes("GRCh38").iterrows()]
@@ -122,7 +126,14 @@ def _made_up(gene: str, bounds: pd.Series, rng: np.random.Generator) -> pd.DataF
     pos = np.sort(rng.choice(np.arange(bounds["start"], bounds["end"]), len(kinds), replace=False))
     bases = np.array([rng.choice(list("ACGT"), 2, replace=False) for _ in kinds])
     frequency = np.where(np.array(kinds) == "rare", c.RARE_FREQUENCY, rng.uniform(*c.COMMON_RANGE, len(kinds)).round(4))
-    columns = {"chrom": bounds["chrom"], "pos": pos, "ref": bases[:, 0], "alt": bases[:, 1], "gene": gene, "kind": kinds}
+    columns = {
+        "chrom": bounds["chrom"],
+        "pos": pos,
+        "ref": bases[:, 0],
+        "alt": bases[:, 1],
+        "gene": gene,
+        "kind": kinds,
+    }
     return pd.DataFrame({**columns, "rsid": "", "hgvs_p": "", "frequency": frequency})
 
 
@@ -139,7 +150,9 @@ def _background(sites: pd.DataFrame, people: People, rng: np.random.Generator) -
         copies += np.where(inherited, founder[:, people.family], own)
     male_x = (sites["chrom"] == "X").to_numpy()[:, None] & ~people.female
     recessive = (sites["kind"] == "causal_recessive").to_numpy()[:, None]
-    return np.where(male_x | recessive, np.minimum(copies, 1), copies)  # nobody is homozygous for a recessive row by chance
+    return np.where(
+        male_x | recessive, np.minimum(copies, 1), copies
+    )  # nobody is homozygous for a recessive row by chance
 
 
 def _plant(

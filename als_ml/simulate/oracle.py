@@ -13,7 +13,16 @@ from scipy.stats import binom, norm, truncnorm
 
 from als_ml.simulate import constants as c
 from als_ml.simulate.course import Course, draw_future, future_mean, log_survival_to_landmark, rate_shift
-from als_ml.simulate.genetics import CAUSE_SHARES, CAUSES, UNEXPLAINED, Genome, People, Repeats, age_parameters, ftd_share
+from als_ml.simulate.genetics import (
+    CAUSE_SHARES,
+    CAUSES,
+    UNEXPLAINED,
+    Genome,
+    People,
+    Repeats,
+    age_parameters,
+    ftd_share,
+)
 from als_ml.simulate.panel import Panel, log_likelihood
 from features.alsfrs import DAYS_PER_MONTH
 
@@ -54,7 +63,9 @@ def familial_best(people: People, genome: Genome, repeats: Repeats) -> Best:
         prior = familial_prior() if familial else 1 - familial_prior()
         for cause in range(len(CAUSES)):
             clinical = _clinical_likelihood(people, cause, familial)
-            joint[familial, :, cause] = prior * cause_shares(familial)[cause] * clinical * _genetic_likelihood(genome, repeats, cause)
+            joint[familial, :, cause] = (
+                prior * cause_shares(familial)[cause] * clinical * _genetic_likelihood(genome, repeats, cause)
+            )
     by_label = joint.sum(axis=2)
     at_cause = joint[:, np.arange(joint.shape[1]), people.cause]
     p = by_label[1] / by_label.sum(axis=0)
@@ -110,7 +121,11 @@ def _repeat_likelihood(repeats: Repeats, cause: int) -> np.ndarray:
     """Of the C9orf72 result: definite results have their emission probabilities, an unknown one is missing at random."""
     is_c9, tested = CAUSES[cause] == "C9orf72", repeats.lab != ""
     expanded = np.where(tested, 1.0, c.SHORT_READ_SENSITIVITY * (1 - c.STRADDLES)) if is_c9 else np.zeros(len(tested))
-    unsized = c.SHORT_READ_SENSITIVITY * c.STRADDLES + (1 - c.SHORT_READ_SENSITIVITY) * c.ONE_ALLELE if is_c9 else c.ONE_ALLELE
+    unsized = (
+        c.SHORT_READ_SENSITIVITY * c.STRADDLES + (1 - c.SHORT_READ_SENSITIVITY) * c.ONE_ALLELE
+        if is_c9
+        else c.ONE_ALLELE
+    )
     called = np.isfinite(repeats.c9_long)
     unknown = np.where(called, unsized, 1.0)
     normal = 1 - expanded - np.where(tested, 0.0, unsized)
@@ -143,7 +158,13 @@ def _rows(part: object, rows: slice) -> object:
 
 
 def _chunk_best(
-    people: People, genome: Genome, repeats: Repeats, course: Course, panel: Panel, c9: np.ndarray, rng: np.random.Generator
+    people: People,
+    genome: Genome,
+    repeats: Repeats,
+    course: Course,
+    panel: Panel,
+    c9: np.ndarray,
+    rng: np.random.Generator,
 ) -> Best:
     loss, rate = _posterior_draws(people, genome, repeats, course, panel, c9, rng)
     p, se = _fast_share(rate, loss, rng)
@@ -161,13 +182,21 @@ def _fast_share(rate: np.ndarray, loss: np.ndarray, rng: np.random.Generator) ->
 
 
 def _posterior_draws(
-    people: People, genome: Genome, repeats: Repeats, course: Course, panel: Panel, c9: np.ndarray, rng: np.random.Generator
+    people: People,
+    genome: Genome,
+    repeats: Repeats,
+    course: Course,
+    panel: Panel,
+    c9: np.ndarray,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """DRAWS samples of (loss at index, ln future rate) per patient from their posterior on the grid."""
     loss = np.maximum((48 - course.early_totals[:, 0])[:, None] + LOSS_STEPS, 0.05)
     past = np.log(loss / course.months[:, None])
     states = [(a, b) for a in (0, 1) for b in (0, 1)]
-    weight = [_state_weight(repeats.c9_state, c9, a) * _state_weight(repeats.atxn2_state, c.ATXN2_RISK, b) for a, b in states]
+    weight = [
+        _state_weight(repeats.c9_state, c9, a) * _state_weight(repeats.atxn2_state, c.ATXN2_RISK, b) for a, b in states
+    ]
     n, size = len(loss), loss.shape[1] * len(RATES)
     log_p = np.full((n, len(states), size), -np.inf)
     fixed = _without_shift(course, loss)

@@ -70,7 +70,9 @@ def panel_mean(name: str, people: People, first_total: np.ndarray, future: np.nd
     return base[extra] + loading * standardised_future(future, shift)
 
 
-def log_likelihood(panel: Panel, people: People, first_total: np.ndarray, past: np.ndarray, future: np.ndarray, shift: np.ndarray) -> np.ndarray:
+def log_likelihood(
+    panel: Panel, people: People, first_total: np.ndarray, past: np.ndarray, future: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
     """Log likelihood of everything measured up to the landmark; latents of shape (n, ...)."""
     extra = (slice(None),) + (None,) * (np.ndim(past) - 1)
     total = np.zeros(np.broadcast_shapes(past.shape, future.shape))
@@ -87,7 +89,9 @@ def log_likelihood(panel: Panel, people: People, first_total: np.ndarray, past: 
     return total
 
 
-def _term(value: np.ndarray, limit: np.ndarray, mean: np.ndarray, sd: float, extra: tuple[slice | None, ...]) -> np.ndarray:
+def _term(
+    value: np.ndarray, limit: np.ndarray, mean: np.ndarray, sd: float, extra: tuple[slice | None, ...]
+) -> np.ndarray:
     """Normal log density, or log distribution below a limit; 0 where nothing was measured."""
     value, limit = value[extra], limit[extra]
     density = np.where(np.isnan(value), 0.0, norm.logpdf(value, mean, sd))

@@ -1,0 +1,57 @@
+"""Fixtures that several test files share: a small simulated cohort, and both models trained on it in a store of their own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """The public data that the tests measure on; not part of the repository."""
+    folder = Path(os.environ.get("ALS_ML_REFERENCE_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"reference data not found at {folder}; set ALS_ML_REFERENCE_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a simulated cohort of 240 patients."""
+    from als_ml.simulate import simulate
+
+    folder = tmp_path_factory.mktemp("simulated") / "demo"
+    simulate(folder, patients=240, seed=5)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cohort(demo: Path):
+    from als_ml.cohort import read_cohort
+
+    return read_cohort(demo / "cohort.yaml")[0]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> dict[str, str]:
+    """Environment of an MLflow store with a champion of each task, trained by train.py."""
+    import train
+
+    folder = tmp_path_factory.mktemp("store")
+    before, here = os.environ.get("MLFLOW_TRACKING_URI"), Path.cwd()
+    os.chdir(folder)
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+    small = ["validation.folds=3", "validation.inner_folds=3", "validation.bootstrap=50", f"cohort={demo}/cohort.yaml"]
+    changes = [part for change in small for part in ("--set", change)]
+    try:
+        for name in ("familial", "progression"):
+            assert train.main(["--config", str(ROOT / f"configs/{name}.yaml"), "--quiet", *changes]) == 0
+        yield {"MLFLOW_TRACKING_URI": os.environ["MLFLOW_TRACKING_URI"], "folder": str(folder)}
+    finally:
+        os.chdir(here)
+        if before is None:
+            del os.environ["MLFLOW_TRACKING_URI"]
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = before
