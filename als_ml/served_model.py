@@ -14,7 +14,7 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from als_ml.prediction import Predictor, load_predictor
-from als_ml.served_record import ServedPatient
+from als_ml.served_record import PredictionRow, ServedPatient
 
 
 class BadRequest(MlflowException):
@@ -47,7 +47,7 @@ class AlsModel(PythonModel):
         context: PythonModelContext,
         model_input: list[ServedPatient],  # type: ignore[valid-type]
         params: dict[str, Any] | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[PredictionRow]:
         """Prediction rows, one a record, in order."""
         records = [as_record(patient) for patient in model_input]
         rows = self.predictor.predict_records(records, drivers=(params or {}).get("drivers", True))
@@ -56,7 +56,7 @@ class AlsModel(PythonModel):
             raise BadRequest(
                 f"no valid patient among {len(rows)}; the first: {first['field']} {first['reason']}. {first['remedy']}"
             )
-        return rows
+        return rows  # type: ignore[return-value]  # plain objects in the announced shape
 
 
 def as_record(patient: Any) -> Any:

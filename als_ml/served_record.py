@@ -76,3 +76,40 @@ _PARTS: dict[str, Any] = {
 }
 
 ServedPatient = create_model("ServedPatient", __base__=_Announced, **_COLUMNS, **_PARTS)
+
+
+class Driver(BaseModel):
+    """A feature that moved the score."""
+
+    feature: str
+    value: float
+    contribution: float
+    text: str
+
+
+class RowError(BaseModel):
+    """Why a patient has no prediction."""
+
+    field: str
+    reason: str
+    remedy: str
+
+
+class PredictionRow(BaseModel):
+    """The reply for one patient; predictions are null where `error` is not."""
+
+    sample_id: str | None
+    task: str
+    probability: float | None
+    predicted_class: str | None
+    prediction_set: str | None
+    abstained: bool | None
+    out_of_distribution: bool | None
+    drivers: list[Driver]
+    missing_inputs: list[str]
+    genetic_cause: str | None
+    model_name: str | None
+    model_version: str | None
+    als_ml_version: str
+    definitions_version: str
+    error: RowError | None

@@ -110,7 +110,7 @@ def _family_ids(family: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _whole_days(table: pd.DataFrame) -> pd.DataFrame:
     names = [name for name in table.columns if name.endswith("_days")]
-    return table.astype({name: "Int64" for name in names})
+    return table.astype(dict.fromkeys(names, "Int64"))
 
 
 def alsfrs_table(
