@@ -18,6 +18,7 @@ UV_HASHES := \
 UV_PINNED := uv==$(UV_VERSION) $(addprefix --hash=sha256:,$(UV_HASHES))
 
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+HAS_PIP := $(BIN)/python -m pip --version >/dev/null 2>&1
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -58,12 +59,12 @@ setup: $(STAMP)
 # The stamp goes first and comes back last: without it an installation was interrupted, and starts from an empty environment.
 $(STAMP): requirements.lock pyproject.toml
 	@$(CHECK_PYTHON)
-	@if test -f $@ && $(BIN)/python -c '' 2>/dev/null; then rm -f $@; echo "bringing $(VENV) up to date"; \
+	@if test -f $@ && $(HAS_PIP); then rm -f $@; echo "bringing $(VENV) up to date"; \
 	else echo "setting up $(VENV) (once)"; rm -f $@; $(PYTHON) -m venv --clear $(VENV); fi
-	@$(GET_UV) || echo "uv $(UV_VERSION) cannot be had here: pip installs instead, which takes minutes" >&2
+	@$(GET_UV) || echo "uv $(UV_VERSION) cannot be had here" >&2
 	@$(TELL_UV); $(TELL_UV_MORE); \
 	if test -x $(BIN)/uv && $(UV_INSTALL) --require-hashes --no-deps -r requirements.lock; then :; \
-	else $(PIP) install --require-hashes --no-deps -r requirements.lock; fi
+	else echo "without uv: pip installs instead, which takes minutes" >&2; $(PIP) install --require-hashes --no-deps -r requirements.lock; fi
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -101,7 +102,7 @@ format: $(STAMP)
 # Needs uv alone, not the environment, which may be the very thing that the lock is to repair.
 lock:
 	@$(CHECK_PYTHON)
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(HAS_PIP) || $(PYTHON) -m venv $(VENV)
 	@$(GET_UV) || { echo "make lock needs uv $(UV_VERSION), which cannot be had here" >&2; exit 1; }
 	@$(TELL_UV); $(BIN)/uv pip compile --quiet pyproject.toml --group dev --generate-hashes --universal \
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock

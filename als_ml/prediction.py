@@ -68,11 +68,11 @@ class Predictor:
         rows = feature_rows(self._with_frequencies(cohort), self.spec)
         causes = genetic_cause(cohort, self.spec.genome_build)
         reasons = out_of_scope(cohort, TASKS[self.fitted.task], self.spec.landmark_days)
-        tofersen: np.ndarray = cohort.patients["tofersen_start_days"].to_numpy()
+        tofersen = list(cohort.patients["tofersen_start_days"] <= self.spec.landmark_days)
         result = self.predict_rows(rows, drivers)
         for i, row in enumerate(result):
             row["genetic_cause"] = causes[i]
-            row["out_of_distribution"] = bool(row["out_of_distribution"] or tofersen[i] <= self.spec.landmark_days)
+            row["out_of_distribution"] = bool(row["out_of_distribution"] or tofersen[i])
             if reasons[i]:
                 _refuse(row, dict(zip(("field", "reason", "remedy"), _SCOPE[reasons[i]], strict=True)))
         return result
@@ -92,7 +92,7 @@ class Predictor:
         X = np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
         probability = self.fitted.probability(X)
         sets = self.fitted.label_sets(probability)
-        outside = self.fitted.outside(X).any(axis=1)
+        outside = list(self.fitted.outside(X).any(axis=1))
         explained = self._drivers(X) if drivers else [[] for _ in range(len(X))]
         missing = self._missing(X)
         return [

@@ -1,7 +1,7 @@
 """Read CSV, TSV, Parquet and Excel tables as text and turn their columns into numbers, categories and dates.
 
-An empty cell, NA, N/A, NaN or null means unknown (`none` is a category). Nothing else is taken for missing: any other text where a number
-belongs is an error with its line.
+An empty cell, NA, N/A, NaN or null means unknown; `none` is a category. Any other text where a number belongs is an
+error with its line.
 """
 
 import zipfile

@@ -141,7 +141,7 @@ def biomarker_table(
     parts = [_measured(ids, "nfl_serum", "pg/mL", "serum", np.where(ella, "ella", "simoa"), d, v) for d, v in columns]
     under = [np.where(ella & (v < c.ELLA_LIMIT), f"<{c.ELLA_LIMIT}", "") for _, v in columns]
     units = definitions("biomarkers").set_index("analyte")["unit"]
-    for name, values in panel.values.items():
+    for name, values in panel.analytes.items():
         matrix = "serum" if name.endswith("_serum") else "none"
         parts.append(_measured(ids, name, units[name], matrix, np.full(len(ids), ""), np.zeros(len(ids)), values))
         under.append(np.where((name == "crp_serum") & (values < c.CRP_LIMIT), f"<{c.CRP_LIMIT}", ""))
@@ -172,7 +172,9 @@ def _measured(
 
 def _at_site(part: pd.DataFrame, si: np.ndarray) -> pd.DataFrame:
     """Creatinine in umol/L and uric acid in mg/dL at one site (factors: definitions/biomarkers.tsv)."""
-    change = {"creatinine_serum": ("umol/L", 88.4), "uric_acid_serum": ("mg/dL", 1 / 59.48)}.get(part["analyte"].iat[0])
+    change = {"creatinine_serum": ("umol/L", 88.4), "uric_acid_serum": ("mg/dL", 1 / 59.48)}.get(
+        part["analyte"].iloc[0]
+    )
     if change is None:
         return part
     unit, factor = change
@@ -288,7 +290,7 @@ def _repeat_line(locus: str, sizes: tuple[np.ndarray, ...]) -> str:
     alleles = sorted({int(x) for pair in sizes[:2] for x in pair[np.isfinite(pair)]} - {reference})
     index = {size: i + 1 for i, size in enumerate(alleles)} | {reference: 0}
     info = f"END={end};REF={reference};RL={end - start};RU={unit};VARID={locus};REPID={locus};SVTYPE=STR"
-    cells = [_repeat_cell(*values, index) for values in zip(*sizes, strict=True)]
+    cells = [_repeat_cell(short, long, low, high, index) for short, long, low, high in zip(*sizes, strict=True)]
     alts = ",".join(f"<STR{size}>" for size in alleles) or "."
     return "\t".join(
         [

@@ -168,7 +168,7 @@ def _plant(
             copies[site, person] = min(copies[site, person] + 1, 2)
         else:
             site = causal[int(pick[person] * len(causal))]
-            copies[site, person] = 2 if sites["kind"].iat[site] == "causal_recessive" else 1
+            copies[site, person] = 2 if sites["kind"][site] == "causal_recessive" else 1
 
 
 def _observed(sites: pd.DataFrame, copies: np.ndarray, n: int) -> Genome:
@@ -186,8 +186,11 @@ def _observed(sites: pd.DataFrame, copies: np.ndarray, n: int) -> Genome:
 
 @dataclass
 class Repeats:
-    """Repeat calls: (n,) sizes as called, NaN missing; `c9_state`: -1 unknown, 0 normal or intermediate, 1 expanded as the
-    files tell it; `atxn2_state`: -1 unknown, 0, 1 at risk; `atxn2_true` what it is. `lab` is empty or the laboratory's state.
+    """Repeat calls of n patients.
+
+    Sizes are in repeat units as called, NaN missing. `c9_state` is what the files tell: -1 unknown, 0 normal or
+    intermediate, 1 expanded; `atxn2_state`: -1 unknown, 0, 1 at risk; `atxn2_true`: what it is. `lab` is the laboratory's
+    state of C9orf72, empty if it did not test.
     """
 
     c9_short: np.ndarray

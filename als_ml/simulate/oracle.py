@@ -7,6 +7,7 @@ from it through the same code that made the cohort and its labels.
 """
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.stats import binom, norm, truncnorm
@@ -26,6 +27,7 @@ from als_ml.simulate.genetics import (
 from als_ml.simulate.panel import Panel, log_likelihood
 from features.alsfrs import DAYS_PER_MONTH
 
+Record = TypeVar("Record", People, Genome, Repeats, Course, Panel)
 DRAWS = 1000
 LOSS_STEPS = np.arange(-4.5, 4.51, 0.5)
 RATES = np.linspace(-3.2, 2.4, 45)
@@ -141,14 +143,14 @@ def progression_best(
     parts = []
     for start in range(0, n, _CHUNK):
         rows = slice(start, start + _CHUNK)
-        inputs = [_rows(part, rows) for part in (people, genome, repeats, course, panel)]
-        parts.append(_chunk_best(*inputs, c9[rows], rng))
+        own = _rows(people, rows), _rows(genome, rows), _rows(repeats, rows), _rows(course, rows), _rows(panel, rows)
+        parts.append(_chunk_best(*own, c9[rows], rng))
     return Best(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("p", "se", "latent")))
 
 
-def _rows(part: object, rows: slice) -> object:
+def _rows(part: Record, rows: slice) -> Record:
     """The same record for some patients."""
-    chosen = {}
+    chosen: dict[str, Any] = {}
     for name, value in part.__dict__.items():
         if name in ("sites", "copies"):
             chosen[name] = value

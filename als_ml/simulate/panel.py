@@ -15,7 +15,7 @@ _FUTURE_SPREAD = float(np.hypot(c.FUTURE_SD, c.FUTURE_ON_PAST * c.PAST_SD))
 
 @dataclass
 class Panel:
-    """Values up to the landmark: `nfl` (n, 2) in pg/mL as the site's assay reads it, `values` {analyte: (n,)}; NaN missing.
+    """Values up to the landmark: `nfl` (n, 2) in pg/mL as the site's assay reads it, `analytes` {id: (n,)}; NaN missing.
 
     `nfl_day` and `later_nfl` (after the landmark) complete what is written.
     """
@@ -23,7 +23,7 @@ class Panel:
     nfl: np.ndarray
     nfl_day: np.ndarray
     later_nfl: np.ndarray
-    values: dict[str, np.ndarray]
+    analytes: dict[str, np.ndarray]
 
 
 def standardised_future(future: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ def draw_panel(people: People, course: Course, rng: np.random.Generator) -> Pane
 
 
 def _draw(name: str, people: People, course: Course, rng: np.random.Generator) -> np.ndarray:
-    men, women, sd, loading, measured, log = c.PANEL[name]
+    _, _, sd, _, measured, log = c.PANEL[name]
     mean = panel_mean(name, people, course.early_totals[:, 0], course.future, course.shift)
     value = rng.normal(mean, sd)
     value = np.exp(value).round(2) if log else np.maximum(value, 0.1).round(2)
@@ -83,7 +83,7 @@ def log_likelihood(
     for name, (_, _, sd, loading, _, log) in c.PANEL.items():
         if loading == 0:
             continue
-        value = np.log(panel.values[name]) if log else panel.values[name]
+        value = np.log(panel.analytes[name]) if log else panel.analytes[name]
         limit = np.full(len(value), np.log(c.CRP_LIMIT) if name == "crp_serum" else -np.inf)
         total = total + _term(value, limit, panel_mean(name, people, first_total, future, shift), sd, extra)
     return total
