@@ -92,7 +92,7 @@ class Predictor:
         X = np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
         probability = self.fitted.probability(X)
         sets = self.fitted.label_sets(probability)
-        outside: list[bool] = self.fitted.outside(X).any(axis=1).tolist()
+        outside = np.any(self.fitted.outside(X), axis=1)
         explained = self._drivers(X) if drivers else [[] for _ in range(len(X))]
         missing = self._missing(X)
         return [
@@ -102,7 +102,7 @@ class Predictor:
                 "predicted_class": self._class(probability[i]),
                 "prediction_set": sets[i],
                 "abstained": sets[i].count("|") != 0 or not sets[i],
-                "out_of_distribution": outside[i],
+                "out_of_distribution": bool(outside[i]),
                 "drivers": explained[i],
                 "missing_inputs": missing[i],
             }

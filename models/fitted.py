@@ -78,7 +78,8 @@ class FittedModel:
     def outside(self, X: np.ndarray) -> np.ndarray:
         """Which values lie far outside the training data, (n, p) bool."""
         with np.errstate(invalid="ignore"):
-            return np.asarray((np.asarray(self.calibration.low) > X) | (np.asarray(self.calibration.high) < X))
+            outside: np.ndarray = (np.asarray(self.calibration.low) > X) | (np.asarray(self.calibration.high) < X)
+        return outside
 
 
 def fit_model(X: np.ndarray, y: np.ndarray, families: np.ndarray, recipe: Recipe) -> FittedModel:
