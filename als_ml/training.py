@@ -238,6 +238,8 @@ def _all_metrics(
     metrics: dict[str, float] = {}
     for name, values in probability.items():
         found = evaluate(data.y, values, predicted[name], data.families, v.bootstrap, v.seed)
+        if name == "prevalence":  # constant in each fold: a slope over the folds means nothing
+            found = {key: value for key, value in found.items() if not key.startswith("calibration_slope")}
         metrics |= {key if name == "model" else f"baseline_{name}_{key}": value for key, value in found.items()}
     for name, values in diagnostics.items():
         natural = ~data.by_event if name == "without_events" else np.ones(len(data.y), dtype=bool)

@@ -1,0 +1,18 @@
+"""Run the benchmarks, one after the other."""
+
+import sys
+
+from benchmarks import casi, share_of_possible
+
+ALL = {"casi": casi.main, "share": share_of_possible.main}
+
+
+def main() -> None:
+    names = sys.argv[1:2] or list(ALL)
+    for name in names:
+        print(f"== {name}", flush=True)
+        ALL[name](sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()
