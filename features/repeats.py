@@ -120,7 +120,13 @@ def _one_per_locus(calls: pd.DataFrame) -> pd.DataFrame:
     split = groups.size().to_numpy() > 1
     short = np.where(split, groups["long"].min().to_numpy(), last["short"].to_numpy(dtype=float))
     whole = (alleles >= 2) & passed.astype(bool)
-    return last.assign(short=short, complete=whole)[CALL_COLUMNS].astype({"row": int, "locus": object})
+    types = {
+        "row": int,
+        "locus": object,
+        "complete": bool,
+        **dict.fromkeys(["short", "long", "ci_low", "ci_high"], float),
+    }
+    return last.assign(short=short, complete=whole)[CALL_COLUMNS].astype(types)
 
 
 def repeat_state(locus: str, low: np.ndarray, high: np.ndarray, complete: np.ndarray) -> np.ndarray:
