@@ -17,7 +17,7 @@ from features.patients import checked_patients
 from features.problems import Problems
 from features.repeats import RepeatStates, read_repeats
 from features.tables import numbers, read_table, rename_columns, require_columns, text
-from features.vcf import no_genotypes, read_common_variants, read_genotypes
+from features.vcf import no_genotypes, read_common_variants, read_genotypes, with_targets
 from features.visits import checked_visits, no_visits
 
 # A variant below this population frequency is rare (P; the configuration can say otherwise).
@@ -98,6 +98,11 @@ def read_cohort(
     vcf_rows = _vcf_rows(described, folder, rows, problems)
     genetics = _genetics(described, folder, vcf_rows, len(patients), rare_frequency, problems, progress)
     families = family_numbers(patients, _kinship(described, folder, rows, problems))
+    for name in ("fasta", "clinvar"):
+        if getattr(described.reference, name):
+            problems.note(
+                f"reference.{name}", "is not used by this version", "Known variants come from the definitions."
+            )
     cohort = Cohort(described.name, patients, *tables, **genetics, families=families)
     _report_conflicts(cohort, problems)
     return cohort, described
@@ -142,6 +147,8 @@ def _genetics(
     if described.variants:
         paths = _globbed(folder, described.variants, "variants")
         genotypes = read_genotypes(paths, build, vcf_rows, n, problems, progress)
+        if described.targets:
+            genotypes = with_targets(genotypes, folder / described.targets, build)
     if described.reference.frequencies:
         progress("population frequencies")
         common = read_common_variants(folder / described.reference.frequencies, build, rare_frequency)

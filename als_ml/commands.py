@@ -103,20 +103,10 @@ def _predicted(arguments: argparse.Namespace, predictors: list[Any]) -> tuple[li
 
 
 def _from_features(path: Path, predictors: list[Any], drivers: bool) -> list[dict[str, Any]]:
-    from features.tables import read_table, require_columns
+    from features.tables import read_table
 
     table = read_table(path)
-    require_columns(table, ["sample_id"], str(path))
-    extra = [name for name in ("genetic_cause", "not_scored") if name in table.columns]
-    kept = table.set_index("sample_id")
-    matrix = kept.drop(columns=extra)
-    rows = []
-    for predictor in predictors:
-        for row, cause in zip(
-            predictor.predict_rows(matrix, drivers), kept.get("genetic_cause", [None] * len(kept)), strict=True
-        ):
-            rows.append({**row, "genetic_cause": cause})
-    return rows
+    return [row for predictor in predictors for row in predictor.predict_table(table, drivers)]
 
 
 def _cells(row: dict[str, Any]) -> dict[str, Any]:
@@ -213,7 +203,7 @@ def features_command(arguments: argparse.Namespace) -> int:
     import pandas as pd
 
     from als_ml.cohort import read_cohort
-    from features.genetics import genetic_cause
+    from als_ml.prediction import beside_features
     from features.rows import FeatureSpec, feature_dictionary, feature_rows
 
     problems = Problems()
@@ -221,14 +211,14 @@ def features_command(arguments: argparse.Namespace) -> int:
         cohort, described = read_cohort(Path(arguments.cohort), problems, progress=lambda what: progress(what, 0, 0))
         spec = FeatureSpec(landmark_days=arguments.landmark_days, genome_build=described.genome_build)
         rows = feature_rows(cohort, spec)
-        rows.insert(0, "genetic_cause", genetic_cause(cohort, spec.genome_build))
+        beside = beside_features(cohort, spec)
         dictionary = output.with_name(f"{output.stem}.dictionary.csv")
         write_table(pd.DataFrame(feature_dictionary(spec)), dictionary)
-        write_table(rows.reset_index(), output)
+        write_table(pd.concat([beside, rows], axis=1).reset_index(), output)
     if not arguments.quiet:
         _print_problems(problems.found)
         empty = [name for name in rows.columns if rows[name].isna().all()]
-        found = f"{len(rows)} patients, {rows.shape[1] - 1} features"
+        found = f"{len(rows)} patients, {rows.shape[1]} features"
         print(
             f"written: {output} ({found}; {len(empty)} without any value: {examples(empty) or 'none'}) and {dictionary}"
         )

@@ -36,6 +36,8 @@ ROW_FIELDS = (
     "definitions_version",
     "error",
 )
+# Columns of a feature table that are no features.
+BESIDE = ("genetic_cause", "landmark_days", "on_tofersen", *(f"not_scored_{name}" for name in TASKS))
 DRIVERS = 5
 RESEARCH_USE = "Research use only; not for diagnosis or treatment."
 _SCOPE = {
@@ -66,15 +68,41 @@ class Predictor:
     def predict_cohort(self, cohort: Cohort, drivers: bool = True) -> list[dict[str, Any]]:
         """One row a patient, in the cohort's order."""
         rows = feature_rows(self._with_frequencies(cohort), self.spec)
-        causes = genetic_cause(cohort, self.spec.genome_build)
-        reasons = out_of_scope(cohort, TASKS[self.fitted.task], self.spec.landmark_days)
-        tofersen = list(cohort.patients["tofersen_start_days"] <= self.spec.landmark_days)
-        result = self.predict_rows(rows, drivers)
-        for i, row in enumerate(result):
-            row["genetic_cause"] = causes[i]
-            row["out_of_distribution"] = bool(row["out_of_distribution"] or tofersen[i])
-            if reasons[i]:
-                _refuse(row, dict(zip(("field", "reason", "remedy"), _SCOPE[reasons[i]], strict=True)))
+        beside = beside_features(cohort, self.spec)
+        return self._completed(self.predict_rows(rows, drivers), beside)
+
+    def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
+        """Prediction rows from a table of `python -m als_ml features`.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, or the features end at another landmark than the model's.
+        """
+        absent = [name for name in ("sample_id", *BESIDE) if name not in table.columns]
+        if absent:
+            found = f"the column {absent[0]!r} is missing"
+            raise DataError("features", found, "Make the table with `python -m als_ml features`.")
+        landmarks = set(table["landmark_days"].astype(float))
+        if landmarks - {float(self.spec.landmark_days)}:
+            found = f"they end at day {min(landmarks):g}, the model's at day {self.spec.landmark_days}"
+            raise DataError("features", found, f"Make the table with --landmark-days {self.spec.landmark_days}.")
+        kept = table.set_index("sample_id")
+        return self._completed(self.predict_rows(kept[self._present(kept)], drivers), kept[list(BESIDE)])
+
+    def _present(self, table: pd.DataFrame) -> list[str]:
+        return [name for name in self.names if name in table.columns]
+
+    def _completed(self, result: list[dict[str, Any]], beside: pd.DataFrame) -> list[dict[str, Any]]:
+        """Add the genetic finding and the flag for tofersen, and take the score from those who are out of scope."""
+        reasons = beside[f"not_scored_{self.fitted.task}"].fillna("")
+        for row, cause, tofersen, reason in zip(
+            result, beside["genetic_cause"], beside["on_tofersen"], reasons, strict=True
+        ):
+            row["genetic_cause"] = cause
+            row["out_of_distribution"] = bool(row["out_of_distribution"] or tofersen == 1)
+            if reason:
+                _refuse(row, dict(zip(("field", "reason", "remedy"), _SCOPE[reason], strict=True)))
         return result
 
     def predict_rows(self, rows: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
@@ -156,6 +184,18 @@ class Predictor:
         used = [j for j in np.argsort(-importance, kind="stable") if importance[j] > 0]
         names, unknown = self.names, np.isnan(X)
         return [[names[j] for j in used if unknown[i, j]] for i in range(len(X))]
+
+
+def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
+    """What a prediction needs beside the features: the genetic finding, the landmark, tofersen, and who is not scored."""
+    columns: dict[str, Any] = {
+        "genetic_cause": genetic_cause(cohort, spec.genome_build),
+        "landmark_days": spec.landmark_days,
+    }
+    columns["on_tofersen"] = (cohort.patients["tofersen_start_days"] <= spec.landmark_days).to_numpy(dtype=int)
+    for name, task in TASKS.items():
+        columns[f"not_scored_{name}"] = out_of_scope(cohort, task, spec.landmark_days)
+    return pd.DataFrame(columns, index=cohort.patients["sample_id"])
 
 
 def _refuse(row: dict[str, Any], error: dict[str, str]) -> None:

@@ -97,6 +97,37 @@ def no_genotypes(n: int) -> Genotypes:
     return Genotypes(_joined([]), _no_sites(), np.full((n, len(gene_names())), np.nan))
 
 
+def with_targets(genotypes: Genotypes, path: Path, build: str) -> Genotypes:
+    """Use what was sequenced (BED, 0-based half-open): a gene without a target was not assayed, one with a target was.
+
+    Only patients with a record anywhere count as sequenced. A gene with records keeps the fraction that was called.
+
+    Raises
+    ------
+    DataError
+        If the file is absent or a line is no interval.
+    """
+    if not path.is_file():
+        raise DataError(str(path), "there is no such file", "Correct `targets` in the cohort file.")
+    intervals = [_interval(line, number, path) for number, line in enumerate(path.read_text().splitlines(), 1)]
+    panel, targeted = genes(build), np.zeros(len(gene_names()), dtype=bool)
+    for chrom, start, end in filter(None, intervals):
+        inside = (panel["chrom"] == chrom) & (panel["start"] <= end) & (panel["end"] > start)
+        targeted |= inside.to_numpy()
+    sequenced = np.isfinite(genotypes.assayed).any(axis=1)[:, None]
+    told = np.where(np.isnan(genotypes.assayed) & sequenced, targeted.astype(float), genotypes.assayed)
+    return Genotypes(genotypes.alleles, genotypes.no_calls, np.where(sequenced & ~targeted, 0.0, told))
+
+
+def _interval(line: str, number: int, path: Path) -> tuple[str, int, int] | None:
+    if not line.strip() or line.startswith(("#", "track", "browser")):
+        return None
+    fields = line.split()
+    if len(fields) < 3 or not fields[1].isdigit() or not fields[2].isdigit():
+        raise DataError(f"{path}, line {number}", "this is no interval", "BED wants chrom, start and end.")
+    return plain_contig(fields[0]), int(fields[1]), int(fields[2])
+
+
 @dataclass(frozen=True)
 class Header:
     """Samples and contig lengths (0 where not stated) of a VCF."""

@@ -48,6 +48,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> dict[str, str
     try:
         for name in ("familial", "progression"):
             assert train.main(["--config", str(ROOT / f"configs/{name}.yaml"), "--quiet", *changes]) == 0
+        os.chdir(here)
         yield {"MLFLOW_TRACKING_URI": os.environ["MLFLOW_TRACKING_URI"], "folder": str(folder)}
     finally:
         os.chdir(here)

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import predict
+from als_ml.__main__ import main as als_ml
 from als_ml.example import EXAMPLE
 from als_ml.prediction import ROW_FIELDS
 from als_ml.tracking import load_model
@@ -74,6 +75,27 @@ def test_order_of_columns_and_rows_changes_nothing(cohort, predictor):
     reversed_cohort = cohort.take(np.arange(len(cohort))[::-1])
     again = predictor.predict_cohort(reversed_cohort)[::-1]
     assert [r["probability"] for r in again] == [r["probability"] for r in predictor.predict_cohort(cohort)]
+
+
+def test_a_feature_table_gives_the_same_predictions(batch, store, demo, tmp_path, capsys):
+    features, output = tmp_path / "f.parquet", tmp_path / "p.csv"
+    assert als_ml(["features", "--cohort", f"{demo}/cohort.yaml", "--output", str(features), "--quiet"]) == 0
+    models = [part for uri in MODELS for part in ("--model", uri)]
+    assert predict.main([*models, "--features", str(features), "--output", str(output), "--quiet"]) == 0
+    pd.testing.assert_frame_equal(pd.read_csv(output), batch)
+    arguments = [
+        "features",
+        "--cohort",
+        f"{demo}/cohort.yaml",
+        "--output",
+        str(features),
+        "--landmark-days",
+        "0",
+        "--quiet",
+    ]
+    assert als_ml(arguments) == 0
+    assert predict.main([*models, "--features", str(features), "--output", str(output), "--quiet"]) == 1
+    assert "they end at day 0, the model's at day 90" in capsys.readouterr().err
 
 
 def test_estimators_agree_alone_and_in_a_batch(cohort):
