@@ -37,7 +37,7 @@ ROW_FIELDS = (
     "error",
 )
 # Columns of a feature table that are no features.
-BESIDE = ("genetic_cause", "landmark_days", "on_tofersen", *(f"not_scored_{name}" for name in TASKS))
+BESIDE = ("genetic_cause", "landmark_days", "on_tofersen", "too_early", *(f"not_scored_{name}" for name in TASKS))
 DRIVERS = 5
 RESEARCH_USE = "Research use only; not for diagnosis or treatment."
 _SCOPE = {
@@ -94,7 +94,7 @@ class Predictor:
         return [name for name in self.names if name in table.columns]
 
     def _completed(self, result: list[dict[str, Any]], beside: pd.DataFrame) -> list[dict[str, Any]]:
-        """Add the genetic finding and the flag for tofersen, and take the score from those who are out of scope."""
+        """Add the genetic finding, flag tofersen and early records, and take the score from those who are out of scope."""
         reasons = beside[f"not_scored_{self.fitted.task}"].fillna("")
         for row, cause, tofersen, reason in zip(
             result, beside["genetic_cause"], beside["on_tofersen"], reasons, strict=True
@@ -193,9 +193,17 @@ def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
         "landmark_days": spec.landmark_days,
     }
     columns["on_tofersen"] = (cohort.patients["tofersen_start_days"] <= spec.landmark_days).to_numpy(dtype=int)
+    columns["too_early"] = _too_early(cohort, spec)
     for name, task in TASKS.items():
         columns[f"not_scored_{name}"] = out_of_scope(cohort, task, spec.landmark_days)
     return pd.DataFrame(columns, index=cohort.patients["sample_id"])
+
+
+def _too_early(cohort: Cohort, spec: FeatureSpec) -> np.ndarray:
+    """Whether a record was made before the landmark: the model was trained on patients who had reached it."""
+    if "as_of_days" not in cohort.patients.columns:
+        return np.zeros(len(cohort), dtype=int)
+    return (cohort.patients["as_of_days"].astype(float) < spec.landmark_days).to_numpy(dtype=int)
 
 
 def _refuse(row: dict[str, Any], error: dict[str, str]) -> None:

@@ -113,6 +113,7 @@ def _parse(record: Any, spec: FeatureSpec) -> _Record:
             raise RecordError(name, "is no field of a patient", nearest(name, known | set(PARTS)))
         _check_scalar(name, given[name])
     _check_build(parts.get("genome_build"), spec)
+    given |= _as_of(parts.get("as_of_days"))
     given |= _treatments(parts.get("treatments", {}))
     visits = _objects(parts.get("alsfrs", []), "alsfrs", VISIT_KEYS)
     alleles, no_calls = _variants(parts.get("variants", []), spec.genome_build)
@@ -138,6 +139,15 @@ def _check_scalar(name: str, value: Any) -> None:
         raise RecordError(name, "is no text", "Send a JSON string or null.")
     if kind == "any" and not (isinstance(value, str) or (numeric and np.isfinite(value))):
         raise RecordError(name, "is neither a finite number nor text", "Send a JSON number, a string or null.")
+
+
+def _as_of(days: Any) -> dict[str, Any]:
+    """Day on which the record was made, as a column beside the contract's."""
+    if days is None:
+        return {}
+    if isinstance(days, bool) or not isinstance(days, int):
+        raise RecordError("as_of_days", "is no whole day", "Send an integer, days since the index day.")
+    return {"as_of_days": float(days)}
 
 
 def _check_build(build: Any, spec: FeatureSpec) -> None:
