@@ -12,16 +12,17 @@ from als_ml.config import explain
 from features.biomarkers import checked_biomarkers, no_biomarkers
 from features.cohort import Cohort
 from features.errors import DataError, RequestError, examples
-from features.families import family_numbers
+from features.families import duplicated, family_numbers
+from features.genetics import weigh_sites
+from features.genotypes import no_genotypes
+from features.lookups import Lookups, predicted_effects, read_clinvar, read_frequencies
 from features.patients import checked_patients
 from features.problems import Problems
+from features.reading import read_genotypes, with_targets
 from features.repeats import RepeatStates, read_repeats
 from features.tables import numbers, read_table, rename_columns, require_columns, text
-from features.vcf import no_genotypes, read_common_variants, read_genotypes, with_targets
+from features.vcf import ANY_CALL, CallRule
 from features.visits import checked_visits, no_visits
-
-# A variant below this population frequency is rare (P; the configuration can say otherwise).
-RARE_FREQUENCY = 0.001
 
 
 class _Part(BaseModel):
@@ -29,9 +30,10 @@ class _Part(BaseModel):
 
 
 class Reference(_Part):
-    """Optional reference files."""
+    """Optional reference files; `gff` replaces the shipped gene models in `bcftools csq`."""
 
     fasta: str | None = None
+    gff: str | None = None
     clinvar: str | None = None
     frequencies: str | None = None
 
@@ -75,7 +77,7 @@ def read_cohort_file(path: Path) -> CohortFile:
 def read_cohort(
     path: Path,
     problems: Problems | None = None,
-    rare_frequency: float = RARE_FREQUENCY,
+    rule: CallRule = ANY_CALL,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Cohort, CohortFile]:
     """Read and check everything that a cohort file names.
@@ -84,8 +86,8 @@ def read_cohort(
     ----------
     problems : Problems, optional
         Where warnings go; by default the first error is raised.
-    rare_frequency : float
-        Population frequency from which a variant is no longer rare.
+    rule : CallRule
+        Least quality and depth of a genotype.
     progress : callable
         Told what is being read.
     """
@@ -96,13 +98,10 @@ def read_cohort(
     rows = {name: i for i, name in enumerate(patients["sample_id"]) if name is not None}
     tables = _long_tables(described, folder, rows, patients, problems, progress)
     vcf_rows = _vcf_rows(described, folder, rows, problems)
-    genetics = _genetics(described, folder, vcf_rows, len(patients), rare_frequency, problems, progress)
-    families = family_numbers(patients, _kinship(described, folder, rows, problems))
-    for name in ("fasta", "clinvar"):
-        if getattr(described.reference, name):
-            problems.note(
-                f"reference.{name}", "is not used by this version", "Known variants come from the definitions."
-            )
+    genetics = _genetics(described, folder, vcf_rows, len(patients), rule, problems, progress)
+    related = [_kinship(described, folder, rows, problems), duplicated(genetics["genotypes"])]
+    _report_duplicates(related[1], problems)
+    families = family_numbers(patients, pd.concat(related, ignore_index=True))
     cohort = Cohort(described.name, patients, *tables, **genetics, families=families)
     _report_conflicts(cohort, problems)
     return cohort, described
@@ -139,25 +138,54 @@ def _genetics(
     folder: Path,
     vcf_rows: dict[str, int],
     n: int,
-    rare_frequency: float,
+    rule: CallRule,
     problems: Problems,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    build, genotypes, common = described.genome_build, no_genotypes(n), None
+    build, genotypes = described.genome_build, no_genotypes(n)
+    fasta = _reference(described, folder, "fasta")
     if described.variants:
         paths = _globbed(folder, described.variants, "variants")
-        genotypes = read_genotypes(paths, build, vcf_rows, n, problems, progress)
+        genotypes, counts = read_genotypes(paths, build, vcf_rows, n, problems, progress, rule, fasta)
+        problems.note("variants", ", ".join(f"{n} {name}" for name, n in counts.items()) or "nothing read", "")
         if described.targets:
             genotypes = with_targets(genotypes, folder / described.targets, build)
-    if described.reference.frequencies:
-        progress("population frequencies")
-        common = read_common_variants(folder / described.reference.frequencies, build, rare_frequency)
-    elif described.variants:
-        found = "no population frequencies are given (reference.frequencies)"
-        problems.note("cohort file", found, "Rare-variant features stay unknown; known variants are read all the same.")
+    lookups = _lookups(described, folder, genotypes.sites, fasta, problems, progress)
     progress("repeats")
     repeats = read_repeats(_globbed(folder, described.repeats, "repeats"), build, vcf_rows, problems)
-    return {"genotypes": genotypes, "repeats": repeats, "common": common}
+    weighed = weigh_sites(genotypes.sites, build, lookups)
+    return {"genotypes": genotypes, "variants": weighed, "lookups": lookups, "repeats": repeats}
+
+
+def _reference(described: CohortFile, folder: Path, name: str) -> Path | None:
+    given = getattr(described.reference, name)
+    if given is None:
+        return None
+    if not (folder / given).is_file():
+        raise DataError(f"reference.{name}: {given}", "there is no such file", f"Paths are relative to {folder}.")
+    return folder / given
+
+
+def _lookups(
+    described: CohortFile,
+    folder: Path,
+    sites: pd.DataFrame,
+    fasta: Path | None,
+    problems: Problems,
+    progress: Callable[[str], None],
+) -> Lookups:
+    """Read the reference files that the cohort file names."""
+    build = described.genome_build
+    paths = {name: _reference(described, folder, name) for name in ("frequencies", "clinvar", "gff")}
+    if paths["frequencies"] is None and described.variants:
+        found = "no population frequencies are given (reference.frequencies)"
+        problems.note("cohort file", found, "Rare-variant features stay unknown unless the VCF itself has frequencies.")
+    progress("reference files")
+    return Lookups(
+        read_frequencies(paths["frequencies"], build) if paths["frequencies"] else None,
+        read_clinvar(paths["clinvar"], build) if paths["clinvar"] else None,
+        predicted_effects(list(sites["key"]), build, fasta, paths["gff"]) if fasta else None,
+    )
 
 
 def _globbed(folder: Path, patterns: tuple[str, ...], key: str) -> list[Path]:
@@ -196,6 +224,14 @@ def _kinship(described: CohortFile, folder: Path, rows: dict[str, int], problems
     pairs = {f"row{i}": pd.Series(text(table[f"id{i}"])).map(rows) for i in (1, 2)}
     coefficient = numbers(table["kinship"], f"{where}, column kinship", problems)
     return pd.DataFrame({**pairs, "kinship": coefficient}).dropna()
+
+
+def _report_duplicates(pairs: pd.DataFrame, problems: Problems) -> None:
+    if len(pairs):
+        found = f"{len(pairs)} pairs of patients have identical genotypes at 200 or more sites"
+        problems.warn(
+            "variants", found, "They are kept in one family; check for one person under two names.", len(pairs)
+        )
 
 
 def _report_conflicts(cohort: Cohort, problems: Problems) -> None:

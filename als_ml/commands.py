@@ -92,9 +92,14 @@ def _predicted(arguments: argparse.Namespace, predictors: list[Any]) -> tuple[li
     if arguments.features:
         return _from_features(Path(arguments.features), predictors, drivers), []
     from als_ml.cohort import read_cohort
+    from features.vcf import CallRule
 
     problems = Problems()
-    cohort, described = read_cohort(Path(arguments.cohort), problems)
+    rules = {CallRule(predictor.spec.min_gq, predictor.spec.min_depth) for predictor in predictors}
+    if len(rules) > 1:
+        found = "the models were trained with different thresholds of genotype quality and depth"
+        raise RequestError("--model", found, "Predict with one model at a time.")
+    cohort, described = read_cohort(Path(arguments.cohort), problems, rules.pop())
     for predictor in predictors:
         if described.variants and described.genome_build != predictor.spec.genome_build:
             found = f"the cohort is on {described.genome_build}, the model on {predictor.spec.genome_build}"

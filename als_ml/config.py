@@ -32,6 +32,10 @@ class Features(_Part):
     rare_frequency: float = Field(
         default=0.001, gt=0, lt=1, description="population frequency from which no variant is rare (P)"
     )
+    min_gq: int = Field(
+        default=0, ge=0, description="genotype quality (GQ) below which a call is missing; 0: no threshold"
+    )
+    min_depth: int = Field(default=0, ge=0, description="depth (DP) below which a call is missing; 0: no threshold")
 
     @model_validator(mode="after")
     def _dated(self) -> "Features":

@@ -1,7 +1,7 @@
 """From a cohort to prediction rows: the same code for a batch, a served request and one patient alone."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from features.catalogue import definitions_version
 from features.cohort import Cohort
 from features.dictionary import Feature
 from features.errors import DataError
-from features.genetics import genetic_cause
+from features.genetics import genetic_cause, weigh_sites
+from features.lookups import Lookups
 from features.rows import FeatureSpec, feature_dictionary, feature_rows
 from models.fitted import Calibration, FittedModel
 from models.tasks import TASKS, out_of_scope
@@ -56,7 +57,7 @@ class Predictor:
 
     fitted: FittedModel
     spec: FeatureSpec
-    common: frozenset[str] | None
+    lookups: Lookups
     model_name: str | None = None
     model_version: str | None = None
 
@@ -67,7 +68,8 @@ class Predictor:
 
     def predict_cohort(self, cohort: Cohort, drivers: bool = True) -> list[dict[str, Any]]:
         """One row a patient, in the cohort's order."""
-        rows = feature_rows(self._with_frequencies(cohort), self.spec)
+        cohort = self._with_lookups(cohort)
+        rows = feature_rows(cohort, self.spec)
         beside = beside_features(cohort, self.spec)
         return self._completed(self.predict_rows(rows, drivers), beside)
 
@@ -139,13 +141,17 @@ class Predictor:
 
     def predict_records(self, records: list[Any], drivers: bool = True) -> list[dict[str, Any]]:
         """Prediction rows from served records, each bad record in its place with its error."""
-        cohort, rows, errors = read_records(records, self.spec, self.common)
+        cohort, rows, errors = read_records(records, self.spec, self.lookups)
         good = iter(self.predict_cohort(cohort, drivers)) if len(rows) else iter(())
         return [next(good) if i not in errors else self._failed(record, errors[i]) for i, record in enumerate(records)]
 
-    def _with_frequencies(self, cohort: Cohort) -> Cohort:
-        """Rare is judged by the frequencies that the model was trained with, so that a patient alone gets the same row."""
-        return Cohort(**{**cohort.__dict__, "common": self.common})
+    def _with_lookups(self, cohort: Cohort) -> Cohort:
+        """Weigh variants by the references that the model was trained with, so that a patient alone gets the same row."""
+        if cohort.lookups is self.lookups:
+            return cohort
+        lookups = replace(self.lookups, effects=cohort.lookups.effects)
+        weighed = weigh_sites(cohort.genotypes.sites, self.spec.genome_build, lookups)
+        return replace(cohort, lookups=lookups, variants=weighed)
 
     def _class(self, probability: float) -> str:
         task = TASKS[self.fitted.task]
@@ -227,7 +233,7 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
         "features": {**predictor.spec.__dict__},
         "calibration": predictor.fitted.calibration.to_json(),
         "columns": predictor.names,
-        "common_variants": sorted(predictor.common) if predictor.common is not None else None,
+        "lookups": predictor.lookups.as_json(),
         "als_ml_version": als_ml.__version__,
         "definitions_version": definitions_version(),
     }
@@ -253,11 +259,10 @@ def load_predictor(pipeline: Path, model: Path, name: str | None = None, version
 
     stored = json.loads(model.read_text())
     spec = FeatureSpec.from_json(stored["features"])
-    common = frozenset(stored["common_variants"]) if stored["common_variants"] is not None else None
     fitted = FittedModel(
         stored["task"], skops.io.load(pipeline, trusted=list(TRUSTED)), Calibration.from_json(stored["calibration"])
     )
-    predictor = Predictor(fitted, spec, common, name, version)
+    predictor = Predictor(fitted, spec, Lookups.from_json(stored["lookups"]), name, version)
     if predictor.names != stored["columns"]:
         lost = sorted(set(stored["columns"]) ^ set(predictor.names))
         found = (

@@ -14,12 +14,21 @@ from features.biomarkers import checked_biomarkers, no_biomarkers
 from features.catalogue import analytes, gene_at, gene_names, patient_columns, repeat_loci, variant_key
 from features.cohort import Cohort
 from features.errors import nearest
-from features.genotypes import ALLELE_COLUMNS, one_per_allele, parse_genotype
+from features.genetics import weigh_sites
+from features.genotypes import (
+    NO_CALL_TYPES,
+    SITE_TYPES,
+    Genotypes,
+    no_genotypes,
+    numbered_sites,
+    parse_genotype,
+    typed_table,
+)
+from features.lookups import Lookups
 from features.patients import checked_patients
 from features.problems import Problems
 from features.repeats import CALL_COLUMNS
 from features.rows import FeatureSpec
-from features.vcf import Genotypes, no_genotypes
 from features.visits import ALL_ITEMS, checked_visits, no_visits
 
 PARTS = ("genome_build", "as_of_days", "biomarkers", "variants", "repeats", "assayed", "alsfrs", "treatments")
@@ -58,7 +67,7 @@ class RowProblems(Problems):
 
 
 def read_records(
-    records: list[Any], spec: FeatureSpec, common: frozenset[str] | None
+    records: list[Any], spec: FeatureSpec, lookups: Lookups
 ) -> tuple[Cohort, np.ndarray, dict[int, dict[str, str]]]:
     """Turn records into a cohort of the valid ones.
 
@@ -73,7 +82,7 @@ def read_records(
     """
     problems = RowProblems(collect=True)
     parsed = [_parsed(record, i, spec, problems) for i, record in enumerate(records)]
-    cohort = _cohort(parsed, problems, common)
+    cohort = _cohort(parsed, problems, spec, lookups)
     errors = problems.by_patient
     rows = np.array([i for i in range(len(records)) if i not in errors], dtype=int)
     return cohort.take(rows), rows, errors
@@ -288,7 +297,7 @@ def _assayed(assayed: Any) -> dict[str, float]:
     return {gene: ASSAYED[state] for gene, state in assayed.items()}
 
 
-def _cohort(parsed: list[_Record], problems: RowProblems, common: frozenset[str] | None) -> Cohort:
+def _cohort(parsed: list[_Record], problems: RowProblems, spec: FeatureSpec, lookups: Lookups) -> Cohort:
     problems.owner = np.arange(len(parsed))
     ids = [str(i) for i in range(len(parsed))]
     table = _table([{**r.patient, "sample_id": r.patient.get("sample_id", "?")} for r in parsed])
@@ -302,14 +311,16 @@ def _cohort(parsed: list[_Record], problems: RowProblems, common: frozenset[str]
     seen, problems.owner = _long(parsed, "visits")
     if len(seen):
         visits = checked_visits(_with_days(seen), rows, patients, "alsfrs", problems)
+    genotypes = _genotypes(parsed)
     return Cohort(
         "request",
         patients,
         biomarkers,
         visits,
-        _genotypes(parsed),
+        genotypes,
+        weigh_sites(genotypes.sites, spec.genome_build, lookups),
+        lookups,
         _repeat_table(parsed),
-        common,
         np.arange(len(parsed)),
     )
 
@@ -339,15 +350,16 @@ def _with_days(visits: pd.DataFrame) -> pd.DataFrame:
 
 def _genotypes(parsed: list[_Record]) -> Genotypes:
     empty = no_genotypes(len(parsed))
-    alleles = [(i, *allele) for i, record in enumerate(parsed) for allele in record.alleles]
+    carried = [(i, *allele) for i, record in enumerate(parsed) for allele in record.alleles]
     no_calls = [(i, key) for i, record in enumerate(parsed) for key in record.no_calls]
     for i, record in enumerate(parsed):
         for gene, fraction in record.assayed.items():
             empty.assayed[i, gene_names().index(gene)] = fraction
-    types = empty.alleles.dtypes.to_dict()
-    table = one_per_allele(pd.DataFrame(alleles, columns=ALLELE_COLUMNS).astype(types)) if alleles else empty.alleles
-    unknown = pd.DataFrame(no_calls, columns=["row", "key"]) if no_calls else empty.no_calls
-    return Genotypes(table, unknown, empty.assayed)
+    sites = typed_table([(key, gene, None) for _, gene, key, _, _ in carried], SITE_TYPES)
+    columns = {"row": [c[0] for c in carried], "site": range(len(carried)), "copies": [c[3] for c in carried]}
+    columns["ploidy"] = [c[4] for c in carried]
+    arrays = {name: np.array(values, dtype=int) for name, values in columns.items()}
+    return Genotypes(*numbered_sites(sites, arrays), typed_table(no_calls, NO_CALL_TYPES), empty.assayed)
 
 
 def _repeat_table(parsed: list[_Record]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from features.genetics import genetic_cause
 from features.problems import Problem, Problems
 from features.repeats import RepeatStates
 from features.rows import FeatureSpec, feature_rows, with_columns
+from features.vcf import CallRule
 from models.estimators import fit, make_pipeline
 from models.fitted import FittedModel, Recipe, family_folds, fit_model
 from models.scoring import raw_score
@@ -85,14 +86,14 @@ def train(config: Config, progress: Callable[[str, int, int], None] = lambda *_:
     """
     task, problems = TASKS[config.task], Problems()
     reading = partial(_reading, progress)
-    cohort, described = read_cohort(Path(config.cohort), problems, config.features.rare_frequency, reading)
+    cohort, described = read_cohort(Path(config.cohort), problems, _call_rule(config), reading)
     data = prepare(config, cohort, described)
     check_labels(data.y, data.families, config)
     recipe = recipe_of(config)
     out_of_fold, metrics = cross_validate(data, recipe, config, progress)
     progress("final fit", config.validation.folds, config.validation.folds)
     fitted = fit_model(data.rows.to_numpy(), data.y, data.families, recipe)
-    predictor = Predictor(fitted, data.spec, cohort.common)
+    predictor = Predictor(fitted, data.spec, cohort.lookups)
     best = best_possible(config, data, out_of_fold["model"])
     if best:
         metrics |= {"best_possible_roc_auc": best[0], "share_of_possible": best[1]}
@@ -111,6 +112,10 @@ def train(config: Config, progress: Callable[[str, int, int], None] = lambda *_:
     )
 
 
+def _call_rule(config: Config) -> CallRule:
+    return CallRule(config.features.min_gq, config.features.min_depth)
+
+
 def _reading(progress: Callable[[str, int, int], None], what: str) -> None:
     progress(f"reading {what}", 0, 0)
 
@@ -118,7 +123,10 @@ def _reading(progress: Callable[[str, int, int], None], what: str) -> None:
 def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
     """Compute features and labels, and keep the labelled patients."""
     labels = make_labels(config, cohort)
-    spec = FeatureSpec(config.features.blocks, config.landmark_days, described.genome_build)
+    own = config.features
+    spec = FeatureSpec(
+        own.blocks, config.landmark_days, described.genome_build, own.rare_frequency, own.min_gq, own.min_depth
+    )
     spec = with_columns(spec, cohort.patients, list(config.features.columns), labels.sources)
     rows, kept = feature_rows(cohort, spec), labels.usable
     found = (genetic_cause(cohort, spec.genome_build) == "found").astype(float)

@@ -2,9 +2,14 @@
 
 import sys
 
-from benchmarks import casi, share_of_possible
+from benchmarks import casi, pathogenicity, share_of_possible, variants
 
-ALL = {"casi": casi.main, "share": share_of_possible.main}
+ALL = {
+    "casi": casi.main,
+    "share": share_of_possible.main,
+    "variants": variants.main,
+    "pathogenicity": pathogenicity.main,
+}
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.vcf import Genotypes
+from features.genotypes import Genotypes, moved_rows
+from features.lookups import Lookups
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,12 @@ class Cohort:
         `row`, `days`, `scale`, items, `total`; one row a visit.
     genotypes : Genotypes
         Panel alleles, no-calls and coverage.
+    variants : DataFrame
+        One row a site of `genotypes`: what is known of it and how it is weighed (`features.genetics.weigh_sites`).
+    lookups : Lookups
+        Population frequencies and ClinVar, as far as they were given.
     repeats : DataFrame
         Calls of `features.repeats.read_repeats`.
-    common : frozenset of str or None
-        Keys of variants that are common in the population; None if no frequencies were given.
     families : array of n
         Relatives share a number (`features.families`).
     """
@@ -36,8 +39,9 @@ class Cohort:
     biomarkers: pd.DataFrame
     alsfrs: pd.DataFrame
     genotypes: Genotypes
+    variants: pd.DataFrame
+    lookups: Lookups
     repeats: pd.DataFrame
-    common: frozenset[str] | None
     families: np.ndarray
 
     def __len__(self) -> int:
@@ -47,18 +51,9 @@ class Cohort:
         """The cohort of some patients, in the order given."""
         position = np.full(len(self), -1)
         position[rows] = np.arange(len(rows))
-        genotypes = Genotypes(
-            _moved(self.genotypes.alleles, position),
-            _moved(self.genotypes.no_calls, position),
-            self.genotypes.assayed[rows],
-        )
+        genotypes = self.genotypes.take(position, rows)
         tables: dict[str, Any] = {
-            name: _moved(getattr(self, name), position) for name in ("biomarkers", "alsfrs", "repeats")
+            name: moved_rows(getattr(self, name), position) for name in ("biomarkers", "alsfrs", "repeats")
         }
         patients = self.patients.iloc[rows].reset_index(drop=True)
         return replace(self, patients=patients, genotypes=genotypes, families=self.families[rows], **tables)
-
-
-def _moved(table: pd.DataFrame, position: np.ndarray) -> pd.DataFrame:
-    row = position[table["row"].to_numpy(dtype=int)]
-    return table.assign(row=row)[row >= 0].reset_index(drop=True)

@@ -5,8 +5,31 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from features.genotypes import Genotypes
+
 # Lower bound of third-degree relatives in KING's table: 1 / 2^(9/2) (Manichaikul 2010; contract, section Genetics).
 RELATED_FROM = 0.0442
+
+
+# Identical genotypes at this many sites, at which both carry something, are one person or a twin (contract).
+SITES_OF_A_DUPLICATE = 200
+
+
+def duplicated(genotypes: Genotypes) -> pd.DataFrame:
+    """Pairs of patients with identical genotypes: `row1`, `row2`, `kinship` (0.5).
+
+    Informative are the sites at which a patient carries an alternative allele: being reference alike says little.
+    """
+    alleles = genotypes.alleles
+    n = len(genotypes.assayed)
+    fingerprint, count = np.zeros(n, dtype=np.uint64), np.zeros(n, dtype=int)
+    mark = np.random.default_rng(0).integers(1, 2**63, len(genotypes.sites) + 1, dtype=np.uint64)
+    row, copies = alleles["row"].to_numpy(), alleles["copies"].to_numpy(dtype=np.uint64)
+    np.add.at(fingerprint, row, mark[alleles["site"].to_numpy()] * (2 * copies + np.uint64(1)))
+    np.add.at(count, row, 1)
+    enough = np.flatnonzero(count >= SITES_OF_A_DUPLICATE)
+    first = pd.Series(enough).groupby(fingerprint[enough]).transform("min").to_numpy()
+    return pd.DataFrame({"row1": first, "row2": enough, "kinship": 0.5})[first != enough].reset_index(drop=True)
 
 
 def family_numbers(patients: pd.DataFrame, kinship: pd.DataFrame) -> np.ndarray:

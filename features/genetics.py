@@ -1,24 +1,48 @@
 """Genetic features of a patient, and the genetic finding that is always shown beside a score.
 
-Not assayed is not negative: a count is 0 only where the gene was assayed (at least 90 % of its records called, P), else
-unknown. A *known pathogenic carrier* has a `causal_*` row of the known-variant table with the zygosity its role needs:
-dominant and X-linked one allele, recessive two (or one, hemizygous).
+Not assayed is not negative: a count is 0 only where the gene was assayed (at least 90 % of it called, P), else unknown.
+A *known pathogenic carrier* has a `causal_*` row of the known-variant table with the zygosity its role needs: dominant and
+X-linked one allele, recessive two (or one, hemizygous). A variant is *rare* below the frequency limit of the model, and
+*damaging* if it is rare and has two or more points of evidence (P); risk alleles and modifiers are never either.
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from features.catalogue import core_genes, gene_names, known_variants
+from features.catalogue import core_genes, definitions, gene_names, known_variants
 from features.cohort import Cohort
+from features.coverage import ASSAYED_FROM
 from features.dictionary import Feature
+from features.evidence import Sources, assess
+from features.genotypes import typed_table
+from features.lookups import Lookups
 from features.repeats import STATES, RepeatStates
+from features.variants import describe, inheritance
 
-ASSAYED_FROM = 0.9
+DAMAGING_FROM = 2
 GENETIC_CAUSES = ("not_fully_tested", "not_found", "uncertain", "found")
-KNOWN = "definitions/known_variants.tsv"
+KNOWN, EVIDENCE = "definitions/known_variants.tsv", "definitions/evidence.tsv"
+VARIANT_TYPES = {"variant": object, "assessment": object, "role": object, "points": float, "frequency": float}
 _INTERMEDIATE, _RISK, _EXPANDED = STATES.index("intermediate"), STATES.index("risk"), STATES.index("expanded")
+
+
+def weigh_sites(sites: pd.DataFrame, build: str, lookups: Lookups) -> pd.DataFrame:
+    """Describe and assess each site (`key`, `gene`, `effect`).
+
+    Returns
+    -------
+    DataFrame
+        In the order of the sites: `variant`, `assessment`, and from them `role`, `points`, `frequency` (NaN unknown).
+    """
+    sources, names, rows = Sources(build, lookups), gene_names(), []
+    for key, gene, effect in zip(sites["key"], sites["gene"], sites["effect"], strict=True):
+        variant = describe(key, names[gene], effect, build, lookups)
+        assessment = assess(variant, sources)
+        rows.append((variant, assessment, variant.role, assessment.points, variant.frequency))
+    return typed_table(rows, VARIANT_TYPES)
 
 
 @cache
@@ -30,13 +54,31 @@ def causal_genes() -> tuple[str, ...]:
 
 
 @cache
-def _roles(build: str) -> pd.DataFrame:
-    return known_variants(build)[["als_role", "rsid"]]
+def scored_genes() -> tuple[str, ...]:
+    """Genes in which a variant can be damaging: all but pure risk genes and modifiers."""
+    return tuple(gene for gene in gene_names() if inheritance(gene) not in ("risk", "modifier"))
+
+
+@cache
+def recessive_genes() -> tuple[str, ...]:
+    """Genes that need two alleles."""
+    return tuple(gene for gene in scored_genes() if inheritance(gene) == "recessive")
+
+
+@cache
+def mechanisms() -> dict[str, tuple[str, ...]]:
+    """Disease mechanism -> its scored genes."""
+    table, found = definitions("genes"), dict[str, list[str]]()
+    for gene, listed in zip(table["gene"], table["mechanisms"], strict=True):
+        for mechanism in listed.split(";") if gene in scored_genes() else []:
+            found.setdefault(mechanism, []).append(gene)
+    return {mechanism: tuple(genes) for mechanism, genes in sorted(found.items())}
 
 
 def genetic_dictionary() -> list[Feature]:
     """Describe the columns of `genetic_features`."""
-    rare = "allele below the frequency limit of the configuration, or absent from the frequency file"
+    rare = "below the frequency limit of the configuration, or absent from the frequency file"
+    damaging = f"rare with {DAMAGING_FROM} or more points of evidence, or known causal"
     block = "genetics"
     return [
         Feature("causal_any", block, "0/1", "a known causal variant in any panel gene, or an expanded C9orf72", KNOWN),
@@ -52,11 +94,22 @@ def genetic_dictionary() -> list[Feature]:
             for g in gene_names()
         ),
         Feature("rare_alleles", block, "alleles", "rare alleles in all assayed panel genes", "VCF and frequency file"),
-    ]
+        *(Feature(f"damaging_{g}", block, "alleles", f"{damaging} alleles in {g}", EVIDENCE) for g in scored_genes()),
+        Feature("damaging_alleles", block, "alleles", f"{damaging} alleles in all assayed genes", EVIDENCE),
+        *(Feature(f"points_{g}", block, "points", f"highest evidence points in {g}", EVIDENCE) for g in scored_genes()),
+        *(Feature(f"biallelic_{g}", block, "0/1", f"two damaging alleles in {g} (recessive)", EVIDENCE)
+          for g in recessive_genes()),
+        Feature("oligogenic", block, "genes", f"genes with an allele that is {damaging}", EVIDENCE),
+        *(Feature(f"mechanism_{m}", block, "alleles", f"{damaging} alleles in genes of {m}", "definitions/genes.tsv (R)")
+          for m in mechanisms()),
+    ]  # fmt: skip
 
 
-def genetic_features(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
-    """Compute the genetic columns, each of length n, float64 with NaN where unknown."""
+def genetic_features(cohort: Cohort, build: str, rare_frequency: float) -> dict[str, np.ndarray]:
+    """Compute the genetic columns, each of length n, float64 with NaN where unknown.
+
+    `rare_frequency` is the population frequency from which a variant is no longer rare.
+    """
     c9orf72, atxn2 = (RepeatStates(locus, cohort.repeats, cohort.patients) for locus in ("C9orf72", "ATXN2"))
     causal = causal_carriers(cohort, build)
     expanded = _flag(c9orf72, _EXPANDED)
@@ -66,15 +119,15 @@ def genetic_features(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
     features |= {"atxn2_risk": _flag(atxn2, _RISK), "atxn2_longest": atxn2.longest}
     features["risk_alleles"] = _site_alleles(cohort, _keys_of(build, "risk"), build)
     features["rs12608932_c"] = _site_alleles(cohort, _key_of_rsid(build, "rs12608932"), build)
-    return features | _rare_alleles(cohort, build)
+    rare = _rare(cohort, rare_frequency)
+    features |= _per_gene("rare", cohort, rare & (cohort.variants["role"] == "").to_numpy(), gene_names())
+    return features | _burden(cohort, rare)
 
 
 def causal_carriers(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
     """For each gene with causal rows: 1 known pathogenic carrier, 0 assayed and none, NaN unknown."""
-    alleles = cohort.genotypes.alleles
-    causal = _qualifies(alleles, build)
-    genes = alleles["gene"].to_numpy(dtype=int)[causal]
-    rows = alleles["row"].to_numpy(dtype=int)[causal]
+    causal = _qualifies(cohort)
+    genes, rows = cohort.genotypes.genes()[causal], cohort.genotypes.alleles["row"].to_numpy()[causal]
     carriers = {}
     for gene in causal_genes():
         index = gene_names().index(gene)
@@ -87,35 +140,40 @@ def causal_carriers(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
 def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
     """The genetic finding of each patient, without statistics.
 
-    found: a known pathogenic carrier, or C9orf72 expanded. uncertain: a `vus` row, one allele of a recessive row, or a
-    C9orf72 result that is intermediate or indeterminate. not_found: none of these, with all core genes assayed and C9orf72
-    sized. Else not_fully_tested.
+    found: a known pathogenic carrier, or C9orf72 expanded. uncertain: a `vus` row, one allele of a recessive row, a variant
+    that is (likely) pathogenic by points, or a C9orf72 result that is intermediate or indeterminate. not_found: none of
+    these, with all core genes assayed and C9orf72 sized. Else not_fully_tested.
     """
     c9orf72 = RepeatStates("C9orf72", cohort.repeats, cohort.patients)
     causal = np.column_stack([*causal_carriers(cohort, build).values()])
     found = (causal == 1).any(axis=1) | (c9orf72.state == _EXPANDED)
-    uncertain = _uncertain_alleles(cohort, build) | np.isin(
-        c9orf72.state, [STATES.index("indeterminate"), _INTERMEDIATE]
-    )
+    uncertain = _uncertain_alleles(cohort) | np.isin(c9orf72.state, [STATES.index("indeterminate"), _INTERMEDIATE])
     core = [gene_names().index(gene) for gene in core_genes() if gene != "C9orf72"]
     with np.errstate(invalid="ignore"):
         tested = (cohort.genotypes.assayed[:, core] >= ASSAYED_FROM).all(axis=1) & (c9orf72.state != 0)
     return np.select([found, uncertain, tested], ["found", "uncertain", "not_found"], "not_fully_tested").astype(object)
 
 
-def _qualifies(alleles: pd.DataFrame, build: str) -> np.ndarray:
+def _of_alleles(cohort: Cohort, column: str) -> np.ndarray:
+    """A column of `cohort.variants` for each carried allele."""
+    return np.asarray(cohort.variants[column].to_numpy()[cohort.genotypes.alleles["site"].to_numpy()])
+
+
+def _qualifies(cohort: Cohort) -> np.ndarray:
     """Which carried alleles are causal rows with the zygosity that their role needs."""
-    role = alleles["key"].map(_roles(build)["als_role"]).to_numpy(dtype=object)
+    role, alleles = _of_alleles(cohort, "role"), cohort.genotypes.alleles
     copies, ploidy = alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy()
     one_is_enough = (role == "causal_dominant") | (role == "causal_xlinked")
     return np.asarray(one_is_enough | ((role == "causal_recessive") & ((copies >= 2) | (ploidy == 1))), dtype=bool)
 
 
-def _uncertain_alleles(cohort: Cohort, build: str) -> np.ndarray:
-    alleles = cohort.genotypes.alleles
-    role = alleles["key"].map(_roles(build)["als_role"]).to_numpy(dtype=object)
-    unsure = (role == "vus") | ((role == "causal_recessive") & ~_qualifies(alleles, build))
-    return np.bincount(alleles["row"].to_numpy(dtype=int)[unsure], minlength=len(cohort)) > 0
+def _uncertain_alleles(cohort: Cohort) -> np.ndarray:
+    role, points = _of_alleles(cohort, "role"), _of_alleles(cohort, "points")
+    scored = np.isin(cohort.genotypes.genes(), [gene_names().index(gene) for gene in scored_genes()])
+    by_points = (points >= 6) & scored & ~np.isin(role, ["risk", "modifier", "other_disease"])
+    unsure = (role == "vus") | (role == "causal_recessive") | by_points
+    rows = cohort.genotypes.alleles["row"].to_numpy()[np.asarray(unsure & ~_qualifies(cohort), dtype=bool)]
+    return np.bincount(rows, minlength=len(cohort)) > 0
 
 
 def _zero_where_assayed(fraction: np.ndarray) -> np.ndarray:
@@ -137,42 +195,91 @@ def _any_known(columns: list[np.ndarray]) -> np.ndarray:
 
 @cache
 def _keys_of(build: str, role: str) -> frozenset[str]:
-    table = _roles(build)
+    table = known_variants(build)
     return frozenset(table.index[table["als_role"] == role])
 
 
 @cache
 def _key_of_rsid(build: str, rsid: str) -> frozenset[str]:
-    table = _roles(build)
+    table = known_variants(build)
     return frozenset(table.index[table["rsid"] == rsid])
 
 
 def _site_alleles(cohort: Cohort, keys: frozenset[str], build: str) -> np.ndarray:
     """Copies of some table alleles, NaN where their genes are not assayed or a site is a no-call."""
-    alleles, unknown = cohort.genotypes.alleles, cohort.genotypes.no_calls
+    unknown = cohort.genotypes.no_calls
     genes = {gene_names().index(gene) for gene in known_variants(build).loc[list(keys), "gene"]}
     covered = [_zero_where_assayed(cohort.genotypes.assayed[:, gene]) for gene in sorted(genes)]
     total = np.sum(covered, axis=0)
     total[unknown.loc[unknown["key"].isin(keys), "row"].to_numpy(dtype=int)] = np.nan
-    hit = alleles[alleles["key"].isin(keys)]
-    copies = np.bincount(hit["row"].to_numpy(dtype=int), hit["copies"].to_numpy(dtype=float), len(cohort))
+    copies = _alleles_per_patient(cohort, cohort.genotypes.sites["key"].isin(keys).to_numpy())
     return np.where(copies > 0, copies, total)
 
 
-def _rare_alleles(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
-    """Rare alleles outside the known-variant table, per gene and in all; unknown without population frequencies."""
-    n, names = len(cohort), gene_names()
-    counts = np.zeros((n, len(names)))
-    if cohort.common is None:
-        counts[:] = np.nan
-    else:
-        alleles = cohort.genotypes.alleles
-        rare = alleles[~(alleles["key"].isin(cohort.common) | alleles["key"].isin(_roles(build).index)).to_numpy()]
-        np.add.at(
-            counts, (rare["row"].to_numpy(dtype=int), rare["gene"].to_numpy(dtype=int)), rare["copies"].to_numpy()
-        )
-        with np.errstate(invalid="ignore"):
-            counts[(counts == 0) & ~(cohort.genotypes.assayed >= ASSAYED_FROM)] = np.nan
-    known = np.isfinite(counts)
-    burden = np.where(known.any(axis=1), np.where(known, counts, 0.0).sum(axis=1), np.nan)
-    return {f"rare_{gene}": counts[:, i] for i, gene in enumerate(names)} | {"rare_alleles": burden}
+def _alleles_per_patient(cohort: Cohort, chosen: np.ndarray) -> np.ndarray:
+    """Copies of the chosen sites that each patient carries."""
+    alleles = cohort.genotypes.alleles
+    hit = chosen[alleles["site"].to_numpy()]
+    rows, copies = alleles["row"].to_numpy()[hit], alleles["copies"].to_numpy()[hit]
+    return np.bincount(rows, copies.astype(float), len(cohort))
+
+
+def _rare(cohort: Cohort, limit: float) -> np.ndarray:
+    """Which sites are known to be rare; one of unknown frequency is not."""
+    frequency = cohort.variants["frequency"].to_numpy()
+    with np.errstate(invalid="ignore"):
+        return np.asarray(frequency < limit, dtype=bool)
+
+
+def _per_gene(name: str, cohort: Cohort, chosen: np.ndarray, genes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Copies of the chosen sites in each gene and in all; unknown without frequencies or where nothing was assayed."""
+    known = cohort.lookups.frequencies is not None or cohort.variants["frequency"].notna().any()
+    counts = _gene_matrix(cohort, chosen, np.add)
+    if not known:
+        counts = np.where(counts > 0, counts, np.nan)
+    counts = _unless_assayed(counts, cohort)[:, [gene_names().index(gene) for gene in genes]]
+    finite = np.isfinite(counts)
+    total = np.where(finite.any(axis=1), np.where(finite, counts, 0.0).sum(axis=1), np.nan)
+    return {f"{name}_{gene}": counts[:, i] for i, gene in enumerate(genes)} | {f"{name}_alleles": total}
+
+
+def _gene_matrix(cohort: Cohort, chosen: np.ndarray, how: Any, values: "np.ndarray | None" = None) -> np.ndarray:
+    """Combine copies (or given values of the sites) of the chosen sites, (n, G), 0 where there is none."""
+    alleles, matrix = cohort.genotypes.alleles, np.zeros((len(cohort), len(gene_names())))
+    site = alleles["site"].to_numpy()
+    hit = chosen[site]
+    amount = alleles["copies"].to_numpy(dtype=float) if values is None else values[site]
+    how.at(matrix, (alleles["row"].to_numpy()[hit], cohort.genotypes.genes()[hit]), amount[hit])
+    return matrix
+
+
+def _unless_assayed(counts: np.ndarray, cohort: Cohort) -> np.ndarray:
+    """Unknown where a gene has nothing and was not assayed."""
+    with np.errstate(invalid="ignore"):
+        return np.where((counts == 0) & ~(cohort.genotypes.assayed >= ASSAYED_FROM), np.nan, counts)
+
+
+def _burden(cohort: Cohort, rare: np.ndarray) -> dict[str, np.ndarray]:
+    """Damaging alleles, evidence points, biallelic and oligogenic findings, and the burden of each mechanism."""
+    role, points = cohort.variants["role"].to_numpy(dtype=str), cohort.variants["points"].to_numpy()
+    causal = np.char.startswith(role, "causal")
+    damaging = causal | (rare & (points >= DAMAGING_FROM) & ~np.isin(role, ["risk", "modifier"]))
+    features = _per_gene("damaging", cohort, damaging, scored_genes())
+    strength = _unless_assayed(_gene_matrix(cohort, points > 0, np.maximum, points), cohort)
+    features |= {f"points_{gene}": strength[:, gene_names().index(gene)] for gene in scored_genes()}
+    for gene in recessive_genes():
+        copies = features[f"damaging_{gene}"]
+        features[f"biallelic_{gene}"] = np.where(np.isnan(copies), np.nan, copies >= 2)
+    return features | _over_genes(features)
+
+
+def _over_genes(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Sum over genes what is known; unknown where no gene is."""
+    stacked = np.column_stack([features[f"damaging_{gene}"] for gene in scored_genes()])
+    some = np.isfinite(stacked).any(axis=1)
+    found = {"oligogenic": np.where(some, (stacked > 0).sum(axis=1), np.nan)}
+    for mechanism, genes in mechanisms().items():
+        own = stacked[:, [scored_genes().index(gene) for gene in genes]]
+        known = np.isfinite(own).any(axis=1)
+        found[f"mechanism_{mechanism}"] = np.where(known, np.nansum(own, axis=1), np.nan)
+    return found

@@ -1,21 +1,23 @@
 """Genotype arithmetic: from GT text to alleles carried. No files here.
 
 `0` is the reference allele, `.` a missing one, `/` unphased, `|` phased; one allele alone is haploid (VCF 4.5, section 1.6.2).
-A missing allele is never taken for the reference. Columns of an *alleles* table: `row` (patient), `gene` (index into
-`gene_names()`), `key` (chrom-pos-ref-alt, minimal), `copies` (of this allele), `ploidy` (alleles in the genotype).
+A missing allele is never taken for the reference. `docs/genotypes.md` lists every form and the feature value it becomes.
 """
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from features.catalogue import gene_at, variant_key
+from features.catalogue import gene_names, variant_key
 
-_GENOTYPE = re.compile(r"^(\.|\d+)([/|](\.|\d+))*$")
+_GENOTYPE = re.compile(r"^[|/]?(\.|\d+)([/|](\.|\d+))*$")
 _BASES = re.compile(r"^[ACGTN]+$", re.IGNORECASE)
-ALLELE_COLUMNS = ["row", "gene", "key", "copies", "ploidy"]
+ALLELE_TYPES = {"row": np.int32, "site": np.int32, "copies": np.int8, "ploidy": np.int8}
+SITE_TYPES = {"key": object, "gene": np.int64, "effect": object}
+NO_CALL_TYPES = {"row": np.int64, "key": object}
 
 
 class Genotype(NamedTuple):
@@ -31,14 +33,14 @@ def parse_genotype(text: str) -> Genotype:
 
     >>> parse_genotype("0/1"), parse_genotype("1|1").copies, parse_genotype("./.").missing
     (Genotype(copies={1: 1}, ploidy=2, missing=False), {1: 2}, True)
-    >>> parse_genotype("1")          # haploid: male X, mitochondrion
+    >>> parse_genotype("1")  # haploid
     Genotype(copies={1: 1}, ploidy=1, missing=False)
-    >>> parse_genotype("./2")        # half call: the allele is carried, the other one unknown
+    >>> parse_genotype("./2")  # half call: the allele is carried, the other one unknown
     Genotype(copies={2: 1}, ploidy=2, missing=True)
     """
     if not _GENOTYPE.match(text):
         raise ValueError(f"{text!r} is no genotype")
-    alleles = re.split(r"[/|]", text)
+    alleles = re.split(r"[/|]", text.lstrip("/|"))
     called = [int(allele) for allele in alleles if allele != "."]
     copies = {allele: called.count(allele) for allele in sorted(set(called)) if allele}
     return Genotype(copies, len(alleles), len(called) < len(alleles))
@@ -53,49 +55,97 @@ def zygosity(copies: np.ndarray, ploidy: np.ndarray) -> np.ndarray:
     return np.select([ploidy == 1, copies >= ploidy], ["hemizygous", "homozygous"], default="heterozygous")
 
 
-def carried_alleles(calls: pd.DataFrame, build: str) -> pd.DataFrame:
-    """Turn calls (`row`, `chrom`, `pos`, `ref`, `alt`, `gt`; alternatives joined by commas) into an alleles table.
+def allele_key(chrom: str, pos: int, ref: str, alt: str) -> str:
+    """Key of an allele of a record, empty for one that could not be matched: `*`, `<DEL>`, a breakend, `.`.
 
-    Symbolic alleles (`<DEL>`), `*` and breakends carry no key that could be matched and are left out here; repeat
-    expansions are read by `features.repeats`. Calls outside the panel are left out too.
+    >>> allele_key("chr21", 100, "CA", "TA"), allele_key("21", 100, "C", "<DEL>"), allele_key("21", 100, "C", "*")
+    ('21-100-C-T', '', '')
     """
-    site, sites = _sites(calls)
-    sites = sites.assign(gene=gene_at(sites["chrom"], sites["pos"], build))
-    code, texts = pd.factorize(calls["gt"])
-    genotypes = [parse_genotype(text) for text in texts]
-    row, ploidy = calls["row"].to_numpy(dtype=int), np.array([g.ploidy for g in genotypes], dtype=int)[code]
-    carried = []
-    for allele in sorted({allele for genotype in genotypes for allele in genotype.copies}):
-        copies = np.array([g.copies.get(allele, 0) for g in genotypes], dtype=int)[code]
-        keys = np.array(_allele_keys(sites, allele), dtype=object)
-        at = np.flatnonzero((copies > 0) & (keys[site] != "") & (sites["gene"].to_numpy()[site] >= 0))
-        gene = sites["gene"].to_numpy()[site[at]]
-        carried.append(_alleles_table(row[at], gene, keys[site[at]], copies[at], ploidy[at]))
-    return one_per_allele(pd.concat(carried) if carried else _alleles_table([], [], [], [], []))
+    return variant_key(chrom, pos, ref, alt) if _BASES.match(alt) and _BASES.match(ref) else ""
 
 
-def one_per_allele(alleles: pd.DataFrame) -> pd.DataFrame:
-    """Sort; the same allele in two records of one patient (shards, duplicates) counts once, with its larger copies."""
-    merged = alleles.sort_values("copies", kind="stable").drop_duplicates(["row", "key"], keep="last")
-    return merged.sort_values(["row", "gene", "key"], ignore_index=True)
+@dataclass(frozen=True)
+class Genotypes:
+    """Genotypes of a cohort on the panel, for `n` patients and G genes.
+
+    Attributes
+    ----------
+    sites : DataFrame
+        The alternative alleles met, each once: `key` (chrom-pos-ref-alt, minimal), `gene` (index into `gene_names()`),
+        `effect` (`features.annotation.Effect` from the VCF itself, or None).
+    alleles : DataFrame
+        Who carries them: `row` (patient), `site` (position in `sites`), `copies` (of this allele), `ploidy` (alleles in
+        the genotype).
+    no_calls : DataFrame
+        `row`, `key`: known variants at which the patient's genotype is missing or filtered.
+    assayed : array (n, G)
+        Fraction of a gene that was called in the patient: 0 none, 1 all, NaN unknown.
+    """
+
+    sites: pd.DataFrame
+    alleles: pd.DataFrame
+    no_calls: pd.DataFrame
+    assayed: np.ndarray
+
+    def keys(self) -> np.ndarray:
+        """Key of each row of `alleles`."""
+        return self.sites["key"].to_numpy(dtype=object)[self.alleles["site"].to_numpy()]
+
+    def genes(self) -> np.ndarray:
+        """Gene of each row of `alleles`, as index into `gene_names()`."""
+        return self.sites["gene"].to_numpy(dtype=int)[self.alleles["site"].to_numpy()]
+
+    def take(self, position: np.ndarray, rows: np.ndarray) -> "Genotypes":
+        """Genotypes of the patients `rows`; `position` is each patient's new row, -1 where it is left out."""
+        moved = {name: moved_rows(getattr(self, name), position) for name in ("alleles", "no_calls")}
+        return replace(self, **moved, assayed=self.assayed[rows])
 
 
-def _alleles_table(*columns: "np.ndarray | list[int]") -> pd.DataFrame:
-    table = pd.DataFrame(dict(zip(ALLELE_COLUMNS, columns, strict=True)))
-    return table.astype({"row": int, "gene": int, "key": object, "copies": int, "ploidy": int})
+def moved_rows(table: pd.DataFrame, position: np.ndarray) -> pd.DataFrame:
+    """Rows of a table with their patients renumbered; those of a patient at position -1 are left out."""
+    row = position[table["row"].to_numpy(dtype=int)]
+    return table.assign(row=row.astype(table["row"].dtype))[row >= 0].reset_index(drop=True)
 
 
-def _sites(calls: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """Number the different sites of the calls; return each call's number and the table of sites."""
-    columns = ["chrom", "pos", "ref", "alt"]
-    site = calls.groupby(columns, sort=False).ngroup().to_numpy()
-    return site, calls[columns].drop_duplicates().reset_index(drop=True)
+def no_genotypes(n: int) -> Genotypes:
+    """Genotypes of a cohort without any VCF: nothing carried, everything unknown."""
+    return Genotypes(
+        typed_table([], SITE_TYPES),
+        typed_table([], ALLELE_TYPES),
+        typed_table([], NO_CALL_TYPES),
+        np.full((n, len(gene_names())), np.nan),
+    )
 
 
-def _allele_keys(sites: pd.DataFrame, allele: int) -> list[str]:
-    """Key of the n-th alternative of each site, empty where it has none or where it is symbolic."""
-    keys = []
-    for chrom, pos, ref, alts in zip(sites["chrom"], sites["pos"], sites["ref"], sites["alt"], strict=True):
-        alt = (alts.split(",") + [""] * allele)[allele - 1]
-        keys.append(variant_key(chrom, pos, ref, alt) if _BASES.match(alt) else "")
-    return keys
+def typed_table(rows: "list[Any] | pd.DataFrame", types: dict[str, Any]) -> pd.DataFrame:
+    """Make a table with stated columns and types, however many rows there are."""
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
+
+
+def numbered_sites(sites: pd.DataFrame, alleles: dict[str, np.ndarray]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give each allele one number: equal keys become one site, in genomic order, with the first effect that is told.
+
+    The same allele in two records of one patient (shards, duplicates) counts once, with its larger copies. The alleles
+    are ordered by site and patient; of millions, those that come in order already are not sorted again.
+    """
+    told = zip(sites["key"], sites["effect"], strict=True)
+    place = [(_place(key), effect is None) for key, effect in told]
+    order = sorted(range(len(sites)), key=place.__getitem__)
+    kept = sites.iloc[order].drop_duplicates("key").reset_index(drop=True)
+    number = dict(zip(kept["key"], range(len(kept)), strict=True))
+    new = np.array([number[key] for key in sites["key"]], dtype=np.int32)
+    site = alleles["site"] if np.array_equal(new, np.arange(len(new))) else new[alleles["site"]]
+    columns, row = {**alleles, "site": site}, alleles["row"]
+    if not ((site[1:] > site[:-1]) | ((site[1:] == site[:-1]) & (row[1:] > row[:-1]))).all():
+        rank = site * np.int64(row.max(initial=0) + 1) + row
+        taken = np.lexsort((-columns["copies"], rank))
+        taken = taken[np.r_[True, np.diff(rank[taken]) > 0]] if len(taken) else taken
+        columns = {name: column[taken] for name, column in columns.items()}
+    typed = {name: columns[name].astype(kind, copy=False) for name, kind in ALLELE_TYPES.items()}
+    return kept.astype(SITE_TYPES), pd.DataFrame(typed, copy=False)
+
+
+def _place(key: str) -> tuple[int, str, int, str]:
+    """Sort key of a variant: chromosome, position, alleles."""
+    chrom, pos, alleles = key.split("-", 2)
+    return int(chrom) if chrom.isdigit() else 99, chrom, int(pos), alleles

@@ -23,12 +23,17 @@ BLOCKS = ("genetics", "clinical", "biomarkers", "alsfrs")
 class FeatureSpec:
     """Which features a model sees; stored with it.
 
-    `columns` are further numeric columns of the patients table, `levels` further categorical ones with their known values.
+    `columns` are further numeric columns of the patients table, `levels` further categorical ones with their known values;
+    `rare_frequency` is the population frequency from which a variant is no longer rare, `min_gq` and `min_depth` are the
+    least genotype quality and depth of a call.
     """
 
     blocks: tuple[str, ...] = BLOCKS
     landmark_days: int = 90
     genome_build: str = "GRCh38"
+    rare_frequency: float = 0.001
+    min_gq: int = 0
+    min_depth: int = 0
     columns: tuple[str, ...] = ()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -70,7 +75,7 @@ def feature_rows(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
     """
     values: dict[str, np.ndarray] = {}
     if "genetics" in spec.blocks:
-        values |= genetic_features(cohort, spec.genome_build)
+        values |= genetic_features(cohort, spec.genome_build, spec.rare_frequency)
     if "clinical" in spec.blocks:
         values |= clinical_features(cohort, spec.landmark_days)
     if "biomarkers" in spec.blocks:

@@ -1,139 +1,48 @@
-"""Read genotypes of the gene panel from VCF and BCF files, with the bcftools that pysam ships.
+"""Open VCF and BCF files and read the records of the gene panel, with the bcftools that pysam ships.
 
-Specification: VCF 4.5 (samtools.github.io/hts-specs). Relied on: a header with samples, GT per sample. Records whose
-FILTER is neither PASS nor `.` are counted and treated as not called. Not checked: REF against the reference genome.
-Lenient: `chr21` and `21` are the same contig; a file without an index is scanned from end to end.
+Specification: VCF 4.5 (samtools.github.io/hts-specs). Checked: contig lengths against the build. Lenient: `chr21` and `21`
+are the same contig; a file without an index, or whose index is older than itself, is read from end to end; records may be
+in any order. What is not checked: anything htslib does not mind.
 """
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pysam
-import pysam.bcftools
 
-from features.catalogue import PADDING, definitions, gene_at, gene_names, genes, plain_contig, variant_key
-from features.errors import DataError, examples
-from features.genotypes import ALLELE_COLUMNS, carried_alleles, one_per_allele, parse_genotype
-from features.problems import Problems
+from features.annotation import INFO_FIELDS, Effect, effect_of
+from features.bcftools import bcftools
+from features.catalogue import BUILDS, PADDING, definitions, gene_at, gene_names, genes, known_variants, plain_contig
+from features.errors import DataError
+from features.genotypes import allele_key
 
+Region = tuple[str, int, int]
 PASSED = '(FILTER="PASS" || FILTER=".")'
-CALL_COLUMNS = ["chrom", "pos", "ref", "alt", "sample", "gt"]
 
 
-@dataclass(frozen=True)
-class Genotypes:
-    """Genotypes of a cohort on the panel, for `n` patients and G genes.
+class CallRule(NamedTuple):
+    """Least genotype quality (GQ) and depth (DP) of a call; below it a genotype counts as missing. 0: no threshold."""
 
-    Attributes
-    ----------
-    alleles : DataFrame
-        Alternative alleles carried (`features.genotypes.ALLELE_COLUMNS`).
-    no_calls : DataFrame
-        `row`, `key`: sites where the patient's genotype is missing or filtered.
-    assayed : array (n, G)
-        Fraction of a gene's records that were called in the patient: 0 none, 1 all, NaN unknown (no record at all).
-    """
-
-    alleles: pd.DataFrame
-    no_calls: pd.DataFrame
-    assayed: np.ndarray
+    min_gq: int = 0
+    min_depth: int = 0
 
 
-def read_genotypes(
-    paths: list[Path],
-    build: str,
-    vcf_rows: dict[str, int],
-    n: int,
-    problems: Problems,
-    progress: Callable[[str], None] = lambda _: None,
-) -> Genotypes:
-    """Read the panel genotypes of all patients from one file, shards or one file per patient.
-
-    Parameters
-    ----------
-    paths : list of Path
-        VCF or BCF files, plain or compressed, indexed or not.
-    build : str
-        GRCh37 or GRCh38; a file whose contig lengths are those of the other build is refused.
-    vcf_rows : dict
-        Sample name in the VCF -> patient index.
-    n : int
-        Number of patients.
-    """
-    called, records = np.zeros((n, len(gene_names()))), np.zeros((n, len(gene_names())))
-    alleles, no_calls, matched = [], [], set()
-    for path in paths:
-        progress(path.name)
-        header = read_header(path)
-        check_build(header, build, str(path))
-        rows = {name: vcf_rows[name] for name in header.samples if name in vcf_rows}
-        matched |= set(rows)
-        if not rows:
-            continue
-        calls, sites, filtered = _read_calls(path, build)
-        calls = calls[calls["sample"].isin(rows)].assign(row=lambda t, rows=rows: t["sample"].map(rows))
-        if filtered.any():
-            problems.note(
-                str(path), f"{int(filtered.sum())} panel records have a FILTER other than PASS", "Not called."
-            )
-        missing = _no_calls(calls, sites[filtered], list(rows.values()))
-        of_file = _count_records(sites, missing, list(rows.values()), n, build)
-        called, records = called + of_file[0], records + of_file[1]
-        alleles.append(carried_alleles(calls, build))
-        no_calls.append(missing[["row", "key"]].astype({"row": int, "key": object}))
-    _check_match(vcf_rows, matched, paths, problems)
-    fraction = np.divide(called, records, out=np.full_like(called, np.nan), where=records > 0)
-    unknown = pd.concat([_no_sites(), *no_calls]).drop_duplicates().sort_values(["row", "key"], ignore_index=True)
-    return Genotypes(_joined(alleles), unknown, fraction)
-
-
-def no_genotypes(n: int) -> Genotypes:
-    """Genotypes of a cohort without any VCF: nothing carried, everything unknown."""
-    return Genotypes(_joined([]), _no_sites(), np.full((n, len(gene_names())), np.nan))
-
-
-def with_targets(genotypes: Genotypes, path: Path, build: str) -> Genotypes:
-    """Use what was sequenced (BED, 0-based half-open): a gene without a target was not assayed, one with a target was.
-
-    Only patients with a record anywhere count as sequenced. A gene with records keeps the fraction that was called.
-
-    Raises
-    ------
-    DataError
-        If the file is absent or a line is no interval.
-    """
-    if not path.is_file():
-        raise DataError(str(path), "there is no such file", "Correct `targets` in the cohort file.")
-    intervals = [_interval(line, number, path) for number, line in enumerate(path.read_text().splitlines(), 1)]
-    panel, targeted = genes(build), np.zeros(len(gene_names()), dtype=bool)
-    for chrom, start, end in filter(None, intervals):
-        inside = (panel["chrom"] == chrom) & (panel["start"] <= end) & (panel["end"] > start)
-        targeted |= inside.to_numpy()
-    sequenced = np.isfinite(genotypes.assayed).any(axis=1)[:, None]
-    told = np.where(np.isnan(genotypes.assayed) & sequenced, targeted.astype(float), genotypes.assayed)
-    return Genotypes(genotypes.alleles, genotypes.no_calls, np.where(sequenced & ~targeted, 0.0, told))
-
-
-def _interval(line: str, number: int, path: Path) -> tuple[str, int, int] | None:
-    if not line.strip() or line.startswith(("#", "track", "browser")):
-        return None
-    fields = line.split()
-    if len(fields) < 3 or not fields[1].isdigit() or not fields[2].isdigit():
-        raise DataError(f"{path}, line {number}", "this is no interval", "BED wants chrom, start and end.")
-    return plain_contig(fields[0]), int(fields[1]), int(fields[2])
+ANY_CALL = CallRule()
 
 
 @dataclass(frozen=True)
 class Header:
-    """Samples and contig lengths (0 where not stated) of a VCF."""
+    """What the header of a VCF states; contig lengths are 0 where it does not."""
 
     samples: tuple[str, ...]
     contigs: dict[str, int]
+    info: dict[str, str]
+    formats: frozenset[str]
+    blocks: bool
+    spelled: tuple[str, ...]
 
 
 def read_header(path: Path) -> Header:
@@ -142,20 +51,22 @@ def read_header(path: Path) -> Header:
     Raises
     ------
     DataError
-        If the file is absent, no VCF, or has no samples.
+        If the file is absent or no VCF.
     """
     if not path.is_file():
         raise DataError(str(path), "there is no such file", "Correct `variants` in the cohort file.")
     pysam.set_verbosity(0)
     try:
         with pysam.VariantFile(str(path)) as file:
-            samples = tuple(file.header.samples)
-            contigs = {plain_contig(name): contig.length or 0 for name, contig in file.header.contigs.items()}
-    except (ValueError, OSError, NotImplementedError) as error:
-        raise DataError(
-            str(path), f"this is no VCF or BCF file ({error})", "Give a VCF or BCF, plain or bgzipped."
-        ) from None
-    return Header(samples, contigs)
+            header = file.header
+            names = tuple(header.contigs)
+            lengths = {plain_contig(name): contig.length or 0 for name, contig in header.contigs.items()}
+            info = {name: str(field.description) for name, field in header.info.items()}
+            blocks = any(alt in header.alts for alt in ("NON_REF", "*"))
+            return Header(tuple(header.samples), lengths, info, frozenset(header.formats), blocks, names)
+    except (ValueError, OSError, NotImplementedError, UnicodeDecodeError) as error:
+        remedy = "Give a VCF or BCF, plain or bgzipped."
+        raise DataError(str(path), f"this is no VCF or BCF file that htslib can read ({error})", remedy) from None
 
 
 def check_build(header: Header, build: str, where: str) -> None:
@@ -170,129 +81,168 @@ def check_build(header: Header, build: str, where: str) -> None:
     for name, length in header.contigs.items():
         if name not in lengths.index or length == 0:
             continue
-        matching = [b for b in ("GRCh37", "GRCh38") if int(lengths.loc[name, b.lower()]) == length]
+        matching = [b for b in BUILDS if int(lengths.loc[name, b.lower()]) == length]
         if matching and build not in matching:
             found = f"contig {name} has {length} bases, as in {matching[0]}, but the cohort file says {build}"
-            raise DataError(where, found, f"Set `genome_build: {matching[0]}` or give the files called on {build}.")
+            raise DataError(where, found, other_build(matching[0], build))
 
 
-def read_common_variants(path: Path, build: str, at_least: float) -> frozenset[str]:
-    """Keys of the panel variants whose population frequency (INFO/AF) reaches a threshold.
-
-    Raises
-    ------
-    DataError
-        If the file is no VCF or has no INFO/AF.
-    """
-    check_build(read_header(path), build, str(path))
-    with _query(path, r"%CHROM\t%POS\t%REF\t%ALT\t%INFO/AF\n", build) as table:
-        sites = _read_tsv(table, ["chrom", "pos", "ref", "alt", "af"])
-    if (sites["af"] == ".").all():
-        raise DataError(
-            str(path), "no record has INFO/AF", "Give a sites VCF with the population frequency as INFO/AF."
-        )
-    sites = sites.assign(alt=sites["alt"].str.split(","), af=sites["af"].str.split(",")).explode(["alt", "af"])
-    common = sites[pd.to_numeric(sites["af"], errors="coerce") >= at_least]
-    return frozenset(_site_keys(common))
+def other_build(found: str, build: str) -> str:
+    """Say what to do about files of another build."""
+    return f"Set `genome_build: {found}` or give the files called on {build}."
 
 
-def _read_calls(path: Path, build: str) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
-    """Calls that are not plain reference, all panel sites, and which of these are filtered out."""
-    with _query(path, r"%CHROM\t%POS\t%REF\t%ALT\t%FILTER\n", build) as table:
-        sites = _read_tsv(table, ["chrom", "pos", "ref", "alt", "filter"])
-    wanted = f'{PASSED} && (GT="alt" || GT="mis")'
-    with _query(path, r"[%CHROM\t%POS\t%REF\t%ALT\t%SAMPLE\t%GT\n]", build, wanted) as table:
-        calls = _read_tsv(table, CALL_COLUMNS)
-    sites["key"] = _site_keys(sites)
-    return calls, sites, ~sites["filter"].isin(["PASS", "."]).to_numpy()
-
-
-@contextmanager
-def _query(path: Path, template: str, build: str, include: str | None = None) -> Iterator[Path]:
-    """Run `bcftools query` on the panel regions into a temporary file, so that memory does not grow with the output."""
-    with tempfile.TemporaryDirectory(prefix="als-ml-") as folder:
-        regions, output = Path(folder) / "panel.txt", Path(folder) / "records.tsv"
-        regions.write_text(panel_regions(build))
-        indexed = any(Path(f"{path}{suffix}").is_file() for suffix in (".tbi", ".csi"))
-        arguments = ["-f", template, "-R" if indexed else "-T", str(regions), "-o", str(output)]
-        try:
-            pysam.bcftools.query(*arguments, *(["-i", include] if include else []), str(path), catch_stdout=False)
-        except pysam.SamtoolsError as error:
-            raise DataError(str(path), f"bcftools cannot read it ({_reason(error)})", "Repair the file.") from None
-        yield output
-
-
-def _reason(error: Exception) -> str:
-    lines = [line for line in str(error).replace("\\n", "\n").splitlines() if line.strip()]
-    return lines[-1].strip(" '\")") if lines else "no reason given"
-
-
-def panel_regions(build: str) -> str:
-    """Padded, merged gene bounds as bcftools wants them (1-based inclusive), each contig in both spellings."""
+def panel_regions(build: str) -> list[Region]:
+    """Padded gene bounds (1-based inclusive), overlapping ones merged, in genomic order."""
     panel = genes(build)
-    bounds = sorted(zip(panel["chrom"], panel["start"] - PADDING, panel["end"] + PADDING, strict=True))
-    merged: list[tuple[str, int, int]] = []
+    bounds = list(zip(panel["chrom"], panel["start"] - PADDING, panel["end"] + PADDING, strict=True))
+    bounds.sort(key=lambda bound: (int(bound[0]) if bound[0].isdigit() else 99, bound))
+    merged: list[Region] = []
     for chrom, start, end in bounds:
         if merged and merged[-1][0] == chrom and start <= merged[-1][2]:
             merged[-1] = (chrom, merged[-1][1], max(end, merged[-1][2]))
         else:
-            merged.append((chrom, start, end))
-    return "".join(f"{prefix}{c}\t{s}\t{e}\n" for prefix in ("", "chr") for c, s, e in merged)
+            merged.append((chrom, int(start), int(end)))
+    return merged
 
 
-def _read_tsv(path: Path, names: list[str]) -> pd.DataFrame:
-    if not path.is_file() or path.stat().st_size == 0:
-        return pd.DataFrame({name: pd.Series([], dtype="int64" if name == "pos" else "str") for name in names})
-    types = {name: "int64" if name == "pos" else "str" for name in names}
-    return pd.read_csv(path, sep="\t", names=names, dtype=types, keep_default_na=False, quoting=3)
+def has_index(path: Path) -> bool:
+    """Whether a file has an index that is not older than itself (an old one could hide records)."""
+    indexes = [Path(f"{path}{suffix}") for suffix in (".tbi", ".csi")]
+    return any(index.is_file() and index.stat().st_mtime >= path.stat().st_mtime - 1 for index in indexes)
 
 
-def _site_keys(sites: pd.DataFrame) -> list[str]:
-    columns = zip(sites["chrom"], sites["pos"], sites["ref"], sites["alt"], strict=True)
-    return [variant_key(chrom, pos, ref, alt.split(",")[0]) for chrom, pos, ref, alt in columns]
+@dataclass(frozen=True)
+class Sites:
+    """Panel records of a file, one an entry of each array, in the order of the file.
+
+    Attributes
+    ----------
+    chrom, ref, alt : arrays of str
+        As the record writes them; alternatives joined by commas.
+    pos, end : arrays of int
+        1-based inclusive; `end` is INFO/END where it is given.
+    passed : array of bool
+        FILTER is PASS or `.`.
+    gene : array of int
+        Index into `gene_names()`, -1 outside the panel.
+    info : list of dict
+        The annotation fields of each record.
+    descriptions : dict
+        INFO field -> description in the header.
+    """
+
+    chrom: np.ndarray
+    pos: np.ndarray
+    ref: np.ndarray
+    alt: np.ndarray
+    passed: np.ndarray
+    end: np.ndarray
+    gene: np.ndarray
+    info: list[dict[str, str]]
+    descriptions: dict[str, str]
+
+    def __len__(self) -> int:
+        return len(self.pos)
+
+    def names(self) -> list[tuple[str, int, str, str]]:
+        """Chromosome, position, reference and alternatives of each record."""
+        return list(zip(self.chrom.tolist(), self.pos.tolist(), self.ref.tolist(), self.alt.tolist(), strict=True))
+
+    def keys(self, i: int) -> list[str]:
+        """Key of each alternative of a record, empty for one that has none."""
+        alts = self.alt[i].split(",")
+        return [allele_key(self.chrom[i], int(self.pos[i]), self.ref[i], alt) for alt in alts]
+
+    def effect(self, i: int, index: int) -> Effect | None:
+        """Tell what the record itself says of its alternative `index` (from 0)."""
+        if not self.info[i] or self.gene[i] < 0:
+            return None
+        alt = self.alt[i].split(",")[index]
+        return effect_of(self.info[i], self.descriptions, alt, index, gene_names()[self.gene[i]], self.ref[i])
 
 
-def _no_calls(calls: pd.DataFrame, filtered: pd.DataFrame, rows: list[int]) -> pd.DataFrame:
-    """`row`, `chrom`, `pos`, `key` of every missing genotype; a filtered record is missing in all patients of the file."""
-    missing = {text: parse_genotype(text).missing for text in calls["gt"].unique()}
-    own = calls[calls["gt"].map(missing).astype(bool)] if len(calls) else calls
-    own = own.assign(key=_site_keys(own))[["row", "chrom", "pos", "key"]]
-    return pd.concat([own, filtered[["chrom", "pos", "key"]].merge(pd.DataFrame({"row": rows}), how="cross")])
+@dataclass(frozen=True)
+class Query:
+    """How a file is asked: which part of it, and through which bcftools steps."""
+
+    path: Path
+    regions: list[Region]
+    header: Header
+    build: str
+    fasta: Path | None = None
+
+    def steps(self, *query: str, rule: CallRule = ANY_CALL, sites_only: bool = False) -> list[list[str]]:
+        """Steps of the pipe; the first one reads the file, restricted to the regions."""
+        steps = [] if sites_only else self._quality(rule)
+        if self.fasta is not None:
+            steps += [["view", "-G"]] if sites_only else [] if steps else [["view"]]
+            steps.append(["norm", "-f", str(self.fasta), "-m", "-any"])
+        steps.append(["query", *query])
+        first, *rest = steps
+        streamed = [[step[0], *(["-Ou"] if step[0] != "query" else []), *step[1:]] for step in rest]
+        uncompressed = ["-Ou"] if first[0] != "query" else []
+        return [
+            [first[0], *uncompressed, *first[1:], *self._restriction(), str(self.path)],
+            *[[*s, "-"] for s in streamed],
+        ]
+
+    def _quality(self, rule: CallRule) -> list[list[str]]:
+        least = {"GQ": rule.min_gq, "DP": max(rule.min_depth, 1 if self.header.blocks else 0)}
+        failed = [f"FMT/{tag}<{least[tag]}" for tag in least if least[tag] and tag in self.header.formats]
+        return [["filter", "-S", ".", "-e", " | ".join(failed)]] if failed else []
+
+    def _restriction(self) -> list[str]:
+        # The known positions of the other build are read too: their REF tells a file of that build (`_check_reference`).
+        other = known_reference(next(b for b in BUILDS if b != self.build))
+        regions = self.regions + [(chrom, pos, pos) for chrom, pos in other]
+        spelled = ",".join(f"{p}{c}:{s}-{e}" for c, s, e in regions for p in ("", "chr"))
+        kind = "regions" if has_index(self.path) else "targets"
+        return [f"--{kind}", spelled, f"--{kind}-overlap", "1"]
+
+    def gene_indices(self) -> list[int]:
+        """Genes whose bounds lie in the regions, as indices into `gene_names()`."""
+        panel = genes(self.build)
+        bounds = zip(panel["chrom"], panel["start"], panel["end"], strict=True)
+        inside = [
+            any(c == chrom and s <= start and end <= e for c, s, e in self.regions) for chrom, start, end in bounds
+        ]
+        return np.flatnonzero(inside).tolist()
 
 
-def _count_records(
-    sites: pd.DataFrame, missing: pd.DataFrame, rows: list[int], n: int, build: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Called records and all records of the file, per patient and gene (n, G)."""
-    per_gene = np.bincount(gene_at(sites["chrom"], sites["pos"], build) + 1, minlength=len(gene_names()) + 1)[1:]
-    records = np.zeros((n, len(gene_names())))
-    records[rows] = per_gene
-    lost = np.zeros_like(records)
-    gene = gene_at(missing["chrom"], missing["pos"], build)
-    np.add.at(lost, (missing["row"].to_numpy(dtype=int)[gene >= 0], gene[gene >= 0]), 1)
-    return records - lost, records
+def site_query(path: Path, build: str, fasta: Path | None = None) -> Query:
+    """Ask a file for the records of the whole panel.
+
+    Raises
+    ------
+    DataError
+        If it is absent, no VCF, or its contig lengths are those of the other build.
+    """
+    header = read_header(path)
+    check_build(header, build, str(path))
+    return Query(path, panel_regions(build), header, build, fasta)
 
 
-def _check_match(vcf_rows: dict[str, int], matched: set[str], paths: list[Path], problems: Problems) -> None:
-    if not matched:
-        names = [name for path in paths[:3] for name in read_header(path).samples]
-        found = f"none of the {len(vcf_rows)} patients ({examples(vcf_rows)}) is a sample of it ({examples(names)})"
-        remedy = "Give the pairs in a `sample_map` table (sample_id, vcf_id)."
-        problems.error(_named(paths), found, remedy)
-    elif len(matched) < len(vcf_rows):
-        absent = [name for name in vcf_rows if name not in matched]
-        found = f"{len(absent)} of {len(vcf_rows)} patients are no sample of it ({examples(absent)})"
-        problems.warn(_named(paths), found, "Their genotypes stay unknown.", len(absent))
+def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
+    """Read the records of the panel without their genotypes; `info` holds the wanted fields that the header knows."""
+    fields = [name for name in wanted if name in query.header.info]
+    end = r"%INFO/END" if "END" in query.header.info else "."
+    template = r"%CHROM\t%POS\t%REF\t%ALT\t%FILTER\t" + "\\t".join([end, *(f"%INFO/{name}" for name in fields)]) + r"\n"
+    rows: list[list[str]] = []
+    with bcftools(*query.steps("-f", template, sites_only=True), where=str(query.path)) as lines:
+        rows = [line.decode(errors="replace").rstrip("\n").split("\t") for line in lines]
+    columns = list(zip(*(row[:6] for row in rows), strict=True)) or [()] * 6
+    chrom, ref, alt, passed, last = (np.array(columns[i], dtype=object) for i in (0, 2, 3, 4, 5))
+    pos = np.array(columns[1], dtype=np.int64)
+    end_of = [int(e) if e.isdigit() else p + len(r) - 1 for e, p, r in zip(last, pos, ref, strict=True)]
+    gene = gene_at(pd.Series(chrom, dtype=object), pd.Series(pos), query.build)
+    gene = np.where(np.isin(gene, query.gene_indices()), gene, -1)
+    info = [dict(zip(fields, row[6:], strict=True)) for row in rows]
+    in_panel = np.isin(passed, ["PASS", "."])
+    return Sites(chrom, pos, ref, alt, in_panel, np.array(end_of, dtype=np.int64), gene, info, query.header.info)
 
 
-def _named(paths: list[Path]) -> str:
-    return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-
-
-def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    empty = pd.DataFrame({name: pd.Series([], dtype=object if name == "key" else int) for name in ALLELE_COLUMNS})
-    return one_per_allele(pd.concat(tables, ignore_index=True)) if tables else empty
-
-
-def _no_sites() -> pd.DataFrame:
-    return pd.DataFrame({"row": pd.Series([], dtype=int), "key": pd.Series([], dtype=object)})
+def known_reference(build: str) -> dict[tuple[str, int], str]:
+    """Reference base at the positions of the known variants."""
+    table = known_variants(build)
+    return {(c, int(p)): r[0] for c, p, r in zip(table["chrom"], table["pos"], table["ref"], strict=True)}

@@ -20,7 +20,7 @@ def record(cohort: Any, row: int) -> dict[str, Any]:
     ]
     visits = cohort.alsfrs[cohort.alsfrs["row"] == row].drop(columns=["row", "total"])
     made["alsfrs"] = [{k: _plain(v) for k, v in visit.items() if pd.notna(v)} for visit in visits.to_dict("records")]
-    alleles = cohort.genotypes.alleles[cohort.genotypes.alleles["row"] == row]
+    alleles = cohort.genotypes.alleles.assign(key=cohort.genotypes.keys())[cohort.genotypes.alleles["row"] == row]
     made["variants"] = [f"{a.key} {_genotype(a.copies, a.ploidy)}" for a in alleles.itertuples()]
     no_calls = cohort.genotypes.no_calls[cohort.genotypes.no_calls["row"] == row]
     made["variants"] += [f"{key} ./." for key in no_calls["key"]]

@@ -98,7 +98,7 @@ def test_a_saved_model_is_the_same_model(cohort, demo, tmp_path, estimator):
 
     data = prepare(config, cohort, read_cohort_file(demo / "cohort.yaml"))
     fitted = fit_model(data.rows.to_numpy(), data.y, data.families, recipe_of(config))
-    predictor = Predictor(fitted, data.spec, cohort.common)
+    predictor = Predictor(fitted, data.spec, cohort.lookups)
     loaded = load_predictor(**save_predictor(predictor, tmp_path))
     assert loaded.predict_cohort(cohort) == predictor.predict_cohort(cohort)
     assert loaded.names == list(data.rows.columns)

@@ -7,8 +7,10 @@ import pytest
 
 from features.catalogue import gene_names, known_variants
 from features.errors import DataError
+from features.lookups import read_frequencies
 from features.problems import Problems
-from features.vcf import panel_regions, read_common_variants, read_genotypes
+from features.reading import read_genotypes
+from features.vcf import panel_regions
 from tests.vcf_files import write_vcf
 
 A5V = "21 31659783 C T"  # SOD1 p.Ala5Val, dominant
@@ -18,9 +20,8 @@ SOD1 = gene_names().index("SOD1")
 
 def read(path, samples, build="GRCh38", problems=None):
     rows = {name: i for i, name in enumerate(samples)}
-    return read_genotypes(
-        [path] if not isinstance(path, list) else path, build, rows, len(rows), problems or Problems()
-    )
+    paths = path if isinstance(path, list) else [path]
+    return read_genotypes(paths, build, rows, len(rows), problems or Problems())[0]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_each_form_of_a_genotype(tmp_path, gt, copies, ploidy, no_call):
     found = read(write_vcf(tmp_path / "a.vcf", ["p"], [f"{A5V} PASS {gt}"]), ["p"])
     assert found.alleles["copies"].sum() == copies
     if copies:
-        assert found.alleles[["key", "ploidy", "gene"]].values.tolist() == [["21-31659783-C-T", ploidy, SOD1]]
+        assert (found.keys()[0], found.alleles["ploidy"][0], found.genes()[0]) == ("21-31659783-C-T", ploidy, SOD1)
     assert list(found.no_calls["key"]) == (["21-31659783-C-T"] if no_call else [])
     assert found.assayed[0, SOD1] == (0.0 if no_call else 1.0)
     assert np.isnan(np.delete(found.assayed[0], SOD1)).all()  # a gene without a record stays unknown
@@ -50,12 +51,12 @@ def test_each_form_of_a_genotype(tmp_path, gt, copies, ploidy, no_call):
 def test_multiallelic_symbolic_and_star_alleles(tmp_path):
     records = ["21 31659783 C A,T PASS 1/2", "21 31660000 G <DEL> PASS 0/1", "21 31660100 G *,A PASS 1/2"]
     found = read(write_vcf(tmp_path / "a.vcf", ["p"], records), ["p"])
-    assert list(found.alleles["key"]) == ["21-31659783-C-A", "21-31659783-C-T", "21-31660100-G-A"]
+    assert list(found.keys()) == ["21-31659783-C-A", "21-31659783-C-T", "21-31660100-G-A"]
 
 
 def test_a_longer_spelling_is_the_same_variant(tmp_path):
     found = read(write_vcf(tmp_path / "a.vcf", ["p"], ["21 31659782 GCG GTG PASS 0/1"]), ["p"])
-    assert list(found.alleles["key"]) == ["21-31659783-C-T"]
+    assert list(found.keys()) == ["21-31659783-C-T"]
 
 
 def test_a_filtered_record_is_not_called(tmp_path):
@@ -63,7 +64,7 @@ def test_a_filtered_record_is_not_called(tmp_path):
     found = read(write_vcf(tmp_path / "a.vcf", ["p"], [f"{A5V} low 0/1"]), ["p"], problems=problems)
     assert found.alleles.empty
     assert found.assayed[0, SOD1] == 0
-    assert "1 panel records have a FILTER other than PASS" in problems.found[0].found
+    assert any("1 of 1 panel records have a FILTER other than PASS" in p.found for p in problems.found)
 
 
 def test_every_container_gives_the_same(tmp_path):
@@ -90,6 +91,7 @@ def test_every_container_gives_the_same(tmp_path):
     for name, paths in forms.items():
         found = read(paths, samples)
         assert found.alleles.equals(expected.alleles), name
+        assert found.sites.equals(expected.sites), name
         assert found.no_calls.equals(expected.no_calls), name
         assert np.array_equal(found.assayed, expected.assayed, equal_nan=True), name
 
@@ -125,11 +127,11 @@ def test_what_is_no_vcf(tmp_path, content):
 def test_common_variants(tmp_path):
     path = write_vcf(tmp_path / "f.vcf", [], [])
     path.write_text(path.read_text().replace("\tFORMAT", "") + "21\t31660000\t.\tG\tA,T\t.\tPASS\tAF=0.2,0.0001\n")
-    assert read_common_variants(path, "GRCh38", 0.001) == {"21-31660000-G-A"}
+    assert read_frequencies(path, "GRCh38") == {"21-31660000-G-A": 0.2, "21-31660000-G-T": 0.0001}
 
 
 def test_panel_regions_cover_every_known_variant():
-    regions = [line.split("\t") for line in panel_regions("GRCh38").splitlines()]
+    regions = panel_regions("GRCh38")
     for _, row in known_variants("GRCh38").iterrows():
         if row["gene"] in gene_names():
-            assert any(c == row["chrom"] and int(s) <= row["pos"] <= int(e) for c, s, e in regions), row["hgvs_p"]
+            assert any(c == row["chrom"] and s <= row["pos"] <= e for c, s, e in regions), row["hgvs_p"]

@@ -1,0 +1,61 @@
+"""Run the bcftools that pysam ships, each call in a process of its own, and stream what it prints.
+
+Why a process: bcftools keeps its state in globals, so two calls in one process disturb each other; a pipe streams what
+would otherwise be one string in memory; and a file that makes htslib crash ends in a message, not in a dead interpreter.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, cast
+
+from features.errors import DataError
+
+_CHILD = "import sys, pysam.bcftools as b; getattr(b, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
+
+
+@contextmanager
+def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
+    """Run commands such as `["query", "-l", "file.vcf"]` as a pipe and yield what the last one prints.
+
+    A step after the first reads `-`. Leave the block early and the processes are ended.
+
+    Raises
+    ------
+    DataError
+        At the end of the block, with bcftools' own last words, if a step failed or crashed.
+    """
+    with tempfile.TemporaryFile() as complaints:
+        children: list[subprocess.Popen[bytes]] = []
+        for step in steps:
+            source = children[-1].stdout if children else subprocess.DEVNULL
+            command = [sys.executable, "-c", _CHILD, *step, "-o", "/dev/stdout"]
+            # No shell, and the arguments are ours: paths are passed as they are, never interpreted.
+            children.append(subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=complaints))  # noqa: S603
+            if len(children) > 1:
+                _close(children[-2])
+        try:
+            yield cast("IO[bytes]", children[-1].stdout)
+            statuses = [child.wait() for child in children]
+        finally:
+            for child in children:
+                child.kill()
+                _close(child)
+                child.wait()
+        if any(statuses):
+            complaints.seek(0)
+            raise DataError(where, f"bcftools cannot read it ({_reason(complaints.read())})", "Repair the file.")
+
+
+def _close(child: subprocess.Popen[bytes]) -> None:
+    if child.stdout is not None:
+        child.stdout.close()
+
+
+def _reason(complaints: bytes) -> str:
+    """Take the last thing that bcftools itself said; pysam wraps it into `stderr=...`."""
+    text = complaints.decode(errors="replace").replace("\\n", "\n").rpartition("stderr=")[2]
+    lines = [line.strip(" '\")") for line in text.splitlines() if line.strip(" '\")")]
+    return lines[-1][:300] if lines else "it crashed"
