@@ -26,6 +26,28 @@ def make_parser() -> argparse.ArgumentParser:
     features.add_argument("--cohort", required=True, help="cohort.yaml")
     features.add_argument("--output", required=True, help="features, .parquet or .csv")
     features.add_argument("--landmark-days", type=int, default=90, help="features end here (default 90)")
+
+    variants = _add(
+        commands, "variants", "write every ALS-gene variant of a VCF with its evidence, class and pathogenicity"
+    )
+    variants.add_argument("--vcf", required=True, help="VCF or BCF, with or without samples")
+    variants.add_argument("--genome-build", required=True, choices=("GRCh37", "GRCh38"), help="build of the VCF")
+    variants.add_argument("--output", required=True, help="one row a variant, .parquet or .csv")
+    variants.add_argument("--carriers", help="also write who carries what, .parquet or .csv")
+    variants.add_argument("--fasta", help="reference genome, for consequences (bcftools csq) and left-normalisation")
+    variants.add_argument("--gff", help="gene models to use instead of the shipped ones (Ensembl GFF3)")
+    variants.add_argument("--frequencies", help="sites VCF with population frequencies (INFO/AF)")
+    variants.add_argument("--clinvar", help="ClinVar VCF")
+    variants.add_argument("--clinvar-assertions", action="store_true", help="let ClinVar's own word count (PP5, BP6)")
+    variants.add_argument("--clinvar-off", action="store_true", help="use no known variant at all, to test the rest")
+    variants.add_argument("--min-gq", type=int, default=0, help="genotype quality below which a call is missing")
+    variants.add_argument("--min-depth", type=int, default=0, help="depth below which a call is missing")
+
+    references = _add(commands, "references", "fetch FASTA, ClinVar and gnomAD, cut to the gene panel")
+    references.add_argument("--output", required=True, help="folder to fill")
+    references.add_argument("--genome-build", default="GRCh38", choices=("GRCh37", "GRCh38"), help="default GRCh38")
+    references.add_argument("--sources", default="configs/references/sources.yaml", help="where to fetch them from")
+    references.add_argument("--only", default="", help="some of fasta,clinvar,frequencies")
     return made
 
 

@@ -228,3 +228,65 @@ def features_command(arguments: argparse.Namespace) -> int:
             f"written: {output} ({found}; {len(empty)} without any value: {examples(empty) or 'none'}) and {dictionary}"
         )
     return 0
+
+
+def variants_command(arguments: argparse.Namespace) -> int:
+    """Write the variants of a VCF with their evidence, and their carriers."""
+    outputs = [Path(path) for path in (arguments.output, arguments.carriers) if path]
+    for output in outputs:
+        check_output(output)
+    from als_ml.variants import check_reference, variant_tables
+    from features.evidence import Sources
+    from features.lookups import Lookups, read_clinvar, read_frequencies
+    from features.vcf import CallRule
+
+    build, path = arguments.genome_build, Path(arguments.vcf)
+    given = {
+        name: check_reference(getattr(arguments, name), f"--{name}")
+        for name in ("fasta", "gff", "frequencies", "clinvar")
+    }
+    with progress_bar(arguments.quiet) as progress:
+        progress("reading references", 0, 0)
+        lookups = Lookups(
+            read_frequencies(given["frequencies"], build) if given["frequencies"] else None,
+            read_clinvar(given["clinvar"], build) if given["clinvar"] else None,
+        )
+        progress(path.name, 0, 0)
+        sources = Sources(build, lookups, arguments.clinvar_assertions, not arguments.clinvar_off)
+        rule = CallRule(arguments.min_gq, arguments.min_depth)
+        table, carriers, problems = variant_tables(path, build, lookups, sources, rule, given["fasta"], given["gff"])
+        for made, output in zip((table, carriers), outputs, strict=False):
+            write_table(made, output)
+    if not arguments.quiet:
+        _print_problems(problems.found)
+        _print_variants(table, outputs)
+    return 0
+
+
+def _print_variants(table: Any, outputs: list[Path]) -> None:
+    classes = table["class"].value_counts()
+    print_table(
+        [{"class": name, "variants": int(classes.get(name, 0))} for name in ("P", "LP", "VUS", "LB", "B", "risk")]
+    )
+    unknown = int((table["consequence"].isna() | (table["consequence"] == "coding_sequence_variant")).sum())
+    if unknown:
+        print(
+            f"note: of {unknown} variants no more is known than their place; --fasta or an annotated VCF tells consequences."
+        )
+    if len(table) and table["frequency"].isna().all():
+        print("note: no population frequencies are known; --frequencies gives them (PM2, BS1, BA1).")
+    print(f"written: {' and '.join(str(path) for path in outputs)} ({len(table)} variants)")
+
+
+def references_command(arguments: argparse.Namespace) -> int:
+    """Fetch the reference files."""
+    from als_ml.references import cohort_block, fetch_references
+
+    only = tuple(name for name in arguments.only.split(",") if name)
+    with progress_bar(arguments.quiet) as progress:
+        paths = fetch_references(
+            Path(arguments.output), arguments.genome_build, Path(arguments.sources), only, progress
+        )
+    if not arguments.quiet:
+        print(f"written to {arguments.output}. For your cohort.yaml:\n\n{cohort_block(paths)}")
+    return 0

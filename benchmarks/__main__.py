@@ -2,10 +2,11 @@
 
 import sys
 
-from benchmarks import casi, pathogenicity, share_of_possible, variants
+from benchmarks import casi, conformance, pathogenicity, share_of_possible, variants
 
 ALL = {
     "casi": casi.main,
+    "conformance": conformance.main,
     "share": share_of_possible.main,
     "variants": variants.main,
     "pathogenicity": pathogenicity.main,

@@ -13,6 +13,13 @@ from typing import IO, cast
 
 from features.errors import DataError
 
+_CLEAN = r"""
+import gzip, sys
+with open(sys.argv[1], "rb") as raw:
+    packed = raw.read(2) == b"\x1f\x8b"
+with (gzip.open if packed else open)(sys.argv[1], "rb") as lines:
+    sys.stdout.buffer.writelines(line for line in lines if line.strip())
+"""
 _CHILD = "import sys, pysam.bcftools as b; getattr(b, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
 
 
@@ -20,7 +27,8 @@ _CHILD = "import sys, pysam.bcftools as b; getattr(b, sys.argv[1])(*sys.argv[2:]
 def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
     """Run commands such as `["query", "-l", "file.vcf"]` as a pipe and yield what the last one prints.
 
-    A step after the first reads `-`. Leave the block early and the processes are ended.
+    A step after the first reads `-`. The step `["clean", path]` passes a text on without its blank lines, unpacked if it is
+    gzipped, both of which are valid and refused by htslib. Leave the block early and the processes are ended.
 
     Raises
     ------
@@ -31,7 +39,7 @@ def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
         children: list[subprocess.Popen[bytes]] = []
         for step in steps:
             source = children[-1].stdout if children else subprocess.DEVNULL
-            command = [sys.executable, "-c", _CHILD, *step, "-o", "/dev/stdout"]
+            command = [sys.executable, "-c", *_command(step)]
             # No shell, and the arguments are ours: paths are passed as they are, never interpreted.
             children.append(subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=complaints))  # noqa: S603
             if len(children) > 1:
@@ -47,6 +55,10 @@ def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
         if any(statuses):
             complaints.seek(0)
             raise DataError(where, f"bcftools cannot read it ({_reason(complaints.read())})", "Repair the file.")
+
+
+def _command(step: Sequence[str]) -> list[str]:
+    return [_CLEAN, step[1]] if step[0] == "clean" else [_CHILD, *step, "-o", "/dev/stdout"]
 
 
 def _close(child: subprocess.Popen[bytes]) -> None:

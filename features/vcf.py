@@ -5,7 +5,12 @@ are the same contig; a file without an index, or whose index is older than itsel
 in any order. What is not checked: anything htslib does not mind.
 """
 
+import itertools
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,16 +62,52 @@ def read_header(path: Path) -> Header:
         raise DataError(str(path), "there is no such file", "Correct `variants` in the cohort file.")
     pysam.set_verbosity(0)
     try:
-        with pysam.VariantFile(str(path)) as file:
+        with _header_file(path) as source, pysam.VariantFile(str(source)) as file:
             header = file.header
-            names = tuple(header.contigs)
-            lengths = {plain_contig(name): contig.length or 0 for name, contig in header.contigs.items()}
+            names = tuple(header.contigs.keys())
+            lengths = {plain_contig(name): header.contigs[name].length or 0 for name in names}
             info = {name: str(field.description) for name, field in header.info.items()}
             blocks = any(alt in header.alts for alt in ("NON_REF", "*"))
             return Header(tuple(header.samples), lengths, info, frozenset(header.formats), blocks, names)
-    except (ValueError, OSError, NotImplementedError, UnicodeDecodeError) as error:
+    except (ValueError, OSError, NotImplementedError, UnicodeDecodeError, AssertionError) as error:
         remedy = "Give a VCF or BCF, plain or bgzipped."
         raise DataError(str(path), f"this is no VCF or BCF file that htslib can read ({error})", remedy) from None
+
+
+@contextmanager
+def _header_file(path: Path) -> Iterator[Path]:
+    """Yield a file whose header htslib can open: the file itself, or its header lines in a copy."""
+    if not needs_cleaning(path):
+        yield path
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="als-ml-") as folder,
+        bcftools(["clean", str(path)], where=str(path)) as lines,
+    ):
+        copy = Path(folder) / "header.vcf"
+        copy.write_bytes(b"".join(itertools.takewhile(lambda line: line.startswith(b"#"), lines)))
+        for _ in lines:  # A pipe that is read to its end closes in peace.
+            pass
+        yield copy
+
+
+def needs_cleaning(path: Path) -> bool:
+    """Whether a text is valid VCF that htslib refuses: gzipped but not in blocks, or with blank lines."""
+    state = path.stat()
+    return _needs_cleaning(path, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _needs_cleaning(path: Path, changed: int, size: int) -> bool:
+    with path.open("rb") as file:
+        start = file.read(1 << 20)
+        if start.startswith(b"\x1f\x8b"):
+            return start[12:14] != b"BC"
+        while start and b"\0" not in start:
+            if b"\n\n" in start:
+                return True
+            start = file.read(1 << 20)
+    return False
 
 
 def check_build(header: Header, build: str, where: str) -> None:
@@ -108,6 +149,8 @@ def panel_regions(build: str) -> list[Region]:
 
 def has_index(path: Path) -> bool:
     """Whether a file has an index that is not older than itself (an old one could hide records)."""
+    if needs_cleaning(path):
+        return False
     indexes = [Path(f"{path}{suffix}") for suffix in (".tbi", ".csi")]
     return any(index.is_file() and index.stat().st_mtime >= path.stat().st_mtime - 1 for index in indexes)
 
@@ -179,13 +222,14 @@ class Query:
             steps += [["view", "-G"]] if sites_only else [] if steps else [["view"]]
             steps.append(["norm", "-f", str(self.fasta), "-m", "-any"])
         steps.append(["query", *query])
-        first, *rest = steps
-        streamed = [[step[0], *(["-Ou"] if step[0] != "query" else []), *step[1:]] for step in rest]
-        uncompressed = ["-Ou"] if first[0] != "query" else []
-        return [
-            [first[0], *uncompressed, *first[1:], *self._restriction(), str(self.path)],
-            *[[*s, "-"] for s in streamed],
-        ]
+        if needs_cleaning(self.path):
+            first, rest = (
+                ["clean", str(self.path)],
+                [[*step, *self._restriction()] if i == 0 else step for i, step in enumerate(steps)],
+            )
+        else:
+            first, rest = [*_streamed(steps[0]), *self._restriction(), str(self.path)], steps[1:]
+        return [first, *([*_streamed(step), "-"] for step in rest)]
 
     def _quality(self, rule: CallRule) -> list[list[str]]:
         least = {"GQ": rule.min_gq, "DP": max(rule.min_depth, 1 if self.header.blocks else 0)}
@@ -208,6 +252,11 @@ class Query:
             any(c == chrom and s <= start and end <= e for c, s, e in self.regions) for chrom, start, end in bounds
         ]
         return np.flatnonzero(inside).tolist()
+
+
+def _streamed(step: list[str]) -> list[str]:
+    """Make a step pass its records on uncompressed; `query` prints text."""
+    return step if step[0] == "query" else [step[0], "-Ou", *step[1:]]
 
 
 def site_query(path: Path, build: str, fasta: Path | None = None) -> Query:
