@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pysam
 
 from features.annotation import Effect, effect_of
 from features.bcftools import bcftools
 from features.catalogue import gene_at, gene_names, plain_contig
 from features.errors import DataError
 from features.gene_models import transcripts, write_gff
-from features.vcf import read_sites, site_query
+from features.vcf import fasta_contigs, fasta_prefix, read_sites, site_query
 
 # Review status of ClinVar as gold stars (ncbi.nlm.nih.gov/clinvar/docs/review_status, R).
 STARS = {
@@ -138,7 +137,7 @@ def predicted_effects(keys: list[str], build: str, fasta: Path, gff: Path | None
     """
     with tempfile.TemporaryDirectory(prefix="als-ml-") as folder:
         contigs = fasta_contigs(fasta)
-        prefix = "chr" if any(name.startswith("chr") for name in contigs) else ""
+        prefix = fasta_prefix(fasta)
         sites, models = Path(folder) / "sites.vcf", gff or Path(folder) / "models.gff3"
         written = _write_sites(sites, keys, contigs, prefix)
         if gff is None:
@@ -147,22 +146,6 @@ def predicted_effects(keys: list[str], build: str, fasta: Path, gff: Path | None
         with bcftools(*steps, ["query", "-f", r"%ID\t%INFO/BCSQ\n", "-"], where=str(fasta)) as lines:
             found = dict(line.decode().rstrip("\n").split("\t") for line in lines)
     return {key: effect for key in written if (effect := _csq_effect(key, found.get(key, "."), build)) is not None}
-
-
-def fasta_contigs(fasta: Path) -> dict[str, int]:
-    """Contigs of an indexed FASTA and their lengths.
-
-    Raises
-    ------
-    DataError
-        If it cannot be opened.
-    """
-    try:
-        with pysam.FastaFile(str(fasta)) as file:
-            return dict(zip(file.references, file.lengths, strict=True))
-    except (OSError, ValueError) as error:
-        remedy = "Give the reference genome as FASTA, plain or bgzipped, with `samtools faidx` run on it."
-        raise DataError(str(fasta), f"this FASTA cannot be read ({error})", remedy) from None
 
 
 def _write_sites(path: Path, keys: list[str], contigs: dict[str, int], prefix: str) -> list[str]:

@@ -220,7 +220,10 @@ class Query:
         steps = [] if sites_only else self._quality(rule)
         if self.fasta is not None:
             steps += [["view", "-G"]] if sites_only else [] if steps else [["view"]]
-            steps.append(["norm", "-f", str(self.fasta), "-m", "-any"])
+            # The contigs are called as the FASTA calls them. REF is compared with the build by `features.reading`; a FASTA
+            # that is cut to the panel has N elsewhere, which is no mismatch to stop at.
+            steps.append(["annotate", "--rename-chrs", str(_contig_names(fasta_prefix(self.fasta)))])
+            steps.append(["norm", "-f", str(self.fasta), "-c", "w", "-m", "-any"])
         steps.append(["query", *query])
         if needs_cleaning(self.path):
             first, rest = (
@@ -252,6 +255,39 @@ class Query:
             any(c == chrom and s <= start and end <= e for c, s, e in self.regions) for chrom, start, end in bounds
         ]
         return np.flatnonzero(inside).tolist()
+
+
+def fasta_contigs(fasta: Path) -> dict[str, int]:
+    """Contigs of an indexed FASTA and their lengths.
+
+    Raises
+    ------
+    DataError
+        If it cannot be opened.
+    """
+    try:
+        with pysam.FastaFile(str(fasta)) as file:
+            return dict(zip(file.references, file.lengths, strict=True))
+    except (OSError, ValueError) as error:
+        remedy = "Give the reference genome as FASTA, plain or bgzipped, with `samtools faidx` run on it."
+        raise DataError(str(fasta), f"this FASTA cannot be read ({error})", remedy) from None
+
+
+def fasta_prefix(fasta: Path) -> str:
+    """What a FASTA puts before the number of a chromosome: `chr` or nothing."""
+    return "chr" if any(name.startswith("chr") for name in fasta_contigs(fasta)) else ""
+
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="als-ml-")
+
+
+@cache
+def _contig_names(prefix: str) -> Path:
+    """Write the table by which `bcftools annotate` renames contigs; it is removed when Python ends."""
+    path = Path(_FOLDER.name) / f"to-{prefix or 'plain'}.txt"
+    pairs = [(c, f"chr{c}") if prefix else (f"chr{c}", c) for c in definitions("contigs")["chrom"]]
+    path.write_text("".join(f"{old} {new}\n" for old, new in pairs))
+    return path
 
 
 def _streamed(step: list[str]) -> list[str]:
