@@ -131,7 +131,7 @@ def carrier_table(genotypes: Genotypes, weighed: dict[str, tuple[Variant, Assess
     found["zygosity"] = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
     found["class"] = [shown_class(*pair) for pair in pairs]
     found["inheritance"] = [_inheritance_of(variant) for variant, _ in pairs]
-    pathogenic = found["class"].isin(["P", "LP"])
+    pathogenic = found["class"].isin(["P", "LP"]) & (found["inheritance"] == "recessive")
     both = pathogenic.groupby([found["row"], found["gene"]]).transform("sum") >= 2
     columns = zip(found["class"], found["inheritance"], found["zygosity"], both, strict=True)
     return found.assign(finding=[finding(*values) for values in columns])

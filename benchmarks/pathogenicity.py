@@ -18,6 +18,7 @@ from benchmarks.casi import reference_data
 from features.annotation import Effect, consequence_kinds, consequence_term, hgvs_protein, protein_change
 from features.catalogue import definitions, gene_names, variant_key
 from features.evidence import Sources, assess
+from features.gene_models import transcripts
 from features.lookups import Lookups
 from features.variants import Variant, describe
 
@@ -34,13 +35,24 @@ def records() -> pd.DataFrame:
     single = (table["ref"] != "") & ~table["name"].str.contains("[", regex=False)
     table = table[clear & single & table["gene"].isin(gene_names())]
     contig = table["chrom"].str.split("|").str[0]
-    sites = zip(contig, table["pos37"].astype(int), table["ref"], table["alt"], strict=True)
+    alleles = [_alleles(*row) for row in zip(table["name"], table["gene"], table["ref"], table["alt"], strict=True)]
+    sites = zip(contig, table["pos37"].astype(int), *zip(*alleles, strict=True), strict=True)
     made = table.assign(
         key=[variant_key(*site) for site in sites], pathogenic=word[table.index].str.contains("pathogenic")
     )
     named = zip(made["name"], made["protein_change"], strict=True)
     effects = [effect_of_name(name) or effect_of_name(f"(p.{short.split(',')[0]})") for name, short in named]
     return made.assign(effect=effects).drop_duplicates("key")
+
+
+def _alleles(name: str, gene: str, ref: str, alt: str) -> tuple[str, str]:
+    """Alleles on the forward strand: the table has SOD1, NEFH, PFN1 and TUBA4A on the wrong one, as its own names show."""
+    change, model = re.search(r":c\.[-*+\d]+([ACGT])>([ACGT])", name), transcripts(BUILD).get(gene)
+    if change is None or model is None:
+        return ref, alt
+    told = change[1] + change[2]
+    told = told if model.strand == "+" else told.translate(str.maketrans("ACGT", "TGCA"))
+    return told[0], told[1]
 
 
 def effect_of_name(name: str) -> Effect | None:
