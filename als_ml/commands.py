@@ -164,22 +164,50 @@ def check_command(arguments: argparse.Namespace) -> int:
     from als_ml.cohort import read_cohort
     from features.errors import DataError
 
-    problems, contents = Problems(collect=True), {}
+    problems, contents, genes = Problems(collect=True), {}, []
     try:
         cohort, _ = read_cohort(Path(arguments.cohort), problems)
-        contents = cohort_contents(cohort)
+        contents, genes = cohort_contents(cohort), gene_coverage(cohort)
     except DataError as error:
         problems.error(error.where, error.found, error.remedy)
     if arguments.json:
-        print(
-            json.dumps({"contents": contents, "problems": [problem.as_dict() for problem in problems.found]}, indent=1)
-        )
+        found = [problem.as_dict() for problem in problems.found]
+        print(json.dumps({"contents": contents, "genes": genes, "problems": found}, indent=1))
     elif not arguments.quiet:
         if contents:
             print_table([{"in the files": name, "n": n} for name, n in contents.items()])
+            _print_genes(genes)
         _print_problems(problems.found)
         print(f"{len(problems.errors)} errors, {len(problems.found) - len(problems.errors)} warnings and notes")
     return 1 if problems.errors else 0
+
+
+def gene_coverage(cohort: Any) -> list[dict[str, Any]]:
+    """In how many patients each gene is covered, partly, not, or unknown, and the rate of missing calls."""
+    import numpy as np
+
+    from features.catalogue import gene_names
+    from features.coverage import STATES, coverage_state
+
+    state = coverage_state(cohort.genotypes.assayed)
+    table = []
+    for i, gene in enumerate(gene_names()):
+        counts = np.bincount(state[:, i], minlength=len(STATES)).tolist()
+        known = cohort.genotypes.assayed[state[:, i] > 0, i]
+        missing = round(1 - float(known.mean()), 4) if len(known) else None
+        table.append({"gene": gene, **dict(zip(STATES, counts, strict=True)), "no-call rate": missing})
+    return table
+
+
+def _print_genes(genes: list[dict[str, Any]]) -> None:
+    """Print the genes that are covered in less than 95 % of the patients, and count the others."""
+    patients = sum(genes[0][name] for name in ("unknown", "not covered", "partly", "covered")) if genes else 0
+    shown = [row for row in genes if row["covered"] < 0.95 * patients and row["unknown"] < patients]
+    unknown = [row["gene"] for row in genes if row["unknown"] == patients]
+    if shown:
+        print_table(shown, "genes covered in less than 95 % of the patients")
+    covered = len(genes) - len(shown) - len(unknown)
+    print(f"{covered} genes covered in 95 % or more; unknown in all: {examples(unknown, 5) or 'none'}")
 
 
 def cohort_contents(cohort: Any) -> dict[str, int]:
@@ -196,7 +224,9 @@ def cohort_contents(cohort: Any) -> dict[str, int]:
         "patients with visits": int(visits["row"].nunique()),
         "patients with genotypes": int(np.isfinite(genotypes.assayed).any(axis=1).sum()),
         "panel alleles carried": len(genotypes.alleles),
-        "missing genotypes": len(genotypes.no_calls),
+        "known variants missing": len(genotypes.no_calls),
+        "distinct panel alleles": len(genotypes.sites),
+        "pathogenic by points": int((cohort.variants["points"] >= 6).sum()),
         "patients with repeat calls": int(cohort.repeats["row"].nunique()),
     }
 

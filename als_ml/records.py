@@ -13,7 +13,7 @@ import pandas as pd
 from features.biomarkers import checked_biomarkers, no_biomarkers
 from features.catalogue import analytes, gene_at, gene_names, patient_columns, repeat_loci, variant_key
 from features.cohort import Cohort
-from features.errors import nearest
+from features.errors import RequestError, nearest
 from features.genetics import weigh_sites
 from features.genotypes import (
     NO_CALL_TYPES,
@@ -29,6 +29,7 @@ from features.patients import checked_patients
 from features.problems import Problems
 from features.repeats import CALL_COLUMNS
 from features.rows import FeatureSpec
+from features.variants import find_known
 from features.visits import ALL_ITEMS, checked_visits, no_visits
 
 PARTS = ("genome_build", "as_of_days", "biomarkers", "variants", "repeats", "assayed", "alsfrs", "treatments")
@@ -224,10 +225,13 @@ def _objects(value: Any, name: str, keys: tuple[str, ...]) -> list[dict[str, Any
 
 
 def _variants(variants: Any, build: str) -> tuple[list[tuple[Any, ...]], list[str]]:
-    """`chrom-pos-ref-alt genotype` strings as alleles and no-calls; variants outside the panel are of no use and left out."""
+    """`chrom-pos-ref-alt genotype` strings as alleles and no-calls; variants outside the panel are of no use and left out.
+
+    A known variant may be named by its protein change instead: `SOD1:p.Ala5Val 0/1` or, in SOD1's older numbers, `SOD1:A4V 0/1`.
+    """
     if not isinstance(variants, list):
         raise RecordError("variants", "is no list", 'Send ["21-31667299-G-C 0/1", ...].')
-    sites = [_variant(item) for item in variants]
+    sites = [_variant(item, build) for item in variants]
     if not sites:
         return [], []
     genes = gene_at(pd.Series([s[0] for s in sites]), pd.Series([s[1] for s in sites]), build)
@@ -241,16 +245,18 @@ def _variants(variants: Any, build: str) -> tuple[list[tuple[Any, ...]], list[st
     return alleles, no_calls
 
 
-def _variant(item: Any) -> tuple[str, int, str, str, Any]:
-    remedy = "Write chrom-pos-ref-alt and a genotype, as in '21-31667299-G-C 0/1'."
+def _variant(item: Any, build: str) -> tuple[str, int, str, str, Any]:
+    remedy = "Write chrom-pos-ref-alt and a genotype, as in '21-31667299-G-C 0/1', or a known one, as in 'SOD1:p.Ala5Val 0/1'."
     try:
         site, text = str(item).split()
+        gene, colon, name = site.partition(":")
+        site = find_known(gene, name, build) if colon else site
         chrom, pos, ref, alt = site.split("-")
         genotype = parse_genotype(text)
         if not isinstance(item, str) or max(genotype.copies, default=1) > 1 or not set(ref + alt) <= set("ACGTNacgtn"):
             raise ValueError
         return chrom, int(pos), ref, alt, genotype
-    except ValueError:
+    except (ValueError, RequestError):
         raise RecordError("variants", "an entry is no variant with a genotype", remedy) from None
 
 

@@ -85,10 +85,14 @@ def _header_file(path: Path) -> Iterator[Path]:
         bcftools(["clean", str(path)], where=str(path)) as lines,
     ):
         copy = Path(folder) / "header.vcf"
-        copy.write_bytes(b"".join(itertools.takewhile(lambda line: line.startswith(b"#"), lines)))
+        copy.write_bytes(b"".join(itertools.takewhile(_is_header, lines)))
         for _ in lines:  # A pipe that is read to its end closes in peace.
             pass
         yield copy
+
+
+def _is_header(line: bytes) -> bool:
+    return line.startswith(b"#")
 
 
 def needs_cleaning(path: Path) -> bool:

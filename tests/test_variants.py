@@ -1,5 +1,6 @@
 """The variants command, annotation with a FASTA, and public files, end to end."""
 
+import json
 from dataclasses import replace
 
 import pandas as pd
@@ -112,6 +113,15 @@ def test_left_normalisation_against_a_fasta(tmp_path, fasta):
         found, _ = read_genotypes([path], "GRCh38", rows, 1, Problems(), fasta=fasta)
         keys += found.keys().tolist()
     assert keys == ["21-31659692-C-CA"] * 3
+
+
+def test_check_tells_the_coverage_of_each_gene(demo, capsys):
+    assert main(["check", "--cohort", f"{demo}/cohort.yaml", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    sod1 = next(row for row in found["genes"] if row["gene"] == "SOD1")
+    assert sum(sod1[name] for name in ("unknown", "not covered", "partly", "covered")) == found["contents"]["patients"]
+    assert 0 < sod1["no-call rate"] < 0.2
+    assert any("panel records" in problem["found"] for problem in found["problems"])
 
 
 def test_clinvar_of_2020_by_position(reference_data):

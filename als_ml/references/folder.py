@@ -1,0 +1,92 @@
+"""The folder of a run: what is downloaded to it, what is ours of that, and what it must hash to.
+
+Beside NAME in `downloads` stand NAME.part while it is incomplete and NAME.json, its note: address, version and size. A file
+without a note, or whole beside a part, was put there by hand and is never removed.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from als_ml.output import whole_file
+from features.errors import DataError
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one run of the command shares."""
+
+    output: Path
+    build: str
+    progress: Progress
+    keep: bool
+
+    @property
+    def downloads(self) -> Path:
+        """Folder of the files as the servers have them."""
+        return self.output / "downloads"
+
+
+def part_of(target: Path) -> Path:
+    """Beside what is downloaded: the bytes there so far."""
+    return target.with_name(target.name + ".part")
+
+
+def note_of(target: Path) -> Path:
+    """Beside what is downloaded: its address, version and size."""
+    return target.with_name(target.name + ".json")
+
+
+def is_ours(target: Path) -> bool:
+    """Whether a file was downloaded. Beside the rest of a broken download it was put there by hand since."""
+    return note_of(target).is_file() and not part_of(target).is_file()
+
+
+def read_note(target: Path) -> dict[str, Any]:
+    """Note of a download; empty where there is none."""
+    try:
+        return dict(json.loads(note_of(target).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def write_note(target: Path, note: dict[str, Any]) -> None:
+    """Write the note of a download."""
+    with whole_file(note_of(target)) as temporary:
+        temporary.write_text(json.dumps(note), encoding="utf-8")
+
+
+def remove_ours(files: list[Path]) -> None:
+    """Remove what was downloaded, and what a broken download left where the file was then put by hand."""
+    for file in files:
+        if is_ours(file):
+            file.unlink(missing_ok=True)
+        part_of(file).unlink(missing_ok=True)
+        note_of(file).unlink(missing_ok=True)
+
+
+def file_digest(path: Path, algorithm: str) -> str:
+    """Hexadecimal digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def difference(path: Path, expected: tuple[str, str] | None) -> str:
+    """Say how the digest of a file differs from the expected one; empty if it does not, or none is stated."""
+    if expected is None:
+        return ""
+    algorithm, digest = expected
+    found = file_digest(path, algorithm)
+    return "" if found == digest else f"its {algorithm} is {found}, but {digest} was expected"
+
+
+def unwritable(path: Path, error: OSError) -> DataError:
+    """Error for a file that the disk does not take."""
+    return DataError(
+        str(path), f"it cannot be written ({error.strerror or error})", "Make room and run the command again."
+    )

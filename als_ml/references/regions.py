@@ -1,0 +1,33 @@
+"""Which parts of the genome are kept. Regions and spans are 1-based inclusive; chromosomes are written without chr."""
+
+from features.catalogue import BUILDS, PADDING, known_variants
+from features.vcf import Region, panel_regions
+
+Span = tuple[int, int]
+
+
+def fasta_regions(build: str) -> list[Region]:
+    """Regions whose bases are kept: wherever `features.vcf` reads a record, each side padded once more.
+
+    A record is left-aligned against the bases before it, and one that overlaps a gene may begin before it. The known
+    positions of the other build are read as well, to tell a file of that build.
+    """
+    other = known_variants(next(b for b in BUILDS if b != build))
+    sites = [(chrom, int(pos), int(pos)) for chrom, pos in zip(other["chrom"], other["pos"], strict=True)]
+    padded = [(chrom, max(1, s - PADDING), e + PADDING) for chrom, s, e in [*panel_regions(build), *sites]]
+    return [(chrom, *span) for chrom, spans in by_chromosome(padded).items() for span in spans]
+
+
+def by_chromosome(regions: list[Region]) -> dict[str, list[Span]]:
+    """Chromosome -> its regions sorted, those that touch or overlap joined."""
+    return {chrom: _merged([(s, e) for c, s, e in regions if c == chrom]) for chrom, _, _ in regions}
+
+
+def _merged(spans: list[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
