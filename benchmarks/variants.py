@@ -63,12 +63,17 @@ report(time.perf_counter() - start, sum(1 for _ in open(output)))
 """
 
 
-def generate(path: Path, records: int, fields: bool, samples: int = SAMPLES, seed: int = 1) -> None:
-    """Write a made-up indexed VCF: SNVs spread over the panel, frequencies as 1/x, genotypes in Hardy-Weinberg ratio."""
+def generate(path: Path, records: int, fields: bool, samples: int = SAMPLES, outside: int = 0, seed: int = 1) -> None:
+    """Write a made-up indexed VCF: SNVs spread over the panel, frequencies as 1/x, genotypes in Hardy-Weinberg ratio.
+
+    `outside` is the number of records on chromosome 11, which has no panel gene.
+    """
     regions = panel_regions(BUILD)
     per_region = -(-records // len(regions))
     spread = [(c, int(p)) for c, s, e in regions for p in np.linspace(s + 100, e - 100, per_region).astype(int)]
     chosen = sorted(np.random.default_rng(seed).permutation(len(spread))[:records])
+    spread += [("11", 1_000 + 10 * i) for i in range(outside)]
+    chosen += list(range(len(spread) - outside, len(spread)))
     sites = sorted({spread[i] for i in chosen}, key=lambda site: (_order(site[0]), site[1]))
     plain = path.with_suffix("")
     with plain.open("wb") as out:
@@ -120,10 +125,36 @@ def compare(path: Path, folder: Path) -> dict[str, dict[str, float]]:
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in scripts}
     for _ in range(REPEATS):
         for name, (python, script) in scripts.items():
-            command = [python, "-c", _MEASURE + script, str(path), str(regions), str(folder / "out.tsv")]
-            runs[name].append(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
+            runs[name].append(run_once(python, script, path, folder))
     return {name: {"seconds": min(r["seconds"] for r in found), "mb": max(r["mb"] for r in found),
                    "carriers": found[0]["carriers"]} for name, found in runs.items()}  # fmt: skip
+
+
+def scaling(folder: Path) -> dict[str, float]:
+    """Seconds of our reader with half the samples, half the records, and as many records again outside the panel."""
+    cases = {
+        "whole": (5_000, SAMPLES, 0),
+        "half the samples": (5_000, SAMPLES // 2, 0),
+        "half the records": (2_500, SAMPLES, 0),
+    }
+    cases["5,000 more records outside the panel"] = (5_000, SAMPLES, 5_000)
+    found = {}
+    for title, (records, samples, outside) in cases.items():
+        path = folder / "scaling.vcf.gz"
+        apart(f"generate(Path({str(path)!r}), {records}, True, {samples}, {outside})")
+        found[title] = min(run_once(sys.executable, _OURS, path, folder)["seconds"] for _ in range(REPEATS))
+    return found
+
+
+def apart(call: str) -> None:
+    """Generate in a process of its own: a child's memory is counted from its parent's."""
+    subprocess.run([sys.executable, "-c", f"from benchmarks.variants import *; {call}"], check=True)
+
+
+def run_once(python: str, script: str, path: Path, folder: Path) -> dict[str, float]:
+    """Time and memory of one reader."""
+    command = [python, "-c", _MEASURE + script, str(path), str(folder / "regions.tsv"), str(folder / "out.tsv")]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -133,7 +164,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         folder = Path(name)
         for title, (records, fields) in sizes.items():
             path = folder / f"{records}.vcf.gz"
-            generate(path, records, fields)
+            apart(f"generate(Path({str(path)!r}), {records}, {fields})")
             found = compare(path, folder)
             ours = found["als-ml"]
             print(f"{SAMPLES} samples, {title}")
@@ -142,3 +173,5 @@ def main(arguments: Sequence[str] = ()) -> None:
                 print(
                     f"  {reader:15s} {run['seconds']:6.2f} s {run['mb']:6.0f} MB {run['carriers']:>10,} carriers{ratio}"
                 )
+        for title, seconds in scaling(folder).items():
+            print(f"  als-ml, 5,000 records, {title:40s} {seconds:6.2f} s")

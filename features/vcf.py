@@ -85,7 +85,8 @@ def _header_file(path: Path) -> Iterator[Path]:
         bcftools(["clean", str(path)], where=str(path)) as lines,
     ):
         copy = Path(folder) / "header.vcf"
-        copy.write_bytes(b"".join(itertools.takewhile(_is_header, lines)))
+        header: list[bytes] = list(itertools.takewhile(_is_header, lines))
+        copy.write_bytes(b"".join(header))
         for _ in lines:  # A pipe that is read to its end closes in peace.
             pass
         yield copy
