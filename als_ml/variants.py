@@ -10,7 +10,7 @@ import pandas as pd
 from features.catalogue import gene_names
 from features.errors import DataError
 from features.evidence import Assessment, Sources, assess
-from features.genotypes import SITE_TYPES, Genotypes, numbered_sites, typed_table, zygosity
+from features.genotypes import SITE_TYPES, Genotypes, numbered_sites, typed_table
 from features.lookups import Lookups, predicted_effects
 from features.problems import Problems
 from features.reading import read_genotypes
@@ -75,7 +75,7 @@ def variant_tables(
     genotypes, counts = read_genotypes([path], build, rows, len(rows), problems, rule=rule, fasta=fasta)
     problems.note(str(path), ", ".join(f"{n} {name}" for name, n in counts.items()), "")
     carriers = carrier_table(genotypes, dict(zip(sites["key"], zip(described, assessed, strict=True), strict=True)))
-    carriers.insert(0, "sample_id", np.array(header.samples, dtype=object)[carriers.pop("row").to_numpy(dtype=int)])
+    carriers["sample_id"] = pd.Categorical.from_codes(carriers.pop("row").to_numpy(dtype=int), list(header.samples))
     return _with_counts(table, carriers), carriers[list(CARRIER_COLUMNS)], problems
 
 
@@ -123,18 +123,47 @@ def shown_class(variant: Variant, assessment: Assessment) -> str:
 
 
 def carrier_table(genotypes: Genotypes, weighed: dict[str, tuple[Variant, Assessment]]) -> pd.DataFrame:
-    """What each carried variant means for its carrier: `row`, `variant`, `gene`, `zygosity`, `class`, `finding`, ..."""
-    alleles = genotypes.alleles
-    found = pd.DataFrame({"row": alleles["row"].to_numpy(), "variant": genotypes.keys()})
-    pairs = [weighed[key] for key in found["variant"]]
-    found["gene"] = [variant.gene for variant, _ in pairs]
-    found["zygosity"] = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
-    found["class"] = [shown_class(*pair) for pair in pairs]
-    found["inheritance"] = [_inheritance_of(variant) for variant, _ in pairs]
-    pathogenic = found["class"].isin(["P", "LP"]) & (found["inheritance"] == "recessive")
-    both = pathogenic.groupby([found["row"], found["gene"]]).transform("sum") >= 2
-    columns = zip(found["class"], found["inheritance"], found["zygosity"], both, strict=True)
-    return found.assign(finding=[finding(*values) for values in columns])
+    """What each carried variant means for its carrier: `row`, `variant`, `gene`, `zygosity`, `class`, `finding`, ...
+
+    Texts are categories, so that millions of carriers take some bytes each.
+    """
+    alleles, pairs = genotypes.alleles, [weighed[key] for key in genotypes.sites["key"]]
+    site = alleles["site"].to_numpy()
+    per_site = {
+        "variant": [variant.key for variant, _ in pairs],
+        "gene": [variant.gene for variant, _ in pairs],
+        "class": [shown_class(*pair) for pair in pairs],
+        "inheritance": [_inheritance_of(variant) for variant, _ in pairs],
+    }
+    found = pd.DataFrame({"row": alleles["row"].to_numpy()})
+    for name, values in per_site.items():
+        found[name] = pd.Categorical(values).take(site)
+    copies, ploidy = alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy()
+    code = np.select([ploidy == 1, copies >= ploidy], [np.int8(2), np.int8(1)], np.int8(0))
+    found["zygosity"] = pd.Categorical.from_codes(code, list(ZYGOSITIES))
+    found["second"] = _second_allele(found)
+    return found.assign(finding=_findings(found)).drop(columns="second")
+
+
+def _second_allele(found: pd.DataFrame) -> np.ndarray:
+    """Whether the carrier has another (likely) pathogenic variant in the same gene, both of recessive kind."""
+    chosen = (found["class"].isin(["P", "LP"]) & (found["inheritance"] == "recessive")).to_numpy()
+    pair = found["row"].to_numpy(dtype=np.int64) * (len(gene_names()) + 1) + found["gene"].cat.codes.to_numpy()
+    distinct, times = np.unique(pair[chosen], return_counts=True)
+    return chosen & np.isin(pair, distinct[times >= 2])
+
+
+def _findings(found: pd.DataFrame) -> pd.Categorical:
+    """Ask `finding` once for each combination that occurs."""
+    columns = [found[name].cat for name in ("class", "inheritance", "zygosity")]
+    number = found["second"].to_numpy().astype(np.int16)
+    for column in columns:
+        number = number * np.int16(len(column.categories)) + column.codes.to_numpy().astype(np.int16)
+    _, first, inverse = np.unique(number, return_index=True, return_inverse=True)
+    rows = found.iloc[first][["class", "inheritance", "zygosity", "second"]].itertuples(index=False)
+    told = [finding(*values) for values in rows]
+    names = sorted(set(told))
+    return pd.Categorical.from_codes(np.array([names.index(t) for t in told], dtype=np.int8)[inverse], names)
 
 
 def _inheritance_of(variant: Variant) -> str:
