@@ -54,7 +54,11 @@ def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
                 child.wait()
         if any(statuses):
             complaints.seek(0)
-            raise DataError(where, f"bcftools cannot read it ({_reason(complaints.read())})", "Repair the file.")
+            reason = _reason(complaints.read())
+            remedy = (
+                "The FASTA lacks this place: give the whole reference." if "faidx" in reason else "Repair the file."
+            )
+            raise DataError(where, f"bcftools cannot read it ({reason})", remedy)
 
 
 def _command(step: Sequence[str]) -> list[str]:
@@ -67,7 +71,8 @@ def _close(child: subprocess.Popen[bytes]) -> None:
 
 
 def _reason(complaints: bytes) -> str:
-    """Take the last thing that bcftools itself said; pysam wraps it into `stderr=...`."""
-    text = complaints.decode(errors="replace").replace("\\n", "\n").rpartition("stderr=")[2]
+    """Take the last thing that the first failing step said; pysam wraps it into `stderr=...`, later steps only follow."""
+    parts = complaints.decode(errors="replace").replace("\\n", "\n").split("stderr=")
+    text = parts[min(1, len(parts) - 1)].partition("\nTraceback")[0]
     lines = [line.strip(" '\")") for line in text.splitlines() if line.strip(" '\")")]
     return lines[-1][:300] if lines else "it crashed"

@@ -36,6 +36,7 @@ from features.vcf import (
     Region,
     Sites,
     check_build,
+    check_fasta,
     has_index,
     known_reference,
     other_build,
@@ -102,6 +103,8 @@ def read_genotypes(
     for path, header in headers.items():
         check_build(header, build, str(path))
         _check_formats(header, rule, str(path), problems)
+    if fasta is not None:
+        check_fasta(fasta, build)
     check_match(vcf_rows, {name for header in headers.values() for name in header.samples}, paths, problems)
     wanted = [path for path in paths if any(name in vcf_rows for name in headers[path].samples)]
     _report_indexes(wanted, problems)

@@ -278,6 +278,18 @@ def fasta_contigs(fasta: Path) -> dict[str, int]:
         raise DataError(str(fasta), f"this FASTA cannot be read ({error})", remedy) from None
 
 
+def check_fasta(fasta: Path, build: str) -> None:
+    """Compare the lengths of a FASTA's contigs with those of the build.
+
+    Raises
+    ------
+    DataError
+        With both builds, if the lengths are those of the other one.
+    """
+    lengths = {plain_contig(name): n for name, n in fasta_contigs(fasta).items()}
+    check_build(Header((), lengths, {}, frozenset(), False, ()), build, str(fasta))
+
+
 def fasta_prefix(fasta: Path) -> str:
     """What a FASTA puts before the number of a chromosome: `chr` or nothing."""
     return "chr" if any(name.startswith("chr") for name in fasta_contigs(fasta)) else ""
@@ -310,6 +322,8 @@ def site_query(path: Path, build: str, fasta: Path | None = None) -> Query:
     """
     header = read_header(path)
     check_build(header, build, str(path))
+    if fasta is not None:
+        check_fasta(fasta, build)
     return Query(path, panel_regions(build), header, build, fasta)
 
 

@@ -104,6 +104,16 @@ def test_a_fasta_that_cannot_be_read(tmp_path):
         predicted_effects(["21-31659783-C-T"], "GRCh38", tmp_path / "a.fa")
 
 
+def test_a_fasta_of_the_other_build_or_without_a_chromosome(tmp_path, fasta, capsys):
+    path = write_vcf(tmp_path / "a.vcf", ["p"], ["1 11022418 A G PASS 0/1"], build="GRCh37")
+    assert variants(tmp_path, path, "--fasta", str(fasta), build="GRCh37")[0] == 1
+    assert "contig 21 has 46709983 bases, as in GRCh38" in capsys.readouterr().err
+    path = write_vcf(tmp_path / "b.vcf", ["p"], ["1 11022418 A G PASS 0/1"])
+    assert variants(tmp_path, path, "--fasta", str(fasta))[0] == 1
+    assert "faidx_fetch_seq failed" in capsys.readouterr().err
+    assert not (tmp_path / "v.csv").exists()
+
+
 def test_left_normalisation_against_a_fasta(tmp_path, fasta):
     # Three spellings of one more A in the run of eight: only a reference tells that they are one variant.
     spelled = ["21 31659692 C CA", "21 31659696 A AA", "21 31659700 A AA"]
