@@ -294,6 +294,8 @@ def variants_command(arguments: argparse.Namespace) -> int:
 
 
 def _print_variants(table: Any, outputs: list[Path]) -> None:
+    if table.empty:
+        print("note: no record lies in the gene panel; check the contig names and --genome-build.")
     classes = table["class"].value_counts()
     print_table(
         [{"class": name, "variants": int(classes.get(name, 0))} for name in ("P", "LP", "VUS", "LB", "B", "risk")]

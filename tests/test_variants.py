@@ -1,5 +1,6 @@
 """The variants command, annotation with a FASTA, and public files, end to end."""
 
+import gzip
 import json
 from dataclasses import replace
 
@@ -166,6 +167,40 @@ def test_public_conformance_files_end_in_a_table_or_a_message(reference_data):
 @pytest.mark.parametrize("name", ["ann_and_csq.vcf", "with-bcsq.vcf", "test.snpeff.vcf", "homo_sapiens_GRCh37.vcf"])
 def test_public_annotated_files(reference_data, tmp_path, name):
     assert variants(tmp_path, reference_data / "annotated" / name, build="GRCh37")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "symbol"),
+    [
+        ("ann_and_csq.vcf", "CSQ", 4),
+        ("ann_and_csq.vcf", "ANN", 3),
+        ("with-bcsq.vcf", "BCSQ", 1),
+        ("test.snpeff.vcf", "EFF", None),
+        ("sample.gnomad.exomes.r2.1.1.sites.chr1.vcf.gz", "vep", 3),
+    ],
+)
+def test_public_annotations_are_understood(reference_data, tmp_path, name, field, symbol):
+    """Each record's first effect has a term that the definitions know, whichever gene it is on."""
+    from features.annotation import effect_of
+
+    understood, total = 0, 0
+    raw = (reference_data / "annotated" / name).read_bytes()
+    (tmp_path / "a.vcf").write_bytes(gzip.decompress(raw) if name.endswith(".gz") else raw)
+    with pysam.VariantFile(str(tmp_path / "a.vcf")) as file:
+        description = {field: file.header.info[field].description}
+        for record in file:
+            if field not in record.info or record.alts is None:
+                continue
+            value = record.info[field]
+            text = value if isinstance(value, str) else ",".join(value)
+            gene = text.split("|")[5] if symbol is None else text.split(",")[0].split("|")[symbol]
+            found = [
+                effect_of({field: text}, description, alt, i, gene, record.ref) for i, alt in enumerate(record.alts)
+            ]
+            total += 1
+            understood += any(effect is not None and effect.consequence for effect in found)
+    assert total > 0
+    assert understood / total > 0.95, f"{understood} of {total}"
 
 
 def test_residues_agree_with_gnomad(reference_data):
