@@ -284,9 +284,10 @@ def _joined_alleles(parts: list[FileCalls]) -> tuple[pd.DataFrame, pd.DataFrame]
 
 def _check_reference(parts: list[FileCalls], build: str, where: str, problems: Problems) -> None:
     """Stop where REF at the known positions speaks for the other build: three hits or more, twice as many as for this one."""
-    agree = {b: sum(hit for part in parts for hit in part.agrees[b]) for b in BUILDS}
-    hits = sum(len(part.agrees[build]) for part in parts)
     other = next(b for b in BUILDS if b != build)
+    # Every part reads the other build's positions, and each its own share of this build's.
+    agree = {build: sum(sum(p.agrees[build]) for p in parts), other: max(sum(p.agrees[other]) for p in parts)}
+    hits = sum(len(part.agrees[build]) for part in parts)
     if agree[other] >= 3 and agree[other] > 2 * agree[build] and 2 * agree[build] <= hits:
         found = f"REF is that of {other} at {agree[other]} known positions, but the cohort file says {build} ({agree[build]})"
         problems.error(where, found, other_build(other, build))

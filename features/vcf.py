@@ -222,22 +222,26 @@ class Query:
 
     def steps(self, *query: str, rule: CallRule = ANY_CALL, sites_only: bool = False) -> list[list[str]]:
         """Steps of the pipe; the first one reads the file, restricted to the regions."""
-        steps = [] if sites_only else self._quality(rule)
-        if self.fasta is not None:
-            steps += [["view", "-G"]] if sites_only else [] if steps else [["view"]]
-            # The contigs are called as the FASTA calls them. REF is compared with the build by `features.reading`; a FASTA
-            # that is cut to the panel has N elsewhere, which is no mismatch to stop at.
-            steps.append(["annotate", "--rename-chrs", str(_contig_names(fasta_prefix(self.fasta)))])
-            steps.append(["norm", "-f", str(self.fasta), "-c", "w", "-m", "-any"])
-        steps.append(["query", *query])
+        called = [] if sites_only else self._quality(rule)
+        first, *rest = [*called, *self._normalised(sites_only), ["query", *query]]
+        begun = [*_streamed(first), *self._restriction()]
+        piped = [[*_streamed(step), "-"] for step in rest]
         if needs_cleaning(self.path):
-            first, rest = (
-                ["clean", str(self.path)],
-                [[*step, *self._restriction()] if i == 0 else step for i, step in enumerate(steps)],
-            )
-        else:
-            first, rest = [*_streamed(steps[0]), *self._restriction(), str(self.path)], steps[1:]
-        return [first, *([*_streamed(step), "-"] for step in rest)]
+            return [["clean", str(self.path)], [*begun, "-"], *piped]
+        return [[*begun, str(self.path)], *piped]
+
+    def _normalised(self, sites_only: bool) -> list[list[str]]:
+        """Split and left-align the alleles, with the contigs called as the FASTA calls them.
+
+        REF is compared with the build by `features.reading`; a FASTA that is cut to the panel has N elsewhere, which is no
+        mismatch to stop at.
+        """
+        if self.fasta is None:
+            return []
+        named = ["annotate", "--rename-chrs", str(_contig_names(fasta_prefix(self.fasta)))]
+        split = ["norm", "-f", str(self.fasta), "-c", "w", "-m", "-any"]
+        # `annotate` cannot be restricted to targets, `view` can.
+        return [["view", *(["-G"] if sites_only else [])], named, split]
 
     def _quality(self, rule: CallRule) -> list[list[str]]:
         least = {"GQ": rule.min_gq, "DP": max(rule.min_depth, 1 if self.header.blocks else 0)}
