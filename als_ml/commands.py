@@ -265,14 +265,14 @@ def variants_command(arguments: argparse.Namespace) -> int:
     outputs = [Path(path) for path in (arguments.output, arguments.carriers) if path]
     for output in outputs:
         check_output(output)
-    from als_ml.variants import check_reference, variant_tables
+    from als_ml.variants import reference_path, variant_table
     from features.evidence import Sources
     from features.lookups import Lookups, read_clinvar, read_frequencies
     from features.vcf import CallRule
 
     build, path = arguments.genome_build, Path(arguments.vcf)
     given = {
-        name: check_reference(getattr(arguments, name), f"--{name}")
+        name: reference_path(getattr(arguments, name), f"--{name}")
         for name in ("fasta", "gff", "frequencies", "clinvar")
     }
     with progress_bar(arguments.quiet) as progress:
@@ -284,9 +284,9 @@ def variants_command(arguments: argparse.Namespace) -> int:
         progress(path.name, 0, 0)
         sources = Sources(build, lookups, arguments.clinvar_assertions, not arguments.clinvar_off)
         rule = CallRule(arguments.min_gq, arguments.min_depth)
-        table, carriers, problems = variant_tables(path, build, lookups, sources, rule, given["fasta"], given["gff"])
-        for made, output in zip((table, carriers), outputs, strict=False):
-            write_table(made, output)
+        carriers = Path(arguments.carriers) if arguments.carriers else None
+        table, problems = variant_table(path, build, lookups, sources, rule, given["fasta"], given["gff"], carriers)
+        write_table(table, outputs[0])
     if not arguments.quiet:
         _print_problems(problems.found)
         _print_variants(table, outputs)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from als_ml.variants import variant_tables
+from als_ml.variants import variant_table
 from benchmarks.casi import reference_data
 from features.errors import UserError
 from features.evidence import Sources
@@ -29,7 +29,7 @@ def outcome(path: Path) -> str:
     """`table`, `refused: why`, or `BUG: what` for one file, on whichever build it says it is."""
     for build in ("GRCh38", "GRCh37"):
         try:
-            variant_tables(path, build, NO_LOOKUPS, Sources(build), ANY_CALL, None, None)
+            variant_table(path, build, NO_LOOKUPS, Sources(build), ANY_CALL, None, None)
         except UserError as error:
             if "but the cohort file says" in error.found:
                 continue

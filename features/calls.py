@@ -58,10 +58,10 @@ class _Tokens(dict[bytes, int]):
         self[token] = number
         return number
 
-    def decoded(self, codes: "array[int]", counts: "array[int]", first: int) -> "tuple[Columns, Columns]":
-        """Alleles and missing genotypes of some records, of which the first is number `first`."""
+    def decoded(self, codes: "array[int]", counts: "array[int]") -> "tuple[Columns, Columns]":
+        """Alleles and missing genotypes of some records."""
         code = np.frombuffer(codes, dtype=np.int32) if codes else np.empty(0, np.int32)
-        record = np.repeat(np.arange(first, first + len(counts), dtype=np.int32), np.array(counts, dtype=int))
+        record = np.repeat(np.arange(len(counts), dtype=np.int32), np.array(counts, dtype=int))
         record, code = record[code >= 0], code[code >= 0]
         row, text = (np.array(of, dtype=np.int32)[code] for of in (self.rows, self.texts))
         missing = np.array([g.missing for g in self.genotypes], dtype=bool)[text]
@@ -82,21 +82,32 @@ def call_lines(query: Query, rule: CallRule = ANY_CALL) -> Iterator[tuple[Record
             yield (chrom.decode(), int(pos), ref.decode(), alt.decode()), called
 
 
-def read_calls(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Calls:
-    """Read who is not plain reference where: a dozen bytes an allele carried, never the text."""
+def call_chunks(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Iterator[Calls]:
+    """Yield who is not plain reference where, some hundred thousand calls at a time; `record` counts within the chunk."""
     tokens, codes, counts = _Tokens(vcf_rows), array("i"), array("i")
     records: list[Record] = []
-    pieces: list[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]] = []
     for record, called in call_lines(query, rule):
         records.append(record)
         codes.extend(map(tokens.__getitem__, called))
         counts.append(len(called))
         if len(codes) > CHUNK:
-            pieces.append(tokens.decoded(codes, counts, len(records) - len(counts)))
-            codes, counts = array("i"), array("i")
-    pieces.append(tokens.decoded(codes, counts, len(records) - len(counts)))
-    carried = together([tuple(piece[0].values()) for piece in pieces], CARRIED_TYPES)
-    return Calls(records, carried, together([tuple(piece[1].values()) for piece in pieces], MISSING_TYPES))
+            yield Calls(records, *tokens.decoded(codes, counts))
+            records, codes, counts = [], array("i"), array("i")
+    yield Calls(records, *tokens.decoded(codes, counts))
+
+
+def read_calls(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Calls:
+    """Read who is not plain reference where: a dozen bytes an allele carried, never the text."""
+    records: list[Record] = []
+    carried: list[tuple[np.ndarray, ...]] = []
+    missing: list[tuple[np.ndarray, ...]] = []
+    for chunk in call_chunks(query, rule, vcf_rows):
+        for part in (chunk.carried, chunk.missing):
+            part["record"] += np.int32(len(records))
+        records += chunk.records
+        carried.append(tuple(chunk.carried.values()))
+        missing.append(tuple(chunk.missing.values()))
+    return Calls(records, together(carried, CARRIED_TYPES), together(missing, MISSING_TYPES))
 
 
 def together(pieces: list[tuple[np.ndarray, ...]], types: dict[str, Any]) -> dict[str, np.ndarray]:

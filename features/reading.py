@@ -173,7 +173,14 @@ def _file_calls(sites: Sites, calls: Calls, rows: np.ndarray, query: Query) -> F
     carried, alleles = _carried(sites, calls, at)
     unknown = _no_calls(sites, lost, rows, query.build)
     return FileCalls(
-        carried, alleles, unknown, rows, called, whole, _counts(sites, first, lost, len(rows)), _agreement(names)
+        carried,
+        alleles,
+        unknown,
+        rows,
+        called,
+        whole,
+        _counts(sites, first, lost, len(rows)),
+        reference_agreement(names),
     )
 
 
@@ -243,7 +250,7 @@ def _no_calls(sites: Sites, lost: tuple[np.ndarray, np.ndarray], rows: np.ndarra
     return typed_table(found, NO_CALL_TYPES)
 
 
-def _agreement(names: list[tuple[str, int, str, str]]) -> dict[str, list[bool]]:
+def reference_agreement(names: list[tuple[str, int, str, str]]) -> dict[str, list[bool]]:
     """For each build, whether REF agrees at the known positions that the records hit."""
     found: dict[str, list[bool]] = {}
     for build in BUILDS:
@@ -258,7 +265,7 @@ def _joined(
 ) -> tuple[Genotypes, dict[str, int]]:
     if not parts:
         return no_genotypes(n), dict.fromkeys(COUNTS, 0)
-    _check_reference(parts, build, where, problems)
+    check_reference([part.agrees for part in parts], build, where, problems)
     called, whole = np.zeros((n, len(gene_names()))), np.zeros((n, len(gene_names())))
     for part in parts:
         called[part.rows] += part.called
@@ -282,12 +289,12 @@ def _joined_alleles(parts: list[FileCalls]) -> tuple[pd.DataFrame, pd.DataFrame]
     return numbered_sites(pd.concat([part.sites for part in parts], ignore_index=True), together(pieces, ALLELE_TYPES))
 
 
-def _check_reference(parts: list[FileCalls], build: str, where: str, problems: Problems) -> None:
+def check_reference(agrees: list[dict[str, list[bool]]], build: str, where: str, problems: Problems) -> None:
     """Stop where REF at the known positions speaks for the other build: three hits or more, twice as many as for this one."""
     other = next(b for b in BUILDS if b != build)
     # Every part reads the other build's positions, and each its own share of this build's.
-    agree = {build: sum(sum(p.agrees[build]) for p in parts), other: max(sum(p.agrees[other]) for p in parts)}
-    hits = sum(len(part.agrees[build]) for part in parts)
+    agree = {build: sum(sum(part[build]) for part in agrees), other: max(sum(part[other]) for part in agrees)}
+    hits = sum(len(part[build]) for part in agrees)
     if agree[other] >= 3 and agree[other] > 2 * agree[build] and 2 * agree[build] <= hits:
         found = f"REF is that of {other} at {agree[other]} known positions, but the cohort file says {build} ({agree[build]})"
         problems.error(where, found, other_build(other, build))

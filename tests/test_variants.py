@@ -49,6 +49,20 @@ def test_variants_and_their_carriers(tmp_path, capsys):
     assert "no population frequencies are known" in capsys.readouterr().out
 
 
+def test_carriers_count_once_and_compound_heterozygotes_are_possible(tmp_path):
+    stops = ["2 201724310 CA C PASS 0/1 1/1", "2 201768880 CA C PASS 0/1 0/0"]  # made-up frameshifts in ALS2, recessive
+    path = write_vcf(tmp_path / "a.vcf", ["a", "b"], [f"{A5V} PASS 0/1 0/0", f"{A5V} PASS 1/1 0/0", *stops])
+    arguments = ["--vcf", str(path), "--genome-build", "GRCh38", "--quiet"]
+    files = [tmp_path / "v.parquet", tmp_path / "c.parquet"]
+    assert main(["variants", *arguments, "--output", str(files[0]), "--carriers", str(files[1])]) == 0
+    table, carriers = (pd.read_parquet(file) for file in files)
+    counts = table.set_index("variant").loc["21-31659783-C-T", ["n_heterozygous", "n_homozygous"]]
+    assert counts.tolist() == [0, 1]  # twice in the file: the larger number of copies
+    found = carriers[carriers["gene"] == "ALS2"].groupby("sample_id", observed=True)["finding"].agg(set)
+    assert found["a"] == {"possible compound heterozygote"}
+    assert found["b"] == {"causal"}
+
+
 def test_sites_without_samples_and_a_panel_without_records(tmp_path):
     path = write_vcf(tmp_path / "a.vcf", [], [])
     path.write_text(path.read_text().replace("\tFORMAT", "") + "21\t31659783\t.\tC\tT\t.\tPASS\t.\n")
