@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from als_ml.config import explain
 from features.biomarkers import checked_biomarkers, no_biomarkers
+from features.catalogue import column_aliases
+from features.cells import Dialect
 from features.cohort import Cohort
+from features.derived import with_derived
 from features.errors import DataError, RequestError, examples
 from features.families import duplicated, family_numbers
 from features.genetics import weigh_sites
@@ -20,9 +23,11 @@ from features.patients import checked_patients
 from features.problems import Problems
 from features.reading import read_genotypes, with_targets
 from features.repeats import RepeatStates, read_repeats
-from features.tables import numbers, read_table, rename_columns, require_columns, text
+from features.rules import ReadingRules
+from features.tables import numbers, read_coded, read_table, rename_columns, require_columns, text, with_known_names
 from features.vcf import ANY_CALL, CallRule
 from features.visits import checked_visits, no_visits
+from features.wide import Wide, checked_wide
 
 
 class _Part(BaseModel):
@@ -38,8 +43,32 @@ class Reference(_Part):
     frequencies: str | None = None
 
 
+class WideColumn(_Part):
+    """What is said of one column of a wide biomarker table, or of all of them."""
+
+    analyte: str | None = None
+    unit: str | None = None
+    matrix: str | None = None
+    assay: str | None = None
+    days: int | str | None = None
+
+
+class WideTable(WideColumn):
+    """A biomarker table with a column an analyte; what stands beside `columns` holds for all of them."""
+
+    columns: dict[str, WideColumn]
+
+    def facts(self) -> Wide:
+        """The block as the reader wants it."""
+        own = {name: column.model_dump(exclude_none=True) for name, column in self.columns.items()}
+        return Wide(own, self.model_dump(exclude={"columns"}, exclude_none=True))
+
+
 class CohortFile(_Part):
-    """The keys of `cohort.yaml`; paths are relative to it, every part but `patients` is optional."""
+    """The keys of `cohort.yaml`; paths are relative to it, every part but `patients` is optional.
+
+    `decimal`, `dates`, `policy` and `values` say how the cells of the tables are to be read (`features.rules`).
+    """
 
     name: str = "cohort"
     genome_build: Literal["GRCh37", "GRCh38"] = "GRCh38"
@@ -53,6 +82,16 @@ class CohortFile(_Part):
     targets: str | None = None
     reference: Reference = Reference()
     columns: dict[str, str] = {}
+    wide: WideTable | None = None
+    decimal: Literal[".", ","] | None = None
+    dates: Literal["iso", "day_first", "month_first"] | None = None
+    policy: Literal["lenient", "strict"] = "lenient"
+    values: dict[str, dict[str, str]] = {}
+
+    @property
+    def rules(self) -> ReadingRules:
+        """How the tables are to be read."""
+        return ReadingRules(Dialect(self.decimal, self.dates), self.policy == "strict", self.values)
 
 
 def read_cohort_file(path: Path) -> CohortFile:
@@ -94,7 +133,8 @@ def read_cohort(
     described, problems = read_cohort_file(path), problems or Problems()
     folder = path.parent
     progress("patients")
-    patients = checked_patients(_table(folder, described.patients, described.columns), described.patients, problems)
+    table = _table(folder, described.patients, described, "patients", problems)
+    patients = checked_patients(table, described.patients, problems, described.rules)
     rows = {name: i for i, name in enumerate(patients["sample_id"]) if name is not None}
     tables = _long_tables(described, folder, rows, patients, problems, progress)
     vcf_rows = _vcf_rows(described, folder, rows, problems)
@@ -107,10 +147,11 @@ def read_cohort(
     return cohort, described
 
 
-def _table(folder: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
-    table = read_table(folder / name)
-    present = {ours: theirs for ours, theirs in columns.items() if theirs in table.columns}
-    return rename_columns(table, present, name)
+def _table(folder: Path, name: str, described: CohortFile, kind: str, problems: Problems) -> pd.DataFrame:
+    """A table under the column names of the contract."""
+    table = read_coded(folder / name)
+    present = {ours: theirs for ours, theirs in described.columns.items() if theirs in table.columns}
+    return with_known_names(rename_columns(table, present, name), column_aliases(kind), name, problems)
 
 
 def _long_tables(
@@ -124,13 +165,26 @@ def _long_tables(
     biomarkers, visits = no_biomarkers(), no_visits()
     if described.biomarkers:
         progress("biomarkers")
-        table = _table(folder, described.biomarkers, described.columns)
-        biomarkers = checked_biomarkers(table, rows, described.biomarkers, problems)
+        biomarkers = with_derived(_biomarkers(described, folder, rows, patients, problems))
     if described.alsfrs:
         progress("alsfrs")
-        table = _table(folder, described.alsfrs, described.columns)
-        visits = checked_visits(table, rows, patients, described.alsfrs, problems)
+        table = _table(folder, described.alsfrs, described, "alsfrs", problems)
+        visits = checked_visits(table, rows, patients, described.alsfrs, problems, described.rules)
     return biomarkers, visits
+
+
+def _biomarkers(
+    described: CohortFile, folder: Path, rows: dict[str, int], patients: pd.DataFrame, problems: Problems
+) -> pd.DataFrame:
+    where, index_dates = str(described.biomarkers), patients["index_date"].to_numpy().astype("datetime64[D]")
+    if described.wide is None:
+        table = _table(folder, where, described, "biomarkers", problems)
+        return checked_biomarkers(table, rows, where, problems, described.rules, index_dates)
+    table = read_coded(folder / where)
+    present = {ours: theirs for ours, theirs in described.columns.items() if theirs in table.columns}
+    ids = {name: ours for name, ours in column_aliases("biomarkers").items() if ours == "sample_id"}
+    table = with_known_names(rename_columns(table, present, where), ids, where, problems)
+    return checked_wide(table, described.wide.facts(), rows, where, problems, described.rules, index_dates)
 
 
 def _genetics(

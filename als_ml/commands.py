@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -239,12 +240,18 @@ def features_command(arguments: argparse.Namespace) -> int:
 
     from als_ml.cohort import read_cohort
     from als_ml.prediction import beside_features
+    from features.course import fit_course
+    from features.landmark import as_known
     from features.rows import FeatureSpec, feature_dictionary, feature_rows
 
     problems = Problems()
     with progress_bar(arguments.quiet) as progress:
         cohort, described = read_cohort(Path(arguments.cohort), problems, progress=lambda what: progress(what, 0, 0))
         spec = FeatureSpec(landmark_days=arguments.landmark_days, genome_build=described.genome_build)
+        visits = as_known(cohort, spec.landmark_days).alsfrs
+        visits = visits[(visits["scale"] == "alsfrs_r").to_numpy()]
+        # For the reader of the table only: a model computes the mixed-model slope from its own training patients.
+        spec = replace(spec, course=fit_course(*(visits[name].to_numpy() for name in ("row", "days", "total"))))
         rows = feature_rows(cohort, spec)
         beside = beside_features(cohort, spec)
         dictionary = output.with_name(f"{output.stem}.dictionary.csv")

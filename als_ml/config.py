@@ -19,11 +19,19 @@ class _Part(BaseModel):
 class Features(_Part):
     """Which features the model may see."""
 
-    blocks: tuple[Literal["genetics", "clinical", "biomarkers", "alsfrs"], ...] = (
+    blocks: tuple[Literal["genetics", "clinical", "biomarkers", "alsfrs", "prognosis"], ...] = (
         "genetics",
         "clinical",
         "biomarkers",
         "alsfrs",
+        "prognosis",
+    )
+    biomarker_values: tuple[Literal["last", "first", "mean", "slope"], ...] = Field(
+        default=("last",), min_length=1, description="which of several values up to the landmark count"
+    )
+    assays: Literal["separate", "bridge", "refuse"] = Field(
+        default="separate",
+        description="assays that are not interchangeable: apart, by definitions/bridges.tsv, or refused",
     )
     columns: tuple[str, ...] = Field(default=(), description="further columns of patients: names or globs")
     known_at: Literal["baseline"] | None = Field(

@@ -1,7 +1,7 @@
 """From a cohort to prediction rows: the same code for a batch, a served request and one patient alone."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,14 @@ import als_ml
 from als_ml.records import read_records
 from features.catalogue import definitions_version
 from features.cohort import Cohort
+from features.course import SUMS
 from features.dictionary import Feature
 from features.errors import DataError
 from features.genetics import genetic_cause, weigh_sites
+from features.landmark import as_known
 from features.lookups import Lookups
 from features.rows import FeatureSpec, feature_dictionary, feature_rows
+from features.visits import mixed_features, revised_sums
 from models.fitted import Calibration, FittedModel
 from models.tasks import TASKS, out_of_scope
 
@@ -38,7 +41,14 @@ ROW_FIELDS = (
     "error",
 )
 # Columns of a feature table that are no features.
-BESIDE = ("genetic_cause", "landmark_days", "on_tofersen", "too_early", *(f"not_scored_{name}" for name in TASKS))
+BESIDE = (
+    "genetic_cause",
+    "landmark_days",
+    "on_tofersen",
+    "too_early",
+    *(f"not_scored_{name}" for name in TASKS),
+    *SUMS,
+)
 DRIVERS = 5
 RESEARCH_USE = "Research use only; not for diagnosis or treatment."
 _SCOPE = {
@@ -90,10 +100,13 @@ class Predictor:
             found = f"they end at day {min(landmarks):g}, the model's at day {self.spec.landmark_days}"
             raise DataError("features", found, f"Make the table with --landmark-days {self.spec.landmark_days}.")
         kept = table.set_index("sample_id")
-        return self._completed(self.predict_rows(kept[self._present(kept)], drivers), kept[list(BESIDE)])
+        return self._completed(self.predict_rows(self._own_columns(kept), drivers), kept[list(BESIDE)])
 
-    def _present(self, table: pd.DataFrame) -> list[str]:
-        return [name for name in self.names if name in table.columns]
+    def _own_columns(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The model's columns of a feature table; the mixed-model slope comes from the model's own course."""
+        sums = {name: table[name].to_numpy(dtype=float) for name in SUMS}
+        mixed = mixed_features(sums, self.spec.course) if "alsfrs" in self.spec.blocks else {}
+        return table[[name for name in self.names if name in table.columns]].assign(**mixed)
 
     def _completed(self, result: list[dict[str, Any]], beside: pd.DataFrame) -> list[dict[str, Any]]:
         """Add the genetic finding, flag tofersen and early records, and take the score from those who are out of scope."""
@@ -202,6 +215,7 @@ def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
     columns["too_early"] = _too_early(cohort, spec)
     for name, task in TASKS.items():
         columns[f"not_scored_{name}"] = out_of_scope(cohort, task, spec.landmark_days)
+    columns |= revised_sums(as_known(cohort, spec.landmark_days))
     return pd.DataFrame(columns, index=cohort.patients["sample_id"])
 
 
@@ -230,7 +244,7 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
 
     stored = {
         "task": predictor.fitted.task,
-        "features": {**predictor.spec.__dict__},
+        "features": asdict(predictor.spec),
         "calibration": predictor.fitted.calibration.to_json(),
         "columns": predictor.names,
         "lookups": predictor.lookups.as_json(),

@@ -13,6 +13,7 @@ import pandas as pd
 from features.biomarkers import checked_biomarkers, no_biomarkers
 from features.catalogue import analytes, gene_at, gene_names, patient_columns, repeat_loci, variant_key
 from features.cohort import Cohort
+from features.derived import with_derived
 from features.errors import RequestError, nearest
 from features.genetics import weigh_sites
 from features.genotypes import (
@@ -33,8 +34,8 @@ from features.variants import find_known
 from features.visits import ALL_ITEMS, checked_visits, no_visits
 
 PARTS = ("genome_build", "as_of_days", "biomarkers", "variants", "repeats", "assayed", "alsfrs", "treatments")
-BIOMARKER_KEYS = ("analyte", "value", "unit", "matrix", "assay", "days", "censored")
-VISIT_KEYS = ("days", "scale", *ALL_ITEMS, "q5_form", "total")
+BIOMARKER_KEYS = ("analyte", "value", "unit", "matrix", "assay", "days", "censored", "limit", "ref_low", "ref_high")
+VISIT_KEYS = ("days", "scale", *ALL_ITEMS, "q5a", "q5b", "q5_form", "total")
 ASSAYED = {"full": 1.0, "partial": 0.5, "none": 0.0}
 TREATMENTS = ("riluzole", "edaravone", "tofersen", "trial_drug")
 
@@ -54,12 +55,16 @@ class RowProblems(Problems):
     owner: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
     by_patient: dict[int, dict[str, str]] = field(default_factory=dict)
 
-    def reject(self, bad: np.ndarray, where: str, values: "np.ndarray | None", what: str, remedy: str) -> None:
+    def reject(
+        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+    ) -> None:
         """Note an error of the patients whose table rows are flagged."""
         for line in np.flatnonzero(bad):
             self.add(int(self.owner[line]), RecordError(where.replace(", column ", "."), what, remedy))
 
-    def question(self, bad: np.ndarray, where: str, values: "np.ndarray | None", what: str, remedy: str) -> None:
+    def question(
+        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+    ) -> None:
         """Warnings do not stop a prediction and are not kept."""
 
     def add(self, patient: int, error: RecordError) -> None:
@@ -313,7 +318,9 @@ def _cohort(parsed: list[_Record], problems: RowProblems, spec: FeatureSpec, loo
     biomarkers, visits = no_biomarkers(), no_visits()
     measured, problems.owner = _long(parsed, "biomarkers")
     if len(measured):
-        biomarkers = checked_biomarkers(measured, rows, "biomarkers", problems)
+        dates = patients["index_date"].to_numpy().astype("datetime64[D]")
+        biomarkers = checked_biomarkers(measured, rows, "biomarkers", problems, index_dates=dates)
+        biomarkers = with_derived(biomarkers)
     seen, problems.owner = _long(parsed, "visits")
     if len(seen):
         visits = checked_visits(_with_days(seen), rows, patients, "alsfrs", problems)

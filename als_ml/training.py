@@ -1,7 +1,7 @@
 """One training run: config -> cohort -> features -> cross-validation grouped by family -> final fit."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,18 @@ from als_ml.config import Config
 from als_ml.evaluation import evaluate, share_of_possible
 from als_ml.prediction import Predictor
 from features.alsfrs import SlopeRule
-from features.biomarkers import ASSAYS, feature_name
+from features.biomarker_features import feature_name
+from features.biomarkers import ASSAYS
 from features.cohort import Cohort
+from features.course import fit_course, visit_sums
 from features.errors import DataError
 from features.genetics import genetic_cause
+from features.landmark import as_known
 from features.problems import Problem, Problems
 from features.repeats import RepeatStates
 from features.rows import FeatureSpec, feature_rows, with_columns
 from features.vcf import CallRule
+from features.visits import MIXED, mixed_features
 from models.estimators import fit, make_pipeline
 from models.fitted import FittedModel, Recipe, family_folds, fit_model
 from models.scoring import raw_score
@@ -69,6 +73,20 @@ class Trainable:
     baselines: dict[str, np.ndarray]
     assay_status: np.ndarray
     by_event: np.ndarray
+    visits: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+    def matrix(self, train: np.ndarray) -> np.ndarray:
+        """The features as a model fitted on some of the patients sees them.
+
+        The mixed-model slope is the one feature that is fitted: its population part comes from these patients alone.
+        """
+        mixed = [feature.name for feature in MIXED if feature.name in self.rows.columns]
+        if not mixed:
+            return self.rows.to_numpy()
+        own = np.isin(self.visits[0], train)
+        row, days, total = (values[own] for values in self.visits)
+        course = fit_course(row, days, total)
+        return self.rows.assign(**mixed_features(visit_sums(*self.visits, len(self.rows)), course)).to_numpy(np.float32)
 
 
 def train(config: Config, progress: Callable[[str, int, int], None] = lambda *_: None) -> Training:
@@ -123,12 +141,14 @@ def _reading(progress: Callable[[str, int, int], None], what: str) -> None:
 def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
     """Compute features and labels, and keep the labelled patients."""
     labels = make_labels(config, cohort)
-    own = config.features
-    spec = FeatureSpec(
-        own.blocks, config.landmark_days, described.genome_build, own.rare_frequency, own.min_gq, own.min_depth
+    kept = labels.usable
+    spec = with_columns(
+        spec_of(config, described.genome_build), cohort.patients, list(config.features.columns), labels.sources
     )
-    spec = with_columns(spec, cohort.patients, list(config.features.columns), labels.sources)
-    rows, kept = feature_rows(cohort, spec), labels.usable
+    visits = _early_visits(cohort, kept, spec)
+    if "alsfrs" in spec.blocks:
+        spec = replace(spec, course=fit_course(*visits))
+    rows = feature_rows(cohort, spec)
     found = (genetic_cause(cohort, spec.genome_build) == "found").astype(float)
     baselines = {
         name: _baseline_columns(rows, columns, found)[kept] for name, columns in BASELINES[config.task].items()
@@ -144,7 +164,31 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
         baselines,
         _assay_status(cohort)[kept],
         by_event,
+        visits,
     )
+
+
+def spec_of(config: Config, genome_build: str) -> FeatureSpec:
+    """What the configuration says about features."""
+    own = config.features
+    return FeatureSpec(
+        own.blocks,
+        config.landmark_days,
+        genome_build,
+        own.rare_frequency,
+        own.min_gq,
+        own.min_depth,
+        own.biomarker_values,
+        own.assays,
+    )
+
+
+def _early_visits(cohort: Cohort, kept: np.ndarray, spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Position among the kept patients, day and ALSFRS-R total of each visit up to the landmark."""
+    visits = as_known(cohort.take(kept), spec.landmark_days).alsfrs
+    visits = visits[(visits["scale"] == "alsfrs_r").to_numpy()]
+    row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
+    return row, days, total
 
 
 def make_labels(config: Config, cohort: Cohort) -> Labels:
@@ -195,7 +239,7 @@ def cross_validate(
     data: Trainable, recipe: Recipe, config: Config, progress: Callable[[str, int, int], None]
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Out-of-fold probabilities of the model and of its baselines, and their metrics with intervals."""
-    X, y, families = data.rows.to_numpy(), data.y, data.families
+    y, families = data.y, data.families
     folds = family_folds(y, families, config.validation.folds, config.validation.seed)
     columns = ["model", "prevalence", *data.baselines]
     probability = {name: np.empty(len(y)) for name in columns}
@@ -205,6 +249,7 @@ def cross_validate(
     inside = np.zeros((len(y), 2), dtype=bool)
     for i, (train, test) in enumerate(folds):
         progress("cross-validation", i, len(folds))
+        X = data.matrix(train)
         fitted = fit_model(X[train], y[train], families[train], recipe)
         probability["model"][test] = fitted.probability(X[test])
         predicted["model"][test] = probability["model"][test] >= fitted.calibration.threshold

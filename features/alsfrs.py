@@ -67,6 +67,19 @@ def decline(row: np.ndarray, days: np.ndarray, total: np.ndarray, n: int) -> tup
     return slope, visits, _span(row, days[known], n)
 
 
+def decline_error(row: np.ndarray, days: np.ndarray, total: np.ndarray, slope: np.ndarray, n: int) -> np.ndarray:
+    """Standard error of the least-squares slope from the patient's own residuals; NaN with fewer than three visits."""
+    known = np.isfinite(total)
+    row, months, total = row[known], days[known] / DAYS_PER_MONTH, total[known]
+    visits = np.bincount(row, minlength=n)
+    some = np.maximum(visits, 1)
+    centred = months - (np.bincount(row, months, n) / some)[row]
+    residual = total - (np.bincount(row, total, n) / some)[row] + slope[row] * centred
+    spread, noise = np.bincount(row, centred**2, n), np.bincount(row, residual**2, n)
+    usable = (visits >= 3) & (spread > 1e-9)
+    return np.sqrt(np.divide(noise, spread * (visits - 2), out=np.full(n, np.nan), where=usable))
+
+
 def _span(row: np.ndarray, days: np.ndarray, n: int) -> np.ndarray:
     first, last = np.full(n, np.inf), np.full(n, -np.inf)
     np.minimum.at(first, row, days)

@@ -1,223 +1,248 @@
-"""Biomarker measurements: from a laboratory's table to one value per patient and analyte.
+"""Biomarker measurements: from a laboratory's table to checked values in canonical units.
 
-Values are converted to the canonical unit of `definitions/biomarkers.tsv`. Serum, plasma and CSF are different analytes;
-where assays are not interchangeable (`separate_assays`), each assay is a feature of its own and none is bridged. A value
-below a limit counts as limit / sqrt(2), one above as the limit (contract, section Tables).
+Serum, plasma and CSF are different analytes. A value below a limit counts as limit / sqrt(2), one above as the limit
+(contract, section Tables). Text columns are Categorical and every rule is applied to distinct cells, never row by row.
 """
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from features.catalogue import analytes
-from features.cohort import Cohort
-from features.dictionary import Feature
+from features.catalogue import analyte_names, analytes, normal_name
+from features.cells import read_values
 from features.errors import nearest
 from features.problems import Problems
-from features.tables import categories, days, require_columns, text
+from features.rules import AS_IN_CONTRACT, ReadingRules
+from features.tables import categories, codes_of, days, numbers, report_unclear, require_columns, text
+from features.units import known_units, unit_factor
 
 ASSAYS = ("simoa", "ella", "elisa", "unknown")
-LIMIT_FACTOR = {"<": 1 / np.sqrt(2), ">": 1.0}
-COLUMNS = ["row", "analyte", "value", "days", "assay", "censored"]
+CENSORED = ("none", "below", "above")
+LIMIT_FACTOR = np.array([1.0, 1 / np.sqrt(2), 1.0])  # by CENSORED
+COLUMNS = ["row", "analyte", "value", "days", "assay", "censored", "unit", "ref_low", "ref_high", "batch"]
 
 
 def no_biomarkers() -> pd.DataFrame:
     """An empty, typed table."""
-    numeric = {"row": int, "value": float, "days": float}
-    return pd.DataFrame({name: pd.Series([], dtype=numeric.get(name, object)) for name in COLUMNS})
+    numeric = {"row": int, "value": float, "days": float, "ref_low": float, "ref_high": float}
+    empty = {name: pd.Series([], dtype=numeric[name]) for name in COLUMNS if name in numeric}
+    codes = {name: _coded(np.empty(0, dtype=int), ()) for name in COLUMNS if name not in numeric}
+    return pd.DataFrame({**empty, **codes})[COLUMNS].assign(analyte=_coded(np.empty(0, dtype=int), _ids()))
 
 
-def checked_biomarkers(table: pd.DataFrame, rows: dict[str, int], where: str, problems: Problems) -> pd.DataFrame:
+def _ids() -> tuple[str, ...]:
+    return tuple(analytes().index)
+
+
+def _coded(codes: np.ndarray, levels: "tuple[str, ...] | np.ndarray") -> pd.Categorical:
+    return pd.Categorical.from_codes(codes, pd.Index(levels, dtype=object))
+
+
+def checked_biomarkers(
+    table: pd.DataFrame,
+    rows: dict[str, int],
+    where: str,
+    problems: Problems,
+    rules: ReadingRules = AS_IN_CONTRACT,
+    index_dates: "np.ndarray | None" = None,
+    shown: str = "value",
+) -> pd.DataFrame:
     """Check a long biomarker table and convert it to canonical units.
 
     Parameters
     ----------
     table : DataFrame
-        Columns `sample_id`, `analyte`, `value`, and where known `unit`, `matrix`, `assay`, `days`, `censored`.
+        Columns `sample_id`, `analyte`, `value`, and where known `unit`, `matrix`, `assay`, `days` (or dates), `censored`, `limit`
+        (of the assay, for cells such as LOD), `ref_low`, `ref_high`, `batch`.
     rows : dict
         sample_id -> patient index.
+    index_dates : array of datetime64[D], optional
+        Index date of each patient.
+    shown : str
+        What the file calls the column of values, for messages.
 
     Returns
     -------
     DataFrame
-        Columns COLUMNS; `value` in the canonical unit (a limit already replaced), `censored` one of none, below, above.
+        Columns COLUMNS; `value`, `ref_low` and `ref_high` in the canonical unit (a limit already replaced), `analyte` an id,
+        `censored` one of CENSORED, `unit` as it was stated.
     """
     require_columns(table, ["sample_id", "analyte", "value"], where)
-    columns = {name: _column(table, name) for name in ("unit", "matrix", "assay", "days", "censored")}
-    row = _patient_rows(table["sample_id"], rows, where, problems)
-    analyte = _analyte_ids(table["analyte"], columns["matrix"], where, problems)
-    value, sign = _values(table["value"], f"{where}, column value", problems)
-    sign = _stated_limits(columns["censored"], sign, where, problems)
-    factor = _factors(analyte, columns["unit"], where, problems)
+    row = patient_rows(table["sample_id"], rows, where, problems)
+    analyte = _analytes(table, where, problems, rules)
+    value, censored = _values(table, where, shown, problems, rules)
+    factor = _factors(analyte, _column(table, "unit"), where, problems)
+    own_dates = None if index_dates is None else np.append(index_dates, np.datetime64("NaT"))[row]
+    assay_codes, assays = _assays(_column(table, "assay"), rules)
     checked = pd.DataFrame(
         {
             "row": row,
-            "analyte": analyte,
-            "value": value
-            * factor
-            * np.select([sign == "<", sign == ">"], [LIMIT_FACTOR["<"], LIMIT_FACTOR[">"]], 1.0),
-            "days": days(columns["days"], f"{where}, column days", problems),
-            "assay": _assays(columns["assay"], where, problems),
-            "censored": pd.Series(sign).map({"<": "below", ">": "above", "": "none"}).to_numpy(dtype=object),
+            "analyte": _coded(analyte, _ids()),
+            "value": value * factor * LIMIT_FACTOR[censored],
+            "days": days(
+                _column(table, "days"), f"{where}, column days", problems, dialect=rules.dialect, index_dates=own_dates
+            ),
+            "assay": _coded(assay_codes, assays),
+            "censored": _coded(censored, CENSORED),
+            "unit": _coded(*codes_of(_column(table, "unit"))),
+            **_own_ranges(table, factor, where, problems, rules),
+            "batch": _coded(*codes_of(_column(table, "batch"))),
         }
     )
-    _question_bounds(checked, where, problems)
-    usable = (row >= 0) & checked["analyte"].notna().to_numpy() & np.isfinite(checked["value"].to_numpy())
+    _flag_implausible(checked, f"{where}, column {shown}", problems, rules)
+    usable = (row >= 0) & (analyte >= 0) & np.isfinite(checked["value"].to_numpy())
     return checked[usable].reset_index(drop=True)
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:
-    return table[name] if name in table.columns else pd.Series(np.full(len(table), None, dtype=object))
+    """A column as text, empty if it is absent; numbers of a typed file stand as they would in a text file."""
+    if name not in table.columns:
+        return pd.Series(np.full(len(table), None, dtype=object))
+    typed = table[name].dtype == float and name not in ("days", "ref_low", "ref_high")
+    return pd.Series(text(table[name]), dtype=object) if typed else table[name]
 
 
-def _patient_rows(column: pd.Series, rows: dict[str, int], where: str, problems: Problems) -> np.ndarray:
-    names = text(column)
-    row = pd.Series(names, dtype=object).map(rows).fillna(-1).to_numpy(dtype=int)
+def patient_rows(column: pd.Series, rows: dict[str, int], where: str, problems: Problems) -> np.ndarray:
+    """Patient index of each row of a table, -1 for a sample_id that is no patient (those rows are counted and left out)."""
+    codes, levels = codes_of(pd.Series(text(column), dtype=object) if column.dtype == float else column)
+    row = np.array([*(rows.get(name, -1) for name in levels), -1], dtype=int)[codes]
     if len(row) and not (row >= 0).any():
-        known, ours = [str(name) for name in names[:3]], list(rows)[:3]
+        known, ours = [str(name) for name in levels[:3]], list(rows)[:3]
         found = (
             f"none of its {len(row)} rows belongs to a patient (here {', '.join(known)}; patients {', '.join(ours)})"
         )
         problems.error(where, found, "Use the sample_id of the patients table.")
     else:
         remedy = "These rows are left out; add the patients or correct the ids."
-        problems.question(row < 0, f"{where}, column sample_id", names, "is no patient", remedy)
+        problems.question(row < 0, f"{where}, column sample_id", column, "is no patient", remedy)
     return row
 
 
-def _analyte_ids(column: pd.Series, matrix: pd.Series, where: str, problems: Problems) -> np.ndarray:
-    """Definition ids; a bare name is completed by its matrix."""
-    known = set(analytes().index)
-    names = pd.Series(text(column), dtype=object)
-    bare = ~names.isin(known) & matrix.notna().to_numpy()
-    tails = pd.Series(text(matrix), dtype=object).map({"whole_blood": "blood", "none": ""}).fillna(matrix)
-    joined = (names.astype(str) + "_" + tails.astype(str)).str.rstrip("_").astype(object)
-    ids = names.where(~bare, joined)
-    unknown = (~ids.isin(known)).to_numpy()
+def _pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Number the distinct pairs of two codes (-1 unknown): the number of each row, and the pairs."""
+    width = int(second.max(initial=-1)) + 2
+    numbered, keys = pd.factorize((first.astype(np.int64) + 1) * width + second + 1)
+    return numbered, [(int(key) // width - 1, int(key) % width - 1) for key in keys]
+
+
+def _analytes(table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> np.ndarray:
+    """Code of each row's analyte among the ids, -1 if it is unknown; a bare name is completed by its matrix."""
+    codes, names = codes_of(table["analyte"])
+    matrix_codes, matrices = codes_of(_column(table, "matrix"))
+    number, pairs = _pairs(codes, matrix_codes)
+    known, position = analyte_names(), {name: i for i, name in enumerate(_ids())}
+    words = rules.words("matrix")
+    found = []
+    for name, matrix in ((names[a] if a >= 0 else "", matrices[m] if m >= 0 else "") for a, m in pairs):
+        own = normal_name(str(name))
+        fluid = normal_name(str(matrix))
+        both = f"{own}_{words.get(fluid, fluid)}"
+        found.append(position.get(known.get(own, known.get(both, "")), -1))
+    analyte = np.array([*found, -1])[number]
+    unknown = analyte < 0
     if unknown.any():
-        first = str(names[np.flatnonzero(unknown)[0]])
-        remedy = f"{nearest(first, known)} A new analyte is a line in features/definitions/biomarkers.tsv."
-        problems.reject(unknown, f"{where}, column analyte", names.to_numpy(), "is no known analyte", remedy)
-    return ids.where(~unknown, None).to_numpy(dtype=object)
+        first = str(names[codes[np.flatnonzero(unknown)[0]]])
+        remedy = f"{_suggestion(first)} A new analyte is a line in features/definitions/biomarkers.tsv."
+        problems.reject(unknown, f"{where}, column analyte", table["analyte"], "is no known analyte", remedy)
+    return analyte
 
 
-def _values(column: pd.Series, where: str, problems: Problems) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers and the sign (`<`, `>` or empty) before them."""
+def _suggestion(name: str) -> str:
+    """The nearest id, or the ids of the same analyte in each matrix."""
+    own = normal_name(name)
+    same = [analyte for spelled, analyte in analyte_names().items() if spelled.startswith(f"{own}_")]
+    same = list(dict.fromkeys(same))
+    return f"Say which by `matrix`: {', '.join(same)}." if same else nearest(name, _ids())
+
+
+def _values(
+    table: pd.DataFrame, where: str, shown: str, problems: Problems, rules: ReadingRules
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers, and whether each is below or above a limit (code of CENSORED)."""
+    column, place = table["value"], f"{where}, column {shown}"
+    stated = categories(
+        _column(table, "censored"), CENSORED, f"{where}, column censored", problems, rules.words("censored")
+    )
+    censored = np.select([stated == "below", stated == "above"], [1, 2], 0)
     if column.dtype == float:
-        return column.to_numpy(), np.full(len(column), "", dtype=object)
-    cells = column.fillna("").astype(str)
-    sign = cells.str[:1].where(cells.str[:1].isin(["<", ">"]), "")
-    bare = cells.where(sign == "", cells.str[1:]).str.strip()
-    value = pd.to_numeric(bare, errors="coerce").to_numpy(dtype=float)
-    broken = (cells != "").to_numpy() & ~np.isfinite(value)
+        return column.to_numpy(), censored
+    codes, levels = codes_of(column)
+    read = read_values(levels, rules.dialect)
+    report_unclear(column, codes, read.unclear, place, problems)
     remedy = "Write a plain number with a decimal point, or a limit such as <2.7."
-    problems.reject(broken, where, column.to_numpy(), "is no number", remedy)
-    return np.where(np.isfinite(value), value, np.nan), sign.to_numpy(dtype=object)
-
-
-def _stated_limits(column: pd.Series, sign: np.ndarray, where: str, problems: Problems) -> np.ndarray:
-    stated = categories(column, ("none", "below", "above"), f"{where}, column censored", problems)
-    return np.select([stated == "below", stated == "above"], ["<", ">"], sign).astype(object)
+    problems.reject(np.append(read.wrong, False)[codes], place, column, "is no number", remedy)
+    value = np.append(read.value, np.nan)[codes]
+    signs = np.select(
+        [(read.sign == "<") | (read.limit_word == "below"), (read.sign != "") | (read.limit_word != "")], [1, 2], 0
+    )
+    own = np.append(signs, 0)[codes]
+    word = np.append(read.limit_word != "", False)[codes]
+    limit = numbers(_column(table, "limit"), f"{where}, column limit", problems, dialect=rules.dialect)
+    value = np.where(word | (np.isnan(value) & (censored > 0)), limit, value)
+    problems.reject(
+        word & np.isnan(limit),
+        place,
+        column,
+        "names a limit that is not stated",
+        "Write <2.7, or add a column `limit`.",
+    )
+    return value, np.where(censored > 0, censored, own)
 
 
 def _factors(analyte: np.ndarray, unit: pd.Series, where: str, problems: Problems) -> np.ndarray:
     """Factor to the canonical unit; a dimensionless analyte needs no unit, any other does."""
-    table = analytes()
-    pairs = pd.DataFrame({"analyte": analyte, "unit": unit.to_numpy()}, dtype=object)
+    codes, units = codes_of(unit)
+    number, pairs = _pairs(analyte, codes)
+    ids, dimensionless = _ids(), (analytes()["unit"] == "1").to_numpy()
     factor = np.full(len(pairs), np.nan)
-    for key, index in pairs.groupby(["analyte", "unit"], dropna=False).indices.items():
-        name, stated = (None if pd.isna(part) else str(part) for part in key)
-        if name is None:
+    for i, (a, u) in enumerate(pairs):
+        if a < 0:
             continue
-        known = table["factors"][name]
-        if stated is None and table["unit"][name] == "1":
-            stated = "1"
-        if stated in known:
-            factor[index] = known[stated]
+        stated = str(units[u]) if u >= 0 else "1" if dimensionless[a] else None
+        found = unit_factor(ids[a], stated) if stated is not None else None
+        if found is not None:
+            factor[i] = found
             continue
-        bad = np.zeros(len(pairs), dtype=bool)
-        bad[index] = True
         what = "has no unit" if stated is None else f"is measured in {stated!r}, which does not fit"
-        problems.reject(bad, f"{where}, column unit", analyte, what, f"Known units of {name}: {', '.join(known)}.")
-    return factor
+        names = pd.Series(_coded(analyte, ids))
+        remedy = f"Known units of {ids[a]}: {known_units(ids[a])}."
+        problems.reject(number == i, f"{where}, column unit", names, what, remedy)
+    return factor[number]
 
 
-def _assays(column: pd.Series, where: str, problems: Problems) -> np.ndarray:
-    """Assay names in lower case; any assay may be named, none stated is `unknown`."""
-    names = categories(column, (), f"{where}, column assay", problems)
-    lower = pd.Series(names, dtype=object).str.lower()
-    return lower.where(lower.notna(), "unknown").to_numpy(dtype=object)
+def _assays(column: pd.Series, rules: ReadingRules) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and names of the assays; any assay may be named, none stated is `unknown`."""
+    codes, levels = codes_of(column)
+    words = rules.words("assay")
+    names = [words.get(normal_name(str(level)), str(level).strip().lower()) for level in levels]
+    recoded, distinct = pd.factorize(np.array([*names, "unknown"], dtype=object))
+    return recoded[codes], distinct
 
 
-def _question_bounds(checked: pd.DataFrame, where: str, problems: Problems) -> None:
-    """Implausible values are flagged, never deleted."""
-    limits = analytes()[["plausible_min", "plausible_max"]].reindex(checked["analyte"])
-    value = checked["value"].to_numpy()
-    outside = (value < limits["plausible_min"].to_numpy()) | (value > limits["plausible_max"].to_numpy())
-    labels = (checked["analyte"].astype(str) + " " + checked["value"].map("{:.3g}".format)).to_numpy(dtype=object)
-    remedy = "Check the unit; the value is kept."
-    problems.question(outside, f"{where}, column value", labels, "lies outside the plausible range", remedy)
+def _own_ranges(
+    table: pd.DataFrame, factor: np.ndarray, where: str, problems: Problems, rules: ReadingRules
+) -> dict[str, np.ndarray]:
+    return {
+        name: numbers(_column(table, name), f"{where}, column {name}", problems, dialect=rules.dialect) * factor
+        for name in ("ref_low", "ref_high")
+    }
 
 
-def biomarker_dictionary() -> list[Feature]:
-    """Describe the columns of `biomarker_features`: one a feature analyte, or one an assay where these differ."""
-    return [_described(analyte, assay) for analyte, assay in _feature_keys()]
+def implausible(table: pd.DataFrame) -> np.ndarray:
+    """Which values of a checked table lie outside the bounds of their analyte."""
+    low, high = (analytes()[name].to_numpy() for name in ("plausible_min", "plausible_max"))
+    code, value = table["analyte"].cat.codes.to_numpy(), table["value"].to_numpy()
+    with np.errstate(invalid="ignore"):
+        return (value < np.append(low, np.nan)[code]) | (value > np.append(high, np.nan)[code])
 
 
-def _feature_keys() -> list[tuple[str, str]]:
-    table = analytes()
-    table = table[table["feature"] == "yes"]
-    return [
-        (str(analyte), assay)
-        for analyte, separate in table["separate_assays"].items()
-        for assay in (ASSAYS if separate == "yes" else ("",))
-    ]
-
-
-def feature_name(analyte: str, assay: str = "") -> str:
-    """Name of a biomarker feature.
-
-    >>> feature_name("nfl_serum", "simoa"), feature_name("albumin_serum")
-    ('log_nfl_serum_simoa', 'albumin_serum')
-    """
-    scale = "log_" if analytes().loc[analyte, "scale"] == "log" else ""
-    return f"{scale}{analyte}" + (f"_{assay}" if assay else "")
-
-
-def _described(analyte: str, assay: str) -> Feature:
-    row: dict[str, Any] = analytes().loc[analyte].to_dict()
-    unit = f"ln({row['unit']})" if row["scale"] == "log" else row["unit"]
-    meaning = f"{row['name']}, {row['matrix']}{', ' + assay if assay else ''}: last value up to the landmark"
-    return Feature(feature_name(analyte, assay), "biomarkers", unit, meaning, row["source"])
-
-
-def biomarker_features(cohort: Cohort, landmark_days: int) -> dict[str, np.ndarray]:
-    """Last dated value of each analyte up to the landmark, on log scale where skewed; NaN where never measured.
-
-    Several values of one day are replicates: their geometric mean on log scale, else their mean.
-    """
-    table, keys = cohort.biomarkers, _feature_keys()
-    column = {key: i for i, key in enumerate(keys)}
-    separate, log = analytes()["separate_assays"] == "yes", analytes()["scale"] == "log"
-    assay = table["assay"].where(table["assay"].isin(ASSAYS), "unknown").where(table["analyte"].map(separate), "")
-    at = np.array([column.get(key, -1) for key in zip(table["analyte"], assay, strict=True)], dtype=int)
-    day, value = table["days"].to_numpy(), table["value"].to_numpy()
-    scaled = table["analyte"].map(log).to_numpy(dtype=bool)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.where(scaled, np.log(value), value)
-    kept = (at >= 0) & (day <= landmark_days) & np.isfinite(value)
-    cell = table["row"].to_numpy(dtype=int)[kept] * len(keys) + at[kept]
-    matrix = last_mean(cell, day[kept], value[kept], len(cohort) * len(keys)).reshape(len(cohort), len(keys))
-    return {feature_name(*key): matrix[:, i] for i, key in enumerate(keys)}
-
-
-def last_mean(cell: np.ndarray, day: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
-    """Mean of the values on the last day of each of `n` cells, NaN for a cell without values."""
-    last = np.full(n, -np.inf)
-    np.maximum.at(last, cell, day)
-    newest = day == last[cell]
-    order = np.lexsort((value[newest], cell[newest]))  # a fixed order of summation: equal bits whatever the row order
-    cell, value = cell[newest][order], value[newest][order]
-    total, count = np.bincount(cell, value, n), np.bincount(cell, minlength=n)
-    return np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
+def _flag_implausible(checked: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> None:
+    """Implausible values are flagged, never deleted; a strict user takes them for errors."""
+    outside = implausible(checked) & (checked["row"] >= 0).to_numpy()
+    if not outside.any():
+        return
+    some = checked[outside].head(50)
+    labels = pd.Series(np.full(len(checked), None, dtype=object))
+    labels[some.index] = some["analyte"].astype(str) + " " + some["value"].map("{:.3g}".format)
+    report = problems.reject if rules.strict else problems.question
+    remedy = "Correct the value or its unit." if rules.strict else "Check the unit; the value is kept."
+    report(outside, where, labels, "lies outside the plausible range", remedy)

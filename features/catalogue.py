@@ -5,6 +5,7 @@ Every row carries its source; V = verified there, R = recalled, P = a proposal o
 """
 
 import hashlib
+import re
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from features.errors import RequestError, nearest
 
 FOLDER = Path(__file__).parent / "definitions"
 BUILDS = ("GRCh37", "GRCh38")
+_NOT_NAME = re.compile(r"[\W_]+")
 # The gene bounds of different annotations differ by some kb at the UTRs (dossier section 1), so the panel is padded (P).
 PADDING = 5_000
 
@@ -33,6 +35,15 @@ def definitions_version() -> str:
     for path in sorted(FOLDER.glob("*.tsv")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()[:12]
+
+
+def normal_name(name: str) -> str:
+    """Write a column, word or analyte without case, blanks and signs, so that spellings meet.
+
+    >>> normal_name("Onset Site"), normal_name("NF-L"), normal_name("date_of_death")
+    ('onset_site', 'nf_l', 'date_of_death')
+    """
+    return "_".join(part for part in _NOT_NAME.split(name.strip().lower()) if part)
 
 
 def checked_build(build: str) -> str:
@@ -125,14 +136,52 @@ def analytes() -> pd.DataFrame:
     return table.assign(factors=factors, plausible_min=bounds["plausible_min"], plausible_max=bounds["plausible_max"])
 
 
-def _unit_factors(unit: str, others: str) -> dict[str, float]:
+def _unit_factors(unit: str, others: str) -> dict[str, Fraction]:
     pairs = [pair.split("=") for pair in others.split(";") if pair]
-    return {unit: 1.0, **{name: float(_ratio(factor)) for name, factor in pairs}}
+    return {unit: Fraction(1), **{name: _ratio(factor) for name, factor in pairs}}
 
 
 def _ratio(text: str) -> Fraction:
     top, _, bottom = text.partition("/")
     return Fraction(top) / Fraction(bottom or "1")
+
+
+@cache
+def analyte_names() -> dict[str, str]:
+    """Normal spellings of an analyte, alone where it needs no matrix, else with the matrix before or behind -> id.
+
+    >>> names = analyte_names()
+    >>> names["nfl_serum"], names["serum_neurofilament_light"], names["ykl_40_csf"], names["fvc"], "creatinine" in names
+    ('nfl_serum', 'nfl_serum', 'chi3l1_csf', 'fvc_pct', False)
+    """
+    names: dict[str, str] = {}
+    for analyte, row in analytes().iterrows():
+        matrix = row["matrix"]
+        bare = str(analyte).removesuffix(f"_{matrix.removeprefix('whole_')}")
+        spellings = {normal_name(word) for word in (bare, row["name"], *row["aliases"].split(";")) if word}
+        for word in spellings:
+            with_matrix = {word} if matrix == "none" else {f"{word}_{matrix}", f"{matrix}_{word}"}
+            names |= dict.fromkeys(with_matrix, str(analyte))
+    return names | {normal_name(str(analyte)): str(analyte) for analyte in analytes().index}
+
+
+@cache
+def column_aliases(table: str) -> dict[str, str]:
+    """Other names of a table's columns in their normal form -> ours; our own names are among them."""
+    rows = definitions("column_aliases")
+    rows = rows[rows["table"] == table]
+    pairs = zip(rows["column"], rows["aliases"], strict=True)
+    own = {name: name for name in patient_columns().index} if table == "patients" else {}
+    return own | {alias: ours for ours, aliases in pairs for alias in (ours, *aliases.split(";"))}
+
+
+@cache
+def value_aliases(column: str) -> dict[str, str]:
+    """Other words for the values of a category column in their normal form -> ours."""
+    rows = definitions("value_aliases")
+    rows = rows[rows["column"] == column]
+    pairs = zip(rows["value"], rows["aliases"], strict=True)
+    return {alias: ours for ours, aliases in pairs for alias in aliases.split(";") if alias}
 
 
 @cache

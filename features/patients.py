@@ -6,40 +6,55 @@ import pandas as pd
 from features.alsfrs import DAYS_PER_MONTH
 from features.catalogue import patient_columns
 from features.problems import Problems
-from features.tables import categories, days, numbers, require_columns, text
+from features.rules import AS_IN_CONTRACT, ReadingRules
+from features.tables import categories, dates, days, decoded, numbers, require_columns, text
 
 SCORED_DIAGNOSES = ("als", "als_ftd")
 
 
-def checked_patients(table: pd.DataFrame, where: str, problems: Problems) -> pd.DataFrame:
+def checked_patients(
+    table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules = AS_IN_CONTRACT
+) -> pd.DataFrame:
     """Type every column of the contract (absent ones become unknown) and check the rows; further columns stay as they are.
 
     Returns
     -------
     DataFrame
-        Row i is patient i; days and numbers are float64 (NaN unknown), categories and text object (None unknown).
+        Row i is patient i; days and numbers are float64 (NaN unknown), dates datetime64, the rest object (None unknown).
     """
     require_columns(table, ["sample_id"], where)
-    typed = {name: _typed(table, name, where, problems) for name in patient_columns().index}
-    others = {name: column for name, column in table.items() if name not in typed}
+    index_dates = _index_dates(table, where, problems, rules)
+    typed = {name: _typed(table, name, where, problems, rules, index_dates) for name in patient_columns().index}
+    others = {name: decoded(column).to_numpy() for name, column in table.items() if name not in typed}
     patients = pd.DataFrame({**typed, **others}, index=range(len(table)))
-    patients["sample_id"] = text(table["sample_id"])
     _check_ids(patients, where, problems)
     _check_dates(patients, where, problems)
     return _completed(patients)
 
 
-def _typed(table: pd.DataFrame, name: str, where: str, problems: Problems) -> np.ndarray:
+def _index_dates(table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> np.ndarray:
+    if "index_date" not in table.columns or table["index_date"].dtype == float:
+        return np.full(len(table), np.datetime64("NaT"), dtype="datetime64[D]")
+    return dates(table["index_date"], f"{where}, column index_date", problems, rules.dialect)
+
+
+def _typed(
+    table: pd.DataFrame, name: str, where: str, problems: Problems, rules: ReadingRules, index_dates: np.ndarray
+) -> np.ndarray:
     rule = patient_columns().loc[name]
     cell = f"{where}, column {name}"
-    numeric = rule["type"] in ("number", "days")
+    if rule["type"] == "date":
+        return index_dates
     if name not in table.columns:
+        numeric = rule["type"] in ("number", "days")
         return np.full(len(table), np.nan) if numeric else np.full(len(table), None, dtype=object)
     if rule["type"] == "number":
-        return numbers(table[name], cell, problems, rule["min"], rule["max"])
+        return numbers(table[name], cell, problems, rule["min"], rule["max"], rules.dialect)
     if rule["type"] == "days":
-        return days(table[name], cell, problems, rule["max"])
-    return categories(table[name], rule["levels"], cell, problems) if rule["levels"] else text(table[name])
+        return days(table[name], cell, problems, rule["max"], rules.dialect, index_dates)
+    if rule["levels"]:
+        return categories(table[name], rule["levels"], cell, problems, rules.words(name))
+    return text(table[name])
 
 
 def _check_ids(patients: pd.DataFrame, where: str, problems: Problems) -> None:

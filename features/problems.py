@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from features.errors import DataError, examples
 
@@ -43,21 +44,31 @@ class Problems:
         """Note a plain fact, such as a count."""
         self.found.append(Problem("note", where, found, remedy, count))
 
-    def reject(self, bad: np.ndarray, where: str, values: "np.ndarray | None", what: str, remedy: str) -> None:
+    def reject(
+        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+    ) -> None:
         """Note an error for the table rows flagged in `bad`; the message names the first line and counts the others."""
         self._flag("error", bad, where, values, what, remedy)
 
-    def question(self, bad: np.ndarray, where: str, values: "np.ndarray | None", what: str, remedy: str) -> None:
+    def question(
+        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+    ) -> None:
         """Note a warning for the table rows flagged in `bad`."""
         self._flag("warning", bad, where, values, what, remedy)
 
     def _flag(
-        self, severity: str, bad: np.ndarray, where: str, values: "np.ndarray | None", what: str, remedy: str
+        self,
+        severity: str,
+        bad: np.ndarray,
+        where: str,
+        values: "np.ndarray | pd.Series | None",
+        what: str,
+        remedy: str,
     ) -> None:
         lines = np.flatnonzero(bad)
         if not len(lines):
             return
-        shown = "" if values is None else f"{examples(dict.fromkeys(repr(str(v)) for v in values[lines[:50]]))} "
+        shown = "" if values is None else f"{examples(dict.fromkeys(repr(str(v)) for v in _some(values, lines)))} "
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
         report = self.error if severity == "error" else self.warn
         # Line 1 of a table file is its header.
@@ -67,3 +78,9 @@ class Problems:
     def errors(self) -> list[Problem]:
         """The errors among them."""
         return [problem for problem in self.found if problem.severity == "error"]
+
+
+def _some(values: "np.ndarray | pd.Series", lines: np.ndarray) -> list[object]:
+    """The first cells of some lines."""
+    column = values if isinstance(values, pd.Series) else pd.Series(values)
+    return list(column.iloc[lines[:50]])

@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.biomarkers import biomarker_dictionary, biomarker_features
+from features.biomarker_features import biomarker_dictionary, biomarker_features
 from features.catalogue import patient_columns
 from features.clinical import clinical_dictionary, clinical_features, is_one_of
 from features.cohort import Cohort
+from features.course import Course
 from features.dictionary import Feature
 from features.errors import DataError, RequestError, nearest
 from features.genetics import genetic_dictionary, genetic_features
+from features.landmark import as_known
+from features.prognosis import prognosis_dictionary, prognosis_features
 from features.visits import alsfrs_dictionary, alsfrs_features
 
-BLOCKS = ("genetics", "clinical", "biomarkers", "alsfrs")
+BLOCKS = ("genetics", "clinical", "biomarkers", "alsfrs", "prognosis")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class FeatureSpec:
 
     `columns` are further numeric columns of the patients table, `levels` further categorical ones with their known values;
     `rare_frequency` is the population frequency from which a variant is no longer rare, `min_gq` and `min_depth` are the
-    least genotype quality and depth of a call.
+    least genotype quality and depth of a call. `summaries` says which of several biomarker values count, `assays` what becomes of
+    assays that are not interchangeable, `course` is the population's part of the mixed-model slope, fitted on training patients.
     """
 
     blocks: tuple[str, ...] = BLOCKS
@@ -34,27 +38,33 @@ class FeatureSpec:
     rare_frequency: float = 0.001
     min_gq: int = 0
     min_depth: int = 0
+    summaries: tuple[str, ...] = ("last",)
+    assays: str = "separate"
+    course: Course | None = None
     columns: tuple[str, ...] = ()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "FeatureSpec":
         """Rebuild what `dataclasses.asdict` and JSON made lists of."""
+        lists: dict[str, Any] = {
+            name: tuple(stored[name]) for name in ("blocks", "summaries", "columns") if name in stored
+        }
         levels = {name: tuple(values) for name, values in stored["levels"].items()}
-        return cls(
-            **{**stored, "blocks": tuple(stored["blocks"]), "columns": tuple(stored["columns"]), "levels": levels}
-        )
+        course = Course(**stored["course"]) if stored.get("course") else None
+        return cls(**{**stored, **lists, "levels": levels, "course": course})
 
 
 def feature_dictionary(spec: FeatureSpec) -> list[Feature]:
     """One entry a column of `feature_rows`, in its order."""
     described = {
-        "genetics": genetic_dictionary,
-        "clinical": clinical_dictionary,
-        "biomarkers": biomarker_dictionary,
-        "alsfrs": alsfrs_dictionary,
+        "genetics": genetic_dictionary(),
+        "clinical": clinical_dictionary(),
+        "biomarkers": biomarker_dictionary(spec.summaries),
+        "alsfrs": alsfrs_dictionary(),
+        "prognosis": prognosis_dictionary(),
     }
-    own = [feature for block in BLOCKS if block in spec.blocks for feature in described[block]()]
+    own = [feature for block in BLOCKS if block in spec.blocks for feature in described[block]]
     source = "patients table, known at baseline by the configuration"
     further = [Feature(name, "columns", "as given", f"column {name}", source) for name in spec.columns]
     levels = [
@@ -73,15 +83,18 @@ def feature_rows(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
     DataFrame (n, p)
         float32, NaN where unknown; index = sample_id; columns as in `feature_dictionary(spec)`.
     """
+    known = as_known(cohort, spec.landmark_days)
     values: dict[str, np.ndarray] = {}
     if "genetics" in spec.blocks:
-        values |= genetic_features(cohort, spec.genome_build, spec.rare_frequency)
-    if "clinical" in spec.blocks:
-        values |= clinical_features(cohort, spec.landmark_days)
-    if "biomarkers" in spec.blocks:
-        values |= biomarker_features(cohort, spec.landmark_days)
-    if "alsfrs" in spec.blocks:
-        values |= alsfrs_features(cohort, spec.landmark_days)
+        values |= genetic_features(known, spec.genome_build, spec.rare_frequency)
+    if {"clinical", "prognosis"} & set(spec.blocks):
+        values |= clinical_features(known)
+    if {"biomarkers", "prognosis"} & set(spec.blocks):
+        values |= biomarker_features(known, spec.summaries, spec.assays)
+    if {"alsfrs", "prognosis"} & set(spec.blocks):
+        values |= alsfrs_features(known, spec.course)
+    if "prognosis" in spec.blocks:
+        values |= prognosis_features(known, values)
     values |= _further_columns(cohort.patients, spec)
     names = [feature.name for feature in feature_dictionary(spec)]
     matrix = np.empty((len(cohort), len(names)), dtype=np.float32)

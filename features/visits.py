@@ -1,13 +1,17 @@
-"""The ALSFRS-R table and the features up to the landmark that come from it."""
+"""The ALSFRS-R table and the features that come from it."""
 
 import numpy as np
 import pandas as pd
 
-from features.alsfrs import DAYS_PER_MONTH, FULL_SCORE, decline, delta_fs, last_visit
-from features.biomarkers import _patient_rows
+from features.alsfrs import DAYS_PER_MONTH, FULL_SCORE, decline, decline_error, delta_fs, last_visit
+from features.biomarkers import patient_rows
 from features.cohort import Cohort
+from features.course import Course, patient_slopes, visit_sums
+from features.d50 import fit_d50
 from features.dictionary import Feature
 from features.problems import Problems
+from features.rules import AS_IN_CONTRACT, ReadingRules
+from features.stages import kings_stage, mitos_stage
 from features.tables import categories, days, numbers, require_columns
 
 COMMON_ITEMS = [f"q{i}" for i in range(1, 10)]
@@ -32,22 +36,33 @@ def no_visits() -> pd.DataFrame:
 
 
 def checked_visits(
-    table: pd.DataFrame, rows: dict[str, int], patients: pd.DataFrame, where: str, problems: Problems
+    table: pd.DataFrame,
+    rows: dict[str, int],
+    patients: pd.DataFrame,
+    where: str,
+    problems: Problems,
+    rules: ReadingRules = AS_IN_CONTRACT,
 ) -> pd.DataFrame:
     """Check ALSFRS-R visits; the total comes from the items, or stands alone where no item is given.
 
-    A missing item is never 0: the total is then missing. One row a day; equal duplicates merge, others are an error.
+    A missing item is never 0: the total is then missing. One row a day; equal duplicates merge, others are an error. Columns
+    `q5a` and `q5b` may stand for `q5` with its form.
     """
     require_columns(table, ["sample_id", "days"], where)
+    row = patient_rows(table["sample_id"], rows, where, problems)
+    index_dates = np.append(patients["index_date"].to_numpy(), np.datetime64("NaT"))[row]
     present = {name: table[name] if name in table.columns else _empty(table) for name in COLUMNS[2:]}
-    visits = {"row": _patient_rows(table["sample_id"], rows, where, problems)}
-    visits["days"] = days(table["days"], f"{where}, column days", problems)
-    scale = categories(present["scale"], tuple(FULL_SCORE), f"{where}, column scale", problems)
+    visits = {"row": row}
+    visits["days"] = days(
+        table["days"], f"{where}, column days", problems, dialect=rules.dialect, index_dates=index_dates
+    )
+    scale = categories(present["scale"], tuple(FULL_SCORE), f"{where}, column scale", problems, rules.words("scale"))
     visits["scale"] = np.where(pd.isna(scale), "alsfrs_r", scale)
     for item in ALL_ITEMS:
         visits[item] = _points(present[item], f"{where}, column {item}", problems)
-    visits["q5_form"] = categories(present["q5_form"], ("a", "b"), f"{where}, column q5_form", problems)
-    stated = numbers(present["total"], f"{where}, column total", problems, 0, 48)
+    form = categories(present["q5_form"], ("a", "b"), f"{where}, column q5_form", problems, rules.words("q5_form"))
+    visits["q5"], visits["q5_form"] = _cutting(table, visits["q5"], form, where, problems)
+    stated = numbers(present["total"], f"{where}, column total", problems, 0, 48, rules.dialect)
     visits["total"] = _totals(visits, stated, where, problems)
     checked = pd.DataFrame(visits)[COLUMNS]
     _check_course(checked, patients, where, problems)
@@ -62,17 +77,36 @@ def _empty(table: pd.DataFrame) -> pd.Series:
 def _points(column: pd.Series, where: str, problems: Problems) -> np.ndarray:
     points = numbers(column, where, problems, 0, 4)
     broken = np.isfinite(points) & (points != np.round(points))
-    problems.reject(broken, where, points, "is no whole point", "An item has 0, 1, 2, 3 or 4 points.")
+    problems.reject(broken, where, column, "is no whole point", "An item has 0, 1, 2, 3 or 4 points.")
     return points
+
+
+def _cutting(
+    table: pd.DataFrame, q5: np.ndarray, form: np.ndarray, where: str, problems: Problems
+) -> tuple[np.ndarray, np.ndarray]:
+    """Item 5 and its form: from `q5a` or `q5b` where `q5` itself is not given; exactly one of the two counts."""
+    asked = {
+        name: _points(table[f"q5{name}"], f"{where}, column q5{name}", problems)
+        for name in "ab"
+        if f"q5{name}" in table.columns
+    }
+    for name, points in asked.items():
+        given = np.isfinite(points)
+        clash = given & np.isfinite(q5) & (q5 != points)
+        remedy = "A visit has one of q5a (without gastrostomy) and q5b (with gastrostomy); empty the other."
+        problems.reject(clash, f"{where}, column q5{name}", table[f"q5{name}"], "differs from the other form", remedy)
+        form = np.where(given & np.isnan(q5), name, form)
+        q5 = np.where(given, points, q5)
+    return q5, form
 
 
 def _totals(visits: dict[str, np.ndarray], stated: np.ndarray, where: str, problems: Problems) -> np.ndarray:
     total, any_item = np.full(len(stated), np.nan), np.zeros(len(stated), dtype=bool)
     for scale, items in ITEMS.items():
-        points = np.column_stack([visits[item] for item in items])
         own = visits["scale"] == scale
-        total = np.where(own, points.sum(axis=1), total)  # NaN if an item is missing
-        any_item |= own & np.isfinite(points).any(axis=1)
+        points = np.sum([visits[item] for item in items], axis=0)
+        total = np.where(own, points, total)  # NaN if an item is missing
+        any_item |= own & np.any([np.isfinite(visits[item]) for item in items], axis=0)
     differs = np.isfinite(total) & np.isfinite(stated) & (total != stated)
     remedy = "The total must be the sum of the items; correct one of them."
     problems.reject(differs, f"{where}, column total", stated, "is not the sum of the items", remedy)
@@ -80,72 +114,114 @@ def _totals(visits: dict[str, np.ndarray], stated: np.ndarray, where: str, probl
 
 
 def _check_course(visits: pd.DataFrame, patients: pd.DataFrame, where: str, problems: Problems) -> None:
-    known = visits["row"].to_numpy() >= 0
-    death = np.where(known, patients["death_days"].to_numpy()[visits["row"]], np.nan)
-    late = visits["days"].to_numpy() > death
-    problems.reject(
-        late, f"{where}, column days", visits["days"].to_numpy(), "is a visit after death", "Correct the day."
+    row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
+    known = row >= 0
+    death = np.append(patients["death_days"].to_numpy(), np.nan)[row]
+    place = f"{where}, column days"
+    problems.reject(day > death, place, day, "is a visit after death", "Correct the day.")
+    same_day = visits.duplicated(["row", "days", "scale"], keep=False).to_numpy() & known
+    if same_day.any():
+        content = [name for name in COLUMNS if name not in ("row", "days", "scale")]
+        same_all = visits.duplicated(["row", "days", "scale", *content], keep=False).to_numpy()
+        remedy = "Keep one row per patient and day."
+        problems.reject(same_day & ~same_all, place, day, "occurs twice with other points", remedy)
+        merged = int((visits[same_day & same_all].duplicated(["row", "days", "scale"])).sum())
+        if merged:
+            problems.note(where, f"{merged} rows repeat a visit exactly", "They are merged.", merged)
+    order = np.lexsort((day, row, visits["scale"].to_numpy() == "alsfrs"))
+    order = order[np.isfinite(total[order]) & known[order]]
+    same = (np.diff(row[order]) == 0) & (
+        visits["scale"].to_numpy()[order][1:] == visits["scale"].to_numpy()[order][:-1]
     )
-    content = [name for name in COLUMNS if name not in ("row", "days", "scale")]
-    same_day = visits.duplicated(["row", "days", "scale"], keep=False) & known
-    same_all = visits.duplicated(["row", "days", "scale", *content], keep=False)
-    clash = (same_day & ~same_all).to_numpy()
-    remedy = "Keep one row per patient and day."
-    problems.reject(clash, f"{where}, column days", visits["days"].to_numpy(), "occurs twice with other points", remedy)
-    ordered = visits[known].sort_values(["row", "days"])
-    rise = ordered.groupby(["row", "scale"])["total"].diff()
     jumps = np.zeros(len(visits), dtype=bool)
-    jumps[ordered.index[rise > 4]] = True
-    problems.question(
-        jumps, f"{where}, column total", visits["total"].to_numpy(), "rises by more than 4", "Check the items."
-    )
+    jumps[order[1:][same & (np.diff(total[order]) > 4)]] = True
+    problems.question(jumps, f"{where}, column total", total, "rises by more than 4", "Check the items.")
 
 
 def alsfrs_dictionary() -> list[Feature]:
     """Describe the columns of `alsfrs_features`."""
     block, source = "alsfrs", "ALSFRS-R visits up to the landmark"
+    stages = "doi:10.3109/21678421.2014.1003551 (King's) and Chio 2015 (MiToS); rules in features/stages.py"
+    rate = "points/month"
     return [
+        Feature("alsfrs_baseline", block, "points (0-48)", "total at the index visit or the first after it", source),
         Feature("alsfrs_total", block, "points (0-48)", "last total", source),
         *(
             Feature(f"alsfrs_{name}", block, "points (0-12)", f"last {name.replace('_', ' ')} score", source)
             for name in DOMAINS
         ),
-        Feature("delta_fs", block, "points/month", "(48 - last total) / months from onset", "contract, section Time"),
+        Feature("kings_stage", block, "stage (1-4)", "King's stage at the last visit", stages),
+        Feature("mitos_stage", block, "stage (0-4)", "MiToS stage at the last visit", stages),
+        Feature("delta_fs", block, rate, "(48 - last total) / months from onset", "contract, section Time"),
         Feature(
-            "log_delta_fs",
-            block,
-            "ln(points/month)",
-            "ln(dFS + 0.1)",
-            "offset of ENCALS, doi:10.1016/S1474-4422(18)30089-9",
+            "log_delta_fs", block, f"ln({rate})", "ln(dFS + 0.1)", "offset of ENCALS, doi:10.1016/S1474-4422(18)30089-9"
         ),
+        Feature("early_slope", block, rate, f"decline over the visits from day 0, >= {EARLY_SPAN_DAYS} days", source),
+        Feature("early_slope_se", block, rate, "its standard error, from 3 visits on", source),
+        *MIXED,
         Feature(
-            "early_slope",
-            block,
-            "points/month",
-            f"decline over the visits from day 0, >= {EARLY_SPAN_DAYS} days",
-            source,
+            "d50_months", block, "months", "D50: onset to the loss of half of function, fitted sigmoid", D50_SOURCE
         ),
+        Feature("d50_dx", block, "months", "dx: time constant of that sigmoid", D50_SOURCE),
+        Feature("d50_relative", block, "1", "rD50: months from onset / (2 D50)", D50_SOURCE),
         Feature("disease_months", block, "months", "symptom onset to the last visit", "onset_days"),
     ]
 
 
-def alsfrs_features(cohort: Cohort, landmark_days: int) -> dict[str, np.ndarray]:
-    """ALSFRS-R features from the visits at or before the landmark; NaN where they cannot be computed."""
+D50_SOURCE = "D50 model (R); features/d50.py"
+_MIXED_SOURCE = "features/course.py; population parameters come from the training patients"
+MIXED = (
+    Feature("mixed_slope", "alsfrs", "points/month", "decline by a mixed model of all visits", _MIXED_SOURCE),
+    Feature("mixed_slope_se", "alsfrs", "points/month", "its standard error", _MIXED_SOURCE),
+)
+
+
+def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, np.ndarray]:
+    """ALSFRS-R features of a cohort already cut at the landmark; NaN where they cannot be computed."""
     visits, n = cohort.alsfrs, len(cohort)
+    visits = visits[(visits["scale"] == "alsfrs_r").to_numpy()]
     row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
-    revised = (visits["scale"] == "alsfrs_r").to_numpy()
-    last = last_visit(row, day, landmark_days, revised & np.isfinite(total), n)
-    features = {"alsfrs_total": _at(last, total)}
-    for name, items in DOMAINS.items():
-        features[f"alsfrs_{name}"] = _at(last, visits[items].to_numpy(dtype=float).sum(axis=1))
-    months = (_at(last, day) - cohort.patients["onset_days"].to_numpy()) / DAYS_PER_MONTH
+    onset = cohort.patients["onset_days"].to_numpy()
+    last = last_visit(row, day, np.inf, np.isfinite(total), n)
+    first = last_visit(row, -day, 0.0, np.isfinite(total), n)
+    features = {"alsfrs_baseline": _at(first, total), "alsfrs_total": _at(last, total)}
+    features |= _last_item_scores(visits, last)
+    months = (_at(last, day) - onset) / DAYS_PER_MONTH
     features["delta_fs"] = delta_fs(features["alsfrs_total"], months)
     features["log_delta_fs"] = np.log(np.maximum(features["delta_fs"], 0.0) + 0.1)
-    early = revised & (day >= 0) & (day <= landmark_days)
-    slope, _, span = decline(row[early], day[early], total[early], n)
-    features["early_slope"] = np.where(span >= EARLY_SPAN_DAYS, slope, np.nan)
-    features["disease_months"] = months
-    return features
+    features |= _early_slope(row, day, total, n)
+    features |= mixed_features(visit_sums(row, day, total, n), course)
+    d50, dx = fit_d50(row, (day - onset[row]) / DAYS_PER_MONTH, total, n)
+    return features | {"d50_months": d50, "d50_dx": dx, "d50_relative": months / (2 * d50), "disease_months": months}
+
+
+def revised_sums(cohort: Cohort) -> dict[str, np.ndarray]:
+    """Sums of each patient's ALSFRS-R visits for the mixed model, of a cohort already cut at the landmark."""
+    visits = cohort.alsfrs[(cohort.alsfrs["scale"] == "alsfrs_r").to_numpy()]
+    row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
+    return visit_sums(row, days, total, len(cohort))
+
+
+def mixed_features(sums: dict[str, np.ndarray], course: Course | None) -> dict[str, np.ndarray]:
+    """The two columns of MIXED from the sums of the visits."""
+    return dict(zip((feature.name for feature in MIXED), patient_slopes(sums, course), strict=True))
+
+
+def _last_item_scores(visits: pd.DataFrame, last: np.ndarray) -> dict[str, np.ndarray]:
+    """Sub-scores and stages at the last visit with a total."""
+    items = {name: _at(last, visits[name].to_numpy()) for name in ITEMS["alsfrs_r"]}
+    tube = _at(last, (visits["q5_form"] == "b").to_numpy()) == 1
+    scores = {f"alsfrs_{name}": np.sum([items[item] for item in own], axis=0) for name, own in DOMAINS.items()}
+    return {**scores, "kings_stage": kings_stage(items, tube), "mitos_stage": mitos_stage(items)}
+
+
+def _early_slope(row: np.ndarray, day: np.ndarray, total: np.ndarray, n: int) -> dict[str, np.ndarray]:
+    early = day >= 0
+    arrays = row[early], day[early], total[early]
+    slope, _, span = decline(*arrays, n)
+    enough = span >= EARLY_SPAN_DAYS
+    error = np.where(enough, decline_error(*arrays, slope, n), np.nan)
+    return {"early_slope": np.where(enough, slope, np.nan), "early_slope_se": error}
 
 
 def _at(index: np.ndarray, values: np.ndarray) -> np.ndarray:

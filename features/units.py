@@ -1,0 +1,89 @@
+"""Factors from the units of laboratories to the canonical unit of an analyte.
+
+The definitions name the canonical unit and what pint cannot know (mg/dL to umol/L needs the molar mass). Any other unit is
+converted by pint to whichever of these has its dimension: nmol/L reaches creatinine's mg/dL through umol/L.
+"""
+
+import re
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from features.catalogue import analytes
+
+# Spellings that pint does not know. IU of an enzyme's activity is the same as U.
+_SPELLINGS = [
+    (r"[\u00b5\u03bc]", "u"),
+    (r"\bmcg\b", "ug"),
+    (r"\bI\.?U\b", "U"),
+    (r"\bK/", "10^3/"),
+    (r"(?<![A-Za-z])[xX*]?\s*10\s*(?:\^|\*\*|\*|[eE])\s*(\d+)", r"10^\1"),
+    (r"(?:cells?|x?giga)\s*/", "/"),
+    (r"\b(k?m|cm)(?:\u00b2|2)(?![0-9])", r"\1^2"),
+    (r"^percent\b|^pct\b|^%\s*(?:of\s+)?(?:pred(?:icted)?|normal)\.?$", "%"),
+    (r"mm\s*Hg", "mmHg"),
+    (r"cm\s*H2O", "cmH2O"),
+    (r"\s*/\s*", "/"),
+]
+# What pint may parse: at most four simple parts, so that a long or hostile text ends here.
+_UNIT = re.compile(
+    r"(?:10\^\d{1,2}|10{0,6})?\s*(?:[A-Za-z%]+[A-Z0-9]*(?:\^-?[123])?)?(?:[/*][A-Za-z]+(?:\^-?[123])?){0,3}"
+)
+
+
+@cache
+def unit_factor(analyte: str, unit: str) -> float | None:
+    """Canonical units in one of `unit`, None if it does not fit the analyte.
+
+    >>> unit_factor("creatinine_serum", "mg/dL"), round(unit_factor("creatinine_serum", "mmol/L"), 4)
+    (1.0, 11.3122)
+    >>> unit_factor("neutrophils_blood", "K/\u00b5L"), unit_factor("ck_serum", "IU/L"), unit_factor("albumin_serum", "U/L")
+    (1.0, 1.0, None)
+    """
+    known: dict[str, Fraction] = analytes()["factors"][analyte]
+    spelled = spelling(unit)
+    for name in (unit, spelled):
+        by_case = [factor for other, factor in known.items() if other.lower() == name.lower()]
+        if name in known or len(by_case) == 1:
+            return float(known.get(name, by_case[0]))
+    converted = (_converted(spelled, other, factor) for other, factor in known.items())
+    return next((float(factor) for factor in converted if factor is not None), None)
+
+
+def known_units(analyte: str) -> str:
+    """Units that the definitions name, for a message."""
+    return ", ".join(analytes()["factors"][analyte])
+
+
+def spelling(unit: str) -> str:
+    """Rewrite a laboratory's spelling into one that pint knows.
+
+    >>> spelling("\u00b5mol / l"), spelling("x10E9/L"), spelling("cells/uL"), spelling("kg/m\u00b2"), spelling("% predicted")
+    ('umol/l', '10^9/L', '1/uL', 'kg/m^2', '%')
+    """
+    for pattern, written in _SPELLINGS:
+        unit = re.sub(pattern, written, unit.strip())
+    return f"1{unit}" if unit.startswith("/") else unit
+
+
+def _converted(unit: str, other: str, factor: Fraction) -> Fraction | None:
+    if len(unit) > 40 or not _UNIT.fullmatch(unit):
+        return None
+    import pint
+
+    try:
+        own, target = _registry()(unit), _registry()(spelling(other))
+        own = own if hasattr(own, "to") else _registry().Quantity(own)
+        # A bare ratio would fit every other ratio, whatever its parts.
+        if own.dimensionless and "/" not in unit and spelling(other) != "%":
+            return None
+        return Fraction(own.to(target.units).magnitude / target.magnitude) * factor
+    except (pint.PintError, AttributeError, TypeError, ZeroDivisionError):
+        return None
+
+
+@cache
+def _registry() -> Any:
+    import pint
+
+    return pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)
