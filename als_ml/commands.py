@@ -47,6 +47,13 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
         print(
             f"SIMULATED cohort: reached {share:.0%} of the possible (AUC - 0.5). This proves the machinery, not medicine."
         )
+    extra = {
+        name: value
+        for name, value in training.metrics.items()
+        if name.startswith(("slope_", "baseline_mean_", "classes_"))
+    }
+    if extra:
+        print("; ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in extra.items()))
     if "assay_status_roc_auc" in training.metrics:
         print(
             f"AUC of assay status alone: {training.metrics['assay_status_roc_auc']:.3f} (who was tested is never an input)"

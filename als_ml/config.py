@@ -58,13 +58,47 @@ class Label(_Part):
     """How the label is made: by the contract's rule of the task, or from a column of patients with a threshold."""
 
     familial_degrees: tuple[Literal["first_degree", "second_degree"], ...] = ("first_degree", "second_degree")
-    cutoff: float = Field(default=1.0, description="points lost per month from which progression is fast")
+    scheme: Literal["default", "kimura_two", "kimura_three", "gordon", "elamin", "labra", "lisbon", "tofersen"] = Field(
+        default="default", description="published cut-offs by name (features/definitions/progression_schemes.tsv)"
+    )
+    cutoff: float | None = Field(default=None, description="points lost per month from which progression is fast")
+    middle_cutoff: float | None = Field(default=None, description="a lower cut-off, for three classes")
+    measure: Literal["slope", "delta_fs"] = Field(
+        default="slope", description="the prospective slope, or dFS at the landmark (then no ALSFRS-R feature)"
+    )
+    learn: Literal["fast", "classes", "slope"] = Field(
+        default="fast", description="fast or not, all classes of the scheme, or the continuous slope"
+    )
+    events: Literal["without_slope", "all", "none"] = Field(
+        default="without_slope", description="who is fast by death, tracheostomy or NIV >= 23 h/day in the window"
+    )
     window_days: int = Field(default=365, gt=0)
     min_visits: int = Field(default=3, ge=2)
     min_span_days: int = Field(default=180, gt=0)
     column: str | None = Field(default=None, description="a numeric column of patients to use instead")
     above: float | None = Field(default=None, description="positive where column > above")
     below: float | None = Field(default=None, description="positive where column < below")
+
+    @property
+    def cutoffs(self) -> tuple[float, ...]:
+        """Ascending cut-offs: the stated ones, else those of the scheme."""
+        if self.cutoff is None:
+            from features.catalogue import progression_schemes
+
+            return progression_schemes()[self.scheme]
+        return (self.cutoff,) if self.middle_cutoff is None else (self.middle_cutoff, self.cutoff)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Label":
+        if self.cutoff is not None and self.scheme != "default":
+            raise ValueError("give label.scheme or label.cutoff, not both")
+        if self.middle_cutoff is not None and (self.cutoff is None or self.middle_cutoff >= self.cutoff):
+            raise ValueError("label.middle_cutoff goes with a higher label.cutoff")
+        if self.learn == "classes" and len(self.cutoffs) < 2:
+            raise ValueError(
+                "label.learn: classes needs two cut-offs or more: a scheme such as kimura_three, or middle_cutoff"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_direction(self) -> "Label":
@@ -116,6 +150,16 @@ class Config(_Part):
     validation: Validation = Validation()
     tracking: Tracking = Tracking()
     threads: int = Field(default=2, ge=1)
+
+    @model_validator(mode="after")
+    def _no_circle(self) -> "Config":
+        blocks = {"alsfrs", "prognosis"} & set(self.features.blocks)
+        if self.task == "progression" and self.label.measure == "delta_fs" and blocks:
+            raise ValueError(
+                f"label.measure: delta_fs is made of the ALSFRS-R up to the landmark, and so are the feature blocks "
+                f"{' and '.join(sorted(blocks))} (ENCALS contains dFS): leave them out of features.blocks"
+            )
+        return self
 
 
 def load_config(path: Path, changes: list[str] | None = None) -> Config:

@@ -6,6 +6,7 @@ drawn. Ties count half in the ROC AUC; average precision steps at each different
 
 import numpy as np
 from scipy.special import expit, logit
+from scipy.stats import rankdata
 
 METRICS = (
     "roc_auc",
@@ -145,3 +146,24 @@ def share_of_possible(y: np.ndarray, probability: np.ndarray, best: np.ndarray) 
     """ROC AUC of the best possible score on the same patients, and the share of its distance from 0.5 that was reached."""
     reached, possible = (float(_roc_auc(y, score, np.ones((1, len(y))))[0]) for score in (probability, best))
     return possible, (reached - 0.5) / (possible - 0.5)
+
+
+def slope_metrics(slope: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Agreement of predicted and observed slopes, of patients who have one: mean absolute error (points/month), R2, Spearman."""
+    known = np.isfinite(slope)
+    slope, predicted = slope[known], predicted[known]
+    rest = float(((slope - predicted) ** 2).sum() / ((slope - slope.mean()) ** 2).sum())
+    rank = float(np.corrcoef(rankdata(slope), rankdata(predicted))[0, 1]) if np.ptp(predicted) > 0 else 0.0
+    error = float(np.abs(slope - predicted).mean())
+    of_mean = float(np.abs(slope - slope.mean()).mean())
+    return {"slope_mae": error, "baseline_mean_slope_mae": of_mean, "slope_r2": 1 - rest, "slope_spearman": rank}
+
+
+def class_metrics(level: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Agreement of ordered classes: quadratic-weighted kappa and the mean recall of the classes."""
+    from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
+
+    return {
+        "classes_kappa": float(cohen_kappa_score(level, predicted, weights="quadratic")),
+        "classes_balanced_accuracy": float(balanced_accuracy_score(level, predicted)),
+    }

@@ -21,6 +21,7 @@ from features.lookups import Lookups
 from features.rows import FeatureSpec, feature_dictionary, feature_rows
 from features.visits import mixed_features, revised_sums
 from models.fitted import Calibration, FittedModel
+from models.ladder import Ladder
 from models.tasks import TASKS, out_of_scope
 
 ROW_FIELDS = (
@@ -68,6 +69,7 @@ class Predictor:
     fitted: FittedModel
     spec: FeatureSpec
     lookups: Lookups
+    ladder: Ladder | None = None
     model_name: str | None = None
     model_version: str | None = None
 
@@ -134,7 +136,7 @@ class Predictor:
             raise DataError("features", found, "Make the table with `python -m als_ml features` of this version.")
         X = np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
         probability = self.fitted.probability(X)
-        sets = self.fitted.label_sets(probability)
+        classes, sets = self._classes(X, probability)
         outside = np.any(self.fitted.outside(X), axis=1)
         explained = self._drivers(X) if drivers else [[] for _ in range(len(X))]
         missing = self._missing(X)
@@ -142,7 +144,7 @@ class Predictor:
             {
                 **self._blank(str(sample)),
                 "probability": float(probability[i]),
-                "predicted_class": self._class(probability[i]),
+                "predicted_class": classes[i],
                 "prediction_set": sets[i],
                 "abstained": sets[i].count("|") != 0 or not sets[i],
                 "out_of_distribution": bool(outside[i]),
@@ -166,9 +168,14 @@ class Predictor:
         weighed = weigh_sites(cohort.genotypes.sites, self.spec.genome_build, lookups)
         return replace(cohort, lookups=lookups, variants=weighed)
 
-    def _class(self, probability: float) -> str:
-        task = TASKS[self.fitted.task]
-        return task.positive if probability >= self.fitted.calibration.threshold else task.negative
+    def _classes(self, X: np.ndarray, probability: np.ndarray) -> tuple[list[str], list[str]]:
+        """Predicted class and conformal set of each patient."""
+        if self.ladder is not None:
+            level, sets = self.ladder.assign(X, self.fitted, probability)
+            return [self.ladder.classes[i] for i in level], sets
+        task, threshold = TASKS[self.fitted.task], self.fitted.calibration.threshold
+        classes = [task.positive if p >= threshold else task.negative for p in probability]
+        return classes, self.fitted.label_sets(probability)
 
     def _blank(self, sample_id: str | None) -> dict[str, Any]:
         blank: dict[str, Any] = dict.fromkeys(ROW_FIELDS)
@@ -242,23 +249,32 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
     """
     import skops.io
 
+    lower = predictor.ladder.lower if predictor.ladder else ()
     stored = {
         "task": predictor.fitted.task,
         "features": asdict(predictor.spec),
         "calibration": predictor.fitted.calibration.to_json(),
+        "classes": list(predictor.ladder.classes) if predictor.ladder else [],
+        "lower_calibrations": [model.calibration.to_json() for model in lower],
         "columns": predictor.names,
         "lookups": predictor.lookups.as_json(),
         "als_ml_version": als_ml.__version__,
         "definitions_version": definitions_version(),
     }
     paths = {"pipeline": folder / "pipeline.skops", "model": folder / "model.json"}
-    skops.io.dump(predictor.fitted.pipeline, paths["pipeline"])
+    skops.io.dump([predictor.fitted.pipeline, *(model.pipeline for model in lower)], paths["pipeline"])
     paths["model"].write_text(json.dumps(stored, indent=1, allow_nan=False))
     return paths
 
 
 # What a pipeline of `models.estimators` holds, apart from the types that skops trusts by itself.
-TRUSTED = ("numpy.dtype", "xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "sklearn.tree._tree.Tree")
+TRUSTED = (
+    "numpy.dtype",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+    "xgboost.sklearn.XGBRegressor",
+    "sklearn.tree._tree.Tree",
+)
 
 
 def load_predictor(pipeline: Path, model: Path, name: str | None = None, version: str | None = None) -> Predictor:
@@ -273,10 +289,11 @@ def load_predictor(pipeline: Path, model: Path, name: str | None = None, version
 
     stored = json.loads(model.read_text())
     spec = FeatureSpec.from_json(stored["features"])
-    fitted = FittedModel(
-        stored["task"], skops.io.load(pipeline, trusted=list(TRUSTED)), Calibration.from_json(stored["calibration"])
-    )
-    predictor = Predictor(fitted, spec, Lookups.from_json(stored["lookups"]), name, version)
+    task, pipelines = stored["task"], skops.io.load(pipeline, trusted=list(TRUSTED))
+    calibrations = [Calibration.from_json(c) for c in (stored["calibration"], *stored["lower_calibrations"])]
+    fitted, *lower = (FittedModel(task, own, c) for own, c in zip(pipelines, calibrations, strict=True))
+    ladder = Ladder(tuple(stored["classes"]), tuple(lower)) if lower else None
+    predictor = Predictor(fitted, spec, Lookups.from_json(stored["lookups"]), ladder, name, version)
     if predictor.names != stored["columns"]:
         lost = sorted(set(stored["columns"]) ^ set(predictor.names))
         found = (

@@ -37,6 +37,7 @@ REQUIREMENTS = (
     "mlflow",
     "numpy",
     "pandas",
+    "pint",
     "pyarrow",
     "pydantic",
     "pysam",

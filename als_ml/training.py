@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from als_ml.cohort import CohortFile, read_cohort
 from als_ml.config import Config
-from als_ml.evaluation import evaluate, share_of_possible
+from als_ml.evaluation import class_metrics, evaluate, share_of_possible, slope_metrics
 from als_ml.prediction import Predictor
 from features.alsfrs import SlopeRule
 from features.biomarker_features import feature_name
@@ -26,16 +26,30 @@ from features.problems import Problem, Problems
 from features.repeats import RepeatStates
 from features.rows import FeatureSpec, feature_rows, with_columns
 from features.vcf import CallRule
-from features.visits import MIXED, mixed_features
+from features.visits import MIXED, alsfrs_features, mixed_features
 from models.estimators import fit, make_pipeline
 from models.fitted import FittedModel, Recipe, family_folds, fit_model
+from models.ladder import Ladder, fit_ladder
 from models.scoring import raw_score
-from models.tasks import FAMILIAL, TASKS, Labels, Task, column_labels, familial_labels, progression_labels
+from models.tasks import (
+    FAMILIAL,
+    TASKS,
+    Labels,
+    Task,
+    column_labels,
+    delta_fs_labels,
+    familial_labels,
+    progression_labels,
+)
 
 # Columns of the simple rules that a model must beat. An unknown value counts as the training mean.
 BASELINES = {
     "familial": {"carrier": ["genetic_cause_found"]},
-    "progression": {"nfl": [feature_name("nfl_serum", assay) for assay in ASSAYS], "dfs": ["log_delta_fs"]},
+    "progression": {
+        "nfl": [feature_name("nfl_serum", assay) for assay in ASSAYS],
+        "dfs": ["log_delta_fs"],
+        "encals": ["encals_lp"],
+    },
 }
 
 
@@ -74,6 +88,17 @@ class Trainable:
     assay_status: np.ndarray
     by_event: np.ndarray
     visits: tuple[np.ndarray, np.ndarray, np.ndarray]
+    slope: np.ndarray
+    level: np.ndarray
+
+    def fit(self, X: np.ndarray, train: np.ndarray, config: Config) -> tuple[FittedModel, Ladder | None]:
+        """Fit the model of the positive class, and the lower steps where all classes are learned, on some patients."""
+        y, families, recipe = self.y[train], self.families[train], recipe_of(config)
+        target = self.slope[train] if config.label.learn == "slope" else None
+        fitted = fit_model(X[train], y, families, recipe, target)
+        if config.label.learn != "classes":
+            return fitted, None
+        return fitted, fit_ladder(X[train], self.level[train], families, recipe, self.labels.classes)
 
     def matrix(self, train: np.ndarray) -> np.ndarray:
         """The features as a model fitted on some of the patients sees them.
@@ -106,12 +131,12 @@ def train(config: Config, progress: Callable[[str, int, int], None] = lambda *_:
     reading = partial(_reading, progress)
     cohort, described = read_cohort(Path(config.cohort), problems, _call_rule(config), reading)
     data = prepare(config, cohort, described)
+    _note_scheme(config, problems)
     check_labels(data.y, data.families, config)
-    recipe = recipe_of(config)
-    out_of_fold, metrics = cross_validate(data, recipe, config, progress)
+    out_of_fold, metrics = cross_validate(data, config, progress)
     progress("final fit", config.validation.folds, config.validation.folds)
-    fitted = fit_model(data.rows.to_numpy(), data.y, data.families, recipe)
-    predictor = Predictor(fitted, data.spec, cohort.lookups)
+    fitted, ladder = data.fit(data.rows.to_numpy(), np.arange(len(data.y)), config)
+    predictor = Predictor(fitted, data.spec, cohort.lookups, ladder)
     best = best_possible(config, data, out_of_fold["model"])
     if best:
         metrics |= {"best_possible_roc_auc": best[0], "share_of_possible": best[1]}
@@ -128,6 +153,14 @@ def train(config: Config, progress: Callable[[str, int, int], None] = lambda *_:
         problems.found,
         best,
     )
+
+
+def _note_scheme(config: Config, problems: Problems) -> None:
+    label = config.label
+    if config.task == "progression" and label.column is None and label.scheme != "default" and label.measure == "slope":
+        cuts = " and ".join(f"{cut:g}" for cut in label.cutoffs)
+        found = f"the cut-offs of {label.scheme} ({cuts} points/month) were published for dFS; here they cut a prospective slope"
+        problems.warn("label.scheme", found, "Name them as such where you report the result.")
 
 
 def _call_rule(config: Config) -> CallRule:
@@ -165,7 +198,12 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
         _assay_status(cohort)[kept],
         by_event,
         visits,
+        *(_labelled(labels, values) for values in (labels.slope, labels.level)),
     )
+
+
+def _labelled(labels: Labels, values: np.ndarray | None) -> np.ndarray:
+    return np.full(len(labels.usable), np.nan) if values is None else values[labels.usable]
 
 
 def spec_of(config: Config, genome_build: str) -> FeatureSpec:
@@ -198,7 +236,12 @@ def make_labels(config: Config, cohort: Cohort) -> Labels:
         return column_labels(cohort, label.column, label.above, label.below)
     if config.task == "familial":
         return familial_labels(cohort, label.familial_degrees)
-    rule = SlopeRule(config.landmark_days, label.window_days, label.cutoff, label.min_visits, label.min_span_days)
+    if label.measure == "delta_fs":
+        rate = alsfrs_features(as_known(cohort, config.landmark_days))["delta_fs"]
+        return delta_fs_labels(cohort, rate, label.cutoffs)
+    rule = SlopeRule(
+        config.landmark_days, label.window_days, label.cutoffs, label.min_visits, label.min_span_days, label.events
+    )
     return progression_labels(cohort, rule)
 
 
@@ -236,40 +279,70 @@ def recipe_of(config: Config) -> Recipe:
 
 
 def cross_validate(
-    data: Trainable, recipe: Recipe, config: Config, progress: Callable[[str, int, int], None]
+    data: Trainable, config: Config, progress: Callable[[str, int, int], None]
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Out-of-fold probabilities of the model and of its baselines, and their metrics with intervals."""
-    y, families = data.y, data.families
-    folds = family_folds(y, families, config.validation.folds, config.validation.seed)
+    y = data.y
+    folds = family_folds(y, data.families, config.validation.folds, config.validation.seed)
     columns = ["model", "prevalence", *data.baselines]
     probability = {name: np.empty(len(y)) for name in columns}
     predicted = {name: np.empty(len(y)) for name in columns}
-    tested_differs = len(np.unique(data.assay_status, axis=0)) > 1
     diagnostics = {"assay_status": np.full(len(y), np.nan), "without_events": np.full(len(y), np.nan)}
-    inside = np.zeros((len(y), 2), dtype=bool)
+    inside, graded = np.zeros((len(y), 2), dtype=bool), np.full(len(y), np.nan)
     for i, (train, test) in enumerate(folds):
         progress("cross-validation", i, len(folds))
         X = data.matrix(train)
-        fitted = fit_model(X[train], y[train], families[train], recipe)
+        fitted, ladder = data.fit(X, train, config)
         probability["model"][test] = fitted.probability(X[test])
         predicted["model"][test] = probability["model"][test] >= fitted.calibration.threshold
         inside[test] = _covered(fitted, probability["model"][test], y[test])
-        probability["prevalence"][test] = y[train].mean()
-        for name, values in data.baselines.items():
-            probability[name][test] = plain_logistic(values[train], y[train], values[test])
-        for name in columns[1:]:
-            predicted[name][test] = probability[name][test] >= y[train].mean()
-        if tested_differs:
-            diagnostics["assay_status"][test] = plain_logistic(
-                data.assay_status[train], y[train], data.assay_status[test]
-            )
-        if data.by_event.any():
-            natural = train[~data.by_event[train]]
-            diagnostics["without_events"][test] = fit_model(
-                X[natural], y[natural], families[natural], recipe
-            ).probability(X[test])
+        graded[test] = _graded(fitted, ladder, X[test])
+        _fit_baselines(data, train, test, probability, predicted)
+        _fit_diagnostics(data, X, train, test, config, diagnostics)
     progress("intervals", len(folds), len(folds))
-    return probability, _all_metrics(data, probability, predicted, diagnostics, inside, config)
+    metrics = _all_metrics(data, probability, predicted, diagnostics, inside, config)
+    if config.label.learn == "slope":
+        metrics |= slope_metrics(data.slope, graded)
+    if config.label.learn == "classes":
+        metrics |= class_metrics(data.level, graded)
+    return probability, metrics
+
+
+def _graded(fitted: FittedModel, ladder: Ladder | None, X: np.ndarray) -> np.ndarray:
+    """Predicted class of a ladder, else the raw score (the slope, where that is learned)."""
+    return raw_score(fitted.pipeline, X) if ladder is None else ladder.assign(X, fitted, fitted.probability(X))[0]
+
+
+def _fit_baselines(
+    data: Trainable,
+    train: np.ndarray,
+    test: np.ndarray,
+    probability: dict[str, np.ndarray],
+    predicted: dict[str, np.ndarray],
+) -> None:
+    prevalence = data.y[train].mean()
+    probability["prevalence"][test] = prevalence
+    for name, values in data.baselines.items():
+        probability[name][test] = plain_logistic(values[train], data.y[train], values[test])
+    for name in ("prevalence", *data.baselines):
+        predicted[name][test] = probability[name][test] >= prevalence
+
+
+def _fit_diagnostics(
+    data: Trainable,
+    X: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    config: Config,
+    diagnostics: dict[str, np.ndarray],
+) -> None:
+    """Who was tested, as the only input; and the model without the patients labelled by an event."""
+    status = data.assay_status
+    if len(np.unique(status, axis=0)) > 1:
+        diagnostics["assay_status"][test] = plain_logistic(status[train], data.y[train], status[test])
+    if data.by_event.any():
+        fitted, _ = data.fit(X, train[~data.by_event[train]], config)
+        diagnostics["without_events"][test] = fitted.probability(X[test])
 
 
 def _covered(fitted: FittedModel, probability: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -332,6 +405,15 @@ def _assay_status(cohort: Cohort) -> np.ndarray:
     return np.column_stack([c9orf72.state > 0, laboratory.to_numpy(), genes]).astype(float)
 
 
+def _as_simulated(config: Config) -> bool:
+    """Whether the label is the one that the simulator's truth speaks of."""
+    beside = {"cutoff", "scheme", "learn"}
+    default = type(config.label)()
+    return config.label.cutoffs[-1] == default.cutoffs[-1] and (
+        config.label.model_dump(exclude=beside) == default.model_dump(exclude=beside)
+    )
+
+
 def best_possible(config: Config, data: Trainable, probability: np.ndarray) -> tuple[float, float] | None:
     """ROC AUC of the simulator's own probability on the same patients, and the share of it reached; None for real cohorts.
 
@@ -339,11 +421,7 @@ def best_possible(config: Config, data: Trainable, probability: np.ndarray) -> t
     """
     path = Path(config.cohort).parent / "truth.csv"
     column = f"p_{config.task}"
-    if (
-        not path.is_file()
-        or config.label.column is not None
-        or (config.task != FAMILIAL.name and config.landmark_days != 90)
-    ):
+    if not path.is_file() or not _as_simulated(config) or (config.task != FAMILIAL.name and config.landmark_days != 90):
         return None
     truth = pd.read_csv(path, dtype={"sample_id": str}).set_index("sample_id")
     best = truth[column].reindex(data.rows.index).to_numpy(dtype=float)

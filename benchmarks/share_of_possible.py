@@ -16,7 +16,7 @@ from als_ml.cohort import read_cohort
 from als_ml.config import load_config
 from als_ml.evaluation import share_of_possible
 from als_ml.simulate import simulate
-from als_ml.training import cross_validate, prepare, recipe_of
+from als_ml.training import cross_validate, prepare
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
@@ -43,7 +43,7 @@ def measure(task: str, folder: Path) -> tuple[float, float]:
     changes = [f"cohort={folder}/cohort.yaml", "validation.bootstrap=0"]
     config = load_config(CONFIGS / f"{task}.yaml", changes)
     data = prepare(config, *read_cohort(Path(config.cohort)))
-    probability, _ = cross_validate(data, recipe_of(config), config, lambda *_: None)
+    probability, _ = cross_validate(data, config, lambda *_: None)
     truth = pd.read_csv(folder / "truth.csv").set_index("sample_id")[f"p_{task}"]
     best, share = share_of_possible(data.y, probability["model"], truth.reindex(data.rows.index).to_numpy())
     return round(best, 4), round(share, 4)

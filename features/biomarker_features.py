@@ -1,5 +1,6 @@
 """Features from checked biomarkers: a value (or several) per patient and analyte, assays apart unless a rule bridges them."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,22 +19,25 @@ SLOPE_SPAN_DAYS = 30
 
 
 class Bridge(NamedTuple):
-    """`value` of one assay in terms of another: intercept + slope x value, on the canonical unit's own scale."""
+    """A value in terms of another matrix or assay: intercept + slope x value, in canonical units."""
 
     analyte: str
-    from_assay: str
+    assay: str
+    to_analyte: str
     to_assay: str
     intercept: float
     slope: float
 
 
-def bridges() -> list[Bridge]:
-    """Rules of `definitions/bridges.tsv`: only equations with a source."""
-    table = definitions("bridges")
-    return [
-        Bridge(r["analyte"], r["from_assay"], r["to_assay"], float(r["intercept"]), float(r["slope"]))
-        for _, r in table.iterrows()
-    ]
+@cache
+def bridges() -> tuple[Bridge, ...]:
+    """Rules of `definitions/bridges.tsv`: only equations whose coefficients and direction have a source."""
+    return tuple(_bridge(row) for _, row in definitions("bridges").iterrows())
+
+
+def _bridge(row: pd.Series) -> Bridge:
+    ends = row["analyte"], row["assay"], row["to_analyte"], row["to_assay"]
+    return Bridge(*ends, intercept=float(row["intercept"]), slope=float(row["slope"]))
 
 
 def feature_keys() -> list[tuple[str, str]]:
@@ -104,13 +108,13 @@ def biomarker_features(
         With `refuse`, naming the analyte and its assays.
     """
     table, keys = cohort.biomarkers, feature_keys()
-    assay_codes, value = _assay_codes(table), table["value"].to_numpy()
+    analyte, assay, value = table["analyte"].cat.codes.to_numpy(), _assay_codes(table), table["value"].to_numpy()
     if assays == "bridge":
-        assay_codes, value = _bridged(table, assay_codes, value)
+        analyte, assay, value = _bridged(analyte, assay, value)
     if assays == "refuse":
-        _refuse_mixture(table, assay_codes)
-    at = _key_of(table, assay_codes, keys)
-    scaled = (analytes()["scale"] == "log").to_numpy()[table["analyte"].cat.codes.to_numpy()]
+        _refuse_mixture(analyte, assay)
+    at = _column_numbers(keys)[analyte, assay]
+    scaled = (analytes()["scale"] == "log").to_numpy()[analyte]
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.where(scaled, np.log(value), value)
     kept = (at >= 0) & np.isfinite(value)
@@ -131,39 +135,38 @@ def _assay_codes(table: pd.DataFrame) -> np.ndarray:
     return np.array([*known, ASSAYS.index("unknown")])[table["assay"].cat.codes.to_numpy()]
 
 
-def _key_of(table: pd.DataFrame, assay_codes: np.ndarray, keys: list[tuple[str, str]]) -> np.ndarray:
-    """Column of each value, -1 for an analyte that is no feature."""
+def _column_numbers(keys: list[tuple[str, str]]) -> np.ndarray:
+    """Column of each analyte and assay, (analytes + 1, assays); -1 for what is no feature."""
     ids = analytes().index
     number = np.full((len(ids) + 1, len(ASSAYS)), -1)
     for i, (analyte, assay) in enumerate(keys):
         number[ids.get_loc(analyte), ASSAYS.index(assay) if assay else slice(None)] = i
-    return number[table["analyte"].cat.codes.to_numpy(), assay_codes]
+    return number
 
 
-def _bridged(table: pd.DataFrame, assay_codes: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    codes, ids = table["analyte"].cat.codes.to_numpy(), analytes().index
-    assay_codes, value = assay_codes.copy(), value.copy()
+def _bridged(analyte: np.ndarray, assay: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ids = analytes().index
+    new_analyte, new_assay, new_value = analyte.astype(int), assay.copy(), value.copy()
     for rule in bridges():
-        own = (codes == ids.get_loc(rule.analyte)) & (assay_codes == ASSAYS.index(rule.from_assay))
-        value[own] = rule.intercept + rule.slope * value[own]
-        assay_codes[own] = ASSAYS.index(rule.to_assay)
-    return assay_codes, value
+        own = (analyte == ids.get_loc(rule.analyte)) & (assay == ASSAYS.index(rule.assay))
+        new_value[own] = rule.intercept + rule.slope * value[own]
+        new_analyte[own], new_assay[own] = ids.get_loc(rule.to_analyte), ASSAYS.index(rule.to_assay)
+    return new_analyte, new_assay, new_value
 
 
-def _refuse_mixture(table: pd.DataFrame, assay_codes: np.ndarray) -> None:
-    codes = table["analyte"].cat.codes.to_numpy()
-    for i, (analyte, separate) in enumerate(analytes()["separate_assays"].items()):
-        used = np.unique(assay_codes[codes == i])
+def _refuse_mixture(analyte: np.ndarray, assay: np.ndarray) -> None:
+    for i, (name, separate) in enumerate(analytes()["separate_assays"].items()):
+        used = np.unique(assay[analyte == i])
         if separate == "yes" and len(used) > 1:
-            names = " and ".join(ASSAYS[code] for code in used)
+            found = f"it was measured by {' and '.join(ASSAYS[code] for code in used)}, which are not interchangeable"
             remedy = "Set features.assays to `separate` or `bridge`, or give the values of one assay."
-            raise DataError(
-                f"biomarkers, {analyte}", f"it was measured by {names}, which are not interchangeable", remedy
-            )
+            raise DataError(f"biomarkers, {name}", found, remedy)
 
 
 def _summary(summary: str, cell: np.ndarray, days: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
     if summary == "slope":
+        order = np.lexsort((value, days, cell))  # a fixed order of summation
+        cell, days, value = cell[order], days[order], value[order]
         slope, _, span = decline(cell, days, value, n)
         return np.where(span >= SLOPE_SPAN_DAYS, -slope, np.nan)
     if summary == "mean":

@@ -193,6 +193,15 @@ def patient_columns() -> pd.DataFrame:
 
 
 @cache
+def progression_schemes() -> dict[str, tuple[float, ...]]:
+    """Published cut-offs of progression by name, in points per month, ascending."""
+    table = definitions("progression_schemes")
+    return {
+        name: tuple(map(float, cuts.split(";"))) for name, cuts in zip(table["scheme"], table["cutoffs"], strict=True)
+    }
+
+
+@cache
 def repeat_loci() -> pd.DataFrame:
     """Repeat loci with their thresholds in repeat units (NaN where none is stated); index = locus."""
     table = definitions("repeats").set_index("locus")

@@ -91,25 +91,28 @@ def fit_course(row: np.ndarray, days: np.ndarray, total: np.ndarray, seed: int =
 def _reml(row: np.ndarray, months: np.ndarray, total: np.ndarray) -> Course | None:
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    design = np.column_stack([np.ones(len(months)), months])
+    # In years both random effects are of one size; in months the optimiser often stops before the optimum.
+    years = months / 12
+    design = np.column_stack([np.ones(len(years)), years])
     with warnings.catch_warnings():
         # A variance at its bound (patients hardly differ) is an estimate too; statsmodels warns of it.
         warnings.simplefilter("ignore")
         try:
             model = MixedLM(total, design, groups=row, exog_re=design)
-            result = model.fit(reml=True, method=["lbfgs", "bfgs", "cg"], start_params=_start(months, total))
+            result = model.fit(reml=True, method=["lbfgs", "bfgs", "powell"], start_params=_start(years, total))
         except (np.linalg.LinAlgError, ValueError):
             return None
     spread = np.asarray(result.cov_re)
-    values = [*result.fe_params, spread[0, 0], spread[0, 1], spread[1, 1], result.scale]
+    intercept, slope = result.fe_params
+    values = [intercept, slope / 12, spread[0, 0], spread[0, 1] / 12, spread[1, 1] / 144, result.scale]
     return Course(*map(float, values)) if result.converged and np.isfinite(values).all() else None
 
 
-def _start(months: np.ndarray, total: np.ndarray) -> Any:
+def _start(years: np.ndarray, total: np.ndarray) -> Any:
     """Rough moments to start from: from its own start MixedLM needs six times as long, and often ends without an estimate."""
     from statsmodels.regression.mixed_linear_model import MixedLMParams
 
-    line = np.polyfit(months, total, 1)
-    spread = float(np.var(total - np.polyval(line, months)))
+    line = np.polyfit(years, total, 1)
+    spread = float(np.var(total - np.polyval(line, years)))
     noise = max(spread * 0.05, 0.5)
-    return MixedLMParams.from_components(fe_params=line[::-1], cov_re=np.diag([spread, spread * 0.02]) / noise)
+    return MixedLMParams.from_components(fe_params=line[::-1], cov_re=np.diag([spread, 2 * spread]) / noise)

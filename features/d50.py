@@ -1,9 +1,10 @@
 """The D50 model: ALSFRS-R as a falling sigmoid of the months since onset, y(t) = 48 / (1 + exp((t - D50) / dx)).
 
-D50 is the month in which half of the function is lost, dx the time constant of the loss, and rD50 = t / (2 D50) places a visit on
-the course (Poesen 2017, Steinbach 2020; recalled, R: not checked against the papers). Full function at onset is one more
-observation, since patients are first seen late. Nonlinear least squares, all patients at once (Levenberg-Marquardt in ln D50 and
-ln dx); the result is NaN with fewer than two visits, without a loss, or where no minimum is reached.
+D50 is the month in which half of the function is lost, dx the time constant of the loss, and rD50 = t / (2 D50) places a visit
+on the course. The formula is V in public research code, its meaning (the month of ALSFRS-R 24) in the Jena group's talk at ENCALS
+2017; rD50 is recalled (R). Full function at onset is one more observation (P), since patients are first seen late. Nonlinear
+least squares, all patients at once (Levenberg-Marquardt in ln D50 and ln dx); the result is NaN with fewer than two visits,
+without a loss, or where no minimum is reached.
 """
 
 import numpy as np

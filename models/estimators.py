@@ -9,12 +9,12 @@ with mean imputation cannot single out an unknown value, so it needs no donors.
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import ElasticNet, LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from xgboost import XGBClassifier
+from xgboost import XGBClassifier, XGBRegressor
 
 from features.errors import RequestError, nearest
 
@@ -32,10 +32,20 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "reg_lambda": 5.0,
     },
 }
+# The same estimators for a continuous target; trees keep their settings.
+REGRESSION_DEFAULTS = {**DEFAULTS, "elastic_net": {"alpha": 0.05, "l1_ratio": 0.5, "max_iter": 5000}}
 TREES = ("random_forest", "xgboost")
+LINEAR = (LogisticRegression, ElasticNet)
 
 
-def make_pipeline(name: str, parameters: dict[str, Any], seed: int, threads: int, learns_missingness: bool) -> Pipeline:
+def make_pipeline(
+    name: str,
+    parameters: dict[str, Any],
+    seed: int,
+    threads: int,
+    learns_missingness: bool,
+    continuous: bool = False,
+) -> Pipeline:
     """Build an unfitted pipeline.
 
     Parameters
@@ -46,14 +56,16 @@ def make_pipeline(name: str, parameters: dict[str, Any], seed: int, threads: int
         Replace the defaults; an unknown one is refused.
     learns_missingness : bool
         Whether trees see NaN as it is.
+    continuous : bool
+        Whether the target is a number instead of a label.
 
     Raises
     ------
     RequestError
         For an unknown parameter.
     """
-    estimator = _ESTIMATORS[name](seed, threads)
-    settings = {**DEFAULTS[name], **parameters}
+    estimator = (_REGRESSORS if continuous else _ESTIMATORS)[name](seed, threads)
+    settings = {**(REGRESSION_DEFAULTS if continuous else DEFAULTS)[name], **parameters}
     unknown = [key for key in settings if key not in estimator.get_params()]
     if unknown:
         remedy = nearest(unknown[0], estimator.get_params())
@@ -71,13 +83,20 @@ _ESTIMATORS: dict[str, Any] = {
     "xgboost": lambda seed, threads: XGBClassifier(random_state=seed, n_jobs=threads, tree_method="hist"),
 }
 
+_REGRESSORS: dict[str, Any] = {
+    "elastic_net": lambda seed, threads: ElasticNet(random_state=seed),
+    "random_forest": lambda seed, threads: RandomForestRegressor(random_state=seed, n_jobs=threads),
+    "xgboost": lambda seed, threads: XGBRegressor(random_state=seed, n_jobs=threads, tree_method="hist"),
+}
+
 
 def fit(pipeline: Pipeline, X: np.ndarray, y: np.ndarray, seed: int, learns_missingness: bool) -> Pipeline:
-    """Fit a pipeline on an (n, p) matrix and 0/1 labels."""
-    tree = not isinstance(pipeline[-1], LogisticRegression)
+    """Fit a pipeline on an (n, p) matrix and 0/1 labels, or numbers for a continuous one."""
+    tree = not isinstance(pipeline[-1], LINEAR)
     if tree and not learns_missingness:
         X = donor_filled(X, np.random.default_rng(seed))
-    return pipeline.fit(X if tree else X.astype(np.float64), y.astype(int))
+    continuous = isinstance(pipeline[-1], ElasticNet | RandomForestRegressor | XGBRegressor)
+    return pipeline.fit(X if tree else X.astype(np.float64), y if continuous else y.astype(int))
 
 
 def donor_filled(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -71,9 +71,13 @@ class FittedModel:
 
     def label_sets(self, probability: np.ndarray) -> list[str]:
         """Conformal set of each patient: labels joined by `|`, sorted, empty if none fits."""
-        task, (negative, positive) = TASKS[self.task], self.calibration.limits
-        names = [[(task.negative, negative >= p), (task.positive, positive >= 1 - p)] for p in probability]
-        return ["|".join(sorted(name for name, inside in pair if inside)) for pair in names]
+        task = TASKS[self.task]
+        return joined_sets(self.holds(probability), (task.negative, task.positive))
+
+    def holds(self, probability: np.ndarray) -> np.ndarray:
+        """Whether the negative and the positive label are in each patient's conformal set, (n, 2) bool."""
+        negative, positive = self.calibration.limits
+        return np.column_stack([negative >= probability, positive >= 1 - probability])
 
     def outside(self, X: np.ndarray) -> np.ndarray:
         """Which values lie far outside the training data, (n, p) bool."""
@@ -82,7 +86,14 @@ class FittedModel:
         return outside
 
 
-def fit_model(X: np.ndarray, y: np.ndarray, families: np.ndarray, recipe: Recipe) -> FittedModel:
+def joined_sets(holds: np.ndarray, names: tuple[str, ...]) -> list[str]:
+    """Label sets as text: the labels of each patient, sorted and joined by `|`, empty if none fits."""
+    return ["|".join(sorted(name for name, inside in zip(names, row, strict=True) if inside)) for row in holds]
+
+
+def fit_model(
+    X: np.ndarray, y: np.ndarray, families: np.ndarray, recipe: Recipe, target: np.ndarray | None = None
+) -> FittedModel:
     """Fit a pipeline on all rows, and its calibration and conformal limits on out-of-fold scores of whole families.
 
     Parameters
@@ -93,11 +104,13 @@ def fit_model(X: np.ndarray, y: np.ndarray, families: np.ndarray, recipe: Recipe
         0/1.
     families : array (n,)
         Relatives share a number.
+    target : array (n,), optional
+        A continuous target to learn instead of `y`, NaN where unknown (those rows still calibrate).
     """
-    score = out_of_fold(X, y, families, recipe)
+    score = out_of_fold(X, y, families, recipe, target)
     slope, intercept = fit_sigmoid(score, y)
     limits = conformal_limits(calibrated(score, slope, intercept), y, recipe.coverage)
-    pipeline = _fitted(X, y, recipe)
+    pipeline = _fitted(X, y, recipe, target)
     importance = np.abs(contributions(pipeline, X)).mean(axis=0)
     low, high = _training_range(X)
     # For a calibrated probability the prevalence is the threshold of the highest balanced accuracy.
@@ -106,11 +119,14 @@ def fit_model(X: np.ndarray, y: np.ndarray, families: np.ndarray, recipe: Recipe
     return FittedModel(recipe.task, pipeline, calibration)
 
 
-def out_of_fold(X: np.ndarray, y: np.ndarray, families: np.ndarray, recipe: Recipe) -> np.ndarray:
+def out_of_fold(
+    X: np.ndarray, y: np.ndarray, families: np.ndarray, recipe: Recipe, target: np.ndarray | None = None
+) -> np.ndarray:
     """Raw score of each row by a pipeline that saw none of its family."""
     score = np.empty(len(y))
     for train, test in family_folds(y, families, recipe.inner_folds, recipe.seed):
-        score[test] = raw_score(_fitted(X[train], y[train], recipe), X[test])
+        own = None if target is None else target[train]
+        score[test] = raw_score(_fitted(X[train], y[train], recipe, own), X[test])
     return score
 
 
@@ -120,9 +136,13 @@ def family_folds(y: np.ndarray, families: np.ndarray, folds: int, seed: int) -> 
     return list(splitter.split(np.zeros(len(y)), y.astype(int), families))
 
 
-def _fitted(X: np.ndarray, y: np.ndarray, recipe: Recipe) -> Pipeline:
+def _fitted(X: np.ndarray, y: np.ndarray, recipe: Recipe, target: np.ndarray | None = None) -> Pipeline:
     learns = TASKS[recipe.task].learns_missingness
-    pipeline = make_pipeline(recipe.estimator, recipe.parameters, recipe.seed, recipe.threads, learns)
+    continuous = target is not None
+    pipeline = make_pipeline(recipe.estimator, recipe.parameters, recipe.seed, recipe.threads, learns, continuous)
+    if target is not None:
+        known = np.isfinite(target)
+        X, y = X[known], target[known]
     return fit(pipeline, X, y, recipe.seed, learns)
 
 

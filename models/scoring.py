@@ -7,26 +7,28 @@ last bit between one row and a batch), so linear scores are summed row by row on
 import numpy as np
 import xgboost
 from scipy.special import expit, logit
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import ElasticNet, LogisticRegression
 from sklearn.pipeline import Pipeline
-from xgboost import XGBClassifier
+from xgboost import XGBModel
 
 # Forest votes of 0 and 1 have no log-odds; they are held this far from the ends.
 _VOTE_MARGIN = 1e-3
 
 
 def raw_score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
-    """Log-odds of the positive class for an (n, p) matrix, before calibration."""
+    """Log-odds of the positive class for an (n, p) matrix, before calibration; of a continuous pipeline the predicted number."""
     model = pipeline[-1]
-    if isinstance(model, LogisticRegression):
-        return np.asarray(_linear_terms(pipeline, X).sum(axis=1) + float(model.intercept_[0]))
+    if isinstance(model, LogisticRegression | ElasticNet):
+        return np.asarray(_linear_terms(pipeline, X).sum(axis=1) + float(np.ravel(model.intercept_)[0]))
     X = _imputed(pipeline, X)
-    if isinstance(model, XGBClassifier):
+    if isinstance(model, XGBModel):
         booster = model.get_booster()
         booster.set_param({"nthread": 1})
         return np.asarray(booster.inplace_predict(X, predict_type="margin", validate_features=False), dtype=np.float64)
     model.n_jobs = 1
+    if isinstance(model, RandomForestRegressor):
+        return np.asarray(model.predict(X))
     return np.asarray(logit(np.clip(model.predict_proba(X)[:, 1], _VOTE_MARGIN, 1 - _VOTE_MARGIN)))
 
 
@@ -37,10 +39,10 @@ def contributions(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     the decision paths for a random forest (Saabas 2014).
     """
     model = pipeline[-1]
-    if isinstance(model, LogisticRegression):
+    if isinstance(model, LogisticRegression | ElasticNet):
         return _linear_terms(pipeline, X)
     X = _imputed(pipeline, X)
-    if isinstance(model, XGBClassifier):
+    if isinstance(model, XGBModel):
         booster = model.get_booster()
         booster.set_param({"nthread": 1})
         return np.asarray(booster.predict(xgboost.DMatrix(X, nthread=1), pred_contribs=True)[:, :-1], dtype=np.float64)
@@ -51,7 +53,7 @@ def _linear_terms(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     imputer, scaler, model = (pipeline.named_steps[name] for name in ("impute", "scale", "model"))
     values = np.ascontiguousarray(X, dtype=np.float64)
     values = np.where(np.isnan(values), imputer.statistics_, values)
-    return np.ascontiguousarray((values - scaler.mean_) / scaler.scale_ * model.coef_[0])
+    return np.ascontiguousarray((values - scaler.mean_) / scaler.scale_ * np.ravel(model.coef_))
 
 
 def _imputed(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
@@ -61,11 +63,13 @@ def _imputed(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(X), pipeline.named_steps["impute"].statistics_.astype(np.float32), X)
 
 
-def _path_contributions(forest: RandomForestClassifier, X: np.ndarray) -> np.ndarray:
+def _path_contributions(forest: RandomForestClassifier | RandomForestRegressor, X: np.ndarray) -> np.ndarray:
     paths, _ = forest.decision_path(X)
     change, feature = [], []
     for tree in (estimator.tree_ for estimator in forest.estimators_):
-        value = tree.value[:, 0, 1] / tree.value[:, 0, :].sum(axis=1)
+        value = tree.value[:, 0, 0]
+        if tree.value.shape[2] > 1:
+            value = tree.value[:, 0, 1] / tree.value[:, 0, :].sum(axis=1)
         parent = np.full(tree.node_count, -1)
         split = np.flatnonzero(tree.children_left >= 0)
         parent[tree.children_left[split]], parent[tree.children_right[split]] = split, split

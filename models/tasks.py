@@ -1,11 +1,11 @@
 """The two questions, and how a cohort answers them in its labels."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from features.alsfrs import BRANCHES, SlopeRule, progression
+from features.alsfrs import BRANCHES, SlopeRule, classes_of, progression
 from features.cohort import Cohort
 from features.errors import DataError
 from features.patients import SCORED_DIAGNOSES
@@ -37,12 +37,18 @@ TASKS = {task.name: task for task in (FAMILIAL, PROGRESSION)}
 
 @dataclass(frozen=True)
 class Labels:
-    """Per patient `y` (1 positive, 0 negative, NaN unlabelled), the count of each branch, and the columns it came from."""
+    """Per patient `y` (1 positive, 0 negative, NaN unlabelled), the count of each branch, and the columns it came from.
+
+    For progression also the continuous `slope` (NaN for a label by event), and the ordered `classes` with each patient's `level`.
+    """
 
     y: np.ndarray
     counts: dict[str, int]
     sources: set[str] = field(default_factory=set)
     by_event: np.ndarray | None = None
+    slope: np.ndarray | None = None
+    level: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
 
     @property
     def usable(self) -> np.ndarray:
@@ -72,8 +78,33 @@ def progression_labels(cohort: Cohort, rule: SlopeRule) -> Labels:
     )
     keep = scored(cohort)
     counts = {name: int(((found.branch == i) & keep).sum()) for i, name in enumerate(BRANCHES)}
-    y = np.where(keep, found.label, np.nan)
-    return Labels(y, counts | _class_counts(y), {"alsfrs"}, (found.branch == BRANCHES.index("fast_by_event")) & keep)
+    y, slope, level = (np.where(keep, values, np.nan) for values in (found.label, found.slope, found.level))
+    by_event = (found.branch == BRANCHES.index("fast_by_event")) & keep
+    return _graded(Labels(y, counts | _class_counts(y), {"alsfrs"}, by_event), slope, level, rule.cutoffs)
+
+
+def delta_fs_labels(cohort: Cohort, rate: np.ndarray, cutoffs: tuple[float, ...]) -> Labels:
+    """Classes of dFS at the landmark: a label of the past, for which nothing made of the ALSFRS-R may be a feature."""
+    rate = np.where(scored(cohort), rate, np.nan)
+    level = classes_of(rate, cutoffs)
+    labels = _labelled(cohort, np.where(np.isnan(rate), np.nan, (level == len(cutoffs)).astype(float)), {"alsfrs"})
+    return _graded(labels, rate, level, cutoffs)
+
+
+def _graded(labels: Labels, slope: np.ndarray, level: np.ndarray, cutoffs: tuple[float, ...]) -> Labels:
+    names = class_names(len(cutoffs) + 1)
+    counts = {f"class_{name}": int((level == i).sum()) for i, name in enumerate(names)} if len(names) > 2 else {}
+    return replace(labels, slope=slope, level=level, classes=names, counts=labels.counts | counts)
+
+
+def class_names(n: int) -> tuple[str, ...]:
+    """Names of the ordered classes of progression, slowest first.
+
+    >>> class_names(2), class_names(3), class_names(4)
+    (('slow', 'fast'), ('slow', 'intermediate', 'fast'), ('slow', 'intermediate_1', 'intermediate_2', 'fast'))
+    """
+    middle = ["intermediate"] if n == 3 else [f"intermediate_{i + 1}" for i in range(n - 2)]
+    return (PROGRESSION.negative, *middle, PROGRESSION.positive)
 
 
 def column_labels(cohort: Cohort, column: str, above: float | None, below: float | None) -> Labels:

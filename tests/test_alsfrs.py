@@ -48,8 +48,8 @@ def test_branch(case, branch):
 def test_cut_off_is_inclusive_and_unrounded():
     month = DAYS_PER_MONTH
     exactly_one = [48 - d / month for d in (100, 200, 300)]
-    assert label([100, 200, 300], exactly_one, rule=SlopeRule(cutoff=1.0 - 1e-9))[0] == "fast_by_slope"
-    assert label([100, 200, 300], exactly_one, rule=SlopeRule(cutoff=1.0 + 1e-6))[0] == "slow_by_slope"
+    assert label([100, 200, 300], exactly_one, rule=SlopeRule(cutoffs=(1.0 - 1e-9,)))[0] == "fast_by_slope"
+    assert label([100, 200, 300], exactly_one, rule=SlopeRule(cutoffs=(1.0 + 1e-6,)))[0] == "slow_by_slope"
 
 
 @given(st.lists(st.tuples(st.integers(-300, 800), st.floats(0, 48)), min_size=3, max_size=8, unique_by=lambda v: v[0]))
