@@ -169,42 +169,43 @@ def simulate_command(arguments: argparse.Namespace) -> int:
 
 def check_command(arguments: argparse.Namespace) -> int:
     """Say what is in the files and what is wrong; exit 1 on errors."""
-    from als_ml.cohort import read_cohort
-    from features.errors import DataError
+    from als_ml.check import check_cohort
 
-    problems, contents, genes = Problems(collect=True), {}, []
-    try:
-        cohort, _ = read_cohort(Path(arguments.cohort), problems)
-        contents, genes = cohort_contents(cohort), gene_coverage(cohort)
-    except DataError as error:
-        problems.error(error.where, error.found, error.remedy)
+    with progress_bar(arguments.quiet or arguments.json) as progress:
+        report = check_cohort(Path(arguments.cohort), lambda what: progress(f"reading {what}", 0, 0))
+    errors = [problem for problem in report["problems"] if problem["severity"] == "error"]
     if arguments.json:
-        found = [problem.as_dict() for problem in problems.found]
-        print(json.dumps({"contents": contents, "genes": genes, "problems": found}, indent=1))
+        print(json.dumps(report, indent=1))
     elif not arguments.quiet:
-        if contents:
-            print_table([{"in the files": name, "n": n} for name, n in contents.items()])
-            _print_genes(genes)
-        _print_problems(problems.found)
-        print(f"{len(problems.errors)} errors, {len(problems.found) - len(problems.errors)} warnings and notes")
-    return 1 if problems.errors else 0
+        _print_check(report)
+        print(f"{len(errors)} errors, {len(report['problems']) - len(errors)} warnings and notes")
+    return 1 if errors else 0
 
 
-def gene_coverage(cohort: Any) -> list[dict[str, Any]]:
-    """In how many patients each gene is covered, partly, not, or unknown, and the rate of missing calls."""
-    import numpy as np
+def _print_check(report: dict[str, Any]) -> None:
+    if report["contents"]:
+        print_table([{"in the files": name, "n": n} for name, n in report["contents"].items()])
+        print_table([report["samples"]], "patients found in")
+        if report["analytes"]:
+            print_table(report["analytes"], "biomarkers, in the canonical unit")
+        _print_sites(report["sites"])
+        _print_genes(report["genes"])
+    for file, problems in report["files"].items():
+        print(f"\n{file}")
+        for problem in problems:
+            where = str(problem["where"]).removeprefix(file).lstrip(",: ")
+            place = f" {where}:" if where else ""
+            print(f"  {problem['severity']}:{place} {problem['found']}. {problem['remedy']}".rstrip())
 
-    from features.catalogue import gene_names
-    from features.coverage import STATES, coverage_state
 
-    state = coverage_state(cohort.genotypes.assayed)
-    table = []
-    for i, gene in enumerate(gene_names()):
-        counts = np.bincount(state[:, i], minlength=len(STATES)).tolist()
-        known = cohort.genotypes.assayed[state[:, i] > 0, i]
-        missing = round(1 - float(known.mean()), 4) if len(known) else None
-        table.append({"gene": gene, **dict(zip(STATES, counts, strict=True)), "no-call rate": missing})
-    return table
+def _print_sites(sites: list[dict[str, Any]]) -> None:
+    """Print the median of each analyte by site."""
+    names = dict.fromkeys(row["site"] for row in sites)
+    analytes = dict.fromkeys(row["analyte"] for row in sites)
+    cells = {(row["analyte"], row["site"]): f"{row['median']:.3g} ({row['% missing']:.0f} %)" for row in sites}
+    table = [{"analyte": a, **{name: cells.get((a, name), "-") for name in names}} for a in analytes]
+    if len(names) > 1:
+        print_table(table, "median by site (and patients without a value)")
 
 
 def _print_genes(genes: list[dict[str, Any]]) -> None:
@@ -216,27 +217,6 @@ def _print_genes(genes: list[dict[str, Any]]) -> None:
         print_table(shown, "genes covered in less than 95 % of the patients")
     covered = len(genes) - len(shown) - len(unknown)
     print(f"{covered} genes covered in 95 % or more; unknown in all: {examples(unknown, 5) or 'none'}")
-
-
-def cohort_contents(cohort: Any) -> dict[str, int]:
-    """Counts of what was read."""
-    import numpy as np
-
-    visits, genotypes = cohort.alsfrs, cohort.genotypes
-    return {
-        "patients": len(cohort),
-        "families": len(np.unique(cohort.families)),
-        "biomarker values": len(cohort.biomarkers),
-        "analytes": int(cohort.biomarkers["analyte"].nunique()),
-        "ALSFRS visits": len(visits),
-        "patients with visits": int(visits["row"].nunique()),
-        "patients with genotypes": int(np.isfinite(genotypes.assayed).any(axis=1).sum()),
-        "panel alleles carried": len(genotypes.alleles),
-        "known variants missing": len(genotypes.no_calls),
-        "distinct panel alleles": len(genotypes.sites),
-        "pathogenic by points": int((cohort.variants["points"] >= 6).sum()),
-        "patients with repeat calls": int(cohort.repeats["row"].nunique()),
-    }
 
 
 def features_command(arguments: argparse.Namespace) -> int:

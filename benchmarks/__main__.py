@@ -2,12 +2,13 @@
 
 import sys
 
-from benchmarks import casi, conformance, pathogenicity, share_of_possible, variants
+from benchmarks import casi, conformance, pathogenicity, share_of_possible, tables, variants
 
 ALL = {
     "casi": casi.main,
     "conformance": conformance.main,
     "share": share_of_possible.main,
+    "tables": tables.main,
     "variants": variants.main,
     "pathogenicity": pathogenicity.main,
 }

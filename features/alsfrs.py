@@ -21,7 +21,7 @@ class SlopeRule:
 
     `cutoffs` are in points lost per month, ascending, the others in days. Slope branch: at least `min_visits` visits that span at
     least `min_span_days`, in landmark < day <= landmark + window. `events` says what death, tracheostomy or NIV >= 23 h/day in
-    the window means: fast for those `without_slope` (the contract), fast for `all`, or no label (`none`). Measured in simulation: two
+    the window means: fast for those `without_slope` (the contract), fast for `all`, or no label (`none`). In simulation two
     visits 3 months apart agree with the true class in 71 %, three over 6 months in 85 %.
     """
 

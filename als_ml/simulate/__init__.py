@@ -76,7 +76,7 @@ def _write(folder: Path, n: int, rng: np.random.Generator, progress: Callable[[s
     progress("writing tables", 1, 4)
     patients = files.patients_table(ids, people, repeats, course, future, rng)
     tables = {"patients": patients, "alsfrs": files.alsfrs_table(ids, people, course, future, rng)}
-    tables["biomarkers"] = files.biomarker_table(ids, people, course, panel, rng)
+    tables["biomarkers"] = files.biomarker_table(ids, people, course, future, panel, rng)
     progress("best possible scores", 2, 4)
     best = {"familial": familial_best(people, genome, repeats)}
     best["progression"] = progression_best(people, genome, repeats, course, panel, rng)

@@ -132,7 +132,7 @@ def alsfrs_table(
 
 
 def biomarker_table(
-    ids: np.ndarray, people: People, course: Course, panel: Panel, rng: np.random.Generator
+    ids: np.ndarray, people: People, course: Course, future: Future, panel: Panel, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Long table with the units and assays of each site; values under a limit are written as `<limit`."""
     ella = np.isin(people.site, c.ELLA_SITES)
@@ -150,7 +150,8 @@ def biomarker_table(
     table = table[table["value"].notna()]
     written = table["value"].map("{:.6g}".format)
     table["value"] = np.where(table["limit"] != "", table["limit"], written)
-    end = pd.Series(np.minimum(course.early_event, course.early_lost), index=ids)
+    early = np.minimum(course.early_event, course.early_lost)
+    end = pd.Series(np.minimum(early, future.event_days), index=ids)
     table = table[table["days"] < table["sample_id"].map(end)]
     return table.drop(columns="limit").sort_values(["sample_id", "analyte", "days"]).astype({"days": int})
 
