@@ -43,6 +43,11 @@ def make_parser() -> argparse.ArgumentParser:
     variants.add_argument("--min-gq", type=int, default=0, help="genotype quality below which a call is missing")
     variants.add_argument("--min-depth", type=int, default=0, help="depth below which a call is missing")
 
+    for name, what in (("proact", "a PRO-ACT release"), ("phenopackets", "GA4GH phenopackets (v2 JSON)")):
+        imported = _add(commands, f"import-{name}", f"turn {what} into a cohort folder")
+        imported.add_argument("folder", metavar="DIR", help="folder to read")
+        imported.add_argument("--output", required=True, help="cohort folder to make")
+
     references = _add(commands, "references", "fetch FASTA, ClinVar and gnomAD, cut to the gene panel")
     references.add_argument("--output", required=True, help="folder to fill")
     references.add_argument("--genome-build", default="GRCh38", choices=("GRCh37", "GRCh38"), help="default GRCh38")
@@ -64,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = make_parser().parse_args(argv)
     from als_ml import commands
 
-    return run(getattr(commands, f"{arguments.command}_command"), arguments)
+    return run(getattr(commands, f"{arguments.command.replace('-', '_')}_command"), arguments)
 
 
 if __name__ == "__main__":

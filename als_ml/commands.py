@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -315,4 +316,32 @@ def references_command(arguments: argparse.Namespace) -> int:
         )
     if not arguments.quiet:
         print(f"written to {arguments.output}. For your cohort.yaml:\n\n{cohort_block(paths)}")
+    return 0
+
+
+def import_proact_command(arguments: argparse.Namespace) -> int:
+    """Turn a PRO-ACT release into a cohort folder."""
+    from als_ml.imports.proact import import_proact
+
+    return _import(import_proact, arguments)
+
+
+def import_phenopackets_command(arguments: argparse.Namespace) -> int:
+    """Turn a folder of phenopackets into a cohort folder."""
+    from als_ml.imports.phenopackets import import_phenopackets
+
+    return _import(import_phenopackets, arguments)
+
+
+def _import(imported: Callable[[Path, Path, Problems], dict[str, int]], arguments: argparse.Namespace) -> int:
+    problems, source = Problems(collect=True), Path(arguments.folder)
+    if not source.is_dir():
+        raise RequestError(str(source), "there is no such folder", "Give the folder that holds the files.")
+    with progress_bar(arguments.quiet) as progress:
+        progress(f"importing {source.name}", 0, 0)
+        counts = imported(source, Path(arguments.output), problems)
+    if not arguments.quiet:
+        _print_problems(problems.found)
+        print_table([{"imported": name, "n": n} for name, n in counts.items()])
+        print(f"written: {arguments.output}. Next: python -m als_ml check --cohort {arguments.output}/cohort.yaml")
     return 0

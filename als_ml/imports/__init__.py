@@ -1,0 +1,1 @@
+"""Turn what others publish into an ordinary cohort folder."""

@@ -1,0 +1,234 @@
+"""Import GA4GH phenopackets (schema v2, parsed by the `phenopackets` library) as an ordinary cohort folder.
+
+A phenopacket lists findings, so a sample without a listed variant is unknown there (`./.`), never reference. It knows ages, not
+days: the age at the last encounter becomes day 0. Nothing in it tells the site of onset, the family history or a consent.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pysam
+import yaml
+from google.protobuf.json_format import Parse, ParseError
+from phenopackets.schema.v2 import Phenopacket
+
+from als_ml.imports.folder import whole_folder
+from features.catalogue import analyte_names, definitions, normal_name, plain_contig
+from features.errors import DataError, examples
+from features.problems import Problems
+from features.units import unit_factor
+
+DAYS_PER_YEAR = 365.25
+BUILDS = {"hg38": "GRCh38", "grch38": "GRCh38", "hg19": "GRCh37", "grch37": "GRCh37"}
+GENOTYPES = {"GENO:0000135": "0/1", "GENO:0000136": "1/1", "GENO:0000134": "1"}
+SEXES = {1: "female", 2: "male"}
+FTD = "HP:0002145"
+DRUGS = ("riluzole", "edaravone", "tofersen")
+REJECTED, DECEASED = 1, 2
+_DURATION = re.compile(r"P(?:(\d+(?:\.\d+)?)Y)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)W)?(?:(\d+(?:\.\d+)?)D)?")
+
+
+class Call(NamedTuple):
+    """One variant of one patient."""
+
+    sample: str
+    build: str
+    chrom: str
+    pos: int
+    ref: str
+    alt: str
+    genotype: str
+
+
+def import_phenopackets(source: Path, output: Path, problems: Problems) -> dict[str, int]:
+    """Read every phenopacket below a folder and write a cohort: patients and, where there are any, biomarkers and variants.
+
+    Returns
+    -------
+    dict
+        Counts of what was written.
+
+    Raises
+    ------
+    DataError
+        For broken JSON, a repeated id, several genome builds, or no phenopacket at all.
+    """
+    packets = _packets(source, problems)
+    patients = pd.DataFrame([_patient(packet) for packet in packets.values()])
+    _check_patients(patients, packets, problems)
+    values = pd.DataFrame([row for packet in packets.values() for row in _measurements(packet, problems)])
+    calls = [call for packet in packets.values() for call in _calls(packet, problems)]
+    described: dict[str, Any] = {"name": source.name, "genome_build": _build(calls), "patients": "patients.csv"}
+    with whole_folder(output) as folder:
+        patients.to_csv(folder / "patients.csv", index=False)
+        if len(values):
+            values.to_csv(folder / "biomarkers.csv", index=False)
+            described["biomarkers"] = "biomarkers.csv"
+        if calls:
+            _write_variants(folder / "variants.vcf.gz", calls, list(patients["sample_id"]), described["genome_build"])
+            described["variants"] = ["variants.vcf.gz"]
+        (folder / "cohort.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+    return {"patients": len(patients), "variants": len(calls), "biomarker values": len(values)}
+
+
+def _packets(source: Path, problems: Problems) -> dict[Path, Phenopacket]:
+    packets, others = {}, []
+    for path in sorted(source.rglob("*.json")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        try:
+            packet = Parse(text, Phenopacket(), ignore_unknown_fields=True)
+        except ParseError as error:
+            reason = str(error).splitlines()[0][:120]
+            raise DataError(str(path), f"this is no phenopacket ({reason})", "Repair or remove the file.") from None
+        if packet.id and packet.HasField("subject"):
+            packets[path] = packet
+        else:
+            others.append(path.name)
+    if others:
+        problems.note(
+            str(source), f"{len(others)} JSON files are no phenopackets ({examples(others)})", "They are left out."
+        )
+    if not packets:
+        raise DataError(str(source), "there is no phenopacket (JSON with an id and a subject)", "Give their folder.")
+    return packets
+
+
+def _check_patients(patients: pd.DataFrame, packets: dict[Path, Phenopacket], problems: Problems) -> None:
+    twice = patients["sample_id"].duplicated()
+    if twice.any():
+        path = list(packets)[int(twice.to_numpy().argmax())]
+        raise DataError(str(path), "its id is that of another phenopacket", "Give each patient an id of his own.")
+    facts = {
+        "have another disease than ALS": patients["diagnosis"] == "mimic",
+        "have no disease at all": patients["diagnosis"] == "control",
+    }
+    for what, who in facts.items():
+        if who.any():
+            problems.note("diseases", f"{int(who.sum())} patients {what}", "They are neither trained nor scored.")
+
+
+def _patient(packet: Phenopacket) -> dict[str, Any]:
+    subject, disease = packet.subject, _disease(packet)
+    now = _years(subject.time_at_last_encounter)
+    onset = _years(disease.onset) if disease is not None and disease.HasField("onset") else None
+    days = None if now is None or onset is None or onset > now else -round((now - onset) * DAYS_PER_YEAR)
+    row = {
+        "sample_id": packet.id,
+        "diagnosis": _diagnosis(disease),
+        "sex": SEXES.get(subject.sex),
+        "age_at_onset": None if onset is None or not 1 <= onset <= 110 else round(onset, 2),
+        "onset_days": days,
+        "ftd": _observed(packet, FTD),
+        "death_days": _death_days(packet, now),
+    }
+    taken = {action.treatment.agent.label.lower() for action in packet.medical_actions}
+    return row | {drug: "yes" if any(drug in label for label in taken) else None for drug in DRUGS}
+
+
+def _disease(packet: Phenopacket) -> Any:
+    """The ALS among a patient's diseases, else the first that is not excluded."""
+    present = [disease for disease in packet.diseases if not disease.excluded]
+    return next((d for d in present if _is_als(d.term)), present[0] if present else None)
+
+
+def _is_als(term: Any) -> bool:
+    return term.id in ("MONDO:0004976", "OMIM:105400") or "amyotrophic lateral sclerosis" in term.label.lower()
+
+
+def _diagnosis(disease: Any) -> str:
+    """`mimic` for another disease and `control` for none: neither is trained or scored."""
+    if disease is None:
+        return "control"
+    if not _is_als(disease.term):
+        return "mimic"
+    return "als_ftd" if "frontotemporal dementia" in disease.term.label.lower() else "als"
+
+
+def _years(time: Any) -> float | None:
+    """Age in years from an ISO 8601 duration; ranges and ontology classes give none."""
+    found = _DURATION.fullmatch(time.age.iso8601duration) if time.HasField("age") else None
+    if not found or not any(found.groups()):
+        return None
+    years, months, weeks, days = (float(part or 0) for part in found.groups())
+    return years + months / 12 + (7 * weeks + days) / DAYS_PER_YEAR
+
+
+def _observed(packet: Phenopacket, term: str) -> str | None:
+    own = [feature for feature in packet.phenotypic_features if feature.type.id == term]
+    return None if not own else "no" if own[0].excluded else "yes"
+
+
+def _death_days(packet: Phenopacket, now: float | None) -> int | None:
+    vital = packet.subject.vital_status
+    died = _years(vital.time_of_death) if vital.status == DECEASED else None
+    return None if died is None or now is None else round((died - now) * DAYS_PER_YEAR)
+
+
+def _measurements(packet: Phenopacket, problems: Problems) -> list[dict[str, Any]]:
+    """Quantities of our analytes, found by their label; others are counted."""
+    rows, now = [], _years(packet.subject.time_at_last_encounter)
+    for measurement in packet.measurements:
+        analyte = analyte_names().get(normal_name(measurement.assay.label))
+        quantity = measurement.value.quantity
+        unit = quantity.unit.label or quantity.unit.id
+        if analyte is None or unit_factor(analyte, unit) is None:
+            label = measurement.assay.label or measurement.assay.id
+            problems.note("measurements", f"{label!r} in {unit!r} is no analyte and unit of ours", "It is left out.")
+            continue
+        seen = _years(measurement.time_observed)
+        days = None if seen is None or now is None else round((seen - now) * DAYS_PER_YEAR)
+        rows.append({"sample_id": packet.id, "analyte": analyte, "value": quantity.value, "unit": unit, "days": days})
+    return rows
+
+
+def _calls(packet: Phenopacket, problems: Problems) -> list[Call]:
+    calls = []
+    for interpretation in packet.interpretations:
+        for genomic in interpretation.diagnosis.genomic_interpretations:
+            descriptor = genomic.variant_interpretation.variation_descriptor
+            record = descriptor.vcf_record
+            build = BUILDS.get(record.genome_assembly.lower())
+            if genomic.interpretation_status == REJECTED or build is None or not _is_small(record):
+                gene = descriptor.gene_context.symbol or "a gene"
+                problems.note("variants", f"one of {gene} is rejected, or has no plain VCF record", "It is left out.")
+                continue
+            genotype = GENOTYPES.get(descriptor.allelic_state.id, "./1")
+            place = plain_contig(record.chrom), int(record.pos), record.ref.upper(), record.alt.upper()
+            calls.append(Call(packet.id, build, *place, genotype))
+    return calls
+
+
+def _is_small(record: Any) -> bool:
+    return bool(record.pos and re.fullmatch("[ACGTNacgtn]+", record.ref) and re.fullmatch("[ACGTNacgtn]+", record.alt))
+
+
+def _build(calls: list[Call]) -> str:
+    builds = sorted({call.build for call in calls})
+    if len(builds) > 1:
+        counts = ", ".join(f"{sum(call.build == build for call in calls)} on {build}" for build in builds)
+        raise DataError("variants", f"they are on several genome builds ({counts})", "Import each build by itself.")
+    return builds[0] if builds else "GRCh38"
+
+
+def _write_variants(path: Path, calls: list[Call], samples: list[str], build: str) -> None:
+    """A multi-sample VCF in which everything that is not listed is a missing genotype."""
+    lengths = definitions("contigs").set_index("chrom")[build.lower()]
+    order = {name: i for i, name in enumerate(lengths.index)}
+    lines = ["##fileformat=VCFv4.2", '##FILTER=<ID=PASS,Description="All filters passed">']
+    lines += [f"##contig=<ID={name},length={length}>" for name, length in lengths.items()]
+    lines += ['##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">']
+    lines.append("\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *samples]))
+    sites: dict[tuple[str, int, str, str], dict[str, str]] = {}
+    for call in calls:
+        if call.chrom in order:
+            sites.setdefault((call.chrom, call.pos, call.ref, call.alt), {})[call.sample] = call.genotype
+    for (chrom, pos, ref, alt), own in sorted(sites.items(), key=lambda item: (order[item[0][0]], *item[0][1:])):
+        genotypes = [own.get(sample, "./.") for sample in samples]
+        lines.append("\t".join([chrom, str(pos), ".", ref, alt, ".", "PASS", ".", "GT", *genotypes]))
+    plain = path.with_suffix("")
+    plain.write_text("\n".join(lines) + "\n")
+    pysam.tabix_compress(str(plain), str(path), force=True)
+    plain.unlink()
+    pysam.tabix_index(str(path), preset="vcf", force=True)

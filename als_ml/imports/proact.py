@@ -1,0 +1,366 @@
+"""Import the PRO-ACT release: its CSV tables as an ordinary cohort folder.
+
+Tables and columns: dossier section 5.6 (V, from public curation code). Only the schema is public, so nothing here was tried on
+the real data. Deltas are days from the start of the trial; the first ALSFRS visit of a patient becomes day 0. PRO-ACT has almost
+no genotype and no NfL: use it for progression only. What is left out is counted and named in `problems`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from als_ml.imports.folder import whole_folder
+from features.catalogue import analytes, normal_name
+from features.cells import Dialect, read_values
+from features.errors import DataError, examples, nearest
+from features.problems import Problems
+from features.tables import read_table
+from features.units import unit_factor
+
+DAYS_PER_YEAR = 365.25
+LABS = pd.read_csv(Path(__file__).with_name("proact_labs.tsv"), sep="\t", dtype=str)
+COMMON = {
+    "q1_speech": "q1",
+    "q2_salivation": "q2",
+    "q3_swallowing": "q3",
+    "q4_handwriting": "q4",
+    "q5a_cutting_without_gastrostomy": "q5a",
+    "q5b_cutting_with_gastrostomy": "q5b",
+    "q6_dressing_and_hygiene": "q6",
+    "q7_turning_in_bed": "q7",
+    "q8_walking": "q8",
+    "q9_climbing_stairs": "q9",
+    "q10_respiratory": "q10_alsfrs",
+    "r_1_dyspnea": "q10",
+    "r_2_orthopnea": "q11",
+    "r_3_respiratory_insufficiency": "q12",
+}
+ONSET_SITES = {"bulbar": "bulbar", "limb": "limb", "spine": "axial"}
+DEGREES = {
+    "first_degree": ("mother", "father", "brother", "sister", "sibling", "son", "daughter", "child", "parent"),
+    "second_degree": ("aunt", "uncle", "grand", "nephew", "niece"),
+}
+
+
+def import_proact(source: Path, output: Path, problems: Problems) -> dict[str, int]:
+    """Read the PRO-ACT tables of a folder and write cohort.yaml, patients.csv, biomarkers.csv and alsfrs.csv.
+
+    Returns
+    -------
+    dict
+        Counts of what was written.
+
+    Raises
+    ------
+    DataError
+        If the ALSFRS table or a column that is needed is absent.
+    """
+    with whole_folder(output) as folder:
+        release = Release(source, problems)
+        visits, start = _visits(release)
+        death = _shifted(release.table("DEATHDATA"), "death_days", start)
+        visits = _before_death(visits, death, problems)
+        values = _biomarkers(release, start, problems)
+        patients = _patients(release, start, death, visits, values, problems)
+        tables = {"patients": patients, "alsfrs": visits, "biomarkers": values}
+        for name, table in tables.items():
+            table.to_csv(folder / f"{name}.csv", index=False)
+        described = {"name": "PRO-ACT", **{name: f"{name}.csv" for name in tables}}
+        (folder / "cohort.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+    return {"patients": len(patients), "visits": len(visits), "biomarker values": len(values)}
+
+
+class Release:
+    """The tables of a release; names of files and columns are compared without case, blanks and underscores."""
+
+    def __init__(self, source: Path, problems: Problems):
+        self.problems = problems
+        self.files = {path.stem.upper().removeprefix("PROACT_"): path for path in sorted(source.glob("*.csv"))}
+        if "ALSFRS" not in self.files:
+            raise DataError(str(source), "there is no PROACT_ALSFRS.csv", "Give the folder of the PRO-ACT release.")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table with normal column names, empty (with a note) where the release lacks it."""
+        if name not in self.files:
+            self.problems.note(f"PROACT_{name}.csv", "it is not in the folder", "What comes from it stays unknown.")
+            return pd.DataFrame({"subject_id": pd.Series([], dtype=object)})
+        table = read_table(self.files[name])
+        table.columns = pd.Index([normal_name(column) for column in table.columns])
+        if "subject_id" not in table.columns:
+            where = self.files[name].name
+            raise DataError(where, "the column 'subject_id' is missing", nearest("subject_id", table.columns))
+        return table.assign(subject_id=table["subject_id"].map(_identifier))
+
+    def needed(self, table: pd.DataFrame, name: str, column: str) -> pd.Series:
+        """A column that the import cannot do without."""
+        if column not in table.columns:
+            where = f"PROACT_{name}.csv"
+            raise DataError(where, f"the column {column!r} is missing", nearest(column, table.columns))
+        return _number(table[column])
+
+
+def _identifier(value: object) -> str | None:
+    """Subject numbers as text; those of a typed column lose their `.0`."""
+    text = None if value is None or value != value else str(value)
+    return text.removesuffix(".0") if text else None
+
+
+def _number(column: pd.Series) -> pd.Series:
+    return pd.to_numeric(column, errors="coerce").astype(float)
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series:
+    return table[name] if name in table.columns else pd.Series(np.nan, index=table.index, dtype=object)
+
+
+def _first(table: pd.DataFrame, name: str) -> pd.Series:
+    """First known cell of each subject; several rows a subject are usual."""
+    column = _column(table, name)
+    return column.where(column.notna()).groupby(table["subject_id"]).first()
+
+
+def _shifted(table: pd.DataFrame, column: str, start: pd.Series) -> pd.Series:
+    """A day of each subject, counted from his first visit."""
+    days = _number(_first(table, column))
+    return (days - start.reindex(days.index).fillna(0)).round()
+
+
+def _visits(release: Release) -> tuple[pd.DataFrame, pd.Series]:
+    """ALSFRS visits, and each subject's first delta."""
+    table, problems = release.table("ALSFRS"), release.problems
+    delta = release.needed(table, "ALSFRS", "alsfrs_delta").round()
+    dated = delta.notna() & table["subject_id"].notna()
+    _left_out(int((~dated).sum()), "PROACT_ALSFRS.csv", "visits have no day", problems)
+    table, delta = table[dated], delta[dated]
+    start = delta.groupby(table["subject_id"]).min()
+    visits = pd.DataFrame(
+        {"sample_id": table["subject_id"], "days": (delta - table["subject_id"].map(start)).astype(int)}
+    )
+    for theirs, ours in COMMON.items():
+        visits[ours] = _points(_column(table, theirs), theirs, problems)
+    both = visits["q5a"].notna() & visits["q5b"].notna() & (visits["q5a"] != visits["q5b"])
+    _left_out(
+        int(both.sum()),
+        "PROACT_ALSFRS.csv",
+        "visits have both Q5a and Q5b, which differ; item 5 is left empty",
+        problems,
+    )
+    visits.loc[both, ["q5a", "q5b"]] = np.nan
+    revised = visits[["q10", "q11", "q12"]].notna().any(axis=1) | _number(_column(table, "alsfrs_r_total")).notna()
+    visits["scale"] = np.where(revised, "alsfrs_r", "alsfrs")
+    visits["total"] = _totals(table, visits, revised, problems)
+    visits.loc[revised, "q10_alsfrs"] = np.nan
+    again = visits.duplicated(["sample_id", "days"])
+    _left_out(int(again.sum()), "PROACT_ALSFRS.csv", "visits repeat a day of their subject", problems)
+    return visits[~again].sort_values(["sample_id", "days"]), start
+
+
+def _points(column: pd.Series, name: str, problems: Problems) -> pd.Series:
+    points = _number(column)
+    odd = points.notna() & ~points.isin([0, 1, 2, 3, 4])
+    _left_out(int(odd.sum()), "PROACT_ALSFRS.csv", f"cells of {name} are no whole points from 0 to 4", problems)
+    return points.mask(odd)
+
+
+def _totals(table: pd.DataFrame, visits: pd.DataFrame, revised: pd.Series, problems: Problems) -> pd.Series:
+    """Stated totals where no item is given, and where they agree with the items."""
+    stated = _number(_column(table, "alsfrs_r_total")).where(revised, _number(_column(table, "alsfrs_total")))
+    q5 = visits["q5a"].fillna(visits["q5b"])
+    common = visits[[f"q{i}" for i in (1, 2, 3, 4, 6, 7, 8, 9)]].sum(axis=1, skipna=False) + q5
+    own = visits[["q10", "q11", "q12"]].sum(axis=1, skipna=False).where(revised, visits["q10_alsfrs"]) + common
+    differs = own.notna() & stated.notna() & (own != stated)
+    _left_out(int(differs.sum()), "PROACT_ALSFRS.csv", "totals differ from their items, which count", problems)
+    return stated.mask(differs)
+
+
+def _before_death(visits: pd.DataFrame, death: pd.Series, problems: Problems) -> pd.DataFrame:
+    late = visits["days"] > visits["sample_id"].map(death)
+    _left_out(int(late.sum()), "PROACT_ALSFRS.csv", "visits lie after the subject's death", problems)
+    return visits[~late]
+
+
+def _left_out(n: int, where: str, what: str, problems: Problems) -> None:
+    if n:
+        problems.warn(where, f"{n} {what}", "They are left out.", n)
+
+
+def _biomarkers(release: Release, start: pd.Series, problems: Problems) -> pd.DataFrame:
+    parts = [_labs(release, problems), *(_capacity(release, name) for name in ("FVC", "SVC")), *_size(release)]
+    table = pd.concat(parts, ignore_index=True)
+    known = table["value"].notna() & table["days"].notna()
+    _left_out(int((~known & table["value"].notna()).sum()), "PROACT tables", "values have no day", problems)
+    table = table[known]
+    table["days"] = (table["days"] - table["sample_id"].map(start).fillna(0)).round().astype(int)
+    return table.sort_values(["sample_id", "analyte", "days"])
+
+
+def _long(subject: pd.Series, days: pd.Series, value: pd.Series, analyte: object, unit: object) -> pd.DataFrame:
+    return pd.DataFrame({"sample_id": subject, "analyte": analyte, "value": value, "unit": unit, "days": _number(days)})
+
+
+def _labs(release: Release, problems: Problems) -> pd.DataFrame:
+    """Laboratory values of our analytes, in the canonical unit; limits keep their sign."""
+    table, where = release.table("LABS"), "PROACT_LABS.csv"
+    names = dict(zip(LABS["test_name"].map(normal_name), LABS["analyte"], strict=True))
+    test = _column(table, "test_name").astype(object)
+    analyte = test.map({name: names.get(normal_name(str(name))) for name in test.dropna().unique()})
+    other = test[analyte.isna()].dropna()
+    if len(other):
+        found = f"{len(other)} values of {other.nunique()} other tests ({examples(sorted(other.unique()))})"
+        problems.note(where, found, "They are no analyte of ours and are left out.", len(other))
+    table, analyte = table[analyte.notna()], analyte.dropna()
+    factor = _lab_factors(analyte, _column(table, "test_unit"), where, problems)
+    value = _lab_values(_column(table, "test_result"), factor, where, problems)
+    unit = analyte.map(analytes()["unit"])
+    return _long(table["subject_id"], _column(table, "laboratory_delta"), value, analyte, unit)
+
+
+def _lab_factors(analyte: pd.Series, unit: pd.Series, where: str, problems: Problems) -> pd.Series:
+    pairs = pd.DataFrame({"analyte": analyte, "unit": unit.astype(object)})
+    distinct = pairs.drop_duplicates().dropna()
+    known = {(a, u): unit_factor(a, str(u)) for a, u in distinct.itertuples(index=False)}
+    unknown = sorted({f"{a} in {u!r}" for (a, u), factor in known.items() if factor is None})
+    keys = pd.Series(list(zip(pairs["analyte"], pairs["unit"], strict=True)), index=pairs.index, dtype=object)
+    factor = keys.map(known).astype(float)
+    if unknown:
+        _left_out(
+            int(factor.isna().sum()), where, f"values have a unit that does not fit ({examples(unknown)})", problems
+        )
+    elif factor.isna().any():
+        _left_out(int(factor.isna().sum()), where, "values have no unit", problems)
+    return factor
+
+
+def _lab_values(result: pd.Series, factor: pd.Series, where: str, problems: Problems) -> pd.Series:
+    """Canonical values as text, with the sign of a limit before them."""
+    codes, cells = pd.factorize(result.astype(object), use_na_sentinel=True)
+    # `6,900` stands in the release beside `12.5`: a comma there separates thousands.
+    read = read_values(np.array([str(cell) for cell in cells], dtype=object), Dialect("."))
+    value = np.append(read.value, np.nan)[codes] * factor.to_numpy()
+    sign = np.append(read.sign, "")[codes]
+    broken = int((np.append(~np.isfinite(read.value), False)[codes]).sum())
+    _left_out(broken, where, "results are no numbers (such as NEG or Trace)", problems)
+    text = pd.Series(sign, index=result.index, dtype=object) + pd.Series(value, index=result.index).map("{:.6g}".format)
+    return text.where(np.isfinite(value))
+
+
+def _capacity(release: Release, name: str) -> pd.DataFrame:
+    """Best of three trials in percent of predicted, or litres over the subject's normal."""
+    table, kind = release.table(name), {"FVC": "forced", "SVC": "slow"}[name]
+    trials = range(1, 4)
+    percent = pd.DataFrame({i: _number(_column(table, f"pct_of_normal_trial_{i}")) for i in trials}).max(axis=1)
+    litres = pd.DataFrame({i: _number(_column(table, f"subject_liters_trial_{i}")) for i in trials}).max(axis=1)
+    best = percent.fillna(100 * litres / _number(_column(table, "subject_normal"))).round(2)
+    return _long(table["subject_id"], _column(table, f"{kind}_vital_capacity_delta"), best, f"{name.lower()}_pct", "%")
+
+
+def _size(release: Release) -> list[pd.DataFrame]:
+    table = release.table("VITALSIGNS")
+    days = _column(table, "vital_signs_delta")
+    parts = []
+    for name, canonical in (("weight", "kg"), ("height", "cm")):
+        unit = _column(table, f"{name}_units").astype(object).fillna(canonical)
+        words = {u: unit_factor(name, str(u).lower().removesuffix(".")) for u in unit.unique()}
+        value = (_number(_column(table, name)) * unit.map(words).astype(float)).round(2)
+        _left_out(
+            int((unit.map(words).isna()).sum()),
+            "PROACT_VITALSIGNS.csv",
+            f"{name}s have an unknown unit",
+            release.problems,
+        )
+        parts.append(_long(table["subject_id"], days, value, name, canonical))
+    return parts
+
+
+def _patients(
+    release: Release,
+    start: pd.Series,
+    death: pd.Series,
+    visits: pd.DataFrame,
+    values: pd.DataFrame,
+    problems: Problems,
+) -> pd.DataFrame:
+    demographics, history = release.table("DEMOGRAPHICS"), release.table("ALSHISTORY")
+    onset, diagnosis = (_shifted(history, f"{name}_delta", start) for name in ("onset", "diagnosis"))
+    ids = sorted({*start.index, *demographics["subject_id"].dropna(), *values["sample_id"]})
+    patients = pd.DataFrame({"sample_id": ids}).set_index("sample_id")
+    patients["sex"] = _first(demographics, "sex").str.lower()
+    patients["onset_days"], patients["diagnosis_days"] = onset, diagnosis
+    patients["age_at_onset"] = _age(demographics).add(onset / DAYS_PER_YEAR).round(2)
+    patients["onset_site"] = _onset_site(history, problems)
+    patients["family_history"] = _family_history(release.table("FAMILYHISTORY"))
+    patients["el_escorial"] = _escorial(_first(release.table("ELESCORIAL"), "el_escorial"))
+    patients["riluzole"] = _first(release.table("RILUZOLE"), "subject_used_riluzole").str.lower()
+    treatment = release.table("TREATMENT")
+    patients["trial_drug"] = _first(treatment, "study_arm").str.lower().map({"active": "yes", "placebo": "no"})
+    begin = _shifted(treatment, "treatment_group_delta", start)
+    patients["trial_drug_start_days"] = begin.reindex(patients.index).where(patients["trial_drug"] == "yes")
+    patients["death_days"] = death
+    seen = pd.concat([visits[["sample_id", "days"]], values[["sample_id", "days"]]]).groupby("sample_id")["days"].max()
+    patients["last_contact_days"] = seen
+    return _possible(patients, problems).reset_index()
+
+
+def _age(demographics: pd.DataFrame) -> pd.Series:
+    """Age at the start of the trial in years; `Date_of_Birth` is a (negative) number of days."""
+    age, birth = _number(_first(demographics, "age")), _number(_first(demographics, "date_of_birth"))
+    return age.fillna(birth.abs() / DAYS_PER_YEAR)
+
+
+def _possible(patients: pd.DataFrame, problems: Problems) -> pd.DataFrame:
+    """Empty what the contract does not allow: an onset or a diagnosis after day 0, a diagnosis before onset."""
+    late = {
+        "onset_days": patients["onset_days"] > 0,
+        "diagnosis_days": (patients["diagnosis_days"] > 0) | (patients["diagnosis_days"] < patients["onset_days"]),
+        "age_at_onset": ~patients["age_at_onset"].between(1, 110) & patients["age_at_onset"].notna(),
+        "sex": ~patients["sex"].isin(["female", "male"]) & patients["sex"].notna(),
+        "riluzole": ~patients["riluzole"].isin(["yes", "no"]) & patients["riluzole"].notna(),
+    }
+    for name, bad in late.items():
+        _left_out(int(bad.sum()), "PROACT tables", f"cells of {name} cannot be", problems)
+        patients[name] = patients[name].mask(bad)
+    return patients
+
+
+def _onset_site(history: pd.DataFrame, problems: Problems) -> pd.Series:
+    """Site of onset from the text or the flags; several sites at once stay unknown."""
+    words = _first(history, "site_of_onset").astype(object).str.lower().fillna("")
+    flags = {key: _number(_first(history, f"site_of_onset_{key}")) == 1 for key in ONSET_SITES}
+    found = pd.DataFrame(
+        {key: words.str.contains(key) | flags[key].reindex(words.index, fill_value=False) for key in ONSET_SITES}
+    )
+    several = found.sum(axis=1) > 1
+    _left_out(int(several.sum()), "PROACT_ALSHISTORY.csv", "subjects have several sites of onset", problems)
+    site = found.idxmax(axis=1).map(ONSET_SITES) if len(found) else pd.Series([], dtype=object)
+    return site.where(found.any(axis=1) & ~several)
+
+
+def _family_history(table: pd.DataFrame) -> pd.Series:
+    """Nearest relative with ALS; a relative with another disease says nothing of ALS, so it is `unknown`."""
+    disease = _column(table, "neurological_disease").astype(object).fillna("").str.lower()
+    als = disease.str.contains(r"\bals\b|amyotrophic|motor neuron", regex=True)
+    subject = table["subject_id"]
+    degree = pd.Series("unknown", index=pd.Index(subject.dropna().unique()), dtype=object)
+    words = [word for own in DEGREES.values() for word in own]
+    relatives = [name for name in table.columns if any(word in name for word in (*words, "cousin"))]
+    for nearest_last in ("wider", "second_degree", "first_degree"):
+        own = table[[name for name in relatives if _degree(name) == nearest_last]].astype(object)
+        hit = als & (own.notna() & ~own.isin(["0", 0, "no"])).any(axis=1)
+        degree[subject[hit].dropna().unique()] = nearest_last
+    return degree
+
+
+def _degree(relative: str) -> str:
+    """Degree of a relative's column; `grandmother` is no mother."""
+    words = ("second_degree", "first_degree")
+    return next((name for name in words if any(word in relative for word in DEGREES[name])), "wider")
+
+
+def _escorial(column: pd.Series) -> pd.Series:
+    words = column.astype(object).str.lower().fillna("")
+    kinds = [("laboratory", "probable_lab"), ("definite", "definite"), ("probable", "probable")]
+    kinds += [("possible", "possible"), ("suspected", "suspected")]
+    found = [next((ours for word, ours in kinds if word in text), None) for text in words]
+    return pd.Series(found, index=column.index, dtype=object)
