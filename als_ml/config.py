@@ -3,8 +3,9 @@
 Paths are relative to the folder that the command is run in.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -221,8 +222,16 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> tuple
 
 
 def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
+    """Keys of the part that a location leads to; the names in a mapping of parts are the user's own."""
     for name in location:
-        annotation = model.model_fields[name].annotation if name in model.model_fields else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        if name in model.model_fields:
+            model = next(_models_in(model.model_fields[name].annotation), model)
     return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models inside an annotation such as `dict[str, Model]` or `Model | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

@@ -290,7 +290,8 @@ def _since_index(
     where: str,
     problems: Problems,
 ) -> np.ndarray:
-    start = np.full(len(codes), np.datetime64("NaT"), dtype="datetime64[D]") if index_dates is None else index_dates
+    unknown = np.full(len(codes), np.datetime64("NaT"), dtype="datetime64[D]")
+    start = unknown if index_dates is None else index_dates.astype("datetime64[D]")
     problems.reject(
         is_date & np.isnat(start),
         where,
