@@ -31,6 +31,9 @@ class Measurement(_Announced):
     assay: str | None = None
     days: int | None = None
     censored: str | None = None
+    limit: float | None = None
+    ref_low: float | None = None
+    ref_high: float | None = None
 
 
 class RepeatCall(_Announced):
@@ -56,6 +59,8 @@ Visit = create_model(
     days=(int | None, None),
     scale=(str | None, None),
     **_POINTS,
+    q5a=(int | None, None),
+    q5b=(int | None, None),
     q5_form=(str | None, None),
     total=(float | None, None),
 )

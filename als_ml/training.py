@@ -182,6 +182,7 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
     if "alsfrs" in spec.blocks:
         spec = replace(spec, course=fit_course(*visits))
     rows = feature_rows(cohort, spec)
+    _refuse_own_rate(config, cohort, rows, labels)
     found = (genetic_cause(cohort, spec.genome_build) == "found").astype(float)
     baselines = {
         name: _baseline_columns(rows, columns, found)[kept] for name, columns in BASELINES[config.task].items()
@@ -204,6 +205,26 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
 
 def _labelled(labels: Labels, values: np.ndarray | None) -> np.ndarray:
     return np.full(len(labels.usable), np.nan) if values is None else values[labels.usable]
+
+
+def _refuse_own_rate(config: Config, cohort: Cohort, rows: pd.DataFrame, labels: Labels) -> None:
+    """Refuse a column of patients as the label if it is dFS under another name while dFS is a feature.
+
+    Raises
+    ------
+    DataError
+        If the two correlate by 0.99 or more (Pearson).
+    """
+    if config.label.column is None or "delta_fs" not in rows.columns:
+        return
+    label = pd.to_numeric(cohort.patients[config.label.column], errors="coerce").to_numpy(dtype=float)
+    rate = rows["delta_fs"].to_numpy(dtype=float)
+    both = np.isfinite(label) & np.isfinite(rate) & np.isfinite(labels.y)
+    if both.sum() > 2 and np.ptp(label[both]) > 0 and abs(np.corrcoef(label[both], rate[both])[0, 1]) >= 0.99:
+        found = f"{config.label.column!r} is dFS, which is also a feature (and so is ENCALS, which contains it)"
+        raise DataError(
+            "label.column", found, "Leave alsfrs and prognosis out of features.blocks, or take another label."
+        )
 
 
 def spec_of(config: Config, genome_build: str) -> FeatureSpec:

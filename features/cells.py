@@ -31,6 +31,7 @@ _INTEGER = r"^[+-]?\d+$"
 _READINGS: dict[str | None, list[tuple[str, str, str]]] = {
     ",": [(_COMMA_DECIMAL, ".", ","), (_POINT_GROUPS, ".", ","), (_INTEGER, ".", ",")],
     ".": [(_POINT_DECIMAL, ",", "."), (_COMMA_GROUPS, ",", ".")],
+    "plain": [(_POINT_DECIMAL, ",", ".")],
     None: [(_COMMA_DECIMAL, ".", ","), (_COMMA_GROUPS, ",", "."), (_POINT_DECIMAL, ",", ".")],
 }
 _ISO = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]\d{2}:\d{2}.*)?$"
@@ -40,13 +41,17 @@ _NAMED_MONTH = r"^\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{4}$"
 
 @dataclass(frozen=True)
 class Dialect:
-    """How numbers and dates are written, as far as the cohort file says so; what is not said must be plain from the cell."""
+    """How numbers and dates are written, as far as the cohort file says so; what is not said must be plain from the cell.
 
-    decimal: Literal[".", ","] | None = None
+    `plain` allows a decimal point and no thousands separator: for what programs write, such as a served record, where no other
+    cell may have a say in what one means.
+    """
+
+    decimal: Literal[".", ",", "plain"] | None = None
     dates: Literal["iso", "day_first", "month_first"] | None = None
 
 
-PLAIN = Dialect(".", "iso")
+PLAIN = Dialect("plain", "iso")
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,15 @@ def test_a_cell(cell, unstated, point, comma):
     assert [one(cell, dialect) for dialect in (ANY, POINT, COMMA)] == [unstated, point, comma]
 
 
+def test_a_program_s_cell_has_no_thousands_separator():
+    assert [one(cell, Dialect("plain")) for cell in ("1.5", "1,5", "1,234", "<2.7")] == [
+        "1.5",
+        "wrong",
+        "wrong",
+        "<2.7",
+    ]
+
+
 def test_other_cells_of_the_column_make_a_point_unclear():
     assert one("1.234", ANY) == "1.234"
     assert one("1.234", ANY, "7,5") == "unclear"  # a decimal comma in the column: 1.234 may be thousands

@@ -90,3 +90,19 @@ def test_the_mixed_slope_is_fitted_inside_the_fold(cohort, demo):
     inside, everywhere = data.matrix(half)[:, column], data.rows["mixed_slope"].to_numpy()
     assert np.isfinite(inside).sum() == np.isfinite(everywhere).sum() > 100
     assert not np.array_equal(inside, everywhere, equal_nan=True)
+
+
+def test_a_column_that_is_dfs_is_no_label_for_dfs(cohort, demo):
+    from dataclasses import replace
+
+    from als_ml.cohort import read_cohort_file
+    from features.errors import DataError
+    from features.rows import FeatureSpec, feature_rows
+
+    rate = feature_rows(cohort, FeatureSpec(blocks=("alsfrs",)))["delta_fs"].to_numpy()
+    disguised = replace(cohort, patients=cohort.patients.assign(progression_rate=rate * 2 + 1))
+    changes = ["label.column=progression_rate", "label.above=2"]
+    with pytest.raises(DataError, match=r"'progression_rate' is dFS, which is also a feature"):
+        prepare(config(*changes), disguised, read_cohort_file(demo / "cohort.yaml"))
+    blind = config(*changes, "features.blocks=[clinical,biomarkers]")
+    assert prepare(blind, disguised, read_cohort_file(demo / "cohort.yaml")).y.mean() > 0
