@@ -12,6 +12,7 @@ from features.biomarkers import implausible
 from features.catalogue import analytes, gene_names
 from features.cohort import Cohort
 from features.coverage import STATES, coverage_state
+from features.derived import derived_values
 from features.errors import DataError, examples
 from features.landmark import on_tofersen
 from features.problems import Problems
@@ -19,6 +20,9 @@ from features.tables import decoded
 
 # A site is compared with the others from this many values on; its ratio must meet a factor within this share of ln(factor) (P).
 SITE_VALUES, FACTOR_TOLERANCE = 5, 0.15
+
+
+_DERIVED = {rule.analyte for rule in derived_values()}
 
 
 def check_cohort(path: Path, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
@@ -102,7 +106,8 @@ def _analyte_row(name: str, own: pd.DataFrame, patients: int) -> dict[str, Any]:
         "n": len(own),
         "% missing": round(100 * (1 - own["row"].nunique() / max(patients, 1)), 1),
         "unit": analytes()["unit"][name],
-        "units seen": examples(sorted(map(str, decoded(own["unit"]).dropna().unique())), 4) or "none stated",
+        "units seen": examples(sorted(map(str, decoded(own["unit"]).dropna().unique())), 4)
+        or ("derived" if name in _DERIVED else "none stated"),
         "assays": examples(sorted(set(decoded(own["assay"]).dropna()) - {"unknown"}), 4) or "-",
         "median": float(own["value"].median()),
         "censored": int((own["censored"] != "none").sum()),

@@ -71,7 +71,7 @@ def checked_biomarkers(
     analyte = _analytes(table, where, problems, rules)
     value, censored = _values(table, where, shown, problems, rules)
     factor = _factors(analyte, _column(table, "unit"), where, problems)
-    own_dates = None if index_dates is None else np.append(index_dates, np.datetime64("NaT"))[row]
+    own_dates = None if index_dates is None else dates_of_rows(index_dates, row)
     assay_codes, assays = _assays(_column(table, "assay"), rules)
     checked = pd.DataFrame(
         {
@@ -90,6 +90,7 @@ def checked_biomarkers(
     )
     _flag_implausible(checked, f"{where}, column {shown}", problems, rules)
     usable = (row >= 0) & (analyte >= 0) & np.isfinite(checked["value"].to_numpy())
+    _note_unused(checked[usable], where, problems)
     return checked[usable].reset_index(drop=True)
 
 
@@ -115,6 +116,11 @@ def patient_rows(column: pd.Series, rows: dict[str, int], where: str, problems: 
         remedy = "These rows are left out; add the patients or correct the ids."
         problems.question(row < 0, f"{where}, column sample_id", column, "is no patient", remedy)
     return row
+
+
+def dates_of_rows(index_dates: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Index date of each row's patient; rows of nobody, which are left out anyway, get a day so that they raise no error."""
+    return np.append(index_dates.astype("datetime64[D]"), np.datetime64("1970-01-01"))[row]
 
 
 def _pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
@@ -233,6 +239,19 @@ def implausible(table: pd.DataFrame) -> np.ndarray:
     code, value = table["analyte"].cat.codes.to_numpy(), table["value"].to_numpy()
     with np.errstate(invalid="ignore"):
         return (value < np.append(low, np.nan)[code]) | (value > np.append(high, np.nan)[code])
+
+
+def _note_unused(usable: pd.DataFrame, where: str, problems: Problems) -> None:
+    """Count the values that are read but reach no feature."""
+    undated = int(usable["days"].isna().sum())
+    if undated:
+        problems.note(where, f"{undated} values have no day", "No model sees them; give their days or dates.", undated)
+    log = (analytes()["scale"] == "log").to_numpy()[usable["analyte"].cat.codes.to_numpy()]
+    none = int((log & (usable["value"].to_numpy() <= 0)).sum())
+    if none:
+        problems.warn(
+            where, f"{none} values on log scale are not above 0", "No model sees them; write a limit, as <0.1.", none
+        )
 
 
 def _flag_implausible(checked: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> None:

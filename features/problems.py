@@ -34,15 +34,20 @@ class Problems:
         """Note an error, or raise it."""
         if not self.collect:
             raise DataError(where, found, remedy)
-        self.found.append(Problem("error", where, found, remedy, count))
+        self._add(Problem("error", where, found, remedy, count))
 
     def warn(self, where: str, found: str, remedy: str, count: int = 1) -> None:
         """Note something that does not stop the reading."""
-        self.found.append(Problem("warning", where, found, remedy, count))
+        self._add(Problem("warning", where, found, remedy, count))
 
     def note(self, where: str, found: str, remedy: str = "", count: int = 1) -> None:
         """Note a plain fact, such as a count."""
-        self.found.append(Problem("note", where, found, remedy, count))
+        self._add(Problem("note", where, found, remedy, count))
+
+    def _add(self, problem: Problem) -> None:
+        """Keep a problem once: the columns of a wide table share their sample_id and days."""
+        if problem not in self.found:
+            self.found.append(problem)
 
     def reject(
         self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from features.alsfrs import DAYS_PER_MONTH, FULL_SCORE, decline, decline_error, delta_fs, last_visit
-from features.biomarkers import patient_rows
+from features.biomarkers import dates_of_rows, patient_rows
 from features.cohort import Cohort
 from features.course import Course, patient_slopes, visit_sums
 from features.d50 import fit_d50
@@ -50,7 +50,7 @@ def checked_visits(
     """
     require_columns(table, ["sample_id", "days"], where)
     row = patient_rows(table["sample_id"], rows, where, problems)
-    index_dates = np.append(patients["index_date"].to_numpy(), np.datetime64("NaT"))[row]
+    index_dates = dates_of_rows(patients["index_date"].to_numpy(), row)
     present = {name: table[name] if name in table.columns else _empty(table) for name in COLUMNS[2:]}
     visits = {"row": row}
     visits["days"] = days(

@@ -145,6 +145,24 @@ def test_implausible_values_are_kept_or_refused_as_the_user_says():
         check(ReadingRules(strict=True), analyte="albumin_serum", unit="g/dL", value="42")
 
 
+def test_values_that_reach_no_feature_are_counted():
+    problems = Problems()
+    check(analyte="crp_serum", unit="mg/L", value=["0", "2", "3"], days=["0", "0", None], problems=problems)
+    found = [problem.found for problem in problems.found]
+    assert found == ["1 values have no day", "1 values on log scale are not above 0"]
+
+
+def test_rows_of_nobody_are_one_warning_whatever_their_cells():
+    table = pd.DataFrame({"sample_id": ["a", "z"], "NfL": ["5", "6"], "Crea": ["1", "1"], "days": ["3", "2024-01-01"]})
+    facts = {name: {"unit": unit} for name, unit in (("NfL", "pg/mL"), ("Crea", "mg/dL"))}
+    problems, none = Problems(), np.full(2, np.datetime64("NaT"), dtype="datetime64[D]")
+    found = checked_wide(
+        table, Wide(facts, {"days": "days", "matrix": "serum"}), ROWS, "w", problems, ReadingRules(), none
+    )
+    assert found["analyte"].tolist() == ["nfl_serum", "creatinine_serum"]
+    assert [problem.found for problem in problems.found] == ["'z' is no patient"]
+
+
 def test_wide_and_long_give_the_same_rows():
     wide = pd.DataFrame(
         {"sample_id": ["a", "b"], "NfL": ["<5", "60"], "Crea": ["66,3", None], "drawn": ["3", "9"], "x": ["?", "?"]}
