@@ -186,6 +186,28 @@ def test_wide_and_long_give_the_same_rows():
     assert "1 columns are not named in the `wide` block and not read (x)" in problems.found[0].found
 
 
+NUMBER = st.floats(0.01, 1000).map(lambda value: f"{value:.4g}")
+CELL = st.one_of(st.none(), NUMBER, NUMBER.map(lambda text: f"<{text}"), NUMBER.map(lambda text: f"> {text}"))
+
+
+@given(st.lists(st.tuples(CELL, CELL, st.integers(-500, 500)), min_size=1, max_size=8))
+def test_any_wide_table_is_its_long_one(lines):
+    names = {"NfL": ("nfl_serum", "ng/L"), "Crea": ("creatinine_serum", "mmol/L")}
+    wide = pd.DataFrame(lines, columns=["NfL", "Crea", "days"]).astype(object).assign(sample_id="a")
+    wide["days"] = wide["days"].astype(float)
+    facts = Wide(
+        {name: {"analyte": analyte, "unit": unit} for name, (analyte, unit) in names.items()}, {"days": "days"}
+    )
+    rules = ReadingRules(Dialect("."))
+    from_wide = checked_wide(wide, facts, ROWS, "w", Problems(), rules, None)
+    parts = [wide[["sample_id", "days"]].assign(analyte=a, unit=u, value=wide[name]) for name, (a, u) in names.items()]
+    long = checked_biomarkers(pd.concat(parts, ignore_index=True), ROWS, "l", Problems(), rules)
+    columns = ["row", "value", "days"]
+    assert from_wide[columns].equals(long[columns])
+    assert list(from_wide["analyte"]) == list(long["analyte"])
+    assert list(from_wide["censored"]) == list(long["censored"])
+
+
 def test_a_message_names_the_cell_of_the_wide_file():
     wide = pd.DataFrame({"sample_id": ["a", "b"], "NfL": ["5", "high"]})
     facts = Wide({"NfL": {"analyte": "nfl_serum", "unit": "pg/mL"}})
