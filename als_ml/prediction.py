@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,15 @@ class Predictor:
     model_name: str | None = None
     model_version: str | None = None
 
-    @property
+    @cached_property
+    def described(self) -> list[Feature]:
+        """The feature dictionary."""
+        return feature_dictionary(self.spec)
+
+    @cached_property
     def names(self) -> list[str]:
         """Columns of the feature matrix, in order."""
-        return [feature.name for feature in feature_dictionary(self.spec)]
+        return [feature.name for feature in self.described]
 
     def predict_cohort(self, cohort: Cohort, drivers: bool = True) -> list[dict[str, Any]]:
         """One row a patient, in the cohort's order."""
@@ -191,9 +197,8 @@ class Predictor:
         """The measured features that moved each score most."""
         shares = np.where(np.isnan(X), 0.0, self.fitted.contributions(X))
         order = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :DRIVERS]
-        described = feature_dictionary(self.spec)
         return [
-            [self._driver(described[j], X[i, j], shares[i, j]) for j in order[i] if shares[i, j] != 0]
+            [self._driver(self.described[j], X[i, j], shares[i, j]) for j in order[i] if shares[i, j] != 0]
             for i in range(len(X))
         ]
 

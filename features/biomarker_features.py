@@ -40,17 +40,19 @@ def _bridge(row: pd.Series) -> Bridge:
     return Bridge(*ends, intercept=float(row["intercept"]), slope=float(row["slope"]))
 
 
-def feature_keys() -> list[tuple[str, str]]:
+@cache
+def feature_keys() -> tuple[tuple[str, str], ...]:
     """Analyte and assay of each feature; the assay is empty where assays are interchangeable."""
     table = analytes()
     table = table[table["feature"] == "yes"]
-    return [
+    return tuple(
         (str(analyte), assay)
         for analyte, separate in table["separate_assays"].items()
         for assay in (ASSAYS if separate == "yes" else ("",))
-    ]
+    )
 
 
+@cache
 def feature_name(analyte: str, assay: str = "", summary: str = "last") -> str:
     """Name of a biomarker feature.
 
@@ -61,18 +63,20 @@ def feature_name(analyte: str, assay: str = "", summary: str = "last") -> str:
     return f"{scale}{analyte}" + (f"_{assay}" if assay else "") + ("" if summary == "last" else f"_{summary}")
 
 
-def _columns(summaries: tuple[str, ...]) -> list[tuple[str, str, str]]:
+@cache
+def _columns(summaries: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
     """Analyte, assay and summary of each column; some analytes have a slope by their definition."""
     sloped = set(analytes().index[analytes()["slope"] == "yes"])
     keys = feature_keys()
     asked = [(analyte, assay, summary) for summary in summaries for analyte, assay in keys]
     declared = [(analyte, assay, "slope") for analyte, assay in keys if analyte in sloped]
-    return list(dict.fromkeys(asked + declared))
+    return tuple(dict.fromkeys(asked + declared))
 
 
-def biomarker_dictionary(summaries: tuple[str, ...] = ("last",)) -> list[Feature]:
+@cache
+def biomarker_dictionary(summaries: tuple[str, ...] = ("last",)) -> tuple[Feature, ...]:
     """Describe the columns of `biomarker_features`."""
-    return [_described(*column) for column in _columns(summaries)]
+    return tuple(_described(*column) for column in _columns(summaries))
 
 
 def _described(analyte: str, assay: str, summary: str) -> Feature:
@@ -135,7 +139,8 @@ def _assay_codes(table: pd.DataFrame) -> np.ndarray:
     return np.array([*known, ASSAYS.index("unknown")])[table["assay"].cat.codes.to_numpy()]
 
 
-def _column_numbers(keys: list[tuple[str, str]]) -> np.ndarray:
+@cache
+def _column_numbers(keys: tuple[tuple[str, str], ...]) -> np.ndarray:
     """Column of each analyte and assay, (analytes + 1, assays); -1 for what is no feature."""
     ids = analytes().index
     number = np.full((len(ids) + 1, len(ASSAYS)), -1)

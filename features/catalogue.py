@@ -111,18 +111,25 @@ def plain_contig(name: str) -> str:
     return "MT" if plain == "M" else plain
 
 
+@cache
+def _gene_bounds(build: str) -> tuple[dict[str, int], np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of the contigs, and contig number, start and end of each panel gene."""
+    panel = genes(build)
+    number = {name: i for i, name in enumerate(dict.fromkeys(panel["chrom"]))}
+    return number, panel["chrom"].map(number).to_numpy(), panel["start"].to_numpy(), panel["end"].to_numpy()
+
+
 def gene_at(chrom: "pd.Series[str]", pos: "pd.Series[int]", build: str) -> np.ndarray:
     """Index into `gene_names()` of the panel gene at each site, -1 outside; the gene bounds are padded by `PADDING`.
 
     Where two padded genes overlap, the one whose unpadded bounds hold the site wins, else the first of the panel.
     """
-    panel = genes(build)
-    found = np.full(len(pos), -1)
-    sites, contigs = pos.to_numpy(), chrom.map(plain_contig).to_numpy()
+    number, at, starts, ends = _gene_bounds(build)
+    own = np.array([number.get(plain_contig(name), -1) for name in chrom], dtype=int)
+    found, sites = np.full(len(pos), -1), pos.to_numpy()
     for padding in (PADDING, 0):
-        for index in range(len(panel) - 1, -1, -1):
-            row = panel.iloc[index]
-            inside = (contigs == row["chrom"]) & (sites >= row["start"] - padding) & (sites <= row["end"] + padding)
+        for index in range(len(starts) - 1, -1, -1):
+            inside = (own == at[index]) & (sites >= starts[index] - padding) & (sites <= ends[index] + padding)
             found[inside] = index
     return found
 
