@@ -144,9 +144,85 @@ def test_the_patients_table(tmp_path):
     assert measured["bmi"] == pytest.approx(22.1, abs=0.05)
 
 
+HISTORY = {"subject_id": 1, "Onset_Delta": -300, "Diagnosis_Delta": -100}
+ARM = {"subject_id": 1, "Study_Arm": "Active", "Treatment_Group_Delta": None}
+DEATH = {"subject_id": 1, "Subject_Died": "Yes", "Death_Days": 300}
+CK = {"subject_id": 1, "Test_Name": "CK", "Test_Result": "5", "Test_Unit": "U/L"}
+KIN = {"subject_id": 1, "Neurological_Disease": "ALS", "Mother": 0.0, "Aunt": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("tables", "column", "value"),
+    [
+        ({"DEATHDATA": [DEATH | {"Subject_Died": "No"}]}, "death_days", None),  # the day of the last contact
+        ({"DEATHDATA": [DEATH | {"Death_Days": 10**6}]}, "death_days", None),
+        ({"DEATHDATA": [DEATH], "LABS": [CK | {"Laboratory_Delta": 400}]}, "last_contact_days", 300),
+        ({"LABS": [CK | {"Laboratory_Delta": 200}]}, "last_contact_days", 200),
+        ({"LABS": [CK | {"Laboratory_Delta": 10**6}]}, "last_contact_days", 90),
+        ({"TREATMENT": [ARM]}, "trial_drug_start_days", 0),  # undated: treated from the start of the trial
+        ({"FAMILYHISTORY": [KIN]}, "family_history", "second_degree"),  # 0.0 is no flag
+        ({"FAMILYHISTORY": [KIN | {"Aunt": "No"}]}, "family_history", "unknown"),
+        ({"ALSHISTORY": [HISTORY | {"Onset_Delta": -(10**6)}]}, "onset_days", None),
+        ({"ALSHISTORY": [HISTORY | {"Site_of_Onset": "Onset: Limb and Bulbar"}]}, "onset_site", None),
+        (
+            {"ALSHISTORY": [HISTORY | {"Site_of_Onset": "Onset: Limb and Bulbar", "Site_of_Onset___Limb": 1}]},
+            "onset_site",
+            "limb",
+        ),
+        (
+            {"RILUZOLE": [{"subject_id": 1, "Subject_used_Riluzole": word} for word in ("No", "Yes")]},
+            "riluzole",
+            "yes",
+        ),
+    ],
+)
+def test_a_dirty_cell_of_a_subject(tmp_path, tables, column, value):
+    cohort, _ = imported(tmp_path, **tables)
+    found = cohort.patients[column].iloc[0]
+    assert pd.isna(found) if value is None else found == value
+
+
+def test_the_old_scale_beside_a_total_of_the_new(tmp_path):
+    none = {"R_1_Dyspnea": None, "R_2_Orthopnea": None, "R_3_Respiratory_Insufficiency": None}
+    rows = [visit(1, 0, Q10_Respiratory=4, ALSFRS_R_Total=48, **none), visit(2, 0, ALSFRS_R_Total=480)]
+    cohort, found = imported(tmp_path, ALSFRS=rows)
+    assert cohort.alsfrs[["scale", "total"]].to_numpy().tolist() == [["alsfrs", 40], ["alsfrs_r", 48]]
+    assert "1 totals cannot be" in found
+
+
+def test_a_weight_without_unit_is_no_weight(tmp_path):
+    row = {"subject_id": 1, "Vital_Signs_Delta": 1, "Weight": 180, "Weight_Units": None}
+    cohort, found = imported(tmp_path, VITALSIGNS=[row])
+    assert cohort.biomarkers.empty
+    assert "1 weights have no unit" in found
+
+
+@pytest.mark.parametrize("unit", ["10E3/mm3", "GI/L", "thou/uL", "X10E3/UL", "10E9/L"])
+def test_spellings_of_a_count(tmp_path, unit):
+    row = {"Test_Name": "Absolute Neutrophil Count", "Test_Result": "4.1", "Test_Unit": unit, "Laboratory_Delta": 1}
+    cohort, _ = imported(tmp_path, LABS=[{"subject_id": 1, **row}])
+    assert cohort.biomarkers["value"].tolist() == [4.1]
+
+
+def test_files_of_a_download_with_another_prefix(tmp_path):
+    source = write(tmp_path / "release", ALSFRS=[visit(1, 0)])
+    (source / "PROACT_ALSFRS.csv").rename(source / "F_PROACT_ALSFRS.csv")
+    assert import_proact(source, tmp_path / "cohort", Problems(collect=True))["visits"] == 1
+    with pytest.raises(RequestError, match="there is no such folder"):
+        import_proact(tmp_path / "absent", tmp_path / "other", Problems(collect=True))
+
+
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
+        (
+            {"ALSFRS": [{"Q7_Tutning_in_Bed" if k == "Q7_Turning_in_Bed" else k: v for k, v in visit(1, 0).items()}]},
+            "'q7_turning_in_bed' is missing. Did you mean 'q7_tutning_in_bed'",
+        ),
+        (
+            {"ALSFRS": [visit(1, 0)], "LABS": [CK | {"Lab_Delta": 3}]},
+            "PROACT_LABS.csv: the column 'laboratory_delta' is missing. Did you mean 'lab_delta'",
+        ),
         ({"ALSFRS": [{"subject_id": 1, "Delta": 3}]}, "PROACT_ALSFRS.csv: the column 'alsfrs_delta' is missing"),
         ({"ALSFRS": [{"patient": 1, "ALSFRS_Delta": 3}]}, "PROACT_ALSFRS.csv: the column 'subject_id' is missing"),
         ({"LABS": [{"subject_id": 1}]}, "there is no PROACT_ALSFRS.csv"),

@@ -14,13 +14,15 @@ import yaml
 from als_ml.imports.folder import whole_folder
 from features.catalogue import analytes, normal_name
 from features.cells import Dialect, read_values
-from features.errors import DataError, examples, nearest
+from features.errors import DataError, RequestError, examples, nearest
 from features.problems import Problems
-from features.tables import read_table
+from features.tables import MOST_DAYS, read_table
 from features.units import unit_factor
 
 DAYS_PER_YEAR = 365.25
-LABS = pd.read_csv(Path(__file__).with_name("proact_labs.tsv"), sep="\t", dtype=str)
+LABS, UNITS = (
+    pd.read_csv(Path(__file__).with_name(f"proact_{name}.tsv"), sep="\t", dtype=str) for name in ("labs", "units")
+)
 COMMON = {
     "q1_speech": "q1",
     "q2_salivation": "q2",
@@ -37,6 +39,24 @@ COMMON = {
     "r_2_orthopnea": "q11",
     "r_3_respiratory_insufficiency": "q12",
 }
+# Without one of these a table would be read as if nothing had been measured.
+NEEDED = {
+    "ALSFRS": ("alsfrs_delta", *(name for name in COMMON if name[:3] not in ("q5b", "q10"))),
+    "ALSHISTORY": ("onset_delta", "diagnosis_delta"),
+    "DEMOGRAPHICS": ("age", "sex"),
+    "FAMILYHISTORY": ("neurological_disease",),
+    "FVC": ("forced_vital_capacity_delta", "pct_of_normal_trial_1"),
+    "SVC": ("slow_vital_capacity_delta", "pct_of_normal_trial_1"),
+    "LABS": ("laboratory_delta", "test_name", "test_result", "test_unit"),
+    "VITALSIGNS": ("vital_signs_delta", "weight", "weight_units"),
+    "DEATHDATA": ("subject_died", "death_days"),
+    "ELESCORIAL": ("el_escorial",),
+    "RILUZOLE": ("subject_used_riluzole",),
+    "TREATMENT": ("study_arm", "treatment_group_delta"),
+}
+# Half of it, so that a day counted from another day stays one that the tables accept.
+FARTHEST_DAY = MOST_DAYS // 2
+NOT_FLAGGED = ("", "0", "0.0", "no", "n", "false", "nan", "none")
 ONSET_SITES = {"bulbar": "bulbar", "limb": "limb", "spine": "axial"}
 DEGREES = {
     "first_degree": ("mother", "father", "brother", "sister", "sibling", "son", "daughter", "child", "parent"),
@@ -55,15 +75,17 @@ def import_proact(source: Path, output: Path, problems: Problems) -> dict[str, i
     Raises
     ------
     DataError
-        If the ALSFRS table or a column that is needed is absent.
+        If the ALSFRS table or a column that is needed (`NEEDED`) is absent.
+    RequestError
+        If `source` is no folder, or the output folder is in use.
     """
     with whole_folder(output) as folder:
         release = Release(source, problems)
         visits, start = _visits(release)
-        death = _shifted(release.table("DEATHDATA"), "death_days", start)
+        death = _death(release, start)
         visits = _before_death(visits, death, problems)
         values = _biomarkers(release, start, problems)
-        patients = _patients(release, start, death, visits, values, problems)
+        patients = _patients(release, start, death, values, problems)
         tables = {"patients": patients, "alsfrs": visits, "biomarkers": values}
         for name, table in tables.items():
             table.to_csv(folder / f"{name}.csv", index=False)
@@ -76,8 +98,13 @@ class Release:
     """The tables of a release; names of files and columns are compared without case, blanks and underscores."""
 
     def __init__(self, source: Path, problems: Problems):
-        self.problems = problems
-        self.files = {path.stem.upper().removeprefix("PROACT_"): path for path in sorted(source.glob("*.csv"))}
+        if not source.is_dir():
+            raise RequestError(str(source), "there is no such folder", "Give the folder of the PRO-ACT release.")
+        self.problems, self.seen = problems, pd.Series(dtype=float)
+        # Some downloads name their files F_PROACT_ALSFRS.csv.
+        self.files = {
+            path.stem.upper().removeprefix("F_").removeprefix("PROACT_"): path for path in sorted(source.glob("*.csv"))
+        }
         if "ALSFRS" not in self.files:
             raise DataError(str(source), "there is no PROACT_ALSFRS.csv", "Give the folder of the PRO-ACT release.")
 
@@ -86,19 +113,29 @@ class Release:
         if name not in self.files:
             self.problems.note(f"PROACT_{name}.csv", "it is not in the folder", "What comes from it stays unknown.")
             return pd.DataFrame({"subject_id": pd.Series([], dtype=object)})
-        table = read_table(self.files[name])
+        table, where = read_table(self.files[name]), self.files[name].name
         table.columns = pd.Index([normal_name(column) for column in table.columns])
-        if "subject_id" not in table.columns:
-            where = self.files[name].name
-            raise DataError(where, "the column 'subject_id' is missing", nearest("subject_id", table.columns))
-        return table.assign(subject_id=table["subject_id"].map(_identifier))
+        for column in ("subject_id", *NEEDED[name]):
+            if column not in table.columns:
+                raise DataError(where, f"the column {column!r} is missing", nearest(column, table.columns))
+        table["subject_id"] = table["subject_id"].map(_identifier)
+        for column in [name for name in table.columns if name.endswith(("_delta", "_days"))]:
+            table[column] = self._days(table[column], where)
+            if column != "death_days":
+                self._see(table["subject_id"], table[column])
+        return table
 
-    def needed(self, table: pd.DataFrame, name: str, column: str) -> pd.Series:
-        """A column that the import cannot do without."""
-        if column not in table.columns:
-            where = f"PROACT_{name}.csv"
-            raise DataError(where, f"the column {column!r} is missing", nearest(column, table.columns))
-        return _number(table[column])
+    def _days(self, column: pd.Series, where: str) -> pd.Series:
+        """Days of the trial; those farther off than a life is long are slips."""
+        days = _number(column)
+        far = days.abs() > FARTHEST_DAY
+        _left_out(int(far.sum()), where, f"cells of {column.name} are no number of days", self.problems)
+        return days.mask(far)
+
+    def _see(self, subject: pd.Series, days: pd.Series) -> None:
+        """Remember the last day on which each subject was seen in any table."""
+        last = pd.concat([self.seen, days.groupby(subject).max()])
+        self.seen = last.groupby(level=0).max()
 
 
 def _identifier(value: object) -> str | None:
@@ -121,6 +158,13 @@ def _first(table: pd.DataFrame, name: str) -> pd.Series:
     return column.where(column.notna()).groupby(table["subject_id"]).first()
 
 
+def _death(release: "Release", start: pd.Series) -> pd.Series:
+    """Day of death of those who died; the release also dates the last contact of others there."""
+    table = release.table("DEATHDATA")
+    died = _column(table, "subject_died").astype(str).str.lower().isin(["yes", "y", "1", "1.0", "true"])
+    return _shifted(table[died], "death_days", start)
+
+
 def _shifted(table: pd.DataFrame, column: str, start: pd.Series) -> pd.Series:
     """A day of each subject, counted from his first visit."""
     days = _number(_first(table, column))
@@ -130,7 +174,7 @@ def _shifted(table: pd.DataFrame, column: str, start: pd.Series) -> pd.Series:
 def _visits(release: Release) -> tuple[pd.DataFrame, pd.Series]:
     """ALSFRS visits, and each subject's first delta."""
     table, problems = release.table("ALSFRS"), release.problems
-    delta = release.needed(table, "ALSFRS", "alsfrs_delta").round()
+    delta = table["alsfrs_delta"].round()
     dated = delta.notna() & table["subject_id"].notna()
     _left_out(int((~dated).sum()), "PROACT_ALSFRS.csv", "visits have no day", problems)
     table, delta = table[dated], delta[dated]
@@ -148,7 +192,8 @@ def _visits(release: Release) -> tuple[pd.DataFrame, pd.Series]:
         problems,
     )
     visits.loc[both, ["q5a", "q5b"]] = np.nan
-    revised = visits[["q10", "q11", "q12"]].notna().any(axis=1) | _number(_column(table, "alsfrs_r_total")).notna()
+    revised = visits[["q10", "q11", "q12"]].notna().any(axis=1)
+    revised |= visits["q10_alsfrs"].isna() & _number(_column(table, "alsfrs_r_total")).notna()
     visits["scale"] = np.where(revised, "alsfrs_r", "alsfrs")
     visits["total"] = _totals(table, visits, revised, problems)
     visits.loc[revised, "q10_alsfrs"] = np.nan
@@ -170,6 +215,9 @@ def _totals(table: pd.DataFrame, visits: pd.DataFrame, revised: pd.Series, probl
     q5 = visits["q5a"].fillna(visits["q5b"])
     common = visits[[f"q{i}" for i in (1, 2, 3, 4, 6, 7, 8, 9)]].sum(axis=1, skipna=False) + q5
     own = visits[["q10", "q11", "q12"]].sum(axis=1, skipna=False).where(revised, visits["q10_alsfrs"]) + common
+    possible = stated.between(0, np.where(revised, 48, 40))
+    _left_out(int((~possible & stated.notna()).sum()), "PROACT_ALSFRS.csv", "totals cannot be", problems)
+    stated = stated.where(possible)
     differs = own.notna() & stated.notna() & (own != stated)
     _left_out(int(differs.sum()), "PROACT_ALSFRS.csv", "totals differ from their items, which count", problems)
     return stated.mask(differs)
@@ -219,18 +267,21 @@ def _labs(release: Release, problems: Problems) -> pd.DataFrame:
 
 def _lab_factors(analyte: pd.Series, unit: pd.Series, where: str, problems: Problems) -> pd.Series:
     pairs = pd.DataFrame({"analyte": analyte, "unit": unit.astype(object)})
-    distinct = pairs.drop_duplicates().dropna()
-    known = {(a, u): unit_factor(a, str(u)) for a, u in distinct.itertuples(index=False)}
-    unknown = sorted({f"{a} in {u!r}" for (a, u), factor in known.items() if factor is None})
+    known = {(a, u): unit_factor(a, _unit(u)) for a, u in pairs.drop_duplicates().dropna().itertuples(index=False)}
     keys = pd.Series(list(zip(pairs["analyte"], pairs["unit"], strict=True)), index=pairs.index, dtype=object)
     factor = keys.map(known).astype(float)
-    if unknown:
-        _left_out(
-            int(factor.isna().sum()), where, f"values have a unit that does not fit ({examples(unknown)})", problems
-        )
-    elif factor.isna().any():
-        _left_out(int(factor.isna().sum()), where, "values have no unit", problems)
+    none = unit.isna()
+    _left_out(int(none.sum()), where, "values have no unit", problems)
+    strange = pairs[factor.isna() & ~none].value_counts()
+    named = examples(f"{a} in {u!r}: {n}" for (a, u), n in strange.items())
+    _left_out(int(strange.sum()), where, f"values have a unit that does not fit ({named})", problems)
     return factor
+
+
+def _unit(stated: object) -> str:
+    """A unit as our definitions spell it, by `proact_units.tsv`."""
+    known = dict(zip(UNITS["written"], UNITS["unit"], strict=True))
+    return known.get("".join(str(stated).lower().split()).removesuffix("."), str(stated))
 
 
 def _lab_values(result: pd.Series, factor: pd.Series, where: str, problems: Problems) -> pd.Series:
@@ -240,8 +291,10 @@ def _lab_values(result: pd.Series, factor: pd.Series, where: str, problems: Prob
     read = read_values(np.array([str(cell) for cell in cells], dtype=object), Dialect("."))
     value = np.append(read.value, np.nan)[codes] * factor.to_numpy()
     sign = np.append(read.sign, "")[codes]
-    broken = int((np.append(~np.isfinite(read.value), False)[codes]).sum())
-    _left_out(broken, where, "results are no numbers (such as NEG or Trace)", problems)
+    bad = ~np.isfinite(read.value) | (read.value < 0)
+    value[np.append(bad, False)[codes]] = np.nan
+    broken = int(np.append(bad, False)[codes].sum())
+    _left_out(broken, where, "results are no numbers (such as NEG or Trace) or below 0", problems)
     text = pd.Series(sign, index=result.index, dtype=object) + pd.Series(value, index=result.index).map("{:.6g}".format)
     return text.where(np.isfinite(value))
 
@@ -261,15 +314,12 @@ def _size(release: Release) -> list[pd.DataFrame]:
     days = _column(table, "vital_signs_delta")
     parts = []
     for name, canonical in (("weight", "kg"), ("height", "cm")):
-        unit = _column(table, f"{name}_units").astype(object).fillna(canonical)
-        words = {u: unit_factor(name, str(u).lower().removesuffix(".")) for u in unit.unique()}
-        value = (_number(_column(table, name)) * unit.map(words).astype(float)).round(2)
-        _left_out(
-            int((unit.map(words).isna()).sum()),
-            "PROACT_VITALSIGNS.csv",
-            f"{name}s have an unknown unit",
-            release.problems,
-        )
+        unit, raw = _column(table, f"{name}_units").astype(object), _number(_column(table, name))
+        factor = unit.map({u: unit_factor(name, _unit(u).lower()) for u in unit.dropna().unique()}).astype(float)
+        # 180 without a unit may be kilograms or pounds; a guess would be an unseen error.
+        lost = int((raw.notna() & factor.isna()).sum())
+        _left_out(lost, "PROACT_VITALSIGNS.csv", f"{name}s have no unit, or an unknown one", release.problems)
+        value = (raw * factor).round(2)
         parts.append(_long(table["subject_id"], days, value, name, canonical))
     return parts
 
@@ -278,7 +328,6 @@ def _patients(
     release: Release,
     start: pd.Series,
     death: pd.Series,
-    visits: pd.DataFrame,
     values: pd.DataFrame,
     problems: Problems,
 ) -> pd.DataFrame:
@@ -292,15 +341,24 @@ def _patients(
     patients["onset_site"] = _onset_site(history, problems)
     patients["family_history"] = _family_history(release.table("FAMILYHISTORY"))
     patients["el_escorial"] = _escorial(_first(release.table("ELESCORIAL"), "el_escorial"))
-    patients["riluzole"] = _first(release.table("RILUZOLE"), "subject_used_riluzole").str.lower()
+    patients["riluzole"] = _ever(release.table("RILUZOLE"), "subject_used_riluzole")
     treatment = release.table("TREATMENT")
     patients["trial_drug"] = _first(treatment, "study_arm").str.lower().map({"active": "yes", "placebo": "no"})
-    begin = _shifted(treatment, "treatment_group_delta", start)
-    patients["trial_drug_start_days"] = begin.reindex(patients.index).where(patients["trial_drug"] == "yes")
+    first = start.reindex(patients.index).fillna(0)
+    # An undated treatment counts from the start of the trial, lest treated visits pass for the natural course.
+    begin = _shifted(treatment, "treatment_group_delta", start).reindex(patients.index).fillna(0 - first)
+    patients["trial_drug_start_days"] = begin.where(patients["trial_drug"] == "yes")
     patients["death_days"] = death
-    seen = pd.concat([visits[["sample_id", "days"]], values[["sample_id", "days"]]]).groupby("sample_id")["days"].max()
-    patients["last_contact_days"] = seen
+    patients["last_contact_days"] = np.fmin(
+        (release.seen.reindex(patients.index) - first).round(), patients["death_days"]
+    )
     return _possible(patients, problems).reset_index()
+
+
+def _ever(table: pd.DataFrame, name: str) -> pd.Series:
+    """`yes` where any row of a subject says so, else `no`."""
+    words = _column(table, name).astype(object).dropna().str.lower()
+    return words.groupby(table["subject_id"]).max()
 
 
 def _age(demographics: pd.DataFrame) -> pd.Series:
@@ -328,10 +386,10 @@ def _onset_site(history: pd.DataFrame, problems: Problems) -> pd.Series:
     """Site of onset from the text or the flags; several sites at once stay unknown."""
     words = _first(history, "site_of_onset").astype(object).str.lower().fillna("")
     flags = {key: _number(_first(history, f"site_of_onset_{key}")) == 1 for key in ONSET_SITES}
-    found = pd.DataFrame(
-        {key: words.str.contains(key) | flags[key].reindex(words.index, fill_value=False) for key in ONSET_SITES}
-    )
-    several = found.sum(axis=1) > 1
+    flagged = pd.DataFrame({key: flags[key].reindex(words.index, fill_value=False) for key in ONSET_SITES})
+    named = pd.DataFrame({key: words.str.contains(key) for key in ONSET_SITES})
+    found = named.where(named.sum(axis=1) == 1, flagged, axis=0)
+    several = (found.sum(axis=1) != 1) & ((named.sum(axis=1) > 1) | (flagged.sum(axis=1) > 1))
     _left_out(int(several.sum()), "PROACT_ALSHISTORY.csv", "subjects have several sites of onset", problems)
     site = found.idxmax(axis=1).map(ONSET_SITES) if len(found) else pd.Series([], dtype=object)
     return site.where(found.any(axis=1) & ~several)
@@ -339,15 +397,17 @@ def _onset_site(history: pd.DataFrame, problems: Problems) -> pd.Series:
 
 def _family_history(table: pd.DataFrame) -> pd.Series:
     """Nearest relative with ALS; a relative with another disease says nothing of ALS, so it is `unknown`."""
-    disease = _column(table, "neurological_disease").astype(object).fillna("").str.lower()
-    als = disease.str.contains(r"\bals\b|amyotrophic|motor neuron", regex=True)
+    fields = ("neurological_disease", "neurological_disease_other", "family_hx_of_neuro_disease")
+    disease = [_column(table, name).astype(object).fillna("").str.lower() for name in fields]
+    pattern = r"(?<!no )(?<!non-)(?<!not )\bals\b|amyotrophic|motor neuron"
+    als = disease[0].str.cat(disease[1:], sep=" | ").str.contains(pattern, regex=True)
     subject = table["subject_id"]
     degree = pd.Series("unknown", index=pd.Index(subject.dropna().unique()), dtype=object)
     words = [word for own in DEGREES.values() for word in own]
     relatives = [name for name in table.columns if any(word in name for word in (*words, "cousin"))]
     for nearest_last in ("wider", "second_degree", "first_degree"):
-        own = table[[name for name in relatives if _degree(name) == nearest_last]].astype(object)
-        hit = als & (own.notna() & ~own.isin(["0", 0, "no"])).any(axis=1)
+        own = table[[name for name in relatives if _degree(name) == nearest_last]].astype(object).fillna("")
+        hit = als & ~own.apply(lambda column: column.astype(str).str.lower().isin(NOT_FLAGGED)).all(axis=1)
         degree[subject[hit].dropna().unique()] = nearest_last
     return degree
 
