@@ -90,7 +90,7 @@ def feature_rows(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
     if {"clinical", "prognosis"} & set(spec.blocks):
         values |= clinical_features(known)
     if {"biomarkers", "prognosis"} & set(spec.blocks):
-        values |= biomarker_features(known, spec.summaries, spec.assays)
+        values |= biomarker_features(known, tuple(dict.fromkeys((*spec.summaries, "last"))), spec.assays)
     if {"alsfrs", "prognosis"} & set(spec.blocks):
         values |= alsfrs_features(known, spec.course)
     if "prognosis" in spec.blocks:

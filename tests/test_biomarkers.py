@@ -307,3 +307,12 @@ def test_an_analyte_is_a_line_of_the_definitions(tmp_path, monkeypatch, cohort):
     for function in cached:
         function.cache_clear()
     assert "sestrin_serum" not in analytes().index
+
+
+@pytest.mark.parametrize("summary", ["first", "mean", "slope"])
+def test_each_summary_leaves_the_prognosis_as_it_is(cohort, summary):
+    from features.rows import FeatureSpec, feature_rows
+
+    last, other = (feature_rows(cohort, FeatureSpec(summaries=(name,))) for name in ("last", summary))
+    assert other["encals_lp"].equals(last["encals_lp"])
+    assert "fvc_pct" not in other.columns
