@@ -32,7 +32,11 @@ def train_command(arguments: argparse.Namespace) -> int:
 
 
 def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str, str]) -> None:
+    from als_ml.estimates import beaten
+
     task, counts = training.task, training.labels.counts
+    for sentence in beaten(training.metrics, task.name):
+        print(f"NOTE: {sentence}.")
     print(f"\n{task.positive} v {task.negative}: {', '.join(f'{n} {name}' for name, n in counts.items())}")
     shown = ("roc_auc", "roc_auc_low", "roc_auc_high", "average_precision", "brier", "calibration_slope")
     names = {
@@ -59,9 +63,10 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
         print(
             f"AUC of assay status alone: {training.metrics['assay_status_roc_auc']:.3f} (who was tested is never an input)"
         )
-    for row in table[1:]:
-        if row["name"].startswith("baseline") and row["roc_auc"] >= table[0]["roc_auc"]:
-            print(f"NOTE: the model does not beat the {row['name']}.")
+    if "sites_roc_auc" in training.metrics:
+        low, high = (training.metrics.get(f"sites_roc_auc_{end}") for end in ("low", "high"))
+        print(f"held-out sites: pooled ROC AUC {training.metrics['sites_roc_auc']:.3f} ({low:.3f}-{high:.3f})")
+    print_table([{"honesty check": c.name, "verdict": c.verdict, "found": c.found} for c in training.checks])
     model = (
         f"models:/{logged['name']}@{logged['alias']} (version {logged['version']})"
         if "name" in logged

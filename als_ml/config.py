@@ -4,6 +4,7 @@ Paths are relative to the folder that the command is run in.
 """
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -73,6 +74,9 @@ class Label(_Part):
     events: Literal["without_slope", "all", "none"] = Field(
         default="without_slope", description="who is fast by death, tracheostomy or NIV >= 23 h/day in the window"
     )
+    uncertain: bool = Field(
+        default=True, description="learn the probability of the label given the error of the slope, not the bare label"
+    )
     window_days: int = Field(default=365, gt=0)
     min_visits: int = Field(default=3, ge=2)
     min_span_days: int = Field(default=180, gt=0)
@@ -110,23 +114,71 @@ class Label(_Part):
         return self
 
 
+class Search(_Part):
+    """A search for parameters with Optuna, inside each training part."""
+
+    trials: int = Field(default=30, ge=1, description="an estimator; the first is what `parameters` says")
+    minutes: float | None = Field(default=None, gt=0, description="no further trial of an estimator after this time")
+    folds: int = Field(default=3, ge=2, description="inner folds of a trial")
+    journal: str | None = Field(
+        default=None, description="file that keeps finished trials, so that an interrupted search goes on"
+    )
+
+
+Estimator = Literal["elastic_net", "random_forest", "histogram_boosting", "xgboost"]
+Parameters = dict[str, float | int | str | bool | None]
+
+
 class Model(_Part):
     """Which estimator, with parameters that replace its defaults."""
 
-    estimator: Literal["elastic_net", "random_forest", "xgboost"] = "xgboost"
-    parameters: dict[str, float | int | str | bool | None] = {}
+    estimator: Literal[Estimator, "stack"] = "xgboost"
+    parameters: Parameters = {}
+    members: dict[Estimator, Parameters] = Field(
+        default={"elastic_net": {}, "random_forest": {}, "histogram_boosting": {}, "xgboost": {}},
+        description="of a stack, with their parameters",
+    )
+    least_share: float = Field(
+        default=0.0,
+        ge=0,
+        lt=0.5,
+        description="a column that is off its most common value in fewer patients is not used",
+    )
+    calibration: Literal["auto", "sigmoid", "beta", "isotonic", "venn_abers"] = Field(
+        default="auto", description="auto: the sigmoid unless another has the clearly lower out-of-fold log loss"
+    )
+    search: Search | None = None
+
+    @model_validator(mode="after")
+    def _of_a_stack(self) -> "Model":
+        if self.estimator == "stack" and (self.parameters or len(self.members) < 2):
+            raise ValueError("a stack takes two or more `members`, each with its own parameters, and no `parameters`")
+        return self
+
+
+class Decision(_Part):
+    """Where a probability becomes a class."""
+
+    threshold: Literal["prevalence", "cost", "sensitivity"] = "prevalence"
+    miss_cost: float = Field(default=4.0, gt=0, description="false alarms that a missed positive is worth (cost)")
+    sensitivity: float = Field(default=0.9, gt=0, le=1, description="share of positives to find (sensitivity)")
 
 
 class Validation(_Part):
-    """Cross-validation, stratified by label and grouped by family."""
+    """Cross-validation, stratified by label and grouped by family; further splits beside it."""
 
     folds: int = Field(default=5, ge=2)
+    repeats: int = Field(default=1, ge=1, description="of the cross-validation; averaged per patient")
     inner_folds: int = Field(
         default=5, ge=2, description="folds inside a training part, for calibration and conformal sets"
     )
     bootstrap: int = Field(default=2000, ge=0, description="family-bootstrap draws of each interval")
     coverage: float = Field(default=0.9, gt=0.5, lt=1, description="of the label-conditional conformal sets")
     seed: int = 1
+    sites: bool = Field(default=True, description="leave one site out, where there are two or more")
+    cohort: str | None = Field(default=None, description="a cohort file that is held out")
+    split_date: date | None = Field(default=None, description="train before this index_date, test from it")
+    honesty: bool = Field(default=True, description="refits that ask whether the estimate can be believed")
 
 
 class Tracking(_Part):
@@ -148,6 +200,7 @@ class Config(_Part):
     features: Features = Features()
     label: Label = Label()
     model: Model = Model()
+    decision: Decision = Decision()
     validation: Validation = Validation()
     tracking: Tracking = Tracking()
     threads: int = Field(default=2, ge=1)

@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from als_ml.evaluation import calibration_bins
 from als_ml.training import Training
 
 mpl.use("Agg")
@@ -67,22 +68,8 @@ def _draw_precision(axis: Any, training: Training, name: str, probability: np.nd
 def _draw_calibration(axis: Any, training: Training, probability: np.ndarray) -> None:
     """Observed share in equally filled bins, with Wilson's interval."""
     axis.plot([0, 1], [0, 1], color="0.7", lw=1)
-    for members in np.array_split(np.argsort(probability, kind="stable"), _BINS):
-        low, high = wilson(float(training.y[members].sum()), len(members))
-        x = float(probability[members].mean())
-        axis.plot([x, x], [low, high], color=_STYLES[0][0], lw=1.5)
-        axis.plot(x, training.y[members].mean(), "o", color=_STYLES[0][0])
+    for row in calibration_bins(training.y, probability, _BINS):
+        axis.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=_STYLES[0][0], lw=1.5)
+        axis.plot(row["predicted"], row["observed"], "o", color=_STYLES[0][0])
     metrics = training.metrics_of("model")
     axis.text(0.03, 0.93, f"slope {metrics['calibration_slope']:.2f}, intercept {metrics['calibration_intercept']:.2f}")
-
-
-def wilson(hits: float, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share (Wilson 1927).
-
-    >>> tuple(round(x, 3) for x in wilson(8, 10))
-    (0.49, 0.943)
-    """
-    z, share = 1.959964, hits / n
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return float(centre - half), float(centre + half)

@@ -1,7 +1,7 @@
 """From a cohort to prediction rows: the same code for a batch, a served request and one patient alone."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from features.rows import FeatureSpec, feature_dictionary, feature_rows
 from features.visits import mixed_features, revised_sums
 from models.fitted import Calibration, FittedModel
 from models.ladder import Ladder
+from models.members import Member
 from models.tasks import TASKS, out_of_scope
 
 ROW_FIELDS = (
@@ -62,15 +63,21 @@ _SCOPE = {
     ),
 }
 
+_FLAGS = {"tofersen": "tofersen started by the landmark", "as_of_days": "the record ends before the landmark"}
+
 
 @dataclass(frozen=True)
 class Predictor:
-    """A fitted model with everything it needs to turn raw inputs into prediction rows."""
+    """A fitted model with everything it needs to turn raw inputs into prediction rows.
+
+    `training` holds aggregates of the training patients (see `training_aggregates`), never a row of one.
+    """
 
     fitted: FittedModel
     spec: FeatureSpec
     lookups: Lookups
     ladder: Ladder | None = None
+    training: dict[str, Any] = field(default_factory=dict)
     model_name: str | None = None
     model_version: str | None = None
 
@@ -89,7 +96,7 @@ class Predictor:
         cohort = self._with_lookups(cohort)
         rows = feature_rows(cohort, self.spec)
         beside = beside_features(cohort, self.spec)
-        return self._completed(self.predict_rows(rows, drivers), beside)
+        return self._completed(self.predict_rows(rows, drivers), beside, drivers)
 
     def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
         """Prediction rows from a table of `python -m als_ml features`.
@@ -108,7 +115,7 @@ class Predictor:
             found = f"they end at day {min(landmarks):g}, the model's at day {self.spec.landmark_days}"
             raise DataError("features", found, f"Make the table with --landmark-days {self.spec.landmark_days}.")
         kept = table.set_index("sample_id")
-        return self._completed(self.predict_rows(self._own_columns(kept), drivers), kept[list(BESIDE)])
+        return self._completed(self.predict_rows(self._own_columns(kept), drivers), kept[list(BESIDE)], drivers)
 
     def _own_columns(self, table: pd.DataFrame) -> pd.DataFrame:
         """The model's columns of a feature table; the mixed-model slope comes from the model's own course."""
@@ -116,14 +123,16 @@ class Predictor:
         mixed = mixed_features(sums, self.spec.course) if "alsfrs" in self.spec.blocks else {}
         return table[[name for name in self.names if name in table.columns]].assign(**mixed)
 
-    def _completed(self, result: list[dict[str, Any]], beside: pd.DataFrame) -> list[dict[str, Any]]:
+    def _completed(self, result: list[dict[str, Any]], beside: pd.DataFrame, drivers: bool) -> list[dict[str, Any]]:
         """Add the genetic finding, flag tofersen and early records, and take the score from those who are out of scope."""
         reasons = beside[f"not_scored_{self.fitted.task}"].fillna("")
-        for row, cause, tofersen, reason in zip(
-            result, beside["genetic_cause"], beside["on_tofersen"], reasons, strict=True
-        ):
+        flags = zip(beside["genetic_cause"], beside["on_tofersen"], beside["too_early"], reasons, strict=True)
+        for row, (cause, tofersen, early, reason) in zip(result, flags, strict=True):
             row["genetic_cause"] = cause
-            row["out_of_distribution"] = bool(row["out_of_distribution"] or tofersen == 1)
+            for flag, name in ((tofersen, "tofersen"), (early, "as_of_days")):
+                if flag == 1:
+                    row["out_of_distribution"] = True
+                    row["drivers"] += [_reason(name, 1.0, _FLAGS[name])] if drivers else []
             if reason:
                 _refuse(row, dict(zip(("field", "reason", "remedy"), _SCOPE[reason], strict=True)))
         return result
@@ -143,7 +152,7 @@ class Predictor:
         X = np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
         probability = self.fitted.probability(X)
         classes, sets = self._classes(X, probability)
-        outside = np.any(self.fitted.outside(X), axis=1)
+        outside = self.fitted.outside(X)
         explained = self._drivers(X) if drivers else [[] for _ in range(len(X))]
         missing = self._missing(X)
         return [
@@ -153,8 +162,8 @@ class Predictor:
                 "predicted_class": classes[i],
                 "prediction_set": sets[i],
                 "abstained": sets[i].count("|") != 0 or not sets[i],
-                "out_of_distribution": bool(outside[i]),
-                "drivers": explained[i],
+                "out_of_distribution": bool(outside[i].any()),
+                "drivers": explained[i] + (self._reasons(X[i], outside[i]) if drivers else []),
                 "missing_inputs": missing[i],
             }
             for i, sample in enumerate(rows.index)
@@ -209,12 +218,40 @@ class Predictor:
         words = f"{feature.meaning}: {value:.4g}{unit}, towards {towards}"
         return {"feature": feature.name, "value": float(value), "contribution": float(share), "text": words}
 
+    def _reasons(self, values: np.ndarray, outside: np.ndarray) -> list[dict[str, Any]]:
+        """Why a patient is out of distribution: entries that contribute nothing to the score and name each input."""
+        return [
+            _reason(self.described[j].name, float(values[j]), f"{self.described[j].meaning}: {values[j]:.4g}")
+            for j in np.flatnonzero(outside)
+        ]
+
     def _missing(self, X: np.ndarray) -> list[list[str]]:
         """Unknown inputs that the model uses, the most important first."""
         importance = np.asarray(self.fitted.calibration.importance)
         used = [j for j in np.argsort(-importance, kind="stable") if importance[j] > 0]
         names, unknown = self.names, np.isnan(X)
         return [[names[j] for j in used if unknown[i, j]] for i in range(len(X))]
+
+
+def _reason(feature: str, value: float, words: str) -> dict[str, Any]:
+    text = f"{words}, outside the training data"
+    return {"feature": feature, "value": value, "contribution": 0.0, "text": text}
+
+
+def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
+    """What later cohorts are compared with: n, share of positives, and per feature its deciles and its missing share.
+
+    Deciles only of features known in 50 patients or more, so that none shows one patient's value.
+    """
+    deciles: dict[str, list[float]] = {}
+    for name in rows.columns:
+        known = rows[name].dropna().to_numpy(dtype=float)
+        if len(known) >= 50:
+            deciles[str(name)] = [
+                float(v) for v in np.quantile(known, np.arange(0.1, 0.91, 0.1), method="inverted_cdf")
+            ]
+    missing = {str(name): float(share) for name, share in rows.isna().mean().items()}
+    return {"n": len(rows), "positive": float(y.mean()), "deciles": deciles, "missing": missing}
 
 
 def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
@@ -254,22 +291,39 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
     """
     import skops.io
 
-    lower = predictor.ladder.lower if predictor.ladder else ()
+    models = [predictor.fitted, *(predictor.ladder.lower if predictor.ladder else ())]
     stored = {
         "task": predictor.fitted.task,
         "features": asdict(predictor.spec),
-        "calibration": predictor.fitted.calibration.to_json(),
+        "models": [_stored(model) for model in models],
         "classes": list(predictor.ladder.classes) if predictor.ladder else [],
-        "lower_calibrations": [model.calibration.to_json() for model in lower],
         "columns": predictor.names,
         "lookups": predictor.lookups.as_json(),
+        "training": predictor.training,
         "als_ml_version": als_ml.__version__,
         "definitions_version": definitions_version(),
     }
     paths = {"pipeline": folder / "pipeline.skops", "model": folder / "model.json"}
-    skops.io.dump([predictor.fitted.pipeline, *(model.pipeline for model in lower)], paths["pipeline"])
+    skops.io.dump([[member.pipeline for member in model.members] for model in models], paths["pipeline"])
     paths["model"].write_text(json.dumps(stored, indent=1, allow_nan=False))
     return paths
+
+
+def _stored(model: FittedModel) -> dict[str, Any]:
+    """Everything of a fitted model but its pipelines, as JSON."""
+    members = [
+        {"name": m.name, "parameters": m.parameters, "columns": list(m.columns), "weight": m.weight}
+        for m in model.members
+    ]
+    return {"members": members, "calibration": model.calibration.to_json()}
+
+
+def _restored(task: str, pipelines: list[Any], stored: dict[str, Any]) -> FittedModel:
+    members = tuple(
+        Member(m["name"], m["parameters"], pipeline, tuple(m["columns"]), m["weight"])
+        for pipeline, m in zip(pipelines, stored["members"], strict=True)
+    )
+    return FittedModel(task, members, Calibration.from_json(stored["calibration"]))
 
 
 # What a pipeline of `models.estimators` holds, apart from the types that skops trusts by itself.
@@ -279,6 +333,15 @@ TRUSTED = (
     "xgboost.sklearn.XGBClassifier",
     "xgboost.sklearn.XGBRegressor",
     "sklearn.tree._tree.Tree",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.loss.HalfSquaredError",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn._loss._loss.CyHalfSquaredError",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 )
 
 
@@ -295,10 +358,9 @@ def load_predictor(pipeline: Path, model: Path, name: str | None = None, version
     stored = json.loads(model.read_text())
     spec = FeatureSpec.from_json(stored["features"])
     task, pipelines = stored["task"], skops.io.load(pipeline, trusted=list(TRUSTED))
-    calibrations = [Calibration.from_json(c) for c in (stored["calibration"], *stored["lower_calibrations"])]
-    fitted, *lower = (FittedModel(task, own, c) for own, c in zip(pipelines, calibrations, strict=True))
+    fitted, *lower = (_restored(task, *pair) for pair in zip(pipelines, stored["models"], strict=True))
     ladder = Ladder(tuple(stored["classes"]), tuple(lower)) if lower else None
-    predictor = Predictor(fitted, spec, Lookups.from_json(stored["lookups"]), ladder, name, version)
+    predictor = Predictor(fitted, spec, Lookups.from_json(stored["lookups"]), ladder, stored["training"], name, version)
     if predictor.names != stored["columns"]:
         lost = sorted(set(stored["columns"]) ^ set(predictor.names))
         found = (

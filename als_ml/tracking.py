@@ -41,6 +41,7 @@ REQUIREMENTS = (
     "pyarrow",
     "pydantic",
     "pysam",
+    "optuna",
     "pyyaml",
     "scikit-learn",
     "scipy",

@@ -43,13 +43,14 @@ class Progression:
     """What is known of each patient after the landmark.
 
     `label` (1 fast, 0 slow, NaN none), `slope` (points lost per month), `branch` (index into BRANCHES), `level` (how many
-    cut-offs are reached, NaN none).
+    cut-offs are reached, NaN none), `scatter` (n, 3) of the visits around the slope (see `slope_scatter`).
     """
 
     label: np.ndarray
     slope: np.ndarray
     branch: np.ndarray
     level: np.ndarray
+    scatter: np.ndarray
 
     def counts(self) -> dict[str, int]:
         """Count the patients of each branch."""
@@ -81,15 +82,28 @@ def decline(row: np.ndarray, days: np.ndarray, total: np.ndarray, n: int) -> tup
 
 def decline_error(row: np.ndarray, days: np.ndarray, total: np.ndarray, slope: np.ndarray, n: int) -> np.ndarray:
     """Standard error of the least-squares slope from the patient's own residuals; NaN with fewer than three visits."""
+    spread, noise, freedom = slope_scatter(row, days, total, slope, n).T
+    usable = (freedom > 0) & (spread > 1e-9)
+    return np.sqrt(np.divide(noise, spread * freedom, out=np.full(n, np.nan), where=usable))
+
+
+def slope_scatter(row: np.ndarray, days: np.ndarray, total: np.ndarray, slope: np.ndarray, n: int) -> np.ndarray:
+    """What the error of a least-squares slope is made of.
+
+    Returns
+    -------
+    array (n, 3)
+        Sum of squared months around their mean, sum of squared residuals (points^2), degrees of freedom (visits - 2, at
+        least 0). The error of a slope is sqrt(residual variance / first column).
+    """
     known = np.isfinite(total)
     row, months, total = row[known], days[known] / DAYS_PER_MONTH, total[known]
     visits = np.bincount(row, minlength=n)
     some = np.maximum(visits, 1)
     centred = months - (np.bincount(row, months, n) / some)[row]
-    residual = total - (np.bincount(row, total, n) / some)[row] + slope[row] * centred
+    residual = total - (np.bincount(row, total, n) / some)[row] + np.nan_to_num(slope)[row] * centred
     spread, noise = np.bincount(row, centred**2, n), np.bincount(row, residual**2, n)
-    usable = (visits >= 3) & (spread > 1e-9)
-    return np.sqrt(np.divide(noise, spread * (visits - 2), out=np.full(n, np.nan), where=usable))
+    return np.column_stack([spread, noise, np.maximum(visits - 2, 0)])
 
 
 def _span(row: np.ndarray, days: np.ndarray, n: int) -> np.ndarray:
@@ -126,6 +140,7 @@ def progression(
     n, start, end = len(event_days), rule.landmark_days, rule.landmark_days + rule.window_days
     kept = (days > start) & (days <= end) & (days <= natural_until_days[row])
     slope, visits, span = decline(row[kept], days[kept], total[kept], n)
+    scatter = slope_scatter(row[kept], days[kept], total[kept], slope, n)
     measured = (visits >= rule.min_visits) & (span >= rule.min_span_days)
     fast = measured & (slope >= rule.cutoff)
     event = (event_days > start) & (event_days <= end)
@@ -135,7 +150,7 @@ def progression(
     label = np.choose(branch, [np.nan, np.nan, 0.0, 1.0, 1.0])
     slope = np.where(measured & ~excluded, slope, np.nan)
     level = np.choose(branch, [np.nan, np.nan, classes_of(slope, rule.cutoffs), len(rule.cutoffs), len(rule.cutoffs)])
-    return Progression(label, slope, branch, level)
+    return Progression(label, slope, branch, level, np.where(np.isfinite(slope)[:, None], scatter, np.nan))
 
 
 def classes_of(slope: np.ndarray, cutoffs: tuple[float, ...]) -> np.ndarray:

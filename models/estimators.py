@@ -9,7 +9,12 @@ with mean imputation cannot single out an unknown value, so it needs no donors.
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -22,6 +27,14 @@ from features.errors import RequestError, nearest
 DEFAULTS: dict[str, dict[str, Any]] = {
     "elastic_net": {"C": 0.05, "l1_ratio": 0.5, "max_iter": 2000, "tol": 1e-3},
     "random_forest": {"n_estimators": 500, "min_samples_leaf": 5, "max_features": 0.3},
+    "histogram_boosting": {
+        "max_iter": 200,
+        "learning_rate": 0.03,
+        "max_leaf_nodes": 8,
+        "min_samples_leaf": 10,
+        "l2_regularization": 5.0,
+        "max_features": 0.5,
+    },
     "xgboost": {
         "n_estimators": 300,
         "learning_rate": 0.03,
@@ -34,8 +47,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 # The same estimators for a continuous target; trees keep their settings.
 REGRESSION_DEFAULTS = {**DEFAULTS, "elastic_net": {"alpha": 0.05, "l1_ratio": 0.5, "max_iter": 5000}}
-TREES = ("random_forest", "xgboost")
+ESTIMATORS = tuple(DEFAULTS)
 LINEAR = (LogisticRegression, ElasticNet)
+REGRESSORS = (ElasticNet, RandomForestRegressor, HistGradientBoostingRegressor, XGBRegressor)
 
 
 def make_pipeline(
@@ -51,7 +65,7 @@ def make_pipeline(
     Parameters
     ----------
     name : str
-        elastic_net, random_forest or xgboost.
+        One of ESTIMATORS.
     parameters : dict
         Replace the defaults; an unknown one is refused.
     learns_missingness : bool
@@ -80,23 +94,55 @@ def make_pipeline(
 _ESTIMATORS: dict[str, Any] = {
     "elastic_net": lambda seed, threads: LogisticRegression(solver="saga", random_state=seed),
     "random_forest": lambda seed, threads: RandomForestClassifier(random_state=seed, n_jobs=threads),
+    "histogram_boosting": lambda seed, threads: HistGradientBoostingClassifier(random_state=seed, early_stopping=False),
     "xgboost": lambda seed, threads: XGBClassifier(random_state=seed, n_jobs=threads, tree_method="hist"),
 }
 
 _REGRESSORS: dict[str, Any] = {
     "elastic_net": lambda seed, threads: ElasticNet(random_state=seed),
     "random_forest": lambda seed, threads: RandomForestRegressor(random_state=seed, n_jobs=threads),
+    "histogram_boosting": lambda seed, threads: HistGradientBoostingRegressor(random_state=seed, early_stopping=False),
     "xgboost": lambda seed, threads: XGBRegressor(random_state=seed, n_jobs=threads, tree_method="hist"),
 }
 
 
-def fit(pipeline: Pipeline, X: np.ndarray, y: np.ndarray, seed: int, learns_missingness: bool) -> Pipeline:
-    """Fit a pipeline on an (n, p) matrix and 0/1 labels, or numbers for a continuous one."""
+def fit(
+    pipeline: Pipeline, X: np.ndarray, y: np.ndarray, seed: int, learns_missingness: bool, **options: Any
+) -> Pipeline:
+    """Fit a pipeline on an (n, p) matrix and its target.
+
+    Parameters
+    ----------
+    y : array (n,)
+        A label, 0/1 or the probability that it is 1; numbers for a continuous target.
+    options
+        Passed to the estimator's own `fit`.
+    """
     tree = not isinstance(pipeline[-1], LINEAR)
     if tree and not learns_missingness:
         X = donor_filled(X, np.random.default_rng(seed))
-    continuous = isinstance(pipeline[-1], ElasticNet | RandomForestRegressor | XGBRegressor)
-    return pipeline.fit(X if tree else X.astype(np.float64), y if continuous else y.astype(int))
+    X = X if tree else X.astype(np.float64)
+    weights = None
+    if not isinstance(pipeline[-1], REGRESSORS):
+        X, y, weights = as_certain(X, y)
+    weighted = {} if weights is None else {"model__sample_weight": weights}
+    return pipeline.fit(X, y, **weighted, **{f"model__{name}": value for name, value in options.items()})
+
+
+def as_certain(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Turn an uncertain label into a positive and a negative patient with weights that add up to 1.
+
+    Returns
+    -------
+    X, y, weights
+        Labels as integers; weights are None where every label is certain.
+    """
+    unsure = np.flatnonzero((y > 0) & (y < 1))
+    if not len(unsure):
+        return X, y.astype(int), None
+    weights = np.concatenate([np.where(y >= 0.5, y, 1 - y), np.where(y >= 0.5, 1 - y, y)[unsure]])
+    labels = np.concatenate([y >= 0.5, (y < 0.5)[unsure]]).astype(int)
+    return np.vstack([X, X[unsure]]), labels, weights
 
 
 def donor_filled(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,44 +1,54 @@
-"""A fitted model: pipeline, calibration, conformal limits, threshold and the range of its training data."""
+"""A fitted model: estimators, calibration, conformal limits, threshold and the range of its training data."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import Pipeline
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 
-from models.estimators import fit, make_pipeline
-from models.scoring import calibrated, conformal_limits, contributions, fit_sigmoid, raw_score
+from models.calibration import CalibrationMap, choose_map, fit_map
+from models.members import Member, Recipe, family_folds, fit_member, out_of_fold
+from models.scoring import conformal_limits
+from models.search import Trial, tuned
 from models.tasks import TASKS
+from models.thresholds import threshold
 
 # A value is outside the training data if it lies beyond the central 98 % by more than half of their width (P).
 _CENTRAL, _BEYOND = (1.0, 99.0), 0.5
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What to fit: everything that a fold needs to know."""
-
-    task: str
-    estimator: str
-    parameters: dict[str, Any]
-    seed: int
-    inner_folds: int
-    coverage: float
-    threads: int
+_EDGE = 1e-9
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Numbers stored beside the pipeline. Limits are per label (negative, positive); ranges are (p,), NaN where unknown."""
+    """Numbers stored beside the estimators.
 
-    slope: float
-    intercept: float
+    `kind`, `slope`, `intercept`, `x`, `y`: the calibration map (`models.calibration`). `update_slope`, `update_intercept`:
+    what a new centre changed of its log-odds. Limits are per label (negative, positive); ranges are (p,), NaN where unknown.
+    """
+
     limits: tuple[float, float]
     threshold: float
     low: tuple[float, ...]
     high: tuple[float, ...]
     importance: tuple[float, ...]
+    kind: str
+    slope: float
+    intercept: float
+    x: tuple[float, ...] = ()
+    y: tuple[float, ...] = ()
+    update_slope: float = 1.0
+    update_intercept: float = 0.0
+
+    @property
+    def map(self) -> CalibrationMap:
+        """From a score to a probability."""
+        return CalibrationMap(self.kind, self.slope, self.intercept, self.x, self.y)
+
+    @property
+    def updated(self) -> bool:
+        """Whether a new centre has recalibrated the model."""
+        return (self.update_slope, self.update_intercept) != (1.0, 0.0)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, null for NaN."""
@@ -58,16 +68,27 @@ class FittedModel:
     """Scores patients; everything in it was fitted on one set of training patients."""
 
     task: str
-    pipeline: Pipeline
+    members: tuple[Member, ...]
     calibration: Calibration
+
+    def score(self, X: np.ndarray) -> np.ndarray:
+        """Raw score of each row: the members' weighted sum, in a fixed order."""
+        total = self.members[0].weight * self.members[0].score(X)
+        for member in self.members[1:]:
+            total = total + member.weight * member.score(X)
+        return total
 
     def probability(self, X: np.ndarray) -> np.ndarray:
         """Calibrated probability of the positive class for an (n, p) matrix."""
-        return calibrated(raw_score(self.pipeline, X), self.calibration.slope, self.calibration.intercept)
+        return recalibrated(self.calibration.map.probability(self.score(X)), self.calibration)
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
-        """Contribution of each feature to the calibrated log-odds (to the votes, for a random forest), (n, p)."""
-        return contributions(self.pipeline, X) * self.calibration.slope
+        """Contribution of each feature to the log-odds behind Platt's sigmoid (to the votes, for a random forest), (n, p)."""
+        slope = self.calibration.slope * self.calibration.update_slope
+        total = self.members[0].weight * self.members[0].contributions(X)
+        for member in self.members[1:]:
+            total = total + member.weight * member.contributions(X)
+        return total * slope
 
     def label_sets(self, probability: np.ndarray) -> list[str]:
         """Conformal set of each patient: labels joined by `|`, sorted, empty if none fits."""
@@ -86,15 +107,28 @@ class FittedModel:
         return outside
 
 
+def recalibrated(probability: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """Apply a new centre's update to the log-odds; the same numbers where there is none."""
+    if not calibration.updated:
+        return probability
+    odds = logit(np.clip(probability, _EDGE, 1 - _EDGE))
+    return np.asarray(expit(calibration.update_slope * odds + calibration.update_intercept))
+
+
 def joined_sets(holds: np.ndarray, names: tuple[str, ...]) -> list[str]:
     """Label sets as text: the labels of each patient, sorted and joined by `|`, empty if none fits."""
     return ["|".join(sorted(name for name, inside in zip(names, row, strict=True) if inside)) for row in holds]
 
 
 def fit_model(
-    X: np.ndarray, y: np.ndarray, families: np.ndarray, recipe: Recipe, target: np.ndarray | None = None
+    X: np.ndarray,
+    y: np.ndarray,
+    families: np.ndarray,
+    recipe: Recipe,
+    learned: np.ndarray | None = None,
+    trials: list[Trial] | None = None,
 ) -> FittedModel:
-    """Fit a pipeline on all rows, and its calibration and conformal limits on out-of-fold scores of whole families.
+    """Fit the members on all rows; their parameters, weights, calibration, limits and threshold inside these rows.
 
     Parameters
     ----------
@@ -104,46 +138,68 @@ def fit_model(
         0/1.
     families : array (n,)
         Relatives share a number.
-    target : array (n,), optional
-        A continuous target to learn instead of `y`, NaN where unknown (those rows still calibrate).
+    learned : array (n,), optional
+        What to learn instead of `y`: the probability of the label where it is uncertain, or a continuous target
+        (`recipe.continuous`), NaN where unknown (those rows still calibrate).
+    trials : list, optional
+        Gets the trials of the search.
     """
-    score = out_of_fold(X, y, families, recipe, target)
-    slope, intercept = fit_sigmoid(score, y)
-    limits = conformal_limits(calibrated(score, slope, intercept), y, recipe.coverage)
-    pipeline = _fitted(X, y, recipe, target)
-    importance = np.abs(contributions(pipeline, X)).mean(axis=0)
+    learned = y if learned is None else learned
+    if recipe.search is not None:
+        recipe, tried = tuned(X, y, families, recipe, learned)
+        if trials is not None:
+            trials += tried
+    folds = family_folds(y, families, recipe.inner_folds, recipe.seed)
+    scores = out_of_fold(X, y, families, recipe, learned, folds)
+    score, weights = _stacked(scores, y, folds)
+    fitted = choose_map(score, y, folds) if recipe.calibration == "auto" else fit_map(recipe.calibration, score, y)
+    probability = fitted.probability(score)
+    members = tuple(
+        replace(fit_member(name, parameters, X, learned, recipe), weight=float(weight))
+        for (name, parameters), weight in zip(recipe.members, weights, strict=True)
+    )
     low, high = _training_range(X)
-    # For a calibrated probability the prevalence is the threshold of the highest balanced accuracy.
-    threshold = float(y.mean())
-    calibration = Calibration(slope, intercept, limits, threshold, tuple(low), tuple(high), tuple(importance))
-    return FittedModel(recipe.task, pipeline, calibration)
+    calibration = Calibration(
+        conformal_limits(probability, y, recipe.coverage),
+        threshold(recipe.threshold, recipe.threshold_value, probability, y),
+        tuple(low),
+        tuple(high),
+        (),
+        **asdict(fitted),
+    )
+    model = FittedModel(recipe.task, members, calibration)
+    importance = tuple(map(float, np.abs(model.contributions(X)).mean(axis=0)))
+    return replace(model, calibration=replace(calibration, importance=importance))
 
 
-def out_of_fold(
-    X: np.ndarray, y: np.ndarray, families: np.ndarray, recipe: Recipe, target: np.ndarray | None = None
-) -> np.ndarray:
-    """Raw score of each row by a pipeline that saw none of its family."""
+def _stacked(
+    scores: np.ndarray, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted out-of-fold score, each row by weights that were fitted without its fold, and the weights of all rows."""
+    if scores.shape[1] == 1:
+        return scores[:, 0], np.ones(1)
     score = np.empty(len(y))
-    for train, test in family_folds(y, families, recipe.inner_folds, recipe.seed):
-        own = None if target is None else target[train]
-        score[test] = raw_score(_fitted(X[train], y[train], recipe, own), X[test])
-    return score
+    for train, test in folds:
+        score[test] = scores[test] @ _weights(scores[train], y[train])
+    return score, _weights(scores, y)
 
 
-def family_folds(y: np.ndarray, families: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Train and test indices, stratified by label, families kept whole."""
-    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    return list(splitter.split(np.zeros(len(y)), y.astype(int), families))
+def _weights(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Weights >= 0 of a logistic regression of the label on the members' scores, drawn lightly to equal ones."""
+    k = scores.shape[1]
+    scale = scores.std(axis=0) + _EDGE
 
+    def loss(b: np.ndarray) -> tuple[float, np.ndarray]:
+        eta = scores / scale @ b[:-1] + b[-1]
+        pull = b[:-1] - b[:-1].mean()
+        value = np.logaddexp(0, eta).sum() - y @ eta + pull @ pull
+        gradient = (expit(eta) - y) @ np.column_stack([scores / scale, np.ones(len(y))])
+        return float(value), gradient + np.r_[2 * pull, 0.0]
 
-def _fitted(X: np.ndarray, y: np.ndarray, recipe: Recipe, target: np.ndarray | None = None) -> Pipeline:
-    learns = TASKS[recipe.task].learns_missingness
-    continuous = target is not None
-    pipeline = make_pipeline(recipe.estimator, recipe.parameters, recipe.seed, recipe.threads, learns, continuous)
-    if target is not None:
-        known = np.isfinite(target)
-        X, y = X[known], target[known]
-    return fit(pipeline, X, y, recipe.seed, learns)
+    found = minimize(
+        loss, np.r_[np.full(k, 1 / k), 0.0], jac=True, method="L-BFGS-B", bounds=[(0, None)] * k + [(None, None)]
+    )
+    return np.asarray(found.x[:-1] / scale)
 
 
 def _training_range(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.fitted import FittedModel, Recipe, fit_model, joined_sets
+from models.fitted import FittedModel, fit_model, joined_sets
+from models.members import Recipe
 
 
 @dataclass(frozen=True)

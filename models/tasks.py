@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from features.alsfrs import BRANCHES, SlopeRule, classes_of, progression
 from features.cohort import Cohort
@@ -39,7 +40,8 @@ TASKS = {task.name: task for task in (FAMILIAL, PROGRESSION)}
 class Labels:
     """Per patient `y` (1 positive, 0 negative, NaN unlabelled), the count of each branch, and the columns it came from.
 
-    For progression also the continuous `slope` (NaN for a label by event), and the ordered `classes` with each patient's `level`.
+    For progression also the continuous `slope` (NaN for a label by event) with the `scatter` of its visits
+    (`features.alsfrs.slope_scatter`), and the ordered `classes` with each patient's `level`.
     """
 
     y: np.ndarray
@@ -47,6 +49,7 @@ class Labels:
     sources: set[str] = field(default_factory=set)
     by_event: np.ndarray | None = None
     slope: np.ndarray | None = None
+    scatter: np.ndarray | None = None
     level: np.ndarray | None = None
     classes: tuple[str, ...] = ()
 
@@ -80,7 +83,8 @@ def progression_labels(cohort: Cohort, rule: SlopeRule) -> Labels:
     counts = {name: int(((found.branch == i) & keep).sum()) for i, name in enumerate(BRANCHES)}
     y, slope, level = (np.where(keep, values, np.nan) for values in (found.label, found.slope, found.level))
     by_event = (found.branch == BRANCHES.index("fast_by_event")) & keep
-    return _graded(Labels(y, counts | _class_counts(y), {"alsfrs"}, by_event), slope, level, rule.cutoffs)
+    labels = Labels(y, counts | _class_counts(y), {"alsfrs"}, by_event, scatter=found.scatter)
+    return _graded(labels, slope, level, rule.cutoffs)
 
 
 def delta_fs_labels(cohort: Cohort, rate: np.ndarray, cutoffs: tuple[float, ...]) -> Labels:
@@ -128,6 +132,27 @@ def column_labels(cohort: Cohort, column: str, above: float | None, below: float
         )
     positive = value > above if above is not None else value < (below if below is not None else np.nan)
     return _labelled(cohort, np.where(np.isnan(value), np.nan, positive.astype(float)), {column})
+
+
+def likely_labels(y: np.ndarray, slope: np.ndarray, scatter: np.ndarray, cutoff: float) -> np.ndarray:
+    """Probability that the true rate reaches the cut-off, given the measured slope and its error.
+
+    Phi((slope - cutoff) / (s / sqrt(spread))) with s the residual SD pooled over these patients' visits: what is learned
+    instead of a label that a visit more or less would turn over. `y` where there is no slope.
+
+    Parameters
+    ----------
+    y, slope : arrays (n,)
+        0/1 label; points lost per month, NaN unknown.
+    scatter : array (n, 3)
+        Of `features.alsfrs.slope_scatter`.
+    """
+    spread, noise, freedom = np.where(np.isfinite(slope)[:, None], scatter, 0.0).T
+    if freedom.sum() < 1 or noise.sum() <= 0:
+        return y
+    residual = np.sqrt(noise.sum() / freedom.sum())
+    error = residual / np.sqrt(np.where(spread > 0, spread, np.nan))
+    return np.where(np.isfinite(error) & np.isfinite(slope), norm.cdf((slope - cutoff) / error), y)
 
 
 def out_of_scope(cohort: Cohort, task: Task, landmark_days: int) -> np.ndarray:

@@ -1,0 +1,147 @@
+"""From a score to a probability: four calibration maps, fitted on out-of-fold scores and chosen among by log loss.
+
+Every map works on Platt's log-odds, so that scores of any scale may come in, and rises with the score. Beta: Kull 2017
+(doi:10.1214/17-EJS1338SI). Venn-Abers: Vovk and Petej 2014, inductive, merged as p1 / (1 - p0 + p1).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import isotonic_regression, nnls
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+
+KINDS = ("sigmoid", "beta", "isotonic", "venn_abers")
+# No map says 0 or 1 from finitely many patients.
+_EDGE = 1e-6
+
+
+@dataclass(frozen=True)
+class CalibrationMap:
+    """A fitted map. `slope` and `intercept` are Platt's; `x`, `y` the numbers of the map behind it (empty for sigmoid).
+
+    Beta: `y` = (a, b, c) of expit(a ln q - b ln(1 - q) + c). Isotonic: knots, linear between them. Venn-Abers: `x` the
+    scores of the calibration patients, `y` the probability at and between them (2 len(x) + 1).
+    """
+
+    kind: str
+    slope: float
+    intercept: float
+    x: tuple[float, ...] = ()
+    y: tuple[float, ...] = ()
+
+    def probability(self, score: np.ndarray) -> np.ndarray:
+        """Probability of the positive class of each score, element by element."""
+        return np.asarray(_MAPS[self.kind](self, self.slope * score + self.intercept))
+
+
+def fit_sigmoid(score: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept of Platt's sigmoid from out-of-fold scores; a negative slope means no signal and becomes 0."""
+    model = LogisticRegression(C=np.inf, max_iter=1000).fit(score.reshape(-1, 1), y.astype(int))
+    if model.coef_[0, 0] <= 0:
+        return 0.0, float(logit(y.mean()))
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+def fit_map(kind: str, score: np.ndarray, y: np.ndarray) -> CalibrationMap:
+    """Fit one of KINDS on out-of-fold scores (n,) and 0/1 labels; without signal it is the sigmoid that says the prevalence."""
+    slope, intercept = fit_sigmoid(score, y)
+    if kind == "sigmoid" or slope == 0:
+        return CalibrationMap("sigmoid", slope, intercept)
+    x, numbers = {"beta": _fit_beta, "isotonic": _fit_isotonic, "venn_abers": _fit_venn_abers}[kind](
+        slope * score + intercept, y
+    )
+    return CalibrationMap(kind, slope, intercept, tuple(map(float, x)), tuple(map(float, numbers)))
+
+
+def choose_map(score: np.ndarray, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> CalibrationMap:
+    """Fit the map with the lowest cross-validated log loss; the sigmoid unless another is better by one standard error.
+
+    Parameters
+    ----------
+    folds : list of (train, test)
+        Indices, families kept whole.
+    """
+    loss = {kind: _held_out_loss(kind, score, y, folds) for kind in KINDS}
+    best = min(KINDS, key=lambda kind: loss[kind].mean())
+    gain = loss["sigmoid"] - loss[best]
+    clear = gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain))
+    return fit_map(best if clear else "sigmoid", score, y)
+
+
+def _held_out_loss(
+    kind: str, score: np.ndarray, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """Log loss of each patient by a map that was fitted without the fold."""
+    loss = np.empty(len(y))
+    for train, test in folds:
+        p = np.clip(fit_map(kind, score[train], y[train]).probability(score[test]), _EDGE, 1 - _EDGE)
+        loss[test] = -np.where(y[test] == 1, np.log(p), np.log1p(-p))
+    return loss
+
+
+def _fit_beta(u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Iteratively reweighted least squares with a, b >= 0, so that the map cannot fall."""
+    design = np.column_stack([-np.logaddexp(0, -u), np.logaddexp(0, u), np.ones(len(u)), -np.ones(len(u))])
+    beta = np.array([1.0, 1.0, 0.0, 0.0])
+    for _ in range(50):
+        eta = np.clip(design @ beta, -30, 30)
+        p = np.clip(expit(eta), _EDGE, 1 - _EDGE)
+        weight = np.sqrt(p * (1 - p))
+        new, _ = nnls(design * weight[:, None], (eta + (y - p) / weight**2) * weight)
+        done = np.abs(new - beta).max() < 1e-8
+        beta = new
+        if done:
+            break
+    return np.empty(0), np.array([beta[0], beta[1], beta[2] - beta[3]])
+
+
+def _fit_isotonic(u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, positive, count = _grouped(u, y)
+    level = isotonic_regression(positive / count, weights=count).x
+    return x, np.clip(level, _EDGE, 1 - _EDGE)
+
+
+def _fit_venn_abers(u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probability for a new score at each calibration score and in each gap between two."""
+    x, positive, count = _grouped(u, y)
+    merged = np.empty(2 * len(x) + 1)
+    for place in range(len(merged)):
+        low, high = (_with_one_more(positive, count, place, label) for label in (0.0, 1.0))
+        merged[place] = high / (1 - low + high)
+    return x, merged
+
+
+def _with_one_more(positive: np.ndarray, count: np.ndarray, place: int, label: float) -> float:
+    """Isotonic fit at a new patient with a label, who stands in gap `place / 2` or at score `(place - 1) / 2`."""
+    positive, count, at = positive.copy(), count.copy(), place // 2
+    if place % 2:
+        positive[at] += label
+        count[at] += 1
+    else:
+        positive, count = np.insert(positive, at, label), np.insert(count, at, 1.0)
+    return float(isotonic_regression(positive / count, weights=count).x[at])
+
+
+def _grouped(u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ascending different scores, positives and patients at each."""
+    x, at = np.unique(u, return_inverse=True)
+    return x, np.bincount(at, y), np.bincount(at).astype(float)
+
+
+def _beta(fitted: CalibrationMap, u: np.ndarray) -> np.ndarray:
+    a, b, c = fitted.y
+    return expit(-a * np.logaddexp(0, -u) + b * np.logaddexp(0, u) + c)
+
+
+def _isotonic(fitted: CalibrationMap, u: np.ndarray) -> np.ndarray:
+    return np.interp(u, fitted.x, fitted.y)
+
+
+def _venn_abers(fitted: CalibrationMap, u: np.ndarray) -> np.ndarray:
+    x = np.asarray(fitted.x)
+    place = np.searchsorted(x, u, side="left") + np.searchsorted(x, u, side="right")
+    return np.asarray(fitted.y)[place]
+
+
+_MAPS = {"sigmoid": lambda _, u: expit(u), "beta": _beta, "isotonic": _isotonic, "venn_abers": _venn_abers}

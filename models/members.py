@@ -1,0 +1,128 @@
+"""One estimator inside a fold: its recipe, its fit on the columns that vary enough, and its out-of-fold scores."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
+
+from models.estimators import fit, make_pipeline
+from models.scoring import contributions, raw_score
+from models.tasks import TASKS
+
+
+@dataclass(frozen=True)
+class Search:
+    """Bounds of a search for parameters: trials an estimator, seconds, inner folds; `journal` keeps finished trials in a file."""
+
+    trials: int
+    seconds: float | None = None
+    folds: int = 3
+    journal: str | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to fit: everything that a fold needs to know.
+
+    `members` are estimators with their parameters; several are stacked. `threshold` is prevalence, cost or sensitivity,
+    with `threshold_value` for the latter two (see `models.thresholds`).
+    """
+
+    task: str
+    members: tuple[tuple[str, dict[str, Any]], ...]
+    seed: int
+    inner_folds: int
+    coverage: float
+    threads: int = 1
+    continuous: bool = False
+    least_share: float = 0.0
+    calibration: str = "auto"
+    threshold: str = "prevalence"
+    threshold_value: float = float("nan")
+    search: Search | None = None
+
+
+@dataclass(frozen=True)
+class Member:
+    """A fitted estimator; `columns` are those it uses, `weight` its part in a stack."""
+
+    name: str
+    parameters: dict[str, Any]
+    pipeline: Pipeline
+    columns: tuple[int, ...]
+    weight: float = 1.0
+
+    def score(self, X: np.ndarray) -> np.ndarray:
+        """Raw score of each row of an (n, p) matrix."""
+        return raw_score(self.pipeline, np.ascontiguousarray(X[:, list(self.columns)]))
+
+    def contributions(self, X: np.ndarray) -> np.ndarray:
+        """Contribution of each feature to the score, (n, p); 0 for a column it does not use."""
+        result = np.zeros(X.shape)
+        result[:, list(self.columns)] = contributions(self.pipeline, np.ascontiguousarray(X[:, list(self.columns)]))
+        return result
+
+
+def fit_member(name: str, parameters: dict[str, Any], X: np.ndarray, learned: np.ndarray, recipe: Recipe) -> Member:
+    """Fit one estimator on all rows whose target is known.
+
+    Parameters
+    ----------
+    X : array (n, p)
+        Features, NaN unknown.
+    learned : array (n,)
+        A label as 0/1 or as a probability, or a continuous target (`recipe.continuous`); NaN unknown.
+    """
+    learns = TASKS[recipe.task].learns_missingness
+    columns = varying(X, recipe.least_share)
+    pipeline = make_pipeline(name, parameters, recipe.seed, recipe.threads, learns, recipe.continuous)
+    known = np.isfinite(learned)
+    fit(pipeline, np.ascontiguousarray(X[known][:, columns]), learned[known], recipe.seed, learns)
+    return Member(name, parameters, pipeline, tuple(map(int, columns)))
+
+
+def varying(X: np.ndarray, least_share: float) -> np.ndarray:
+    """Columns that differ from their most common value in at least a share of the rows; all of them for a share of 0.
+
+    >>> varying(np.array([[0, 1], [0, 2], [0, 3], [1, np.nan]]), 0.5).tolist()
+    [1]
+    """
+    if least_share <= 0:
+        return np.arange(X.shape[1])
+    kept = [j for j in range(X.shape[1]) if _off_mode(X[:, j]) >= max(least_share * len(X), 1)]
+    return np.array(kept or range(X.shape[1]), dtype=int)
+
+
+def _off_mode(column: np.ndarray) -> int:
+    known = column[~np.isnan(column)]
+    return len(known) - int(np.unique(known, return_counts=True)[1].max(initial=0))
+
+
+def out_of_fold(
+    X: np.ndarray,
+    y: np.ndarray,
+    families: np.ndarray,
+    recipe: Recipe,
+    learned: np.ndarray | None = None,
+    folds: list[tuple[np.ndarray, np.ndarray]] | None = None,
+) -> np.ndarray:
+    """Raw scores (n, members) by members that saw none of the row's family."""
+    learned = y if learned is None else learned
+    score = np.empty((len(y), len(recipe.members)))
+    for train, test in folds or family_folds(y, families, recipe.inner_folds, recipe.seed):
+        for k, (name, parameters) in enumerate(recipe.members):
+            score[test, k] = fit_member(name, parameters, X[train], learned[train], recipe).score(X[test])
+    return score
+
+
+def family_folds(y: np.ndarray, families: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Train and test indices: families are split, stratified by whether one of them is positive, and kept whole."""
+    names, family = np.unique(families, return_inverse=True)
+    positive = np.bincount(family, y, len(names)) > 0
+    splitter = StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed)
+    tested = np.empty(len(names), dtype=int)
+    for i, (_, test) in enumerate(splitter.split(names, positive)):
+        tested[test] = i
+    return [(np.flatnonzero(tested[family] != i), np.flatnonzero(tested[family] == i)) for i in range(folds)]

@@ -1,0 +1,217 @@
+"""A search for parameters with Optuna inside a training part: seeded trial by trial, pruned, resumable, bounded.
+
+The loss of a trial is the log loss of its scores on inner folds behind a sigmoid, so that the scale of a score does not
+count. The first trial is always what the configuration or the defaults say.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import optuna
+from scipy.special import expit
+from sklearn.impute import SimpleImputer
+
+from models.calibration import fit_sigmoid
+from models.estimators import DEFAULTS, REGRESSION_DEFAULTS, fit, make_pipeline
+from models.members import Recipe, Search, family_folds, fit_member, varying
+from models.tasks import TASKS
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+# Trees that early stopping may use, and how many without a gain end it.
+_MOST_TREES, _PATIENCE = 600, 30
+
+
+class Trial(NamedTuple):
+    """One trial: estimator, parameters, loss (NaN where pruned), state and seconds."""
+
+    estimator: str
+    number: int
+    parameters: dict[str, Any]
+    loss: float
+    state: str
+    seconds: float
+
+
+def _elastic_net(trial: optuna.Trial) -> dict[str, Any]:
+    return {"C": trial.suggest_float("C", 1e-3, 1.0, log=True), "l1_ratio": trial.suggest_float("l1_ratio", 0.0, 1.0)}
+
+
+def _elastic_net_continuous(trial: optuna.Trial) -> dict[str, Any]:
+    alpha = trial.suggest_float("alpha", 1e-3, 1.0, log=True)
+    return {"alpha": alpha, "l1_ratio": trial.suggest_float("l1_ratio", 0.05, 1.0)}
+
+
+def _random_forest(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 30, log=True),
+        "max_features": trial.suggest_float("max_features", 0.05, 0.8),
+    }
+
+
+def _histogram_boosting(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "max_iter": trial.suggest_int("max_iter", 50, 400, step=25),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
+        "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 3, 24, log=True),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 50, log=True),
+        "l2_regularization": trial.suggest_float("l2_regularization", 0.1, 50.0, log=True),
+        "max_features": trial.suggest_float("max_features", 0.1, 1.0),
+    }
+
+
+def _xgboost(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
+        "max_depth": trial.suggest_int("max_depth", 1, 5),
+        "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 30.0, log=True),
+        "subsample": trial.suggest_float("subsample", 0.4, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.1, 1.0),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 50.0, log=True),
+    }
+
+
+_SPACES: dict[str, Callable[[optuna.Trial], dict[str, Any]]] = {
+    "elastic_net": _elastic_net,
+    "random_forest": _random_forest,
+    "histogram_boosting": _histogram_boosting,
+    "xgboost": _xgboost,
+}
+
+
+def tuned(
+    X: np.ndarray, y: np.ndarray, families: np.ndarray, recipe: Recipe, learned: np.ndarray
+) -> tuple[Recipe, list[Trial]]:
+    """Search the parameters of each member on these patients alone.
+
+    Returns
+    -------
+    Recipe, list of Trial
+        The recipe with the best parameters, and every trial.
+    """
+    search = recipe.search or Search(trials=1)
+    folds = family_folds(y, families, search.folds, recipe.seed)
+    members, trials = [], []
+    for name, parameters in recipe.members:
+        study = _study(name, X, learned, recipe)
+        _optimise(study, name, parameters, recipe, search, (X, y, learned, folds))
+        members.append((name, {**parameters, **_found(study)}))
+        trials += [_told(name, trial) for trial in study.trials]
+    return replace(recipe, members=tuple(members), search=None), trials
+
+
+def _study(name: str, X: np.ndarray, learned: np.ndarray, recipe: Recipe) -> optuna.Study:
+    """A study named by what it searches on, so that a journal finds it again."""
+    storage = None
+    if recipe.search and recipe.search.journal:
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        storage = JournalStorage(JournalFileBackend(recipe.search.journal))
+    what = hashlib.sha256(X.tobytes() + learned.tobytes() + repr((recipe.task, recipe.seed)).encode()).hexdigest()
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=5)
+    return optuna.create_study(storage=storage, pruner=pruner, study_name=f"{name}-{what[:16]}", load_if_exists=True)
+
+
+def _optimise(
+    study: optuna.Study, name: str, parameters: dict[str, Any], recipe: Recipe, search: Search, data: tuple[Any, ...]
+) -> None:
+    """Ask and tell; each trial has a sampler of its own seed, so that a resumed search goes on as if uninterrupted."""
+    started = time.monotonic()
+    while (number := len(study.get_trials(deepcopy=False))) < search.trials:
+        if search.seconds is not None and number and time.monotonic() - started > search.seconds:
+            return
+        study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + number, n_startup_trials=8)
+        study.optimize(lambda trial: _loss(trial, name, parameters, recipe, *data), n_trials=1)
+
+
+def _loss(
+    trial: optuna.Trial,
+    name: str,
+    parameters: dict[str, Any],
+    recipe: Recipe,
+    X: np.ndarray,
+    y: np.ndarray,
+    learned: np.ndarray,
+    folds: list[tuple[np.ndarray, np.ndarray]],
+) -> float:
+    """Mean loss over the inner folds; the chosen parameters are kept with the trial."""
+    space = _elastic_net_continuous if name == "elastic_net" and recipe.continuous else _SPACES[name]
+    defaults = {**(REGRESSION_DEFAULTS if recipe.continuous else DEFAULTS)[name], **parameters}
+    chosen = {**parameters, **space(trial)} if trial.number else defaults
+    losses, trees = [], []
+    for step, (train, test) in enumerate(folds):
+        score, used = _scored(name, chosen, recipe, X[train], learned[train], X[test], y[test])
+        losses.append(_log_loss(score, y[test]))
+        trees.append(used)
+        trial.report(float(np.mean(losses)), step)
+        if step + 1 < len(folds) and trial.should_prune():
+            raise optuna.TrialPruned
+    if trees[0]:
+        chosen = {**chosen, "n_estimators": int(np.mean(trees))}
+    trial.set_user_attr("parameters", chosen)
+    return float(np.mean(losses))
+
+
+def _scored(
+    name: str,
+    parameters: dict[str, Any],
+    recipe: Recipe,
+    X: np.ndarray,
+    learned: np.ndarray,
+    X_test: np.ndarray,
+    y_test: np.ndarray,
+) -> tuple[np.ndarray, int]:
+    """Scores of the held-out patients, and the trees that early stopping chose (0 without it)."""
+    if name != "xgboost" or recipe.continuous:
+        return fit_member(name, parameters, X, learned, recipe).score(X_test), 0
+    columns = varying(X, recipe.least_share)
+    return _stopped_early(parameters, recipe, X[:, columns], learned, X_test[:, columns], y_test)
+
+
+def _stopped_early(
+    parameters: dict[str, Any],
+    recipe: Recipe,
+    X: np.ndarray,
+    learned: np.ndarray,
+    X_test: np.ndarray,
+    y_test: np.ndarray,
+) -> tuple[np.ndarray, int]:
+    learns = TASKS[recipe.task].learns_missingness
+    grown = {**parameters, "n_estimators": _MOST_TREES, "early_stopping_rounds": _PATIENCE}
+    pipeline = make_pipeline("xgboost", grown, recipe.seed, recipe.threads, learns)
+    known = np.isfinite(learned)
+    held_out = X_test if learns else SimpleImputer(keep_empty_features=True).fit(X).transform(X_test)
+    fit(
+        pipeline,
+        X[known],
+        learned[known],
+        recipe.seed,
+        learns,
+        eval_set=[(held_out, y_test.astype(int))],
+        verbose=False,
+    )
+    model = pipeline[-1]
+    trees = int(model.best_iteration) + 1
+    margin = model.get_booster().inplace_predict(held_out, iteration_range=(0, trees), predict_type="margin")
+    return np.asarray(margin, dtype=float), trees
+
+
+def _log_loss(score: np.ndarray, y: np.ndarray) -> float:
+    slope, intercept = fit_sigmoid(score, y)
+    p = np.clip(expit(slope * score + intercept), 1e-9, 1 - 1e-9)
+    return float(-np.where(y == 1, np.log(p), np.log1p(-p)).mean())
+
+
+def _found(study: optuna.Study) -> dict[str, Any]:
+    best: dict[str, Any] = study.best_trial.user_attrs["parameters"]
+    return best
+
+
+def _told(name: str, trial: optuna.trial.FrozenTrial) -> Trial:
+    loss = float("nan") if trial.value is None else float(trial.value)
+    seconds = trial.duration.total_seconds() if trial.duration else float("nan")
+    return Trial(name, trial.number, trial.user_attrs.get("parameters", trial.params), loss, trial.state.name, seconds)
