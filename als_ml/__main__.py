@@ -25,6 +25,11 @@ def make_parser() -> argparse.ArgumentParser:
     features = _add(commands, "features", "write the rows a model would see, with a feature dictionary beside them")
     features.add_argument("--cohort", required=True, help="cohort.yaml")
     features.add_argument("--output", required=True, help="features, .parquet or .csv")
+    features.add_argument(
+        "--values",
+        default="last,mean",
+        help="which of several values of a biomarker: last,first,mean,slope (default last,mean)",
+    )
     features.add_argument("--landmark-days", type=int, default=90, help="features end here (default 90)")
 
     variants = _add(

@@ -240,7 +240,11 @@ def features_command(arguments: argparse.Namespace) -> int:
     problems = Problems()
     with progress_bar(arguments.quiet) as progress:
         cohort, described = read_cohort(Path(arguments.cohort), problems, progress=lambda what: progress(what, 0, 0))
-        spec = FeatureSpec(landmark_days=arguments.landmark_days, genome_build=described.genome_build)
+        spec = FeatureSpec(
+            landmark_days=arguments.landmark_days,
+            genome_build=described.genome_build,
+            summaries=_summaries(arguments.values),
+        )
         visits = as_known(cohort, spec.landmark_days).alsfrs
         visits = visits[(visits["scale"] == "alsfrs_r").to_numpy()]
         # For the reader of the table only: a model computes the mixed-model slope from its own training patients.
@@ -258,6 +262,16 @@ def features_command(arguments: argparse.Namespace) -> int:
             f"written: {output} ({found}; {len(empty)} without any value: {examples(empty) or 'none'}) and {dictionary}"
         )
     return 0
+
+
+def _summaries(text: str) -> tuple[str, ...]:
+    from features.biomarker_features import SUMMARIES
+
+    chosen = tuple(part.strip() for part in text.split(",") if part.strip())
+    unknown = [name for name in chosen if name not in SUMMARIES]
+    if unknown or not chosen:
+        raise RequestError(f"--values {text}", "it names no or another summary", f"Known: {', '.join(SUMMARIES)}.")
+    return chosen
 
 
 def variants_command(arguments: argparse.Namespace) -> int:

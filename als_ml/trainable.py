@@ -87,7 +87,8 @@ class Trainable:
         key = train.tobytes()  # the same folds are fitted again by the honesty checks
         if key not in self.mixed:
             own = np.isin(self.visits[0], train)
-            course = fit_course(*(values[own] for values in self.visits))
+            row, days, total = (values[own] for values in self.visits)
+            course = fit_course(row, days, total)
             self.mixed[key] = mixed_features(visit_sums(*self.visits, len(self.rows)), course)
         return self.rows.assign(**self.mixed[key]).to_numpy(np.float32)
 

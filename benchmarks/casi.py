@@ -11,8 +11,9 @@ from sklearn.ensemble import RandomForestClassifier
 from als_ml.cohort import read_cohort
 from als_ml.config import load_config
 from als_ml.evaluation import METRICS, evaluate
-from als_ml.training import cross_validate, prepare
-from models.fitted import family_folds
+from als_ml.trainable import prepare
+from als_ml.validation import cross_validate
+from models.members import family_folds
 
 HERE = Path(__file__).resolve().parent
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = load_config(HERE / "casi.yaml", [f"cohort={write_cohort(Path(folder))}", *arguments])
         data = prepare(config, *read_cohort(Path(config.cohort)))
-    probability, _ = cross_validate(data, config, lambda *_: None)
+    probability = cross_validate(data, config).probability
     seed, X = config.validation.seed, data.rows.to_numpy()
     forest = np.empty(len(data.y))
     for train, test in family_folds(data.y, data.families, config.validation.folds, seed):

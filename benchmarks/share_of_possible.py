@@ -16,7 +16,8 @@ from als_ml.cohort import read_cohort
 from als_ml.config import load_config
 from als_ml.evaluation import share_of_possible
 from als_ml.simulate import simulate
-from als_ml.training import cross_validate, prepare
+from als_ml.trainable import prepare
+from als_ml.validation import cross_validate
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
@@ -40,10 +41,10 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 def measure(task: str, folder: Path) -> tuple[float, float]:
     """Best ROC AUC and the share reached, from the out-of-fold probabilities of the shipped configuration."""
-    changes = [f"cohort={folder}/cohort.yaml", "validation.bootstrap=0"]
+    changes = [f"cohort={folder}/cohort.yaml", "validation.bootstrap=0", "validation.honesty=false"]
     config = load_config(CONFIGS / f"{task}.yaml", changes)
     data = prepare(config, *read_cohort(Path(config.cohort)))
-    probability, _ = cross_validate(data, config, lambda *_: None)
+    probability = cross_validate(data, config).probability
     truth = pd.read_csv(folder / "truth.csv").set_index("sample_id")[f"p_{task}"]
     best, share = share_of_possible(data.y, probability["model"], truth.reindex(data.rows.index).to_numpy())
     return round(best, 4), round(share, 4)

@@ -19,6 +19,7 @@ from als_ml.example import EXAMPLE
 from als_ml.prediction import ROW_FIELDS
 from als_ml.tracking import load_model
 from features.rows import feature_rows
+from models.estimators import ESTIMATORS
 from tests.records import record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,7 +101,7 @@ def test_a_feature_table_gives_the_same_predictions(batch, store, demo, tmp_path
 
 def test_estimators_agree_alone_and_in_a_batch(cohort):
     from als_ml.config import load_config
-    from als_ml.training import make_labels, recipe_of
+    from als_ml.trainable import make_labels, recipe_of
     from features.rows import FeatureSpec
     from models.fitted import fit_model
 
@@ -108,9 +109,14 @@ def test_estimators_agree_alone_and_in_a_batch(cohort):
     labels, rows = make_labels(config, cohort), feature_rows(cohort, FeatureSpec())
     kept = labels.usable
     X, y, families = rows.to_numpy()[kept], labels.y[kept], cohort.families[kept]
-    for name in ("elastic_net", "random_forest", "xgboost"):
-        parameters = {} if name == "elastic_net" else {"n_estimators": 30}
-        changed = config.model.model_copy(update={"estimator": name, "parameters": parameters})
+    small = {
+        "random_forest": {"n_estimators": 30},
+        "histogram_boosting": {"max_iter": 30},
+        "xgboost": {"n_estimators": 30},
+    }
+    for name in (*ESTIMATORS, "stack"):
+        own = {"estimator": name, "parameters": small.get(name, {}), "members": {"elastic_net": {}, **small}}
+        changed = config.model.model_copy(update=own)
         model = fit_model(X, y, families, recipe_of(config.model_copy(update={"model": changed})))
         together = model.probability(X)
         assert np.array_equal(together, np.array([model.probability(X[i : i + 1])[0] for i in range(len(X))])), name

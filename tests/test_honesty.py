@@ -8,12 +8,13 @@ from sklearn.metrics import roc_auc_score
 
 from als_ml.config import load_config
 from als_ml.prediction import Predictor, load_predictor, save_predictor
-from als_ml.training import prepare, recipe_of
+from als_ml.trainable import prepare, recipe_of
 from features.cohort import Cohort
 from features.errors import RequestError
 from features.rows import FeatureSpec, feature_rows, with_columns
 from models.estimators import donor_filled
-from models.fitted import family_folds, fit_model, out_of_fold
+from models.fitted import fit_model
+from models.members import family_folds, out_of_fold
 from tests.test_config import ROOT
 
 
@@ -66,16 +67,19 @@ def test_who_was_tested_does_not_give_the_familial_label_away(estimator):
     y = (rng.random(600) < 0.3).astype(float)
     X = np.column_stack([rng.random(600) < 0.2, rng.normal(size=600), rng.normal(size=600)]).astype(np.float32)
     X[(y == 0) & (rng.random(600) < 0.8), 0] = np.nan
-    config = load_config(ROOT / "configs/familial.yaml", [f"model.estimator={estimator}", "validation.inner_folds=3"])
+    config = load_config(
+        ROOT / "configs/familial.yaml",
+        [f"model.estimator={estimator}", "model.parameters={}", "validation.inner_folds=3"],
+    )
     if estimator != "elastic_net":
         config = load_config(
-            ROOT / "configs/familial.yaml", [f"model.estimator={estimator}", "model.parameters.n_estimators=60"]
+            ROOT / "configs/familial.yaml", [f"model.estimator={estimator}", "model.parameters={n_estimators: 60}"]
         )
     recipe = recipe_of(config)
-    blind = roc_auc_score(y, out_of_fold(X, y, np.arange(600), recipe))
+    blind = roc_auc_score(y, out_of_fold(X, y, np.arange(600), recipe)[:, 0])
     assert blind < 0.6
     if estimator == "xgboost":  # the same data give the label away to an estimator that may learn missingness
-        assert roc_auc_score(y, out_of_fold(X, y, np.arange(600), replace(recipe, task="progression"))) > 0.8
+        assert roc_auc_score(y, out_of_fold(X, y, np.arange(600), replace(recipe, task="progression"))[:, 0]) > 0.8
 
 
 def test_donors_come_from_the_same_column():
@@ -88,6 +92,7 @@ def test_donors_come_from_the_same_column():
 @pytest.mark.parametrize("estimator", ["elastic_net", "xgboost", "random_forest"])
 def test_a_saved_model_is_the_same_model(cohort, demo, tmp_path, estimator):
     changes = [f"model.estimator={estimator}", f"cohort={demo}/cohort.yaml", "validation.inner_folds=3"]
+    changes += ["model.parameters={}"]
     changes += [] if estimator == "elastic_net" else ["model.parameters.n_estimators=20"]
     config = load_config(ROOT / "configs/progression.yaml", changes)
     from als_ml.cohort import read_cohort_file
@@ -102,12 +107,11 @@ def test_a_saved_model_is_the_same_model(cohort, demo, tmp_path, estimator):
 
 def test_contributions_add_up_to_the_score(cohort, demo):
     from als_ml.cohort import read_cohort_file
-    from models.scoring import contributions, raw_score
 
     for estimator in ("elastic_net", "xgboost"):
-        config = load_config(ROOT / "configs/progression.yaml", [f"model.estimator={estimator}"])
+        config = load_config(ROOT / "configs/progression.yaml", [f"model.estimator={estimator}", "model.parameters={}"])
         data = prepare(config, cohort, read_cohort_file(demo / "cohort.yaml"))
         X = data.rows.to_numpy()
-        pipeline = fit_model(X, data.y, data.families, recipe_of(config)).pipeline
-        rest = raw_score(pipeline, X) - contributions(pipeline, X).sum(axis=1)
+        (member,) = fit_model(X, data.y, data.families, recipe_of(config)).members
+        rest = member.score(X) - member.contributions(X).sum(axis=1)
         assert np.ptp(rest) < 1e-4  # a constant remains: the intercept

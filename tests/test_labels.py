@@ -5,7 +5,8 @@ import pytest
 
 from als_ml.config import load_config
 from als_ml.prediction import load_predictor, save_predictor
-from als_ml.training import make_labels, prepare, train
+from als_ml.trainable import make_labels, prepare
+from als_ml.training import train
 from features.catalogue import progression_schemes
 from features.errors import RequestError
 from features.landmark import as_known
