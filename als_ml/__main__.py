@@ -58,7 +58,44 @@ def make_parser() -> argparse.ArgumentParser:
     references.add_argument("--genome-build", default="GRCh38", choices=("GRCh37", "GRCh38"), help="default GRCh38")
     references.add_argument("--sources", default="configs/references/sources.yaml", help="where to fetch them from")
     references.add_argument("--only", default="", help="some of fasta,clinvar,frequencies")
+    _add_model_commands(commands)
     return made
+
+
+def _add_model_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    promote = _add(commands, "promote", "make a version the champion by the rule, or print the log of such decisions")
+    what = promote.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", help="models:/NAME@ALIAS or models:/NAME/VERSION")
+    what.add_argument("--log", action="store_true", help="print who decided what, when and why")
+    promote.add_argument("--name", help="with --log: of one registered model")
+    promote.add_argument("--cohort", help="cohort that neither model was trained on")
+    promote.add_argument(
+        "--training-cohort", help="instead: refit both configurations on the same folds of this cohort"
+    )
+    promote.add_argument("--override", metavar="REASON", help="promote whatever the rule says; the reason is kept")
+    promote.add_argument("--by", help="who decides (default: the user name)")
+
+    compare = _add(commands, "compare", "compare two models: differences with intervals, and who changes class")
+    compare.add_argument("models", nargs=2, metavar="MODEL", help="models:/NAME@ALIAS or models:/NAME/VERSION")
+    compare.add_argument("--cohort", help="cohort to score with both; without it, the figures of their runs")
+    compare.add_argument("--output", help="patients who change class, .csv or .parquet")
+
+    monitor = _add(commands, "monitor", "say how far a cohort has drifted from a model's training patients")
+    monitor.add_argument("--model", required=True, help="models:/NAME@ALIAS or models:/NAME/VERSION")
+    monitor.add_argument("--cohort", required=True, help="cohort.yaml")
+    monitor.add_argument("--output", help="drift of every feature, .csv or .parquet")
+
+    recalibrate = _add(commands, "recalibrate", "update a model's calibration for a new centre, as a new version")
+    recalibrate.add_argument("--model", required=True, help="models:/NAME@ALIAS or models:/NAME/VERSION")
+    recalibrate.add_argument("--cohort", required=True, help="labelled patients of the new centre")
+
+    lock = _add(commands, "lock", "pin a model's version, digest, threshold and definitions for a trial")
+    lock.add_argument("--model", required=True, help="models:/NAME@ALIAS or models:/NAME/VERSION")
+    lock.add_argument("--output", required=True, help="lock file to write, .json")
+
+    reproduce = _add(commands, "reproduce", "repeat a run from its manifest and compare every figure")
+    reproduce.add_argument("run_id", metavar="RUN_ID", help="run of train.py")
+    reproduce.add_argument("--cohort", required=True, help="the cohort file of that run (its path is not logged)")
 
 
 def _add(
@@ -72,9 +109,10 @@ def _add(
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line and run."""
     arguments = make_parser().parse_args(argv)
-    from als_ml import commands
+    from als_ml import commands, model_commands
 
-    return run(getattr(commands, f"{arguments.command.replace('-', '_')}_command"), arguments)
+    name = f"{arguments.command.replace('-', '_')}_command"
+    return run(getattr(commands, name, None) or getattr(model_commands, name), arguments)
 
 
 if __name__ == "__main__":

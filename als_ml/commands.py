@@ -32,10 +32,10 @@ def train_command(arguments: argparse.Namespace) -> int:
 
 
 def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str, str]) -> None:
-    from als_ml.estimates import beaten
+    from als_ml.estimates import unbeaten
 
     task, counts = training.task, training.labels.counts
-    for sentence in beaten(training.metrics, task.name):
+    for sentence in unbeaten(training.metrics, task.name):
         print(f"NOTE: {sentence}.")
     print(f"\n{task.positive} v {task.negative}: {', '.join(f'{n} {name}' for name, n in counts.items())}")
     shown = ("roc_auc", "roc_auc_low", "roc_auc_high", "average_precision", "brier", "calibration_slope")
@@ -83,22 +83,59 @@ def _print_problems(problems: list[Problem]) -> None:
 def predict_command(arguments: argparse.Namespace) -> int:
     """Score a cohort or a feature table with each model."""
     output = Path(arguments.output)
-    check_output(output)
-    from als_ml.tracking import load_model
-
+    for path in [output, *([Path(arguments.explanations)] if arguments.explanations else [])]:
+        check_output(path)
+    if arguments.explanations and arguments.features:
+        raise RequestError("--explanations", "it needs the cohort itself", "Give --cohort instead of --features.")
     with progress_bar(arguments.quiet) as progress:
         progress("loading models", 0, 0)
-        predictors = [load_model(uri) for uri in arguments.model]
+        predictors = _predictors(arguments)
         progress("reading", 0, 0)
         rows, problems = _predicted(arguments, predictors)
         progress("writing", 0, 0)
         import pandas as pd
 
+        if arguments.explanations:
+            write_table(_explanations(arguments, predictors), Path(arguments.explanations))
         write_table(pd.DataFrame([_cells(row) for row in rows]), output)
     if not arguments.quiet:
         _print_problems(problems)
         _print_predictions(rows, output)
     return 0
+
+
+def _predictors(arguments: argparse.Namespace) -> list[Any]:
+    """The models asked for, each checked against its lock where one is given."""
+    from als_ml.tracking import load_model
+
+    if not arguments.lock:
+        return [load_model(uri) for uri in arguments.model]
+    from als_ml.lock import check_lock, locked_uri, read_lock
+
+    predictors = []
+    for path in map(Path, arguments.lock):
+        uri = locked_uri(read_lock(path))
+        predictors.append(load_model(uri))
+        check_lock(path, uri, predictors[-1])
+    return predictors
+
+
+def _explanations(arguments: argparse.Namespace, predictors: list[Any]) -> Any:
+    """Contributions of every scored patient by feature, block and mechanism."""
+    import numpy as np
+    import pandas as pd
+
+    from als_ml.cohort import read_cohort
+    from als_ml.importance import contribution_table
+    from features.rows import feature_rows
+
+    cohort, parts = read_cohort(Path(arguments.cohort), Problems())[0], []
+    for predictor in predictors:
+        rows = feature_rows(predictor.as_trained(cohort), predictor.spec)
+        X = np.ascontiguousarray(rows[predictor.names].to_numpy(dtype=np.float32))
+        table = contribution_table(list(rows.index), predictor.fitted.contributions(X), predictor.described)
+        parts.append(table.assign(task=predictor.fitted.task))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _predicted(arguments: argparse.Namespace, predictors: list[Any]) -> tuple[list[dict[str, Any]], list[Problem]]:

@@ -83,6 +83,11 @@ class Label(_Part):
     column: str | None = Field(default=None, description="a numeric column of patients to use instead")
     above: float | None = Field(default=None, description="positive where column > above")
     below: float | None = Field(default=None, description="positive where column < below")
+    error: float | None = Field(
+        default=None,
+        gt=0,
+        description="standard error of the column's values, in its unit; without it labels are certain",
+    )
 
     @property
     def cutoffs(self) -> tuple[float, ...]:
@@ -109,6 +114,8 @@ class Label(_Part):
     def _one_direction(self) -> "Label":
         if (self.column is None) == (self.above is not None or self.below is not None):
             raise ValueError("label.column goes with exactly one of label.above and label.below")
+        if self.error is not None and self.column is None:
+            raise ValueError("label.error goes with label.column; the error of a slope is computed from its visits")
         if self.above is not None and self.below is not None:
             raise ValueError("give one of label.above and label.below, not both")
         return self

@@ -146,7 +146,7 @@ def subgroup_table(data: Trainable, validated: Validated) -> list[dict[str, Any]
 
 def _age_group(age: np.ndarray) -> np.ndarray:
     """Thirds at 55 and 70 years (P)."""
-    named = np.select([age < 55, age < 70, age >= 70], ["under 55", "55-69", "70 and over"], "unknown")
+    named = np.select([age < 55, age < 70, age >= 70], ["0-54", "55-69", "70+"], "unknown")
     return np.asarray(named, dtype=object)
 
 
@@ -165,14 +165,17 @@ def _of_group(data: Trainable, validated: Validated, own: np.ndarray, least: int
     }
 
 
-def beaten(metrics: dict[str, float], task: str) -> list[str]:
-    """Sentences on the baselines that the model does not beat, and on the lack of any signal; empty if all is well."""
-    positive = TASKS[task].positive
+def unbeaten(metrics: dict[str, float], task: str) -> list[str]:
+    """Sentences on the lack of any signal and on the baselines that the model is not shown to beat; empty if all is well."""
     said = []
     if metrics.get("roc_auc_low", metrics["roc_auc"] - 0.05) <= 0.5:
-        said.append(f"no signal: the interval of the ROC AUC for {positive} reaches 0.5")
+        said.append(f"no signal: the interval of the ROC AUC for {TASKS[task].positive} reaches 0.5")
     for key, value in metrics.items():
         name = key.removeprefix("difference_").removesuffix("_roc_auc")
-        if key == f"difference_{name}_roc_auc" and name != "prevalence" and value <= 0:
-            said.append(f"the model does not beat the baseline {name} (difference of the ROC AUC {value:+.3f})")
+        if key != f"difference_{name}_roc_auc" or name == "prevalence":
+            continue
+        low, high = metrics.get(f"{key}_low", value), metrics.get(f"{key}_high", value)
+        if low <= 0:
+            verb = "does not beat" if value <= 0 else "is not shown to beat"
+            said.append(f"the model {verb} the baseline {name} (ROC AUC {value:+.3f}, {low:+.3f} to {high:+.3f})")
     return said

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 from als_ml.config import Config
-from als_ml.estimates import beaten
+from als_ml.estimates import unbeaten
 from als_ml.evaluation import auc_with_error
 from als_ml.trainable import Trainable
 from als_ml.validation import Validated, plain_logistic, probabilities_for
@@ -86,13 +86,13 @@ def honesty_checks(
 
 
 def _signal(metrics: dict[str, float], config: Config) -> Check:
-    said = [sentence for sentence in beaten(metrics, config.task) if sentence.startswith("no signal")]
+    said = [sentence for sentence in unbeaten(metrics, config.task) if sentence.startswith("no signal")]
     found = said[0] if said else f"ROC AUC {metrics['roc_auc']:.3f}"
     return Check("signal", "failed" if said else "passed", found, "Nothing here predicts this label." if said else "")
 
 
 def _baselines(metrics: dict[str, float], config: Config) -> Check:
-    said = [sentence for sentence in beaten(metrics, config.task) if not sentence.startswith("no signal")]
+    said = [sentence for sentence in unbeaten(metrics, config.task) if not sentence.startswith("no signal")]
     if said:
         return Check("baselines", "attention", "; ".join(said), "Use the simpler rule, or give more patients.")
     return Check("baselines", "passed", "the model beats each baseline")

@@ -93,7 +93,7 @@ class Predictor:
 
     def predict_cohort(self, cohort: Cohort, drivers: bool = True) -> list[dict[str, Any]]:
         """One row a patient, in the cohort's order."""
-        cohort = self._with_lookups(cohort)
+        cohort = self.as_trained(cohort)
         rows = feature_rows(cohort, self.spec)
         beside = beside_features(cohort, self.spec)
         return self._completed(self.predict_rows(rows, drivers), beside, drivers)
@@ -175,7 +175,7 @@ class Predictor:
         good = iter(self.predict_cohort(cohort, drivers)) if len(rows) else iter(())
         return [next(good) if i not in errors else self._failed(record, errors[i]) for i, record in enumerate(records)]
 
-    def _with_lookups(self, cohort: Cohort) -> Cohort:
+    def as_trained(self, cohort: Cohort) -> Cohort:
         """Weigh variants by the references that the model was trained with, so that a patient alone gets the same row."""
         if cohort.lookups is self.lookups:
             return cohort

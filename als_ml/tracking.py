@@ -1,12 +1,10 @@
 """MLflow: log a training run, register its model, find a model again. No row or identifier of a patient goes in."""
 
 import contextlib
-import hashlib
 import io
 import json
 import logging
 import os
-import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -22,7 +20,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 import als_ml
+from als_ml.documents import without_small_counts, write_documents
 from als_ml.example import EXAMPLE
+from als_ml.manifest import PACKAGES, data_digest, git_commit, manifest
 from als_ml.pictures import draw_run
 from als_ml.prediction import RESEARCH_USE, Predictor, save_predictor
 from als_ml.training import Training, summary
@@ -31,7 +31,6 @@ from features.errors import RequestError
 from features.rows import feature_dictionary
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
-PACKAGES = Path(__file__).resolve().parent.parent
 # What the served model imports; pinned to the versions that it was trained with.
 REQUIREMENTS = (
     "mlflow",
@@ -41,7 +40,6 @@ REQUIREMENTS = (
     "pyarrow",
     "pydantic",
     "pysam",
-    "optuna",
     "pyyaml",
     "scikit-learn",
     "scipy",
@@ -101,6 +99,7 @@ def log_training(training: Training) -> dict[str, str]:
             mlflow.log_metrics({f"labels_{name}": float(n) for name, n in training.labels.counts.items()})
             mlflow.set_tags(_tags(training))
             _log_files(training, folder)
+            _log_nested(training)
             logged = _log_model(training.predictor, folder)
         registered = _register(training, logged.model_uri) if training.config.tracking.register_model else {}
         return {"run_id": run.info.run_id, "model_uri": logged.model_uri, **registered}
@@ -130,35 +129,31 @@ def _tags(training: Training) -> dict[str, str]:
         "data_digest": data_digest(training.rows, training.y),
         "research_use": RESEARCH_USE,
     }
-    commit = _git_commit()
+    commit = git_commit()
     tags |= {"git_commit": commit} if commit else {}
     return tags | (
         {"simulated": "true: proves the machinery, says nothing of medicine"} if training.best_possible else {}
     )
 
 
-def data_digest(rows: pd.DataFrame, y: np.ndarray) -> str:
-    """Digest of features and labels, whatever the order of the patients; it holds no row and no identifier."""
-    matrix = np.column_stack([rows.to_numpy(dtype=np.float64), y])
-    lines = sorted(hashlib.sha256(row.tobytes()).digest() for row in matrix)
-    return hashlib.sha256(b"".join([",".join(rows.columns).encode(), *lines])).hexdigest()[:16]
-
-
-def _git_commit() -> str | None:
-    try:
-        command = ["git", "-C", str(PACKAGES), "rev-parse", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
 def _log_files(training: Training, folder: Path) -> None:
+    """Log what people read (card, checks, pictures) and what machines do (manifest, tables)."""
     config, dictionary, table = folder / "config.yaml", folder / "feature_dictionary.csv", folder / "summary.csv"
     config.write_text(yaml.safe_dump(training.config.model_dump(mode="json", exclude={"cohort"}), sort_keys=False))
     write_dictionary(training.predictor, dictionary)
     pd.DataFrame(summary(training)).to_csv(table, index=False)
-    for path in (config, dictionary, table, draw_run(training, folder)):
+    checks, made_from = folder / "honesty.json", folder / "manifest.json"
+    checks.write_text(json.dumps([check.as_dict() for check in training.checks], indent=1))
+    made_from.write_text(json.dumps(manifest(training), indent=1))
+    pictures = draw_run(training, folder)
+    documents = write_documents(training, folder, pictures)
+    for path in (config, dictionary, table, checks, made_from, *pictures, *documents):
         mlflow.log_artifact(str(path))
+    for name, rows in training.tables.items():
+        if rows:
+            path = folder / f"{name}.csv"
+            pd.DataFrame(without_small_counts(rows)).to_csv(path, index=False)
+            mlflow.log_artifact(str(path), "tables")
 
 
 def write_dictionary(predictor: Predictor, path: Path) -> None:
@@ -187,6 +182,27 @@ def requirements() -> list[str]:
         with contextlib.suppress(PackageNotFoundError):
             pins.append(f"{name}=={version(name)}")
     return pins
+
+
+def _log_nested(training: Training) -> None:
+    """A run below the run for each fold and each trial of the final search, written in one go each."""
+    with_trials: list[tuple[str, dict[str, str], dict[str, float]]] = [
+        (f"fold {row['fold']}", _flat({"members": row["members"]}), {}) for row in training.tables["folds"]
+    ]
+    for row in training.tables["trials"]:
+        name = f"trial {row['estimator']} {row['number']}"
+        with_trials.append((name, _flat(row["parameters"]), {"loss": row["loss"], "seconds": row["seconds"]}))
+    for name, parameters, metrics in with_trials:
+        with mlflow.start_run(run_name=name, nested=True):
+            mlflow.log_params(parameters)
+            mlflow.log_metrics({key: value for key, value in metrics.items() if np.isfinite(value)})
+
+
+def log_predictor(predictor: Predictor, run_id: str, name: str) -> str:
+    """Log a changed model under the run that it came from and register it; returns its version."""
+    with mlflow.start_run(run_id=run_id), _temporary() as folder:
+        logged = _log_model(predictor, folder)
+    return str(mlflow.register_model(logged.model_uri, name).version)
 
 
 def _register(training: Training, model_uri: str) -> dict[str, str]:

@@ -22,8 +22,7 @@ from features.visits import MIXED, alsfrs_features, mixed_features
 from models.estimators import ESTIMATORS
 from models.fitted import FittedModel, fit_model
 from models.ladder import Ladder, fit_ladder
-from models.members import Recipe, Search
-from models.search import Trial
+from models.members import Recipe, Search, Trial
 from models.tasks import (
     TASKS,
     Labels,
@@ -71,8 +70,10 @@ class Trainable:
         """What a model of these patients learns: the slope, or the label as far as its own error lets it be known."""
         if config.label.learn == "slope":
             return self.slope[train]
-        if not config.label.uncertain or config.label.column is not None:
+        if not config.label.uncertain:
             return self.y[train]
+        if self.labels.likely is not None:
+            return self.labels.likely[self.labels.usable][train]
         slope = np.where(self.by_event[train], np.nan, self.slope[train])
         return likely_labels(self.y[train], slope, self.scatter[train], config.label.cutoffs[-1])
 
@@ -181,7 +182,7 @@ def make_labels(config: Config, cohort: Cohort) -> Labels:
     """Labels by the rule of the task, or from a column of patients."""
     label = config.label
     if label.column is not None:
-        return column_labels(cohort, label.column, label.above, label.below)
+        return column_labels(cohort, label.column, label.above, label.below, label.error)
     if config.task == "familial":
         return familial_labels(cohort, label.familial_degrees)
     if label.measure == "delta_fs":

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from als_ml.cohort import read_cohort
 from als_ml.config import Config
@@ -21,7 +22,7 @@ from als_ml.usefulness import decision_curve, enrichment_table, threshold_table
 from als_ml.validation import Validated, cross_validate, leave_one_site_out, temporal
 from features.problems import Problem, Problems
 from features.vcf import CallRule
-from models.search import Trial
+from models.members import Trial
 from models.tasks import FAMILIAL, TASKS, Labels, Task
 
 Progress = Callable[[str, int, int], None]
@@ -101,13 +102,15 @@ def train(config: Config, progress: Progress = lambda *_: None) -> Training:
         metrics |= _temporal_metrics(data, config, problems)
     progress("final fit", 0, 0)
     trials: list[Trial] = []
-    fitted, ladder = data.fit(data.rows.to_numpy(), np.arange(len(data.y)), config, trials)
+    with threadpool_limits(1):
+        fitted, ladder = data.fit(data.rows.to_numpy(), np.arange(len(data.y)), config, trials)
     tables["trials"] = [trial._asdict() for trial in trials]
     predictor = Predictor(fitted, data.spec, cohort.lookups, ladder, training_aggregates(data.rows, data.y))
     if config.validation.cohort:
         metrics |= _external_metrics(predictor, config, problems, progress)
     metrics |= _apparent(fitted.probability(data.rows.to_numpy()), data.y, metrics)
-    checks = honesty_checks(data, validated, config, metrics, tables, progress)
+    with threadpool_limits(1):
+        checks = honesty_checks(data, validated, config, metrics, tables, progress)
     best = best_possible(config, data, validated.probability["model"])
     if best:
         metrics |= {"best_possible_roc_auc": best[0], "share_of_possible": best[1]}

@@ -21,8 +21,7 @@ from als_ml.config import Config
 from als_ml.trainable import Trainable
 from models.fitted import FittedModel
 from models.ladder import Ladder
-from models.members import family_folds
-from models.search import Trial
+from models.members import Trial, family_folds
 
 Progress = Callable[[str, int, int], None]
 
@@ -66,7 +65,7 @@ def cross_validate(data: Trainable, config: Config, progress: Progress = lambda 
     splits = [
         split for repeat in range(v.repeats) for split in family_folds(data.y, data.families, v.folds, v.seed + repeat)
     ]
-    jobs = (delayed(run_fold)(data, train, test, config) for train, test in splits)
+    jobs = (delayed(_on_one_core)(data, train, test, config) for train, test in splits)
     return merged(_in_threads(jobs, len(splits), config.threads, progress, "cross-validation"), len(data.y))
 
 
@@ -74,11 +73,16 @@ def _in_threads(jobs: Iterable[Any], n: int, threads: int, progress: Progress, w
     """Run jobs in threads of one core each, telling how many are done."""
     progress(what, 0, n)
     done = []
-    with threadpool_limits(1):
-        for result in Parallel(n_jobs=min(threads, max(n, 1)), prefer="threads", return_as="generator")(jobs):
-            done.append(result)
-            progress(what, len(done), n)
+    for result in Parallel(n_jobs=min(threads, max(n, 1)), prefer="threads", return_as="generator")(jobs):
+        done.append(result)
+        progress(what, len(done), n)
     return done
+
+
+def _on_one_core(data: Trainable, train: np.ndarray, test: np.ndarray, config: Config) -> Fold:
+    """Run a fold without threads of its own: OpenMP's limit holds for the thread that sets it."""
+    with threadpool_limits(1):
+        return run_fold(data, train, test, config)
 
 
 def merged(folds: list[Fold], n: int) -> Validated:
@@ -188,7 +192,7 @@ def _enough(data: Trainable, train: np.ndarray, least: int = 10) -> bool:
 def leave_one_site_out(data: Trainable, config: Config, progress: Progress = lambda *_: None) -> dict[str, Fold]:
     """Internal-external validation: the results at each site of a model that saw none of its patients."""
     splits, plain = site_splits(data), _without_refits(config)
-    jobs = (delayed(run_fold)(data, train, test, plain) for train, test in splits.values())
+    jobs = (delayed(_on_one_core)(data, train, test, plain) for train, test in splits.values())
     folds = _in_threads(jobs, len(splits), config.threads, progress, "leaving one site out")
     return dict(zip(splits, folds, strict=True))
 

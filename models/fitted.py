@@ -8,9 +8,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from models.calibration import CalibrationMap, choose_map, fit_map
-from models.members import Member, Recipe, family_folds, fit_member, out_of_fold
+from models.members import Member, Recipe, Trial, family_folds, fit_member, out_of_fold
 from models.scoring import conformal_limits
-from models.search import Trial, tuned
 from models.tasks import TASKS
 from models.thresholds import threshold
 
@@ -146,6 +145,8 @@ def fit_model(
     """
     learned = y if learned is None else learned
     if recipe.search is not None:
+        from models.search import tuned  # a served model needs no Optuna
+
         recipe, tried = tuned(X, y, families, recipe, learned)
         if trials is not None:
             trials += tried

@@ -1,7 +1,7 @@
 """One estimator inside a fold: its recipe, its fit on the columns that vary enough, and its out-of-fold scores."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
@@ -20,6 +20,17 @@ class Search:
     seconds: float | None = None
     folds: int = 3
     journal: str | None = None
+
+
+class Trial(NamedTuple):
+    """One trial: estimator, parameters, loss (NaN where pruned), state and seconds."""
+
+    estimator: str
+    number: int
+    parameters: dict[str, Any]
+    loss: float
+    state: str
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import optuna
@@ -17,23 +17,12 @@ from sklearn.impute import SimpleImputer
 
 from models.calibration import fit_sigmoid
 from models.estimators import DEFAULTS, REGRESSION_DEFAULTS, fit, make_pipeline
-from models.members import Recipe, Search, family_folds, fit_member, varying
+from models.members import Recipe, Search, Trial, family_folds, fit_member, varying
 from models.tasks import TASKS
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 # Trees that early stopping may use, and how many without a gain end it.
 _MOST_TREES, _PATIENCE = 600, 30
-
-
-class Trial(NamedTuple):
-    """One trial: estimator, parameters, loss (NaN where pruned), state and seconds."""
-
-    estimator: str
-    number: int
-    parameters: dict[str, Any]
-    loss: float
-    state: str
-    seconds: float
 
 
 def _elastic_net(trial: optuna.Trial) -> dict[str, Any]:

@@ -41,7 +41,8 @@ class Labels:
     """Per patient `y` (1 positive, 0 negative, NaN unlabelled), the count of each branch, and the columns it came from.
 
     For progression also the continuous `slope` (NaN for a label by event) with the `scatter` of its visits
-    (`features.alsfrs.slope_scatter`), and the ordered `classes` with each patient's `level`.
+    (`features.alsfrs.slope_scatter`), and the ordered `classes` with each patient's `level`. For a label from a column
+    `slope` is how far its value lies beyond the threshold, and `likely` the probability of the label given its error.
     """
 
     y: np.ndarray
@@ -50,6 +51,7 @@ class Labels:
     by_event: np.ndarray | None = None
     slope: np.ndarray | None = None
     scatter: np.ndarray | None = None
+    likely: np.ndarray | None = None
     level: np.ndarray | None = None
     classes: tuple[str, ...] = ()
 
@@ -111,8 +113,10 @@ def class_names(n: int) -> tuple[str, ...]:
     return (PROGRESSION.negative, *middle, PROGRESSION.positive)
 
 
-def column_labels(cohort: Cohort, column: str, above: float | None, below: float | None) -> Labels:
-    """A label from a numeric column of patients and a threshold.
+def column_labels(
+    cohort: Cohort, column: str, above: float | None, below: float | None, error: float | None = None
+) -> Labels:
+    """A label from a numeric column of patients and a threshold; with the error of its values, how likely it is.
 
     Raises
     ------
@@ -131,7 +135,10 @@ def column_labels(cohort: Cohort, column: str, above: float | None, below: float
             f"patients, column {column}, line {broken[0] + 2}", "a label must be a number", "Correct the cell."
         )
     positive = value > above if above is not None else value < (below if below is not None else np.nan)
-    return _labelled(cohort, np.where(np.isnan(value), np.nan, positive.astype(float)), {column})
+    labels = _labelled(cohort, np.where(np.isnan(value), np.nan, positive.astype(float)), {column})
+    beyond = value - above if above is not None else float(below or 0.0) - value
+    likely = labels.y if error is None else np.where(np.isnan(labels.y), np.nan, norm.cdf(beyond / error))
+    return replace(labels, slope=np.where(np.isnan(labels.y), np.nan, beyond), likely=likely)
 
 
 def likely_labels(y: np.ndarray, slope: np.ndarray, scatter: np.ndarray, cutoff: float) -> np.ndarray:

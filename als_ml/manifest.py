@@ -1,0 +1,105 @@
+"""What a run was made from: counts, split, versions and digests, without a patient's value."""
+
+import hashlib
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import als_ml
+from als_ml.cohort import read_cohort_file
+from als_ml.training import Training
+from features.catalogue import definitions_version
+
+_NAMED = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "xgboost-cpu",
+    "xgboost",
+    "optuna",
+    "mlflow",
+    "statsmodels",
+    "pysam",
+)
+PACKAGES = Path(__file__).resolve().parent.parent
+
+
+def manifest(training: Training) -> dict[str, Any]:
+    """Counts, missingness, split, seeds, versions, digests and figures of a run."""
+    config, v = training.config, training.config.validation
+    split = {
+        "folds": v.folds,
+        "repeats": v.repeats,
+        "inner_folds": v.inner_folds,
+        "seed": v.seed,
+        "grouped_by": "family",
+    }
+    return {
+        "task": training.task.name,
+        "n": len(training.y),
+        "events": int(training.y.sum()),
+        "labels": training.labels.counts,
+        "missing": {str(k): round(float(share), 4) for k, share in training.rows.isna().mean().items()},
+        "split": split,
+        "als_ml_version": als_ml.__version__,
+        "definitions_version": definitions_version(),
+        "git_commit": git_commit(),
+        "python": platform.python_version(),
+        "packages": _versions(),
+        "data_digest": data_digest(training.rows, training.y),
+        "files": file_digests(Path(config.cohort)),
+        "config": config.model_dump(mode="json", exclude={"cohort"}),
+        "metrics": {name: value for name, value in training.metrics.items() if np.isfinite(value)},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _NAMED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def file_digests(path: Path) -> dict[str, str]:
+    """SHA-256 of each table of a cohort by its role, and of all its VCFs together; no name of a file."""
+    described, folder = read_cohort_file(path), path.parent
+    tables = {role: getattr(described, role) for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map")}
+    found = {role: _digest([folder / name]) for role, name in tables.items() if name}
+    for role in ("variants", "repeats"):
+        patterns = getattr(described, role)
+        files = [file for pattern in patterns for file in sorted((folder / pattern).parent.glob(Path(pattern).name))]
+        found |= {role: _digest(files)} if files else {}
+    return found
+
+
+def _digest(files: list[Path]) -> str:
+    whole = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as handle:
+            whole.update(hashlib.file_digest(handle, "sha256").digest())
+    return whole.hexdigest()[:16]
+
+
+def data_digest(rows: pd.DataFrame, y: np.ndarray) -> str:
+    """Digest of features and labels, whatever the order of the patients; it holds no row and no identifier."""
+    matrix = np.column_stack([rows.to_numpy(dtype=np.float64), y])
+    lines = sorted(hashlib.sha256(row.tobytes()).digest() for row in matrix)
+    return hashlib.sha256(b"".join([",".join(rows.columns).encode(), *lines])).hexdigest()[:16]
+
+
+def git_commit() -> str | None:
+    """Commit of the code that runs, None outside a checkout."""
+    try:
+        command = ["git", "-C", str(PACKAGES), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None

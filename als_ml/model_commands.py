@@ -1,0 +1,165 @@
+"""Commands on registered models: promote, compare, monitor, recalibrate, lock, reproduce."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from als_ml.cli import print_table, progress_bar
+from als_ml.output import check_output, write_table
+from features.errors import DataError
+
+
+def promote_command(arguments: argparse.Namespace) -> int:
+    """Move the champion alias by the rule or an override, or print the log of decisions."""
+    from als_ml.promotion import promote, promotion_log
+
+    if arguments.log:
+        entries = promotion_log(arguments.name)
+        print_table(entries) if entries else print("no decision yet")
+        return 0
+    cohort, training = (Path(p) if p else None for p in (arguments.cohort, arguments.training_cohort))
+    with progress_bar(arguments.quiet) as progress:
+        progress("comparing with the champion", 0, 0)
+        version, decision = promote(arguments.model, cohort, training, arguments.override, arguments.by)
+    if not decision.promoted:
+        remedy = "Improve it, or promote it with --override REASON; the refusal is in the log."
+        raise DataError(f"{version.name} version {version.version}", "; ".join(decision.reasons), remedy)
+    if not arguments.quiet:
+        if decision.figures:
+            print_table(
+                [{"figure": name.replace("_", " "), "value": value} for name, value in decision.figures.items()]
+            )
+        why = "; ".join(decision.reasons) or "the rule is met"
+        print(f"champion of {version.name}: version {version.version} ({why})")
+    return 0
+
+
+def compare_command(arguments: argparse.Namespace) -> int:
+    """Compare two models, on a cohort or by the metrics of their runs."""
+    if arguments.output:
+        check_output(Path(arguments.output))
+    if not arguments.cohort:
+        return _compare_runs(arguments)
+    from als_ml.comparison import compare, scored_cohort
+    from als_ml.registry import registered_version, run_config
+    from als_ml.tracking import load_model
+
+    with progress_bar(arguments.quiet) as progress:
+        progress("scoring with both models", 0, 0)
+        version, path = registered_version(arguments.models[0]), Path(arguments.cohort)
+        config = run_config(version.run_id, arguments.cohort)
+        ours, theirs = (scored_cohort(load_model(uri), config, path) for uri in arguments.models)
+        found = compare(ours, theirs)
+    if arguments.output:
+        write_table(found["changed"], Path(arguments.output))
+    if not arguments.quiet:
+        _print_comparison(found, arguments)
+    return 0
+
+
+def _print_comparison(found: dict[str, Any], arguments: argparse.Namespace) -> None:
+    print(
+        f"{found['n']} patients scored by both, {found['n_labelled']} labelled; "
+        f"probabilities correlate {found['correlation']:.3f}"
+    )
+    for metric, (difference, low, high) in found.get("differences", {}).items():
+        print(f"{metric}: first minus second {difference:+.4f} ({low:+.4f} to {high:+.4f})")
+    if "differences" not in found:
+        print("no differences of performance: the labelled patients do not have both labels")
+    counts = found["classes"]
+    print_table([{"second \\ first": name, **row.to_dict()} for name, row in counts.iterrows()], "predicted classes")
+    where = f"written: {arguments.output}" if arguments.output else "name them with --output FILE"
+    print(f"{len(found['changed'])} patients change class; {where}. Research use only.")
+
+
+def _compare_runs(arguments: argparse.Namespace) -> int:
+    from als_ml.registry import registered_version, run_metrics
+
+    first, second = (run_metrics(registered_version(uri)) for uri in arguments.models)
+    names = ["roc_auc", "average_precision", "brier", "log_loss", "calibration_slope", "coverage", "sites_roc_auc", "n"]
+    rows = [{"metric": name, "first": first.get(name), "second": second.get(name)} for name in names]
+    if not arguments.quiet:
+        print_table(rows, "each run's own figures, on its own patients; --cohort FILE compares on the same ones")
+    return 0
+
+
+def monitor_command(arguments: argparse.Namespace) -> int:
+    """Say how far a cohort has drifted from a model's training patients."""
+    if arguments.output:
+        check_output(Path(arguments.output))
+    import pandas as pd
+
+    from als_ml.cohort import read_cohort
+    from als_ml.comparison import scored_cohort
+    from als_ml.monitoring import calibration_now, drift_table, flags
+    from als_ml.registry import registered_version, run_config
+    from als_ml.tracking import load_model
+    from features.problems import Problems
+    from features.rows import feature_rows
+
+    with progress_bar(arguments.quiet) as progress:
+        progress("reading", 0, 0)
+        version, predictor = registered_version(arguments.model), load_model(arguments.model)
+        config, path = run_config(version.run_id, arguments.cohort), Path(arguments.cohort)
+        scored = scored_cohort(predictor, config, path)
+        table = drift_table(predictor, feature_rows(read_cohort(path, Problems())[0], predictor.spec))
+    if arguments.output:
+        write_table(pd.DataFrame(table), Path(arguments.output))
+    if not arguments.quiet:
+        moved = [row for row in table if row["verdict"] != "stable"]
+        print_table(
+            moved[:20] or table[:3], f"{len(moved)} of {len(table)} features have drifted (PSI 0.1 look, 0.25 shifted)"
+        )
+        print_table([flags(scored)], "patients")
+        now = calibration_now(scored)
+        print_table([now], "calibration") if now else print("no calibration: too few labelled patients")
+    return 0
+
+
+def recalibrate_command(arguments: argparse.Namespace) -> int:
+    """Recalibrate a model for a new centre as a new version."""
+    from als_ml.recalibration import recalibrate
+
+    with progress_bar(arguments.quiet) as progress:
+        progress("recalibrating", 0, 0)
+        done = recalibrate(arguments.model, Path(arguments.cohort))
+    if not arguments.quiet:
+        rows = [{"on these patients": name, **done[name]} for name in ("before", "after")]
+        print_table(rows, f"{done['n']} patients, {done['n_positive']} positive; after is a fit, not a validation")
+        print(f"model models:/{done['name']}@challenger (version {done['version']})")
+    return 0
+
+
+def lock_command(arguments: argparse.Namespace) -> int:
+    """Write a trial's lock file."""
+    path = Path(arguments.output)
+    check_output(path, (".json",))
+    from als_ml.lock import write_lock
+
+    pinned = write_lock(arguments.model, path)
+    if not arguments.quiet:
+        print_table([{"pinned": name, "value": value} for name, value in pinned.items()])
+        print(f"written: {path}. Score with: python predict.py --lock {path} --cohort ... --output ...")
+    return 0
+
+
+def reproduce_command(arguments: argparse.Namespace) -> int:
+    """Repeat a run and compare every figure."""
+    from als_ml.reproduction import reproduce
+
+    with progress_bar(arguments.quiet) as progress:
+        found = reproduce(arguments.run_id, arguments.cohort, progress)
+    for difference in found["inputs"]:
+        print(f"note: {difference}")
+    if found["differing"]:
+        if not arguments.quiet:
+            print_table(found["differing"][:20], "figures that differ")
+        what = f"{len(found['differing'])} of {found['compared']} figures differ"
+        raise DataError(
+            f"run {arguments.run_id}",
+            what,
+            "; ".join(found["inputs"]) or "Nothing known explains it: please report it.",
+        )
+    if not arguments.quiet:
+        print(f"all {found['compared']} figures are the same")
+    return 0

@@ -1,0 +1,132 @@
+"""Calibration maps and conformal limits against scikit-learn, MAPIE and the definition, on made-up scores."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from models.calibration import KINDS, CalibrationMap, choose_map, fit_map
+from models.fitted import Calibration, recalibrated
+from models.members import family_folds
+from models.scoring import conformal_limits
+from models.thresholds import threshold
+
+
+def scores(n=400, seed=0, bend=0.0):
+    rng = np.random.default_rng(seed)
+    score = rng.normal(size=n)
+    y = (rng.random(n) < 1 / (1 + np.exp(-(1.5 * score + bend * score**3 - 0.5)))).astype(float)
+    return score, y
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_map_rises_keeps_the_mean_and_is_the_same_for_one_score(kind):
+    score, y = scores(bend=0.5)
+    fitted = fit_map(kind, score, y)
+    grid = np.linspace(-6, 6, 1001)
+    p = fitted.probability(grid)
+    assert (np.diff(p) >= -1e-12).all()
+    assert ((p > 0) & (p < 1)).all()
+    assert fitted.probability(score).mean() == pytest.approx(y.mean(), abs=0.01)
+    assert [fitted.probability(grid[i : i + 1])[0] for i in range(0, 1001, 100)] == p[::100].tolist()
+
+
+def test_isotonic_is_that_of_scikit_learn():
+    score, y = scores()
+    fitted = fit_map("isotonic", score, y)
+    oracle = IsotonicRegression(y_min=1e-6, y_max=1 - 1e-6, out_of_bounds="clip").fit(score, y)
+    new = scores(seed=1)[0]
+    assert fitted.probability(new) == pytest.approx(oracle.predict(new), abs=1e-9)
+
+
+def test_beta_is_a_logistic_regression_on_both_log_probabilities():
+    score, y = scores(2000, bend=0.3)
+    fitted = fit_map("beta", score, y)
+    u = fitted.slope * score + fitted.intercept
+    design = np.column_stack([-np.logaddexp(0, -u), np.logaddexp(0, u)])
+    oracle = LogisticRegression(C=np.inf, max_iter=5000, tol=1e-10).fit(design, y)
+    assert fitted.y == pytest.approx([*oracle.coef_[0], oracle.intercept_[0]], abs=2e-3)
+
+
+def test_venn_abers_by_its_definition():
+    """Two isotonic regressions, with the new patient as a negative and as a positive, by scikit-learn."""
+    score, y = scores(60)
+    fitted = fit_map("venn_abers", score, y)
+    for new in [*scores(20, seed=2)[0], score[3]]:
+        p = [IsotonicRegression().fit(np.r_[score, new], np.r_[y, label]).predict([new])[0] for label in (0.0, 1.0)]
+        assert fitted.probability(np.array([new]))[0] == pytest.approx(p[1] / (1 - p[0] + p[1]), abs=1e-9)
+
+
+def test_scores_without_signal_say_the_prevalence():
+    score, y = scores()
+    for kind in KINDS:
+        assert fit_map(kind, -score, y).probability(score) == pytest.approx(np.full(len(y), y.mean()), abs=1e-6)
+
+
+def test_the_sigmoid_stays_unless_another_map_is_clearly_better():
+    straight, bent = scores(1500, seed=3), scores(1500, seed=3)
+    assert choose_map(*straight, family_folds(straight[1], np.arange(1500), 5, 1)).kind == "sigmoid"
+    steps = (np.random.default_rng(0).random(1500) < np.where(bent[0] > 0, 0.9, 0.1)).astype(float)
+    assert choose_map(bent[0], steps, family_folds(steps, np.arange(1500), 5, 1)).kind in ("isotonic", "venn_abers")
+
+
+@given(st.integers(20, 200), st.integers(0, 1000), st.sampled_from([0.8, 0.9, 0.95]))
+def test_limits_are_those_of_mapie_for_each_label(n, seed, coverage):
+    """MAPIE has no label-conditional sets: its split-conformal quantile on one label's patients alone is the oracle."""
+    from mapie.conformity_scores import LACConformityScore
+
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < 0.5).astype(float)
+    p = rng.random(n)
+    for label, limit in zip((0, 1), conformal_limits(p, y, coverage), strict=True):
+        own = p[y == label] if label == 0 else 1 - p[y == label]
+        if np.ceil((len(own) + 1) * coverage) <= len(own):
+            oracle = LACConformityScore().get_conformity_score_quantiles(
+                own.reshape(-1, 1), np.array([1 - coverage]), cv="prefit"
+            )
+            assert limit == pytest.approx(float(oracle[0]), abs=1e-12)
+        else:
+            assert limit == 1.0
+
+
+@given(st.integers(0, 10_000))
+def test_coverage_of_each_label_is_kept(seed):
+    """At 10 % prevalence: over many new patients each label is in its set about as often as promised."""
+    rng = np.random.default_rng(seed)
+    y, new = ((rng.random(4000) < 0.1).astype(float) for _ in range(2))
+    p, q = (1 / (1 + np.exp(-(rng.normal(size=4000) + labels - 2))) for labels in (y, new))
+    negative, positive = conformal_limits(p, y, 0.9)
+    assert np.mean(q[new == 0] <= negative) == pytest.approx(0.9, abs=0.035)
+    assert np.mean(1 - q[new == 1] <= positive) == pytest.approx(0.9, abs=0.09)
+
+
+def test_an_update_moves_the_log_odds():
+    plain = Calibration((1.0, 1.0), 0.5, (), (), (), "sigmoid", 1.0, 0.0)
+    p = np.array([0.2, 0.5, 0.9])
+    assert recalibrated(p, plain) is p
+    moved = Calibration((1.0, 1.0), 0.5, (), (), (), "sigmoid", 1.0, 0.0, update_slope=2.0, update_intercept=1.0)
+    assert recalibrated(p, moved) == pytest.approx(1 / (1 + np.exp(-(2 * np.log(p / (1 - p)) + 1))))
+    assert Calibration.from_json(moved.to_json()) == moved
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "expected"),
+    [
+        ("prevalence", np.nan, 0.4),
+        ("cost", 4.0, 0.2),
+        ("cost", 1.0, 0.5),
+        ("sensitivity", 1.0, 0.3),
+        ("sensitivity", 0.5, 0.8),
+    ],
+)
+def test_thresholds(rule, value, expected):
+    p, y = np.array([0.1, 0.3, 0.6, 0.8, 0.2]), np.array([0, 1, 0, 1, 0])
+    assert threshold(rule, value, p, y) == pytest.approx(expected)
+
+
+def test_a_map_is_plain_numbers():
+    fitted = fit_map("beta", *scores())
+    assert CalibrationMap(**{**fitted.__dict__}) == fitted
+    assert all(isinstance(v, float) for v in (*fitted.x, *fitted.y))
