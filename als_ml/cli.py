@@ -68,13 +68,15 @@ def print_table(rows: list[dict[str, Any]], title: str = "") -> None:
     from rich.table import Table
 
     names = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    table = Table(box=SIMPLE_HEAD)
     for name in names:
         table.add_column(name, justify="left" if isinstance(rows[0].get(name), str) else "right", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in names))
-    width = None if sys.stdout.isatty() else 120
-    Console(width=width, highlight=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    if title:
+        console.print(title, style="bold", soft_wrap=True)
+    console.print(table)
 
 
 def _cell(value: Any) -> str:

@@ -96,7 +96,7 @@ def predict_command(arguments: argparse.Namespace) -> int:
         import pandas as pd
 
         if arguments.explanations:
-            write_table(_explanations(arguments, predictors), Path(arguments.explanations))
+            write_table(_explanations(arguments, predictors, rows), Path(arguments.explanations))
         write_table(pd.DataFrame([_cells(row) for row in rows]), output)
     if not arguments.quiet:
         _print_problems(problems)
@@ -120,7 +120,7 @@ def _predictors(arguments: argparse.Namespace) -> list[Any]:
     return predictors
 
 
-def _explanations(arguments: argparse.Namespace, predictors: list[Any]) -> Any:
+def _explanations(arguments: argparse.Namespace, predictors: list[Any], scored: list[dict[str, Any]]) -> Any:
     """Contributions of every scored patient by feature, block and mechanism."""
     import numpy as np
     import pandas as pd
@@ -131,10 +131,12 @@ def _explanations(arguments: argparse.Namespace, predictors: list[Any]) -> Any:
 
     cohort, parts = read_cohort(Path(arguments.cohort), Problems())[0], []
     for predictor in predictors:
+        task = predictor.fitted.task
         rows = feature_rows(predictor.as_trained(cohort), predictor.spec)
+        rows = rows.loc[[row["sample_id"] for row in scored if row["task"] == task and not row["error"]]]
         X = np.ascontiguousarray(rows[predictor.names].to_numpy(dtype=np.float32))
         table = contribution_table(list(rows.index), predictor.fitted.contributions(X), predictor.described)
-        parts.append(table.assign(task=predictor.fitted.task))
+        parts.append(table.assign(task=task))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -55,7 +55,8 @@ def card_facts(training: Training) -> dict[str, Any]:
         "checks": sorted(training.checks, key=lambda check: order[check.verdict]),
         "rows": summary(training),
         "differences": _differences(metrics),
-        "tables": {name: without_small_counts(rows) for name, rows in training.tables.items()},
+        "tables": {"sites": [], "learning_curve": []}
+        | {name: without_small_counts(rows) for name, rows in training.tables.items()},
         "features": len(training.rows.columns),
         "missing": float(training.rows.isna().to_numpy().mean()),
         "threshold": training.predictor.fitted.calibration.threshold,

@@ -200,6 +200,7 @@ def _log_nested(training: Training) -> None:
 
 def log_predictor(predictor: Predictor, run_id: str, name: str) -> str:
     """Log a changed model under the run that it came from and register it; returns its version."""
+    mlflow.set_experiment(experiment_id=MlflowClient().get_run(run_id).info.experiment_id)
     with mlflow.start_run(run_id=run_id), _temporary() as folder:
         logged = _log_model(predictor, folder)
     return str(mlflow.register_model(logged.model_uri, name).version)
