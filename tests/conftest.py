@@ -61,3 +61,18 @@ def store(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> dict[str, str
             del os.environ["MLFLOW_TRACKING_URI"]
         else:
             os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+@pytest.fixture(scope="session")
+def training(demo: Path):
+    """A progression run with every check, not tracked."""
+    from als_ml.config import load_config
+    from als_ml.training import train
+
+    changes = [
+        f"cohort={demo}/cohort.yaml",
+        "validation.folds=3",
+        "validation.inner_folds=3",
+        "validation.bootstrap=50",
+    ]
+    return train(load_config(ROOT / "configs/progression.yaml", changes))

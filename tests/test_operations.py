@@ -28,6 +28,7 @@ from tests.test_config import ROOT
 
 NAME = "als-progression"
 SMALL = ["folds=3", "inner_folds=3", "bootstrap=50", "honesty=false", "sites=false"]
+BLOCKS = "features.blocks=[clinical,biomarkers]"  # the others cost time and show nothing more here
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def registry(tmp_path_factory, demo):
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
     small = [f"cohort={demo}/cohort.yaml", *(f"validation.{change}" for change in SMALL)]
     for own in ([], ["model.least_share=0"], ["label.learn=slope"]):
-        changes = [part for change in small + own for part in ("--set", change)]
+        changes = [part for change in [BLOCKS, *small, *own] for part in ("--set", change)]
         assert train.main(["--config", str(ROOT / "configs/progression.yaml"), "--quiet", *changes]) == 0
     yield folder
     os.chdir(here)
