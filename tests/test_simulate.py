@@ -9,6 +9,7 @@ import pytest
 from als_ml.simulate import simulate
 from als_ml.simulate.genetics import draw_genome, draw_people, draw_repeats
 from als_ml.simulate.oracle import familial_best
+from benchmarks import share_of_possible
 from features.alsfrs import SlopeRule
 from features.errors import RequestError
 from features.genetics import causal_carriers
@@ -72,3 +73,10 @@ def test_a_strange_folder_is_refused(tmp_path):
     with pytest.raises(RequestError, match="holds no simulated cohort"):
         simulate(tmp_path, patients=10)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(("task", "floor"), [("progression", 0.75), ("familial", 0.65)])
+def test_share_of_the_possible_stays(tmp_path, task, floor):
+    """One seed of 800 patients; the floor lies 3 SD below the mean of `python -m benchmarks share`."""
+    simulate(tmp_path / "cohort", 800, 2)
+    assert share_of_possible.measure(task, tmp_path / "cohort")["share"] > floor
