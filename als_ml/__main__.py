@@ -89,6 +89,21 @@ def _add_model_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     recalibrate.add_argument("--model", required=True, help="models:/NAME@ALIAS or models:/NAME/VERSION")
     recalibrate.add_argument("--cohort", required=True, help="labelled patients of the new centre")
 
+    serve = _add(commands, "serve", "serve a model over HTTP: MLflow's scoring app with limits and redacted errors")
+    serve.add_argument("--model", help="models:/NAME@ALIAS or models:/NAME/VERSION")
+    serve.add_argument("--lock", help="a trial's lock file instead; any other model is refused")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"
+    )
+    serve.add_argument("--port", type=int, default=5001, help="default 5001")
+    serve.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    serve.add_argument("--digest", help="digest that the model's files must have (default: that of its registration)")
+    serve.add_argument(
+        "--allowed-hosts", default="", help="names by which it may be called, a comma between (default any)"
+    )
+    serve.add_argument("--max-megabytes", type=float, default=64, help="of a request (default 64)")
+    serve.add_argument("--max-patients", type=int, default=10_000, help="of a request (default 10000)")
+
     lock = _add(commands, "lock", "pin a model's version, digest, threshold and definitions for a trial")
     lock.add_argument("--model", required=True, help="models:/NAME@ALIAS or models:/NAME/VERSION")
     lock.add_argument("--output", required=True, help="lock file to write, .json")

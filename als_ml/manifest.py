@@ -1,6 +1,5 @@
 """What a run was made from: counts, split, versions and digests, without a patient's value."""
 
-import hashlib
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -8,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 import als_ml
 from als_ml.cohort import read_cohort_file
+from als_ml.digests import data_digest, files_digest
 from als_ml.training import Training
 from features.catalogue import definitions_version
 
@@ -73,27 +72,12 @@ def file_digests(path: Path) -> dict[str, str]:
     """SHA-256 of each table of a cohort by its role, and of all its VCFs together; no name of a file."""
     described, folder = read_cohort_file(path), path.parent
     tables = {role: getattr(described, role) for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map")}
-    found = {role: _digest([folder / name]) for role, name in tables.items() if name}
+    found = {role: files_digest([folder / name]) for role, name in tables.items() if name}
     for role in ("variants", "repeats"):
         patterns = getattr(described, role)
         files = [file for pattern in patterns for file in sorted((folder / pattern).parent.glob(Path(pattern).name))]
-        found |= {role: _digest(files)} if files else {}
+        found |= {role: files_digest(files)} if files else {}
     return found
-
-
-def _digest(files: list[Path]) -> str:
-    whole = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as handle:
-            whole.update(hashlib.file_digest(handle, "sha256").digest())
-    return whole.hexdigest()[:16]
-
-
-def data_digest(rows: pd.DataFrame, y: np.ndarray) -> str:
-    """Digest of features and labels, whatever the order of the patients; it holds no row and no identifier."""
-    matrix = np.column_stack([rows.to_numpy(dtype=np.float64), y])
-    lines = sorted(hashlib.sha256(row.tobytes()).digest() for row in matrix)
-    return hashlib.sha256(b"".join([",".join(rows.columns).encode(), *lines])).hexdigest()[:16]
 
 
 def git_commit() -> str | None:

@@ -1,12 +1,14 @@
 """Commands on registered models: promote, compare, monitor, recalibrate, lock, reproduce."""
 
 import argparse
+import contextlib
+import signal
 from pathlib import Path
 from typing import Any
 
 from als_ml.cli import print_table, progress_bar
 from als_ml.output import check_output, write_table
-from features.errors import DataError
+from features.errors import DataError, RequestError
 
 
 def promote_command(arguments: argparse.Namespace) -> int:
@@ -127,6 +129,28 @@ def recalibrate_command(arguments: argparse.Namespace) -> int:
         rows = [{"on these patients": name, **done[name]} for name in ("before", "after")]
         print_table(rows, f"{done['n']} patients, {done['n_positive']} positive; after is a fit, not a validation")
         print(f"model models:/{done['name']}@challenger (version {done['version']})")
+    return 0
+
+
+def serve_command(arguments: argparse.Namespace) -> int:
+    """Serve a model until interrupted."""
+    from als_ml.lock import locked_uri, read_lock
+    from als_ml.serving import curl, serving, wait_until_up
+
+    if bool(arguments.model) == bool(arguments.lock):
+        raise RequestError("serve", "give either --model or --lock", "See python -m als_ml serve --help.")
+    pinned = read_lock(Path(arguments.lock)) if arguments.lock else {}
+    uri, digest = (locked_uri(pinned), pinned["digest"]) if pinned else (arguments.model, arguments.digest)
+    address, hosts = (arguments.host, arguments.port), [host for host in arguments.allowed_hosts.split(",") if host]
+    limits = {"megabytes": arguments.max_megabytes, "patients": arguments.max_patients, "hosts": hosts}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with serving(uri, address, arguments.workers, digest, **limits) as server:
+        wait_until_up(server, address)
+        if not arguments.quiet:
+            print(f"serving {uri} on http://{address[0]}:{address[1]}; Ctrl-C ends it. Research use only. Try:")
+            print(curl(address), flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            return server.wait()
     return 0
 
 

@@ -15,8 +15,8 @@ from mlflow.exceptions import MlflowException
 from als_ml.cohort import read_cohort
 from als_ml.comparison import compare, scored_cohort
 from als_ml.config import Config
+from als_ml.digests import data_digest
 from als_ml.evaluation import paired_differences
-from als_ml.manifest import data_digest
 from als_ml.registry import registered_version, run_checks, run_config, run_tags
 from als_ml.tracking import load_model, quiet_mlflow, use_store
 from als_ml.trainable import Trainable, prepare

@@ -1,6 +1,5 @@
 """Registered models and their runs: which version a URI means, the run behind it, its configuration and its checks."""
 
-import hashlib
 import json
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from als_ml.config import Config
+from als_ml.digests import tree_digest
 from als_ml.tracking import quiet_mlflow, use_store
 from features.errors import DataError, RequestError
 
@@ -111,12 +111,3 @@ def model_digest(version: ModelVersion) -> str:
         use_store()
         root = Path(mlflow.artifacts.download_artifacts(version.source, dst_path=folder))
         return tree_digest(root)
-
-
-def tree_digest(root: Path) -> str:
-    """SHA-256 over the relative paths and contents of a folder's files, in order."""
-    whole = hashlib.sha256()
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and path.name != "registered_model_meta" and "__pycache__" not in path.parts:
-            whole.update(f"{path.relative_to(root).as_posix()}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    return whole.hexdigest()

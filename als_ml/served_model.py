@@ -22,12 +22,13 @@ class BadRequest(MlflowException):
 
     def __init__(self, message: str):
         super().__init__(message, error_code=BAD_REQUEST)
+        self._own = message  # MLflow puts the whole request into `message` afterwards
 
     def serialize_as_json(self) -> str:
         """Leave out the stack trace and the request, which MLflow would repeat."""
         import json
 
-        return json.dumps({"error_code": "BAD_REQUEST", "message": self.message})
+        return json.dumps({"error_code": "BAD_REQUEST", "message": self._own})
 
 
 class AlsModel(PythonModel):

@@ -20,9 +20,10 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 import als_ml
+from als_ml.digests import MODEL_DIGEST, data_digest, tree_digest
 from als_ml.documents import without_small_counts, write_documents
 from als_ml.example import EXAMPLE
-from als_ml.manifest import PACKAGES, data_digest, git_commit, manifest
+from als_ml.manifest import PACKAGES, git_commit, manifest
 from als_ml.pictures import draw_run
 from als_ml.prediction import RESEARCH_USE, Predictor, save_predictor
 from als_ml.training import Training, summary
@@ -203,13 +204,22 @@ def log_predictor(predictor: Predictor, run_id: str, name: str) -> str:
     mlflow.set_experiment(experiment_id=MlflowClient().get_run(run_id).info.experiment_id)
     with mlflow.start_run(run_id=run_id), _temporary() as folder:
         logged = _log_model(predictor, folder)
-    return str(mlflow.register_model(logged.model_uri, name).version)
+    return str(_registered(logged.model_uri, name).version)
+
+
+def _registered(model_uri: str, name: str) -> Any:
+    """Register a version with the digest of its files, which is checked before anything of it is run."""
+    made = mlflow.register_model(model_uri, name)
+    with _temporary() as folder:
+        files = Path(mlflow.artifacts.download_artifacts(made.source, dst_path=str(folder)))
+        MlflowClient().set_model_version_tag(name, made.version, MODEL_DIGEST, tree_digest(files))
+    return made
 
 
 def _register(training: Training, model_uri: str) -> dict[str, str]:
     """Register a finished model: the first version becomes `champion`, later ones `challenger`."""
     client, name = MlflowClient(), training.config.tracking.model_name or training.task.model_name
-    registered = mlflow.register_model(model_uri, name)
+    registered = _registered(model_uri, name)
     alias = "challenger" if "champion" in client.get_registered_model(name).aliases else "champion"
     client.set_registered_model_alias(name, alias, registered.version)
     return {"name": name, "version": str(registered.version), "alias": alias}
