@@ -76,7 +76,6 @@ def use_store() -> str:
     """Select the tracking store: MLFLOW_TRACKING_URI if set, else SQLite in the working directory."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
     mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(os.environ.get("MLFLOW_REGISTRY_URI") or uri)
     return uri
 
 

@@ -37,7 +37,7 @@ def _elastic_net_continuous(trial: optuna.Trial) -> dict[str, Any]:
 def _random_forest(trial: optuna.Trial) -> dict[str, Any]:
     return {
         "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 30, log=True),
-        "max_features": trial.suggest_float("max_features", 0.05, 0.8),
+        "max_features": trial.suggest_float("max_features", 0.05, 0.4),
     }
 
 

@@ -64,7 +64,13 @@ def test_labels_that_make_no_sense(changes, message):
 def test_learning_more_than_fast_or_slow(demo, cohort, tmp_path, learn):
     """Simulated patients: machinery, not medicine."""
     changes = [f"cohort={demo}/cohort.yaml", f"label.learn={learn}", "label.scheme=kimura_three", "validation.folds=3"]
-    training = train(config(*changes, "validation.inner_folds=3", "validation.bootstrap=50"))
+    quick = [
+        "validation.inner_folds=3",
+        "validation.bootstrap=50",
+        "validation.honesty=false",
+        "validation.sites=false",
+    ]
+    training = train(config(*changes, *quick))
     assert training.metrics["roc_auc"] > 0.6
     assert any("published for dFS" in problem.found for problem in training.warnings)
     rows = training.predictor.predict_cohort(cohort)

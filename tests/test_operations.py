@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,19 +36,27 @@ BLOCKS = "features.blocks=[clinical,biomarkers]"  # the others cost time and sho
 def registry(tmp_path_factory, demo):
     """A store of its own with three versions of the progression model, the first of them champion."""
     folder = tmp_path_factory.mktemp("registry")
-    before, here = os.environ.get("MLFLOW_TRACKING_URI"), Path.cwd()
-    os.chdir(folder)
-    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
     small = [f"cohort={demo}/cohort.yaml", *(f"validation.{change}" for change in SMALL)]
     for own in ([], ["model.least_share=0"], ["label.learn=slope"]):
         changes = [part for change in [BLOCKS, *small, *own] for part in ("--set", change)]
-        assert train.main(["--config", str(ROOT / "configs/progression.yaml"), "--quiet", *changes]) == 0
-    yield folder
-    os.chdir(here)
-    if before is None:
-        del os.environ["MLFLOW_TRACKING_URI"]
-    else:
-        os.environ["MLFLOW_TRACKING_URI"] = before
+        with store_in(folder):
+            assert train.main(["--config", str(ROOT / "configs/progression.yaml"), "--quiet", *changes]) == 0
+    return folder
+
+
+@contextmanager
+def store_in(folder: Path):
+    """Other test files have a store of their own in the same process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _in_the_registry(registry):
+    with store_in(registry):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +270,8 @@ def test_too_few_patients_to_recalibrate(registry, tmp_path, capsys):
 @pytest.fixture(scope="module")
 def lock(registry) -> Path:
     path = registry / "lock.json"
-    assert main(["lock", "--model", f"models:/{NAME}/2", "--output", str(path), "--quiet"]) == 0
+    with store_in(registry):
+        assert main(["lock", "--model", f"models:/{NAME}/2", "--output", str(path), "--quiet"]) == 0
     return path
 
 

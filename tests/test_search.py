@@ -33,8 +33,8 @@ def recipe(*changes):
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_each_estimator_is_searched_and_the_same_seed_gives_the_same_bits(name):
-    made = recipe(f"model.estimator={name}", "model.search={trials: 3, folds: 2}")
-    first, second = (fit_model(*patients(), made) for _ in range(2))
+    made = recipe(f"model.estimator={name}", "model.search={trials: 2, folds: 2}", "validation.inner_folds=2")
+    first, second = (fit_model(*patients(100), made) for _ in range(2))
     assert first.members[0].parameters == second.members[0].parameters
     assert np.array_equal(first.probability(patients(seed=1)[0]), second.probability(patients(seed=1)[0]))
 
