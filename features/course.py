@@ -15,7 +15,7 @@ import numpy as np
 from features.alsfrs import DAYS_PER_MONTH
 
 # Fewer patients with two visits say too little of the spread of slopes; more than these add time, not precision (P).
-FEWEST_PATIENTS, MOST_PATIENTS = 20, 400
+FEWEST_PATIENTS, MOST_PATIENTS = 20, 250
 SUMS = ("visit_n", "visit_t", "visit_tt", "visit_y", "visit_ty")
 
 
