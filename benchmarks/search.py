@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] = ()) -> None:
 def config_of(folder: Path, name: str, threads: int) -> Config:
     changes = [f"cohort={folder}/cohort/cohort.yaml", f"model.estimator={name}", "model.least_share=0.002",
                "model.search.trials=30", f"threads={threads}",
-               "model.search.folds=3", "validation.inner_folds=3", "validation.sites=false", "validation.honesty=false",
+               "model.search.folds=3",
+               "validation.inner_folds=3", "validation.repeats=1", "validation.sites=false", "validation.honesty=false",
                "validation.bootstrap=0", "tracking.model_name=als-search"]  # fmt: skip
     return load_config(CONFIGS / "progression.yaml", changes)
 

@@ -55,9 +55,9 @@ def report(task: str, patients: int, found: pd.DataFrame) -> None:
           f"  abstained {mean('abstained')}, the oracle {mean('oracle_abstained')}", flush=True)  # fmt: skip
 
 
-def measure(task: str, folder: Path) -> dict[str, Any]:
+def measure(task: str, folder: Path, *more: str) -> dict[str, Any]:
     """Out-of-fold figures of the shipped configuration on one cohort, and the oracle's on the same patients."""
-    changes = [f"cohort={folder}/cohort.yaml", "validation.bootstrap=0", "validation.honesty=false"]
+    changes = [f"cohort={folder}/cohort.yaml", "validation.bootstrap=0", "validation.honesty=false", *more]
     config = load_config(CONFIGS / f"{task}.yaml", changes)
     data = prepare(config, *read_cohort(Path(config.cohort)))
     validated, y = cross_validate(data, config), data.y

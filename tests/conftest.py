@@ -48,7 +48,13 @@ def store(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> dict[str, str
     before, here = os.environ.get("MLFLOW_TRACKING_URI"), Path.cwd()
     os.chdir(folder)
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-    small = ["validation.folds=3", "validation.inner_folds=3", "validation.bootstrap=50", "validation.honesty=false"]
+    small = [
+        "validation.folds=3",
+        "validation.repeats=1",
+        "validation.inner_folds=3",
+        "validation.bootstrap=50",
+        "validation.honesty=false",
+    ]
     small += ["validation.sites=false", f"cohort={demo}/cohort.yaml"]
     changes = [part for change in small for part in ("--set", change)]
     try:
@@ -73,6 +79,7 @@ def training(demo: Path):
     changes = [
         f"cohort={demo}/cohort.yaml",
         "validation.folds=3",
+        "validation.repeats=2",
         "validation.inner_folds=3",
         "validation.bootstrap=50",
     ]

@@ -17,7 +17,13 @@ from als_ml.training import Training, train
 from als_ml.validation import cross_validate, leave_one_site_out, site_splits, temporal
 from tests.test_config import ROOT
 
-QUICK = ["validation.folds=3", "validation.inner_folds=3", "validation.bootstrap=100", "validation.honesty=false"]
+QUICK = [
+    "validation.folds=3",
+    "validation.repeats=1",
+    "validation.inner_folds=3",
+    "validation.bootstrap=100",
+    "validation.honesty=false",
+]
 FEW = "features.blocks=[clinical,biomarkers]"
 
 

@@ -66,6 +66,7 @@ def test_learning_more_than_fast_or_slow(demo, cohort, tmp_path, learn):
     changes = [f"cohort={demo}/cohort.yaml", f"label.learn={learn}", "label.scheme=kimura_three", "validation.folds=3"]
     quick = [
         "validation.inner_folds=3",
+        "validation.repeats=1",
         "validation.bootstrap=50",
         "validation.honesty=false",
         "validation.sites=false",

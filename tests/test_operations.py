@@ -28,7 +28,7 @@ from models.fitted import Calibration, recalibrated
 from tests.test_config import ROOT
 
 NAME = "als-progression"
-SMALL = ["folds=3", "inner_folds=3", "bootstrap=50", "honesty=false", "sites=false"]
+SMALL = ["folds=3", "repeats=1", "inner_folds=3", "bootstrap=50", "honesty=false", "sites=false"]
 BLOCKS = "features.blocks=[clinical,biomarkers]"  # the others cost time and show nothing more here
 
 
