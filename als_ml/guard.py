@@ -125,7 +125,7 @@ def deeper_than(value: Any, limit: int) -> bool:
     (False, True)
     """
     level = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         level = [
             inner
             for outer in level

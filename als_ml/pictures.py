@@ -1,5 +1,6 @@
 """Pictures of a run: ROC, precision-recall and calibration of out-of-fold probabilities, model beside baselines."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,13 @@ def _draw_calibration(axis: Any, training: Training, probability: np.ndarray) ->
         axis.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=_STYLES[0][0], lw=1.5)
         axis.plot(row["predicted"], row["observed"], "o", color=_STYLES[0][0])
     metrics = training.metrics_of("model")
-    axis.text(0.03, 0.93, f"slope {metrics['calibration_slope']:.2f}, intercept {metrics['calibration_intercept']:.2f}")
+    axis.text(
+        0.03, 0.93, f"slope {metrics['calibration_slope']:.2f}, intercept {metrics['calibration_intercept']:+.2f}"
+    )
 
 
 def _finished(figure: Any, training: Training, path: Path) -> Path:
-    figure.suptitle(_title(training), fontsize=10)
+    figure.suptitle(textwrap.fill(_title(training), round(12 * figure.get_figwidth())), fontsize=10)
     figure.savefig(path, dpi=120)
     plt.close(figure)
     return path

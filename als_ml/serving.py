@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,7 @@ def serving(
     limits
         Of `als_ml.guard.Guard`: megabytes, depth, patients, hosts.
     """
+    _check_free(address)
     with tempfile.TemporaryDirectory(prefix="als-ml-serve-") as name:
         folder = Path(name)
         settings = {"model": str(fetch(uri, folder / "model", digest)), **limits}
@@ -95,6 +97,17 @@ def serving(
             if server.poll() is None:
                 os.killpg(server.pid, signal.SIGTERM)
                 server.wait(30)
+
+
+def _check_free(address: tuple[str, int]) -> None:
+    """Refuse an address that cannot be listened on."""
+    with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(address)
+        except (OSError, OverflowError) as error:
+            what = f"it cannot be listened on ({error})"
+            raise RequestError(f"{address[0]}:{address[1]}", what, "Choose another --port or --host.") from None
 
 
 def wait_until_up(server: "subprocess.Popen[bytes]", address: tuple[str, int], seconds: float = 180) -> None:

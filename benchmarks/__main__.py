@@ -2,11 +2,12 @@
 
 import sys
 
-from benchmarks import casi, conformance, pathogenicity, search, share_of_possible, tables, variants
+from benchmarks import casi, conformance, endpoint, pathogenicity, search, share_of_possible, tables, variants
 
 ALL = {
     "casi": casi.main,
     "conformance": conformance.main,
+    "endpoint": endpoint.main,
     "search": search.main,
     "share": share_of_possible.main,
     "tables": tables.main,

@@ -1,0 +1,211 @@
+"""The served model against a bare MLflow pyfunc of an XGBoost model with a flat 60-column DataFrame signature.
+
+Both behind the same MLflow scoring server on this machine, over HTTP, asked in turns in one run. Ours gets one full record (50
+biomarkers, 20 variants, 8 visits) and does everything: features, model, drivers, conformal set. Then 1,000 patients in one
+request against the same vectorised prediction in process; 8 clients at once; a cold start.
+
+python -m benchmarks endpoint [SECONDS of load, default 60]
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from xgboost import XGBClassifier
+
+import train
+from als_ml.serving import serving, wait_until_up
+from als_ml.simulate import simulate
+from als_ml.tracking import load_model, quiet_mlflow
+from features.catalogue import analytes, known_variants
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+COLUMNS = 60
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    seconds = float(arguments[0]) if arguments else 60.0
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        os.chdir(folder)
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+        prepare(folder)
+        started = time.perf_counter()
+        ours = stack.enter_context(our_server())
+        print(f"cold start of als_ml serve {time.perf_counter() - started:.0f} s", flush=True)
+        started = time.perf_counter()
+        plain = stack.enter_context(mlflow_server("models:/als-xgboost@champion"))
+        print(f"cold start of mlflow models serve {time.perf_counter() - started:.0f} s", flush=True)
+        bare = stack.enter_context(mlflow_server("models:/bare/1"))
+        one_record(ours[0], plain, bare)
+        thousand(ours[0])
+        parallel(ours, seconds)
+
+
+def prepare(folder: Path) -> None:
+    """Our XGBoost model on the demo cohort, and the bare one on 60 columns."""
+    simulate(folder / "cohort", 400, 1)
+    changes = [
+        f"cohort={folder}/cohort/cohort.yaml",
+        "tracking.model_name=als-xgboost",
+        "validation.honesty=false",
+        "validation.sites=false",
+    ]
+    assert (
+        train.main(["--config", str(CONFIGS / "quick.yaml"), "--quiet", *[p for c in changes for p in ("--set", c)]])
+        == 0
+    )
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(400, COLUMNS)), columns=[f"feature_{i}" for i in range(COLUMNS)])
+    model = XGBClassifier(n_estimators=300, max_depth=3, n_jobs=1).fit(X, rng.integers(0, 2, 400))
+    with quiet_mlflow():
+        signature = mlflow.models.infer_signature(X, model.predict_proba(X)[:, 1])
+        mlflow.xgboost.log_model(
+            model, name="bare", signature=signature, registered_model_name="bare", pip_requirements=["xgboost-cpu"]
+        )
+
+
+@contextmanager
+def our_server() -> Iterator[tuple[int, int]]:
+    port = free_port()
+    with serving("models:/als-xgboost@champion", ("127.0.0.1", port)) as server:
+        wait_until_up(server, ("127.0.0.1", port))
+        yield port, server.pid
+
+
+@contextmanager
+def mlflow_server(uri: str) -> Iterator[int]:
+    """Plain `mlflow models serve`."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p", str(port)]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    server = subprocess.Popen(command, env=os.environ | {"PATH": path}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              start_new_session=True)  # fmt: skip
+    try:
+        wait_until_up(server, ("127.0.0.1", port))
+        yield port
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(20)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def full_record(i: int = 0) -> dict[str, Any]:
+    """A made-up patient with 50 biomarkers, 20 variants and 8 visits."""
+    table, rng = analytes(), np.random.default_rng(i)
+    named = table[table["unit"].notna()].head(50)
+    biomarkers = []
+    for analyte, row in named.iterrows():
+        value = {"analyte": analyte, "value": round(float(rng.uniform(20, 40)), 2), "unit": row["unit"], "days": 0}
+        biomarkers.append(value | ({"assay": "simoa"} if str(analyte).startswith("nfl") else {}))
+    known = known_variants("GRCh38").head(20)
+    variants = [f"{row.chrom}-{row.pos}-{row.ref}-{row.alt} 0/1" for row in known.itertuples()]
+    visits = [{"days": 12 * k, "total": 44 - k} for k in range(8)]
+    return {"sample_id": f"made-up-{i}", "genome_build": "GRCh38", "sex": "female", "age_at_onset": 58, "onset_days": -420,
+            "onset_site": "bulbar", "biomarkers": biomarkers, "variants": variants, "assayed": {"SOD1": "full"}, "alsfrs": visits}  # fmt: skip
+
+
+def post(connection: HTTPConnection, body: bytes) -> dict[str, Any]:
+    connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+    reply = connection.getresponse()
+    content = reply.read()
+    assert reply.status == 200, content[:300]
+    return json.loads(content)
+
+
+def one_record(ours: int, plain: int, bare: int, n: int = 300) -> None:
+    row = {f"feature_{i}": 0.1 * i for i in range(COLUMNS)}
+    bodies = {"als_ml serve": (ours, {"inputs": [full_record()]}), "mlflow models serve": (plain, {"inputs": [full_record()]}),
+              "bare XGBoost pyfunc": (bare, {"dataframe_records": [row]})}  # fmt: skip
+    times: dict[str, list[float]] = {name: [] for name in bodies}
+    connections = {name: HTTPConnection("127.0.0.1", port) for name, (port, _) in bodies.items()}
+    encoded = {name: json.dumps(body).encode() for name, (_, body) in bodies.items()}
+    assert post(connections["als_ml serve"], encoded["als_ml serve"])["predictions"][0]["error"] is None
+    for i in range(n + 20):
+        for name, connection in connections.items():
+            started = time.perf_counter()
+            post(connection, encoded[name])
+            if i >= 20:
+                times[name].append(time.perf_counter() - started)
+    base = float(np.median(times["bare XGBoost pyfunc"]))
+    for name, own in times.items():
+        p50, p99 = np.percentile(own, [50, 99])
+        print(
+            f"one record, {name:20s} p50 {1000 * p50:6.1f} ms, p99 {1000 * p99:6.1f} ms, {p50 / base:.2f} x", flush=True
+        )
+
+
+def thousand(port: int) -> None:
+    """1,000 patients in one request against the same prediction in process plus JSON."""
+    records = [full_record(i) for i in range(1000)]
+    body, predictor = json.dumps({"inputs": records}).encode(), load_model("models:/als-xgboost@champion")
+    connection, ratios = HTTPConnection("127.0.0.1", port, timeout=120), []
+    for _ in range(4):
+        started = time.perf_counter()
+        rows = predictor.predict_records(json.loads(body)["inputs"])
+        json.dumps(rows)
+        alone = time.perf_counter() - started
+        started = time.perf_counter()
+        reply = post(connection, body)["predictions"]
+        ratios.append((time.perf_counter() - started, alone))
+        assert [r["probability"] for r in reply] == [r["probability"] for r in rows]
+    served, alone = np.median(np.array(ratios[1:]), axis=0)
+    print(
+        f"1,000 patients in one request {served:.2f} s, in process with JSON {alone:.2f} s, {served / alone:.2f} x",
+        flush=True,
+    )
+
+
+def parallel(server: tuple[int, int], seconds: float, clients: int = 8) -> None:
+    """Clients that ask one after the other for some time: errors, rate and memory."""
+    body, until, counts = json.dumps({"inputs": [full_record()]}).encode(), time.monotonic() + seconds, [0] * clients
+    failed: list[str] = []
+
+    def ask(k: int) -> None:
+        connection = HTTPConnection("127.0.0.1", server[0], timeout=60)
+        while time.monotonic() < until:
+            try:
+                post(connection, body)
+                counts[k] += 1
+            except Exception as error:
+                failed.append(repr(error))
+                return
+
+    before = memory(server[1])
+    threads = [threading.Thread(target=ask, args=(k,)) for k in range(clients)]
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds / 4)
+    early = memory(server[1])
+    for thread in threads:
+        thread.join()
+    print(f"{clients} clients for {seconds:.0f} s: {sum(counts) / seconds:.0f} requests/s, {len(failed)} errors {failed[:1]}, "
+          f"memory {before:.0f} MB before, {early:.0f} MB after a quarter, {memory(server[1]):.0f} MB at the end", flush=True)  # fmt: skip
+
+
+def memory(pid: int) -> float:
+    """Resident MB of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
