@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> int:
         "--explanations", help="also write contributions by feature, block and mechanism, .csv or .parquet"
     )
     made.add_argument("--no-drivers", action="store_true", help="leave the contributions out; faster")
+    made.add_argument("--resume", action="store_true", help="go on with an interrupted run: finished chunks are kept")
     arguments = made.parse_args(argv)
     from als_ml.commands import predict_command
 

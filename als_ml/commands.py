@@ -10,7 +10,7 @@ from typing import Any
 from als_ml.cli import print_table, progress_bar
 from als_ml.config import load_config
 from als_ml.output import check_output, write_table
-from features.errors import RequestError, examples
+from features.errors import DataError, RequestError, examples
 from features.problems import Problem, Problems
 
 
@@ -81,7 +81,7 @@ def _print_problems(problems: list[Problem]) -> None:
 
 
 def predict_command(arguments: argparse.Namespace) -> int:
-    """Score a cohort or a feature table with each model."""
+    """Score a cohort or a feature table with each model, in chunks."""
     output = Path(arguments.output)
     for path in [output, *([Path(arguments.explanations)] if arguments.explanations else [])]:
         check_output(path)
@@ -90,18 +90,48 @@ def predict_command(arguments: argparse.Namespace) -> int:
     with progress_bar(arguments.quiet) as progress:
         progress("loading models", 0, 0)
         predictors = _predictors(arguments)
-        progress("reading", 0, 0)
-        rows, problems = _predicted(arguments, predictors)
-        progress("writing", 0, 0)
-        import pandas as pd
-
-        if arguments.explanations:
-            write_table(_explanations(arguments, predictors, rows), Path(arguments.explanations))
-        write_table(pd.DataFrame([_cells(row) for row in rows]), output)
+        problems, counts, seconds = _scored(arguments, predictors, output, progress)
     if not arguments.quiet:
         _print_problems(problems)
-        _print_predictions(rows, output)
+        _print_predictions(counts, output, seconds)
     return 0
+
+
+def _scored(
+    arguments: argparse.Namespace, predictors: list[Any], output: Path, progress: Any
+) -> tuple[list[Problem], Any, float]:
+    import time
+
+    from als_ml import batch
+
+    started, drivers, problems = time.perf_counter(), not arguments.no_drivers, Problems()
+    made_from = {"models": [*(arguments.model or []), *(arguments.lock or [])], "drivers": drivers}
+    made_from |= {"versions": [[p.fitted.task, p.model_name, p.model_version] for p in predictors]}
+    if arguments.features:
+        path = Path(arguments.features)
+        if not path.is_file():
+            raise DataError(str(path), "there is no such file", "Make one with `python -m als_ml features`.")
+        made_from["features"] = [str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns]
+        chunks, of = (
+            lambda first: batch.score_features(path, predictors, drivers, first),
+            batch.chunk_count(path, predictors),
+        )
+        counts = batch.write_parts(chunks, of, output, made_from, arguments.resume, progress)
+        return [], counts, time.perf_counter() - started
+    from als_ml.digests import file_digests
+
+    progress("reading", 0, 0)
+    cohort = _cohort_for(arguments, predictors, problems)
+    made_from["cohort"] = file_digests(Path(arguments.cohort))
+    chunks, of = (
+        lambda first: batch.score_cohort(cohort, predictors, drivers, first),
+        batch.cohort_chunks(cohort, predictors),
+    )
+    counts = batch.write_parts(chunks, of, output, made_from, arguments.resume, progress)
+    if arguments.explanations:
+        progress("explaining", 0, 0)
+        write_table(_explanations(cohort, predictors), Path(arguments.explanations))
+    return problems.found, counts, time.perf_counter() - started
 
 
 def _predictors(arguments: argparse.Namespace) -> list[Any]:
@@ -120,34 +150,31 @@ def _predictors(arguments: argparse.Namespace) -> list[Any]:
     return predictors
 
 
-def _explanations(arguments: argparse.Namespace, predictors: list[Any], scored: list[dict[str, Any]]) -> Any:
+def _explanations(cohort: Any, predictors: list[Any]) -> Any:
     """Contributions of every scored patient by feature, block and mechanism."""
-    import numpy as np
     import pandas as pd
 
-    from als_ml.cohort import read_cohort
     from als_ml.importance import contribution_table
     from features.rows import feature_rows
+    from models.tasks import TASKS, out_of_scope
 
-    cohort, parts = read_cohort(Path(arguments.cohort), Problems())[0], []
+    parts = []
     for predictor in predictors:
-        task = predictor.fitted.task
+        task = TASKS[predictor.fitted.task]
         rows = feature_rows(predictor.as_trained(cohort), predictor.spec)
-        rows = rows.loc[[row["sample_id"] for row in scored if row["task"] == task and not row["error"]]]
-        X = np.ascontiguousarray(rows[predictor.names].to_numpy(dtype=np.float32))
-        table = contribution_table(list(rows.index), predictor.fitted.contributions(X), predictor.described)
-        parts.append(table.assign(task=task))
+        rows = rows[out_of_scope(cohort, task, predictor.spec.landmark_days) == ""]
+        table = contribution_table(
+            list(rows.index), predictor.fitted.contributions(predictor.matrix(rows)), predictor.described
+        )
+        parts.append(table.assign(task=task.name))
     return pd.concat(parts, ignore_index=True)
 
 
-def _predicted(arguments: argparse.Namespace, predictors: list[Any]) -> tuple[list[dict[str, Any]], list[Problem]]:
-    drivers = not arguments.no_drivers
-    if arguments.features:
-        return _from_features(Path(arguments.features), predictors, drivers), []
+def _cohort_for(arguments: argparse.Namespace, predictors: list[Any], problems: Problems) -> Any:
+    """The cohort, read as all the models want it."""
     from als_ml.cohort import read_cohort
     from features.vcf import CallRule
 
-    problems = Problems()
     rules = {CallRule(predictor.spec.min_gq, predictor.spec.min_depth) for predictor in predictors}
     if len(rules) > 1:
         found = "the models were trained with different thresholds of genotype quality and depth"
@@ -157,45 +184,21 @@ def _predicted(arguments: argparse.Namespace, predictors: list[Any]) -> tuple[li
         if described.variants and described.genome_build != predictor.spec.genome_build:
             found = f"the cohort is on {described.genome_build}, the model on {predictor.spec.genome_build}"
             raise RequestError("genome_build", found, "Give the files called on the model's build.")
-    return [row for predictor in predictors for row in predictor.predict_cohort(cohort, drivers)], problems.found
+    return cohort
 
 
-def _from_features(path: Path, predictors: list[Any], drivers: bool) -> list[dict[str, Any]]:
-    from features.tables import read_table
-
-    table = read_table(path)
-    return [row for predictor in predictors for row in predictor.predict_table(table, drivers)]
-
-
-def _cells(row: dict[str, Any]) -> dict[str, Any]:
-    """Lists and objects as JSON, for CSV cells and Parquet columns alike."""
-    nested = ("drivers", "missing_inputs", "error")
-    return {k: json.dumps(v) if k in nested and v is not None else v for k, v in row.items()}
-
-
-def _print_predictions(rows: list[dict[str, Any]], output: Path) -> None:
-    tasks = dict.fromkeys(row["task"] for row in rows)
-    table = []
-    for task in tasks:
-        own = [row for row in rows if row["task"] == task]
-        good = [row for row in own if not row["error"]]
-        classes = dict.fromkeys(row["predicted_class"] for row in good)
-        table.append(
-            {
-                "task": task,
-                "scored": len(good),
-                **{f"as {name}": sum(row["predicted_class"] == name for row in good) for name in sorted(classes)},
-                "abstained": sum(bool(row["abstained"]) for row in good),
-                "out of distribution": sum(bool(row["out_of_distribution"]) for row in good),
-                "not scored": len(own) - len(good),
-            }
-        )
-    for row in table:
-        print_table([row])
-    reasons = {row["error"]["reason"] for row in rows if row["error"]}
-    for reason in sorted(reasons):
-        print(f"not scored: {sum(bool(r['error']) and r['error']['reason'] == reason for r in rows)} rows, {reason}")
-    print(f"written: {output}. Research use only.")
+def _print_predictions(counts: Any, output: Path, seconds: float) -> None:
+    """One short table a task: scored, as what, abstained, out of distribution, not scored and why."""
+    for task in dict.fromkeys(task for task, _ in counts):
+        own = {what: n for (of, what), n in counts.items() if of == task}
+        classes = {what: n for what, n in sorted(own.items()) if what.startswith("as ")}
+        after = {name: own[name] for name in ("abstained", "out of distribution", "not scored")}
+        print_table([{"task": task, "scored": own["scored"], **classes, **after}])
+        for what, n in sorted(own.items()):
+            if what.startswith("reason "):
+                print(f"not scored: {n} of {task}, {what.removeprefix('reason ')}")
+    rows = sum(n for (_, what), n in counts.items() if what in ("scored", "not scored"))
+    print(f"written: {output} ({rows:,} rows, {rows / max(seconds, 1e-9):,.0f} a second). Research use only.")
 
 
 def simulate_command(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from als_ml.cohort import read_cohort_file
+
 # Tag of a registered version: the digest of its files.
 MODEL_DIGEST = "als_ml.digest"
 
@@ -24,6 +26,18 @@ def files_digest(files: list[Path]) -> str:
         with file.open("rb") as handle:
             whole.update(hashlib.file_digest(handle, "sha256").digest())
     return whole.hexdigest()[:16]
+
+
+def file_digests(path: Path) -> dict[str, str]:
+    """SHA-256 of each table of a cohort by its role, and of all its VCFs together; no name of a file."""
+    described, folder = read_cohort_file(path), path.parent
+    tables = {role: getattr(described, role) for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map")}
+    found = {role: files_digest([folder / name]) for role, name in tables.items() if name}
+    for role in ("variants", "repeats"):
+        patterns = getattr(described, role)
+        files = [file for pattern in patterns for file in sorted((folder / pattern).parent.glob(Path(pattern).name))]
+        found |= {role: files_digest(files)} if files else {}
+    return found
 
 
 def tree_digest(root: Path) -> str:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 import als_ml
-from als_ml.cohort import read_cohort_file
-from als_ml.digests import data_digest, files_digest
+from als_ml.digests import data_digest, file_digests
 from als_ml.training import Training
 from features.catalogue import definitions_version
 
@@ -65,18 +64,6 @@ def _versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
-
-
-def file_digests(path: Path) -> dict[str, str]:
-    """SHA-256 of each table of a cohort by its role, and of all its VCFs together; no name of a file."""
-    described, folder = read_cohort_file(path), path.parent
-    tables = {role: getattr(described, role) for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map")}
-    found = {role: files_digest([folder / name]) for role, name in tables.items() if name}
-    for role in ("variants", "repeats"):
-        patterns = getattr(described, role)
-        files = [file for pattern in patterns for file in sorted((folder / pattern).parent.glob(Path(pattern).name))]
-        found |= {role: files_digest(files)} if files else {}
     return found
 
 

@@ -54,7 +54,7 @@ BESIDE = (
 )
 DRIVERS = 5
 RESEARCH_USE = "Research use only; not for diagnosis or treatment."
-_SCOPE = {
+SCOPE = {
     "diagnosis": ("diagnosis", "only als and als_ftd are scored", "Correct the diagnosis if it is one of these."),
     "landmark": (
         "landmark",
@@ -91,6 +91,12 @@ class Predictor:
         """Columns of the feature matrix, in order."""
         return [feature.name for feature in self.described]
 
+    @cached_property
+    def used(self) -> list[int]:
+        """Columns that the model leans on, the most important first."""
+        importance = np.asarray(self.fitted.calibration.importance)
+        return [int(j) for j in np.argsort(-importance, kind="stable") if importance[j] > 0]
+
     def predict_cohort(self, cohort: Cohort, drivers: bool = True) -> list[dict[str, Any]]:
         """One row a patient, in the cohort's order."""
         cohort = self.as_trained(cohort)
@@ -99,7 +105,12 @@ class Predictor:
         return self._completed(self.predict_rows(rows, drivers), beside, drivers)
 
     def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
-        """Prediction rows from a table of `python -m als_ml features`.
+        """Prediction rows from a table of `python -m als_ml features`."""
+        kept = self.own_table(table).set_index("sample_id")
+        return self._completed(self.predict_rows(self.own_columns(kept), drivers), kept[list(BESIDE)], drivers)
+
+    def own_table(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table, if the model can use it.
 
         Raises
         ------
@@ -114,10 +125,9 @@ class Predictor:
         if landmarks - {float(self.spec.landmark_days)}:
             found = f"they end at day {min(landmarks):g}, the model's at day {self.spec.landmark_days}"
             raise DataError("features", found, f"Make the table with --landmark-days {self.spec.landmark_days}.")
-        kept = table.set_index("sample_id")
-        return self._completed(self.predict_rows(self._own_columns(kept), drivers), kept[list(BESIDE)], drivers)
+        return table
 
-    def _own_columns(self, table: pd.DataFrame) -> pd.DataFrame:
+    def own_columns(self, table: pd.DataFrame) -> pd.DataFrame:
         """The model's columns of a feature table; the mixed-model slope comes from the model's own course."""
         sums = {name: table[name].to_numpy(dtype=float) for name in SUMS}
         mixed = mixed_features(sums, self.spec.course) if "alsfrs" in self.spec.blocks else {}
@@ -134,24 +144,14 @@ class Predictor:
                     row["out_of_distribution"] = True
                     row["drivers"] += [_reason(name, 1.0, _FLAGS[name])] if drivers else []
             if reason:
-                _refuse(row, dict(zip(("field", "reason", "remedy"), _SCOPE[reason], strict=True)))
+                _refuse(row, dict(zip(("field", "reason", "remedy"), SCOPE[reason], strict=True)))
         return result
 
     def predict_rows(self, rows: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
-        """Prediction rows from a feature matrix; columns may come in any order, further ones are ignored.
-
-        Raises
-        ------
-        DataError
-            If a column of the model is missing.
-        """
-        absent = [name for name in self.names if name not in rows.columns]
-        if absent:
-            found = f"{len(absent)} of the model's {len(self.names)} columns are missing, the first is {absent[0]!r}"
-            raise DataError("features", found, "Make the table with `python -m als_ml features` of this version.")
-        X = np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
+        """Prediction rows from a feature matrix; columns may come in any order, further ones are ignored."""
+        X = self.matrix(rows)
         probability = self.fitted.probability(X)
-        classes, sets = self._classes(X, probability)
+        classes, sets = self.classes(X, probability)
         outside = self.fitted.outside(X)
         explained = self._drivers(X) if drivers else [[] for _ in range(len(X))]
         missing = self._missing(X)
@@ -169,6 +169,20 @@ class Predictor:
             for i, sample in enumerate(rows.index)
         ]
 
+    def matrix(self, rows: pd.DataFrame) -> np.ndarray:
+        """The model's matrix (n, p) float32.
+
+        Raises
+        ------
+        DataError
+            If a column of the model is missing.
+        """
+        absent = [name for name in self.names if name not in rows.columns]
+        if absent:
+            found = f"{len(absent)} of the model's {len(self.names)} columns are missing, the first is {absent[0]!r}"
+            raise DataError("features", found, "Make the table with `python -m als_ml features` of this version.")
+        return np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
+
     def predict_records(self, records: list[Any], drivers: bool = True) -> list[dict[str, Any]]:
         """Prediction rows from served records, each bad record in its place with its error."""
         cohort, rows, errors = read_records(records, self.spec, self.lookups)
@@ -183,7 +197,7 @@ class Predictor:
         weighed = weigh_sites(cohort.genotypes.sites, self.spec.genome_build, lookups)
         return replace(cohort, lookups=lookups, variants=weighed)
 
-    def _classes(self, X: np.ndarray, probability: np.ndarray) -> tuple[list[str], list[str]]:
+    def classes(self, X: np.ndarray, probability: np.ndarray) -> tuple[list[str], list[str]]:
         """Predicted class and conformal set of each patient."""
         if self.ladder is not None:
             level, sets = self.ladder.assign(X, self.fitted, probability)
@@ -227,9 +241,7 @@ class Predictor:
 
     def _missing(self, X: np.ndarray) -> list[list[str]]:
         """Unknown inputs that the model uses, the most important first."""
-        importance = np.asarray(self.fitted.calibration.importance)
-        used = [j for j in np.argsort(-importance, kind="stable") if importance[j] > 0]
-        names, unknown = self.names, np.isnan(X)
+        names, unknown, used = self.names, np.isnan(X), self.used
         return [[names[j] for j in used if unknown[i, j]] for i in range(len(X))]
 
 

@@ -92,8 +92,13 @@ def mlflow_server(uri: str) -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p", str(port)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    server = subprocess.Popen(command, env=os.environ | {"PATH": path}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              start_new_session=True)  # fmt: skip
+    server = subprocess.Popen(
+        command,
+        env=os.environ | {"PATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         wait_until_up(server, ("127.0.0.1", port))
         yield port
@@ -119,8 +124,18 @@ def full_record(i: int = 0) -> dict[str, Any]:
     known = known_variants("GRCh38").head(20)
     variants = [f"{row.chrom}-{row.pos}-{row.ref}-{row.alt} 0/1" for row in known.itertuples()]
     visits = [{"days": 12 * k, "total": 44 - k} for k in range(8)]
-    return {"sample_id": f"made-up-{i}", "genome_build": "GRCh38", "sex": "female", "age_at_onset": 58, "onset_days": -420,
-            "onset_site": "bulbar", "biomarkers": biomarkers, "variants": variants, "assayed": {"SOD1": "full"}, "alsfrs": visits}  # fmt: skip
+    return {
+        "sample_id": f"made-up-{i}",
+        "genome_build": "GRCh38",
+        "sex": "female",
+        "age_at_onset": 58,
+        "onset_days": -420,
+        "onset_site": "bulbar",
+        "biomarkers": biomarkers,
+        "variants": variants,
+        "assayed": {"SOD1": "full"},
+        "alsfrs": visits,
+    }
 
 
 def post(connection: HTTPConnection, body: bytes) -> dict[str, Any]:
@@ -133,8 +148,11 @@ def post(connection: HTTPConnection, body: bytes) -> dict[str, Any]:
 
 def one_record(ours: int, plain: int, bare: int, n: int = 300) -> None:
     row = {f"feature_{i}": 0.1 * i for i in range(COLUMNS)}
-    bodies = {"als_ml serve": (ours, {"inputs": [full_record()]}), "mlflow models serve": (plain, {"inputs": [full_record()]}),
-              "bare XGBoost pyfunc": (bare, {"dataframe_records": [row]})}  # fmt: skip
+    bodies = {
+        "als_ml serve": (ours, {"inputs": [full_record()]}),
+        "mlflow models serve": (plain, {"inputs": [full_record()]}),
+        "bare XGBoost pyfunc": (bare, {"dataframe_records": [row]}),
+    }
     times: dict[str, list[float]] = {name: [] for name in bodies}
     connections = {name: HTTPConnection("127.0.0.1", port) for name, (port, _) in bodies.items()}
     encoded = {name: json.dumps(body).encode() for name, (_, body) in bodies.items()}
@@ -197,8 +215,11 @@ def parallel(server: tuple[int, int], seconds: float, clients: int = 8) -> None:
     early = memory(server[1])
     for thread in threads:
         thread.join()
-    print(f"{clients} clients for {seconds:.0f} s: {sum(counts) / seconds:.0f} requests/s, {len(failed)} errors {failed[:1]}, "
-          f"memory {before:.0f} MB before, {early:.0f} MB after a quarter, {memory(server[1]):.0f} MB at the end", flush=True)  # fmt: skip
+    print(
+        f"{clients} clients for {seconds:.0f} s: {sum(counts) / seconds:.0f} requests/s, {len(failed)} errors {failed[:1]}, "
+        f"memory {before:.0f} MB before, {early:.0f} MB after a quarter, {memory(server[1]):.0f} MB at the end",
+        flush=True,
+    )
 
 
 def memory(pid: int) -> float:

@@ -116,7 +116,9 @@ def recalibrated(probability: np.ndarray, calibration: Calibration) -> np.ndarra
 
 def joined_sets(holds: np.ndarray, names: tuple[str, ...]) -> list[str]:
     """Label sets as text: the labels of each patient, sorted and joined by `|`, empty if none fits."""
-    return ["|".join(sorted(name for name, inside in zip(names, row, strict=True) if inside)) for row in holds]
+    codes = holds @ (1 << np.arange(len(names)))
+    texts = ["|".join(sorted(n for k, n in enumerate(names) if code >> k & 1)) for code in range(1 << len(names))]
+    return [texts[code] for code in codes]
 
 
 def fit_model(
