@@ -2,9 +2,10 @@
 
 import sys
 
-from benchmarks import casi, conformance, endpoint, pathogenicity, search, share_of_possible, tables, variants
+from benchmarks import batch, casi, conformance, endpoint, pathogenicity, search, share_of_possible, tables, variants
 
 ALL = {
+    "batch": batch.main,
     "casi": casi.main,
     "conformance": conformance.main,
     "endpoint": endpoint.main,
