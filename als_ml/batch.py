@@ -29,7 +29,7 @@ from features.tables import read_table
 
 Progress = Callable[[str, int, int], None]
 # Rows of a feature table, and patients of a cohort, at a time.
-CHUNK, PATIENTS = 50_000, 5_000
+CHUNK, PATIENTS = 20_000, 5_000
 _TYPES = {"probability": pa.float64(), "abstained": pa.bool_(), "out_of_distribution": pa.bool_()}
 SCHEMA = pa.schema([(name, _TYPES.get(name, pa.string())) for name in ROW_FIELDS])
 NESTED = ("drivers", "missing_inputs", "error")

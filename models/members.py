@@ -67,13 +67,18 @@ class Member:
 
     def score(self, X: np.ndarray) -> np.ndarray:
         """Raw score of each row of an (n, p) matrix."""
-        return raw_score(self.pipeline, np.ascontiguousarray(X[:, list(self.columns)]))
+        return raw_score(self.pipeline, self._own(X))
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Contribution of each feature to the score, (n, p); 0 for a column it does not use."""
         result = np.zeros(X.shape)
-        result[:, list(self.columns)] = contributions(self.pipeline, np.ascontiguousarray(X[:, list(self.columns)]))
+        result[:, list(self.columns)] = contributions(self.pipeline, self._own(X))
         return result
+
+    def _own(self, X: np.ndarray) -> np.ndarray:
+        """The columns that it uses, row by row in memory; no copy where these are all."""
+        every = self.columns == tuple(range(X.shape[1]))
+        return np.ascontiguousarray(X if every else X[:, list(self.columns)])
 
 
 def fit_member(name: str, parameters: dict[str, Any], X: np.ndarray, learned: np.ndarray, recipe: Recipe) -> Member:
