@@ -1,5 +1,6 @@
 """Train one model from a configuration: python train.py --config configs/progression.yaml."""
 
+import signal
 import sys
 
 from als_ml.cli import parser, run
@@ -15,6 +16,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = made.parse_args(argv)
     from als_ml.commands import train_command
 
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # ends like Ctrl-C: the run is KILLED, nothing half-written
     return run(train_command, arguments)
 
 

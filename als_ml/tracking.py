@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import yaml
 from mlflow import MlflowClient
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
 from mlflow.exceptions import MlflowException
 
 import als_ml
@@ -90,19 +92,28 @@ def log_training(training: Training) -> dict[str, str]:
     with quiet_mlflow():
         use_store()
         mlflow.set_experiment(training.config.tracking.experiment)
-        with (
-            mlflow.start_run(run_name=f"{training.task.name}-{training.config.model.estimator}") as run,
-            _temporary() as folder,
-        ):
-            mlflow.log_params(_flat(training.config.model_dump(mode="json")))
-            mlflow.log_metrics({name: value for name, value in training.metrics.items() if np.isfinite(value)})
-            mlflow.log_metrics({f"labels_{name}": float(n) for name, n in training.labels.counts.items()})
-            mlflow.set_tags(_tags(training))
-            _log_files(training, folder)
-            _log_nested(training)
-            logged = _log_model(training.predictor, folder)
+        name = f"{training.task.name}-{training.config.model.estimator}"
+        with mlflow.start_run(run_name=name) as run, _temporary() as folder:
+            try:
+                logged = _log_run(training, folder)
+            except KeyboardInterrupt:
+                mlflow.end_run("KILLED")
+                raise
         registered = _register(training, logged.model_uri) if training.config.tracking.register_model else {}
         return {"run_id": run.info.run_id, "model_uri": logged.model_uri, **registered}
+
+
+def _log_run(training: Training, folder: Path) -> Any:
+    mlflow.log_params(_flat(training.config.model_dump(mode="json")))
+    mlflow.log_metrics({name: value for name, value in training.metrics.items() if np.isfinite(value)})
+    mlflow.log_metrics({f"labels_{name}": float(n) for name, n in training.labels.counts.items()})
+    tags = _tags(training)
+    mlflow.set_tags(tags)
+    source = CodeDatasetSource({"definitions_version": tags["definitions_version"]})
+    mlflow.log_input(MetaDataset(source, name=f"{training.task.name}-cohort", digest=tags["data_digest"]), "training")
+    _log_files(training, folder)
+    _log_nested(training)
+    return _log_model(training.predictor, folder)
 
 
 @contextlib.contextmanager

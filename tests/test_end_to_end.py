@@ -149,6 +149,8 @@ def test_the_run_is_tracked(store):
     assert {"baseline_nfl_roc_auc", "baseline_dfs_roc_auc", "baseline_prevalence_brier", "labels_fast_by_event"} <= set(
         metrics
     )
+    (used,) = client.get_run(version.run_id).inputs.dataset_inputs
+    assert used.dataset.digest == client.get_run(version.run_id).data.tags["data_digest"]
     artifacts = {item.path for item in client.list_artifacts(version.run_id)}
     assert {"curves.png", "config.yaml", "feature_dictionary.csv", "summary.csv"} <= artifacts
 

@@ -346,3 +346,23 @@ def test_explanations_add_up(registry, others, tmp_path):
     assert np.allclose(sums["mechanism"], sums["feature"])
     assert set(table["sample_id"]) == set(rows.loc[rows["error"].isna(), "sample_id"])
     assert rows["error"].notna().any()
+
+
+def test_an_interrupted_run_is_killed_and_registers_nothing(registry, demo, monkeypatch, capsys):
+    """Ctrl-C, or SIGTERM, while the run is logged."""
+    import als_ml.tracking
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_TRACKING_URI"])
+    before = len(client.search_model_versions(f"name='{NAME}'"))
+    monkeypatch.setattr(als_ml.tracking, "_log_nested", interrupted)
+    changes = [BLOCKS, *(f"validation.{change}" for change in SMALL), f"cohort={demo}/cohort.yaml"]
+    words = [part for change in changes for part in ("--set", change)]
+    assert train.main(["--config", str(ROOT / "configs/progression.yaml"), "--quiet", *words]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    experiment = client.get_experiment_by_name("als-ml").experiment_id
+    (run,) = client.search_runs([experiment], "attributes.status = 'KILLED'")
+    assert run.data.tags["task"] == "progression"
+    assert len(client.search_model_versions(f"name='{NAME}'")) == before
