@@ -17,9 +17,8 @@ from features.course import SUMS
 from features.dictionary import Feature
 from features.errors import DataError
 from features.genetics import genetic_cause, weigh_sites
-from features.landmark import as_known
 from features.lookups import Lookups
-from features.rows import FeatureSpec, feature_dictionary, feature_rows
+from features.rows import FeatureSpec, feature_dictionary, feature_matrix
 from features.visits import mixed_features, revised_sums
 from models.fitted import Calibration, FittedModel
 from models.ladder import Ladder
@@ -100,14 +99,15 @@ class Predictor:
     def predict_cohort(self, cohort: Cohort, drivers: bool = True) -> list[dict[str, Any]]:
         """One row a patient, in the cohort's order."""
         cohort = self.as_trained(cohort)
-        rows = feature_rows(cohort, self.spec)
-        beside = beside_features(cohort, self.spec)
-        return self._completed(self.predict_rows(rows, drivers), beside, drivers)
+        _, X = feature_matrix(cohort, self.spec, self.names)
+        ids = cohort.patients["sample_id"].to_numpy(dtype=object)
+        return self._completed(self.predict_matrix(ids, X, drivers), _beside(cohort, self.spec), drivers)
 
     def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
         """Prediction rows from a table of `python -m als_ml features`."""
         kept = self.own_table(table).set_index("sample_id")
-        return self._completed(self.predict_rows(self.own_columns(kept), drivers), kept[list(BESIDE)], drivers)
+        beside = {name: kept[name].to_numpy() for name in BESIDE}
+        return self._completed(self.predict_rows(self.own_columns(kept), drivers), beside, drivers)
 
     def own_table(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table, if the model can use it.
@@ -133,9 +133,9 @@ class Predictor:
         mixed = mixed_features(sums, self.spec.course) if "alsfrs" in self.spec.blocks else {}
         return table[[name for name in self.names if name in table.columns]].assign(**mixed)
 
-    def _completed(self, result: list[dict[str, Any]], beside: pd.DataFrame, drivers: bool) -> list[dict[str, Any]]:
+    def _completed(self, result: list[dict[str, Any]], beside: dict[str, Any], drivers: bool) -> list[dict[str, Any]]:
         """Add the genetic finding, flag tofersen and early records, and take the score from those who are out of scope."""
-        reasons = beside[f"not_scored_{self.fitted.task}"].fillna("")
+        reasons = beside[f"not_scored_{self.fitted.task}"]
         flags = zip(beside["genetic_cause"], beside["on_tofersen"], beside["too_early"], reasons, strict=True)
         for row, (cause, tofersen, early, reason) in zip(result, flags, strict=True):
             row["genetic_cause"] = cause
@@ -143,13 +143,16 @@ class Predictor:
                 if flag == 1:
                     row["out_of_distribution"] = True
                     row["drivers"] += [_reason(name, 1.0, _FLAGS[name])] if drivers else []
-            if reason:
+            if isinstance(reason, str) and reason:
                 _refuse(row, dict(zip(("field", "reason", "remedy"), SCOPE[reason], strict=True)))
         return result
 
     def predict_rows(self, rows: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
-        """Prediction rows from a feature matrix; columns may come in any order, further ones are ignored."""
-        X = self.matrix(rows)
+        """Prediction rows from a feature table; columns may come in any order, further ones are ignored."""
+        return self.predict_matrix(rows.index.to_numpy(dtype=object), self.matrix(rows), drivers)
+
+    def predict_matrix(self, ids: np.ndarray, X: np.ndarray, drivers: bool = True) -> list[dict[str, Any]]:
+        """Prediction rows from the model's own matrix (n, p) float32."""
         probability = self.fitted.probability(X)
         classes, sets = self.classes(X, probability)
         outside = self.fitted.outside(X)
@@ -166,7 +169,7 @@ class Predictor:
                 "drivers": explained[i] + (self._reasons(X[i], outside[i]) if drivers else []),
                 "missing_inputs": missing[i],
             }
-            for i, sample in enumerate(rows.index)
+            for i, sample in enumerate(ids)
         ]
 
     def matrix(self, rows: pd.DataFrame) -> np.ndarray:
@@ -268,16 +271,19 @@ def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
 
 def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
     """What a prediction needs beside the features: the genetic finding, the landmark, tofersen, and who is not scored."""
+    return pd.DataFrame(_beside(cohort, spec), index=cohort.patients["sample_id"])
+
+
+def _beside(cohort: Cohort, spec: FeatureSpec) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "genetic_cause": genetic_cause(cohort, spec.genome_build),
-        "landmark_days": spec.landmark_days,
+        "landmark_days": np.full(len(cohort), spec.landmark_days),
     }
-    columns["on_tofersen"] = (cohort.patients["tofersen_start_days"] <= spec.landmark_days).to_numpy(dtype=int)
+    columns["on_tofersen"] = (cohort.patients["tofersen_start_days"].to_numpy() <= spec.landmark_days).astype(int)
     columns["too_early"] = _too_early(cohort, spec)
     for name, task in TASKS.items():
         columns[f"not_scored_{name}"] = out_of_scope(cohort, task, spec.landmark_days)
-    columns |= revised_sums(as_known(cohort, spec.landmark_days))
-    return pd.DataFrame(columns, index=cohort.patients["sample_id"])
+    return columns | revised_sums(cohort, spec.landmark_days)
 
 
 def _too_early(cohort: Cohort, spec: FeatureSpec) -> np.ndarray:

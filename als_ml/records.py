@@ -5,6 +5,7 @@ values themselves are left out of the message.
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from features.genotypes import (
     NO_CALL_TYPES,
     SITE_TYPES,
     Genotypes,
-    no_genotypes,
     numbered_sites,
     parse_genotype,
     typed_table,
@@ -30,6 +30,7 @@ from features.patients import checked_patients
 from features.problems import Problems
 from features.repeats import CALL_COLUMNS
 from features.rows import FeatureSpec
+from features.tables import table_of
 from features.variants import find_known
 from features.visits import ALL_ITEMS, checked_visits, no_visits
 
@@ -86,12 +87,12 @@ def read_records(
     errors : dict
         Position of each other record -> {field, reason, remedy}.
     """
-    problems = RowProblems(collect=True)
+    problems = RowProblems(collect=True, silent=True)
     parsed = [_parsed(record, i, spec, problems) for i, record in enumerate(records)]
     cohort = _cohort(parsed, problems, spec, lookups)
     errors = problems.by_patient
     rows = np.array([i for i in range(len(records)) if i not in errors], dtype=int)
-    return cohort.take(rows), rows, errors
+    return cohort if not errors else cohort.take(rows), rows, errors
 
 
 @dataclass
@@ -122,10 +123,10 @@ def _parse(record: Any, spec: FeatureSpec) -> _Record:
         raise RecordError("sample_id", "is missing or no text", "Give each patient a sample_id.")
     given = {key: value for key, value in record.items() if value is not None}
     parts = {key: given.pop(key) for key in PARTS if key in given}
-    known = {*patient_columns().index, *spec.columns, *spec.levels}
     for name in given:
-        if name not in known:
-            raise RecordError(name, "is no field of a patient", nearest(name, known | set(PARTS)))
+        if name not in _kinds() and name not in spec.columns and name not in spec.levels:
+            known = {*_kinds(), *spec.columns, *spec.levels, *PARTS}
+            raise RecordError(name, "is no field of a patient", nearest(name, known))
         _check_scalar(name, given[name])
     _check_build(parts.get("genome_build"), spec)
     given |= _as_of(parts.get("as_of_days"))
@@ -146,7 +147,7 @@ def _parse(record: Any, spec: FeatureSpec) -> _Record:
 
 def _check_scalar(name: str, value: Any) -> None:
     """A number where a number belongs, text where text does; never an object, a list or a truth value."""
-    kind = patient_columns()["type"].get(name, "any")
+    kind = _kinds().get(name, "any")
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     if kind in ("number", "days") and not (numeric and np.isfinite(value)):
         raise RecordError(name, "is no finite number", "Send a JSON number or null.")
@@ -154,6 +155,12 @@ def _check_scalar(name: str, value: Any) -> None:
         raise RecordError(name, "is no text", "Send a JSON string or null.")
     if kind == "any" and not (isinstance(value, str) or (numeric and np.isfinite(value))):
         raise RecordError(name, "is neither a finite number nor text", "Send a JSON number, a string or null.")
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    """Column of patients -> what it holds."""
+    return dict(patient_columns()["type"])
 
 
 def _as_of(days: Any) -> dict[str, Any]:
@@ -311,19 +318,12 @@ def _assayed(assayed: Any) -> dict[str, float]:
 def _cohort(parsed: list[_Record], problems: RowProblems, spec: FeatureSpec, lookups: Lookups) -> Cohort:
     problems.owner = np.arange(len(parsed))
     ids = [str(i) for i in range(len(parsed))]
-    table = _table([{**r.patient, "sample_id": r.patient.get("sample_id", "?")} for r in parsed])
-    patients = checked_patients(table.assign(sample_id=ids), "patient", problems)
-    patients["sample_id"] = table["sample_id"].to_numpy()
+    numbered = [{**record.patient, "sample_id": name} for record, name in zip(parsed, ids, strict=True)]
+    patients = checked_patients(_table(numbered), "patient", problems)
+    patients["sample_id"] = np.array([r.patient.get("sample_id", "?") for r in parsed], dtype=object)
     rows = {name: i for i, name in enumerate(ids)}
-    biomarkers, visits = no_biomarkers(), no_visits()
-    measured, problems.owner = _long(parsed, "biomarkers")
-    if len(measured):
-        dates = patients["index_date"].to_numpy().astype("datetime64[D]")
-        biomarkers = checked_biomarkers(measured, rows, "biomarkers", problems, index_dates=dates)
-        biomarkers = with_derived(biomarkers)
-    seen, problems.owner = _long(parsed, "visits")
-    if len(seen):
-        visits = checked_visits(_with_days(seen), rows, patients, "alsfrs", problems)
+    biomarkers = _checked_biomarkers(parsed, rows, patients, problems)
+    visits = _checked_visits(parsed, rows, patients, problems)
     genotypes = _genotypes(parsed)
     return Cohort(
         "request",
@@ -338,17 +338,34 @@ def _cohort(parsed: list[_Record], problems: RowProblems, spec: FeatureSpec, loo
     )
 
 
+def _checked_biomarkers(
+    parsed: list[_Record], rows: dict[str, int], patients: pd.DataFrame, problems: RowProblems
+) -> pd.DataFrame:
+    measured, problems.owner = _long(parsed, "biomarkers")
+    if not len(measured):
+        return no_biomarkers()
+    dates = patients["index_date"].to_numpy().astype("datetime64[D]")
+    return with_derived(checked_biomarkers(measured, rows, "biomarkers", problems, index_dates=dates))
+
+
+def _checked_visits(
+    parsed: list[_Record], rows: dict[str, int], patients: pd.DataFrame, problems: RowProblems
+) -> pd.DataFrame:
+    seen, problems.owner = _long(parsed, "visits")
+    return checked_visits(_with_days(seen), rows, patients, "alsfrs", problems) if len(seen) else no_visits()
+
+
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [row.get(name) for row in rows] for name in names}
-    return pd.DataFrame({name: _column(values) for name, values in columns.items()}, index=range(len(rows)))
+    return table_of({name: _column(values) for name, values in columns.items()})
 
 
-def _column(values: list[Any]) -> pd.Series:
+def _column(values: list[Any]) -> np.ndarray:
     """Numbers as float64, anything else as text; the readers take both."""
     if all(value is None or (isinstance(value, int | float)) for value in values):
-        return pd.Series(np.array([np.nan if value is None else value for value in values], dtype=float))
-    return pd.Series(np.array([None if value is None else str(value) for value in values], dtype=object), dtype=object)
+        return np.array([np.nan if value is None else value for value in values], dtype=float)
+    return np.array([None if value is None else str(value) for value in values], dtype=object)
 
 
 def _long(parsed: list[_Record], name: str) -> tuple[pd.DataFrame, np.ndarray]:
@@ -362,17 +379,17 @@ def _with_days(visits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _genotypes(parsed: list[_Record]) -> Genotypes:
-    empty = no_genotypes(len(parsed))
+    assayed = np.full((len(parsed), len(gene_names())), np.nan)
     carried = [(i, *allele) for i, record in enumerate(parsed) for allele in record.alleles]
     no_calls = [(i, key) for i, record in enumerate(parsed) for key in record.no_calls]
     for i, record in enumerate(parsed):
         for gene, fraction in record.assayed.items():
-            empty.assayed[i, gene_names().index(gene)] = fraction
+            assayed[i, gene_names().index(gene)] = fraction
     sites = typed_table([(key, gene, None) for _, gene, key, _, _ in carried], SITE_TYPES)
     columns = {"row": [c[0] for c in carried], "site": range(len(carried)), "copies": [c[3] for c in carried]}
     columns["ploidy"] = [c[4] for c in carried]
     arrays = {name: np.array(values, dtype=int) for name, values in columns.items()}
-    return Genotypes(*numbered_sites(sites, arrays), typed_table(no_calls, NO_CALL_TYPES), empty.assayed)
+    return Genotypes(*numbered_sites(sites, arrays), typed_table(no_calls, NO_CALL_TYPES), assayed)
 
 
 def _repeat_table(parsed: list[_Record]) -> pd.DataFrame:

@@ -4,6 +4,8 @@ Serum, plasma and CSF are different analytes. A value below a limit counts as li
 (contract, section Tables). Text columns are Categorical and every rule is applied to distinct cells, never row by row.
 """
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 
@@ -29,8 +31,14 @@ def no_biomarkers() -> pd.DataFrame:
     return pd.DataFrame({**empty, **codes})[COLUMNS].assign(analyte=_coded(np.empty(0, dtype=int), _ids()))
 
 
+@cache
 def _ids() -> tuple[str, ...]:
     return tuple(analytes().index)
+
+
+@cache
+def _analyte_index() -> pd.Index:
+    return pd.Index(_ids(), dtype=object)
 
 
 def _coded(codes: np.ndarray, levels: "tuple[str, ...] | np.ndarray") -> pd.Categorical:
@@ -76,7 +84,7 @@ def checked_biomarkers(
     checked = pd.DataFrame(
         {
             "row": row,
-            "analyte": _coded(analyte, _ids()),
+            "analyte": pd.Categorical.from_codes(analyte, _analyte_index()),
             "value": value * factor * LIMIT_FACTOR[censored],
             "days": days(
                 _column(table, "days"), f"{where}, column days", problems, dialect=rules.dialect, index_dates=own_dates
@@ -90,8 +98,9 @@ def checked_biomarkers(
     )
     _flag_implausible(checked, f"{where}, column {shown}", problems, rules)
     usable = (row >= 0) & (analyte >= 0) & np.isfinite(checked["value"].to_numpy())
-    _note_unused(checked[usable], where, problems)
-    return checked[usable].reset_index(drop=True)
+    kept = checked if usable.all() else checked[usable].reset_index(drop=True)
+    _note_unused(kept, where, problems)
+    return kept
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:
@@ -198,7 +207,7 @@ def _factors(analyte: np.ndarray, unit: pd.Series, where: str, problems: Problem
     """Factor to the canonical unit; a dimensionless analyte needs no unit, any other does."""
     codes, units = codes_of(unit)
     number, pairs = _pairs(analyte, codes)
-    ids, dimensionless = _ids(), (analytes()["unit"] == "1").to_numpy()
+    ids, dimensionless = _ids(), _is_dimensionless()
     factor = np.full(len(pairs), np.nan)
     for i, (a, u) in enumerate(pairs):
         if a < 0:
@@ -228,25 +237,48 @@ def _own_ranges(
     table: pd.DataFrame, factor: np.ndarray, where: str, problems: Problems, rules: ReadingRules
 ) -> dict[str, np.ndarray]:
     return {
-        name: numbers(_column(table, name), f"{where}, column {name}", problems, dialect=rules.dialect) * factor
+        name: numbers(table[name], f"{where}, column {name}", problems, dialect=rules.dialect) * factor
+        if name in table.columns
+        else np.full(len(table), np.nan)
         for name in ("ref_low", "ref_high")
     }
 
 
 def implausible(table: pd.DataFrame) -> np.ndarray:
     """Which values of a checked table lie outside the bounds of their analyte."""
-    low, high = (analytes()[name].to_numpy() for name in ("plausible_min", "plausible_max"))
+    low, high = _bounds()
     code, value = table["analyte"].cat.codes.to_numpy(), table["value"].to_numpy()
     with np.errstate(invalid="ignore"):
-        return (value < np.append(low, np.nan)[code]) | (value > np.append(high, np.nan)[code])
+        return np.asarray((value < low[code]) | (value > high[code]))
+
+
+@cache
+def _bounds() -> tuple[np.ndarray, np.ndarray]:
+    """Plausible minimum and maximum of each analyte, and NaN for an unknown one."""
+    low, high = (
+        np.append(analytes()[name].to_numpy(dtype=float), np.nan) for name in ("plausible_min", "plausible_max")
+    )
+    return low, high
+
+
+@cache
+def _is_dimensionless() -> np.ndarray:
+    return (analytes()["unit"] == "1").to_numpy()
+
+
+@cache
+def _is_log() -> np.ndarray:
+    return (analytes()["scale"] == "log").to_numpy()
 
 
 def _note_unused(usable: pd.DataFrame, where: str, problems: Problems) -> None:
     """Count the values that are read but reach no feature."""
-    undated = int(usable["days"].isna().sum())
+    if problems.silent:
+        return
+    undated = int(np.isnan(usable["days"].to_numpy()).sum())
     if undated:
         problems.note(where, f"{undated} values have no day", "No model sees them; give their days or dates.", undated)
-    log = (analytes()["scale"] == "log").to_numpy()[usable["analyte"].cat.codes.to_numpy()]
+    log = _is_log()[usable["analyte"].cat.codes.to_numpy()]
     none = int((log & (usable["value"].to_numpy() <= 0)).sum())
     if none:
         problems.warn(
@@ -254,14 +286,20 @@ def _note_unused(usable: pd.DataFrame, where: str, problems: Problems) -> None:
         )
 
 
-def _flag_implausible(checked: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> None:
-    """Implausible values are flagged, never deleted; a strict user takes them for errors."""
-    outside = implausible(checked) & (checked["row"] >= 0).to_numpy()
-    if not outside.any():
-        return
+def _labels(checked: pd.DataFrame, outside: np.ndarray) -> pd.Series:
+    """Analyte and value of the first rows that are outside, for a message."""
     some = checked[outside].head(50)
     labels = pd.Series(np.full(len(checked), None, dtype=object))
     labels[some.index] = some["analyte"].astype(str) + " " + some["value"].map("{:.3g}".format)
+    return labels
+
+
+def _flag_implausible(checked: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> None:
+    """Implausible values are flagged, never deleted; a strict user takes them for errors."""
+    outside = implausible(checked) & (checked["row"].to_numpy() >= 0)
+    if not outside.any() or (problems.silent and not rules.strict):
+        return
+    labels = _labels(checked, outside)
     report = problems.reject if rules.strict else problems.question
     remedy = "Correct the value or its unit." if rules.strict else "Check the unit; the value is kept."
     report(outside, where, labels, "lies outside the plausible range", remedy)

@@ -64,7 +64,9 @@ def clinical_features(cohort: Cohort) -> dict[str, np.ndarray]:
 
 def is_one_of(column: pd.Series, values: tuple[str, ...]) -> np.ndarray:
     """1 if the category is one of the values, 0 if it is another one, NaN if unknown."""
-    return np.where(column.notna().to_numpy(), column.isin(values).to_numpy(dtype=float), np.nan)
+    cells = column.to_numpy(dtype=object)
+    known = ~pd.isna(cells)
+    return np.where(known, np.logical_or.reduce([cells == value for value in values]).astype(float), np.nan)
 
 
 def _state(patients: pd.DataFrame, start: str, stop: str | None) -> np.ndarray:
@@ -73,5 +75,5 @@ def _state(patients: pd.DataFrame, start: str, stop: str | None) -> np.ndarray:
     No start on record and a start after the landmark (which `features.landmark` removed) must look alike: the one who will need
     a gastrostomy later has a date, the one who never does has none.
     """
-    ended = patients[stop].notna().to_numpy() if stop else False
-    return (patients[start].notna().to_numpy() & ~np.asarray(ended)).astype(float)
+    ended = np.isfinite(patients[stop].to_numpy()) if stop else False
+    return (np.isfinite(patients[start].to_numpy()) & ~np.asarray(ended)).astype(float)

@@ -52,6 +52,8 @@ def _levenberg(own: np.ndarray, t: np.ndarray, y: np.ndarray, start: np.ndarray)
     found, left = np.full(start.shape, np.nan), np.arange(start.shape[1])
     parameters, damping = start, np.full(start.shape[1], 1e-2)
     for _ in range(_ROUNDS):
+        if not len(left):
+            break
         mine = np.isin(own, left)
         number = np.searchsorted(left, own[mine])
         parameters, damping, done = _round(number, t[mine], y[mine], parameters, damping)

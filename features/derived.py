@@ -1,12 +1,13 @@
 """Derived values: products of powers of measured ones, declared in `definitions/derived.tsv` (BMI, NLR, NfL/creatinine)."""
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from features.catalogue import definitions
+from features.tables import MOST_DAYS
 
 
 class Derived(NamedTuple):
@@ -34,50 +35,88 @@ def _term(text: str) -> tuple[str, int]:
     return name, int(power)
 
 
+class _Daily(NamedTuple):
+    """Dated values of one analyte, one a patient, day and assay, ordered by patient and day; `line` is a row of the table."""
+
+    row: np.ndarray
+    days: np.ndarray
+    value: np.ndarray
+    line: np.ndarray
+
+
 def with_derived(table: pd.DataFrame) -> pd.DataFrame:
     """Add derived values to checked biomarkers, dated like their first input; a measured value of the same day wins."""
-    added = [_derive(table, rule) for rule in derived_values()]
-    added = [part for part in added if len(part)]
-    return pd.concat([table, *added], ignore_index=True).astype(table.dtypes.to_dict()) if added else table
+    row, days, value = (table[name].to_numpy(dtype=float) for name in ("row", "days", "value"))
+    analyte, assay = (table[name].cat.codes.to_numpy() for name in ("analyte", "assay"))
+    names = table["analyte"].cat.categories
+    parts: dict[str, _Daily] = {}
+    for rule in derived_values():
+        for name in (rule.analyte, *(name for name, _ in rule.terms)):
+            if name not in parts:
+                own = np.flatnonzero((analyte == names.get_loc(name)) & np.isfinite(days))
+                parts[name] = _daily(row[own], days[own], assay[own], value[own], own)
+    found = [_derive(rule, parts) for rule in derived_values()]
+    codes = [
+        np.full(len(lines), names.get_loc(rule.analyte))
+        for rule, (_, lines) in zip(derived_values(), found, strict=True)
+    ]
+    values, lines = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    return _extended(table, np.concatenate(codes), values, lines) if len(lines) else table
 
 
-def _derive(table: pd.DataFrame, rule: Derived) -> pd.DataFrame:
-    parts = [_daily(table, name) for name, _ in rule.terms]
-    first, joined = parts[0], np.ones(len(parts[0])) * rule.factor
-    if not all(len(part) for part in parts):
-        return table.iloc[:0]
-    for part, (_, power) in zip(parts, rule.terms, strict=True):
-        joined = joined * _last_known(part, first, rule.tolerance) ** float(power)
-    measured = table[table["analyte"] == rule.analyte]
-    taken = pd.MultiIndex.from_frame(first[["row", "days"]]).isin(pd.MultiIndex.from_frame(measured[["row", "days"]]))
-    kept = np.isfinite(joined) & ~taken
-    codes = np.full(int(kept.sum()), table["analyte"].cat.categories.get_loc(rule.analyte))
-    analyte = pd.Categorical.from_codes(codes, dtype=table["analyte"].dtype)
-    own = first[kept].assign(value=joined[kept], analyte=analyte, ref_low=np.nan, ref_high=np.nan)
-    return own.assign(unit=None, batch=None)[list(table.columns)].astype(
-        {name: table[name].dtype for name in ("assay", "censored", "unit", "batch")}
-    )
+def _daily(row: np.ndarray, days: np.ndarray, assay: np.ndarray, value: np.ndarray, line: np.ndarray) -> _Daily:
+    """Means of replicates, summed in a fixed order."""
+    order = np.lexsort((line, value, assay, days, row))
+    row, days, assay, value, line = (array[order] for array in (row, days, assay, value, line))
+    new = np.r_[True, (np.diff(row) != 0) | (np.diff(days) != 0) | (np.diff(assay) != 0)][: len(row)]
+    number = np.cumsum(new) - 1
+    means = np.bincount(number, value, new.sum()) / np.maximum(np.bincount(number, minlength=new.sum()), 1)
+    row, days, line = row[new], days[new], line[new]
+    order = np.lexsort((means, days, row))
+    return _Daily(row[order], days[order], means[order], line[order])
 
 
-def _daily(table: pd.DataFrame, analyte: str) -> pd.DataFrame:
-    """Dated values of an analyte, one a patient, day and assay (the mean of replicates), ordered by day."""
-    code = table["analyte"].cat.categories.get_loc(analyte)
-    own = table[(table["analyte"].cat.codes == code).to_numpy() & table["days"].notna().to_numpy()]
-    if not own.duplicated(["row", "days", "assay"]).any():
-        return own.sort_values(["days", "row", "value"], kind="stable")
-    keys = ["row", "days", "assay"]
-    means = own.sort_values([*keys, "value"]).groupby(keys, observed=True, sort=False)["value"].mean()
-    first = own.drop_duplicates(keys).set_index(keys)
-    return (
-        first.assign(value=means)
-        .reset_index()[list(table.columns)]
-        .sort_values(["days", "row", "value"], kind="stable")
-    )
+def _derive(rule: Derived, parts: dict[str, _Daily]) -> tuple[np.ndarray, np.ndarray]:
+    """Derived values, and the row of the table that each takes its date from."""
+    first = parts[rule.terms[0][0]]
+    product = np.full(len(first.row), rule.factor)
+    for name, power in rule.terms:
+        product = product * _last_known(parts[name], first, rule.tolerance) ** float(power)
+    measured = parts[rule.analyte]
+    taken = np.isin(_moment(first.row, first.days), _moment(measured.row, measured.days))
+    kept = np.isfinite(product) & ~taken
+    return product[kept], first.line[kept]
 
 
-def _last_known(part: pd.DataFrame, at: pd.DataFrame, tolerance: float) -> np.ndarray:
+def _moment(row: np.ndarray, days: np.ndarray) -> np.ndarray:
+    """One number for a patient and a day, in their order."""
+    return row * (4.0 * MOST_DAYS) + days
+
+
+def _last_known(part: _Daily, at: _Daily, tolerance: float) -> np.ndarray:
     """Last value of each patient on or before the days of `at`, not older than the tolerance; NaN where there is none."""
     if part is at:
-        return at["value"].to_numpy()
-    found = pd.merge_asof(at[["row", "days"]], part[["row", "days", "value"]], on="days", by="row", tolerance=tolerance)
-    return found["value"].to_numpy()
+        return at.value
+    found = np.searchsorted(_moment(part.row, part.days), _moment(at.row, at.days), side="right") - 1
+    row, days, value = (np.append(array, np.nan) for array in (part.row, part.days, part.value))
+    fits = (row[found] == at.row) & (at.days - days[found] <= tolerance)
+    return np.where(fits, value[found], np.nan)
+
+
+def _extended(table: pd.DataFrame, codes: np.ndarray, values: np.ndarray, lines: np.ndarray) -> pd.DataFrame:
+    """Add rows for derived values, like those that they are dated by, without their unit, range and batch."""
+    n = len(table)
+    both = table.iloc[np.r_[np.arange(n), lines]].reset_index(drop=True)
+    tail: dict[str, Any] = {"value": values, "ref_low": np.nan, "ref_high": np.nan}
+    columns: dict[str, Any] = {name: _with_tail(both[name].to_numpy(), n, new) for name, new in tail.items()}
+    recoded: dict[str, Any] = {"analyte": codes, "unit": -1, "batch": -1}
+    for name, new in recoded.items():
+        column = both[name].array
+        columns[name] = pd.Categorical.from_codes(_with_tail(column.codes, n, new), dtype=column.dtype)
+    return both.assign(**columns)
+
+
+def _with_tail(column: np.ndarray, n: int, new: "np.ndarray | float") -> np.ndarray:
+    changed = column.copy()
+    changed[n:] = new
+    return changed

@@ -205,14 +205,23 @@ def _key_of_rsid(build: str, rsid: str) -> frozenset[str]:
     return frozenset(table.index[table["rsid"] == rsid])
 
 
+@cache
+def _genes_of(build: str, keys: frozenset[str]) -> tuple[int, ...]:
+    """Genes of some known variants, as index into `gene_names()`."""
+    return tuple(sorted({gene_names().index(gene) for gene in known_variants(build).loc[list(keys), "gene"]}))
+
+
+def _among(column: pd.Series, keys: frozenset[str]) -> np.ndarray:
+    return np.array([key in keys for key in column.to_numpy(dtype=object)], dtype=bool)
+
+
 def _site_alleles(cohort: Cohort, keys: frozenset[str], build: str) -> np.ndarray:
     """Copies of some table alleles, NaN where their genes are not assayed or a site is a no-call."""
     unknown = cohort.genotypes.no_calls
-    genes = {gene_names().index(gene) for gene in known_variants(build).loc[list(keys), "gene"]}
-    covered = [_zero_where_assayed(cohort.genotypes.assayed[:, gene]) for gene in sorted(genes)]
+    covered = [_zero_where_assayed(cohort.genotypes.assayed[:, gene]) for gene in _genes_of(build, keys)]
     total = np.sum(covered, axis=0)
-    total[unknown.loc[unknown["key"].isin(keys), "row"].to_numpy(dtype=int)] = np.nan
-    copies = _alleles_per_patient(cohort, cohort.genotypes.sites["key"].isin(keys).to_numpy())
+    total[unknown["row"].to_numpy(dtype=int)[_among(unknown["key"], keys)]] = np.nan
+    copies = _alleles_per_patient(cohort, _among(cohort.genotypes.sites["key"], keys))
     return np.where(copies > 0, copies, total)
 
 

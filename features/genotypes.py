@@ -5,13 +5,16 @@ A missing allele is never taken for the reference. `docs/genotypes.md` lists eve
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from features.catalogue import gene_names, variant_key
+from features.tables import table_of
 
 _GENOTYPE = re.compile(r"^[|/]?(\.|\d+)([/|](\.|\d+))*$")
 _BASES = re.compile(r"^[ACGTN]+$", re.IGNORECASE)
@@ -28,6 +31,7 @@ class Genotype(NamedTuple):
     missing: bool
 
 
+@lru_cache(maxsize=4096)
 def parse_genotype(text: str) -> Genotype:
     """Count the alternative alleles of a GT value.
 
@@ -119,7 +123,20 @@ def no_genotypes(n: int) -> Genotypes:
 
 def typed_table(rows: "list[Any] | pd.DataFrame", types: dict[str, Any]) -> pd.DataFrame:
     """Make a table with stated columns and types, however many rows there are."""
-    return pd.DataFrame(rows, columns=list(types)).astype(types)
+    if isinstance(rows, pd.DataFrame):
+        return pd.DataFrame(rows, columns=list(types)).astype(types)
+    cells = zip(*rows, strict=True) if rows else ([] for _ in types)
+    columns = {name: _column(values, kind) for (name, kind), values in zip(types.items(), cells, strict=True)}
+    return table_of(columns)
+
+
+def _column(values: Iterable[Any], kind: Any) -> np.ndarray:
+    cells = list(values)
+    if kind is not object:
+        return np.array(cells, dtype=kind)
+    column = np.empty(len(cells), dtype=object)  # an Effect is a tuple, which np.array would take apart
+    column[:] = cells
+    return column
 
 
 def numbered_sites(sites: pd.DataFrame, alleles: dict[str, np.ndarray]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -131,9 +148,12 @@ def numbered_sites(sites: pd.DataFrame, alleles: dict[str, np.ndarray]) -> tuple
     told = zip(sites["key"], sites["effect"], strict=True)
     place = [(_place(key), effect is None) for key, effect in told]
     order = sorted(range(len(sites)), key=place.__getitem__)
-    kept = sites.iloc[order].drop_duplicates("key").reset_index(drop=True)
-    number = dict(zip(kept["key"], range(len(kept)), strict=True))
-    new = np.array([number[key] for key in sites["key"]], dtype=np.int32)
+    keys, first = sites["key"].to_numpy(dtype=object), dict[str, int]()
+    for i in order:
+        first.setdefault(keys[i], i)
+    kept = sites if order == list(first.values()) == list(range(len(sites))) else sites.iloc[list(first.values())]
+    number = dict(zip(first, range(len(first)), strict=True))
+    new = np.array([number[key] for key in keys], dtype=np.int32)
     site = alleles["site"] if np.array_equal(new, np.arange(len(new))) else new[alleles["site"]]
     columns, row = {**alleles, "site": site}, alleles["row"]
     if not ((site[1:] > site[:-1]) | ((site[1:] == site[:-1]) & (row[1:] > row[:-1]))).all():
@@ -142,7 +162,7 @@ def numbered_sites(sites: pd.DataFrame, alleles: dict[str, np.ndarray]) -> tuple
         taken = taken[np.r_[True, np.diff(rank[taken]) > 0]] if len(taken) else taken
         columns = {name: column[taken] for name, column in columns.items()}
     typed = {name: columns[name].astype(kind, copy=False) for name, kind in ALLELE_TYPES.items()}
-    return kept.astype(SITE_TYPES), pd.DataFrame(typed, copy=False)
+    return kept.reset_index(drop=True), pd.DataFrame(typed, copy=False)
 
 
 def _place(key: str) -> tuple[int, str, int, str]:

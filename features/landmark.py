@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import pandas as pd
 
 from features.catalogue import patient_columns
 from features.cohort import Cohort
@@ -22,18 +23,29 @@ def as_known(cohort: Cohort, landmark_days: float) -> Cohort:
 
     Undated biomarkers and visits are left out too. Biomarkers since the start of tofersen are kept apart: no feature sees them.
     """
-    columns, patients = patient_columns(), cohort.patients
-    masked = {name: _known(patients[name].to_numpy(), role, landmark_days) for name, role in _dated_columns().items()}
-    masked |= dict.fromkeys(columns.index[columns["role"] == "never"], np.full(len(patients), None, dtype=object))
+    patients = cohort.patients
+    masked = {**_later_days(patients, landmark_days), **_never_known(patients)}
     biomarkers, visits = cohort.biomarkers, cohort.alsfrs
     natural = biomarkers["days"].to_numpy() <= landmark_days
     natural &= ~on_tofersen(cohort)
     return replace(
         cohort,
-        patients=patients.assign(**masked),
-        biomarkers=biomarkers[natural],
-        alsfrs=visits[(visits["days"] <= landmark_days).to_numpy()],
+        patients=patients.assign(**masked) if masked else patients,
+        biomarkers=_rows(biomarkers, natural),
+        alsfrs=_rows(visits, visits["days"].to_numpy() <= landmark_days),
     )
+
+
+def _rows(table: pd.DataFrame, kept: np.ndarray) -> pd.DataFrame:
+    """Some rows of a table; all of them as they are, which is most of what one patient's request costs here."""
+    return table if kept.all() else table[kept]
+
+
+@cache
+def _never() -> tuple[str, ...]:
+    """Columns that are never a feature."""
+    columns = patient_columns()
+    return tuple(columns.index[columns["role"] == "never"])
 
 
 @cache
@@ -43,8 +55,22 @@ def _dated_columns() -> dict[str, str]:
     return dict(columns.loc[columns["type"] == "days", "role"])
 
 
-def _known(days: np.ndarray, role: str, landmark_days: float) -> np.ndarray:
-    return np.where((days <= landmark_days) & (role != "outcome"), days, np.nan)
+def _later_days(patients: pd.DataFrame, landmark_days: float) -> dict[str, np.ndarray]:
+    """Columns of days that hold something after the landmark, without it."""
+    masked = {}
+    for name, role in _dated_columns().items():
+        days = patients[name].to_numpy()
+        known = np.isfinite(days)
+        kept = known & (days <= landmark_days) & (role != "outcome")
+        if (kept != known).any():
+            masked[name] = np.where(kept, days, np.nan)
+    return masked
+
+
+def _never_known(patients: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Columns that are never a feature, emptied."""
+    given = [name for name in _never() if pd.notna(patients[name].to_numpy()).any()]
+    return dict.fromkeys(given, np.full(len(patients), None, dtype=object))
 
 
 def on_tofersen(cohort: Cohort) -> np.ndarray:

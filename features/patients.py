@@ -1,5 +1,8 @@
 """The patients table: one row per sample, typed and checked by `definitions/patients.tsv` (the contract's table)."""
 
+from functools import cache
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -7,7 +10,7 @@ from features.alsfrs import DAYS_PER_MONTH
 from features.catalogue import patient_columns
 from features.problems import Problems
 from features.rules import AS_IN_CONTRACT, ReadingRules
-from features.tables import categories, dates, days, decoded, numbers, require_columns, text
+from features.tables import categories, dates, days, decoded, numbers, require_columns, table_of, text
 
 SCORED_DIAGNOSES = ("als", "als_ftd")
 
@@ -24,12 +27,11 @@ def checked_patients(
     """
     require_columns(table, ["sample_id"], where)
     index_dates = _index_dates(table, where, problems, rules)
-    typed = {name: _typed(table, name, where, problems, rules, index_dates) for name in patient_columns().index}
-    others = {name: decoded(column).to_numpy() for name, column in table.items() if name not in typed}
-    patients = pd.DataFrame({**typed, **others}, index=range(len(table)))
-    _check_ids(patients, where, problems)
-    _check_dates(patients, where, problems)
-    return _completed(patients)
+    typed = {name: _typed(table, name, where, problems, rules, index_dates) for name in _rules()}
+    others = {name: _plain(column) for name, column in table.items() if name not in typed}
+    _check_ids(typed["sample_id"], where, problems)
+    _check_dates(typed, where, problems)
+    return table_of({**_completed(typed), **others})
 
 
 def _index_dates(table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> np.ndarray:
@@ -41,51 +43,68 @@ def _index_dates(table: pd.DataFrame, where: str, problems: Problems, rules: Rea
 def _typed(
     table: pd.DataFrame, name: str, where: str, problems: Problems, rules: ReadingRules, index_dates: np.ndarray
 ) -> np.ndarray:
-    rule = patient_columns().loc[name]
+    rule = _rules()[name]
     cell = f"{where}, column {name}"
-    if rule["type"] == "date":
+    if rule.kind == "date":
         return index_dates
     if name not in table.columns:
-        numeric = rule["type"] in ("number", "days")
+        numeric = rule.kind in ("number", "days")
         return np.full(len(table), np.nan) if numeric else np.full(len(table), None, dtype=object)
-    if rule["type"] == "number":
-        return numbers(table[name], cell, problems, rule["min"], rule["max"], rules.dialect)
-    if rule["type"] == "days":
-        return days(table[name], cell, problems, rule["max"], rules.dialect, index_dates)
-    if rule["levels"]:
-        return categories(table[name], rule["levels"], cell, problems, rules.words(name))
+    if rule.kind == "number":
+        return numbers(table[name], cell, problems, rule.low, rule.high, rules.dialect)
+    if rule.kind == "days":
+        return days(table[name], cell, problems, rule.high, rules.dialect, index_dates)
+    if rule.levels:
+        return categories(table[name], rule.levels, cell, problems, rules.words(name))
     return text(table[name])
 
 
-def _check_ids(patients: pd.DataFrame, where: str, problems: Problems) -> None:
-    ids = patients["sample_id"]
-    problems.reject(
-        ids.isna().to_numpy(), f"{where}, column sample_id", None, "is empty", "Give every row its sample_id."
-    )
-    twice = (ids.duplicated() & ids.notna()).to_numpy()
+def _plain(column: pd.Series) -> np.ndarray:
+    """A further column: numbers as they are, text as objects."""
+    plain = decoded(column)
+    return plain.to_numpy() if pd.api.types.is_numeric_dtype(plain) else plain.to_numpy(dtype=object)
+
+
+class _Rule(NamedTuple):
+    kind: str
+    low: float
+    high: float
+    levels: tuple[str, ...]
+
+
+@cache
+def _rules() -> dict[str, _Rule]:
+    """What the contract says of each column."""
+    table = patient_columns()
+    rows = zip(table["type"], table["min"], table["max"], table["levels"], strict=True)
+    return {name: _Rule(*row) for name, row in zip(table.index, rows, strict=True)}
+
+
+def _check_ids(ids: np.ndarray, where: str, problems: Problems) -> None:
+    empty = pd.isna(ids)
+    problems.reject(empty, f"{where}, column sample_id", None, "is empty", "Give every row its sample_id.")
+    twice = pd.Series(ids, dtype=object).duplicated().to_numpy() & ~empty
     remedy = "Keep one row per sample; put what changes in time into biomarkers or alsfrs."
-    problems.reject(twice, f"{where}, column sample_id", ids.to_numpy(), "occurs more than once", remedy)
+    problems.reject(twice, f"{where}, column sample_id", ids, "occurs more than once", remedy)
 
 
-def _check_dates(patients: pd.DataFrame, where: str, problems: Problems) -> None:
-    onset, diagnosis = patients["onset_days"].to_numpy(), patients["diagnosis_days"].to_numpy()
+def _check_dates(patients: dict[str, np.ndarray], where: str, problems: Problems) -> None:
+    onset, diagnosis = patients["onset_days"], patients["diagnosis_days"]
     remedy = "Days are relative to the index day: onset <= diagnosis <= 0."
     problems.reject(diagnosis < onset, f"{where}, column diagnosis_days", diagnosis, "lies before onset_days", remedy)
-    apart = np.abs((diagnosis - onset) / DAYS_PER_MONTH - patients["diagnostic_delay_months"].to_numpy()) > 1
+    apart = np.abs((diagnosis - onset) / DAYS_PER_MONTH - patients["diagnostic_delay_months"]) > 1
     cell = f"{where}, column diagnostic_delay_months"
     remedy = "Correct one of onset_days, diagnosis_days and diagnostic_delay_months."
-    problems.reject(
-        apart, cell, patients["diagnostic_delay_months"].to_numpy(), "is more than 1 month from the days", remedy
-    )
+    problems.reject(apart, cell, patients["diagnostic_delay_months"], "is more than 1 month from the days", remedy)
     for locus in ("c9orf72", "atxn2"):
-        short, long = (patients[f"{locus}_allele{i}"].to_numpy() for i in (1, 2))
+        short, long = (patients[f"{locus}_allele{i}"] for i in (1, 2))
         cell = f"{where}, column {locus}_allele1"
         problems.reject(short > long, cell, short, "is longer than allele 2", "Write the shorter allele first.")
 
 
-def _completed(patients: pd.DataFrame) -> pd.DataFrame:
+def _completed(patients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Fill what follows from other columns: the diagnosis (empty = als) and the diagnostic delay."""
     delay = (patients["diagnosis_days"] - patients["onset_days"]) / DAYS_PER_MONTH
-    patients["diagnostic_delay_months"] = patients["diagnostic_delay_months"].fillna(delay)
-    patients["diagnosis"] = patients["diagnosis"].where(patients["diagnosis"].notna(), "als")
-    return patients
+    stated, named = patients["diagnostic_delay_months"], patients["diagnosis"]
+    filled = {"diagnostic_delay_months": np.where(np.isnan(stated), delay, stated)}
+    return {**patients, **filled, "diagnosis": np.where(pd.isna(named), "als", named).astype(object)}

@@ -28,6 +28,7 @@ class Problems:
     """Collects problems; unless `collect` is set, the first error is raised as a DataError instead."""
 
     collect: bool = False
+    silent: bool = False  # warnings and notes go nowhere, so that their words need not be made
     found: list[Problem] = field(default_factory=list)
 
     def error(self, where: str, found: str, remedy: str, count: int = 1) -> None:

@@ -30,7 +30,7 @@ def prognosis_features(cohort: Cohort, known: dict[str, np.ndarray]) -> dict[str
     Parameters
     ----------
     known : dict
-        Columns of the blocks clinical, alsfrs and biomarkers.
+        Columns of the blocks clinical, alsfrs and biomarkers, and of genetics where the model sees it.
     """
     predictor = linear_predictor(
         known["delta_fs"],
@@ -40,7 +40,7 @@ def prognosis_features(cohort: Cohort, known: dict[str, np.ndarray]) -> dict[str
         known["onset_bulbar"],
         known["el_escorial_definite"],
         known["ftd"],
-        _expanded(cohort),
+        known["c9orf72_expanded"] if "c9orf72_expanded" in known else _expanded(cohort),
     )
     return {"encals_lp": predictor, "encals_median_months": median_months(predictor)}
 

@@ -10,6 +10,7 @@ its lower end is already expanded. A locus without a record is not tested: never
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +137,18 @@ def repeat_state(locus: str, low: np.ndarray, high: np.ndarray, complete: np.nda
     >>> at(2, 8), at(24, 30), at(31, 59), at(22, 25), at(28, 40), at(45, 900, complete=False), at(2, 8, complete=False)
     ('normal', 'intermediate', 'expanded', 'indeterminate', 'indeterminate', 'expanded', 'indeterminate')
     """
-    rule = repeat_loci().loc[locus]
-    bounds = np.array([rule["intermediate_min"], rule["risk_min"], rule["expanded_min"]], dtype=float)
-    names = np.array([2, 3, 4, 5])[np.r_[True, np.isfinite(bounds)]]
-    bounds = bounds[np.isfinite(bounds)]
+    names, bounds = _bounds(locus)
     lower, upper = names[np.searchsorted(bounds, low, side="right")], names[np.searchsorted(bounds, high, side="right")]
     sure = np.where(complete & (lower == upper), lower, np.where(lower == 5, 5, 1))
     return np.where(np.isnan(low), 0, sure)
+
+
+@cache
+def _bounds(locus: str) -> tuple[np.ndarray, np.ndarray]:
+    """States of a locus by size, as index into STATES, and where each but the first begins."""
+    rule = repeat_loci().loc[locus]
+    bounds = np.array([rule["intermediate_min"], rule["risk_min"], rule["expanded_min"]], dtype=float)
+    return np.array([2, 3, 4, 5])[np.r_[True, np.isfinite(bounds)]], bounds[np.isfinite(bounds)]
 
 
 class RepeatStates:
@@ -159,16 +165,16 @@ class RepeatStates:
     """
 
     def __init__(self, locus: str, calls: pd.DataFrame, patients: pd.DataFrame):
-        own = calls[calls["locus"] == locus]
-        row, n = own["row"].to_numpy(dtype=int), len(patients)
+        own = calls["locus"].to_numpy(dtype=object) == locus
+        row, n = calls["row"].to_numpy(dtype=int)[own], len(patients)
         of_file = np.zeros(n, dtype=int)
-        low, high = (own[name].to_numpy(dtype=float) for name in ("ci_low", "ci_high"))
-        of_file[row] = repeat_state(locus, low, high, own["complete"].to_numpy(dtype=bool))
+        low, high, long = (calls[name].to_numpy(dtype=float)[own] for name in ("ci_low", "ci_high", "long"))
+        of_file[row] = repeat_state(locus, low, high, calls["complete"].to_numpy(dtype=bool)[own])
         laboratory, overrides = _laboratory(locus, patients)
         self.state = np.where((of_file == 0) | (overrides & (laboratory > 0)), laboratory, of_file)
         self.conflict = (laboratory > 1) & (of_file > 1) & (laboratory != of_file)
         self.longest = np.full(n, np.nan)
-        self.longest[row] = own["long"].to_numpy(dtype=float)
+        self.longest[row] = long
         measured = patients[f"{locus.lower()}_allele2"].to_numpy(dtype=float)
         self.longest = np.where(np.isfinite(measured), measured, self.longest)
 
@@ -179,6 +185,7 @@ def _laboratory(locus: str, patients: pd.DataFrame) -> tuple[np.ndarray, np.ndar
     state = repeat_state(locus, long, long, np.isfinite(short))
     if locus != "C9orf72":
         return state, np.ones(len(patients), dtype=bool)
-    stated = patients["c9orf72_status"].map({name: i for i, name in enumerate(STATES)}).fillna(0).to_numpy(dtype=int)
-    method = patients["c9orf72_method"]
-    return np.where(stated > 0, stated, state), (method.isin(LABORATORY) | method.isna()).to_numpy()
+    position = {name: i for i, name in enumerate(STATES)}
+    stated = np.array([position.get(name, 0) for name in patients["c9orf72_status"].to_numpy()], dtype=int)
+    overrides = [method is None or method in LABORATORY for method in patients["c9orf72_method"].to_numpy()]
+    return np.where(stated > 0, stated, state), np.array(overrides, dtype=bool)

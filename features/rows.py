@@ -83,6 +83,12 @@ def feature_rows(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
     DataFrame (n, p)
         float32, NaN where unknown; index = sample_id; columns as in `feature_dictionary(spec)`.
     """
+    names, matrix = feature_matrix(cohort, spec)
+    return pd.DataFrame(matrix, columns=names, index=pd.Index(cohort.patients["sample_id"], name="sample_id"))
+
+
+def feature_matrix(cohort: Cohort, spec: FeatureSpec, names: "list[str] | None" = None) -> tuple[list[str], np.ndarray]:
+    """Columns and values of `feature_rows`; `names` are those of `feature_dictionary(spec)`, where they are at hand."""
     known = as_known(cohort, spec.landmark_days)
     values: dict[str, np.ndarray] = {}
     if "genetics" in spec.blocks:
@@ -96,11 +102,11 @@ def feature_rows(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
     if "prognosis" in spec.blocks:
         values |= prognosis_features(known, values)
     values |= _further_columns(cohort.patients, spec)
-    names = [feature.name for feature in feature_dictionary(spec)]
+    names = names or [feature.name for feature in feature_dictionary(spec)]
     matrix = np.empty((len(cohort), len(names)), dtype=np.float32)
     for i, name in enumerate(names):
         matrix[:, i] = values[name]
-    return pd.DataFrame(matrix, columns=names, index=pd.Index(cohort.patients["sample_id"], name="sample_id"))
+    return names, matrix
 
 
 def _further_columns(patients: pd.DataFrame, spec: FeatureSpec) -> dict[str, np.ndarray]:

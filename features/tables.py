@@ -6,6 +6,7 @@ Categorical), so that a column of a million rows is checked and converted throug
 
 import csv
 import gzip
+import re
 import zipfile
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from features.problems import Problems
 MISSING = frozenset(["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "<na>", "nat"])
 # More days than a life has: a calendar date or a spreadsheet's serial number stands where days belong (P).
 MOST_DAYS = 40_000
+_MAY_BE_DATE = re.compile(r"\d{4}.*[-/. ]|[-/. ].*\d{4}")
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -130,11 +132,17 @@ def decoded(column: pd.Series) -> pd.Series:
     return pd.Series(np.array([*levels, None], dtype=object)[codes], dtype=object)
 
 
+def table_of(columns: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Arrays as a table; arrays of objects stay objects, which pandas would otherwise look through for text."""
+    kept = {name: pd.Series(c, dtype=object) if c.dtype == object else c for name, c in columns.items()}
+    return pd.DataFrame(kept, copy=False)
+
+
 def codes_of(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Codes (-1 unknown) and distinct cells of any column."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy(), column.cat.categories.to_numpy(dtype=object)
-    codes, levels = pd.factorize(column.astype(object), use_na_sentinel=True)
+    codes, levels = pd.factorize(column.to_numpy(dtype=object), use_na_sentinel=True)
     return codes, np.asarray(levels, dtype=object)
 
 
@@ -268,7 +276,7 @@ def _dated(
     if column.dtype == float:
         return np.empty(0, dtype=int), None
     codes, levels = codes_of(column)
-    looks = pd.Series(levels, dtype=object).astype(str).str.contains(r"\d{4}.*[-/. ]|[-/. ].*\d{4}", regex=True)
+    looks = np.array([_MAY_BE_DATE.search(str(level)) is not None for level in levels], dtype=bool)
     if not looks.any():
         return codes, None
     read, at = read_dates(levels[looks], dialect), np.flatnonzero(looks)

@@ -12,7 +12,7 @@ from features.dictionary import Feature
 from features.problems import Problems
 from features.rules import AS_IN_CONTRACT, ReadingRules
 from features.stages import kings_stage, mitos_stage
-from features.tables import categories, days, numbers, require_columns
+from features.tables import categories, days, numbers, require_columns, table_of
 
 COMMON_ITEMS = [f"q{i}" for i in range(1, 10)]
 ITEMS = {"alsfrs_r": [*COMMON_ITEMS, "q10", "q11", "q12"], "alsfrs": [*COMMON_ITEMS, "q10_alsfrs"]}
@@ -51,23 +51,27 @@ def checked_visits(
     require_columns(table, ["sample_id", "days"], where)
     row = patient_rows(table["sample_id"], rows, where, problems)
     index_dates = dates_of_rows(patients["index_date"].to_numpy(), row)
-    present = {name: table[name] if name in table.columns else _empty(table) for name in COLUMNS[2:]}
+    others = ("scale", "q5_form", "total")
+    present = {name: table[name] if name in table.columns else _empty(table) for name in others}
     visits = {"row": row}
     visits["days"] = days(
         table["days"], f"{where}, column days", problems, dialect=rules.dialect, index_dates=index_dates
     )
     scale = categories(present["scale"], tuple(FULL_SCORE), f"{where}, column scale", problems, rules.words("scale"))
     visits["scale"] = np.where(pd.isna(scale), "alsfrs_r", scale)
+    unknown = np.full(len(table), np.nan)
     for item in ALL_ITEMS:
-        visits[item] = _points(present[item], f"{where}, column {item}", problems)
+        given = item in table.columns
+        visits[item] = _points(table[item], f"{where}, column {item}", problems) if given else unknown
     form = categories(present["q5_form"], ("a", "b"), f"{where}, column q5_form", problems, rules.words("q5_form"))
     visits["q5"], visits["q5_form"] = _cutting(table, visits["q5"], form, where, problems)
     stated = numbers(present["total"], f"{where}, column total", problems, 0, 48, rules.dialect)
     visits["total"] = _totals(visits, stated, where, problems)
-    checked = pd.DataFrame(visits)[COLUMNS]
-    _check_course(checked, patients, where, problems)
-    checked = checked[(checked["row"] >= 0) & checked["days"].notna()]
-    return checked.drop_duplicates(["row", "days", "scale"]).sort_values(["row", "days"], ignore_index=True)
+    _check_course(visits, patients, where, problems)
+    usable = np.flatnonzero((row >= 0) & np.isfinite(visits["days"]))
+    order = usable[np.lexsort((visits["scale"][usable] == "alsfrs", visits["days"][usable], row[usable]))]
+    kept = order[~_repeats_previous(*(visits[name][order] for name in ("row", "days", "scale")))]
+    return table_of({name: visits[name][kept] for name in COLUMNS})
 
 
 def _empty(table: pd.DataFrame) -> pd.Series:
@@ -113,29 +117,42 @@ def _totals(visits: dict[str, np.ndarray], stated: np.ndarray, where: str, probl
     return np.where(any_item, total, stated)
 
 
-def _check_course(visits: pd.DataFrame, patients: pd.DataFrame, where: str, problems: Problems) -> None:
-    row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
+def _check_course(visits: dict[str, np.ndarray], patients: pd.DataFrame, where: str, problems: Problems) -> None:
+    row, day, total, scale = (visits[name] for name in ("row", "days", "total", "scale"))
     known = row >= 0
     death = np.append(patients["death_days"].to_numpy(), np.nan)[row]
     place = f"{where}, column days"
     problems.reject(day > death, place, day, "is a visit after death", "Correct the day.")
-    same_day = visits.duplicated(["row", "days", "scale"], keep=False).to_numpy() & known
+    same_day = _repeated(row, day, scale == "alsfrs") & known
     if same_day.any():
-        content = [name for name in COLUMNS if name not in ("row", "days", "scale")]
-        same_all = visits.duplicated(["row", "days", "scale", *content], keep=False).to_numpy()
+        table = pd.DataFrame(visits)
+        same_all = table.duplicated(COLUMNS, keep=False).to_numpy()
         remedy = "Keep one row per patient and day."
         problems.reject(same_day & ~same_all, place, day, "occurs twice with other points", remedy)
-        merged = int((visits[same_day & same_all].duplicated(["row", "days", "scale"])).sum())
+        merged = int((table[same_day & same_all].duplicated(["row", "days", "scale"])).sum())
         if merged:
             problems.note(where, f"{merged} rows repeat a visit exactly", "They are merged.", merged)
-    order = np.lexsort((day, row, visits["scale"].to_numpy() == "alsfrs"))
+    order = np.lexsort((day, row, scale == "alsfrs"))
     order = order[np.isfinite(total[order]) & known[order]]
-    same = (np.diff(row[order]) == 0) & (
-        visits["scale"].to_numpy()[order][1:] == visits["scale"].to_numpy()[order][:-1]
-    )
-    jumps = np.zeros(len(visits), dtype=bool)
+    same = (np.diff(row[order]) == 0) & (scale[order][1:] == scale[order][:-1])
+    jumps = np.zeros(len(row), dtype=bool)
     jumps[order[1:][same & (np.diff(total[order]) > 4)]] = True
     problems.question(jumps, f"{where}, column total", total, "rises by more than 4", "Check the items.")
+
+
+def _repeated(*keys: np.ndarray) -> np.ndarray:
+    """Which rows share all keys with another row."""
+    order = np.lexsort(keys)
+    equal = _repeats_previous(*(key[order] for key in keys))
+    repeated = np.zeros(len(order), dtype=bool)
+    repeated[order[equal]] = repeated[order[np.flatnonzero(equal) - 1]] = True
+    return repeated
+
+
+def _repeats_previous(*keys: np.ndarray) -> np.ndarray:
+    """Which rows have the keys of the row before."""
+    equal = np.logical_and.reduce([key[1:] == key[:-1] for key in keys])
+    return np.append(False, equal)[: len(keys[0])]
 
 
 def alsfrs_dictionary() -> list[Feature]:
@@ -178,8 +195,8 @@ MIXED = (
 
 def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, np.ndarray]:
     """ALSFRS-R features of a cohort already cut at the landmark; NaN where they cannot be computed."""
-    visits, n = cohort.alsfrs, len(cohort)
-    visits = visits[(visits["scale"] == "alsfrs_r").to_numpy()]
+    n, revised = len(cohort), cohort.alsfrs["scale"].to_numpy() == "alsfrs_r"
+    visits = cohort.alsfrs if revised.all() else cohort.alsfrs[revised]
     row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     onset = cohort.patients["onset_days"].to_numpy()
     last = last_visit(row, day, np.inf, np.isfinite(total), n)
@@ -195,10 +212,11 @@ def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, n
     return features | {"d50_months": d50, "d50_dx": dx, "d50_relative": months / (2 * d50), "disease_months": months}
 
 
-def revised_sums(cohort: Cohort) -> dict[str, np.ndarray]:
-    """Sums of each patient's ALSFRS-R visits for the mixed model, of a cohort already cut at the landmark."""
-    visits = cohort.alsfrs[(cohort.alsfrs["scale"] == "alsfrs_r").to_numpy()]
-    row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
+def revised_sums(cohort: Cohort, landmark_days: float) -> dict[str, np.ndarray]:
+    """Sums of each patient's ALSFRS-R visits up to the landmark, for the mixed model."""
+    visits = cohort.alsfrs
+    kept = (visits["scale"].to_numpy() == "alsfrs_r") & (visits["days"].to_numpy() <= landmark_days)
+    row, days, total = (visits[name].to_numpy()[kept] for name in ("row", "days", "total"))
     return visit_sums(row, days, total, len(cohort))
 
 

@@ -63,7 +63,8 @@ class Labels:
 
 def scored(cohort: Cohort) -> np.ndarray:
     """Which patients are trained or scored by default: als and als_ftd."""
-    return cohort.patients["diagnosis"].isin(SCORED_DIAGNOSES).to_numpy()
+    diagnosis = cohort.patients["diagnosis"].to_numpy(dtype=object)
+    return np.logical_or.reduce([diagnosis == name for name in SCORED_DIAGNOSES])
 
 
 def familial_labels(cohort: Cohort, degrees: tuple[str, ...]) -> Labels:
@@ -173,13 +174,14 @@ def out_of_scope(cohort: Cohort, task: Task, landmark_days: int) -> np.ndarray:
 
 def event_days(patients: pd.DataFrame) -> np.ndarray:
     """First day of death, tracheostomy or NIV >= 23 h/day; inf where none is recorded."""
-    columns = patients[["death_days", "tracheostomy_days", "niv_23h_days"]].to_numpy(dtype=float)
+    columns = np.column_stack([patients[f"{event}_days"].to_numpy() for event in ("death", "tracheostomy", "niv_23h")])
     return np.where(np.isnan(columns), np.inf, columns).min(axis=1)
 
 
 def last_seen_days(patients: pd.DataFrame) -> np.ndarray:
     """Day of last contact; inf where none is recorded."""
-    return patients["last_contact_days"].fillna(np.inf).to_numpy(dtype=float)
+    last = patients["last_contact_days"].to_numpy()
+    return np.where(np.isnan(last), np.inf, last)
 
 
 def natural_until_days(patients: pd.DataFrame) -> np.ndarray:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features import biomarker_features as biomarker_features_module
+from features import biomarkers as biomarkers_module
 from features import catalogue, units
 from features.biomarker_features import biomarker_features, feature_name
 from features.biomarkers import checked_biomarkers
@@ -296,7 +297,7 @@ def test_an_analyte_is_a_line_of_the_definitions(tmp_path, monkeypatch, cohort):
         "separate_assays": "no", "plausible_min": "0", "plausible_max": "900", "feature": "yes", "slope": "no",
     }  # fmt: skip
     path.write_text(path.read_text() + "\t".join(line[name] for name in header) + "\n")
-    modules = (catalogue, biomarker_features_module, units)
+    modules = (catalogue, biomarker_features_module, biomarkers_module, units)
     cached = [function for module in modules for function in vars(module).values() if hasattr(function, "cache_clear")]
     with monkeypatch.context() as patch:
         patch.setattr(catalogue, "FOLDER", tmp_path / "definitions")
