@@ -42,12 +42,13 @@ TELL_UV_MORE = tell UV_INDEX "$$(pip_says extra-index-url)"; \
   tell UV_INDEX_STRATEGY unsafe-best-match
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format lock clean
+.PHONY: help setup demo test test-slow bench lint format lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    simulate a cohort, train both models, score it, say where to look"
-	@echo "make test    run the tests"
+	@echo "make test    run the quick tests (under 3 minutes)"
+	@echo "make test-slow  servers, PostgreSQL, kills, full disks, longer fuzzing"
 	@echo "make bench   measure speed and the share of the possible"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  let ruff repair what it can"
@@ -85,7 +86,10 @@ demo: $(STAMP) $(DEMO)/cohort.yaml
 	@echo "  README.md                                                    what it all means"
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 -q
+	@$(BIN)/python -m pytest -n 2 -q -m "not slow"
+
+test-slow: $(STAMP)
+	@$(BIN)/python -m pytest -n 2 -q -m slow tests
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks

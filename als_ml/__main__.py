@@ -108,6 +108,9 @@ def _add_model_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     lock.add_argument("--model", required=True, help="models:/NAME@ALIAS or models:/NAME/VERSION")
     lock.add_argument("--output", required=True, help="lock file to write, .json")
 
+    push = _add(commands, "push", "upload a finished run that train.py kept because the tracking store was lost")
+    push.add_argument("run_dir", metavar="RUN_DIR", help="folder that train.py named")
+
     reproduce = _add(commands, "reproduce", "repeat a run from its manifest and compare every figure")
     reproduce.add_argument("run_id", metavar="RUN_ID", help="run of train.py")
     reproduce.add_argument("--cohort", required=True, help="the cohort file of that run (its path is not logged)")

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -32,6 +33,24 @@ def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namesp
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"error: {explained(error)}", file=sys.stderr)
+        return 1
+
+
+def explained(error: OSError) -> str:
+    """A full disk, a read-only folder and their like: what, where, and what to do."""
+    remedies = {
+        errno.ENOSPC: "Free space on that disk",
+        errno.EDQUOT: "Free space in your quota",
+        errno.EFBIG: "The limit on the size of a file is too small",
+        errno.EROFS: "Name a folder that can be written",
+        errno.EACCES: "Ask for the rights, or name another place",
+        errno.EPERM: "Ask for the rights, or name another place",
+        errno.EMFILE: "Raise the limit on open files (ulimit -n)",
+    }
+    remedy = remedies.get(error.errno or 0, "Check the path and the disk")
+    return f"{error.filename or 'a file'}: {error.strerror or error}. {remedy}; what was there before is as it was."
 
 
 @contextlib.contextmanager

@@ -17,7 +17,10 @@ from features.problems import Problem, Problems
 def train_command(arguments: argparse.Namespace) -> int:
     """Train, track and register one model."""
     config = load_config(Path(arguments.config), arguments.changes)
+    from als_ml.tracking import check_store
     from als_ml.training import summary, train
+
+    check_store()
 
     with progress_bar(arguments.quiet) as progress:
         training = train(config, progress)

@@ -154,6 +154,20 @@ def serve_command(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def push_command(arguments: argparse.Namespace) -> int:
+    """Upload a finished run that was kept when the store was lost."""
+    from als_ml.tracking import check_store, push
+
+    check_store()
+    with progress_bar(arguments.quiet) as progress:
+        progress("uploading", 0, 0)
+        logged = push(Path(arguments.run_dir))
+    if not arguments.quiet:
+        model = f"models:/{logged['name']}@{logged['alias']}" if "name" in logged else logged["model_uri"]
+        print(f"model {model}; run {logged['run_id']}; the folder {arguments.run_dir} is no longer needed")
+    return 0
+
+
 def lock_command(arguments: argparse.Namespace) -> int:
     """Write a trial's lock file."""
     path = Path(arguments.output)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -363,22 +364,30 @@ TRUSTED = (
 )
 
 
+def _assembled(stored: dict[str, Any], pipeline: Path, name: str | None, version: str | None) -> Predictor:
+    import skops.io
+
+    spec = FeatureSpec.from_json(stored["features"])
+    task, pipelines = stored["task"], skops.io.load(pipeline, trusted=list(TRUSTED))
+    fitted, *lower = (_restored(task, *pair) for pair in zip(pipelines, stored["models"], strict=True))
+    ladder = Ladder(tuple(stored["classes"]), tuple(lower)) if lower else None
+    return Predictor(fitted, spec, Lookups.from_json(stored["lookups"]), ladder, stored["training"], name, version)
+
+
 def load_predictor(pipeline: Path, model: Path, name: str | None = None, version: str | None = None) -> Predictor:
     """Read what `save_predictor` wrote.
 
     Raises
     ------
     DataError
-        If its features are not those that this version of als-ml computes.
+        If its files are damaged, or its features are not those that this version of als-ml computes.
     """
-    import skops.io
-
-    stored = json.loads(model.read_text())
-    spec = FeatureSpec.from_json(stored["features"])
-    task, pipelines = stored["task"], skops.io.load(pipeline, trusted=list(TRUSTED))
-    fitted, *lower = (_restored(task, *pair) for pair in zip(pipelines, stored["models"], strict=True))
-    ladder = Ladder(tuple(stored["classes"]), tuple(lower)) if lower else None
-    predictor = Predictor(fitted, spec, Lookups.from_json(stored["lookups"]), ladder, stored["training"], name, version)
+    try:
+        stored = json.loads(model.read_text(encoding="utf-8"))
+        predictor = _assembled(stored, pipeline, name, version)
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
+        found = f"its files are damaged ({type(error).__name__})"
+        raise DataError(f"model {name or model}", found, "Restore them from a backup, or train again.") from None
     if predictor.names != stored["columns"]:
         lost = sorted(set(stored["columns"]) ^ set(predictor.names))
         found = (

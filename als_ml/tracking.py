@@ -2,38 +2,39 @@
 
 import contextlib
 import io
-import json
 import logging
 import os
+import re
+import shutil
+import socket
 import tempfile
 import warnings
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
-import pandas as pd
-import yaml
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
-import als_ml
-from als_ml.digests import MODEL_DIGEST, data_digest, tree_digest
-from als_ml.documents import without_small_counts, write_documents
+from als_ml.digests import MODEL_DIGEST, tree_digest
 from als_ml.example import EXAMPLE
-from als_ml.manifest import PACKAGES, git_commit, manifest
-from als_ml.pictures import draw_run
+from als_ml.manifest import PACKAGES
 from als_ml.prediction import RESEARCH_USE, Predictor, save_predictor
-from als_ml.training import Training, summary
-from features.catalogue import definitions_version
+from als_ml.run_folder import read_run, write_run
+from als_ml.training import Training
 from features.errors import RequestError
-from features.rows import feature_dictionary
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
+# Tag of a run: the machine and process that write it.
+PROCESS = "als_ml.process"
+# How a store that is lost, full or broken shows itself.
+STORE_FAILURES = (MlflowException, SQLAlchemyError, OSError)
 # What the served model imports; pinned to the versions that it was trained with.
 REQUIREMENTS = (
     "mlflow",
@@ -57,6 +58,8 @@ def quiet_mlflow() -> Iterator[None]:
     """Keep MLflow's own progress and migration messages off the terminal; errors still come through."""
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # MLflow's seven tries take four minutes to say that a server is gone; five take half a one.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -81,39 +84,116 @@ def use_store() -> str:
     return uri
 
 
+def check_store() -> None:
+    """Fail before the work begins if the store does not answer; a SQLite file that is not there yet is made later.
+
+    Raises
+    ------
+    RequestError
+        With the store, its password left out, and why.
+    """
+    uri = use_store()
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///").split("?")[0]).exists():
+        return
+    try:
+        with quiet_mlflow():
+            MlflowClient().search_experiments(max_results=1)
+    except STORE_FAILURES as error:
+        remedy = "Start it, or set MLFLOW_TRACKING_URI to another store."
+        raise RequestError(*_store_and_reason(error, "it cannot be used"), remedy) from None
+
+
+def _store_and_reason(error: Exception, found: str) -> tuple[str, str]:
+    uri = re.sub(r"(?<=:)[^:/@]+(?=@)", "***", use_store())
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"tracking store {uri}", f"{found} ({lines[0][:200]})"
+
+
 def log_training(training: Training) -> dict[str, str]:
-    """Log a run with its model.
+    """Log a run with its model; if the store is lost meanwhile, the finished run stays in a folder.
 
     Returns
     -------
     dict
-        `run_id`, and where the model was registered `name`, `version`, `alias`.
+        `run_id`, `model_uri`, and where the model was registered `name`, `version`, `alias`.
+
+    Raises
+    ------
+    RequestError
+        If the store fails, with the folder to push.
     """
+    with _temporary() as folder:
+        write_run(training, folder)
+        try:
+            return push(folder)
+        except STORE_FAILURES as error:
+            kept = _kept(folder, training.task.name)
+            remedy = f"The finished run is kept in {kept}; when the store is back: python -m als_ml push {kept}"
+            raise RequestError(*_store_and_reason(error, "the run could not be logged"), remedy) from None
+
+
+def _kept(folder: Path, task: str) -> Path:
+    """Move a finished run to where the user finds it."""
+    kept = Path("als-ml-runs") / f"{task}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    kept.parent.mkdir(exist_ok=True)
+    shutil.copytree(folder, kept)
+    return kept
+
+
+def push(folder: Path) -> dict[str, str]:
+    """Log the run of a folder that `write_run` made and register its model."""
+    stored = read_run(folder)
     with quiet_mlflow():
         use_store()
-        mlflow.set_experiment(training.config.tracking.experiment)
-        name = f"{training.task.name}-{training.config.model.estimator}"
-        with mlflow.start_run(run_name=name) as run, _temporary() as folder:
+        experiment = mlflow.set_experiment(stored["experiment"])
+        _end_dead_runs(experiment.experiment_id)
+        with mlflow.start_run(run_name=stored["run_name"], tags={PROCESS: _process(os.getpid())}) as run:
             try:
-                logged = _log_run(training, folder)
+                logged = _log_run(stored, folder)
             except KeyboardInterrupt:
                 mlflow.end_run("KILLED")
                 raise
-        registered = _register(training, logged.model_uri) if training.config.tracking.register_model else {}
+        registered = _register(stored["register_as"], logged.model_uri) if stored["register_as"] else {}
         return {"run_id": run.info.run_id, "model_uri": logged.model_uri, **registered}
 
 
-def _log_run(training: Training, folder: Path) -> Any:
-    mlflow.log_params(_flat(training.config.model_dump(mode="json")))
-    mlflow.log_metrics({name: value for name, value in training.metrics.items() if np.isfinite(value)})
-    mlflow.log_metrics({f"labels_{name}": float(n) for name, n in training.labels.counts.items()})
-    tags = _tags(training)
+def _process(pid: int) -> str:
+    return f"{socket.gethostname()}:{pid}"
+
+
+def _end_dead_runs(experiment_id: str) -> None:
+    """End runs that their process could not end: killed by SIGKILL on this machine, or cut off from the store."""
+    client = MlflowClient()
+    for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
+        host, _, pid = run.data.tags.get(PROCESS, "").rpartition(":")
+        if host == socket.gethostname() and not (pid.isdigit() and _alive(int(pid))):
+            client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process is there; this one has no run while it asks."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
+
+
+def _log_run(stored: dict[str, Any], folder: Path) -> Any:
+    mlflow.log_params(stored["parameters"])
+    mlflow.log_metrics(stored["metrics"])
+    tags = stored["tags"]
     mlflow.set_tags(tags)
     source = CodeDatasetSource({"definitions_version": tags["definitions_version"]})
-    mlflow.log_input(MetaDataset(source, name=f"{training.task.name}-cohort", digest=tags["data_digest"]), "training")
-    _log_files(training, folder)
-    _log_nested(training)
-    return _log_model(training.predictor, folder)
+    mlflow.log_input(MetaDataset(source, name=f"{stored['task']}-cohort", digest=tags["data_digest"]), "training")
+    mlflow.log_artifacts(str(folder / "artifacts"))
+    for row in stored["nested"]:
+        with mlflow.start_run(run_name=row["name"], nested=True, tags={PROCESS: _process(os.getpid())}):
+            mlflow.log_params(row["parameters"])
+            mlflow.log_metrics(row["metrics"])
+    return _log_model(folder / "model", stored["task"])
 
 
 @contextlib.contextmanager
@@ -122,59 +202,9 @@ def _temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in nested.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list | dict) else str(value)
-    return {key: value[:500] for key, value in flat.items() if key != "cohort"}
-
-
-def _tags(training: Training) -> dict[str, str]:
-    tags = {
-        "task": training.task.name,
-        "als_ml_version": als_ml.__version__,
-        "definitions_version": definitions_version(),
-        "data_digest": data_digest(training.rows, training.y),
-        "research_use": RESEARCH_USE,
-    }
-    commit = git_commit()
-    tags |= {"git_commit": commit} if commit else {}
-    return tags | (
-        {"simulated": "true: proves the machinery, says nothing of medicine"} if training.best_possible else {}
-    )
-
-
-def _log_files(training: Training, folder: Path) -> None:
-    """Log what people read (card, checks, pictures) and what machines do (manifest, tables)."""
-    config, dictionary, table = folder / "config.yaml", folder / "feature_dictionary.csv", folder / "summary.csv"
-    config.write_text(yaml.safe_dump(training.config.model_dump(mode="json", exclude={"cohort"}), sort_keys=False))
-    write_dictionary(training.predictor, dictionary)
-    pd.DataFrame(summary(training)).to_csv(table, index=False)
-    checks, made_from = folder / "honesty.json", folder / "manifest.json"
-    checks.write_text(json.dumps([check.as_dict() for check in training.checks], indent=1))
-    made_from.write_text(json.dumps(manifest(training), indent=1))
-    pictures = draw_run(training, folder)
-    documents = write_documents(training, folder, pictures)
-    for path in (config, dictionary, table, checks, made_from, *pictures, *documents):
-        mlflow.log_artifact(str(path))
-    for name, rows in training.tables.items():
-        if rows:
-            path = folder / f"{name}.csv"
-            pd.DataFrame(without_small_counts(rows)).to_csv(path, index=False)
-            mlflow.log_artifact(str(path), "tables")
-
-
-def write_dictionary(predictor: Predictor, path: Path) -> None:
-    """Write the feature dictionary of a model as CSV."""
-    pd.DataFrame(feature_dictionary(predictor.spec)).to_csv(path, index=False)
-
-
-def _log_model(predictor: Predictor, folder: Path) -> Any:
+def _log_model(files: Path, task: str) -> Any:
     """Log the model from code: definitions as files, no pickle, requirements pinned, input example made up."""
-    artifacts = {name: str(path) for name, path in save_predictor(predictor, folder).items()}
+    artifacts = {"pipeline": str(files / "pipeline.skops"), "model": str(files / "model.json")}
     return mlflow.pyfunc.log_model(
         name="model",
         python_model=str(PACKAGES / "als_ml" / "served_model.py"),
@@ -182,7 +212,7 @@ def _log_model(predictor: Predictor, folder: Path) -> Any:
         code_paths=[str(PACKAGES / name) for name in ("als_ml", "features", "models")],
         pip_requirements=requirements(),
         input_example=([EXAMPLE], {"drivers": True}),
-        metadata={"task": predictor.fitted.task, "research_use": RESEARCH_USE},
+        metadata={"task": task, "research_use": RESEARCH_USE},
     )
 
 
@@ -195,41 +225,25 @@ def requirements() -> list[str]:
     return pins
 
 
-def _log_nested(training: Training) -> None:
-    """A run below the run for each fold and each trial of the final search, written in one go each."""
-    with_trials: list[tuple[str, dict[str, str], dict[str, float]]] = [
-        (f"fold {row['fold']}", _flat({"members": row["members"]}), {}) for row in training.tables["folds"]
-    ]
-    for row in training.tables["trials"]:
-        name = f"trial {row['estimator']} {row['number']}"
-        with_trials.append((name, _flat(row["parameters"]), {"loss": row["loss"], "seconds": row["seconds"]}))
-    for name, parameters, metrics in with_trials:
-        with mlflow.start_run(run_name=name, nested=True):
-            mlflow.log_params(parameters)
-            mlflow.log_metrics({key: value for key, value in metrics.items() if np.isfinite(value)})
-
-
 def log_predictor(predictor: Predictor, run_id: str, name: str) -> str:
     """Log a changed model under the run that it came from and register it; returns its version."""
     mlflow.set_experiment(experiment_id=MlflowClient().get_run(run_id).info.experiment_id)
     with mlflow.start_run(run_id=run_id), _temporary() as folder:
-        logged = _log_model(predictor, folder)
+        save_predictor(predictor, folder)
+        logged = _log_model(folder, predictor.fitted.task)
     return str(_registered(logged.model_uri, name).version)
 
 
 def _registered(model_uri: str, name: str) -> Any:
-    """Register a version with the digest of its files, which is checked before anything of it is run."""
-    made = mlflow.register_model(model_uri, name)
+    """Register a version together with the digest of its files, which is checked before anything of it is run."""
     with _temporary() as folder:
-        files = Path(mlflow.artifacts.download_artifacts(made.source, dst_path=str(folder)))
-        MlflowClient().set_model_version_tag(name, made.version, MODEL_DIGEST, tree_digest(files))
-    return made
+        files = Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=str(folder)))
+        return mlflow.register_model(model_uri, name, tags={MODEL_DIGEST: tree_digest(files)})
 
 
-def _register(training: Training, model_uri: str) -> dict[str, str]:
+def _register(name: str, model_uri: str) -> dict[str, str]:
     """Register a finished model: the first version becomes `champion`, later ones `challenger`."""
-    client, name = MlflowClient(), training.config.tracking.model_name or training.task.model_name
-    registered = _registered(model_uri, name)
+    client, registered = MlflowClient(), _registered(model_uri, name)
     alias = "challenger" if "champion" in client.get_registered_model(name).aliases else "champion"
     client.set_registered_model_alias(name, alias, registered.version)
     return {"name": name, "version": str(registered.version), "alias": alias}

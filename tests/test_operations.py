@@ -357,7 +357,7 @@ def test_an_interrupted_run_is_killed_and_registers_nothing(registry, demo, monk
 
     client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_TRACKING_URI"])
     before = len(client.search_model_versions(f"name='{NAME}'"))
-    monkeypatch.setattr(als_ml.tracking, "_log_nested", interrupted)
+    monkeypatch.setattr(als_ml.tracking, "_log_model", interrupted)
     changes = [BLOCKS, *(f"validation.{change}" for change in SMALL), f"cohort={demo}/cohort.yaml"]
     words = [part for change in changes for part in ("--set", change)]
     assert train.main(["--config", str(ROOT / "configs/progression.yaml"), "--quiet", *words]) == 130
