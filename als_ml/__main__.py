@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from als_ml.cli import EPILOG, run
+from als_ml.cli import EPILOG, add_shared, run
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -120,7 +120,7 @@ def _add(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, does: str
 ) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=does, description=does[:1].upper() + does[1:] + ".", epilog=EPILOG)
-    made.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_shared(made)
     return made
 
 

@@ -16,12 +16,22 @@ EPILOG = "Research use only; not for diagnosis or treatment."
 def parser(description: str, prog: str | None = None) -> argparse.ArgumentParser:
     """Make a parser with the options that all commands share."""
     made = argparse.ArgumentParser(prog=prog, description=description, epilog=EPILOG)
-    made.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_shared(made)
     return made
+
+
+def add_shared(made: argparse.ArgumentParser) -> None:
+    """Options of every command."""
+    made.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    made.add_argument(
+        "--allow-outside", action="store_true", help="let a cohort file name files outside its own folder"
+    )
 
 
 def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     """Run a command; a user's mistake ends in one message on standard error and its exit status, never in a traceback."""
+    if arguments.allow_outside:
+        os.environ["ALS_ML_ALLOW_OUTSIDE"] = "1"
     try:
         return command(arguments)
     except UserError as error:

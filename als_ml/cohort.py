@@ -1,5 +1,6 @@
 """Read a cohort file (`cohort.yaml`) and the files it names into checked tables."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,10 @@ from features.tables import numbers, read_coded, read_table, rename_columns, req
 from features.vcf import ANY_CALL, CallRule
 from features.visits import checked_visits, no_visits
 from features.wide import Wide, checked_wide
+
+# Set by --allow-outside.
+ALLOW_OUTSIDE = "ALS_ML_ALLOW_OUTSIDE"
+_PATHS = ("patients", "biomarkers", "alsfrs", "sample_map", "kinship", "targets", "variants", "repeats")
 
 
 class _Part(BaseModel):
@@ -106,11 +111,27 @@ def read_cohort_file(path: Path) -> CohortFile:
         raise RequestError(str(path), "there is no such cohort file", "Give the path of a cohort.yaml with --cohort.")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return CohortFile.model_validate(content)
+        described = CohortFile.model_validate(content)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RequestError(str(path), f"this is no YAML ({str(error).splitlines()[0]})", "Correct the file.") from None
     except ValidationError as error:
         raise RequestError(*explain(error, CohortFile, str(path))) from None
+    _stay_inside(path, described)
+    return described
+
+
+def _stay_inside(path: Path, described: CohortFile) -> None:
+    """Refuse a path that leaves the cohort file's folder, by `..`, by a root or by a link, unless the user allows it."""
+    if os.environ.get(ALLOW_OUTSIDE):
+        return
+    folder = path.parent.resolve()
+    named = {key: getattr(described, key) for key in _PATHS}
+    named |= {f"reference.{key}": value for key, value in described.reference.model_dump().items()}
+    for key, value in named.items():
+        for name in (value,) if isinstance(value, str) else value or ():
+            if not (folder / name).resolve().is_relative_to(folder):
+                remedy = "Move the file, or allow it with --allow-outside if you trust this cohort file."
+                raise RequestError(f"{path}, {key}", f"{name!r} leaves the folder of the cohort file", remedy)
 
 
 def read_cohort(

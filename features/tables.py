@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
 from features.catalogue import normal_name
@@ -23,6 +24,9 @@ from features.problems import Problems
 MISSING = frozenset(["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "<na>", "nat"])
 # More days than a life has: a calendar date or a spreadsheet's serial number stands where days belong (P).
 MOST_DAYS = 40_000
+# An archive that holds more than this (bytes) and this many times its size is taken for a bomb (P): tables shrink 5 to 50 times.
+MOST_UNPACKED, MOST_RATIO = 1 << 28, 300
+_LONGEST_HEADER = 1 << 22
 _MAY_BE_DATE = re.compile(r"\d{4}.*[-/. ]|[-/. ].*\d{4}")
 
 
@@ -51,6 +55,7 @@ def read_coded(path: Path) -> pd.DataFrame:
             str(path), "there is no such file", "Correct the path in the cohort file or on the command line."
         )
     try:
+        _check_unpacked(path)
         names, columns = _read(path)
     except (ValueError, OSError, pa.ArrowException, UnicodeDecodeError, zipfile.BadZipFile, KeyError) as error:
         reason = str(error).splitlines()[0]
@@ -62,6 +67,24 @@ def read_coded(path: Path) -> pd.DataFrame:
     if len(twice):
         raise DataError(str(path), f"column {twice[0]!r} occurs twice", "Rename or remove one of them.")
     return pd.DataFrame(dict(zip(names, columns, strict=True)))
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse an archive that is small on disk and huge in memory."""
+    suffix, most = path.suffix.lower(), max(MOST_UNPACKED, MOST_RATIO * path.stat().st_size)
+    if suffix == ".gz":
+        with gzip.open(path) as file:
+            size = sum(len(block) for block in iter(lambda: file.read(1 << 20) if file.tell() <= most else b"", b""))
+    elif suffix in (".xlsx", ".xlsm"):
+        with zipfile.ZipFile(path) as file:
+            size = sum(part.file_size for part in file.infolist())
+    elif suffix == ".parquet":
+        metadata = pq.read_metadata(path)
+        size = metadata.num_rows * metadata.num_columns  # a cell takes a byte or more in memory
+    else:
+        return
+    if size > most:
+        raise ValueError(f"it unpacks to more than {MOST_RATIO} times its size; unpack it yourself if you trust it")
 
 
 def _read(path: Path) -> tuple[list[str], list[pd.Series]]:
@@ -93,7 +116,9 @@ def _header(path: Path) -> tuple[list[str], str]:
     """Column names, and the separator: a tab for .tsv and .txt, else whichever of comma, semicolon and tab splits best."""
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        line = file.readline()
+        line = file.readline(_LONGEST_HEADER)
+    if len(line) == _LONGEST_HEADER:
+        raise ValueError("its first line has no end")
     if not line.strip():
         raise ValueError("it is empty")
     tab = path.suffix.lower() in (".tsv", ".txt") or path.name.endswith(".tsv.gz")

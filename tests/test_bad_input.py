@@ -1,14 +1,21 @@
 """Each mistake ends in one message, the right exit status, and no output file."""
 
+import gzip
 import shutil
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import predict
 import train
 from als_ml.__main__ import main as als_ml
+from features import tables
+from features.errors import DataError
+from features.tables import read_table
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = ("cohort.yaml", "patients.csv", "biomarkers.csv", "alsfrs.csv")
@@ -159,3 +166,52 @@ def test_a_model_that_is_not_there(folder, store, capsys):
     assert predict.main(["--model", "models:/als-familiar@champion", *arguments]) == 2
     assert "--model models:/als-familiar@champion: it cannot be loaded" in capsys.readouterr().err
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("patients", "../secret.csv"),
+        ("biomarkers", "/etc/passwd"),
+        ("variants", ["../*.vcf"]),
+        ("kinship", "linked.tsv"),
+    ],
+)
+def test_a_cohort_file_stays_in_its_folder(key, name, folder, capsys, monkeypatch):
+    outside = folder.parent / f"{folder.name}-outside.tsv"
+    outside.write_text("id1\tid2\tkinship\n")
+    (folder / "linked.tsv").symlink_to(outside)
+    described = yaml.safe_load((folder / "cohort.yaml").read_text())
+    (folder / "cohort.yaml").write_text(yaml.safe_dump({**described, key: name}))
+    words = ["check", "--cohort", str(folder / "cohort.yaml"), "--quiet"]
+    assert als_ml(words) == 2
+    message = capsys.readouterr().err
+    assert f"cohort.yaml, {key}: " in message
+    assert "leaves the folder of the cohort file" in message
+    assert "--allow-outside" in message
+    monkeypatch.setenv("ALS_ML_ALLOW_OUTSIDE", "")  # so that it is unset afterwards
+    als_ml([*words, "--allow-outside"])
+    assert "leaves the folder" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".csv.gz", ".xlsx", ".parquet"])
+def test_an_archive_that_is_huge_inside_is_not_unpacked(suffix, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(tables, "MOST_RATIO", 100)
+    path = tmp_path / f"bomb{suffix}"
+    if suffix == ".csv.gz":
+        path.write_bytes(gzip.compress(b"sample_id\n" + b"0" * (1 << 22)))
+    elif suffix == ".xlsx":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("xl/worksheets/sheet1.xml", b"0" * (1 << 22))
+    else:
+        pd.DataFrame({"sample_id": np.zeros(1 << 24, dtype=np.int8)}).to_parquet(path)
+    with pytest.raises(DataError, match="unpacks to more than 100 times its size; unpack it yourself if you trust it"):
+        read_table(path)
+
+
+def test_a_header_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "_LONGEST_HEADER", 100)
+    (tmp_path / "t.csv").write_text("x" * 1000)
+    with pytest.raises(DataError, match="its first line has no end"):
+        read_table(tmp_path / "t.csv")

@@ -8,19 +8,24 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from http.client import HTTPConnection
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 
+import predict
 from als_ml.__main__ import main
+from als_ml.cohort import read_cohort
 from als_ml.digests import MODEL_DIGEST
 from als_ml.example import EXAMPLE
 from als_ml.guard import Guard, deeper_than
 from als_ml.serving import curl, fetch, serving, wait_until_up
+from als_ml.simulate import simulate
 from als_ml.tracking import load_model
 from features.errors import RequestError
 from tests.records import record
@@ -207,7 +212,9 @@ def test_no_patient_is_in_errors_or_the_log(served):
 
 
 def test_the_curl_that_it_prints_works(served):
-    command = next(line for line in served[1].read_text().splitlines() if line.startswith("curl "))
+    while not (printed := [line for line in served[1].read_text().splitlines() if line.startswith("curl ")]):
+        time.sleep(0.1)  # it is printed once the server is up
+    (command,) = printed
     assert command == curl(("127.0.0.1", served[0]))
     if shutil.which("curl"):
         reply = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=60)
@@ -257,3 +264,84 @@ def test_serve_says_what_is_wrong(store, capsys):
 def test_a_taken_port(served, store, capsys):
     assert main(["serve", "--model", MODEL, "--port", str(served[0]), "--quiet"]) == 2
     assert "it cannot be listened on" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_thousand_patients_library_batch_and_served(served, store, tmp_path):
+    """Equal to the last bit; and no name of a patient is in an error reply or the log."""
+    simulate(tmp_path / "cohort", patients=1000, seed=31)
+    cohort, _ = read_cohort(tmp_path / "cohort/cohort.yaml")
+    records = [record(cohort, i) for i in range(len(cohort))]
+    predictor = load_model(MODEL)
+    library = json.loads(json.dumps(predictor.predict_records(records)))
+    status, reply = post(served[0], {"inputs": records})
+    assert status == 200
+    assert reply["predictions"] == library
+    assert json.loads(json.dumps(predictor.predict_cohort(cohort))) == library
+    words = [
+        "--model",
+        MODEL,
+        "--cohort",
+        str(tmp_path / "cohort/cohort.yaml"),
+        "--output",
+        str(tmp_path / "o.parquet"),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
+        patch.chdir(store["folder"])
+        assert predict.main([*words, "--quiet"]) == 0
+    table = pq.read_table(tmp_path / "o.parquet").to_pylist()
+    assert [row["probability"] for row in table] == [row["probability"] for row in library]
+    assert [json.loads(row["drivers"]) for row in table] == [row["drivers"] for row in library]
+    bad = [{**one, "sex": "unheard of"} for one in records[:50]]
+    status, refusal = post(served[0], {"inputs": bad})
+    assert status == 400
+    said = json.dumps(refusal) + served[1].read_text()
+    assert not [name for name in cohort.patients["sample_id"] if name in said]
+
+
+@pytest.mark.slow
+def test_mlflow_models_predict(store, tmp_path):
+    """MLflow's own batch command on the logged model."""
+    request, answer = tmp_path / "request.json", tmp_path / "answer.json"
+    request.write_text(json.dumps({"inputs": [EXAMPLE]}))
+    command = [sys.executable, "-m", "mlflow", "models", "predict", "-m", MODEL, "--env-manager", "local"]
+    subprocess.run(
+        [*command, "-i", str(request), "-o", str(answer), "-t", "json"],
+        env=os.environ | store,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert json.loads(answer.read_text())["predictions"] == json.loads(
+        json.dumps(load_model(MODEL).predict_records([EXAMPLE]))
+    )
+
+
+def test_two_models_in_one_process_do_not_disturb_each_other(store):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+        first, second = (load_model(f"models:/als-{task}@champion") for task in ("familial", "progression"))
+        alone = [first.predict_records([EXAMPLE]), second.predict_records([EXAMPLE])]
+        again = load_model("models:/als-familial@champion")
+    assert [first.predict_records([EXAMPLE]), second.predict_records([EXAMPLE])] == alone
+    assert again.predict_records([EXAMPLE]) == alone[0]
+
+
+@pytest.mark.slow
+def test_spark(store, monkeypatch):
+    """spark_udf wants the whole record as one struct and an explicit result type."""
+    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed")
+    if not shutil.which("java"):
+        pytest.skip("no Java here")
+    import mlflow
+
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    spark = sql.SparkSession.builder.master("local[1]").getOrCreate()
+    try:
+        plain = {key: value for key, value in EXAMPLE.items() if isinstance(value, str | int)}
+        table = spark.createDataFrame([plain])
+        udf = mlflow.pyfunc.spark_udf(spark, MODEL, result_type="probability double", env_manager="local")
+        (row,) = table.select(udf(sql.functions.struct(*table.columns)).alias("p")).collect()
+    finally:
+        spark.stop()
+    assert row.p.probability == load_model(MODEL).predict_records([plain])[0]["probability"]
