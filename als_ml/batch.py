@@ -20,11 +20,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import als_ml
+from als_ml.large_cohort import LargeCohort
 from als_ml.output import whole_file
 from als_ml.prediction import BESIDE, ROW_FIELDS, SCOPE, Predictor
 from features.catalogue import definitions_version
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
+from features.problems import Problems
 from features.tables import read_table
 
 Progress = Callable[[str, int, int], None]
@@ -139,6 +141,14 @@ def score_cohort(cohort: Cohort, predictors: list[Predictor], drivers: bool, fir
     for predictor, start in islice(((p, s) for p in predictors for s in starts), first, None):
         some = cohort if len(starts) == 1 else cohort.take(np.arange(start, min(start + PATIENTS, len(cohort))))
         yield as_table(predictor.predict_cohort(some, drivers))
+
+
+def score_parts(
+    cohort: LargeCohort, predictors: list[Predictor], drivers: bool, problems: Problems, first: int
+) -> Iterator[pa.Table]:
+    """Prediction rows of a cohort that is too large for memory, part by part, one model after the other, from a part on."""
+    for predictor, number in islice(((p, i) for p in predictors for i in range(cohort.parts)), first, None):
+        yield as_table(predictor.predict_cohort(cohort.part(number, problems), drivers))
 
 
 def cohort_chunks(cohort: Cohort, predictors: list[Predictor]) -> int:

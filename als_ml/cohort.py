@@ -157,9 +157,8 @@ def read_cohort(
     table = _table(folder, described.patients, described, "patients", problems)
     patients = checked_patients(table, described.patients, problems, described.rules)
     rows = {name: i for i, name in enumerate(patients["sample_id"]) if name is not None}
-    tables = _long_tables(described, folder, rows, patients, problems, progress)
-    vcf_rows = _vcf_rows(described, folder, rows, problems)
-    genetics = _genetics(described, folder, vcf_rows, len(patients), rule, problems, progress)
+    tables = long_tables(described, folder, rows, patients, problems, progress)
+    genetics = read_genetics(described, folder, rows, len(patients), problems, rule, progress)
     related = [_kinship(described, folder, rows, problems), duplicated(genetics["genotypes"])]
     _report_duplicates(related[1], problems)
     families = family_numbers(patients, pd.concat(related, ignore_index=True))
@@ -170,19 +169,27 @@ def read_cohort(
 
 def _table(folder: Path, name: str, described: CohortFile, kind: str, problems: Problems) -> pd.DataFrame:
     """A table under the column names of the contract."""
-    table = read_coded(folder / name)
+    return table_names(read_coded(folder / name), name, described, kind, problems)
+
+
+def table_names(table: pd.DataFrame, name: str, described: CohortFile, kind: str, problems: Problems) -> pd.DataFrame:
+    """Rename what the cohort file maps and what has a known other name; of a wide table, the sample's column only."""
     present = {ours: theirs for ours, theirs in described.columns.items() if theirs in table.columns}
-    return with_known_names(rename_columns(table, present, name), column_aliases(kind), name, problems)
+    aliases = column_aliases(kind)
+    if kind == "biomarkers" and described.wide is not None:
+        aliases = {other: ours for other, ours in aliases.items() if ours == "sample_id"}
+    return with_known_names(rename_columns(table, present, name), aliases, name, problems)
 
 
-def _long_tables(
+def long_tables(
     described: CohortFile,
     folder: Path,
     rows: dict[str, int],
     patients: pd.DataFrame,
     problems: Problems,
-    progress: Callable[[str], None],
+    progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Checked biomarkers and visits; `rows` is sample_id -> position in `patients`."""
     biomarkers, visits = no_biomarkers(), no_visits()
     if described.biomarkers:
         progress("biomarkers")
@@ -198,25 +205,23 @@ def _biomarkers(
     described: CohortFile, folder: Path, rows: dict[str, int], patients: pd.DataFrame, problems: Problems
 ) -> pd.DataFrame:
     where, index_dates = str(described.biomarkers), patients["index_date"].to_numpy().astype("datetime64[D]")
+    table = _table(folder, where, described, "biomarkers", problems)
     if described.wide is None:
-        table = _table(folder, where, described, "biomarkers", problems)
         return checked_biomarkers(table, rows, where, problems, described.rules, index_dates)
-    table = read_coded(folder / where)
-    present = {ours: theirs for ours, theirs in described.columns.items() if theirs in table.columns}
-    ids = {name: ours for name, ours in column_aliases("biomarkers").items() if ours == "sample_id"}
-    table = with_known_names(rename_columns(table, present, where), ids, where, problems)
     return checked_wide(table, described.wide.facts(), rows, where, problems, described.rules, index_dates)
 
 
-def _genetics(
+def read_genetics(
     described: CohortFile,
     folder: Path,
-    vcf_rows: dict[str, int],
+    rows: dict[str, int],
     n: int,
-    rule: CallRule,
     problems: Problems,
+    rule: CallRule,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
+    """Genotypes, variants, lookups and repeats of a cohort of `n`; `rows` is sample_id -> patient."""
+    vcf_rows = _vcf_rows(described, folder, rows, problems)
     build, genotypes = described.genome_build, no_genotypes(n)
     fasta = _reference(described, folder, "fasta")
     if described.variants:

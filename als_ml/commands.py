@@ -11,7 +11,7 @@ from als_ml.cli import print_table, progress_bar
 from als_ml.config import load_config
 from als_ml.output import check_output, write_table
 from features.errors import DataError, RequestError, examples
-from features.problems import Problem, Problems
+from features.problems import Problem, Problems, merged
 
 
 def train_command(arguments: argparse.Namespace) -> int:
@@ -105,7 +105,7 @@ def _scored(
 ) -> tuple[list[Problem], Any, float]:
     import time
 
-    from als_ml import batch
+    from als_ml import batch, large_cohort
 
     started, drivers, problems = time.perf_counter(), not arguments.no_drivers, Problems()
     made_from = {"models": [*(arguments.model or []), *(arguments.lock or [])], "drivers": drivers}
@@ -124,8 +124,11 @@ def _scored(
     from als_ml.digests import file_digests
 
     progress("reading", 0, 0)
-    cohort = _cohort_for(arguments, predictors, problems)
     made_from["cohort"] = file_digests(Path(arguments.cohort))
+    if not arguments.explanations and large_cohort.patient_count(Path(arguments.cohort)) >= large_cohort.LARGE:
+        counts = _scored_in_parts(arguments, predictors, output, progress, made_from, problems)
+        return merged(problems.found), counts, time.perf_counter() - started
+    cohort = _cohort_for(arguments, predictors, problems)
     chunks, of = (
         lambda first: batch.score_cohort(cohort, predictors, drivers, first),
         batch.cohort_chunks(cohort, predictors),
@@ -135,6 +138,32 @@ def _scored(
         progress("explaining", 0, 0)
         write_table(_explanations(cohort, predictors), Path(arguments.explanations))
     return problems.found, counts, time.perf_counter() - started
+
+
+def _scored_in_parts(
+    arguments: argparse.Namespace,
+    predictors: list[Any],
+    output: Path,
+    progress: Any,
+    made_from: dict[str, Any],
+    problems: Problems,
+) -> Any:
+    """Score a cohort that is too large for memory."""
+    from als_ml import batch
+    from als_ml.large_cohort import large_cohort
+
+    rule, drivers = _call_rule(predictors), not arguments.no_drivers
+    with large_cohort(Path(arguments.cohort), problems, rule, lambda what: progress(what, 0, 0)) as cohort:
+        _check_build(cohort.described, predictors)
+        made_from["part"] = cohort.size
+        return batch.write_parts(
+            lambda first: batch.score_parts(cohort, predictors, drivers, problems, first),
+            len(predictors) * cohort.parts,
+            output,
+            made_from,
+            arguments.resume,
+            progress,
+        )
 
 
 def _predictors(arguments: argparse.Namespace) -> list[Any]:
@@ -176,18 +205,28 @@ def _explanations(cohort: Any, predictors: list[Any]) -> Any:
 def _cohort_for(arguments: argparse.Namespace, predictors: list[Any], problems: Problems) -> Any:
     """The cohort, read as all the models want it."""
     from als_ml.cohort import read_cohort
+
+    cohort, described = read_cohort(Path(arguments.cohort), problems, _call_rule(predictors))
+    _check_build(described, predictors)
+    return cohort
+
+
+def _call_rule(predictors: list[Any]) -> Any:
+    """Least quality and depth of a genotype, on which all the models must agree."""
     from features.vcf import CallRule
 
     rules = {CallRule(predictor.spec.min_gq, predictor.spec.min_depth) for predictor in predictors}
     if len(rules) > 1:
         found = "the models were trained with different thresholds of genotype quality and depth"
         raise RequestError("--model", found, "Predict with one model at a time.")
-    cohort, described = read_cohort(Path(arguments.cohort), problems, rules.pop())
+    return rules.pop()
+
+
+def _check_build(described: Any, predictors: list[Any]) -> None:
     for predictor in predictors:
         if described.variants and described.genome_build != predictor.spec.genome_build:
             found = f"the cohort is on {described.genome_build}, the model on {predictor.spec.genome_build}"
             raise RequestError("genome_build", found, "Give the files called on the model's build.")
-    return cohort
 
 
 def _print_predictions(counts: Any, output: Path, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """What is wrong with the data: raised at once while reading, or collected by `check`."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,8 @@ class Problems:
     collect: bool = False
     silent: bool = False  # warnings and notes go nowhere, so that their words need not be made
     found: list[Problem] = field(default_factory=list)
+    # File that is read -> the user's file that it was made from, and the line there of each row.
+    sources: "dict[str, tuple[str, np.ndarray]]" = field(default_factory=dict)
 
     def error(self, where: str, found: str, remedy: str, count: int = 1) -> None:
         """Note an error, or raise it."""
@@ -77,13 +79,31 @@ class Problems:
         shown = "" if values is None else f"{examples(dict.fromkeys(repr(str(v)) for v in _some(values, lines)))} "
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
         report = self.error if severity == "error" else self.warn
+        file, comma, column = where.partition(",")
+        name, numbers = self.sources.get(file, (file, None))
+        line = lines[0] if numbers is None else numbers[lines[0]]
         # Line 1 of a table file is its header.
-        report(f"{where}, line {lines[0] + 2}{more}", f"{shown}{what}", remedy, len(lines))
+        report(f"{name}{comma}{column}, line {line + 2}{more}", f"{shown}{what}", remedy, len(lines))
 
     @property
     def errors(self) -> list[Problem]:
         """The errors among them."""
         return [problem for problem in self.found if problem.severity == "error"]
+
+
+def merged(found: list[Problem]) -> list[Problem]:
+    """Problems of the same kind and column, as the parts of a large cohort raise them, as one with their count."""
+    kinds: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in found:
+        kinds.setdefault((problem.severity, problem.where.partition(", line")[0], problem.remedy), []).append(problem)
+    return [_joined(same) for same in kinds.values()]
+
+
+def _joined(same: list[Problem]) -> Problem:
+    first, total = same[0], sum(problem.count for problem in same)
+    if len(same) == 1:
+        return first
+    return replace(first, found=f"{first.found} (the first of {total} in {len(same)} parts)", count=total)
 
 
 def _some(values: "np.ndarray | pd.Series", lines: np.ndarray) -> list[object]:

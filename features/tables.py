@@ -9,6 +9,7 @@ import gzip
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,16 +101,19 @@ def _read(path: Path) -> tuple[list[str], list[pd.Series]]:
 
 def _read_delimited(path: Path) -> tuple[list[str], list[pd.Series]]:
     """CSV or TSV by Arrow, each column as codes of its distinct cells."""
-    names, separator = _header(path)
+    names, options = delimited(path)
     kinds = dict.fromkeys(map(str, range(len(names))), pa.dictionary(pa.int32(), pa.string()))
-    table = arrow_csv.read_csv(
-        path,
-        arrow_csv.ReadOptions(skip_rows=1, column_names=list(kinds), block_size=1 << 24),
-        arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
-        arrow_csv.ConvertOptions(column_types=kinds, strings_can_be_null=False),
-    )
+    table = arrow_csv.read_csv(path, *options, arrow_csv.ConvertOptions(column_types=kinds, strings_can_be_null=False))
     columns = [column.combine_chunks() for column in table.unify_dictionaries().columns]
     return names, [_arrow_column(column, len(table)) for column in columns]
+
+
+def delimited(path: Path) -> tuple[list[str], tuple[Any, Any]]:
+    """Column names of a CSV or TSV file, and how Arrow is to read and parse it: columns are numbered, all text."""
+    names, separator = _header(path)
+    numbered = [str(i) for i in range(len(names))]
+    read = arrow_csv.ReadOptions(skip_rows=1, column_names=numbered, block_size=1 << 24)
+    return names, (read, arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True))
 
 
 def _header(path: Path) -> tuple[list[str], str]:
