@@ -21,7 +21,7 @@ class _Part(BaseModel):
 class Features(_Part):
     """Which features the model may see."""
 
-    blocks: tuple[Literal["genetics", "clinical", "biomarkers", "alsfrs", "prognosis"], ...] = (
+    blocks: tuple[Literal["genetics", "clinical", "biomarkers", "alsfrs", "prognosis", "mechanisms"], ...] = (
         "genetics",
         "clinical",
         "biomarkers",

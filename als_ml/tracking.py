@@ -145,9 +145,7 @@ def push(folder: Path) -> dict[str, str]:
     stored = read_run(folder)
     with quiet_mlflow():
         use_store()
-        experiment = mlflow.set_experiment(stored["experiment"])
-        _end_dead_runs(experiment.experiment_id)
-        with mlflow.start_run(run_name=stored["run_name"], tags={PROCESS: _process(os.getpid())}) as run:
+        with _started(stored) as run:
             try:
                 logged = _log_run(stored, folder)
             except KeyboardInterrupt:
@@ -155,6 +153,16 @@ def push(folder: Path) -> dict[str, str]:
                 raise
         registered = _register(stored["register_as"], logged.model_uri) if stored["register_as"] else {}
         return {"run_id": run.info.run_id, "model_uri": logged.model_uri, **registered}
+
+
+def _started(stored: dict[str, Any]) -> Any:
+    """A new run in the configured experiment; under `mlflow run` the one that MLflow has made."""
+    mine = {PROCESS: _process(os.getpid())}
+    if given := os.environ.get("MLFLOW_RUN_ID"):
+        return mlflow.start_run(run_id=given, tags={**mine, "mlflow.runName": stored["run_name"]})
+    experiment = mlflow.set_experiment(stored["experiment"])
+    _end_dead_runs(experiment.experiment_id)
+    return mlflow.start_run(run_name=stored["run_name"], tags=mine)
 
 
 def _process(pid: int) -> str:

@@ -16,10 +16,13 @@ from features.dictionary import Feature
 from features.errors import DataError, RequestError, nearest
 from features.genetics import genetic_dictionary, genetic_features
 from features.landmark import as_known
+from features.mechanisms import mechanism_dictionary, mechanism_features
 from features.prognosis import prognosis_dictionary, prognosis_features
 from features.visits import alsfrs_dictionary, alsfrs_features
 
 BLOCKS = ("genetics", "clinical", "biomarkers", "alsfrs", "prognosis")
+# Blocks that a model sees only where its configuration names them.
+FURTHER_BLOCKS = ("mechanisms",)
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,9 @@ def feature_dictionary(spec: FeatureSpec) -> list[Feature]:
         "biomarkers": biomarker_dictionary(spec.summaries),
         "alsfrs": alsfrs_dictionary(),
         "prognosis": prognosis_dictionary(),
+        "mechanisms": mechanism_dictionary(),
     }
-    own = [feature for block in BLOCKS if block in spec.blocks for feature in described[block]]
+    own = [feature for block in (*BLOCKS, *FURTHER_BLOCKS) if block in spec.blocks for feature in described[block]]
     source = "patients table, known at baseline by the configuration"
     further = [Feature(name, "columns", "as given", f"column {name}", source) for name in spec.columns]
     levels = [
@@ -99,6 +103,8 @@ def feature_matrix(cohort: Cohort, spec: FeatureSpec, names: "list[str] | None" 
         values |= biomarker_features(known, tuple(dict.fromkeys((*spec.summaries, "last"))), spec.assays)
     if {"alsfrs", "prognosis"} & set(spec.blocks):
         values |= alsfrs_features(known, spec.course)
+    if "mechanisms" in spec.blocks:
+        values |= mechanism_features(known)
     if "prognosis" in spec.blocks:
         values |= prognosis_features(known, values)
     values |= _further_columns(cohort.patients, spec)

@@ -198,6 +198,22 @@ def patched_pid(monkeypatch) -> None:
     monkeypatch.setattr(tracking, "_alive", lambda _: False)
 
 
+def test_under_mlflow_run_its_own_run_is_used(demo, empty_store, tmp_path, monkeypatch):
+    """`mlflow run .` makes a run in its own experiment and names it in the environment."""
+    uri = f"sqlite:///{empty_store}"
+    client = MlflowClient(uri, uri)
+    made = client.create_run("0")
+    with at(tmp_path, uri):
+        monkeypatch.setenv("MLFLOW_RUN_ID", made.info.run_id)
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
+        monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)  # as in a new process
+        assert train.main(words(demo)) == 0
+    run = client.get_run(made.info.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["mlflow.runName"] == "progression-elastic_net"
+    assert client.search_model_versions()[0].run_id == made.info.run_id
+
+
 @pytest.mark.parametrize("missing", [*FILES, "everything"])
 def test_only_a_whole_run_is_pushed(missing, tmp_path, empty_store, capsys):
     folder = tmp_path / "run"
