@@ -104,6 +104,16 @@ def _add_model_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     serve.add_argument("--max-megabytes", type=float, default=64, help="of a request (default 64)")
     serve.add_argument("--max-patients", type=int, default=10_000, help="of a request (default 10000)")
 
+    report = _add(commands, "report", "write a cohort as one HTML file that opens offline, with a page per patient")
+    report.add_argument("--cohort", required=True, help="cohort.yaml")
+    report.add_argument("--model", action="append", default=[], help="MLflow model URI; may be repeated")
+    report.add_argument("--output", required=True, help="report to write, .html")
+    report.add_argument("--rules", help="care protocol of your own, YAML, that extends or replaces the shipped one")
+    report.add_argument("--recalled-rules", action="store_true", help="also show rules that are recalled, not verified")
+    report.add_argument(
+        "--pseudonymise", action="store_true", help="replace the samples by numbers; the key goes into OUTPUT.key.csv"
+    )
+
     lock = _add(commands, "lock", "pin a model's version, digest, threshold and definitions for a trial")
     lock.add_argument("--model", required=True, help="models:/NAME@ALIAS or models:/NAME/VERSION")
     lock.add_argument("--output", required=True, help="lock file to write, .json")

@@ -9,6 +9,7 @@ from typing import Any
 from als_ml.cli import print_table, progress_bar
 from als_ml.output import check_output, write_table
 from features.errors import DataError, RequestError
+from features.problems import Problems
 
 
 def promote_command(arguments: argparse.Namespace) -> int:
@@ -96,7 +97,6 @@ def monitor_command(arguments: argparse.Namespace) -> int:
     from als_ml.monitoring import calibration_now, drift_table, flags
     from als_ml.registry import registered_version, run_config
     from als_ml.tracking import load_model
-    from features.problems import Problems
     from features.rows import feature_rows
 
     with progress_bar(arguments.quiet) as progress:
@@ -152,6 +152,55 @@ def serve_command(arguments: argparse.Namespace) -> int:
         with contextlib.suppress(KeyboardInterrupt):
             return server.wait()
     return 0
+
+
+def report_command(arguments: argparse.Namespace) -> int:
+    """Write a cohort report."""
+    output = Path(arguments.output)
+    check_output(output, (".html",))
+    import pandas as pd
+
+    from als_ml.cohort import read_cohort
+    from als_ml.output import whole_file
+    from als_ml.patient_pages import patient_pages
+    from als_ml.protocol import read_rules
+    from als_ml.report import Report, pseudonymised, write_report
+    from als_ml.tracking import load_model
+
+    rules = read_rules(Path(arguments.rules) if arguments.rules else None, arguments.recalled_rules)
+    with progress_bar(arguments.quiet) as progress:
+        progress("reading", 0, 0)
+        predictors = [load_model(uri) for uri in arguments.model]
+        cohort, described = read_cohort(Path(arguments.cohort), Problems())
+        pages = patient_pages(cohort, predictors, rules, described.genome_build, progress)
+        labels = _page_labels(arguments.model, arguments.cohort, cohort, predictors)
+        key = pseudonymised(pages) if arguments.pseudonymise else {}
+        progress("writing", 0, 0)
+        simulated = (Path(arguments.cohort).parent / "truth.csv").exists()
+        with whole_file(output) as temporary:
+            write_report(Report(described.name, cohort, pages, rules, simulated, labels), temporary)
+        if key:
+            names = output.with_suffix(".key.csv")
+            write_table(pd.DataFrame({"sample_id": list(key), "pseudonym": list(key.values())}), names)
+            names.chmod(0o600)
+    if not arguments.quiet:
+        print(f"written: {output} ({output.stat().st_size / 1e6:.1f} MB, {len(pages):,} patients). Research use only.")
+        if key:
+            print(f"who is who: {names}; keep it apart from the report")
+    return 0
+
+
+def _page_labels(uris: list[str], path: str, cohort: Any, predictors: list[Any]) -> dict[str, Any]:
+    """Labels of the patients as each model's own run made them, for those who have a page."""
+    from als_ml.comparison import labels_or_none
+    from als_ml.registry import registered_version, run_config
+
+    shown = (cohort.patients["diagnosis"] != "unaffected_relative").to_numpy()
+    found = {}
+    for uri, predictor in zip(uris, predictors, strict=True):
+        config = run_config(registered_version(uri).run_id, path)
+        found[predictor.fitted.task] = labels_or_none(config, cohort)[shown]
+    return found
 
 
 def push_command(arguments: argparse.Namespace) -> int:

@@ -135,14 +135,12 @@ def _leaves(condition: Condition) -> Iterator[Condition]:
 
 def decide(rule: Rule, inputs: Inputs) -> Decision:
     """Decide a rule for one patient."""
-    fresh = {name: value for name, value in inputs.values.items() if not _stale(value, inputs.today)}
+    fresh = {name: value for name, value in inputs.known.items() if not _stale(value, inputs.today)}
     leaves = list(_leaves(rule.when))
-    missing = [str(leaf.input) for leaf in leaves if leaf.input not in inputs.values]
-    stale = [
-        inputs.values[str(leaf.input)] for leaf in leaves if leaf.input in inputs.values and leaf.input not in fresh
-    ]
+    missing = [str(leaf.input) for leaf in leaves if leaf.input not in inputs.known]
+    stale = [inputs.known[str(leaf.input)] for leaf in leaves if leaf.input in inputs.known and leaf.input not in fresh]
     missing, stale = list(dict.fromkeys(missing)), list(dict.fromkeys(stale))
-    now, ever = _holds(rule.when, fresh), _holds(rule.when, inputs.values)
+    now, ever = _holds(rule.when, fresh), _holds(rule.when, inputs.known)
     if now is not None:
         met = [fresh[str(leaf.input)] for leaf in leaves if _holds(leaf, fresh)] if now else []
         return Decision(rule, "applies" if now else "does not apply", list(dict.fromkeys(met)), [], [])

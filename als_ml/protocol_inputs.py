@@ -55,7 +55,7 @@ class Value(NamedTuple):
 class Inputs(NamedTuple):
     """Everything known of one patient by name, and the day of the report."""
 
-    values: dict[str, Value]
+    known: dict[str, Value]
     today: float
 
 

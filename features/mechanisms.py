@@ -104,8 +104,7 @@ def _judged(measured: Any, sex: "str | None", age: float) -> tuple[str, str]:
     if not np.isfinite(bound):
         return NO_LIMIT, ""
     beyond = measured.value <= bound if worse == "low" else measured.value > bound
-    sign = "<=" if worse == "low" else ">"
-    return (BEYOND if beyond else WITHIN), f"{sign} {bound:g} ({limit.source})"
+    return (BEYOND if beyond else WITHIN), f"{'lower' if worse == 'low' else 'upper'} limit {bound:g}, {limit.source}"
 
 
 def mechanism_profiles(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]:
@@ -177,7 +176,7 @@ def _add_repeats(cohort: Cohort, found: list[dict[str, str]]) -> None:
     state = RepeatStates("C9orf72", cohort.repeats, cohort.patients).state
     for own, s in zip(found, state, strict=True):
         if s:
-            own["C9orf72"] = f"repeat {STATES[s].replace('_', ' ')}"
+            own["C9orf72"] = ASSAYED if STATES[s] == "normal" else f"repeat {STATES[s]}"
 
 
 def mechanism_dictionary() -> list[Feature]:

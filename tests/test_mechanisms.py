@@ -41,9 +41,9 @@ def evidence(cohort, mechanism: str, analyte: str, patient: int = 0) -> dict:
 @pytest.mark.parametrize(
     ("row", "state", "limit"),
     [
-        ("P1,nfl_plasma,20,pg/mL,0,,", "within the limit", "> 20 (upper 95th centile"),
-        ("P1,nfl_plasma,20.1,pg/mL,0,,", "beyond the limit", "> 20"),
-        ("P1,nfl_plasma,30,pg/mL,0,5,40", "within the limit", "> 40 (the laboratory's own range)"),
+        ("P1,nfl_plasma,20,pg/mL,0,,", "within the limit", "upper limit 20, upper 95th centile"),
+        ("P1,nfl_plasma,20.1,pg/mL,0,,", "beyond the limit", "upper limit 20,"),
+        ("P1,nfl_plasma,30,pg/mL,0,5,40", "within the limit", "upper limit 40, the laboratory's own range"),
         ("P1,nfl_plasma,30,pg/mL,,,", "not measured", ""),  # undated: no one knows when
     ],
 )

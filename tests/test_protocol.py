@@ -115,7 +115,7 @@ def test_what_is_old_or_undated_is_out_of_date(day, expected):
 
 
 def test_an_old_value_does_not_hide_a_new_one_that_decides():
-    values = inputs({"snip": 90}, 0.0).values | inputs({"q11": 2}, 95.0).values
+    values = inputs({"snip": 90}, 0.0).known | inputs({"q11": 2}, 95.0).known
     decision = decide(ALL["NIV-03"], Inputs(values, 100.0))
     assert decision.status == "applies"
     assert [value.name for value in decision.met] == ["q11"]
@@ -197,7 +197,7 @@ def test_the_inputs_of_a_patient(tmp_path):
         (tmp_path / name).write_text(content)
     cohort, _ = read_cohort(tmp_path / "cohort.yaml", Problems())
     first, second = cohort_inputs(cohort, "GRCh38")
-    found = {name: value.value for name, value in first.values.items()}
+    found = {name: value.value for name, value in first.known.items()}
     assert first.today == 84
     assert found["alt_times_limit"] == 6
     assert found["weight_loss_pct"] == pytest.approx(5)
@@ -209,5 +209,5 @@ def test_the_inputs_of_a_patient(tmp_path):
     assert found["age"] == pytest.approx(60 + 449 / 365.25)
     assert found["genetic_cause"] == "not_fully_tested"
     assert "pathogenic_sod1" not in found
-    assert set(second.values) == {"diagnosis", "genetic_cause"}
+    assert set(second.known) == {"diagnosis", "genetic_cause"}
     assert decide(ALL["RIL-03"], first).status == "applies"
