@@ -110,6 +110,7 @@ def _add_model_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     report.add_argument("--output", required=True, help="report to write, .html")
     report.add_argument("--rules", help="care protocol of your own, YAML, that extends or replaces the shipped one")
     report.add_argument("--recalled-rules", action="store_true", help="also show rules that are recalled, not verified")
+    report.add_argument("--phenopackets", metavar="DIR", help="also write each patient as a GA4GH phenopacket")
     report.add_argument(
         "--pseudonymise", action="store_true", help="replace the samples by numbers; the key goes into OUTPUT.key.csv"
     )

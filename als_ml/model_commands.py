@@ -163,6 +163,7 @@ def report_command(arguments: argparse.Namespace) -> int:
     from als_ml.cohort import read_cohort
     from als_ml.output import whole_file
     from als_ml.patient_pages import patient_pages
+    from als_ml.phenopacket_export import write_phenopackets
     from als_ml.protocol import read_rules
     from als_ml.report import Report, pseudonymised, write_report
     from als_ml.tracking import load_model
@@ -179,6 +180,9 @@ def report_command(arguments: argparse.Namespace) -> int:
         simulated = (Path(arguments.cohort).parent / "truth.csv").exists()
         with whole_file(output) as temporary:
             write_report(Report(described.name, cohort, pages, rules, simulated, labels), temporary)
+        if arguments.phenopackets:
+            progress("exporting", 0, 0)
+            write_phenopackets(cohort, described.genome_build, Path(arguments.phenopackets), key)
         if key:
             names = output.with_suffix(".key.csv")
             write_table(pd.DataFrame({"sample_id": list(key), "pseudonym": list(key.values())}), names)

@@ -18,10 +18,12 @@ from als_ml.protocol_inputs import Inputs, Value, cohort_inputs
 from features.alsfrs import decline
 from features.catalogue import analytes
 from features.cohort import Cohort
+from features.evidence import Assessment
 from features.genotypes import zygosity
 from features.mechanisms import last_values, mechanism_profiles
 from features.rows import feature_matrix
 from features.stages import kings_stage, mitos_stage
+from features.variants import Variant
 from features.visits import ITEMS
 
 Page = dict[str, Any]
@@ -108,14 +110,18 @@ def _variants(cohort: Cohort) -> list[list[list[str]]]:
     """Gene, name, class, zygosity and criteria of each patient's variants; benign ones are counted by the page."""
     alleles, sites = cohort.genotypes.alleles, cohort.variants
     names = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
+    told = [_told(*pair) for pair in zip(sites["variant"], sites["assessment"], strict=True)]
     found: list[list[list[str]]] = [[] for _ in range(len(cohort))]
     for row, site, zygous in zip(alleles["row"], alleles["site"], names, strict=True):
-        variant, assessment = sites["variant"].iloc[site], sites["assessment"].iloc[site]
-        label = "B" if assessment.points <= _BENIGN else shown_class(variant, assessment)
-        name = variant.hgvs_p or variant.hgvs_c or variant.key
-        found[row].append([variant.gene, name, label, str(zygous), assessment.text])
+        gene, name, label, text = told[site]
+        found[row].append([gene, name, label, str(zygous), text])
     order = {name: i for i, name in enumerate(("P", "LP", "VUS", "risk", "LB", "B"))}
     return [sorted(own, key=lambda one: (order.get(one[2], 9), one[0])) for own in found]
+
+
+def _told(variant: Variant, assessment: Assessment) -> tuple[str, str, str, str]:
+    label = "B" if assessment.points <= _BENIGN else shown_class(variant, assessment)
+    return variant.gene, variant.hgvs_p or variant.hgvs_c or variant.key, label, assessment.text
 
 
 def _biomarkers(cohort: Cohort) -> list[list[dict[str, Any]]]:

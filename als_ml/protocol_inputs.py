@@ -1,5 +1,6 @@
 """What the care protocol may ask of a patient: values with their unit and day, from the checked tables of a cohort."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -134,18 +135,20 @@ def _analytes(table: pd.DataFrame) -> list[Value]:
     """The last value of each analyte, an undated one only where there is no other; and what follows from several."""
     ordered = table.sort_values(["days", "value"], na_position="first", kind="stable")
     last = ordered.drop_duplicates("analyte", keep="last").set_index(ordered["analyte"].drop_duplicates(keep="last"))
-    described = analytes()
-    found = [
-        Value(
-            str(m.analyte),
-            described.loc[m.analyte, "name"],
-            float(m.value),
-            described.loc[m.analyte, "unit"],
-            _day(m.days),
-        )
-        for m in last.itertuples()
-    ]
+    named = described()
+    found = [Value(a, named[a][0], float(v), named[a][1], _day(d)) for a, v, d in _cells(last)]
     return [*found, *_times_limit(last), *_weight_loss(ordered)]
+
+
+@cache
+def described() -> dict[str, tuple[str, str]]:
+    """Analyte -> its name and unit."""
+    table = analytes()
+    return dict(zip(table.index, zip(table["name"], table["unit"], strict=True), strict=True))
+
+
+def _cells(table: pd.DataFrame) -> Iterator[tuple[str, float, float]]:
+    return zip(table.index.astype(str), table["value"].to_numpy(), table["days"].to_numpy(), strict=True)
 
 
 def _day(days: float) -> "float | None":
@@ -178,24 +181,23 @@ def _weight_loss(ordered: pd.DataFrame) -> list[Value]:
 def _visits(table: pd.DataFrame) -> list[Value]:
     """Items of the last visit that has them, and the decline over 12 weeks."""
     revised = table[(table["scale"] == "alsfrs_r").to_numpy()].sort_values("days")
-    found = []
-    for item in ITEMS["alsfrs_r"]:
-        known = revised[revised[item].notna()]
-        if len(known):
-            found.append(
-                Value(item, f"ALSFRS-R item {item[1:]}", float(known[item].iloc[-1]), "points", known["days"].iloc[-1])
-            )
-    whole = revised[revised[ITEMS["alsfrs_r"]].notna().all(axis=1)]
+    points, days = revised[ITEMS["alsfrs_r"]].to_numpy(dtype=float), revised["days"].to_numpy()
+    known, found = np.isfinite(points), []
+    for j, item in enumerate(ITEMS["alsfrs_r"]):
+        if known[:, j].any():
+            at = np.flatnonzero(known[:, j])[-1]
+            found.append(Value(item, f"ALSFRS-R item {item[1:]}", points[at, j], "points", float(days[at])))
+    whole = np.flatnonzero(known.all(axis=1))
     if len(whole):
-        lowest = float(whole[ITEMS["alsfrs_r"]].iloc[-1].min())
-        found.append(Value("lowest_item", _DERIVED["lowest_item"], lowest, "points", whole["days"].iloc[-1]))
-    return [*found, *_decline(revised[revised["total"].notna()])]
+        lowest = float(points[whole[-1]].min())
+        found.append(Value("lowest_item", _DERIVED["lowest_item"], lowest, "points", float(days[whole[-1]])))
+    totals = revised["total"].to_numpy(dtype=float)
+    return [*found, *_decline(days[np.isfinite(totals)], totals[np.isfinite(totals)])]
 
 
-def _decline(totals: pd.DataFrame) -> list[Value]:
-    if len(totals) < 2:
+def _decline(day: np.ndarray, total: np.ndarray) -> list[Value]:
+    if len(total) < 2:
         return []
-    day, total = totals["days"].to_numpy(), totals["total"].to_numpy()
     gap = day[-1] - day
     near = np.flatnonzero(np.abs(gap - TWELVE_WEEKS) <= TWO_WEEKS)
     if not len(near):

@@ -31,6 +31,7 @@ from features.cohort import Cohort
 from models.tasks import TASKS
 
 # Okabe and Ito's palette, which the colour-blind can tell apart (jfly.uni-koeln.de/color, R).
+PART = 250  # pages that are unpacked together
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#7f7f7f"
 _KEY_FIELDS = {
     "age_at_onset": "age",
@@ -59,7 +60,8 @@ def write_report(report: Report, path: Path) -> None:
     text = environment.get_template("report.html.j2").render(
         name=report.name,
         facts=cohort_facts(report),
-        payload=_packed({"pages": report.pages, "rules": _rules(report.rules), "figures": figures(report)}),
+        payload=_packed(_overview(report)),
+        parts=[_packed(report.pages[i : i + PART]) for i in range(0, len(report.pages), PART)],
         table_script=base64.b64encode(_bundle("dt_bundle.js").encode()).decode(),
         table_style=Markup(_bundle("dt_bundle.css")),  # noqa: S704 - the library's own file
         plotly=Markup(_plotly()),  # noqa: S704 - the library's own file
@@ -70,6 +72,50 @@ def write_report(report: Report, path: Path) -> None:
         version=f"als-ml {als_ml.__version__}, definitions {definitions_version()}",
     )
     path.write_text(text, encoding="utf-8")
+
+
+def _overview(report: Report) -> dict[str, Any]:
+    """What the first view needs: the table's cells, and by which filters each patient is found."""
+    tasks = list(dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]))
+    rows = [{"cells": _cells(page, tasks), "flags": _flags(page)} for page in report.pages]
+    heads = [*_HEADS, *(head for task in tasks for head in (f"P({TASKS[task].positive})", f"{task} set")), *_LAST_HEADS]
+    return {"rows": rows, "columns": heads, "part": PART, "rules": _rules(report.rules), "figures": figures(report)}
+
+
+_HEADS = ("Patient", "Site", "Sex", "Age at onset", "Onset", "Family history")
+_LAST_HEADS = ("Genetic finding", "ALSFRS-R", "Points/month")
+
+
+def _cells(page: Page, tasks: list[str]) -> list[Any]:
+    first = [page["sample_id"], *(_words(page[name]) for name in ("site", "sex"))]
+    first += [page["age_at_onset"], *(_words(page[name]) for name in ("onset_site", "family_history"))]
+    scores = {score["task"]: score for score in page["scores"]}
+    middle = [cell for task in tasks for cell in _score_cells(scores.get(task))]
+    cause = _words(page["cause"]).partition(":")[0]
+    return [*first, *middle, cause, page["alsfrs"][-1][1] if page["alsfrs"] else None, page["slope"]]
+
+
+def _score_cells(score: "dict[str, Any] | None") -> list[Any]:
+    if score is None or score["error"]:
+        return [None, "not scored"]
+    return [score["probability"], score["set"].replace("|", " or ") or "none"]
+
+
+def _words(text: "str | None") -> str:
+    return "unknown" if text is None else text.replace("_", " ")
+
+
+def _flags(page: Page) -> list[str]:
+    """Filters of the table that find a patient."""
+    good = [score for score in page["scores"] if not score["error"]]
+    found = {
+        "abstained": any(score["abstained"] for score in good),
+        "outside": any(score["outside"] for score in good),
+        "discordant": _discordant(page),
+        "unscored": len(good) < len(page["scores"]),
+        "protocol": any(status == "applies" and "(day" in "".join(met) for _, status, met, *_ in page["protocol"]),
+    }
+    return [name for name, holds in found.items() if holds]
 
 
 def _packed(content: Any) -> str:

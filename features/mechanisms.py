@@ -139,9 +139,15 @@ def _genes_of(mechanism: str) -> tuple[str, ...]:
     return mechanisms().get(mechanism, ())
 
 
+@cache
+def _described() -> dict[str, tuple[str, str]]:
+    rows = analytes().reset_index().to_dict("records")
+    return {row["analyte"]: (f"{row['name']}, {row['matrix'].replace('_', ' ')}", row["unit"]) for row in rows}
+
+
 def _measured(analyte: str, found: "dict[str, Any] | None") -> dict[str, Any]:
-    row = analytes().loc[analyte]
-    about = {"analyte": analyte, "name": f"{row['name']}, {row['matrix']}", "unit": row["unit"]}
+    name, unit = _described()[analyte]
+    about = {"analyte": analyte, "name": name, "unit": unit}
     if found is None:
         return about | {"state": NOT_MEASURED, "value": None, "days": None, "limit": ""}
     return about | {"state": found["state"], "value": found["value"], "days": found["days"], "limit": found["limit"]}

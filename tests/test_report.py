@@ -53,8 +53,10 @@ def pages(written):
 
 
 def payload(path):
-    (packed,) = re.findall(r'id="payload">([^<]*)<', path.read_text())
-    return json.loads(gzip.decompress(base64.b64decode(packed)))
+    """The overview, with the pages from all parts."""
+    packed = dict(re.findall(r'id="(payload|pages-\d+)">([^<]*)<', path.read_text()))
+    found = {name: json.loads(gzip.decompress(base64.b64decode(text))) for name, text in packed.items()}
+    return {**found["payload"], "pages": [page for name, part in found.items() if name != "payload" for page in part]}
 
 
 def test_a_page_a_patient_but_none_of_a_relative(pages, cohort):
@@ -175,6 +177,30 @@ def test_an_empty_and_a_bare_cohort(tmp_path):
     assert page["cause"] == NO_CONSENT
 
 
+def test_phenopackets_can_be_read_back(demo, tmp_path):
+    words = ["report", "--cohort", f"{demo}/cohort.yaml", "--output", str(tmp_path / "r.html"), "--quiet"]
+    assert als_ml([*words, "--phenopackets", str(tmp_path / "packets"), "--pseudonymise"]) == 0
+    assert (
+        als_ml(["import-phenopackets", str(tmp_path / "packets"), "--output", str(tmp_path / "back"), "--quiet"]) == 0
+    )
+    key = pd.read_csv(tmp_path / "r.key.csv").set_index("pseudonym")["sample_id"]
+    before, _ = read_cohort(demo / "cohort.yaml", Problems())
+    after, _ = read_cohort(tmp_path / "back/cohort.yaml", Problems())
+    ours = before.patients.set_index("sample_id").loc[after.patients["sample_id"].map(key)]
+    ill = ours["diagnosis"].isin(["als", "als_ftd"]).to_numpy()  # others have no disease of ours that has an onset
+    ages = after.patients["age_at_onset"].to_numpy()[ill], ours["age_at_onset"].to_numpy()[ill]
+    assert np.allclose(*ages, atol=0.01, equal_nan=True)
+    assert list(after.patients["sex"]) == list(ours["sex"])
+    shown = set(before.patients.index[(before.patients["consent_genetic_return"] == "yes")
+                                      & (before.patients["diagnosis"] != "unaffected_relative")])  # fmt: skip
+    assert len(after.genotypes.alleles) == before.genotypes.alleles["row"].isin(shown).sum()
+    values = before.biomarkers[~before.biomarkers["analyte"].isin(["bmi", "nlr_blood", "nfl_creatinine_serum"])]
+    related = before.patients.index[before.patients["diagnosis"] == "unaffected_relative"]
+    assert (~values["row"].isin(related)).sum() == (
+        ~after.biomarkers["analyte"].isin(["bmi", "nlr_blood", "nfl_creatinine_serum"])
+    ).sum()
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Headless Chromium of the system."""
@@ -214,7 +240,7 @@ def test_in_a_browser(browser, written, scheme, tmp_path):
     assert 0 < int(page.locator("#shown").inner_text().split()[0]) < 240
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
-    assert pd.read_csv(download.value.path())["Set"].str.contains(" or |none").any()
+    assert pd.read_csv(download.value.path())["progression set"].str.contains(" or |none").any()
     serious(Axe().run(page))
     page.get_by_label("Show", exact=False).first.select_option("")
     page.get_by_label("Search").fill("script")

@@ -16,64 +16,52 @@ const number = (value, digits = 2) => (value === null ? "–" : value.toFixed(di
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const colours = () => ({ text: dark.matches ? "#eceff4" : "#1a1a1a", grid: dark.matches ? "#444a55" : "#d5d9df", blue: dark.matches ? "#56b4e9" : "#0072b2", orange: "#d55e00" });
 
-const { pages, rules, figures } = await unpack("payload");
+const { rows: patients, part, rules, figures, columns: heads } = await unpack("payload");
 const { default: DataTable } = await import("data:text/javascript;base64," + document.getElementById("datatables").textContent);
-const tasks = [...new Set(pages.flatMap((page) => page.scores.map((score) => score.task)))];
+// The pages of the patients lie in parts that are unpacked when the first of them is opened.
+const parts = new Map();
+const pageOf = async (index) => {
+  const number = Math.floor(index / part);
+  if (!parts.has(number)) parts.set(number, unpack(`pages-${number}`));
+  return (await parts.get(number))[index % part];
+};
 
-const draw = (node, traces, layout, label) => {
+// Plotly is run when the first picture is due, so that the table does not wait for it.
+let loaded = null;
+const plotly = () => (loaded ??= new Promise((resolve) => setTimeout(() => {
+  document.head.append(make("script", {}, document.getElementById("plotly").textContent));
+  resolve(window.Plotly);
+}, 0)));
+const draw = async (node, traces, layout, label) => {
   const colour = colours();
   const axis = { gridcolor: colour.grid, linecolor: colour.grid, zerolinecolor: colour.grid };
   const axes = Object.fromEntries(Object.entries(layout).filter(([key]) => /^[xy]axis/.test(key)).map(([key, value]) => [key, { ...axis, automargin: true, ...value }]));
   const base = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour.text, size: 12 }, margin: { t: 10, r: 10, b: 40, l: 50 }, showlegend: false };
   node.setAttribute("role", "img");
   node.setAttribute("aria-label", label);
-  return Plotly.newPlot(node, traces, { ...base, ...layout, ...axes }, { displayModeBar: false, responsive: true });
+  return (await plotly()).newPlot(node, traces, { ...base, ...layout, ...axes }, { displayModeBar: false, responsive: true });
 };
 
 // The cohort
-const flags = {
-  abstained: (page) => page.scores.some((score) => !score.error && score.abstained),
-  outside: (page) => page.scores.some((score) => !score.error && score.outside),
-  discordant: (page) => page.family_history === "none" && page.cause === "found",
-  unscored: (page) => page.scores.some((score) => score.error),
-  protocol: (page) => page.protocol.some((rule) => rule[1] === "applies" && rule[2].some((met) => met.includes("(day"))),
-};
 const last = (pairs) => (pairs.length ? pairs[pairs.length - 1][1] : null);
-const score = (page, task) => page.scores.find((one) => one.task === task);
-const columns = [
-  { title: "Patient", value: (page) => page.sample_id },
-  { title: "Site", value: (page) => words(page.site) },
-  { title: "Sex", value: (page) => words(page.sex) },
-  { title: "Age at onset", value: (page) => page.age_at_onset },
-  { title: "Onset", value: (page) => words(page.onset_site) },
-  { title: "Family history", value: (page) => words(page.family_history) },
-  ...tasks.flatMap((task) => [
-    { title: `P(${task === "familial" ? "familial" : "fast"})`, value: (page) => score(page, task)?.probability ?? null },
-    { title: "Set", value: (page) => (score(page, task)?.error ? "not scored" : score(page, task)?.set.replace("|", " or ") || "none") },
-  ]),
-  { title: "Genetic finding", value: (page) => words(page.cause).replace(/^not shown.*/, "not shown") },
-  { title: "ALSFRS-R", value: (page) => last(page.alsfrs) },
-  { title: "Points/month", value: (page) => page.slope },
-];
-const rows = pages.map((page, i) => [i, ...columns.map((column) => column.value(page))]);
 let chosen = "";
-DataTable.ext.search.push((settings, data, index) => !chosen || flags[chosen](pages[index]));
+DataTable.ext.search.push((settings, data, index) => !chosen || patients[index].flags.includes(chosen));
 const shown = document.getElementById("shown");
 const table = new DataTable("#patients", {
-  data: rows,
+  data: patients.map((patient, i) => [i, ...patient.cells]),
   deferRender: true,
   pageLength: 25,
   order: [[1, "asc"]],
   caption: "One row a patient; open a patient by the name. The headings sort.",
   columns: [
     { title: "", visible: false, searchable: false },
-    ...columns.map((column, i) => ({
-      title: column.title,
+    ...heads.map((title, i) => ({
+      title,
       render: (value, type) => (value === null ? (type === "display" ? "–" : "") : type === "display" && typeof value === "number" ? String(+value.toFixed(2)) : DataTable.util.escapeHtml(String(value))),
       createdCell: i ? undefined : (cell, value, row) => cell.replaceChildren(make("a", { href: `#patient=${row[0]}` }, String(value))),
     })),
   ],
-  drawCallback() { shown.textContent = `${this.api().rows({ search: "applied" }).count()} of ${pages.length} patients`; },
+  drawCallback() { shown.textContent = `${this.api().rows({ search: "applied" }).count()} of ${patients.length} patients`; },
 });
 document.getElementById("flag").addEventListener("change", (event) => { chosen = event.target.value; table.draw(); });
 const save = (name, type, text) => {
@@ -84,7 +72,7 @@ const save = (name, type, text) => {
 // A cell that a spreadsheet would run as a formula gets an apostrophe.
 const cell = (value) => `"${String(value ?? "").replace(/^([=+@\t]|-(?![\d.]))/, "'$1").replaceAll('"', '""')}"`;
 document.getElementById("export").addEventListener("click", () => {
-  const lines = [columns.map((column) => cell(column.title)), ...table.rows({ search: "applied" }).data().toArray().map((row) => row.slice(1).map(cell))];
+  const lines = [heads.map(cell), ...table.rows({ search: "applied" }).data().toArray().map((row) => row.slice(1).map(cell))];
   save("patients.csv", "text/csv", lines.map((line) => line.join(",")).join("\n") + "\n");
 });
 const drawCohort = () => {
@@ -162,11 +150,11 @@ const drawPatient = (page, node) => {
     draw(chart, [{ x: one.values.map((v) => v[0]), y: one.values.map((v) => v[1]), mode: "lines+markers", marker: { color: colours().blue } }], { height: 170, shapes: lines, xaxis: { title: { text: "day" } }, yaxis: { type: one.log ? "log" : "linear", title: { text: one.unit } } }, `${one.name}: ${one.values.map((v) => `${v[1]} on day ${v[0]}`).join(", ")}`);
   });
 };
-const showPatient = (index) => {
-  const page = pages[index];
+const showPatient = async (index) => {
+  const page = await pageOf(index);
   const about = [["Age at onset", page.age_at_onset], ["Sex", words(page.sex)], ["Onset", words(page.onset_site)], ["Diagnosis", words(page.diagnosis)], ["El Escorial", words(page.el_escorial)], ["Family history", words(page.family_history)], ["Months from onset to diagnosis", number(page.diagnostic_delay_months, 1)], ["Genetic finding", words(page.cause)], ["Points lost per month", number(page.slope)], ["King's stage, MiToS", page.stages ? `${page.stages[0] ?? "–"}, ${page.stages[1] ?? "–"}` : "–"], ["Known up to day", page.today]];
   const node = document.getElementById("patient");
-  const near = (step, text) => (pages[index + step] ? make("a", { href: `#patient=${index + step}` }, text) : null);
+  const near = (step, text) => (patients[index + step] ? make("a", { href: `#patient=${index + step}` }, text) : null);
   node.replaceChildren(
     make("nav", { "aria-label": "Patients" }, make("a", { href: "#" }, "All patients"), " ", near(-1, "Previous") ?? "", " ", near(1, "Next") ?? "", " ", make("button", { type: "button", id: "print" }, "Print")),
     make("h2", { tabindex: "-1" }, `Patient ${page.sample_id}`),
@@ -187,13 +175,13 @@ const showPatient = (index) => {
 };
 const route = () => {
   const index = Number(/^#patient=(\d+)$/.exec(location.hash)?.[1] ?? NaN);
-  if (pages[index]) return showPatient(index);
+  if (patients[index]) return showPatient(index);
   document.getElementById("patient").hidden = true;
   document.getElementById("cohort").hidden = false;
-  if (!document.getElementById("figures").children.length) drawCohort();
+  if (!document.getElementById("figures").children.length) requestIdleCallback(drawCohort);
 };
 // On paper the course is as wide as the page, and dark ink.
-const onPaper = (size) => document.querySelectorAll("[data-course]").forEach((chart) => Plotly.relayout(chart, size));
+const onPaper = (size) => window.Plotly && document.querySelectorAll("[data-course]").forEach((chart) => chart.data && Plotly.relayout(chart, size));
 addEventListener("beforeprint", () => onPaper({ width: 680, height: 150, "font.color": "#000" }));
 addEventListener("afterprint", () => onPaper({ width: null, height: 260, "font.color": colours().text }));
 addEventListener("hashchange", route);
