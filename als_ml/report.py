@@ -56,7 +56,6 @@ class Report:
 def write_report(report: Report, path: Path) -> None:
     """Write the HTML file."""
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    scripts = {name: Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.js", "report.css")}  # noqa: S704 - ours
     text = environment.get_template("report.html.j2").render(
         name=report.name,
         facts=cohort_facts(report),
@@ -65,8 +64,6 @@ def write_report(report: Report, path: Path) -> None:
         table_script=base64.b64encode(_bundle("dt_bundle.js").encode()).decode(),
         table_style=Markup(_bundle("dt_bundle.css")),  # noqa: S704 - the library's own file
         plotly=Markup(_plotly()),  # noqa: S704 - the library's own file
-        script=scripts["report.js"],
-        style=scripts["report.css"],
         research_use=RESEARCH_USE,
         simulated=report.simulated,
         version=f"als-ml {als_ml.__version__}, definitions {definitions_version()}",
