@@ -141,12 +141,28 @@ def cohort_facts(report: Report) -> dict[str, Any]:
     pages = pd.DataFrame(report.pages)
     return {
         "contents": contents(report.cohort),
+        "answers": _answers(report.pages),
         "sites": _sites(report.pages),
         "carriers": _carriers(report.pages),
         "without_consent": int((~pages["consent"]).sum()) if len(pages) else 0,
         "subgroups": [row for name in ("sex", "site", "ancestry") for row in _subgroups(report, name)],
         "discordant": [page["sample_id"] for page in report.pages if _discordant(page)],
     }
+
+
+def _answers(pages: list[Page]) -> list[dict[str, Any]]:
+    """What each model answered: scored, as what, abstained, out of distribution, not scored."""
+    rows = []
+    for task in dict.fromkeys(score["task"] for page in pages for score in page["scores"]):
+        own = [score for page in pages for score in page["scores"] if score["task"] == task]
+        good = [score for score in own if not score["error"]]
+        classes = {f"as {name}": sum(s["class"] == name for s in good) for name in sorted({s["class"] for s in good})}
+        flags = {"abstained": sum(s["abstained"] for s in good), "out of distribution": sum(s["outside"] for s in good)}
+        words = ", ".join(f"{n} {name}" for name, n in classes.items())
+        rows.append(
+            {"task": task, "scored": len(good), "classes": words, **flags, "not shown or scored": len(own) - len(good)}
+        )
+    return rows
 
 
 def _sites(pages: list[Page]) -> list[dict[str, Any]]:

@@ -103,6 +103,15 @@ def test_what_to_measure_next_would_change_the_answer(pages):
     assert all(0 < share <= 1 for share in shares)
 
 
+def test_the_answers_are_counted(pages, written):
+    good = [
+        score for page in pages for score in page["scores"] if score["task"] == "progression" and not score["error"]
+    ]
+    abstained, outside = (sum(score[name] for score in good) for name in ("abstained", "outside"))
+    counted = f"<td>progression</td><td>{len(good)}</td>.*?<td>{abstained}</td><td>{outside}</td>"
+    assert re.search(counted, written.read_text())
+
+
 def test_names_are_text(written):
     text = written.read_text()
     assert EVIL not in text
@@ -162,6 +171,7 @@ def test_the_facts_of_the_cohort(demo):
     assert set(facts["discordant"]) == {
         p["sample_id"] for p in pages if p["cause"] == "found" and p["family_history"] == "none"
     }
+    assert facts["answers"] == []
     assert facts["carriers"][0]["patients"] >= facts["carriers"][-1]["patients"]
 
 
