@@ -141,6 +141,7 @@ def _biomarkers(cohort: Cohort) -> list[list[dict[str, Any]]]:
                 "values": [[int(d), _number(v)] for d, v in zip(own["days"], own["value"], strict=True)],
                 "low": _number(own["ref_low"].iloc[-1]),
                 "high": _number(own["ref_high"].iloc[-1]),
+                "bound": _number(last.bound),
                 "state": last.state,
                 "limit": last.limit,
             }

@@ -158,7 +158,7 @@ def push(folder: Path) -> dict[str, str]:
 def _started(stored: dict[str, Any]) -> Any:
     """A new run in the configured experiment; under `mlflow run` the one that MLflow has made."""
     mine = {PROCESS: _process(os.getpid())}
-    if given := os.environ.get("MLFLOW_RUN_ID"):
+    if given := os.environ.pop("MLFLOW_RUN_ID", None):  # left there, each nested run would be taken for it
         return mlflow.start_run(run_id=given, tags={**mine, "mlflow.runName": stored["run_name"]})
     experiment = mlflow.set_experiment(stored["experiment"])
     _end_dead_runs(experiment.experiment_id)

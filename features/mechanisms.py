@@ -77,14 +77,15 @@ def reference_limit(analyte: str, sex: "str | None" = None, age: float = np.nan)
 
 
 def last_values(cohort: Cohort) -> pd.DataFrame:
-    """The last dated value of each patient and analyte with its limit: `row`, `analyte`, `value`, `days`, `state`, `limit`."""
+    """The last dated value of each patient and analyte: `row`, `analyte`, `value`, `days`, `state`, `bound`, `limit` in words."""
     table = cohort.biomarkers[cohort.biomarkers["days"].notna()]
     last = table.sort_values(["days", "value"], kind="stable").drop_duplicates(["row", "analyte"], keep="last")
     age = age_at(cohort)
     sexes = cohort.patients["sex"].to_numpy(dtype=object)
     found = [_judged(m, sexes[m.row], age[m.row]) for m in last.itertuples()]
     kept = last[["row", "value", "days", "assay", "censored"]].assign(analyte=last["analyte"].astype(object))
-    return kept.assign(state=[s for s, _ in found], limit=[text for _, text in found]).reset_index(drop=True)
+    judged = pd.DataFrame(found, columns=["state", "bound", "limit"], index=kept.index)
+    return pd.concat([kept, judged], axis=1).reset_index(drop=True)
 
 
 def age_at(cohort: Cohort) -> np.ndarray:
@@ -93,8 +94,8 @@ def age_at(cohort: Cohort) -> np.ndarray:
     return patients["age_at_onset"].to_numpy() - patients["onset_days"].to_numpy() / DAYS_PER_YEAR
 
 
-def _judged(measured: Any, sex: "str | None", age: float) -> tuple[str, str]:
-    """Where a value lies, and against which limit; only the direction that is worse in ALS counts."""
+def _judged(measured: Any, sex: "str | None", age: float) -> tuple[str, float, str]:
+    """Where a value lies, its limit (NaN none), and that in words; only the direction that is worse in ALS counts."""
     worse = analytes().loc[measured.analyte, "worse"]
     own = Limit(measured.ref_low, measured.ref_high, "the laboratory's own range")
     limit = (
@@ -102,9 +103,10 @@ def _judged(measured: Any, sex: "str | None", age: float) -> tuple[str, str]:
     )
     bound = limit.below if worse == "low" else limit.above if worse == "high" else np.nan
     if not np.isfinite(bound):
-        return NO_LIMIT, ""
+        return NO_LIMIT, np.nan, ""
     beyond = measured.value <= bound if worse == "low" else measured.value > bound
-    return (BEYOND if beyond else WITHIN), f"{'lower' if worse == 'low' else 'upper'} limit {bound:g}, {limit.source}"
+    words = f"{'lower' if worse == 'low' else 'upper'} limit {bound:g}, {limit.source}"
+    return (BEYOND if beyond else WITHIN), float(bound), words
 
 
 def mechanism_profiles(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]:

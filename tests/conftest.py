@@ -1,6 +1,7 @@
 """Fixtures that several test files share: a small simulated cohort, and both models trained on it in a store of their own."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,27 @@ def cohort(demo: Path):
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> dict[str, str]:
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow store in SQLite without a run, shared by the workers: making one takes ten seconds, copying it none."""
+    from mlflow import MlflowClient
+
+    template = (
+        tmp_path_factory.getbasetemp().parent / f"empty-store-{os.environ.get('PYTEST_XDIST_TESTRUNUID', 'one')}.db"
+    )
+    if not template.exists():
+        fresh = tmp_path_factory.mktemp("migrated") / "mlflow.db"
+        MlflowClient(f"sqlite:///{fresh}").search_experiments()
+        fresh.replace(template)
+    return template
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory, demo: Path, migrated: Path) -> dict[str, str]:
     """Environment of an MLflow store with a champion of each task, trained by train.py."""
     import train
 
     folder = tmp_path_factory.mktemp("store")
+    shutil.copy(migrated, folder / "mlflow.db")
     before, here = os.environ.get("MLFLOW_TRACKING_URI"), Path.cwd()
     os.chdir(folder)
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"

@@ -98,6 +98,7 @@ def test_parts_of_something_else_are_not_taken_over(store, features, tmp_path, c
     assert run(features, tmp_path / "out.parquet") == 0  # begun again
 
 
+@pytest.mark.slow
 def test_killed_at_any_time(store, features, tmp_path):
     """kill -9 while it scores: no output, or a whole one; and `--resume` ends it."""
     large = tmp_path / "large.parquet"

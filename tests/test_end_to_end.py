@@ -213,6 +213,7 @@ def _post(url: str, body: object) -> tuple[int, dict]:
         return error.code, json.loads(error.read())
 
 
+@pytest.mark.slow
 def test_served_over_http_equals_the_batch(endpoint, cohort, predictor):
     records = [record(cohort, i) for i in range(40)]
     status, reply = _post(endpoint, {"inputs": records})
@@ -220,6 +221,7 @@ def test_served_over_http_equals_the_batch(endpoint, cohort, predictor):
     assert reply["predictions"] == json.loads(json.dumps(predictor.predict_records(records)))
 
 
+@pytest.mark.slow
 def test_a_bad_patient_stays_in_its_place(endpoint):
     bad = {**EXAMPLE, "sample_id": "bad", "biomarkers": [{"analyte": "nfl_serun", "value": 3, "unit": "pg/mL"}]}
     status, reply = _post(endpoint, {"inputs": [EXAMPLE, bad], "params": {"drivers": False}})
@@ -234,6 +236,7 @@ def test_a_bad_patient_stays_in_its_place(endpoint):
 
 
 @pytest.mark.parametrize("body", [{"inputs": [{"sample_id": "x", "sex": "unknown"}]}, {"inputs": "x"}, b"{"])
+@pytest.mark.slow
 def test_a_wholly_bad_request_is_400(endpoint, body):
     status, _ = _post(endpoint, body)
     assert status == 400

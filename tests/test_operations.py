@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,9 +34,10 @@ BLOCKS = "features.blocks=[clinical,biomarkers]"  # the others cost time and sho
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory, demo):
+def registry(tmp_path_factory, demo, migrated):
     """A store of its own with three versions of the progression model, the first of them champion."""
     folder = tmp_path_factory.mktemp("registry")
+    shutil.copy(migrated, folder / "mlflow.db")
     small = [f"cohort={demo}/cohort.yaml", *(f"validation.{change}" for change in SMALL)]
     for own in ([], ["model.least_share=0"], ["label.learn=slope"]):
         changes = [part for change in [BLOCKS, *small, *own] for part in ("--set", change)]

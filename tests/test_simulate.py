@@ -76,6 +76,7 @@ def test_a_strange_folder_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("task", "floor"), [("progression", 0.75), ("familial", 0.65)])
+@pytest.mark.slow
 def test_share_of_the_possible_stays(tmp_path, task, floor):
     """One seed of 800 patients; the floor lies 3 SD below the mean of `python -m benchmarks share`."""
     simulate(tmp_path / "cohort", 800, 2)

@@ -97,14 +97,9 @@ def tracking_server(folder: Path, port: int) -> Iterator[subprocess.Popen]:
 
 
 @pytest.fixture
-def empty_store(store, tmp_path) -> Path:
-    """A migrated SQLite store without a run; making one takes ten seconds, copying it none."""
-    template = Path(store["folder"]).parent / "empty-store.db"
-    if not template.exists():
-        fresh = template.with_name(f"fresh-{os.getpid()}.db")
-        MlflowClient(f"sqlite:///{fresh}").search_experiments()
-        fresh.replace(template)
-    return shutil.copy(template, tmp_path / "mlflow.db")
+def empty_store(migrated, tmp_path) -> Path:
+    """A store without a run."""
+    return shutil.copy(migrated, tmp_path / "mlflow.db")
 
 
 @contextmanager

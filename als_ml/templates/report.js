@@ -146,7 +146,7 @@ const drawPatient = (page, node) => {
   if (course) draw(course, [{ x: page.alsfrs.map((v) => v[0]), y: page.alsfrs.map((v) => v[1]), mode: "lines+markers", marker: { color: colours().blue, size: 8 } }], { height: 260, xaxis: { title: { text: "days since the index visit" } }, yaxis: { title: { text: "ALSFRS-R" }, range: [0, 49] } }, `ALSFRS-R: ${page.alsfrs.map((v) => `${v[1]} on day ${v[0]}`).join(", ")}`);
   node.querySelectorAll("[data-marker]").forEach((chart) => {
     const one = page.biomarkers[+chart.dataset.marker];
-    const lines = [one.low, one.high].filter((bound) => bound !== null).map((bound) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: bound, y1: bound, line: { dash: "dash", color: colours().orange } }));
+    const lines = [...new Set([one.low, one.high, one.bound])].filter((bound) => bound !== null).map((bound) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: bound, y1: bound, line: { dash: "dash", color: colours().orange } }));
     draw(chart, [{ x: one.values.map((v) => v[0]), y: one.values.map((v) => v[1]), mode: "lines+markers", marker: { color: colours().blue } }], { height: 170, shapes: lines, xaxis: { title: { text: "day" } }, yaxis: { type: one.log ? "log" : "linear", title: { text: one.unit } } }, `${one.name}: ${one.values.map((v) => `${v[1]} on day ${v[0]}`).join(", ")}`);
   });
 };
@@ -161,7 +161,7 @@ const showPatient = async (index) => {
     make("dl", { class: "counts" }, ...about.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(value ?? "–"))))),
     section("Scores", page.scores.length > 0 ? make("p", {}, `Genetic finding: ${words(page.cause)}. The familial score is never read without it and never decides on testing.`) : null, make("div", { class: "cards pair" }, ...page.scores.map(scoreCard))),
     section("Course", page.alsfrs.length ? make("div", { class: "chart", "data-course": "" }) : make("p", {}, "No visit with a total.")),
-    section("Biomarkers", page.biomarkers.length ? make("div", { class: "cards" }, ...page.biomarkers.map((one, i) => make("section", { class: "card" }, make("h3", {}, one.name), make("p", {}, `Last: ${last(one.values)} ${one.unit}; ${one.state}${one.limit ? ` (${one.limit})` : ""}`), one.values.length > 1 || one.low !== null || one.high !== null ? make("div", { class: "chart noprint", "data-marker": i }) : null))) : make("p", {}, "None recorded with a day.")),
+    section("Biomarkers", page.biomarkers.length ? make("div", { class: "cards" }, ...page.biomarkers.map((one, i) => make("section", { class: "card" }, make("h3", {}, one.name), make("p", {}, `Last: ${last(one.values)} ${one.unit}; ${one.state}${one.limit ? ` (${one.limit})` : ""}`), one.values.length > 1 || one.low !== null || one.high !== null || one.bound !== null ? make("div", { class: "chart noprint", "data-marker": i }) : null))) : make("p", {}, "None recorded with a day.")),
     variantSection(page),
     mechanismSection(page),
     protocolSection(page),
