@@ -45,12 +45,15 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow store in SQLite without a run, shared by the workers: making one takes ten seconds, copying it none."""
     from mlflow import MlflowClient
 
+    from als_ml.tracking import quiet_mlflow
+
     template = (
         tmp_path_factory.getbasetemp().parent / f"empty-store-{os.environ.get('PYTEST_XDIST_TESTRUNUID', 'one')}.db"
     )
     if not template.exists():
         fresh = tmp_path_factory.mktemp("migrated") / "mlflow.db"
-        MlflowClient(f"sqlite:///{fresh}").search_experiments()
+        with quiet_mlflow():
+            MlflowClient(f"sqlite:///{fresh}").search_experiments()
         fresh.replace(template)
     return template
 
