@@ -419,6 +419,7 @@ def references_command(arguments: argparse.Namespace) -> int:
         )
     if not arguments.quiet:
         print(f"written to {arguments.output}. For your cohort.yaml:\n\n{cohort_block(paths)}")
+        print("A cohort file in another folder needs --allow-outside to name them.")
     return 0
 
 
