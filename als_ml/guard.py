@@ -6,7 +6,11 @@ environment variable. Plain `mlflow models serve` lacks all of it (docs/security
 
 import json
 import os
+import shutil
+import signal
 import sys
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -195,5 +199,25 @@ def make_app() -> Guard:
     from mlflow.pyfunc import load_model, scoring_server
 
     settings = json.loads(os.environ["ALS_ML_GUARD"])
+    if parent := settings.pop("parent", None):
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     app = scoring_server.init(load_model(settings.pop("model")))
     return Guard(app, **settings)
+
+
+def _end_with(parent: int) -> None:
+    """End all processes of the server, and remove their copy of the model, when the command that started them was killed."""
+    while _alive(parent):
+        time.sleep(1)
+    shutil.rmtree(os.getcwd(), ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -73,7 +73,7 @@ def serving(
     _check_free(address)
     with tempfile.TemporaryDirectory(prefix="als-ml-serve-") as name:
         folder = Path(name)
-        settings = {"model": str(fetch(uri, folder / "model", digest)), **limits}
+        settings = {"model": str(fetch(uri, folder / "model", digest)), "parent": os.getpid(), **limits}
         shutil.copy(GUARD, folder / "als_ml_guard.py")
         command = [sys.executable, "-m", "uvicorn", "als_ml_guard:make_app", "--factory", "--app-dir", name]
         command += [

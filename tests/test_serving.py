@@ -180,6 +180,28 @@ def served(store, tmp_path_factory):
             assert server.wait(40) == 0
 
 
+@pytest.mark.slow
+def test_a_killed_server_leaves_nothing(store, tmp_path):
+    """kill -9 of the command under load: its processes end, its copy of the model goes, the port is free again."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "als_ml", "serve", "--model", MODEL, "--port", str(port), "--quiet"]
+    server = subprocess.Popen(command, env=os.environ | store | {"TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL)
+    wait_until_up(server, ("127.0.0.1", port))
+    assert list(tmp_path.glob("als-ml-serve-*"))
+    post(port, {"inputs": [EXAMPLE] * 50})
+    server.kill()
+    server.wait()
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) and not list(tmp_path.glob("als-ml-serve-*")):
+                break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the server is still there")
+
+
 def post(port: int, body) -> tuple[int, dict]:
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("POST", "/invocations", json.dumps(body), {"Content-Type": "application/json"})
