@@ -4,6 +4,9 @@ A score is in log-odds. Trees hold the promise by themselves; `X @ coef` does no
 last bit between one row and a batch), so linear scores are summed row by row on C-contiguous float64.
 """
 
+import threading
+import weakref
+
 import numpy as np
 import xgboost
 from scipy.special import logit
@@ -20,6 +23,8 @@ from xgboost import XGBModel
 # Forest votes of 0 and 1 have no log-odds; they are held this far from the ends.
 _VOTE_MARGIN = 1e-3
 HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+_CONFIGURED: "weakref.WeakSet[xgboost.Booster]" = weakref.WeakSet()
+_CONFIGURING = threading.Lock()
 
 
 def raw_score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
@@ -29,8 +34,7 @@ def raw_score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
         return np.asarray(_linear_terms(pipeline, X).sum(axis=1) + float(np.ravel(model.intercept_)[0]))
     X = _imputed(pipeline, X)
     if isinstance(model, XGBModel):
-        booster = model.get_booster()
-        booster.set_param({"nthread": 1})
+        booster = _booster(model)
         return np.asarray(booster.inplace_predict(X, predict_type="margin", validate_features=False), dtype=np.float64)
     if isinstance(model, HISTOGRAM):
         return np.asarray(model._raw_predict(X, n_threads=1)[:, 0], dtype=np.float64)
@@ -51,10 +55,20 @@ def contributions(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
         return _linear_terms(pipeline, X)
     X = _imputed(pipeline, X)
     if isinstance(model, XGBModel):
-        booster = model.get_booster()
-        booster.set_param({"nthread": 1})
+        booster = _booster(model)
         return np.asarray(booster.predict(xgboost.DMatrix(X, nthread=1), pred_contribs=True)[:, :-1], dtype=np.float64)
     return _histogram_contributions(model, X) if isinstance(model, HISTOGRAM) else _path_contributions(model, X)
+
+
+def _booster(model: XGBModel) -> xgboost.Booster:
+    """The booster on one thread, configured once: XGBoost fails a prediction while another thread sets a parameter."""
+    booster = model.get_booster()
+    with _CONFIGURING:
+        if booster not in _CONFIGURED:
+            booster.set_param({"nthread": 1})
+            booster.save_config()  # applies what was set now, not within the first predictions
+            _CONFIGURED.add(booster)
+    return booster
 
 
 def _linear_terms(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
