@@ -291,7 +291,7 @@ def _too_early(cohort: Cohort, spec: FeatureSpec) -> np.ndarray:
     """Whether a record was made before the landmark: the model was trained on patients who had reached it."""
     if "as_of_days" not in cohort.patients.columns:
         return np.zeros(len(cohort), dtype=int)
-    return (cohort.patients["as_of_days"].astype(float) < spec.landmark_days).to_numpy(dtype=int)
+    return (cohort.patients["as_of_days"].to_numpy(dtype=float) < spec.landmark_days).astype(int)
 
 
 def _refuse(row: dict[str, Any], error: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from features.biomarkers import checked_biomarkers, no_biomarkers
 from features.catalogue import analytes, gene_at, gene_names, patient_columns, repeat_loci, variant_key
 from features.cohort import Cohort
+from features.columns import Table
 from features.derived import with_derived
 from features.errors import RequestError, nearest
 from features.genetics import weigh_sites
@@ -28,9 +29,8 @@ from features.genotypes import (
 from features.lookups import Lookups
 from features.patients import checked_patients
 from features.problems import Problems
-from features.repeats import CALL_COLUMNS
+from features.repeats import CALL_TYPES
 from features.rows import FeatureSpec
-from features.tables import table_of
 from features.variants import find_known
 from features.visits import ALL_ITEMS, checked_visits, no_visits
 
@@ -38,6 +38,7 @@ PARTS = ("genome_build", "as_of_days", "biomarkers", "variants", "repeats", "ass
 BIOMARKER_KEYS = ("analyte", "value", "unit", "matrix", "assay", "days", "censored", "limit", "ref_low", "ref_high")
 VISIT_KEYS = ("days", "scale", *ALL_ITEMS, "q5a", "q5b", "q5_form", "total")
 ASSAYED = {"full": 1.0, "partial": 0.5, "none": 0.0}
+NO_ROWS = Table({})  # what the tables of a request are like
 TREATMENTS = ("riluzole", "edaravone", "tofersen", "trial_drug")
 
 
@@ -320,7 +321,7 @@ def _cohort(parsed: list[_Record], problems: RowProblems, spec: FeatureSpec, loo
     ids = [str(i) for i in range(len(parsed))]
     numbered = [{**record.patient, "sample_id": name} for record, name in zip(parsed, ids, strict=True)]
     patients = checked_patients(_table(numbered), "patient", problems)
-    patients["sample_id"] = np.array([r.patient.get("sample_id", "?") for r in parsed], dtype=object)
+    patients = patients.assign(sample_id=np.array([r.patient.get("sample_id", "?") for r in parsed], dtype=object))
     rows = {name: i for i, name in enumerate(ids)}
     biomarkers = _checked_biomarkers(parsed, rows, patients, problems)
     visits = _checked_visits(parsed, rows, patients, problems)
@@ -338,27 +339,23 @@ def _cohort(parsed: list[_Record], problems: RowProblems, spec: FeatureSpec, loo
     )
 
 
-def _checked_biomarkers(
-    parsed: list[_Record], rows: dict[str, int], patients: pd.DataFrame, problems: RowProblems
-) -> pd.DataFrame:
+def _checked_biomarkers(parsed: list[_Record], rows: dict[str, int], patients: Table, problems: RowProblems) -> Table:
     measured, problems.owner = _long(parsed, "biomarkers")
     if not len(measured):
-        return no_biomarkers()
+        return no_biomarkers(measured)
     dates = patients["index_date"].to_numpy().astype("datetime64[D]")
     return with_derived(checked_biomarkers(measured, rows, "biomarkers", problems, index_dates=dates))
 
 
-def _checked_visits(
-    parsed: list[_Record], rows: dict[str, int], patients: pd.DataFrame, problems: RowProblems
-) -> pd.DataFrame:
+def _checked_visits(parsed: list[_Record], rows: dict[str, int], patients: Table, problems: RowProblems) -> Table:
     seen, problems.owner = _long(parsed, "visits")
-    return checked_visits(_with_days(seen), rows, patients, "alsfrs", problems) if len(seen) else no_visits()
+    return checked_visits(_with_days(seen), rows, patients, "alsfrs", problems) if len(seen) else no_visits(seen)
 
 
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _table(rows: list[dict[str, Any]]) -> Table:
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [row.get(name) for row in rows] for name in names}
-    return table_of({name: _column(values) for name, values in columns.items()})
+    return Table({name: _column(values) for name, values in columns.items()})
 
 
 def _column(values: list[Any]) -> np.ndarray:
@@ -368,14 +365,14 @@ def _column(values: list[Any]) -> np.ndarray:
     return np.array([None if value is None else str(value) for value in values], dtype=object)
 
 
-def _long(parsed: list[_Record], name: str) -> tuple[pd.DataFrame, np.ndarray]:
+def _long(parsed: list[_Record], name: str) -> tuple[Table, np.ndarray]:
     owner = [i for i, record in enumerate(parsed) for _ in getattr(record, name)]
     rows = [{**row, "sample_id": str(i)} for i, record in enumerate(parsed) for row in getattr(record, name)]
     return _table(rows), np.array(owner, dtype=int)
 
 
-def _with_days(visits: pd.DataFrame) -> pd.DataFrame:
-    return visits if "days" in visits.columns else visits.assign(days=np.nan)
+def _with_days(visits: Table) -> Table:
+    return visits if "days" in visits.columns else visits.assign(days=np.full(len(visits), np.nan))
 
 
 def _genotypes(parsed: list[_Record]) -> Genotypes:
@@ -385,13 +382,13 @@ def _genotypes(parsed: list[_Record]) -> Genotypes:
     for i, record in enumerate(parsed):
         for gene, fraction in record.assayed.items():
             assayed[i, gene_names().index(gene)] = fraction
-    sites = typed_table([(key, gene, None) for _, gene, key, _, _ in carried], SITE_TYPES)
+    sites = typed_table([(key, gene, None) for _, gene, key, _, _ in carried], SITE_TYPES, NO_ROWS)
     columns = {"row": [c[0] for c in carried], "site": range(len(carried)), "copies": [c[3] for c in carried]}
     columns["ploidy"] = [c[4] for c in carried]
     arrays = {name: np.array(values, dtype=int) for name, values in columns.items()}
-    return Genotypes(*numbered_sites(sites, arrays), typed_table(no_calls, NO_CALL_TYPES), assayed)
+    return Genotypes(*numbered_sites(sites, arrays), typed_table(no_calls, NO_CALL_TYPES, NO_ROWS), assayed)
 
 
-def _repeat_table(parsed: list[_Record]) -> pd.DataFrame:
+def _repeat_table(parsed: list[_Record]) -> Table:
     calls = [(i, *call) for i, record in enumerate(parsed) for call in record.repeats]
-    return pd.DataFrame(calls, columns=CALL_COLUMNS)
+    return typed_table(calls, CALL_TYPES, NO_ROWS)

@@ -12,6 +12,7 @@ from features.catalogue import analytes, definitions
 from features.cohort import Cohort
 from features.dictionary import Feature
 from features.errors import DataError
+from features.tables import codes_of
 
 # Which of several values counts. The slope is per month by least squares over at least 30 days (P).
 SUMMARIES = ("last", "first", "mean", "slope")
@@ -112,7 +113,7 @@ def biomarker_features(
         With `refuse`, naming the analyte and its assays.
     """
     table, keys = cohort.biomarkers, feature_keys()
-    analyte, assay, value = table["analyte"].cat.codes.to_numpy(), _assay_codes(table), table["value"].to_numpy()
+    analyte, assay, value = codes_of(table["analyte"])[0], _assay_codes(table), table["value"].to_numpy()
     if assays == "bridge":
         analyte, assay, value = _bridged(analyte, assay, value)
     if assays == "refuse":
@@ -134,9 +135,9 @@ def biomarker_features(
 
 def _assay_codes(table: pd.DataFrame) -> np.ndarray:
     """Index into ASSAYS; an assay without a column of its own is `unknown`."""
-    levels = table["assay"].cat.categories
+    codes, levels = codes_of(table["assay"])
     known = [ASSAYS.index(name) if name in ASSAYS else ASSAYS.index("unknown") for name in levels]
-    return np.array([*known, ASSAYS.index("unknown")])[table["assay"].cat.codes.to_numpy()]
+    return np.array([*known, ASSAYS.index("unknown")])[codes]
 
 
 @cache

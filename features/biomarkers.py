@@ -5,30 +5,34 @@ Serum, plasma and CSF are different analytes. A value below a limit counts as li
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from features.catalogue import analyte_names, analytes, normal_name
 from features.cells import read_values
+from features.columns import Column, Table, rows_of
 from features.errors import nearest
 from features.problems import Problems
 from features.rules import AS_IN_CONTRACT, ReadingRules
-from features.tables import categories, codes_of, days, numbers, report_unclear, require_columns, text
+from features.tables import categories, codes_of, days, numbers, report_unclear, require_columns, table_of, text
 from features.units import known_units, unit_factor
 
 ASSAYS = ("simoa", "ella", "elisa", "unknown")
 CENSORED = ("none", "below", "above")
 LIMIT_FACTOR = np.array([1.0, 1 / np.sqrt(2), 1.0])  # by CENSORED
 COLUMNS = ["row", "analyte", "value", "days", "assay", "censored", "unit", "ref_low", "ref_high", "batch"]
+NUMERIC = {"row": int, "value": float, "days": float, "ref_low": float, "ref_high": float}
 
 
-def no_biomarkers() -> pd.DataFrame:
+def no_biomarkers(like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
     """An empty, typed table."""
-    numeric = {"row": int, "value": float, "days": float, "ref_low": float, "ref_high": float}
-    empty = {name: pd.Series([], dtype=numeric[name]) for name in COLUMNS if name in numeric}
-    codes = {name: _coded(np.empty(0, dtype=int), ()) for name in COLUMNS if name not in numeric}
-    return pd.DataFrame({**empty, **codes})[COLUMNS].assign(analyte=_coded(np.empty(0, dtype=int), _ids()))
+    none, levels = np.empty(0, dtype=int), {"analyte": _ids()}
+    empty: dict[str, Any] = {
+        n: none.astype(NUMERIC[n]) if n in NUMERIC else _coded(none, levels.get(n, ())) for n in COLUMNS
+    }
+    return table_of(empty, like)
 
 
 @cache
@@ -36,13 +40,13 @@ def _ids() -> tuple[str, ...]:
     return tuple(analytes().index)
 
 
+def _coded(codes: np.ndarray, levels: "tuple[str, ...] | np.ndarray") -> Column:
+    return Column(codes, _levels(levels) if isinstance(levels, tuple) else levels)
+
+
 @cache
-def _analyte_index() -> pd.Index:
-    return pd.Index(_ids(), dtype=object)
-
-
-def _coded(codes: np.ndarray, levels: "tuple[str, ...] | np.ndarray") -> pd.Categorical:
-    return pd.Categorical.from_codes(codes, pd.Index(levels, dtype=object))
+def _levels(names: tuple[str, ...]) -> np.ndarray:
+    return np.array(names, dtype=object)
 
 
 def checked_biomarkers(
@@ -81,10 +85,10 @@ def checked_biomarkers(
     factor = _factors(analyte, _column(table, "unit"), where, problems)
     own_dates = None if index_dates is None else dates_of_rows(index_dates, row)
     assay_codes, assays = _assays(_column(table, "assay"), rules)
-    checked = pd.DataFrame(
+    checked = table_of(
         {
             "row": row,
-            "analyte": pd.Categorical.from_codes(analyte, _analyte_index()),
+            "analyte": _coded(analyte, _ids()),
             "value": value * factor * LIMIT_FACTOR[censored],
             "days": days(
                 _column(table, "days"), f"{where}, column days", problems, dialect=rules.dialect, index_dates=own_dates
@@ -94,11 +98,12 @@ def checked_biomarkers(
             "unit": _coded(*codes_of(_column(table, "unit"))),
             **_own_ranges(table, factor, where, problems, rules),
             "batch": _coded(*codes_of(_column(table, "batch"))),
-        }
+        },
+        table,
     )
     _flag_implausible(checked, f"{where}, column {shown}", problems, rules)
     usable = (row >= 0) & (analyte >= 0) & np.isfinite(checked["value"].to_numpy())
-    kept = checked if usable.all() else checked[usable].reset_index(drop=True)
+    kept = checked if usable.all() else rows_of(checked, usable)
     _note_unused(kept, where, problems)
     return kept
 
@@ -106,14 +111,14 @@ def checked_biomarkers(
 def _column(table: pd.DataFrame, name: str) -> pd.Series:
     """A column as text, empty if it is absent; numbers of a typed file stand as they would in a text file."""
     if name not in table.columns:
-        return pd.Series(np.full(len(table), None, dtype=object))
+        return Column(np.full(len(table), None, dtype=object))
     typed = table[name].dtype == float and name not in ("days", "ref_low", "ref_high")
-    return pd.Series(text(table[name]), dtype=object) if typed else table[name]
+    return Column(text(table[name])) if typed else table[name]
 
 
 def patient_rows(column: pd.Series, rows: dict[str, int], where: str, problems: Problems) -> np.ndarray:
     """Patient index of each row of a table, -1 for a sample_id that is no patient (those rows are counted and left out)."""
-    codes, levels = codes_of(pd.Series(text(column), dtype=object) if column.dtype == float else column)
+    codes, levels = codes_of(Column(text(column)) if column.dtype == float else column)
     row = np.array([*(rows.get(name, -1) for name in levels), -1], dtype=int)[codes]
     if len(row) and not (row >= 0).any():
         known, ours = [str(name) for name in levels[:3]], list(rows)[:3]
@@ -218,7 +223,7 @@ def _factors(analyte: np.ndarray, unit: pd.Series, where: str, problems: Problem
             factor[i] = found
             continue
         what = "has no unit" if stated is None else f"is measured in {stated!r}, which does not fit"
-        names = pd.Series(_coded(analyte, ids))
+        names = _coded(analyte, ids).to_numpy()
         remedy = f"Known units of {ids[a]}: {known_units(ids[a])}."
         problems.reject(number == i, f"{where}, column unit", names, what, remedy)
     return factor[number]
@@ -247,7 +252,7 @@ def _own_ranges(
 def implausible(table: pd.DataFrame) -> np.ndarray:
     """Which values of a checked table lie outside the bounds of their analyte."""
     low, high = _bounds()
-    code, value = table["analyte"].cat.codes.to_numpy(), table["value"].to_numpy()
+    code, value = codes_of(table["analyte"])[0], table["value"].to_numpy()
     with np.errstate(invalid="ignore"):
         return np.asarray((value < low[code]) | (value > high[code]))
 
@@ -278,7 +283,7 @@ def _note_unused(usable: pd.DataFrame, where: str, problems: Problems) -> None:
     undated = int(np.isnan(usable["days"].to_numpy()).sum())
     if undated:
         problems.note(where, f"{undated} values have no day", "No model sees them; give their days or dates.", undated)
-    log = _is_log()[usable["analyte"].cat.codes.to_numpy()]
+    log = _is_log()[codes_of(usable["analyte"])[0]]
     none = int((log & (usable["value"].to_numpy() <= 0)).sum())
     if none:
         problems.warn(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.columns import rows_of
 from features.genotypes import Genotypes, moved_rows
 from features.lookups import Lookups
 
@@ -13,6 +14,8 @@ from features.lookups import Lookups
 @dataclass(frozen=True)
 class Cohort:
     """Everything known of `n` patients. Child tables point to a patient by `row`, its position in `patients`.
+
+    The tables are DataFrames; those of a served request are `features.columns.Table` with the same columns.
 
     Attributes
     ----------
@@ -55,5 +58,5 @@ class Cohort:
         tables: dict[str, Any] = {
             name: moved_rows(getattr(self, name), position) for name in ("biomarkers", "alsfrs", "repeats")
         }
-        patients = self.patients.iloc[rows].reset_index(drop=True)
+        patients = rows_of(self.patients, rows)
         return replace(self, patients=patients, genotypes=genotypes, families=self.families[rows], **tables)

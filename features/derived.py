@@ -1,13 +1,15 @@
 """Derived values: products of powers of measured ones, declared in `definitions/derived.tsv` (BMI, NLR, NfL/creatinine)."""
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from features.biomarkers import NUMERIC
 from features.catalogue import definitions
-from features.tables import MOST_DAYS
+from features.columns import Column
+from features.tables import MOST_DAYS, codes_of, table_of
 
 
 class Derived(NamedTuple):
@@ -17,6 +19,11 @@ class Derived(NamedTuple):
     terms: tuple[tuple[str, int], ...]
     factor: float
     tolerance: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its analyte and its inputs."""
+        return (self.analyte, *(name for name, _ in self.terms))
 
 
 @cache
@@ -47,21 +54,24 @@ class _Daily(NamedTuple):
 def with_derived(table: pd.DataFrame) -> pd.DataFrame:
     """Add derived values to checked biomarkers, dated like their first input; a measured value of the same day wins."""
     row, days, value = (table[name].to_numpy(dtype=float) for name in ("row", "days", "value"))
-    analyte, assay = (table[name].cat.codes.to_numpy() for name in ("analyte", "assay"))
-    names = table["analyte"].cat.categories
+    (analyte, names), (assay, _) = (codes_of(table[name]) for name in ("analyte", "assay"))
+    code = {name: i for i, name in enumerate(names)}
+    rules = _possible(frozenset(names[np.unique(analyte)]))
     parts: dict[str, _Daily] = {}
-    for rule in derived_values():
-        for name in (rule.analyte, *(name for name, _ in rule.terms)):
-            if name not in parts:
-                own = np.flatnonzero((analyte == names.get_loc(name)) & np.isfinite(days))
-                parts[name] = _daily(row[own], days[own], assay[own], value[own], own)
-    found = [_derive(rule, parts) for rule in derived_values()]
-    codes = [
-        np.full(len(lines), names.get_loc(rule.analyte))
-        for rule, (_, lines) in zip(derived_values(), found, strict=True)
-    ]
-    values, lines = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
-    return _extended(table, np.concatenate(codes), values, lines) if len(lines) else table
+    for name in dict.fromkeys(name for rule in rules for name in rule.names):
+        own = np.flatnonzero((analyte == code[name]) & np.isfinite(days))
+        parts[name] = _daily(row[own], days[own], assay[own], value[own], own)
+    found = [(rule, *_derive(rule, parts)) for rule in rules]
+    if not any(len(lines) for _, _, lines in found):
+        return table
+    codes = np.concatenate([np.full(len(lines), code[rule.analyte]) for rule, _, lines in found])
+    return _extended(table, codes, *(np.concatenate([part[i] for part in found]) for i in (1, 2)))
+
+
+@lru_cache(maxsize=1024)
+def _possible(measured: frozenset[str]) -> tuple[Derived, ...]:
+    """Rules whose inputs were all measured in somebody."""
+    return tuple(rule for rule in derived_values() if all(name in measured for name, _ in rule.terms))
 
 
 def _daily(row: np.ndarray, days: np.ndarray, assay: np.ndarray, value: np.ndarray, line: np.ndarray) -> _Daily:
@@ -105,18 +115,11 @@ def _last_known(part: _Daily, at: _Daily, tolerance: float) -> np.ndarray:
 
 def _extended(table: pd.DataFrame, codes: np.ndarray, values: np.ndarray, lines: np.ndarray) -> pd.DataFrame:
     """Add rows for derived values, like those that they are dated by, without their unit, range and batch."""
-    n = len(table)
-    both = table.iloc[np.r_[np.arange(n), lines]].reset_index(drop=True)
-    tail: dict[str, Any] = {"value": values, "ref_low": np.nan, "ref_high": np.nan}
-    columns: dict[str, Any] = {name: _with_tail(both[name].to_numpy(), n, new) for name, new in tail.items()}
-    recoded: dict[str, Any] = {"analyte": codes, "unit": -1, "batch": -1}
-    for name, new in recoded.items():
-        column = both[name].array
-        columns[name] = pd.Categorical.from_codes(_with_tail(column.codes, n, new), dtype=column.dtype)
-    return both.assign(**columns)
-
-
-def _with_tail(column: np.ndarray, n: int, new: "np.ndarray | float") -> np.ndarray:
-    changed = column.copy()
-    changed[n:] = new
-    return changed
+    own: dict[str, Any] = {"value": values, "ref_low": np.nan, "ref_high": np.nan}
+    own |= {"analyte": codes, "unit": -1, "batch": -1}
+    columns: dict[str, Any] = {}
+    for name in table.columns:
+        cells, levels = (table[name].to_numpy(), None) if name in NUMERIC else codes_of(table[name])
+        tail = np.broadcast_to(own[name], len(lines)) if name in own else cells[lines]
+        columns[name] = Column(np.append(cells, tail.astype(cells.dtype)), levels)
+    return table_of(columns, table)

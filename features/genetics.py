@@ -42,7 +42,7 @@ def weigh_sites(sites: pd.DataFrame, build: str, lookups: Lookups) -> pd.DataFra
         variant = describe(key, names[gene], effect, build, lookups)
         assessment = assess(variant, sources)
         rows.append((variant, assessment, variant.role, assessment.points, variant.frequency))
-    return typed_table(rows, VARIANT_TYPES)
+    return typed_table(rows, VARIANT_TYPES, sites)
 
 
 @cache
@@ -120,7 +120,7 @@ def genetic_features(cohort: Cohort, build: str, rare_frequency: float) -> dict[
     features["risk_alleles"] = _site_alleles(cohort, _keys_of(build, "risk"), build)
     features["rs12608932_c"] = _site_alleles(cohort, _key_of_rsid(build, "rs12608932"), build)
     rare = _rare(cohort, rare_frequency)
-    features |= _per_gene("rare", cohort, rare & (cohort.variants["role"] == "").to_numpy(), gene_names())
+    features |= _per_gene("rare", cohort, rare & (cohort.variants["role"].to_numpy() == ""), gene_names())
     return features | _burden(cohort, rare)
 
 
@@ -242,7 +242,7 @@ def _rare(cohort: Cohort, limit: float) -> np.ndarray:
 
 def _per_gene(name: str, cohort: Cohort, chosen: np.ndarray, genes: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Copies of the chosen sites in each gene and in all; unknown without frequencies or where nothing was assayed."""
-    known = cohort.lookups.frequencies is not None or cohort.variants["frequency"].notna().any()
+    known = cohort.lookups.frequencies is not None or np.isfinite(cohort.variants["frequency"].to_numpy()).any()
     counts = _gene_matrix(cohort, chosen, np.add)
     if not known:
         counts = np.where(counts > 0, counts, np.nan)

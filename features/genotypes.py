@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from features.catalogue import gene_names, variant_key
+from features.columns import Table, rows_of
 from features.tables import table_of
 
 _GENOTYPE = re.compile(r"^[|/]?(\.|\d+)([/|](\.|\d+))*$")
@@ -108,7 +109,7 @@ class Genotypes:
 def moved_rows(table: pd.DataFrame, position: np.ndarray) -> pd.DataFrame:
     """Rows of a table with their patients renumbered; those of a patient at position -1 are left out."""
     row = position[table["row"].to_numpy(dtype=int)]
-    return table.assign(row=row.astype(table["row"].dtype))[row >= 0].reset_index(drop=True)
+    return rows_of(table.assign(row=row.astype(table["row"].dtype)), row >= 0)
 
 
 def no_genotypes(n: int) -> Genotypes:
@@ -121,13 +122,15 @@ def no_genotypes(n: int) -> Genotypes:
     )
 
 
-def typed_table(rows: "list[Any] | pd.DataFrame", types: dict[str, Any]) -> pd.DataFrame:
-    """Make a table with stated columns and types, however many rows there are."""
+def typed_table(
+    rows: "list[Any] | pd.DataFrame", types: dict[str, Any], like: "pd.DataFrame | Table | None" = None
+) -> pd.DataFrame:
+    """Make a table with stated columns and types, however many rows there are: a DataFrame, or a Table where `like` is one."""
     if isinstance(rows, pd.DataFrame):
         return pd.DataFrame(rows, columns=list(types)).astype(types)
     cells = zip(*rows, strict=True) if rows else ([] for _ in types)
     columns = {name: _column(values, kind) for (name, kind), values in zip(types.items(), cells, strict=True)}
-    return table_of(columns)
+    return table_of(columns, like)
 
 
 def _column(values: Iterable[Any], kind: Any) -> np.ndarray:
@@ -151,7 +154,7 @@ def numbered_sites(sites: pd.DataFrame, alleles: dict[str, np.ndarray]) -> tuple
     keys, first = sites["key"].to_numpy(dtype=object), dict[str, int]()
     for i in order:
         first.setdefault(keys[i], i)
-    kept = sites if order == list(first.values()) == list(range(len(sites))) else sites.iloc[list(first.values())]
+    kept = sites if order == list(first.values()) == list(range(len(sites))) else rows_of(sites, [*first.values()])
     number = dict(zip(first, range(len(first)), strict=True))
     new = np.array([number[key] for key in keys], dtype=np.int32)
     site = alleles["site"] if np.array_equal(new, np.arange(len(new))) else new[alleles["site"]]
@@ -162,7 +165,7 @@ def numbered_sites(sites: pd.DataFrame, alleles: dict[str, np.ndarray]) -> tuple
         taken = taken[np.r_[True, np.diff(rank[taken]) > 0]] if len(taken) else taken
         columns = {name: column[taken] for name, column in columns.items()}
     typed = {name: columns[name].astype(kind, copy=False) for name, kind in ALLELE_TYPES.items()}
-    return kept.reset_index(drop=True), pd.DataFrame(typed, copy=False)
+    return kept, table_of(typed, sites)
 
 
 def _place(key: str) -> tuple[int, str, int, str]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from features.catalogue import patient_columns
 from features.cohort import Cohort
+from features.columns import rows_of
 
 # It lowers NfL by half (dossier section 4.3, V): later values do not show the natural course.
 CHANGES_BIOMARKERS = "tofersen_start_days"
@@ -38,7 +39,7 @@ def as_known(cohort: Cohort, landmark_days: float) -> Cohort:
 
 def _rows(table: pd.DataFrame, kept: np.ndarray) -> pd.DataFrame:
     """Some rows of a table; all of them as they are, which is most of what one patient's request costs here."""
-    return table if kept.all() else table[kept]
+    return table if kept.all() else rows_of(table, kept)
 
 
 @cache

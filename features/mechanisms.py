@@ -18,6 +18,7 @@ from features.cohort import Cohort
 from features.dictionary import Feature
 from features.genetics import DAMAGING_FROM, mechanisms
 from features.repeats import STATES, RepeatStates
+from features.tables import as_frame
 
 ASSAYED, NOT_ASSAYED = "nothing found", "not assayed"
 BEYOND, WITHIN, NO_LIMIT, NOT_MEASURED = "beyond the limit", "within the limit", "no limit known", "not measured"
@@ -78,7 +79,8 @@ def reference_limit(analyte: str, sex: "str | None" = None, age: float = np.nan)
 
 def last_values(cohort: Cohort) -> pd.DataFrame:
     """The last dated value of each patient and analyte: `row`, `analyte`, `value`, `days`, `state`, `bound`, `limit` in words."""
-    table = cohort.biomarkers[cohort.biomarkers["days"].notna()]
+    table = as_frame(cohort.biomarkers)
+    table = table[table["days"].notna()]
     last = table.sort_values(["days", "value"], kind="stable").drop_duplicates(["row", "analyte"], keep="last")
     age = age_at(cohort)
     sexes = cohort.patients["sex"].to_numpy(dtype=object)
@@ -169,7 +171,7 @@ def _genetic_evidence(cohort: Cohort, build: str) -> list[dict[str, str]]:
     ]
     genes = cohort.genotypes.genes()
     for i in np.flatnonzero(counts[site]) if len(site) else ():
-        words = _words(cohort.variants["variant"].iloc[site[i]], cohort.variants["assessment"].iloc[site[i]])
+        words = _words(*(cohort.variants[name].to_numpy()[site[i]] for name in ("variant", "assessment")))
         gene, own = gene_names()[genes[i]], found[row[i]]
         own[gene] = words if own[gene] in (ASSAYED, NOT_ASSAYED) else f"{own[gene]}; {words}"
     _add_repeats(cohort, found)

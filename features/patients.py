@@ -31,7 +31,7 @@ def checked_patients(
     others = {name: _plain(column) for name, column in table.items() if name not in typed}
     _check_ids(typed["sample_id"], where, problems)
     _check_dates(typed, where, problems)
-    return table_of({**_completed(typed), **others})
+    return table_of({**_completed(typed), **others}, table)
 
 
 def _index_dates(table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> np.ndarray:
@@ -83,9 +83,16 @@ def _rules() -> dict[str, _Rule]:
 def _check_ids(ids: np.ndarray, where: str, problems: Problems) -> None:
     empty = pd.isna(ids)
     problems.reject(empty, f"{where}, column sample_id", None, "is empty", "Give every row its sample_id.")
-    twice = pd.Series(ids, dtype=object).duplicated().to_numpy() & ~empty
+    twice = _occurs_before(ids) & ~empty
     remedy = "Keep one row per sample; put what changes in time into biomarkers or alsfrs."
     problems.reject(twice, f"{where}, column sample_id", ids, "occurs more than once", remedy)
+
+
+def _occurs_before(ids: np.ndarray) -> np.ndarray:
+    """Which ids stand in an earlier row too."""
+    if len(set(ids)) == len(ids):
+        return np.zeros(len(ids), dtype=bool)
+    return np.asarray(pd.Series(ids, dtype=object).duplicated())
 
 
 def _check_dates(patients: dict[str, np.ndarray], where: str, problems: Problems) -> None:

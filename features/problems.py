@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from features.columns import Column
 from features.errors import DataError, examples
 
 
@@ -106,7 +107,8 @@ def _joined(same: list[Problem]) -> Problem:
     return replace(first, found=f"{first.found} (the first of {total} in {len(same)} parts)", count=total)
 
 
-def _some(values: "np.ndarray | pd.Series", lines: np.ndarray) -> list[object]:
+def _some(values: "np.ndarray | pd.Series | Column", lines: np.ndarray) -> list[object]:
     """The first cells of some lines."""
-    column = values if isinstance(values, pd.Series) else pd.Series(values)
+    cells = values.to_numpy() if isinstance(values, Column) else values
+    column = cells if isinstance(cells, pd.Series) else pd.Series(cells)
     return list(column.iloc[lines[:50]])

@@ -23,7 +23,8 @@ from features.errors import DataError
 from features.problems import Problems
 from features.vcf import check_build, read_header
 
-CALL_COLUMNS = ["row", "locus", "short", "long", "ci_low", "ci_high", "complete"]
+_SIZES = dict.fromkeys(["short", "long", "ci_low", "ci_high"], float)
+CALL_TYPES = {"row": int, "locus": object, **_SIZES, "complete": bool}
 STATES = ("not_tested", "indeterminate", "normal", "intermediate", "risk", "expanded")
 # Laboratory methods that can size large expansions and therefore override short reads (contract, section Tables).
 LABORATORY = ("rp_pcr", "southern", "long_read")
@@ -46,7 +47,7 @@ def read_repeats(paths: list[Path], build: str, vcf_rows: dict[str, int], proble
                 records += _records(file, vcf_rows)
         except (OSError, ValueError) as error:
             raise DataError(str(path), f"this repeat file cannot be read ({error})", "Repair the file.") from None
-    calls = pd.DataFrame(records, columns=[*CALL_COLUMNS, "alleles"])
+    calls = pd.DataFrame(records, columns=[*CALL_TYPES, "alleles"])
     if paths and calls.empty:
         found = "no patient has a repeat call at " + " or ".join(repeat_loci().index)
         problems.warn(str(paths[0]), found, "C9orf72 stays not tested; check the sample names and the catalogue used.")
@@ -74,7 +75,7 @@ def _call(call: Any, record: Any, row: int, locus: str, passed: bool) -> Iterato
     low, high = intervals[longest] if longest < len(intervals) else (sizes[longest], sizes[longest])
     short = min(sizes) if len(sizes) >= 2 else np.nan
     values = (row, locus, short, sizes[longest], low, high, passed)
-    yield {**dict(zip(CALL_COLUMNS, values, strict=True)), "alleles": len(sizes)}
+    yield {**dict(zip(CALL_TYPES, values, strict=True)), "alleles": len(sizes)}
 
 
 def _sizes(call: Any, record: Any) -> tuple[list[float], list[tuple[float, float]]]:
@@ -121,13 +122,7 @@ def _one_per_locus(calls: pd.DataFrame) -> pd.DataFrame:
     split = groups.size().to_numpy() > 1
     short = np.where(split, groups["long"].min().to_numpy(), last["short"].to_numpy(dtype=float))
     whole = (alleles >= 2) & passed.astype(bool)
-    types = {
-        "row": int,
-        "locus": object,
-        "complete": bool,
-        **dict.fromkeys(["short", "long", "ci_low", "ci_high"], float),
-    }
-    return last.assign(short=short, complete=whole)[CALL_COLUMNS].astype(types)
+    return last.assign(short=short, complete=whole)[list(CALL_TYPES)].astype(CALL_TYPES)
 
 
 def repeat_state(locus: str, low: np.ndarray, high: np.ndarray, complete: np.ndarray) -> np.ndarray:

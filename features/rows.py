@@ -122,14 +122,15 @@ def _further_columns(patients: pd.DataFrame, spec: FeatureSpec) -> dict[str, np.
         raise DataError("patients", f"{len(absent)} columns are missing, the first is {absent[0]!r}", remedy)
     values = {}
     for name in spec.columns:
-        numeric = pd.to_numeric(patients[name], errors="coerce").to_numpy(dtype=float)
-        broken = np.flatnonzero(np.isnan(numeric) & patients[name].notna().to_numpy())
+        cells = patients[name].to_numpy()
+        numeric = np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=float)
+        broken = np.flatnonzero(np.isnan(numeric) & ~pd.isna(cells))
         if len(broken):
             where = f"patients, column {name}, line {broken[0] + 2}"
             raise DataError(where, "the model takes a number here and a text was found", "Write a plain number.")
         values[name] = numeric
     for name, levels in spec.levels.items():
-        values |= {f"{name}={level}": is_one_of(patients[name].astype(object), (level,)) for level in levels}
+        values |= {f"{name}={level}": is_one_of(patients[name], (level,)) for level in levels}
     return values
 
 

@@ -8,6 +8,7 @@ import csv
 import gzip
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pyarrow import csv as arrow_csv
 
 from features.catalogue import normal_name
 from features.cells import PLAIN, Dialect, read_dates, read_values
+from features.columns import Column, Table, factorized
 from features.errors import DataError, nearest
 from features.problems import Problems
 
@@ -155,20 +157,43 @@ def _coded(codes: np.ndarray, levels: np.ndarray) -> pd.Series:
 
 def decoded(column: pd.Series) -> pd.Series:
     """A text column as plain objects, None where unknown; numbers stay as they are."""
+    if isinstance(column, Column):
+        return Column(column.to_numpy())
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return column
     codes, levels = codes_of(column)
     return pd.Series(np.array([*levels, None], dtype=object)[codes], dtype=object)
 
 
-def table_of(columns: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Arrays as a table; arrays of objects stay objects, which pandas would otherwise look through for text."""
-    kept = {name: pd.Series(c, dtype=object) if c.dtype == object else c for name, c in columns.items()}
-    return pd.DataFrame(kept, copy=False)
+def table_of(columns: "Mapping[str, np.ndarray | Column]", like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
+    """Arrays as a DataFrame, or as a Table where `like` is one; coded columns become Categorical.
+
+    Arrays of objects stay objects, which pandas would otherwise look through for text.
+    """
+    return (
+        Table(columns)
+        if isinstance(like, Table)
+        else pd.DataFrame({n: _series(c) for n, c in columns.items()}, copy=False)
+    )
+
+
+def _series(column: "np.ndarray | Column") -> Any:
+    if isinstance(column, Column) and column.levels is None:
+        column = column.cells
+    if isinstance(column, Column):
+        return pd.Categorical.from_codes(column.cells, pd.Index(column.levels, dtype=object))
+    return pd.Series(column, dtype=object) if column.dtype == object else column
+
+
+def as_frame(table: "pd.DataFrame | Table") -> pd.DataFrame:
+    """A table as a DataFrame."""
+    return table_of(dict(table.items())) if isinstance(table, Table) else table
 
 
 def codes_of(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Codes (-1 unknown) and distinct cells of any column."""
+    if isinstance(column, Column):
+        return factorized(column.cells) if column.levels is None else (column.cells, column.levels)
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy(), column.cat.categories.to_numpy(dtype=object)
     codes, levels = pd.factorize(column.to_numpy(dtype=object), use_na_sentinel=True)

@@ -6,6 +6,7 @@ import pandas as pd
 from features.alsfrs import DAYS_PER_MONTH, FULL_SCORE, decline, decline_error, delta_fs, last_visit
 from features.biomarkers import dates_of_rows, patient_rows
 from features.cohort import Cohort
+from features.columns import Column, Table, rows_of
 from features.course import Course, patient_slopes, visit_sums
 from features.d50 import fit_d50
 from features.dictionary import Feature
@@ -29,10 +30,10 @@ COLUMNS = ["row", "days", "scale", *ALL_ITEMS, "q5_form", "total"]
 EARLY_SPAN_DAYS = 30
 
 
-def no_visits() -> pd.DataFrame:
+def no_visits(like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
     """An empty, typed table."""
     kinds = {"row": int, "scale": object, "q5_form": object}
-    return pd.DataFrame({name: pd.Series([], dtype=kinds.get(name, float)) for name in COLUMNS})
+    return table_of({name: np.empty(0, dtype=kinds.get(name, float)) for name in COLUMNS}, like)
 
 
 def checked_visits(
@@ -71,11 +72,11 @@ def checked_visits(
     usable = np.flatnonzero((row >= 0) & np.isfinite(visits["days"]))
     order = usable[np.lexsort((visits["scale"][usable] == "alsfrs", visits["days"][usable], row[usable]))]
     kept = order[~_repeats_previous(*(visits[name][order] for name in ("row", "days", "scale")))]
-    return table_of({name: visits[name][kept] for name in COLUMNS})
+    return table_of({name: visits[name][kept] for name in COLUMNS}, table)
 
 
-def _empty(table: pd.DataFrame) -> pd.Series:
-    return pd.Series(np.full(len(table), None, dtype=object))
+def _empty(table: pd.DataFrame) -> Column:
+    return Column(np.full(len(table), None, dtype=object))
 
 
 def _points(column: pd.Series, where: str, problems: Problems) -> np.ndarray:
@@ -196,7 +197,7 @@ MIXED = (
 def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, np.ndarray]:
     """ALSFRS-R features of a cohort already cut at the landmark; NaN where they cannot be computed."""
     n, revised = len(cohort), cohort.alsfrs["scale"].to_numpy() == "alsfrs_r"
-    visits = cohort.alsfrs if revised.all() else cohort.alsfrs[revised]
+    visits = cohort.alsfrs if revised.all() else rows_of(cohort.alsfrs, revised)
     row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     onset = cohort.patients["onset_days"].to_numpy()
     last = last_visit(row, day, np.inf, np.isfinite(total), n)
@@ -228,7 +229,7 @@ def mixed_features(sums: dict[str, np.ndarray], course: Course | None) -> dict[s
 def _last_item_scores(visits: pd.DataFrame, last: np.ndarray) -> dict[str, np.ndarray]:
     """Sub-scores and stages at the last visit with a total."""
     items = {name: _at(last, visits[name].to_numpy()) for name in ITEMS["alsfrs_r"]}
-    tube = _at(last, (visits["q5_form"] == "b").to_numpy()) == 1
+    tube = _at(last, visits["q5_form"].to_numpy() == "b") == 1
     scores = {f"alsfrs_{name}": np.sum([items[item] for item in own], axis=0) for name, own in DOMAINS.items()}
     return {**scores, "kings_stage": kings_stage(items, tube), "mitos_stage": mitos_stage(items)}
 

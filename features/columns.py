@@ -1,0 +1,88 @@
+"""A table as a dict of arrays, for the tables of a served request.
+
+It has the few operations of a DataFrame that the features use, so that files and requests take the same path. pandas needs
+10 to 500 us for each of them whatever the number of rows, which would be three quarters of the time of one patient's request.
+"""
+
+from collections.abc import Iterator, KeysView, Mapping
+from typing import Any
+
+import numpy as np
+
+
+class Column:
+    """Values of one column, or codes (-1 unknown) of its levels."""
+
+    __slots__ = ("cells", "levels")
+
+    def __init__(self, values: np.ndarray, levels: "np.ndarray | None" = None):
+        self.cells, self.levels = values, levels
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.to_numpy())
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the cells."""
+        return self.cells.dtype if self.levels is None else np.dtype(object)
+
+    def to_numpy(self, dtype: Any = None) -> np.ndarray:
+        """The cells; the column's own array where it has their type."""
+        cells = self.cells if self.levels is None else np.array([*self.levels, None], dtype=object)[self.cells]
+        return cells if dtype is None else cells.astype(dtype, copy=False)
+
+    def take(self, rows: "np.ndarray | list[int]") -> "Column":
+        """Some rows, by position or by a mask."""
+        return Column(self.cells[rows], self.levels)
+
+
+class Table:
+    """Columns of one length by name."""
+
+    __slots__ = ("_columns", "_length")
+
+    def __init__(self, columns: "Mapping[str, Column | np.ndarray]"):
+        self._columns = {name: c if isinstance(c, Column) else Column(c) for name, c in columns.items()}
+        self._length = len(next(iter(self._columns.values()))) if columns else 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def columns(self) -> KeysView[str]:
+        """Names, in order."""
+        return self._columns.keys()
+
+    def __getitem__(self, name: str) -> Column:
+        return self._columns[name]
+
+    def items(self) -> Any:
+        """Names and columns."""
+        return self._columns.items()
+
+    def take(self, rows: "np.ndarray | list[int]") -> "Table":
+        """Some rows, by position or by a mask."""
+        return Table({name: column.take(rows) for name, column in self._columns.items()})
+
+    def assign(self, **columns: np.ndarray) -> "Table":
+        """The table with further or other columns."""
+        return Table({**self._columns, **columns})
+
+
+def rows_of(table: Any, rows: "np.ndarray | list[int]") -> Any:
+    """Some rows of a DataFrame or a Table, by position or by a mask, numbered anew."""
+    return table.take(rows) if isinstance(table, Table) else table.iloc[rows].reset_index(drop=True)
+
+
+def factorized(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (-1 for None) and distinct cells of an array of text, in the order of their first occurrence.
+
+    >>> factorized(np.array(["b", None, "a", "b"], dtype=object))
+    (array([ 0, -1,  1,  0]), array(['b', 'a'], dtype=object))
+    """
+    number: dict[Any, int] = {}
+    codes = [-1 if cell is None else number.setdefault(cell, len(number)) for cell in cells.tolist()]
+    return np.array(codes, dtype=int), np.array([*number, None], dtype=object)[:-1]
