@@ -4,6 +4,7 @@ It runs in the server's process beside the served model's own code, so it import
 environment variable. Plain `mlflow models serve` lacks all of it (docs/security.md).
 """
 
+import gc
 import json
 import os
 import shutil
@@ -128,13 +129,13 @@ def deeper_than(value: Any, limit: int) -> bool:
     >>> deeper_than([[1], {"a": []}], 3), deeper_than([[1], {"a": []}], 2)
     (False, True)
     """
-    level = [value]
+    level = [value] if type(value) in (dict, list) else []
     for _ in range(limit):
         level = [
             inner
             for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
-            if isinstance(inner, dict | list)
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
         ]
         if not level:
             return False
@@ -202,7 +203,15 @@ def make_app() -> Guard:
     if parent := settings.pop("parent", None):
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     app = scoring_server.init(load_model(settings.pop("model")))
+    _look_for_garbage_less_often()
     return Guard(app, **settings)
+
+
+def _look_for_garbage_less_often() -> None:
+    """What was loaded stays, and a request's tables hold no cycles: by default a large request is looked through many times."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def _end_with(parent: int) -> None:

@@ -4,6 +4,7 @@ The checks are those of the file readers; what they find is attached to the pati
 values themselves are left out of the message.
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -38,6 +39,7 @@ PARTS = ("genome_build", "as_of_days", "biomarkers", "variants", "repeats", "ass
 BIOMARKER_KEYS = ("analyte", "value", "unit", "matrix", "assay", "days", "censored", "limit", "ref_low", "ref_high")
 VISIT_KEYS = ("days", "scale", *ALL_ITEMS, "q5a", "q5b", "q5_form", "total")
 ASSAYED = {"full": 1.0, "partial": 0.5, "none": 0.0}
+_PLAIN = (str, int, type(None))  # by far the most cells; a bool is an int, but its type is not
 NO_ROWS = Table({})  # what the tables of a request are like
 TREATMENTS = ("riluzole", "edaravone", "tofersen", "trial_drug")
 
@@ -226,11 +228,12 @@ def _objects(value: Any, name: str, keys: tuple[str, ...]) -> list[dict[str, Any
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise RecordError(name, "is no list of objects", f"Send [{{{', '.join(keys[:3])}, ...}}, ...].")
     for item in value:
-        unknown = [key for key in item if key not in keys]
-        if unknown:
-            raise RecordError(f"{name}.{unknown[0]}", "is not known", nearest(str(unknown[0]), keys))
         for key, cell in item.items():
-            if isinstance(cell, dict | list | bool) or (isinstance(cell, float) and not np.isfinite(cell)):
+            if key not in keys:
+                raise RecordError(f"{name}.{key}", "is not known", nearest(str(key), keys))
+            if type(cell) in _PLAIN:
+                continue
+            if isinstance(cell, dict | list | bool) or (isinstance(cell, float) and not math.isfinite(cell)):
                 raise RecordError(
                     f"{name}.{key}", "is neither a finite number nor text", "Send a JSON number, a string or null."
                 )
@@ -245,12 +248,9 @@ def _variants(variants: Any, build: str) -> tuple[list[tuple[Any, ...]], list[st
     if not isinstance(variants, list):
         raise RecordError("variants", "is no list", 'Send ["21-31667299-G-C 0/1", ...].')
     sites = [_variant(item, build) for item in variants]
-    if not sites:
-        return [], []
-    genes = gene_at(pd.Series([s[0] for s in sites]), pd.Series([s[1] for s in sites]), build)
     alleles, no_calls = [], []
-    for (chrom, pos, ref, alt, genotype), gene in zip(sites, genes, strict=True):
-        key = variant_key(chrom, pos, ref, alt)
+    for chrom, pos, ref, alt, genotype in sites:
+        gene, key = gene_at(chrom, pos, build), variant_key(chrom, pos, ref, alt)
         if gene >= 0 and genotype.copies.get(1):
             alleles.append((gene, key, genotype.copies[1], genotype.ploidy))
         if gene >= 0 and genotype.missing:

@@ -64,7 +64,8 @@ def as_record(patient: Any) -> Any:
     """Fields as they were sent."""
     if not isinstance(patient, ServedPatient):
         return patient
-    sent = {name: getattr(patient, name) for name in patient.model_fields_set if name in type(patient).model_fields}
+    given = patient.model_fields_set
+    sent = {name: value for name, value in vars(patient).items() if name in given}
     return {**sent, **(patient.__pydantic_extra__ or {})}
 
 

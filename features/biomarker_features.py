@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from features.alsfrs import decline
-from features.biomarkers import ASSAYS
+from features.biomarkers import ASSAYS, is_log
 from features.catalogue import analytes, definitions
 from features.cohort import Cohort
 from features.dictionary import Feature
@@ -119,7 +119,7 @@ def biomarker_features(
     if assays == "refuse":
         _refuse_mixture(analyte, assay)
     at = _column_numbers(keys)[analyte, assay]
-    scaled = (analytes()["scale"] == "log").to_numpy()[analyte]
+    scaled = is_log()[analyte]
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.where(scaled, np.log(value), value)
     kept = (at >= 0) & np.isfinite(value)

@@ -272,7 +272,8 @@ def _is_dimensionless() -> np.ndarray:
 
 
 @cache
-def _is_log() -> np.ndarray:
+def is_log() -> np.ndarray:
+    """Whether each analyte is read on log scale."""
     return (analytes()["scale"] == "log").to_numpy()
 
 
@@ -283,7 +284,7 @@ def _note_unused(usable: pd.DataFrame, where: str, problems: Problems) -> None:
     undated = int(np.isnan(usable["days"].to_numpy()).sum())
     if undated:
         problems.note(where, f"{undated} values have no day", "No model sees them; give their days or dates.", undated)
-    log = _is_log()[codes_of(usable["analyte"])[0]]
+    log = is_log()[codes_of(usable["analyte"])[0]]
     none = int((log & (usable["value"].to_numpy() <= 0)).sum())
     if none:
         problems.warn(

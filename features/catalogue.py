@@ -7,10 +7,9 @@ Every row carries its source; V = verified there, R = recalled, P = a proposal o
 import hashlib
 import re
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from features.errors import RequestError, nearest
@@ -37,6 +36,7 @@ def definitions_version() -> str:
     return digest.hexdigest()[:12]
 
 
+@lru_cache(maxsize=4096)
 def normal_name(name: str) -> str:
     """Write a column, word or analyte without case, blanks and signs, so that spellings meet.
 
@@ -112,26 +112,26 @@ def plain_contig(name: str) -> str:
 
 
 @cache
-def _gene_bounds(build: str) -> tuple[dict[str, int], np.ndarray, np.ndarray, np.ndarray]:
-    """Numbers of the contigs, and contig number, start and end of each panel gene."""
-    panel = genes(build)
-    number = {name: i for i, name in enumerate(dict.fromkeys(panel["chrom"]))}
-    return number, panel["chrom"].map(number).to_numpy(), panel["start"].to_numpy(), panel["end"].to_numpy()
+def _gene_bounds(build: str) -> dict[str, list[tuple[int, int, int]]]:
+    """Contig -> index, start and end of its panel genes."""
+    panel, found = genes(build), dict[str, list[tuple[int, int, int]]]()
+    for index, (chrom, start, end) in enumerate(zip(panel["chrom"], panel["start"], panel["end"], strict=True)):
+        found.setdefault(chrom, []).append((index, int(start), int(end)))
+    return found
 
 
-def gene_at(chrom: "pd.Series[str]", pos: "pd.Series[int]", build: str) -> np.ndarray:
-    """Index into `gene_names()` of the panel gene at each site, -1 outside; the gene bounds are padded by `PADDING`.
+def gene_at(chrom: str, pos: int, build: str) -> int:
+    """Index into `gene_names()` of the panel gene at a site, -1 outside; the gene bounds are padded by `PADDING`.
 
     Where two padded genes overlap, the one whose unpadded bounds hold the site wins, else the first of the panel.
     """
-    number, at, starts, ends = _gene_bounds(build)
-    own = np.array([number.get(plain_contig(name), -1) for name in chrom], dtype=int)
-    found, sites = np.full(len(pos), -1), pos.to_numpy()
-    for padding in (PADDING, 0):
-        for index in range(len(starts) - 1, -1, -1):
-            inside = (own == at[index]) & (sites >= starts[index] - padding) & (sites <= ends[index] + padding)
-            found[inside] = index
-    return found
+    near = -1
+    for index, start, end in _gene_bounds(build).get(plain_contig(chrom), ()):
+        if start <= pos <= end:
+            return index
+        if near < 0 and start - PADDING <= pos <= end + PADDING:
+            near = index
+    return near
 
 
 @cache

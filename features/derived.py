@@ -76,6 +76,8 @@ def _possible(measured: frozenset[str]) -> tuple[Derived, ...]:
 
 def _daily(row: np.ndarray, days: np.ndarray, assay: np.ndarray, value: np.ndarray, line: np.ndarray) -> _Daily:
     """Means of replicates, summed in a fixed order."""
+    if len(row) <= 1:
+        return _Daily(row, days, value, line)
     order = np.lexsort((line, value, assay, days, row))
     row, days, assay, value, line = (array[order] for array in (row, days, assay, value, line))
     new = np.r_[True, (np.diff(row) != 0) | (np.diff(days) != 0) | (np.diff(assay) != 0)][: len(row)]
@@ -89,6 +91,8 @@ def _daily(row: np.ndarray, days: np.ndarray, assay: np.ndarray, value: np.ndarr
 def _derive(rule: Derived, parts: dict[str, _Daily]) -> tuple[np.ndarray, np.ndarray]:
     """Derived values, and the row of the table that each takes its date from."""
     first = parts[rule.terms[0][0]]
+    if not len(first.row):
+        return first.value, first.line
     product = np.full(len(first.row), rule.factor)
     for name, power in rule.terms:
         product = product * _last_known(parts[name], first, rule.tolerance) ** float(power)

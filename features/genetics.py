@@ -6,7 +6,7 @@ X-linked one allele, recessive two (or one, hemizygous). A variant is *rare* bel
 *damaging* if it is rare and has two or more points of evidence (P); risk alleles and modifiers are never either.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,14 @@ from features.evidence import Sources, assess
 from features.genotypes import typed_table
 from features.lookups import Lookups
 from features.repeats import STATES, RepeatStates
-from features.variants import describe, inheritance
+from features.variants import CAUSAL, describe, inheritance
 
 DAMAGING_FROM = 2
 GENETIC_CAUSES = ("not_fully_tested", "not_found", "uncertain", "found")
 KNOWN, EVIDENCE = "definitions/known_variants.tsv", "definitions/evidence.tsv"
 VARIANT_TYPES = {"variant": object, "assessment": object, "role": object, "points": float, "frequency": float}
-_INTERMEDIATE, _RISK, _EXPANDED = STATES.index("intermediate"), STATES.index("risk"), STATES.index("expanded")
+_INDETERMINATE, _INTERMEDIATE = STATES.index("indeterminate"), STATES.index("intermediate")
+_RISK, _EXPANDED = STATES.index("risk"), STATES.index("expanded")
 
 
 def weigh_sites(sites: pd.DataFrame, build: str, lookups: Lookups) -> pd.DataFrame:
@@ -37,12 +38,22 @@ def weigh_sites(sites: pd.DataFrame, build: str, lookups: Lookups) -> pd.DataFra
     DataFrame
         In the order of the sites: `variant`, `assessment`, and from them `role`, `points`, `frequency` (NaN unknown).
     """
-    sources, names, rows = Sources(build, lookups), gene_names(), []
-    for key, gene, effect in zip(sites["key"], sites["gene"], sites["effect"], strict=True):
-        variant = describe(key, names[gene], effect, build, lookups)
-        assessment = assess(variant, sources)
-        rows.append((variant, assessment, variant.role, assessment.points, variant.frequency))
+    columns = (sites[name].to_numpy() for name in ("key", "gene", "effect"))
+    rows = [
+        _weighed_before(key, gene, build, lookups) if effect is None else _weighed(key, gene, build, lookups, effect)
+        for key, gene, effect in zip(*columns, strict=True)
+    ]
     return typed_table(rows, VARIANT_TYPES, sites)
+
+
+def _weighed(key: str, gene: int, build: str, lookups: Lookups, effect: Any = None) -> tuple[Any, ...]:
+    variant = describe(key, gene_names()[gene], effect, build, lookups)
+    assessment = assess(variant, Sources(build, lookups))
+    return variant, assessment, variant.role, assessment.points, variant.frequency
+
+
+# Most variants of a request are common ones that a request before had; a variant takes some kB.
+_weighed_before = lru_cache(maxsize=4096)(_weighed)
 
 
 @cache
@@ -57,6 +68,23 @@ def causal_genes() -> tuple[str, ...]:
 def scored_genes() -> tuple[str, ...]:
     """Genes in which a variant can be damaging: all but pure risk genes and modifiers."""
     return tuple(gene for gene in gene_names() if inheritance(gene) not in ("risk", "modifier"))
+
+
+@cache
+def _is_scored() -> np.ndarray:
+    return np.array([gene in scored_genes() for gene in gene_names()])
+
+
+@cache
+def _core() -> tuple[str, ...]:
+    """Core genes that are read as sequence."""
+    return tuple(gene for gene in core_genes() if gene != "C9orf72")
+
+
+@cache
+def _positions(genes: tuple[str, ...]) -> list[int]:
+    """Genes as index into `gene_names()`."""
+    return [gene_names().index(gene) for gene in genes]
 
 
 @cache
@@ -128,13 +156,9 @@ def causal_carriers(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
     """For each gene with causal rows: 1 known pathogenic carrier, 0 assayed and none, NaN unknown."""
     causal = _qualifies(cohort)
     genes, rows = cohort.genotypes.genes()[causal], cohort.genotypes.alleles["row"].to_numpy()[causal]
-    carriers = {}
-    for gene in causal_genes():
-        index = gene_names().index(gene)
-        values = _zero_where_assayed(cohort.genotypes.assayed[:, index])
-        values[rows[genes == index]] = 1.0
-        carriers[gene] = values
-    return carriers
+    carriers = _zero_where_assayed(cohort.genotypes.assayed)
+    carriers[rows, genes] = 1.0
+    return {gene: carriers[:, i] for gene, i in zip(causal_genes(), _positions(causal_genes()), strict=True)}
 
 
 def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
@@ -145,13 +169,15 @@ def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
     these, with all core genes assayed and C9orf72 sized. Else not_fully_tested.
     """
     c9orf72 = RepeatStates("C9orf72", cohort.repeats, cohort.patients)
-    causal = np.column_stack([*causal_carriers(cohort, build).values()])
-    found = (causal == 1).any(axis=1) | (c9orf72.state == _EXPANDED)
-    uncertain = _uncertain_alleles(cohort) | np.isin(c9orf72.state, [STATES.index("indeterminate"), _INTERMEDIATE])
-    core = [gene_names().index(gene) for gene in core_genes() if gene != "C9orf72"]
+    causal = np.array([*causal_carriers(cohort, build).values()])
+    found = (causal == 1).any(axis=0) | (c9orf72.state == _EXPANDED)
+    uncertain = _uncertain_alleles(cohort) | (c9orf72.state == _INDETERMINATE) | (c9orf72.state == _INTERMEDIATE)
     with np.errstate(invalid="ignore"):
-        tested = (cohort.genotypes.assayed[:, core] >= ASSAYED_FROM).all(axis=1) & (c9orf72.state != 0)
-    return np.select([found, uncertain, tested], ["found", "uncertain", "not_found"], "not_fully_tested").astype(object)
+        tested = (cohort.genotypes.assayed[:, _positions(_core())] >= ASSAYED_FROM).all(axis=1) & (c9orf72.state != 0)
+    cause = np.full(len(cohort), "not_fully_tested", dtype=object)
+    for holds, name in ((tested, "not_found"), (uncertain, "uncertain"), (found, "found")):
+        cause[holds] = name
+    return cause
 
 
 def _of_alleles(cohort: Cohort, column: str) -> np.ndarray:
@@ -169,11 +195,17 @@ def _qualifies(cohort: Cohort) -> np.ndarray:
 
 def _uncertain_alleles(cohort: Cohort) -> np.ndarray:
     role, points = _of_alleles(cohort, "role"), _of_alleles(cohort, "points")
-    scored = np.isin(cohort.genotypes.genes(), [gene_names().index(gene) for gene in scored_genes()])
-    by_points = (points >= 6) & scored & ~np.isin(role, ["risk", "modifier", "other_disease"])
+    by_points = (
+        (points >= 6) & _is_scored()[cohort.genotypes.genes()] & ~_is_one(role, "risk", "modifier", "other_disease")
+    )
     unsure = (role == "vus") | (role == "causal_recessive") | by_points
     rows = cohort.genotypes.alleles["row"].to_numpy()[np.asarray(unsure & ~_qualifies(cohort), dtype=bool)]
     return np.bincount(rows, minlength=len(cohort)) > 0
+
+
+def _is_one(role: np.ndarray, *names: str) -> np.ndarray:
+    """Which roles are one of some; np.isin needs ten times as long for a few of them."""
+    return np.asarray(np.logical_or.reduce([role == name for name in names]), dtype=bool)
 
 
 def _zero_where_assayed(fraction: np.ndarray) -> np.ndarray:
@@ -189,8 +221,8 @@ def _flag(repeat: RepeatStates, at_least: int) -> np.ndarray:
 
 def _any_known(columns: list[np.ndarray]) -> np.ndarray:
     """1 where one is 1, 0 where all are 0, else NaN."""
-    stacked = np.column_stack(columns)
-    return np.where((stacked == 1).any(axis=1), 1.0, np.where((stacked == 0).all(axis=1), 0.0, np.nan))
+    stacked = np.array(columns)
+    return np.where((stacked == 1).any(axis=0), 1.0, np.where((stacked == 0).all(axis=0), 0.0, np.nan))
 
 
 @cache
@@ -246,7 +278,7 @@ def _per_gene(name: str, cohort: Cohort, chosen: np.ndarray, genes: tuple[str, .
     counts = _gene_matrix(cohort, chosen, np.add)
     if not known:
         counts = np.where(counts > 0, counts, np.nan)
-    counts = _unless_assayed(counts, cohort)[:, [gene_names().index(gene) for gene in genes]]
+    counts = _unless_assayed(counts, cohort)[:, _positions(genes)]
     finite = np.isfinite(counts)
     total = np.where(finite.any(axis=1), np.where(finite, counts, 0.0).sum(axis=1), np.nan)
     return {f"{name}_{gene}": counts[:, i] for i, gene in enumerate(genes)} | {f"{name}_alleles": total}
@@ -270,25 +302,28 @@ def _unless_assayed(counts: np.ndarray, cohort: Cohort) -> np.ndarray:
 
 def _burden(cohort: Cohort, rare: np.ndarray) -> dict[str, np.ndarray]:
     """Damaging alleles, evidence points, biallelic and oligogenic findings, and the burden of each mechanism."""
-    role, points = cohort.variants["role"].to_numpy(dtype=str), cohort.variants["points"].to_numpy()
-    causal = np.char.startswith(role, "causal")
-    damaging = causal | (rare & (points >= DAMAGING_FROM) & ~np.isin(role, ["risk", "modifier"]))
+    role, points = cohort.variants["role"].to_numpy(), cohort.variants["points"].to_numpy()
+    damaging = _is_one(role, *CAUSAL) | (rare & (points >= DAMAGING_FROM) & ~_is_one(role, "risk", "modifier"))
     features = _per_gene("damaging", cohort, damaging, scored_genes())
     strength = _unless_assayed(_gene_matrix(cohort, points > 0, np.maximum, points), cohort)
-    features |= {f"points_{gene}": strength[:, gene_names().index(gene)] for gene in scored_genes()}
-    for gene in recessive_genes():
-        copies = features[f"damaging_{gene}"]
-        features[f"biallelic_{gene}"] = np.where(np.isnan(copies), np.nan, copies >= 2)
+    strength = strength[:, _positions(scored_genes())]
+    features |= {f"points_{gene}": strength[:, i] for i, gene in enumerate(scored_genes())}
+    copies = np.array([features[f"damaging_{gene}"] for gene in recessive_genes()])
+    two = np.where(np.isnan(copies), np.nan, copies >= 2)
+    features |= {f"biallelic_{gene}": own for gene, own in zip(recessive_genes(), two, strict=True)}
     return features | _over_genes(features)
 
 
 def _over_genes(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Sum over genes what is known; unknown where no gene is."""
-    stacked = np.column_stack([features[f"damaging_{gene}"] for gene in scored_genes()])
-    some = np.isfinite(stacked).any(axis=1)
-    found = {"oligogenic": np.where(some, (stacked > 0).sum(axis=1), np.nan)}
-    for mechanism, genes in mechanisms().items():
-        own = stacked[:, [scored_genes().index(gene) for gene in genes]]
-        known = np.isfinite(own).any(axis=1)
-        found[f"mechanism_{mechanism}"] = np.where(known, np.nansum(own, axis=1), np.nan)
-    return found
+    stacked = np.array([features[f"damaging_{gene}"] for gene in scored_genes()])
+    known = np.isfinite(stacked)
+    burden = np.where(_taking_part() @ known > 0, _taking_part() @ np.where(known, stacked, 0.0), np.nan)
+    found = {"oligogenic": np.where(known.any(axis=0), (stacked > 0).sum(axis=0), np.nan)}
+    return found | {f"mechanism_{name}": own for name, own in zip(mechanisms(), burden, strict=True)}
+
+
+@cache
+def _taking_part() -> np.ndarray:
+    """Whether a scored gene takes part in a mechanism, (mechanisms, scored genes), 1 or 0."""
+    return np.array([[float(gene in genes) for gene in scored_genes()] for genes in mechanisms().values()])

@@ -50,22 +50,20 @@ def _never() -> tuple[str, ...]:
 
 
 @cache
-def _dated_columns() -> dict[str, str]:
-    """Columns of days -> role."""
+def _dated_columns() -> tuple[list[str], np.ndarray]:
+    """Columns of days, and whether each is an outcome."""
     columns = patient_columns()
-    return dict(columns.loc[columns["type"] == "days", "role"])
+    dated = columns[columns["type"] == "days"]
+    return list(dated.index), (dated["role"] == "outcome").to_numpy()
 
 
 def _later_days(patients: pd.DataFrame, landmark_days: float) -> dict[str, np.ndarray]:
     """Columns of days that hold something after the landmark, without it."""
-    masked = {}
-    for name, role in _dated_columns().items():
-        days = patients[name].to_numpy()
-        known = np.isfinite(days)
-        kept = known & (days <= landmark_days) & (role != "outcome")
-        if (kept != known).any():
-            masked[name] = np.where(kept, days, np.nan)
-    return masked
+    names, outcome = _dated_columns()
+    days = np.array([patients[name].to_numpy() for name in names])
+    later = np.isfinite(days) & ((days > landmark_days) | outcome[:, None])
+    masked = np.where(later, np.nan, days)
+    return {names[i]: masked[i] for i in np.flatnonzero(later.any(axis=1))}
 
 
 def _never_known(patients: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from features.annotation import Effect, effect_of
 from features.bcftools import bcftools
@@ -38,9 +37,11 @@ class Assertion(NamedTuple):
     stars: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lookups:
     """References to look a variant up in, each None if it was not given; keys are chrom-pos-ref-alt, minimal.
+
+    Compared by identity, so that what was found in one can be kept.
 
     Attributes
     ----------
@@ -165,7 +166,7 @@ def _write_sites(path: Path, keys: list[str], contigs: dict[str, int], prefix: s
 
 def _csq_effect(key: str, text: str, build: str) -> Effect | None:
     chrom, pos, ref, alt = key.split("-")
-    gene = int(gene_at(pd.Series([chrom], dtype=object), pd.Series([int(pos)]), build)[0])
+    gene = gene_at(chrom, int(pos), build)
     effect = None
     if gene >= 0 and text != ".":
         effect = effect_of({"BCSQ": text}, {"BCSQ": _BCSQ_HEADER}, alt, 0, gene_names()[gene], ref)

@@ -265,6 +265,8 @@ def numbers(
         not_number = np.isinf(values)
     else:
         codes, levels = codes_of(column)
+        if not len(levels):
+            return np.full(len(column), np.nan)
         read = read_values(levels, dialect)
         limits = (read.sign != "") | (read.limit_word != "")
         report_unclear(column, codes, read.unclear, where, problems)

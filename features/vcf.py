@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pysam
 
 from features.annotation import INFO_FIELDS, Effect, effect_of
@@ -343,7 +342,7 @@ def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
     chrom, ref, alt, passed, last = (np.array(columns[i], dtype=object) for i in (0, 2, 3, 4, 5))
     pos = np.array(columns[1], dtype=np.int64)
     end_of = [int(e) if e.isdigit() else p + len(r) - 1 for e, p, r in zip(last, pos, ref, strict=True)]
-    gene = gene_at(pd.Series(chrom, dtype=object), pd.Series(pos), query.build)
+    gene = np.array([gene_at(c, int(p), query.build) for c, p in zip(chrom, pos, strict=True)], dtype=int)
     gene = np.where(np.isin(gene, query.gene_indices()), gene, -1)
     info = [dict(zip(fields, row[6:], strict=True)) for row in rows]
     in_panel = np.isin(passed, ["PASS", "."])

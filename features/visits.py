@@ -228,9 +228,10 @@ def mixed_features(sums: dict[str, np.ndarray], course: Course | None) -> dict[s
 
 def _last_item_scores(visits: pd.DataFrame, last: np.ndarray) -> dict[str, np.ndarray]:
     """Sub-scores and stages at the last visit with a total."""
-    items = {name: _at(last, visits[name].to_numpy()) for name in ITEMS["alsfrs_r"]}
+    points = _at(last, np.array([visits[name].to_numpy(dtype=float) for name in ITEMS["alsfrs_r"]]))
+    items = dict(zip(ITEMS["alsfrs_r"], points, strict=True))
     tube = _at(last, visits["q5_form"].to_numpy() == "b") == 1
-    scores = {f"alsfrs_{name}": np.sum([items[item] for item in own], axis=0) for name, own in DOMAINS.items()}
+    scores = {f"alsfrs_{name}": sum(items[item] for item in own) for name, own in DOMAINS.items()}
     return {**scores, "kings_stage": kings_stage(items, tube), "mitos_stage": mitos_stage(items)}
 
 
@@ -244,5 +245,7 @@ def _early_slope(row: np.ndarray, day: np.ndarray, total: np.ndarray, n: int) ->
 
 
 def _at(index: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values at some positions, NaN where the position is -1."""
-    return np.append(values.astype(float), np.nan)[index]
+    """Values (their last axis) at some positions, NaN where the position is -1."""
+    if not values.shape[-1]:
+        return np.full((*values.shape[:-1], len(index)), np.nan)
+    return np.where(index >= 0, values[..., index].astype(float), np.nan)

@@ -77,8 +77,7 @@ class Member:
 
     def _own(self, X: np.ndarray) -> np.ndarray:
         """The columns that it uses, row by row in memory; no copy where these are all."""
-        every = self.columns == tuple(range(X.shape[1]))
-        return np.ascontiguousarray(X if every else X[:, list(self.columns)])
+        return np.ascontiguousarray(X if len(self.columns) == X.shape[1] else X[:, list(self.columns)])
 
 
 def fit_member(name: str, parameters: dict[str, Any], X: np.ndarray, learned: np.ndarray, recipe: Recipe) -> Member:

@@ -166,10 +166,12 @@ def likely_labels(y: np.ndarray, slope: np.ndarray, scatter: np.ndarray, cutoff:
 def out_of_scope(cohort: Cohort, task: Task, landmark_days: int) -> np.ndarray:
     """Reason why a patient is not scored, empty where it is: another diagnosis, or an event before the landmark."""
     other = ~scored(cohort)
-    gone = np.zeros(len(cohort), dtype=bool)
+    reason = np.full(len(cohort), "", dtype=object)
     if task is PROGRESSION:
         gone = (event_days(cohort.patients) <= landmark_days) | (last_seen_days(cohort.patients) <= landmark_days)
-    return np.select([other, gone], ["diagnosis", "landmark"], "").astype(object)
+        reason[gone] = "landmark"
+    reason[other] = "diagnosis"
+    return reason
 
 
 def event_days(patients: pd.DataFrame) -> np.ndarray:
