@@ -12,7 +12,7 @@ import pandas as pd
 
 from features.catalogue import analyte_names, analytes, normal_name
 from features.cells import read_values
-from features.columns import Column, Table, rows_of
+from features.columns import Column, Table, factorized, rows_of
 from features.errors import nearest
 from features.problems import Problems
 from features.rules import AS_IN_CONTRACT, ReadingRules
@@ -149,14 +149,14 @@ def _analytes(table: pd.DataFrame, where: str, problems: Problems, rules: Readin
     codes, names = codes_of(table["analyte"])
     matrix_codes, matrices = codes_of(_column(table, "matrix"))
     number, pairs = _pairs(codes, matrix_codes)
-    known, position = analyte_names(), {name: i for i, name in enumerate(_ids())}
-    words = rules.words("matrix")
+    words, code = rules.words("matrix"), _codes()
     found = []
     for name, matrix in ((names[a] if a >= 0 else "", matrices[m] if m >= 0 else "") for a, m in pairs):
         own = normal_name(str(name))
-        fluid = normal_name(str(matrix))
-        both = f"{own}_{words.get(fluid, fluid)}"
-        found.append(position.get(known.get(own, known.get(both, "")), -1))
+        if own not in code:
+            fluid = normal_name(str(matrix))
+            own = f"{own}_{words.get(fluid, fluid)}"
+        found.append(code.get(own, -1))
     analyte = np.array([*found, -1])[number]
     unknown = analyte < 0
     if unknown.any():
@@ -164,6 +164,13 @@ def _analytes(table: pd.DataFrame, where: str, problems: Problems, rules: Readin
         remedy = f"{_suggestion(first)} A new analyte is a line in features/definitions/biomarkers.tsv."
         problems.reject(unknown, f"{where}, column analyte", table["analyte"], "is no known analyte", remedy)
     return analyte
+
+
+@cache
+def _codes() -> dict[str, int]:
+    """Every normal name of an analyte -> its index among the ids."""
+    position = {name: i for i, name in enumerate(_ids())}
+    return {name: position[meant] for name, meant in analyte_names().items()}
 
 
 def _suggestion(name: str) -> str:
@@ -234,7 +241,7 @@ def _assays(column: pd.Series, rules: ReadingRules) -> tuple[np.ndarray, np.ndar
     codes, levels = codes_of(column)
     words = rules.words("assay")
     names = [words.get(normal_name(str(level)), str(level).strip().lower()) for level in levels]
-    recoded, distinct = pd.factorize(np.array([*names, "unknown"], dtype=object))
+    recoded, distinct = factorized(np.array([*names, "unknown"], dtype=object))
     return recoded[codes], distinct
 
 

@@ -33,8 +33,8 @@ def kings_stage(items: dict[str, np.ndarray], gastrostomy: np.ndarray) -> np.nda
     fourth = gastrostomy | (items["q10"] == 0) | (items["q12"] < 4)
     bulbar = items["q1"] + items["q2"] + items["q3"] < 12
     involved = bulbar.astype(float) + (items["q4"] + items["q5"] < 8) + (items["q8"] < 4)
-    known = np.isfinite(np.stack([items[name] for name in KINGS_ITEMS])).all(axis=0)
-    return np.select([fourth, known], [4.0, np.maximum(involved, 1.0)], np.nan)
+    known = np.isfinite(np.array([items[name] for name in KINGS_ITEMS])).all(axis=0)
+    return np.where(fourth, 4.0, np.where(known, np.maximum(involved, 1.0), np.nan))
 
 
 def mitos_stage(items: dict[str, np.ndarray]) -> np.ndarray:
@@ -59,5 +59,5 @@ def _lost(lost: np.ndarray, item: np.ndarray) -> np.ndarray:
 
 def _either(first: np.ndarray, second: np.ndarray, *items: np.ndarray) -> np.ndarray:
     """1 if either holds, 0 if both are known not to, else NaN."""
-    known = np.isfinite(np.stack(items)).all(axis=0)
+    known = np.isfinite(np.array(items)).all(axis=0)
     return np.where(first | second, 1.0, np.where(known, 0.0, np.nan))

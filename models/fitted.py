@@ -1,6 +1,7 @@
 """A fitted model: estimators, calibration, conformal limits, threshold and the range of its training data."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -101,9 +102,12 @@ class FittedModel:
 
     def outside(self, X: np.ndarray) -> np.ndarray:
         """Which values lie far outside the training data, (n, p) bool."""
-        with np.errstate(invalid="ignore"):
-            outside: np.ndarray = (np.asarray(self.calibration.low) > X) | (np.asarray(self.calibration.high) < X)
-        return outside
+        low, high = self._range
+        return np.asarray((low > X) | (high < X))
+
+    @cached_property
+    def _range(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.asarray(self.calibration.low), np.asarray(self.calibration.high)
 
 
 def recalibrated(probability: np.ndarray, calibration: Calibration) -> np.ndarray:

@@ -1,6 +1,7 @@
 """One estimator inside a fold: its recipe, its fit on the columns that vary enough, and its out-of-fold scores."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,12 +73,16 @@ class Member:
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Contribution of each feature to the score, (n, p); 0 for a column it does not use."""
         result = np.zeros(X.shape)
-        result[:, list(self.columns)] = contributions(self.pipeline, self._own(X))
+        result[:, self._index] = contributions(self.pipeline, self._own(X))
         return result
+
+    @cached_property
+    def _index(self) -> np.ndarray:
+        return np.array(self.columns, dtype=int)
 
     def _own(self, X: np.ndarray) -> np.ndarray:
         """The columns that it uses, row by row in memory; no copy where these are all."""
-        return np.ascontiguousarray(X if len(self.columns) == X.shape[1] else X[:, list(self.columns)])
+        return np.ascontiguousarray(X if len(self.columns) == X.shape[1] else X[:, self._index])
 
 
 def fit_member(name: str, parameters: dict[str, Any], X: np.ndarray, learned: np.ndarray, recipe: Recipe) -> Member:

@@ -80,9 +80,8 @@ def _linear_terms(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
 
 def _imputed(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     X = np.ascontiguousarray(X, dtype=np.float32)
-    if "impute" not in pipeline.named_steps:
-        return X
-    return np.where(np.isnan(X), pipeline.named_steps["impute"].statistics_.astype(np.float32), X)
+    imputer = dict(pipeline.steps).get("impute")
+    return X if imputer is None else np.where(np.isnan(X), imputer.statistics_.astype(np.float32), X)
 
 
 def _path_contributions(forest: RandomForestClassifier | RandomForestRegressor, X: np.ndarray) -> np.ndarray:
