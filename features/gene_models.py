@@ -57,6 +57,16 @@ class Transcript:
         return offset if self.strand == "+" else self.coding_length - 1 - offset
 
     @cached_property
+    def introns(self) -> list[tuple[int, int]]:
+        """First and last base of each intron."""
+        return [(end + 1, start - 1) for end, start in zip(self.ends[:-1], self.starts[1:], strict=True)]
+
+    def introns_near(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Introns that a changed range meets or that begin or end within SPLICE_EXON bases of it."""
+        first, last = min(start, end) - SPLICE_EXON, max(start, end) + SPLICE_EXON
+        return [(low, high) for low, high in self.introns if first <= high and last >= low]
+
+    @cached_property
     def decay_from(self) -> int:
         """Coding offset from which a premature stop escapes nonsense-mediated decay.
 
@@ -130,10 +140,6 @@ def changed_range(pos: int, ref: str, alt: str) -> tuple[int, int]:
     return pos + shared, pos + len(ref) - 1
 
 
-def _introns(transcript: Transcript) -> list[tuple[int, int]]:
-    return [(end + 1, start - 1) for end, start in zip(transcript.ends[:-1], transcript.starts[1:], strict=True)]
-
-
 def _overlap(start: int, end: int, low: int, high: int) -> bool:
     """Whether the changed range meets [low, high]; an insertion must lie strictly inside of it."""
     return start <= high and end >= low if start <= end else low < start <= high
@@ -142,7 +148,7 @@ def _overlap(start: int, end: int, low: int, high: int) -> bool:
 def _splice_site(transcript: Transcript, start: int, end: int) -> str | None:
     names = ("splice_donor_variant", "splice_acceptor_variant")
     left, right = names if transcript.strand == "+" else names[::-1]
-    for low, high in _introns(transcript):
+    for low, high in transcript.introns_near(start, end):
         if _overlap(start, end, low, low + SPLICE_SITE - 1):
             return left
         if _overlap(start, end, high - SPLICE_SITE + 1, high):
@@ -163,7 +169,7 @@ def _coding(offsets: list[int], longer: int, transcript: Transcript) -> str | No
 
 
 def _splice_region(transcript: Transcript, start: int, end: int) -> str | None:
-    for low, high in _introns(transcript):
+    for low, high in transcript.introns_near(start, end):
         beside = ((low - SPLICE_EXON, low + SPLICE_INTRON - 1), (high - SPLICE_INTRON + 1, high + SPLICE_EXON))
         if any(_overlap(start, end, *bounds) for bounds in beside):
             return "splice_region_variant"
