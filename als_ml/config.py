@@ -151,6 +151,10 @@ class Model(_Part):
         lt=0.5,
         description="a column that is off its most common value in fewer patients is not used",
     )
+    imputation: Literal["mean", "related"] = Field(
+        default="mean",
+        description="elastic net: an unknown value is the training mean, or follows from the patient's known ones",
+    )
     calibration: Literal["auto", "sigmoid", "beta", "isotonic", "venn_abers"] = Field(
         default="auto", description="auto: the sigmoid unless another has the clearly lower out-of-fold log loss"
     )

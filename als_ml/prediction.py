@@ -347,6 +347,7 @@ def _restored(task: str, pipelines: list[Any], stored: dict[str, Any]) -> Fitted
 
 # What a pipeline of `models.estimators` holds, apart from the types that skops trusts by itself.
 TRUSTED = (
+    "models.imputation.RelatedImputer",
     "numpy.dtype",
     "xgboost.core.Booster",
     "xgboost.sklearn.XGBClassifier",

@@ -235,6 +235,7 @@ def recipe_of(config: Config) -> Recipe:
         threshold=decision.threshold,
         threshold_value=decision.miss_cost if decision.threshold == "cost" else decision.sensitivity,
         search=search,
+        related=model.imputation == "related",
     )
 
 

@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier, XGBRegressor
 
 from features.errors import RequestError, nearest
+from models.imputation import RelatedImputer
 
 # Defaults chosen on simulated cohorts; each can be replaced under `model.parameters`.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -60,6 +61,7 @@ def make_pipeline(
     threads: int,
     learns_missingness: bool,
     continuous: bool = False,
+    related: bool = False,
 ) -> Pipeline:
     """Build an unfitted pipeline.
 
@@ -73,6 +75,8 @@ def make_pipeline(
         Whether trees see NaN as it is.
     continuous : bool
         Whether the target is a number instead of a label.
+    related : bool
+        Whether a linear model's unknown values come from the patient's known ones (`models.imputation`), not from the mean.
 
     Raises
     ------
@@ -88,6 +92,7 @@ def make_pipeline(
     estimator.set_params(**settings)
     imputer = SimpleImputer(strategy="mean", keep_empty_features=True)
     if name == "elastic_net":
+        imputer = RelatedImputer(strategy="mean", keep_empty_features=True) if related else imputer
         return Pipeline([("impute", imputer), ("scale", StandardScaler()), ("model", estimator)])
     return Pipeline([("model", estimator)] if learns_missingness else [("impute", imputer), ("model", estimator)])
 

@@ -39,7 +39,7 @@ class Recipe:
     """What to fit: everything that a fold needs to know.
 
     `members` are estimators with their parameters; several are stacked. `threshold` is prevalence, cost or sensitivity,
-    with `threshold_value` for the latter two (see `models.thresholds`).
+    with `threshold_value` for the latter two (see `models.thresholds`). `related`: see `models.estimators.make_pipeline`.
     """
 
     task: str
@@ -54,6 +54,7 @@ class Recipe:
     threshold: str = "prevalence"
     threshold_value: float = float("nan")
     search: Search | None = None
+    related: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def fit_member(name: str, parameters: dict[str, Any], X: np.ndarray, learned: np
     """
     learns = TASKS[recipe.task].learns_missingness
     columns = varying(X, recipe.least_share)
-    pipeline = make_pipeline(name, parameters, recipe.seed, recipe.threads, learns, recipe.continuous)
+    pipeline = make_pipeline(name, parameters, recipe.seed, recipe.threads, learns, recipe.continuous, recipe.related)
     known = np.isfinite(learned)
     fit(pipeline, np.ascontiguousarray(X[known][:, columns]), learned[known], recipe.seed, learns)
     return Member(name, parameters, pipeline, tuple(map(int, columns)))

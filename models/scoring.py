@@ -20,6 +20,8 @@ from sklearn.linear_model import ElasticNet, LogisticRegression
 from sklearn.pipeline import Pipeline
 from xgboost import XGBModel
 
+from models.imputation import RelatedImputer
+
 # Forest votes of 0 and 1 have no log-odds; they are held this far from the ends.
 _VOTE_MARGIN = 1e-3
 HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
@@ -74,7 +76,8 @@ def _booster(model: XGBModel) -> xgboost.Booster:
 def _linear_terms(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     imputer, scaler, model = (pipeline.named_steps[name] for name in ("impute", "scale", "model"))
     values = np.ascontiguousarray(X, dtype=np.float64)
-    values = np.where(np.isnan(values), imputer.statistics_, values)
+    related = isinstance(imputer, RelatedImputer)
+    values = imputer.filled(values) if related else np.where(np.isnan(values), imputer.statistics_, values)
     return np.ascontiguousarray((values - scaler.mean_) / scaler.scale_ * np.ravel(model.coef_))
 
 
