@@ -103,7 +103,7 @@ def checked_biomarkers(
     )
     _flag_implausible(checked, f"{where}, column {shown}", problems, rules)
     usable = (row >= 0) & (analyte >= 0) & np.isfinite(checked["value"].to_numpy())
-    kept = checked if usable.all() else rows_of(checked, usable)
+    kept = rows_of(checked, usable)
     _note_unused(kept, where, problems)
     return kept
 

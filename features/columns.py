@@ -73,7 +73,9 @@ class Table:
 
 
 def rows_of(table: Any, rows: "np.ndarray | list[int]") -> Any:
-    """Some rows of a DataFrame or a Table, by position or by a mask, numbered anew."""
+    """Some rows of a DataFrame or a Table, by position or by a mask, numbered anew; the table itself where a mask takes all."""
+    if isinstance(rows, np.ndarray) and rows.dtype == bool and rows.all():
+        return table
     return table.take(rows) if isinstance(table, Table) else table.iloc[rows].reset_index(drop=True)
 
 

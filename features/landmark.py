@@ -32,14 +32,9 @@ def as_known(cohort: Cohort, landmark_days: float) -> Cohort:
     return replace(
         cohort,
         patients=patients.assign(**masked) if masked else patients,
-        biomarkers=_rows(biomarkers, natural),
-        alsfrs=_rows(visits, visits["days"].to_numpy() <= landmark_days),
+        biomarkers=rows_of(biomarkers, natural),
+        alsfrs=rows_of(visits, visits["days"].to_numpy() <= landmark_days),
     )
-
-
-def _rows(table: pd.DataFrame, kept: np.ndarray) -> pd.DataFrame:
-    """Some rows of a table; all of them as they are, which is most of what one patient's request costs here."""
-    return table if kept.all() else rows_of(table, kept)
 
 
 @cache

@@ -197,7 +197,7 @@ MIXED = (
 def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, np.ndarray]:
     """ALSFRS-R features of a cohort already cut at the landmark; NaN where they cannot be computed."""
     n, revised = len(cohort), cohort.alsfrs["scale"].to_numpy() == "alsfrs_r"
-    visits = cohort.alsfrs if revised.all() else rows_of(cohort.alsfrs, revised)
+    visits = rows_of(cohort.alsfrs, revised)
     row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     onset = cohort.patients["onset_days"].to_numpy()
     last = last_visit(row, day, np.inf, np.isfinite(total), n)
