@@ -11,21 +11,21 @@ from als_ml.cli import print_table, progress_bar
 from als_ml.config import load_config
 from als_ml.output import check_output, write_table
 from features.errors import DataError, RequestError, examples
-from features.problems import Problem, Problems, merged
+from features.tables.problems import Problem, Problems, merged
 
 
 def train_command(arguments: argparse.Namespace) -> int:
     """Train, track and register one model."""
     config = load_config(Path(arguments.config), arguments.changes)
-    from als_ml.tracking import check_store
-    from als_ml.training import summary, train
+    from als_ml.tracking.store import check_store
+    from als_ml.training.run import summary, train
 
     check_store()
 
     with progress_bar(arguments.quiet) as progress:
         training = train(config, progress)
         progress("logging to MLflow", 0, 0)
-        from als_ml.tracking import log_training
+        from als_ml.tracking.store import log_training
 
         logged = log_training(training)
     if not arguments.quiet:
@@ -35,7 +35,7 @@ def train_command(arguments: argparse.Namespace) -> int:
 
 
 def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str, str]) -> None:
-    from als_ml.estimates import unbeaten
+    from als_ml.training.estimates import unbeaten
 
     task, counts = training.task, training.labels.counts
     for sentence in unbeaten(training.metrics, task.name):
@@ -105,7 +105,8 @@ def _scored(
 ) -> tuple[list[Problem], Any, float]:
     import time
 
-    from als_ml import batch, large_cohort
+    from als_ml.cohort import in_parts as large_cohort
+    from als_ml.prediction import batch
 
     started, drivers, problems = time.perf_counter(), not arguments.no_drivers, Problems()
     made_from = {"models": [*(arguments.model or []), *(arguments.lock or [])], "drivers": drivers}
@@ -121,7 +122,7 @@ def _scored(
         )
         counts = batch.write_parts(chunks, of, output, made_from, arguments.resume, progress)
         return [], counts, time.perf_counter() - started
-    from als_ml.digests import file_digests
+    from als_ml.cohort.digests import file_digests
 
     progress("reading", 0, 0)
     made_from["cohort"] = file_digests(Path(arguments.cohort))
@@ -149,8 +150,8 @@ def _scored_in_parts(
     problems: Problems,
 ) -> Any:
     """Score a cohort that is too large for memory."""
-    from als_ml import batch
-    from als_ml.large_cohort import large_cohort
+    from als_ml.cohort.in_parts import large_cohort
+    from als_ml.prediction import batch
 
     rule, drivers = _call_rule(predictors), not arguments.no_drivers
     with large_cohort(Path(arguments.cohort), problems, rule, lambda what: progress(what, 0, 0)) as cohort:
@@ -168,11 +169,11 @@ def _scored_in_parts(
 
 def _predictors(arguments: argparse.Namespace) -> list[Any]:
     """The models asked for, each checked against its lock where one is given."""
-    from als_ml.tracking import load_model
+    from als_ml.tracking.store import load_model
 
     if not arguments.lock:
         return [load_model(uri) for uri in arguments.model]
-    from als_ml.lock import check_lock, locked_uri, read_lock
+    from als_ml.lifecycle.lock import check_lock, locked_uri, read_lock
 
     predictors = []
     for path in map(Path, arguments.lock):
@@ -186,8 +187,8 @@ def _explanations(cohort: Any, predictors: list[Any]) -> Any:
     """Contributions of every scored patient by feature, block and mechanism."""
     import pandas as pd
 
-    from als_ml.importance import contribution_table
-    from features.rows import feature_rows
+    from als_ml.training.importance import contribution_table
+    from features.blocks.rows import feature_rows
     from models.tasks import TASKS, out_of_scope
 
     parts = []
@@ -204,7 +205,7 @@ def _explanations(cohort: Any, predictors: list[Any]) -> Any:
 
 def _cohort_for(arguments: argparse.Namespace, predictors: list[Any], problems: Problems) -> Any:
     """The cohort, read as all the models want it."""
-    from als_ml.cohort import read_cohort
+    from als_ml.cohort.read import read_cohort
 
     cohort, described = read_cohort(Path(arguments.cohort), problems, _call_rule(predictors))
     _check_build(described, predictors)
@@ -213,7 +214,7 @@ def _cohort_for(arguments: argparse.Namespace, predictors: list[Any], problems: 
 
 def _call_rule(predictors: list[Any]) -> Any:
     """Least quality and depth of a genotype, on which all the models must agree."""
-    from features.vcf import CallRule
+    from features.genotypes.vcf import CallRule
 
     rules = {CallRule(predictor.spec.min_gq, predictor.spec.min_depth) for predictor in predictors}
     if len(rules) > 1:
@@ -259,7 +260,7 @@ def simulate_command(arguments: argparse.Namespace) -> int:
 
 def check_command(arguments: argparse.Namespace) -> int:
     """Say what is in the files and what is wrong; exit 1 on errors."""
-    from als_ml.check import check_cohort
+    from als_ml.cohort.check import check_cohort
 
     with progress_bar(arguments.quiet or arguments.json) as progress:
         report = check_cohort(Path(arguments.cohort), lambda what: progress(f"reading {what}", 0, 0))
@@ -315,11 +316,11 @@ def features_command(arguments: argparse.Namespace) -> int:
     check_output(output)
     import pandas as pd
 
-    from als_ml.cohort import read_cohort
-    from als_ml.prediction import beside_features
-    from features.course import fit_course
-    from features.landmark import as_known
-    from features.rows import FeatureSpec, feature_dictionary, feature_rows
+    from als_ml.cohort.read import read_cohort
+    from als_ml.prediction.predictor import beside_features
+    from features.alsfrs.mixed_model import fit_course
+    from features.blocks.landmark import as_known
+    from features.blocks.rows import FeatureSpec, feature_dictionary, feature_rows
 
     problems = Problems()
     with progress_bar(arguments.quiet) as progress:
@@ -349,7 +350,7 @@ def features_command(arguments: argparse.Namespace) -> int:
 
 
 def _summaries(text: str) -> tuple[str, ...]:
-    from features.biomarker_features import SUMMARIES
+    from features.blocks.biomarkers import SUMMARIES
 
     chosen = tuple(part.strip() for part in text.split(",") if part.strip())
     unknown = [name for name in chosen if name not in SUMMARIES]
@@ -363,10 +364,10 @@ def variants_command(arguments: argparse.Namespace) -> int:
     outputs = [Path(path) for path in (arguments.output, arguments.carriers) if path]
     for output in outputs:
         check_output(output)
-    from als_ml.variants import reference_path, variant_table
-    from features.evidence import Sources
-    from features.lookups import Lookups, read_clinvar, read_frequencies
-    from features.vcf import CallRule
+    from als_ml.variant_table.table import reference_path, variant_table
+    from features.genotypes.vcf import CallRule
+    from features.variants.evidence import Sources
+    from features.variants.lookups import Lookups, read_clinvar, read_frequencies
 
     build, path = arguments.genome_build, Path(arguments.vcf)
     given = {

@@ -9,12 +9,12 @@ from typing import Any
 from als_ml.cli import print_table, progress_bar
 from als_ml.output import check_output, write_table
 from features.errors import DataError, RequestError
-from features.problems import Problems
+from features.tables.problems import Problems
 
 
 def promote_command(arguments: argparse.Namespace) -> int:
     """Move the champion alias by the rule or an override, or print the log of decisions."""
-    from als_ml.promotion import promote, promotion_log
+    from als_ml.lifecycle.promotion import promote, promotion_log
 
     if arguments.log:
         entries = promotion_log(arguments.name)
@@ -43,9 +43,9 @@ def compare_command(arguments: argparse.Namespace) -> int:
         check_output(Path(arguments.output))
     if not arguments.cohort:
         return _compare_runs(arguments)
-    from als_ml.comparison import compare, scored_cohort
-    from als_ml.registry import registered_version, run_config
-    from als_ml.tracking import load_model
+    from als_ml.lifecycle.comparison import compare, scored_cohort
+    from als_ml.lifecycle.registry import registered_version, run_config
+    from als_ml.tracking.store import load_model
 
     with progress_bar(arguments.quiet) as progress:
         progress("scoring with both models", 0, 0)
@@ -76,7 +76,7 @@ def _print_comparison(found: dict[str, Any], arguments: argparse.Namespace) -> N
 
 
 def _compare_runs(arguments: argparse.Namespace) -> int:
-    from als_ml.registry import registered_version, run_metrics
+    from als_ml.lifecycle.registry import registered_version, run_metrics
 
     first, second = (run_metrics(registered_version(uri)) for uri in arguments.models)
     names = ["roc_auc", "average_precision", "brier", "log_loss", "calibration_slope", "coverage", "sites_roc_auc", "n"]
@@ -92,12 +92,12 @@ def monitor_command(arguments: argparse.Namespace) -> int:
         check_output(Path(arguments.output))
     import pandas as pd
 
-    from als_ml.cohort import read_cohort
-    from als_ml.comparison import scored_cohort
-    from als_ml.monitoring import calibration_now, drift_table, flags
-    from als_ml.registry import registered_version, run_config
-    from als_ml.tracking import load_model
-    from features.rows import feature_rows
+    from als_ml.cohort.read import read_cohort
+    from als_ml.lifecycle.comparison import scored_cohort
+    from als_ml.lifecycle.monitoring import calibration_now, drift_table, flags
+    from als_ml.lifecycle.registry import registered_version, run_config
+    from als_ml.tracking.store import load_model
+    from features.blocks.rows import feature_rows
 
     with progress_bar(arguments.quiet) as progress:
         progress("reading", 0, 0)
@@ -120,7 +120,7 @@ def monitor_command(arguments: argparse.Namespace) -> int:
 
 def recalibrate_command(arguments: argparse.Namespace) -> int:
     """Recalibrate a model for a new centre as a new version."""
-    from als_ml.recalibration import recalibrate
+    from als_ml.lifecycle.recalibration import recalibrate
 
     with progress_bar(arguments.quiet) as progress:
         progress("recalibrating", 0, 0)
@@ -134,8 +134,8 @@ def recalibrate_command(arguments: argparse.Namespace) -> int:
 
 def serve_command(arguments: argparse.Namespace) -> int:
     """Serve a model until interrupted."""
-    from als_ml.lock import locked_uri, read_lock
-    from als_ml.serving import curl, serving, wait_until_up
+    from als_ml.lifecycle.lock import locked_uri, read_lock
+    from als_ml.serving.server import curl, serving, wait_until_up
 
     if bool(arguments.model) == bool(arguments.lock):
         raise RequestError("serve", "give either --model or --lock", "See python -m als_ml serve --help.")
@@ -160,13 +160,13 @@ def report_command(arguments: argparse.Namespace) -> int:
     check_output(output, (".html",))
     import pandas as pd
 
-    from als_ml.cohort import read_cohort
+    from als_ml.cohort.read import read_cohort
     from als_ml.output import whole_file
-    from als_ml.patient_pages import patient_pages
-    from als_ml.phenopacket_export import write_phenopackets
-    from als_ml.protocol import read_rules
-    from als_ml.report import Report, pseudonymised, write_report
-    from als_ml.tracking import load_model
+    from als_ml.pages.cohort_page import Report, pseudonymised, write_report
+    from als_ml.pages.patient_pages import patient_pages
+    from als_ml.pages.phenopacket_export import write_phenopackets
+    from als_ml.pages.protocol import read_rules
+    from als_ml.tracking.store import load_model
 
     rules = read_rules(Path(arguments.rules) if arguments.rules else None, arguments.recalled_rules)
     with progress_bar(arguments.quiet) as progress:
@@ -196,8 +196,8 @@ def report_command(arguments: argparse.Namespace) -> int:
 
 def _page_labels(uris: list[str], path: str, cohort: Any, predictors: list[Any]) -> dict[str, Any]:
     """Labels of the patients as each model's own run made them, for those who have a page."""
-    from als_ml.comparison import labels_or_none
-    from als_ml.registry import registered_version, run_config
+    from als_ml.lifecycle.comparison import labels_or_none
+    from als_ml.lifecycle.registry import registered_version, run_config
 
     shown = (cohort.patients["diagnosis"] != "unaffected_relative").to_numpy()
     found = {}
@@ -209,7 +209,7 @@ def _page_labels(uris: list[str], path: str, cohort: Any, predictors: list[Any])
 
 def push_command(arguments: argparse.Namespace) -> int:
     """Upload a finished run that was kept when the store was lost."""
-    from als_ml.tracking import check_store, push
+    from als_ml.tracking.store import check_store, push
 
     check_store()
     with progress_bar(arguments.quiet) as progress:
@@ -225,7 +225,7 @@ def lock_command(arguments: argparse.Namespace) -> int:
     """Write a trial's lock file."""
     path = Path(arguments.output)
     check_output(path, (".json",))
-    from als_ml.lock import write_lock
+    from als_ml.lifecycle.lock import write_lock
 
     pinned = write_lock(arguments.model, path)
     if not arguments.quiet:
@@ -236,7 +236,7 @@ def lock_command(arguments: argparse.Namespace) -> int:
 
 def reproduce_command(arguments: argparse.Namespace) -> int:
     """Repeat a run and compare every figure."""
-    from als_ml.reproduction import reproduce
+    from als_ml.lifecycle.reproduction import reproduce
 
     with progress_bar(arguments.quiet) as progress:
         found = reproduce(arguments.run_id, arguments.cohort, progress)

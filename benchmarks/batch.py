@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import train
 from als_ml.__main__ import main as als_ml
 from als_ml.simulate import simulate
-from als_ml.tracking import load_model
+from als_ml.tracking.store import load_model
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "models:/als-xgboost@champion"

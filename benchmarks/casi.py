@@ -25,11 +25,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from als_ml.cohort import read_cohort
+from als_ml.cohort.read import read_cohort
 from als_ml.config import load_config
-from als_ml.evaluation import calibration_errors, evaluate, paired_differences
-from als_ml.trainable import prepare
-from als_ml.validation import cross_validate
+from als_ml.training.folds import cross_validate
+from als_ml.training.metrics import calibration_errors, evaluate, paired_differences
+from als_ml.training.task_data import prepare
 from models.members import family_folds
 
 HERE = Path(__file__).resolve().parent

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from als_ml.variants import variant_table
+from als_ml.variant_table.table import variant_table
 from benchmarks.casi import reference_data
 from features.errors import UserError
-from features.evidence import Sources
-from features.lookups import NO_LOOKUPS
-from features.vcf import ANY_CALL
+from features.genotypes.vcf import ANY_CALL
+from features.variants.evidence import Sources
+from features.variants.lookups import NO_LOOKUPS
 
 ENDINGS = (".vcf", ".vcf.gz", ".bcf", ".vcf.bgz", ".bcf.gz")
 

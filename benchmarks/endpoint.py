@@ -29,11 +29,11 @@ import pandas as pd
 from xgboost import XGBClassifier
 
 import train
-from als_ml.serving import serving, wait_until_up
+from als_ml.serving.server import serving, wait_until_up
 from als_ml.simulate import simulate
-from als_ml.tracking import load_model, quiet_mlflow
+from als_ml.tracking.store import load_model, quiet_mlflow
 from features.catalogue import analytes, known_variants
-from features.gene_models import transcripts
+from features.variants.gene_models import transcripts
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 COLUMNS = 60

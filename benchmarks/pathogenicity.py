@@ -15,12 +15,12 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.casi import reference_data
-from features.annotation import Effect, consequence_kinds, consequence_term, hgvs_protein, protein_change
 from features.catalogue import definitions, gene_names, variant_key
-from features.evidence import Sources, assess
-from features.gene_models import transcripts
-from features.lookups import Lookups
-from features.variants import Variant, describe
+from features.variants.annotation import Effect, consequence_kinds, consequence_term, hgvs_protein, protein_change
+from features.variants.evidence import Sources, assess
+from features.variants.gene_models import transcripts
+from features.variants.lookups import Lookups
+from features.variants.variant import Variant, describe
 
 BUILD, DRAWS = "GRCh37", 2000
 

@@ -21,8 +21,8 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 from als_ml.config import Config, load_config
 from als_ml.simulate import simulate
-from als_ml.tracking import log_training
-from als_ml.training import train
+from als_ml.tracking.store import log_training
+from als_ml.training.run import train
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 ESTIMATORS = ("xgboost", "elastic_net", "histogram_boosting", "random_forest")

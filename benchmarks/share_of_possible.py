@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
-from als_ml.cohort import read_cohort
+from als_ml.cohort.read import read_cohort
 from als_ml.config import load_config
-from als_ml.evaluation import exact_interval, share_of_possible
 from als_ml.simulate import simulate
-from als_ml.trainable import prepare
-from als_ml.validation import cross_validate
+from als_ml.training.folds import cross_validate
+from als_ml.training.metrics import exact_interval, share_of_possible
+from als_ml.training.task_data import prepare
 from models.scoring import conformal_limits
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"

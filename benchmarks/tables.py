@@ -66,8 +66,8 @@ def run(way: str, folder: Path) -> None:
 
 def ours(folder: Path) -> tuple[int, int]:
     """Read, check and compute every feature."""
-    from als_ml.cohort import read_cohort
-    from features.rows import FeatureSpec, feature_rows
+    from als_ml.cohort.read import read_cohort
+    from features.blocks.rows import FeatureSpec, feature_rows
 
     cohort, _ = read_cohort(folder / "cohort.yaml")
     return feature_rows(cohort, FeatureSpec()).shape

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from features.vcf import panel_regions
+from features.genotypes.vcf import panel_regions
 
 SAMPLES, REPEATS, BUILD = 2_504, 5, "GRCh38"
 _BINARY = ["bcftools", "query", "-f", "[%CHROM\t%POS\t%REF\t%ALT\t%SAMPLE\t%GT\n]", "-i", 'GT="alt"']
@@ -30,9 +30,9 @@ path, regions, output = sys.argv[1:]
 """
 _OURS = """
 from pathlib import Path
-from features.reading import read_genotypes
-from features.vcf import read_header
-from features.problems import Problems
+from features.genotypes.extraction import read_genotypes
+from features.genotypes.vcf import read_header
+from features.tables.problems import Problems
 rows = {name: i for i, name in enumerate(read_header(Path(path)).samples)}
 start = time.perf_counter()
 genotypes, _ = read_genotypes([Path(path)], "GRCh38", rows, len(rows), Problems())

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.columns import rows_of
-from features.genotypes import Genotypes, moved_rows
-from features.lookups import Lookups
+from features.genotypes.genotype import Genotypes, moved_rows
+from features.tables.columns import rows_of
+from features.variants.lookups import Lookups
 
 
 @dataclass(frozen=True)
 class Cohort:
     """Everything known of `n` patients. Child tables point to a patient by `row`, its position in `patients`.
 
-    The tables are DataFrames; those of a served request are `features.columns.Table` with the same columns.
+    The tables are DataFrames; those of a served request are `features.tables.columns.Table` with the same columns.
 
     Attributes
     ----------
@@ -28,13 +28,13 @@ class Cohort:
     genotypes : Genotypes
         Panel alleles, no-calls and coverage.
     variants : DataFrame
-        One row a site of `genotypes`: what is known of it and how it is weighed (`features.genetics.weigh_sites`).
+        One row a site of `genotypes`: what is known of it and how it is weighed (`features.blocks.genetics.weigh_sites`).
     lookups : Lookups
         Population frequencies and ClinVar, as far as they were given.
     repeats : DataFrame
-        Calls of `features.repeats.read_repeats`.
+        Calls of `features.genotypes.repeats.read_repeats`.
     families : array of n
-        Relatives share a number (`features.families`).
+        Relatives share a number (`features.genotypes.families`).
     """
 
     name: str

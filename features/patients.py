@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from features.alsfrs import DAYS_PER_MONTH
+from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.catalogue import patient_columns
-from features.problems import Problems
-from features.rules import AS_IN_CONTRACT, ReadingRules
-from features.tables import categories, dates, days, decoded, numbers, require_columns, table_of, text
+from features.tables.convert import categories, dates, days, decoded, numbers, require_columns, table_of, text
+from features.tables.problems import Problems
+from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 
 SCORED_DIAGNOSES = ("als", "als_ftd")
 

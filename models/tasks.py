@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from features.alsfrs import BRANCHES, SlopeRule, classes_of, progression
+from features.alsfrs.slopes import BRANCHES, SlopeRule, classes_of, progression
 from features.cohort import Cohort
 from features.errors import DataError
 from features.patients import SCORED_DIAGNOSES
@@ -41,7 +41,7 @@ class Labels:
     """Per patient `y` (1 positive, 0 negative, NaN unlabelled), the count of each branch, and the columns it came from.
 
     For progression also the continuous `slope` (NaN for a label by event) with the `scatter` of its visits
-    (`features.alsfrs.slope_scatter`), and the ordered `classes` with each patient's `level`. For a label from a column
+    (`features.alsfrs.slopes.slope_scatter`), and the ordered `classes` with each patient's `level`. For a label from a column
     `slope` is how far its value lies beyond the threshold, and `likely` the probability of the label given its error.
     """
 
@@ -153,7 +153,7 @@ def likely_labels(y: np.ndarray, slope: np.ndarray, scatter: np.ndarray, cutoff:
     y, slope : arrays (n,)
         0/1 label; points lost per month, NaN unknown.
     scatter : array (n, 3)
-        Of `features.alsfrs.slope_scatter`.
+        Of `features.alsfrs.slopes.slope_scatter`.
     """
     spread, noise, freedom = np.where(np.isfinite(slope)[:, None], scatter, 0.0).T
     if freedom.sum() < 1 or noise.sum() <= 0:

@@ -35,7 +35,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cohort(demo: Path):
-    from als_ml.cohort import read_cohort
+    from als_ml.cohort.read import read_cohort
 
     return read_cohort(demo / "cohort.yaml")[0]
 
@@ -45,7 +45,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow store in SQLite without a run, shared by the workers: making one takes ten seconds, copying it none."""
     from mlflow import MlflowClient
 
-    from als_ml.tracking import quiet_mlflow
+    from als_ml.tracking.store import quiet_mlflow
 
     template = (
         tmp_path_factory.getbasetemp().parent / f"empty-store-{os.environ.get('PYTEST_XDIST_TESTRUNUID', 'one')}.db"
@@ -94,7 +94,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, demo: Path, migrated: Path) 
 def training(demo: Path):
     """A progression run with every check, not tracked."""
     from als_ml.config import load_config
-    from als_ml.training import train
+    from als_ml.training.run import train
 
     changes = [
         f"cohort={demo}/cohort.yaml",

@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from features.blocks.genetics import ASSAYED_FROM
 from features.catalogue import analytes, gene_names, patient_columns
-from features.genetics import ASSAYED_FROM
 
 
 def record(cohort: Any, row: int) -> dict[str, Any]:

@@ -15,10 +15,10 @@ import pytest
 
 import predict
 from als_ml.__main__ import main as als_ml
-from als_ml.example import EXAMPLE
-from als_ml.prediction import ROW_FIELDS
-from als_ml.tracking import load_model
-from features.rows import feature_rows
+from als_ml.prediction.example import EXAMPLE
+from als_ml.prediction.predictor import ROW_FIELDS
+from als_ml.tracking.store import load_model
+from features.blocks.rows import feature_rows
 from models.estimators import ESTIMATORS
 from tests.records import record
 
@@ -101,8 +101,8 @@ def test_a_feature_table_gives_the_same_predictions(batch, store, demo, tmp_path
 
 def test_estimators_agree_alone_and_in_a_batch(cohort):
     from als_ml.config import load_config
-    from als_ml.trainable import make_labels, recipe_of
-    from features.rows import FeatureSpec
+    from als_ml.training.task_data import make_labels, recipe_of
+    from features.blocks.rows import FeatureSpec
     from models.fitted import fit_model
 
     config = load_config(ROOT / "configs/progression.yaml", ["validation.inner_folds=3"])

@@ -15,10 +15,10 @@ from google.protobuf.json_format import Parse, ParseError
 from phenopackets.schema.v2 import Phenopacket
 
 from als_ml.imports.folder import whole_folder
+from features.biomarkers.units import unit_factor
 from features.catalogue import analyte_names, definitions, normal_name, plain_contig
 from features.errors import DataError, examples
-from features.problems import Problems
-from features.units import unit_factor
+from features.tables.problems import Problems
 
 DAYS_PER_YEAR = 365.25
 BUILDS = {"hg38": "GRCh38", "grch38": "GRCh38", "hg19": "GRCh37", "grch37": "GRCh37"}

@@ -12,12 +12,12 @@ import pandas as pd
 import yaml
 
 from als_ml.imports.folder import whole_folder
+from features.biomarkers.units import unit_factor
 from features.catalogue import analytes, normal_name
-from features.cells import Dialect, read_values
 from features.errors import DataError, RequestError, examples, nearest
-from features.problems import Problems
-from features.tables import MOST_DAYS, read_table
-from features.units import unit_factor
+from features.tables.cells import Dialect, read_values
+from features.tables.convert import MOST_DAYS, read_table
+from features.tables.problems import Problems
 
 DAYS_PER_YEAR = 365.25
 LABS, UNITS = (

@@ -15,7 +15,7 @@ from als_ml.references.folder import Progress, unwritable
 from als_ml.references.regions import Span, by_chromosome
 from features.catalogue import plain_contig
 from features.errors import DataError
-from features.vcf import Region
+from features.genotypes.vcf import Region
 
 # gnomAD calls the genetic ancestry group with the highest frequency popmax up to v3, grpmax from v4 on.
 FREQUENCY_FIELDS = frozenset(

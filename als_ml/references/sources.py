@@ -14,7 +14,7 @@ from als_ml.config import explain
 from als_ml.references.regions import fasta_regions
 from features.catalogue import BUILDS, checked_build
 from features.errors import RequestError, nearest
-from features.vcf import Region, panel_regions
+from features.genotypes.vcf import Region, panel_regions
 
 CUT_NAMES = {"fasta": "{}.fa.gz", "clinvar": "clinvar.{}.vcf.gz", "frequencies": "frequencies.{}.vcf.gz"}
 KINDS = tuple(CUT_NAMES)

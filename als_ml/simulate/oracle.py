@@ -25,7 +25,7 @@ from als_ml.simulate.genetics import (
     ftd_share,
 )
 from als_ml.simulate.panel import Panel, log_likelihood
-from features.alsfrs import DAYS_PER_MONTH
+from features.alsfrs.slopes import DAYS_PER_MONTH
 
 Record = TypeVar("Record", People, Genome, Repeats, Course, Panel)
 DRAWS = 1000

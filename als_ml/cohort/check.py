@@ -1,0 +1,204 @@
+"""What is in the files of a cohort, and what is wrong with them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from als_ml.cohort.read import read_cohort
+from features.biomarkers.derived import derived_values
+from features.biomarkers.measurements import implausible
+from features.blocks.landmark import on_tofersen
+from features.catalogue import analytes, gene_names
+from features.cohort import Cohort
+from features.errors import DataError, examples
+from features.genotypes.coverage import STATES, coverage_state
+from features.tables.convert import decoded
+from features.tables.problems import Problems
+
+# A site is compared with the others from this many values on; its ratio must meet a factor within this share of ln(factor) (P).
+SITE_VALUES, FACTOR_TOLERANCE = 5, 0.15
+
+
+_DERIVED = {rule.analyte for rule in derived_values()}
+
+
+def check_cohort(path: Path, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Read a cohort and report on it.
+
+    Returns
+    -------
+    dict
+        `contents` (counts), `files` (problems of each, grouped by cause), `samples` (patients in each part and in all),
+        `analytes`, `sites` (the same by site), `genes`, `problems` (all of them, flat); plain values for JSON.
+    """
+    problems = Problems(collect=True)
+    report: dict[str, Any] = {"contents": {}, "samples": {}, "analytes": [], "sites": [], "genes": []}
+    try:
+        cohort, _ = read_cohort(path, problems, progress=progress)
+    except DataError as error:
+        problems.error(error.where, error.found, error.remedy)
+    else:
+        _question_dates(cohort, problems)
+        _question_duplicates(cohort, problems)
+        _hint_at_units(cohort, problems)
+        report |= {"contents": contents(cohort), "samples": samples(cohort), "analytes": analyte_table(cohort)}
+        report |= {"sites": site_table(cohort), "genes": gene_coverage(cohort)}
+    found = [problem.as_dict() for problem in problems.found]
+    return {**report, "files": _by_file(found), "problems": found}
+
+
+def _by_file(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Problems under the file or part that they are about, errors first."""
+    order = {"error": 0, "warning": 1, "note": 2}
+    files: dict[str, list[dict[str, Any]]] = {}
+    for problem in sorted(found, key=lambda problem: order[problem["severity"]]):
+        files.setdefault(str(problem["where"]).split(",")[0].split(":")[0], []).append(problem)
+    return files
+
+
+def contents(cohort: Cohort) -> dict[str, int]:
+    """Counts of what was read."""
+    visits, genotypes, biomarkers = cohort.alsfrs, cohort.genotypes, cohort.biomarkers
+    return {
+        "patients": len(cohort),
+        "families": len(np.unique(cohort.families)),
+        "biomarker values": len(biomarkers),
+        "analytes": int(biomarkers["analyte"].nunique()),
+        "values without a day": int(biomarkers["days"].isna().sum()),
+        "values on tofersen (kept apart)": int(on_tofersen(cohort).sum()),
+        "ALSFRS visits": len(visits),
+        "visits without a total": int(visits["total"].isna().sum()),
+        "patients with visits": int(visits["row"].nunique()),
+        "patients with genotypes": int(np.isfinite(genotypes.assayed).any(axis=1).sum()),
+        "panel alleles carried": len(genotypes.alleles),
+        "known variants missing": len(genotypes.no_calls),
+        "distinct panel alleles": len(genotypes.sites),
+        "pathogenic by points": int((cohort.variants["points"] >= 6).sum()),
+        "patients with repeat calls": int(cohort.repeats["row"].nunique()),
+    }
+
+
+def samples(cohort: Cohort) -> dict[str, int]:
+    """How many patients are in each part, and in all parts that are there."""
+    seen = {
+        "biomarkers": np.unique(cohort.biomarkers["row"]),
+        "alsfrs": np.unique(cohort.alsfrs["row"]),
+        "variants": np.flatnonzero(np.isfinite(cohort.genotypes.assayed).any(axis=1)),
+        "repeats": np.unique(cohort.repeats["row"]),
+    }
+    present = {name: rows for name, rows in seen.items() if len(rows)}
+    everywhere = set(range(len(cohort))).intersection(*map(set, present.values()))
+    return {"patients": len(cohort), **{name: len(rows) for name, rows in present.items()}, "in all": len(everywhere)}
+
+
+def analyte_table(cohort: Cohort) -> list[dict[str, Any]]:
+    """Of each analyte: values, units and assays seen, and the share of patients without it, censored and implausible counts."""
+    table = cohort.biomarkers.assign(implausible=implausible(cohort.biomarkers))
+    return [_analyte_row(name, own, len(cohort)) for name, own in table.groupby("analyte", observed=True)]
+
+
+def _analyte_row(name: str, own: pd.DataFrame, patients: int) -> dict[str, Any]:
+    return {
+        "analyte": name,
+        "n": len(own),
+        "% missing": round(100 * (1 - own["row"].nunique() / max(patients, 1)), 1),
+        "unit": analytes()["unit"][name],
+        "units seen": examples(sorted(map(str, decoded(own["unit"]).dropna().unique())), 4)
+        or ("derived" if name in _DERIVED else "none stated"),
+        "assays": examples(sorted(set(decoded(own["assay"]).dropna()) - {"unknown"}), 4) or "-",
+        "median": float(own["value"].median()),
+        "censored": int((own["censored"] != "none").sum()),
+        "implausible": int(own["implausible"].sum()),
+    }
+
+
+def site_table(cohort: Cohort) -> list[dict[str, Any]]:
+    """Of each analyte and site: patients, share of them without a value, and the median; empty without sites."""
+    site = cohort.patients["site"]
+    if site.isna().all():
+        return []
+    size = site.value_counts()
+    table = cohort.biomarkers.assign(site=site.to_numpy()[cohort.biomarkers["row"]])
+    groups = table.groupby(["analyte", "site"], observed=True)
+    return [
+        {
+            "analyte": analyte,
+            "site": place,
+            "n": len(own),
+            "% missing": round(100 * (1 - own["row"].nunique() / size[place]), 1),
+            "censored": int((own["censored"] != "none").sum()),
+            "implausible": int(implausible(own).sum()),
+            "median": float(own["value"].median()),
+        }
+        for (analyte, place), own in groups
+    ]
+
+
+def _hint_at_units(cohort: Cohort, problems: Problems) -> None:
+    """Sites whose median is off from the other sites' by a known conversion factor."""
+    site = cohort.patients["site"].to_numpy()[cohort.biomarkers["row"]]
+    for analyte, own in cohort.biomarkers.assign(site=site).groupby("analyte", observed=True):
+        for place, values in own.groupby("site"):
+            others = own.loc[own["site"] != place, "value"]
+            if min(len(values), len(others)) >= SITE_VALUES and others.median() > 0 and values["value"].median() > 0:
+                _hint_at_unit(str(analyte), str(place), values["value"].median() / others.median(), problems)
+
+
+def _hint_at_unit(analyte: str, site: str, ratio: float, problems: Problems) -> None:
+    known = {name: float(factor) for name, factor in analytes()["factors"][analyte].items() if factor != 1}
+    for unit, factor in known.items():
+        for off, words in ((factor, f"stated in {unit} but given in"), (1 / factor, f"given in {unit} but stated in")):
+            if abs(np.log(ratio / off)) < FACTOR_TOLERANCE * abs(np.log(off)):
+                found = f"the median of {analyte} at site {site} is {ratio:.3g} times that of the others"
+                remedy = f"{off:.3g} is a conversion factor: are its values {words} {analytes()['unit'][analyte]}?"
+                problems.warn("biomarkers", found, remedy)
+                return
+
+
+def _question_dates(cohort: Cohort, problems: Problems) -> None:
+    """Days that cannot be: measured after death, before birth or before onset; a treatment that ends before it begins."""
+    patients = cohort.patients
+    death, onset = (patients[name].to_numpy() for name in ("death_days", "onset_days"))
+    birth = onset - patients["age_at_onset"].to_numpy() * 365.25
+    for name, table in (("biomarkers", cohort.biomarkers), ("alsfrs", cohort.alsfrs)):
+        row, day = table["row"].to_numpy(dtype=int), table["days"].to_numpy()
+        with np.errstate(invalid="ignore"):
+            _count(day > death[row], name, "lie after the patient's death", problems)
+            _count(day < birth[row], name, "lie before the patient's birth", problems)
+            if name == "alsfrs":
+                _count(day < onset[row], name, "lie before symptom onset", problems)
+    for drug in ("riluzole", "edaravone", "tofersen", "trial_drug"):
+        start, stop = (patients[f"{drug}_{end}_days"].to_numpy() for end in ("start", "stop"))
+        with np.errstate(invalid="ignore"):
+            _count(stop < start, "patients", f"end {drug} before it begins", problems)
+
+
+def _count(bad: np.ndarray, where: str, what: str, problems: Problems) -> None:
+    n = int(bad.sum())
+    if n:
+        problems.warn(where, f"{n} rows {what}", "Correct the days or the index date.", n)
+
+
+def _question_duplicates(cohort: Cohort, problems: Problems) -> None:
+    table = cohort.biomarkers
+    keys = ["row", "analyte", "days", "assay"]
+    same = int(table.duplicated([*keys, "value"]).sum())
+    if same:
+        problems.warn(
+            "biomarkers", f"{same} rows repeat another exactly", "They count once in the mean of the day.", same
+        )
+
+
+def gene_coverage(cohort: Cohort) -> list[dict[str, Any]]:
+    """In how many patients each gene is covered, partly, not, or unknown, and the rate of missing calls."""
+    state = coverage_state(cohort.genotypes.assayed)
+    table = []
+    for i, gene in enumerate(gene_names()):
+        counts = np.bincount(state[:, i], minlength=len(STATES)).tolist()
+        known = cohort.genotypes.assayed[state[:, i] > 0, i]
+        missing = round(1 - float(known.mean()), 4) if len(known) else None
+        table.append({"gene": gene, **dict(zip(STATES, counts, strict=True)), "no-call rate": missing})
+    return table

@@ -1,0 +1,167 @@
+"""A cohort too large for memory: its long tables are put in order of patients on disk, its genotypes are read once.
+
+The patients table is held whole; biomarkers and visits of PART patients at a time. A part gives the same cohort as reading
+everything at once and taking those patients. Only where a table leaves open how numbers or dates are written is each part
+read by what its own cells say, so such a file may be refused here or there, but no value is read in two ways.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv as arrow_csv
+
+from als_ml.cohort.read import CohortFile, long_tables, read_cohort_file, read_genetics, table_names
+from features.cohort import Cohort
+from features.errors import DataError
+from features.genotypes.genotype import moved_rows
+from features.genotypes.vcf import CallRule
+from features.patients import checked_patients
+from features.tables.convert import delimited, read_coded, text
+from features.tables.problems import Problems
+
+# From LARGE patients on, a cohort is read in parts of PART.
+LARGE, PART = 50_000, 20_000
+LONG = ("biomarkers", "alsfrs")
+_LINE = "__line"
+
+
+@dataclass(frozen=True)
+class LargeCohort:
+    """Patients and genotypes in memory, long tables on disk in `folder`, one file a part."""
+
+    described: CohortFile
+    patients: pd.DataFrame
+    genetics: dict[str, Any]
+    folder: Path
+    size: int
+
+    @property
+    def parts(self) -> int:
+        """How many parts there are."""
+        return -(-len(self.patients) // self.size)
+
+    def part(self, number: int, problems: Problems) -> Cohort:
+        """The cohort of one part; what is wrong with it goes to `problems` with the lines of the user's own files."""
+        rows = np.arange(number * self.size, min((number + 1) * self.size, len(self.patients)))
+        patients = self.patients.iloc[rows].reset_index(drop=True)
+        names = {name: i for i, name in enumerate(patients["sample_id"])}
+        files = {kind: f"{kind}-{number:05d}.parquet" for kind in LONG if getattr(self.described, kind)}
+        sources = {name: (getattr(self.described, kind), self._lines(name)) for kind, name in files.items()}
+        own = replace(problems, sources=sources)
+        tables = long_tables(self.described.model_copy(update=files), self.folder, names, patients, own)
+        return Cohort(self.described.name, patients, *tables, **self._genetics(rows), families=np.arange(len(rows)))
+
+    def _lines(self, name: str) -> np.ndarray:
+        return pq.read_table(self.folder / name, columns=[_LINE])[_LINE].to_numpy()
+
+    def _genetics(self, rows: np.ndarray) -> dict[str, Any]:
+        position = np.full(len(self.patients), -1)
+        position[rows] = np.arange(len(rows))
+        own = {"genotypes": self.genetics["genotypes"].take(position, rows)}
+        return {**self.genetics, **own, "repeats": moved_rows(self.genetics["repeats"], position)}
+
+
+@contextmanager
+def large_cohort(
+    path: Path,
+    problems: Problems,
+    rule: CallRule,
+    progress: Callable[[str], None] = lambda _: None,
+    size: int | None = None,
+) -> Iterator[LargeCohort]:
+    """Read patients and genotypes, put the long tables in order on disk, and clean up in the end."""
+    described, folder = read_cohort_file(path), path.parent
+    progress("patients")
+    table = table_names(read_coded(folder / described.patients), described.patients, described, "patients", problems)
+    patients = checked_patients(table, described.patients, problems, described.rules)
+    rows = {name: i for i, name in enumerate(patients["sample_id"])}
+    genetics = read_genetics(described, folder, rows, len(patients), problems, rule, progress)
+    with tempfile.TemporaryDirectory(prefix="als-ml-parts-") as scratch:
+        for kind in LONG:
+            if name := getattr(described, kind):
+                progress(f"ordering {kind}")
+                _split(folder / name, kind, described, rows, Path(scratch), size or PART, problems)
+        yield LargeCohort(described, patients, genetics, Path(scratch), size or PART)
+
+
+def patient_count(path: Path) -> int:
+    """Lines of the patients table of a cohort."""
+    described = read_cohort_file(path)
+    return sum(len(batch) for batch in _batches(path.parent / described.patients))
+
+
+def _split(
+    source: Path,
+    kind: str,
+    described: CohortFile,
+    rows: dict[str, int],
+    scratch: Path,
+    size: int,
+    problems: Problems,
+) -> None:
+    """Write each row of a long table into the file of its patient's part; rows of nobody are counted and left out."""
+    strangers, line, total = 0, 0, 0
+    writers: dict[int, pq.ParquetWriter] = {}
+    with ExitStack() as stack:
+        for batch in _batches(source):
+            ids = _ids(batch, kind, described, source.name, problems)
+            row = np.array([rows.get(name, -1) for name in ids], dtype=int)
+            strangers, total = strangers + int((row < 0).sum()), total + len(row)
+            numbered = batch.append_column(_LINE, pa.array(np.arange(line, line + len(batch))))
+            line += len(batch)
+            part = np.where(row < 0, -1, row // size)
+            for number in np.unique(part[part >= 0]):
+                if number not in writers:
+                    name = scratch / f"{kind}-{number:05d}.parquet"
+                    writers[number] = stack.enter_context(pq.ParquetWriter(name, numbered.schema))
+                writers[number].write_table(numbered.filter(pa.array(part == number)))
+        _fill_gaps(writers, numbered.schema, kind, scratch, -(-len(rows) // size))
+    if strangers == total:
+        raise DataError(
+            source.name, "none of its rows belongs to a patient", "Use the sample_id of the patients table."
+        )
+    if strangers:
+        remedy = "These rows are left out; add the patients or correct the ids."
+        problems.warn(f"{source.name}, column sample_id", f"{strangers} rows are of no patient", remedy, strangers)
+
+
+def _fill_gaps(writers: dict[int, Any], schema: pa.Schema, kind: str, scratch: Path, parts: int) -> None:
+    """An empty table for each part that has no row."""
+    for number in set(range(parts)) - set(writers):
+        pq.write_table(schema.empty_table(), scratch / f"{kind}-{number:05d}.parquet")
+
+
+def _ids(batch: pa.Table, kind: str, described: CohortFile, where: str, problems: Problems) -> np.ndarray:
+    """Sample of each row, by whatever name the file has for the column."""
+    header = pd.DataFrame({name: pd.Series([], dtype=object) for name in batch.column_names})
+    names = list(table_names(header, where, described, kind, problems).columns)
+    if "sample_id" not in names:
+        raise DataError(where, "the column 'sample_id' is missing", "Name it, or map it with a `columns:` block.")
+    column = batch.column(names.index("sample_id")).to_pandas()
+    numeric = pd.api.types.is_numeric_dtype(column)
+    return text(column.astype(float)) if numeric else column.astype(object).str.strip().to_numpy()
+
+
+def _batches(path: Path) -> Iterator[pa.Table]:
+    """A table some rows at a time: CSV and TSV as text, Parquet as it is typed, Excel whole."""
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            for batch in file.iter_batches(200_000):
+                yield pa.Table.from_batches([batch])
+    elif suffix in (".xlsx", ".xlsm"):
+        yield pa.Table.from_pandas(read_coded(path).astype(object), preserve_index=False)
+    else:
+        names, options = delimited(path)
+        kinds = arrow_csv.ConvertOptions(column_types=dict.fromkeys(map(str, range(len(names))), pa.string()))
+        with arrow_csv.open_csv(path, *options, kinds) as reader:
+            for batch in reader:
+                yield pa.Table.from_batches([batch]).rename_columns(names)

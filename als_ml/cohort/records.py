@@ -1,0 +1,394 @@
+"""The served patient record: one JSON object a patient, turned into the same tables that files become.
+
+The checks are those of the file readers; what they find is attached to the patient instead of a line number, and the
+values themselves are left out of the message.
+"""
+
+import math
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.alsfrs.visits import ALL_ITEMS, checked_visits, no_visits
+from features.biomarkers.derived import with_derived
+from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
+from features.blocks.genetics import weigh_sites
+from features.blocks.rows import FeatureSpec
+from features.catalogue import analytes, gene_at, gene_names, patient_columns, repeat_loci, variant_key
+from features.cohort import Cohort
+from features.errors import RequestError, nearest
+from features.genotypes.genotype import (
+    NO_CALL_TYPES,
+    SITE_TYPES,
+    Genotypes,
+    numbered_sites,
+    parse_genotype,
+    typed_table,
+)
+from features.genotypes.repeats import CALL_TYPES
+from features.patients import checked_patients
+from features.tables.columns import Table
+from features.tables.problems import Problems
+from features.variants.lookups import Lookups
+from features.variants.variant import find_known
+
+PARTS = ("genome_build", "as_of_days", "biomarkers", "variants", "repeats", "assayed", "alsfrs", "treatments")
+BIOMARKER_KEYS = ("analyte", "value", "unit", "matrix", "assay", "days", "censored", "limit", "ref_low", "ref_high")
+VISIT_KEYS = ("days", "scale", *ALL_ITEMS, "q5a", "q5b", "q5_form", "total")
+ASSAYED = {"full": 1.0, "partial": 0.5, "none": 0.0}
+_PLAIN = (str, int, type(None))  # by far the most cells; a bool is an int, but its type is not
+NO_ROWS = Table({})  # what the tables of a request are like
+TREATMENTS = ("riluzole", "edaravone", "tofersen", "trial_drug")
+
+
+class RecordError(ValueError):
+    """What is wrong with one patient's record: field, reason, remedy, without any value of the patient."""
+
+    def __init__(self, field_name: str, reason: str, remedy: str):
+        super().__init__(f"{field_name}: {reason}. {remedy}")
+        self.as_dict = {"field": field_name, "reason": reason, "remedy": remedy}
+
+
+@dataclass
+class RowProblems(Problems):
+    """Keeps the first error of each patient; `owner` is the patient of each row of the table being checked."""
+
+    owner: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
+    by_patient: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def reject(
+        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+    ) -> None:
+        """Note an error of the patients whose table rows are flagged."""
+        for line in np.flatnonzero(bad):
+            self.add(int(self.owner[line]), RecordError(where.replace(", column ", "."), what, remedy))
+
+    def question(
+        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+    ) -> None:
+        """Warnings do not stop a prediction and are not kept."""
+
+    def add(self, patient: int, error: RecordError) -> None:
+        """Note an error of one patient, unless it has one already."""
+        self.by_patient.setdefault(patient, error.as_dict)
+
+
+def read_records(
+    records: list[Any], spec: FeatureSpec, lookups: Lookups
+) -> tuple[Cohort, np.ndarray, dict[int, dict[str, str]]]:
+    """Turn records into a cohort of the valid ones.
+
+    Returns
+    -------
+    cohort : Cohort
+        The valid patients.
+    rows : array
+        Their positions among the records.
+    errors : dict
+        Position of each other record -> {field, reason, remedy}.
+    """
+    problems = RowProblems(collect=True, silent=True)
+    parsed = [_parsed(record, i, spec, problems) for i, record in enumerate(records)]
+    cohort = _cohort(parsed, problems, spec, lookups)
+    errors = problems.by_patient
+    rows = np.array([i for i in range(len(records)) if i not in errors], dtype=int)
+    return cohort if not errors else cohort.take(rows), rows, errors
+
+
+@dataclass
+class _Record:
+    """Rows of one patient for each table."""
+
+    patient: dict[str, Any] = field(default_factory=dict)
+    biomarkers: list[dict[str, Any]] = field(default_factory=list)
+    visits: list[dict[str, Any]] = field(default_factory=list)
+    alleles: list[tuple[Any, ...]] = field(default_factory=list)
+    no_calls: list[str] = field(default_factory=list)
+    repeats: list[tuple[Any, ...]] = field(default_factory=list)
+    assayed: dict[str, float] = field(default_factory=dict)
+
+
+def _parsed(record: Any, index: int, spec: FeatureSpec, problems: RowProblems) -> _Record:
+    try:
+        return _parse(record, spec)
+    except RecordError as error:
+        problems.add(index, error)
+        return _Record()
+
+
+def _parse(record: Any, spec: FeatureSpec) -> _Record:
+    if not isinstance(record, dict):
+        raise RecordError("record", "is no object", "Send a JSON object per patient.")
+    if not isinstance(record.get("sample_id"), str) or not record["sample_id"].strip():
+        raise RecordError("sample_id", "is missing or no text", "Give each patient a sample_id.")
+    given = {key: value for key, value in record.items() if value is not None}
+    parts = {key: given.pop(key) for key in PARTS if key in given}
+    for name in given:
+        if name not in _kinds() and name not in spec.columns and name not in spec.levels:
+            known = {*_kinds(), *spec.columns, *spec.levels, *PARTS}
+            raise RecordError(name, "is no field of a patient", nearest(name, known))
+        _check_scalar(name, given[name])
+    _check_build(parts.get("genome_build"), spec)
+    given |= _as_of(parts.get("as_of_days"))
+    given |= _treatments(parts.get("treatments", {}))
+    visits = _objects(parts.get("alsfrs", []), "alsfrs", VISIT_KEYS)
+    alleles, no_calls = _variants(parts.get("variants", []), spec.genome_build)
+    biomarkers = _biomarkers(parts.get("biomarkers", []))
+    return _Record(
+        given,
+        biomarkers,
+        visits,
+        alleles,
+        no_calls,
+        _repeats(parts.get("repeats", {})),
+        _assayed(parts.get("assayed", {})),
+    )
+
+
+def _check_scalar(name: str, value: Any) -> None:
+    """A number where a number belongs, text where text does; never an object, a list or a truth value."""
+    kind = _kinds().get(name, "any")
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind in ("number", "days") and not (numeric and np.isfinite(value)):
+        raise RecordError(name, "is no finite number", "Send a JSON number or null.")
+    if kind not in ("number", "days", "any") and not isinstance(value, str):
+        raise RecordError(name, "is no text", "Send a JSON string or null.")
+    if kind == "any" and not (isinstance(value, str) or (numeric and np.isfinite(value))):
+        raise RecordError(name, "is neither a finite number nor text", "Send a JSON number, a string or null.")
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    """Column of patients -> what it holds."""
+    return dict(patient_columns()["type"])
+
+
+def _as_of(days: Any) -> dict[str, Any]:
+    """Day on which the record was made, as a column beside the contract's."""
+    if days is None:
+        return {}
+    if isinstance(days, bool) or not isinstance(days, int):
+        raise RecordError("as_of_days", "is no whole day", "Send an integer, days since the index day.")
+    return {"as_of_days": float(days)}
+
+
+def _check_build(build: Any, spec: FeatureSpec) -> None:
+    if build is not None and build != spec.genome_build:
+        remedy = f"Send variants on {spec.genome_build}, the build of this model."
+        raise RecordError("genome_build", f"is not {spec.genome_build}", remedy)
+
+
+def _treatments(treatments: Any) -> dict[str, Any]:
+    """`{drug: {start_days, stop_days}}` or a list of objects with `drug`, as columns of the patients table."""
+    if isinstance(treatments, list):
+        treatments = {
+            str(t.get("drug")): {k: v for k, v in t.items() if k != "drug"} for t in treatments if isinstance(t, dict)
+        }
+    if not isinstance(treatments, dict):
+        raise RecordError("treatments", "is no object", "Send {drug: {start_days, stop_days}}.")
+    columns = {}
+    for drug, dates in treatments.items():
+        if drug not in TREATMENTS:
+            raise RecordError("treatments", "names an unknown drug", nearest(str(drug), TREATMENTS))
+        for key, value in (dates or {}).items() if isinstance(dates, dict) else []:
+            if key not in ("start_days", "stop_days"):
+                raise RecordError(
+                    f"treatments.{drug}", "has an unknown key", nearest(str(key), ["start_days", "stop_days"])
+                )
+            if value is not None:
+                _check_scalar(f"{drug}_{key}", value)
+                columns[f"{drug}_{key}"] = value
+    return columns
+
+
+def _biomarkers(biomarkers: Any) -> list[dict[str, Any]]:
+    """A list of measurements, or a plain map {id: value} in canonical units at day 0."""
+    if isinstance(biomarkers, dict):
+        unit = analytes()["unit"]
+        unknown = [name for name in biomarkers if name not in unit.index]
+        if unknown:
+            raise RecordError("biomarkers.analyte", "is no known analyte", nearest(str(unknown[0]), unit.index))
+        given = {name: value for name, value in biomarkers.items() if value is not None}
+        biomarkers = [{"analyte": n, "value": v, "unit": unit[n], "days": 0} for n, v in given.items()]
+    rows = _objects(biomarkers, "biomarkers", BIOMARKER_KEYS)
+    for row in rows:
+        if "analyte" not in row or "value" not in row:
+            raise RecordError("biomarkers", "a measurement lacks analyte or value", "Send both.")
+        if isinstance(row["value"], bool) or not isinstance(row["value"], int | float | str):
+            raise RecordError(
+                "biomarkers.value", "is neither a number nor text", "Send a number, or a limit such as '<2.7'."
+            )
+    return rows
+
+
+def _objects(value: Any, name: str, keys: tuple[str, ...]) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise RecordError(name, "is no list of objects", f"Send [{{{', '.join(keys[:3])}, ...}}, ...].")
+    for item in value:
+        for key, cell in item.items():
+            if key not in keys:
+                raise RecordError(f"{name}.{key}", "is not known", nearest(str(key), keys))
+            if type(cell) in _PLAIN:
+                continue
+            if isinstance(cell, dict | list | bool) or (isinstance(cell, float) and not math.isfinite(cell)):
+                raise RecordError(
+                    f"{name}.{key}", "is neither a finite number nor text", "Send a JSON number, a string or null."
+                )
+    return [{key: cell for key, cell in item.items() if cell is not None} for item in value]
+
+
+def _variants(variants: Any, build: str) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """`chrom-pos-ref-alt genotype` strings as alleles and no-calls; variants outside the panel are of no use and left out.
+
+    A known variant may be named by its protein change instead: `SOD1:p.Ala5Val 0/1` or, in SOD1's older numbers, `SOD1:A4V 0/1`.
+    """
+    if not isinstance(variants, list):
+        raise RecordError("variants", "is no list", 'Send ["21-31667299-G-C 0/1", ...].')
+    sites = [_variant(item, build) for item in variants]
+    alleles, no_calls = [], []
+    for chrom, pos, ref, alt, genotype in sites:
+        gene, key = gene_at(chrom, pos, build), variant_key(chrom, pos, ref, alt)
+        if gene >= 0 and genotype.copies.get(1):
+            alleles.append((gene, key, genotype.copies[1], genotype.ploidy))
+        if gene >= 0 and genotype.missing:
+            no_calls.append(key)
+    return alleles, no_calls
+
+
+def _variant(item: Any, build: str) -> tuple[str, int, str, str, Any]:
+    remedy = "Write chrom-pos-ref-alt and a genotype, as in '21-31667299-G-C 0/1', or a known one, as in 'SOD1:p.Ala5Val 0/1'."
+    try:
+        site, text = str(item).split()
+        gene, colon, name = site.partition(":")
+        site = find_known(gene, name, build) if colon else site
+        chrom, pos, ref, alt = site.split("-")
+        genotype = parse_genotype(text)
+        if not isinstance(item, str) or max(genotype.copies, default=1) > 1 or not set(ref + alt) <= set("ACGTNacgtn"):
+            raise ValueError
+        return chrom, int(pos), ref, alt, genotype
+    except (ValueError, RequestError):
+        raise RecordError("variants", "an entry is no variant with a genotype", remedy) from None
+
+
+def _repeats(repeats: Any) -> list[tuple[Any, ...]]:
+    """`{locus: {alleles, ci?, status?}}`, or a plain list of alleles, as repeat calls without the patient."""
+    if not isinstance(repeats, dict):
+        raise RecordError("repeats", "is no object", "Send {locus: {alleles: [2, 8]}}.")
+    calls = []
+    for locus, call in repeats.items():
+        if locus not in repeat_loci().index:
+            raise RecordError("repeats", "names an unknown locus", nearest(str(locus), repeat_loci().index))
+        call = {"alleles": call} if isinstance(call, list) else call
+        if call is not None:
+            calls += _repeat_call(locus, call)
+    return calls
+
+
+def _repeat_call(locus: str, call: Any) -> list[tuple[Any, ...]]:
+    remedy = "Send {alleles: [short, long], ci: [low, high], method, status}."
+    if not isinstance(call, dict) or set(call) - {"alleles", "ci", "method", "status"}:
+        raise RecordError(f"repeats.{locus}", "is no repeat call", remedy)
+    alleles, interval = call.get("alleles") or [], call.get("ci") or []
+    numbers = [*alleles, *interval] if isinstance(alleles, list) and isinstance(interval, list) else ["?"]
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v < 1e6 for v in numbers):
+        raise RecordError(f"repeats.{locus}", "holds something that is no repeat size", remedy)
+    if len(alleles) > 2 or len(interval) not in (0, 2):
+        raise RecordError(f"repeats.{locus}", "has more than two alleles or half an interval", remedy)
+    if not alleles:
+        return []
+    low, high = interval or (max(alleles), max(alleles))
+    passed = str(call.get("status") or "PASS").upper() in ("PASS", "OK")
+    complete = passed and len(alleles) == 2
+    return [(locus, min(alleles) if len(alleles) == 2 else np.nan, max(alleles), low, high, complete)]
+
+
+def _assayed(assayed: Any) -> dict[str, float]:
+    if not isinstance(assayed, dict):
+        raise RecordError("assayed", "is no object", "Send {gene: full | partial | none}.")
+    for gene, state in assayed.items():
+        if gene not in gene_names():
+            raise RecordError("assayed", "names a gene outside the panel", nearest(str(gene), gene_names()))
+        if state not in ASSAYED:
+            raise RecordError(f"assayed.{gene}", "is no known state", nearest(str(state), ASSAYED))
+    return {gene: ASSAYED[state] for gene, state in assayed.items()}
+
+
+def _cohort(parsed: list[_Record], problems: RowProblems, spec: FeatureSpec, lookups: Lookups) -> Cohort:
+    problems.owner = np.arange(len(parsed))
+    ids = [str(i) for i in range(len(parsed))]
+    numbered = [{**record.patient, "sample_id": name} for record, name in zip(parsed, ids, strict=True)]
+    patients = checked_patients(_table(numbered), "patient", problems)
+    patients = patients.assign(sample_id=np.array([r.patient.get("sample_id", "?") for r in parsed], dtype=object))
+    rows = {name: i for i, name in enumerate(ids)}
+    biomarkers = _checked_biomarkers(parsed, rows, patients, problems)
+    visits = _checked_visits(parsed, rows, patients, problems)
+    genotypes = _genotypes(parsed)
+    return Cohort(
+        "request",
+        patients,
+        biomarkers,
+        visits,
+        genotypes,
+        weigh_sites(genotypes.sites, spec.genome_build, lookups),
+        lookups,
+        _repeat_table(parsed),
+        np.arange(len(parsed)),
+    )
+
+
+def _checked_biomarkers(parsed: list[_Record], rows: dict[str, int], patients: Table, problems: RowProblems) -> Table:
+    measured, problems.owner = _long(parsed, "biomarkers")
+    if not len(measured):
+        return no_biomarkers(measured)
+    dates = patients["index_date"].to_numpy().astype("datetime64[D]")
+    return with_derived(checked_biomarkers(measured, rows, "biomarkers", problems, index_dates=dates))
+
+
+def _checked_visits(parsed: list[_Record], rows: dict[str, int], patients: Table, problems: RowProblems) -> Table:
+    seen, problems.owner = _long(parsed, "visits")
+    return checked_visits(_with_days(seen), rows, patients, "alsfrs", problems) if len(seen) else no_visits(seen)
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    return Table({name: _column(values) for name, values in columns.items()})
+
+
+def _column(values: list[Any]) -> np.ndarray:
+    """Numbers as float64, anything else as text; the readers take both."""
+    if all(value is None or (isinstance(value, int | float)) for value in values):
+        return np.array([np.nan if value is None else value for value in values], dtype=float)
+    return np.array([None if value is None else str(value) for value in values], dtype=object)
+
+
+def _long(parsed: list[_Record], name: str) -> tuple[Table, np.ndarray]:
+    owner = [i for i, record in enumerate(parsed) for _ in getattr(record, name)]
+    rows = [{**row, "sample_id": str(i)} for i, record in enumerate(parsed) for row in getattr(record, name)]
+    return _table(rows), np.array(owner, dtype=int)
+
+
+def _with_days(visits: Table) -> Table:
+    return visits if "days" in visits.columns else visits.assign(days=np.full(len(visits), np.nan))
+
+
+def _genotypes(parsed: list[_Record]) -> Genotypes:
+    assayed = np.full((len(parsed), len(gene_names())), np.nan)
+    carried = [(i, *allele) for i, record in enumerate(parsed) for allele in record.alleles]
+    no_calls = [(i, key) for i, record in enumerate(parsed) for key in record.no_calls]
+    for i, record in enumerate(parsed):
+        for gene, fraction in record.assayed.items():
+            assayed[i, gene_names().index(gene)] = fraction
+    sites = typed_table([(key, gene, None) for _, gene, key, _, _ in carried], SITE_TYPES, NO_ROWS)
+    columns = {"row": [c[0] for c in carried], "site": range(len(carried)), "copies": [c[3] for c in carried]}
+    columns["ploidy"] = [c[4] for c in carried]
+    arrays = {name: np.array(values, dtype=int) for name, values in columns.items()}
+    return Genotypes(*numbered_sites(sites, arrays), typed_table(no_calls, NO_CALL_TYPES, NO_ROWS), assayed)
+
+
+def _repeat_table(parsed: list[_Record]) -> Table:
+    calls = [(i, *call) for i, record in enumerate(parsed) for call in record.repeats]
+    return typed_table(calls, CALL_TYPES, NO_ROWS)

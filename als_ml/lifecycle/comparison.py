@@ -1,0 +1,81 @@
+"""Two models on one cohort: differences with paired intervals, and who changes class."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from als_ml.cohort.read import read_cohort
+from als_ml.config import Config
+from als_ml.prediction.predictor import Predictor
+from als_ml.training.metrics import paired_differences
+from als_ml.training.task_data import make_labels
+from features.errors import DataError, RequestError
+from features.tables.problems import Problems
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A cohort as one model scores it; arrays of n, NaN where the model gives no probability or the patient has no label."""
+
+    samples: np.ndarray
+    probability: np.ndarray
+    predicted: np.ndarray
+    y: np.ndarray
+    families: np.ndarray
+    rows: list[dict[str, Any]]
+
+
+def scored_cohort(predictor: Predictor, config: Config, path: Path) -> Scored:
+    """Score a cohort and label it as the model's own run did."""
+    cohort, _ = read_cohort(path, Problems())
+    rows = predictor.predict_cohort(cohort, drivers=False)
+    probability = np.array([np.nan if row["probability"] is None else row["probability"] for row in rows])
+    samples = np.array([row["sample_id"] for row in rows])
+    predicted = np.array([row["predicted_class"] or "" for row in rows])
+    return Scored(samples, probability, predicted, labels_or_none(config, cohort), cohort.families, rows)
+
+
+def labels_or_none(config: Config, cohort: Any) -> np.ndarray:
+    """Labels of the patients; all NaN for a cohort without what they are made of."""
+    try:
+        return make_labels(config, cohort).y
+    except DataError:
+        return np.full(len(cohort), np.nan)
+
+
+def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> dict[str, Any]:
+    """Differences of the first model to the second on the patients that both score.
+
+    Returns
+    -------
+    dict
+        `n`, `n_labelled`; `correlation` and `largest` difference of the probabilities; `differences` (metric -> difference,
+        low, high) where both labels occur; `classes`, a table of counts; `changed`, the patients who change class.
+
+    Raises
+    ------
+    RequestError
+        If no patient is scored by both.
+    """
+    both = np.isfinite(ours.probability) & np.isfinite(theirs.probability)
+    if not both.any():
+        raise RequestError("--cohort", "no patient is scored by both models", "Give a cohort that both can score.")
+    p, q = ours.probability[both], theirs.probability[both]
+    result: dict[str, Any] = {"n": int(both.sum()), "largest": float(np.abs(p - q).max())}
+    result["correlation"] = float(np.corrcoef(p, q)[0, 1]) if np.ptp(p) > 0 and np.ptp(q) > 0 else float("nan")
+    known = both & np.isfinite(ours.y)
+    result["n_labelled"] = int(known.sum())
+    if len(np.unique(ours.y[known])) == 2:
+        y, families = ours.y[known], ours.families[known]
+        result["differences"] = paired_differences(
+            y, ours.probability[known], theirs.probability[known], families, draws, seed
+        )
+    result["classes"] = pd.crosstab(pd.Series(theirs.predicted[both]), pd.Series(ours.predicted[both]))
+    moved = both & (ours.predicted != theirs.predicted)
+    columns = {"sample_id": ours.samples, "from": theirs.predicted, "to": ours.predicted}
+    columns |= {"probability_from": theirs.probability, "probability_to": ours.probability}
+    result["changed"] = pd.DataFrame({name: values[moved] for name, values in columns.items()})
+    return result

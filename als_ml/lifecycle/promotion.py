@@ -1,0 +1,195 @@
+"""Which version is the champion, by the rule of the contract or by an override with a reason; every decision is kept."""
+
+import getpass
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from als_ml.cohort.digests import data_digest
+from als_ml.cohort.read import read_cohort
+from als_ml.config import Config
+from als_ml.lifecycle.comparison import compare, scored_cohort
+from als_ml.lifecycle.registry import registered_version, run_checks, run_config, run_tags
+from als_ml.tracking.store import load_model, quiet_mlflow, use_store
+from als_ml.training.folds import cross_validate
+from als_ml.training.metrics import paired_differences
+from als_ml.training.task_data import Trainable, prepare
+from features.errors import DataError, RequestError
+
+LOG = "als-ml-promotions"
+# Contract, section Estimates.
+_LEAST_AUC_GAIN, _MOST_LOSS = -0.02, 0.01
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a version is promoted, why, and the figures it rests on."""
+
+    promoted: bool
+    reasons: tuple[str, ...]
+    figures: dict[str, float]
+
+
+def decide(differences: dict[str, tuple[float, float, float]], checks: list[dict[str, Any]] | None) -> Decision:
+    """Apply the rule: lower bound of the AUC difference > -0.02, log loss at most 0.01 worse, no honesty check failed."""
+    auc, loss, reasons = differences["roc_auc"], differences["log_loss"], []
+    if not auc[1] > _LEAST_AUC_GAIN:
+        reasons.append(
+            f"the ROC AUC may be lower by more than 0.02 (difference {auc[0]:+.3f}, lower bound {auc[1]:+.3f})"
+        )
+    if loss[0] > _MOST_LOSS:
+        reasons.append(f"the log loss is worse by {loss[0]:.3f} (at most 0.01)")
+    return _with_checks(reasons, checks, _figures(differences))
+
+
+def _figures(differences: dict[str, tuple[float, float, float]]) -> dict[str, float]:
+    ends = ("", "_low", "_high")
+    return {f"{m}_difference{end}": v for m, values in differences.items() for end, v in zip(ends, values, strict=True)}
+
+
+def _with_checks(reasons: list[str], checks: list[dict[str, Any]] | None, figures: dict[str, float]) -> Decision:
+    if checks is None:
+        reasons.append("its run has no honesty checks")
+    reasons += [f"honesty check failed: {c['name']} ({c['found']})" for c in checks or [] if c["verdict"] == "failed"]
+    return Decision(not reasons, tuple(reasons), figures)
+
+
+def promote(
+    uri: str,
+    cohort: Path | None = None,
+    training_cohort: Path | None = None,
+    override: str | None = None,
+    by: str | None = None,
+) -> tuple[ModelVersion, Decision]:
+    """Compare a version with the champion and move the alias if the rule, or an override, says so.
+
+    Parameters
+    ----------
+    cohort : Path, optional
+        A cohort file that neither model was trained on.
+    training_cohort : Path, optional
+        Instead: the cohort on which both configurations are refitted, on the same folds.
+    override : str, optional
+        A reason to promote whatever the rule says; it is kept.
+
+    Raises
+    ------
+    RequestError
+        If there is nothing to compare on, or `cohort` is the data that one of the models was trained on.
+    """
+    version, champion = registered_version(uri), _champion(registered_version(uri).name)
+    checks = run_checks(version.run_id)
+    if champion is not None and champion.version == version.version:
+        raise RequestError(f"--model {uri}", "it is the champion already", "Give another version.")
+    if override is not None and not override.strip():
+        raise RequestError("--override", "the reason is empty", "Say why, for those who read the log.")
+    if override:
+        decision = Decision(True, (f"override: {override}",), {})
+    elif champion is None:
+        decision = _with_checks([], checks, {})
+    elif cohort is not None:
+        decision = decide(_on_other_patients(version, champion, cohort), checks)
+    elif training_cohort is not None:
+        decision = decide(_on_same_folds(version, champion, training_cohort), checks)
+    else:
+        remedy = "Give --cohort (patients neither was trained on), --training-cohort or --override REASON."
+        raise RequestError("promote", "there is nothing to compare the version with the champion on", remedy)
+    _record(version, champion, decision, by or getpass.getuser())
+    if decision.promoted:
+        _move(version, champion)
+    return version, decision
+
+
+def _champion(name: str) -> ModelVersion | None:
+    with quiet_mlflow():
+        use_store()
+        try:
+            return MlflowClient().get_model_version_by_alias(name, "champion")
+        except MlflowException:
+            return None
+
+
+def _on_other_patients(
+    version: ModelVersion, champion: ModelVersion, cohort: Path
+) -> dict[str, tuple[float, float, float]]:
+    config = run_config(version.run_id, str(cohort))
+    data = _prepared(config)
+    for other in (version, champion):
+        own = _prepared(run_config(other.run_id, str(cohort)))
+        if data_digest(own.rows, own.y) == run_tags(other).get("data_digest"):
+            found = f"version {other.version} was trained on these very patients"
+            raise RequestError(f"--cohort {cohort}", found, "Give other patients, or use --training-cohort.")
+    if len(np.unique(data.y)) < 2:
+        raise DataError(str(cohort), "its labelled patients do not have both labels", "Give a larger cohort.")
+    ours, theirs = (
+        scored_cohort(load_model(f"models:/{v.name}/{v.version}"), config, cohort) for v in (version, champion)
+    )
+    found_differences: dict[str, tuple[float, float, float]] = compare(ours, theirs)["differences"]
+    return found_differences
+
+
+def _on_same_folds(
+    version: ModelVersion, champion: ModelVersion, cohort: Path
+) -> dict[str, tuple[float, float, float]]:
+    """Refit both configurations on the folds of the new one; patients labelled in both count."""
+    new, old = (run_config(v.run_id, str(cohort)) for v in (version, champion))
+    old = old.model_copy(update={"validation": new.validation})
+    data, other = _prepared(new), _prepared(old)
+    if list(data.rows.index) != list(other.rows.index) or not np.array_equal(data.y, other.y):
+        raise DataError(
+            str(cohort), "the two configurations label other patients", "Compare on other patients: --cohort."
+        )
+    p, q = (cross_validate(own, config).probability["model"] for own, config in ((data, new), (other, old)))
+    v = new.validation
+    return paired_differences(data.y, p, q, data.families, v.bootstrap or 200, v.seed)
+
+
+def _prepared(config: Config) -> Trainable:
+    return prepare(config, *read_cohort(Path(config.cohort)))
+
+
+def _record(version: ModelVersion, champion: ModelVersion | None, decision: Decision, by: str) -> None:
+    """One run a decision, never changed afterwards."""
+    with quiet_mlflow():
+        use_store()
+        mlflow.set_experiment(LOG)
+        with mlflow.start_run(run_name=f"{version.name}-{version.version}"):
+            mlflow.set_tags(
+                {
+                    "model": version.name,
+                    "version": str(version.version),
+                    "from_version": str(champion.version) if champion else "none",
+                    "by": by,
+                    "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "decision": "promoted" if decision.promoted else "refused",
+                    "reason": "; ".join(decision.reasons) or "the rule is met",
+                }
+            )
+            mlflow.log_metrics({name: value for name, value in decision.figures.items() if np.isfinite(value)})
+
+
+def _move(version: ModelVersion, champion: ModelVersion | None) -> None:
+    with quiet_mlflow():
+        client = MlflowClient()
+        if champion is not None:
+            client.set_registered_model_alias(version.name, "previous", champion.version)
+        client.set_registered_model_alias(version.name, "champion", version.version)
+
+
+def promotion_log(name: str | None = None) -> list[dict[str, str]]:
+    """Every decision, the newest first: when, model, version, from which, by whom, what and why."""
+    with quiet_mlflow():
+        use_store()
+        experiment = mlflow.get_experiment_by_name(LOG)
+        if experiment is None:
+            return []
+        runs = MlflowClient().search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])
+    keys = ("at", "model", "version", "from_version", "by", "decision", "reason")
+    return [{key: run.data.tags[key] for key in keys} for run in runs if name in (None, run.data.tags.get("model"))]

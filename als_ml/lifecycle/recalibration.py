@@ -1,0 +1,117 @@
+"""A new centre's labelled patients move a model's intercept (and slope, from 100 events), as a new version."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow import MlflowClient
+from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
+
+from als_ml.lifecycle.comparison import scored_cohort
+from als_ml.lifecycle.registry import registered_version, run_config
+from als_ml.prediction.predictor import Predictor
+from als_ml.tracking.store import load_model, log_predictor, quiet_mlflow, use_store
+from als_ml.training.metrics import evaluate
+from features.errors import DataError
+from models.fitted import Calibration, recalibrated
+from models.scoring import conformal_limits
+
+_FEWEST, _SLOPE_FROM = 10, 100
+_SHOWN = ("calibration_intercept", "calibration_slope", "brier", "log_loss")
+_EDGE = 1e-9
+
+
+def recalibration(calibration: Calibration, probability: np.ndarray, y: np.ndarray, coverage: float) -> Calibration:
+    """Update the log-odds of a calibrated model on labelled patients of a new centre.
+
+    The intercept always, by maximum likelihood with the slope held at 1; from 100 positives on the slope too. Limits of the
+    conformal sets come from these patients; the threshold follows the prevalence if it did before.
+
+    Parameters
+    ----------
+    probability, y : arrays (n,)
+        What the model says of the new patients, and their 0/1 labels.
+    """
+    odds = logit(np.clip(probability, _EDGE, 1 - _EDGE))
+    slope, intercept = _slope(odds, y) if y.sum() >= _SLOPE_FROM else (1.0, _intercept(odds, y))
+    moved = replace(
+        calibration,
+        update_slope=slope * calibration.update_slope,
+        update_intercept=slope * calibration.update_intercept + intercept,
+    )
+    plain = replace(calibration, update_slope=slope, update_intercept=intercept)
+    return replace(
+        moved, limits=conformal_limits(recalibrated(probability, plain), y, coverage), threshold=float(y.mean())
+    )
+
+
+def _slope(odds: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(odds.reshape(-1, 1), y.astype(int))
+    return max(float(fitted.coef_[0, 0]), 0.0), float(fitted.intercept_[0])
+
+
+def _intercept(odds: np.ndarray, y: np.ndarray) -> float:
+    """Newton's method on the one free number."""
+    shift = 0.0
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-(odds + shift)))
+        step = float((y - p).sum() / max((p * (1 - p)).sum(), _EDGE))
+        shift += float(np.clip(step, -2, 2))
+        if abs(step) < 1e-10:
+            break
+    return shift
+
+
+def recalibrate(uri: str, cohort: Path) -> dict[str, Any]:
+    """Recalibrate a registered model on a cohort and register the result as a challenger.
+
+    Returns
+    -------
+    dict
+        name, version, n, n_positive, `before` and `after` (metrics on these patients: the fit, no validation).
+
+    Raises
+    ------
+    DataError
+        With fewer than 10 patients of a label.
+    """
+    version, predictor = registered_version(uri), load_model(uri)
+    config = run_config(version.run_id, str(cohort))
+    scored = scored_cohort(predictor, config, cohort)
+    known = np.isfinite(scored.y) & np.isfinite(scored.probability)
+    y, p, families = scored.y[known], scored.probability[known], scored.families[known]
+    if min(y.sum(), (1 - y).sum()) < _FEWEST:
+        found = f"{len(y)} labelled and scored patients, {int(y.sum())} of them positive"
+        raise DataError(str(cohort), found, f"Recalibration needs {_FEWEST} of each label.")
+    old = predictor.fitted.calibration
+    new = recalibration(old, p, y, config.validation.coverage)
+    if config.decision.threshold != "prevalence":
+        new = replace(new, threshold=old.threshold)
+    changed = replace(predictor, fitted=replace(predictor.fitted, calibration=new))
+    tags = {"recalibrated_from": str(version.version), "n": str(len(y)), "n_positive": str(int(y.sum()))}
+    registered = _registered(changed, version.name, version.run_id, tags)
+    after = changed.fitted.calibration
+    q = recalibrated(
+        p, replace(after, update_slope=_relative(old, after)[0], update_intercept=_relative(old, after)[1])
+    )
+    before, now = (evaluate(y, values, values >= 0.5, families, 0, 0) for values in (p, q))
+    shown = {name: {m: found[m] for m in _SHOWN} for name, found in (("before", before), ("after", now))}
+    return {"name": version.name, "version": registered, "n": len(y), "n_positive": int(y.sum()), **shown}
+
+
+def _relative(old: Calibration, new: Calibration) -> tuple[float, float]:
+    slope = new.update_slope / old.update_slope if old.update_slope else 0.0
+    return slope, new.update_intercept - slope * old.update_intercept
+
+
+def _registered(predictor: Predictor, name: str, run_id: str, tags: dict[str, str]) -> str:
+    with quiet_mlflow():
+        use_store()
+        number = log_predictor(predictor, run_id, name)
+        client = MlflowClient()
+        client.set_registered_model_alias(name, "challenger", number)
+        for key, value in tags.items():
+            client.set_model_version_tag(name, number, key, value)
+    return number

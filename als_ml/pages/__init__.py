@@ -1,0 +1,1 @@
+"""The pages that people read: cohort, patient, care protocol, phenopackets."""

@@ -1,0 +1,161 @@
+"""Export patients as GA4GH phenopackets (schema v2): subject, disease, measurements, and variants where there is consent.
+
+What the schema has no place for (visits, scores, family history) stays out. Times are ages, so a patient without an age at onset
+has none. `python -m als_ml import-phenopackets` reads the files back.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf.json_format import MessageToJson, ParseDict
+from phenopackets.schema.v2 import Phenopacket
+
+import als_ml
+from als_ml.imports.folder import whole_folder
+from als_ml.pages.protocol_inputs import last_days
+from features.blocks.clinical import DAYS_PER_YEAR
+from features.blocks.mechanisms import age_at
+from features.catalogue import analytes
+from features.cohort import Cohort
+
+ALS = {"id": "MONDO:0004976", "label": "amyotrophic lateral sclerosis"}
+ALS_FTD = {"id": "MONDO:0004976", "label": "amyotrophic lateral sclerosis with frontotemporal dementia"}
+_SEX = {"female": "FEMALE", "male": "MALE"}
+_ZYGOSITY = {
+    "het": {"id": "GENO:0000135", "label": "heterozygous"},
+    "hom": {"id": "GENO:0000136", "label": "homozygous"},
+    "hemi": {"id": "GENO:0000134", "label": "hemizygous"},
+}
+_STATUS = {
+    "P": "PATHOGENIC",
+    "LP": "LIKELY_PATHOGENIC",
+    "VUS": "UNCERTAIN_SIGNIFICANCE",
+    "LB": "LIKELY_BENIGN",
+    "B": "BENIGN",
+}
+_RESOURCES = [
+    {
+        "id": name.lower(),
+        "name": name,
+        "url": f"http://purl.obolibrary.org/obo/{name.lower()}.owl",
+        "version": "unstated",
+        "namespacePrefix": name,
+        "iriPrefix": f"http://purl.obolibrary.org/obo/{name}_",
+    }
+    for name in ("MONDO", "GENO")
+]
+
+
+def write_phenopackets(cohort: Cohort, build: str, folder: Path, names: "dict[str, str] | None" = None) -> int:
+    """Write one JSON file a patient into a new folder; `names` are pseudonyms. Unaffected relatives have none.
+
+    Returns
+    -------
+    int
+        Files written.
+    """
+    number = 0
+    with whole_folder(folder) as made:
+        for number, packet in enumerate(phenopackets(cohort, build, names), start=1):
+            text = MessageToJson(ParseDict(packet, Phenopacket()))
+            (made / f"patient-{number:05d}.json").write_text(text + "\n", encoding="utf-8")
+    return number
+
+
+def phenopackets(cohort: Cohort, build: str, names: "dict[str, str] | None" = None) -> Iterator[dict[str, Any]]:
+    """A phenopacket a patient, as JSON, in the order of the cohort."""
+    age, today = age_at(cohort), last_days(cohort)
+    calls, values = _calls(cohort, build), _measurements(cohort, age)
+    for i, patient in enumerate(cohort.patients.to_dict("records")):
+        if patient["diagnosis"] == "unaffected_relative":
+            continue
+        name = (names or {}).get(patient["sample_id"], patient["sample_id"])
+        packet = {"id": name, "subject": _subject(patient, name, _age(age[i] + today[i] / DAYS_PER_YEAR))}
+        packet["diseases"] = _diseases(patient)
+        packet["measurements"] = values[i]
+        consent = patient["consent_genetic_return"] == "yes"
+        if consent and calls[i]:
+            diagnosis = {
+                "disease": ALS,
+                "genomicInterpretations": [{"subjectOrBiosampleId": name, **c} for c in calls[i]],
+            }
+            packet["interpretations"] = [
+                {"id": f"{name}-1", "progressStatus": "UNKNOWN_PROGRESS", "diagnosis": diagnosis}
+            ]
+        yield {**packet, "metaData": _about()}
+
+
+def _about() -> dict[str, Any]:
+    return {
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "createdBy": f"als-ml {als_ml.__version__}",
+        "resources": _RESOURCES,
+        "phenopacketSchemaVersion": "2.0",
+    }
+
+
+def _age(years: float) -> "dict[str, Any] | None":
+    """An age as ISO 8601 duration, to the day.
+
+    >>> _age(60.5), _age(float("nan"))
+    ({'age': {'iso8601duration': 'P60Y183D'}}, None)
+    """
+    if not np.isfinite(years) or years < 0:
+        return None
+    whole = int(years)
+    days = round((years - whole) * DAYS_PER_YEAR)
+    return {"age": {"iso8601duration": f"P{whole}Y{days}D" if days else f"P{whole}Y"}}
+
+
+def _subject(patient: dict[str, Any], name: str, last: "dict[str, Any] | None") -> dict[str, Any]:
+    subject = {"id": name, "sex": _SEX.get(patient["sex"] or "", "UNKNOWN_SEX")}
+    return subject | ({"timeAtLastEncounter": last} if last else {})
+
+
+def _diseases(patient: dict[str, Any]) -> list[dict[str, Any]]:
+    term = {"als": ALS, "als_ftd": ALS_FTD}.get(patient["diagnosis"])
+    if term is None:
+        return []
+    onset = _age(patient["age_at_onset"])
+    return [{"term": term} | ({"onset": onset} if onset else {})]
+
+
+def _measurements(cohort: Cohort, age: np.ndarray) -> list[list[dict[str, Any]]]:
+    """Dated values in canonical units under the analyte's id."""
+    units = analytes()["unit"]
+    found: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
+    table = cohort.biomarkers
+    columns = (table["row"], table["analyte"].astype(object), table["value"], table["days"])
+    for row, analyte, value, days in zip(*columns, strict=True):
+        seen = _age(age[row] + days / DAYS_PER_YEAR)
+        unit = {"id": "als-ml:unit", "label": units[analyte]}
+        one = {
+            "assay": {"id": f"als-ml:{analyte}", "label": analyte},
+            "value": {"quantity": {"unit": unit, "value": value}},
+        }
+        found[row].append(one | ({"timeObserved": seen} if seen else {}))
+    return found
+
+
+def _calls(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]:
+    alleles, sites = cohort.genotypes.alleles, cohort.variants
+    found: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
+    for row, site, copies, ploidy in zip(*(alleles[n] for n in ("row", "site", "copies", "ploidy")), strict=True):
+        variant, assessment = sites["variant"].iloc[site], sites["assessment"].iloc[site]
+        state = _ZYGOSITY["hemi" if ploidy == 1 else "hom" if copies >= 2 else "het"]
+        chrom, pos, ref, alt = variant.key.split("-")
+        record = {"genomeAssembly": build, "chrom": chrom, "pos": int(pos), "ref": ref, "alt": alt}
+        named = {
+            "id": re.sub(r"\W", "-", variant.key),
+            "vcfRecord": record,
+            "allelicState": state,
+            "moleculeContext": "genomic",
+        }
+        named["geneContext"] = {"valueId": variant.gene, "symbol": variant.gene}
+        told = {"acmgPathogenicityClassification": _STATUS[assessment.classification], "variationDescriptor": named}
+        found[row].append({"interpretationStatus": "UNKNOWN_STATUS", "variantInterpretation": told})
+    return found

@@ -1,0 +1,236 @@
+"""What the care protocol may ask of a patient: values with their unit and day, from the checked tables of a cohort."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from features.alsfrs.slopes import DAYS_PER_MONTH
+from features.alsfrs.visits import ITEMS
+from features.blocks.clinical import DAYS_PER_YEAR
+from features.blocks.genetics import causal_carriers, genetic_cause
+from features.catalogue import analytes, gene_names
+from features.cohort import Cohort
+from features.genotypes.repeats import STATES, RepeatStates
+from features.variants.evidence import CLASSES
+
+DRUGS = ("riluzole", "edaravone", "tofersen")
+# Further columns of the patients table that a rule may ask for: yes or no, dated by `<name>_days`.
+SYMPTOMS = ("respiratory_symptoms", "nocturnal_desaturation", "pseudobulbar_affect", "fever")
+_LIKELY_PATHOGENIC = next(least for least, name in CLASSES if name == "LP")
+# The visit 12 weeks before: within two weeks of it (P).
+TWELVE_WEEKS, TWO_WEEKS = 84, 14
+_STATIC = {
+    "diagnosis": "diagnosis",
+    "el_escorial": "El Escorial category",
+    "age": "age",
+    "months_since_onset": "months since onset",
+    "genetic_cause": "genetic finding",
+    "pathogenic_sod1": "(likely) pathogenic SOD1 variant",
+    "pathogenic_fus": "(likely) pathogenic FUS variant",
+    "c9orf72_expanded": "C9orf72 expanded",
+    **{f"on_{drug}": f"on {drug}" for drug in DRUGS},
+}
+_DERIVED = {
+    "lowest_item": "lowest item of the ALSFRS-R",
+    "decline_12_weeks": "points lost in 12 weeks",
+    "weight_loss_pct": "weight lost",
+    "alt_times_limit": "ALT / upper limit of the laboratory",
+    "bilirubin_times_limit": "bilirubin / upper limit of the laboratory",
+}
+
+
+class Value(NamedTuple):
+    """An input of a rule. `days` since the index day (None undated); `changes`: whether it can be out of date."""
+
+    name: str
+    words: str
+    value: Any
+    unit: str = ""
+    days: "float | None" = None
+    changes: bool = True
+
+
+class Inputs(NamedTuple):
+    """Everything known of one patient by name, and the day of the report."""
+
+    known: dict[str, Value]
+    today: float
+
+
+@cache
+def known_inputs() -> frozenset[str]:
+    """Names that a rule may use."""
+    return frozenset([*analytes().index, *ITEMS["alsfrs_r"], *_STATIC, *_DERIVED, *SYMPTOMS])
+
+
+def cohort_inputs(cohort: Cohort, build: str) -> list[Inputs]:
+    """The inputs of each patient. The day of the report is `as_of_days`, else the last day on record."""
+    today = last_days(cohort)
+    genetics = _genetics(cohort, build)
+    biomarkers, visits = (dict(list(table.groupby("row"))) for table in (cohort.biomarkers, cohort.alsfrs))
+    patients = cohort.patients.to_dict("records")
+    found = []
+    for i, patient in enumerate(patients):
+        values = [*_static(patient, today[i]), *genetics[i], *_symptoms(patient)]
+        values += _analytes(biomarkers[i]) if i in biomarkers else []
+        values += _visits(visits[i]) if i in visits else []
+        found.append(Inputs({value.name: value for value in values}, today[i]))
+    return found
+
+
+def last_days(cohort: Cohort) -> np.ndarray:
+    """Day up to which each patient is known: `as_of_days`, else the last visit or measurement, else day 0."""
+    last = np.zeros(len(cohort))
+    for table in (cohort.biomarkers, cohort.alsfrs):
+        dated = table[table["days"].notna()]
+        np.maximum.at(last, dated["row"].to_numpy(dtype=int), dated["days"].to_numpy())
+    if "as_of_days" in cohort.patients.columns:
+        stated = pd.to_numeric(cohort.patients["as_of_days"], errors="coerce").to_numpy(dtype=float)
+        last = np.where(np.isnan(stated), last, stated)
+    return last
+
+
+def _known(name: str, value: Any, unit: str = "", days: "float | None" = 0.0) -> list[Value]:
+    """A value that does not go out of date, if it is known."""
+    return [] if value is None or value != value else [Value(name, _STATIC[name], value, unit, days, changes=False)]
+
+
+def _static(patient: dict[str, Any], today: float) -> list[Value]:
+    onset = patient["onset_days"]
+    age = patient["age_at_onset"] + (today - onset) / DAYS_PER_YEAR
+    drugs = [v for drug in DRUGS for v in _known(f"on_{drug}", _on(patient, drug, today), days=None)]
+    return [
+        *_known("diagnosis", patient["diagnosis"]),
+        *_known("el_escorial", patient["el_escorial"]),
+        *_known("age", age, "years", today),
+        *_known("months_since_onset", (today - onset) / DAYS_PER_MONTH, "months", today),
+        *drugs,
+    ]
+
+
+def _on(patient: dict[str, Any], drug: str, today: float) -> "str | None":
+    """Whether a drug is taken on a day: by its dates, else as stated."""
+    start, stop = patient[f"{drug}_start_days"], patient[f"{drug}_stop_days"]
+    if start == start:
+        return "yes" if start <= today and not stop <= today else "no"
+    stated = patient[drug]
+    return stated if isinstance(stated, str) else None
+
+
+def _symptoms(patient: dict[str, Any]) -> list[Value]:
+    found = []
+    for name in SYMPTOMS:
+        stated = patient.get(name)
+        if isinstance(stated, str) and stated.strip().lower() in ("yes", "no"):
+            day = pd.to_numeric(patient.get(f"{name}_days"), errors="coerce")
+            words = name.replace("_", " ")
+            found.append(Value(name, words, stated.strip().lower(), "", None if pd.isna(day) else float(day)))
+    return found
+
+
+def _analytes(table: pd.DataFrame) -> list[Value]:
+    """The last value of each analyte, an undated one only where there is no other; and what follows from several."""
+    ordered = table.sort_values(["days", "value"], na_position="first", kind="stable")
+    last = ordered.drop_duplicates("analyte", keep="last").set_index(ordered["analyte"].drop_duplicates(keep="last"))
+    named = described()
+    found = [Value(a, named[a][0], float(v), named[a][1], _day(d)) for a, v, d in _cells(last)]
+    return [*found, *_times_limit(last), *_weight_loss(ordered)]
+
+
+@cache
+def described() -> dict[str, tuple[str, str]]:
+    """Analyte -> its name and unit."""
+    table = analytes()
+    return dict(zip(table.index, zip(table["name"], table["unit"], strict=True), strict=True))
+
+
+def _cells(table: pd.DataFrame) -> Iterator[tuple[str, float, float]]:
+    return zip(table.index.astype(str), table["value"].to_numpy(), table["days"].to_numpy(), strict=True)
+
+
+def _day(days: float) -> "float | None":
+    return None if days != days else float(days)
+
+
+def _times_limit(last: pd.DataFrame) -> list[Value]:
+    found = []
+    for name, analyte in (("alt_times_limit", "alt_serum"), ("bilirubin_times_limit", "bilirubin_serum")):
+        if analyte in last.index and last.loc[analyte, "ref_high"] > 0:
+            times = float(last.loc[analyte, "value"] / last.loc[analyte, "ref_high"])
+            found.append(Value(name, _DERIVED[name], times, "times", _day(last.loc[analyte, "days"])))
+    return found
+
+
+def _weight_loss(ordered: pd.DataFrame) -> list[Value]:
+    """Loss in percent of the first dated weight, or as it was stated against the usual one."""
+    words = _DERIVED["weight_loss_pct"]
+    weights = ordered[(ordered["analyte"] == "weight").to_numpy() & ordered["days"].notna().to_numpy()]
+    if len(weights) >= 2:
+        first, last = weights.iloc[0], weights.iloc[-1]
+        loss = 100 * (1 - last["value"] / first["value"])
+        return [Value("weight_loss_pct", words, float(loss), "%", _day(last["days"]))]
+    stated = ordered[(ordered["analyte"] == "weight_change").to_numpy()]
+    if len(stated):
+        return [Value("weight_loss_pct", words, float(-stated.iloc[-1]["value"]), "%", _day(stated.iloc[-1]["days"]))]
+    return []
+
+
+def _visits(table: pd.DataFrame) -> list[Value]:
+    """Items of the last visit that has them, and the decline over 12 weeks."""
+    revised = table[(table["scale"] == "alsfrs_r").to_numpy()].sort_values("days")
+    points, days = revised[ITEMS["alsfrs_r"]].to_numpy(dtype=float), revised["days"].to_numpy()
+    known, found = np.isfinite(points), []
+    for j, item in enumerate(ITEMS["alsfrs_r"]):
+        if known[:, j].any():
+            at = np.flatnonzero(known[:, j])[-1]
+            found.append(Value(item, f"ALSFRS-R item {item[1:]}", points[at, j], "points", float(days[at])))
+    whole = np.flatnonzero(known.all(axis=1))
+    if len(whole):
+        lowest = float(points[whole[-1]].min())
+        found.append(Value("lowest_item", _DERIVED["lowest_item"], lowest, "points", float(days[whole[-1]])))
+    totals = revised["total"].to_numpy(dtype=float)
+    return [*found, *_decline(days[np.isfinite(totals)], totals[np.isfinite(totals)])]
+
+
+def _decline(day: np.ndarray, total: np.ndarray) -> list[Value]:
+    if len(total) < 2:
+        return []
+    gap = day[-1] - day
+    near = np.flatnonzero(np.abs(gap - TWELVE_WEEKS) <= TWO_WEEKS)
+    if not len(near):
+        return []
+    before = near[np.argmin(np.abs(gap[near] - TWELVE_WEEKS))]
+    words = _DERIVED["decline_12_weeks"]
+    return [Value("decline_12_weeks", words, float(total[before] - total[-1]), "points", float(day[-1]))]
+
+
+def _genetics(cohort: Cohort, build: str) -> list[list[Value]]:
+    cause, carriers = genetic_cause(cohort, build), causal_carriers(cohort, build)
+    points = _strongest(cohort)
+    c9orf72 = RepeatStates("C9orf72", cohort.repeats, cohort.patients).state
+    tested = {1: "indeterminate", STATES.index("expanded"): "yes"}
+    found = []
+    for i in range(len(cohort)):
+        own = _known("genetic_cause", cause[i], days=None)
+        for gene in ("SOD1", "FUS"):
+            known = carriers[gene][i]
+            hit = known == 1 or points.get((i, gene), 0) >= _LIKELY_PATHOGENIC
+            own += _known(f"pathogenic_{gene.lower()}", "yes" if hit else "no" if known == 0 else None, days=None)
+        state = tested.get(int(c9orf72[i]), "no") if c9orf72[i] else None
+        found.append([*own, *_known("c9orf72_expanded", state, days=None)])
+    return found
+
+
+def _strongest(cohort: Cohort) -> dict[tuple[int, str], float]:
+    """(patient, gene) -> the highest points of evidence among the variants carried, for SOD1 and FUS."""
+    alleles, points = cohort.genotypes.alleles, cohort.variants["points"].to_numpy()
+    found: dict[tuple[int, str], float] = {}
+    for row, gene, own in zip(
+        alleles["row"], cohort.genotypes.genes(), points[alleles["site"].to_numpy()], strict=True
+    ):
+        key = (int(row), gene_names()[gene])
+        found[key] = max(found.get(key, -np.inf), own) if key[1] in ("SOD1", "FUS") else -np.inf
+    return found

@@ -1,0 +1,254 @@
+"""Batch prediction in chunks: bounded memory, whole files or none, and a way on after a kill.
+
+Finished chunks lie as Parquet parts in a hidden folder beside the output, with what they were made from; `--resume` takes
+them over if nothing of that has changed. The output appears when all are there.
+"""
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+import als_ml
+from als_ml.cohort.in_parts import LargeCohort
+from als_ml.output import whole_file
+from als_ml.prediction.predictor import BESIDE, ROW_FIELDS, SCOPE, Predictor
+from features.catalogue import definitions_version
+from features.cohort import Cohort
+from features.errors import DataError, RequestError
+from features.tables.convert import read_table
+from features.tables.problems import Problems
+
+Progress = Callable[[str, int, int], None]
+# Rows of a feature table, and patients of a cohort, at a time.
+CHUNK, PATIENTS = 20_000, 5_000
+_TYPES = {"probability": pa.float64(), "abstained": pa.bool_(), "out_of_distribution": pa.bool_()}
+SCHEMA = pa.schema([(name, _TYPES.get(name, pa.string())) for name in ROW_FIELDS])
+NESTED = ("drivers", "missing_inputs", "error")
+
+
+def as_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Prediction rows as a table; lists and objects as JSON text."""
+    cells = [{k: json.dumps(v) if k in NESTED and v is not None else v for k, v in row.items()} for row in rows]
+    return pa.Table.from_pylist(cells, schema=SCHEMA)
+
+
+def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
+    """Prediction rows of a feature table without drivers, column by column: the same cells as `predict_table` makes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `python -m als_ml features`, checked by `predictor.own_table`.
+    """
+    kept = table.set_index("sample_id")
+    X = predictor.matrix(predictor.own_columns(kept))
+    probability = predictor.fitted.probability(X)
+    classes, sets = predictor.classes(X, probability)
+    beside = kept[list(BESIDE)]
+    reason = beside[f"not_scored_{predictor.fitted.task}"].fillna("").to_numpy(dtype=object)
+    refused = reason != ""
+    flagged = ((beside[["on_tofersen", "too_early"]] == 1).any(axis=1)).to_numpy()
+    joined = pa.array(sets, pa.string())
+    n = len(kept)
+    columns: dict[str, Any] = {
+        "sample_id": pa.array(kept.index.astype(str), pa.string()),
+        "task": _same(predictor.fitted.task, n),
+        "probability": pa.array(probability, pa.float64()),
+        "predicted_class": pa.array(classes, pa.string()),
+        "prediction_set": joined,
+        "abstained": pc.or_(pc.match_substring(joined, "|"), pc.equal(joined, "")),
+        "out_of_distribution": pa.array(predictor.fitted.outside(X).any(axis=1) | flagged),
+        "drivers": _same("[]", n),
+        "missing_inputs": _missing(predictor, X),
+        "genetic_cause": pa.array(beside["genetic_cause"].astype(object), pa.string(), from_pandas=True),
+        "model_name": _same(predictor.model_name, n),
+        "model_version": _same(predictor.model_version, n),
+        "als_ml_version": _same(als_ml.__version__, n),
+        "definitions_version": _same(definitions_version(), n),
+        "error": pa.array([_error(name) for name in reason], pa.string()) if refused.any() else _same(None, n),
+    }
+    if refused.any():
+        gone = pa.array(refused)
+        for name in ("probability", "predicted_class", "prediction_set", "abstained", "out_of_distribution"):
+            columns[name] = pc.if_else(gone, pa.scalar(None, columns[name].type), columns[name])
+        columns["missing_inputs"] = pc.if_else(gone, "[]", columns["missing_inputs"])
+    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _same(value: str | None, n: int) -> pa.Array:
+    return pa.nulls(n, pa.string()) if value is None else pa.repeat(pa.scalar(value, pa.string()), n)
+
+
+def _error(reason: str) -> str | None:
+    return json.dumps(dict(zip(("field", "reason", "remedy"), SCOPE[reason], strict=True))) if reason else None
+
+
+def _missing(predictor: Predictor, X: np.ndarray) -> pa.Array:
+    """Unknown inputs that the model uses, the most important first, as JSON text."""
+    used = predictor.used
+    row, column = np.nonzero(np.isnan(X[:, used]))
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(X)))]).astype(np.int32)
+    names = pa.array([json.dumps(predictor.names[j]) for j in used], pa.string())
+    lists = pa.ListArray.from_arrays(offsets, names.take(pa.array(column)))
+    return pc.binary_join_element_wise("[", pc.binary_join(lists, ", "), "]", "")
+
+
+def feature_chunks(path: Path, predictor: Predictor, size: int = CHUNK) -> Iterator[pd.DataFrame]:
+    """The columns of a feature table that a model needs, some patients at a time; CSV is read whole."""
+    if path.suffix.lower() != ".parquet":
+        yield predictor.own_table(read_table(path))
+        return
+    # pre_buffer keeps the raw file in memory.
+    with _opened(path) as file:
+        present = set(file.schema_arrow.names)
+        wanted = [name for name in ("sample_id", *BESIDE, *predictor.names) if name in present]
+        for batch in file.iter_batches(size, columns=wanted):
+            yield predictor.own_table(batch.to_pandas())
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return pq.ParquetFile(path, pre_buffer=False)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(
+            str(path), f"it cannot be read ({error})", "Give a table of `python -m als_ml features`."
+        ) from None
+
+
+def score_features(
+    path: Path, predictors: list[Predictor], drivers: bool, first: int, size: int = CHUNK
+) -> Iterator[pa.Table]:
+    """Prediction rows of a feature table, chunk by chunk, one model after the other, from a chunk on."""
+    chunks = ((predictor, chunk) for predictor in predictors for chunk in feature_chunks(path, predictor, size))
+    for predictor, chunk in islice(chunks, first, None):
+        yield as_table(predictor.predict_table(chunk)) if drivers else predicted(predictor, chunk)
+
+
+def score_cohort(cohort: Cohort, predictors: list[Predictor], drivers: bool, first: int) -> Iterator[pa.Table]:
+    """Prediction rows of a cohort, chunk by chunk, one model after the other, from a chunk on."""
+    starts = range(0, max(len(cohort), 1), PATIENTS)
+    for predictor, start in islice(((p, s) for p in predictors for s in starts), first, None):
+        some = cohort if len(starts) == 1 else cohort.take(np.arange(start, min(start + PATIENTS, len(cohort))))
+        yield as_table(predictor.predict_cohort(some, drivers))
+
+
+def score_parts(
+    cohort: LargeCohort, predictors: list[Predictor], drivers: bool, problems: Problems, first: int
+) -> Iterator[pa.Table]:
+    """Prediction rows of a cohort that is too large for memory, part by part, one model after the other, from a part on."""
+    for predictor, number in islice(((p, i) for p in predictors for i in range(cohort.parts)), first, None):
+        yield as_table(predictor.predict_cohort(cohort.part(number, problems), drivers))
+
+
+def cohort_chunks(cohort: Cohort, predictors: list[Predictor]) -> int:
+    """How many chunks a cohort makes."""
+    return len(predictors) * len(range(0, max(len(cohort), 1), PATIENTS))
+
+
+def chunk_count(path: Path, predictors: list[Predictor], size: int = CHUNK) -> int:
+    """How many chunks a feature table makes."""
+    if path.suffix.lower() != ".parquet":
+        return len(predictors)
+    with _opened(path) as file:
+        return len(predictors) * max(1, -(-file.metadata.num_rows // size))
+
+
+def write_parts(
+    chunks: Callable[[int], Iterator[pa.Table]],
+    of: int,
+    output: Path,
+    made_from: dict[str, Any],
+    resume: bool,
+    progress: Progress,
+) -> Counter[tuple[str, str]]:
+    """Write chunks as parts and, when all are there, the output.
+
+    Parameters
+    ----------
+    chunks : callable
+        Gives the chunks from a number on.
+    made_from : dict
+        What the parts depend on; a resumed run must agree.
+
+    Returns
+    -------
+    Counter
+        (task, what) -> rows, for the summary.
+    """
+    folder = output.with_name(f".{output.name}.parts")
+    state = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+    done = _taken_over(folder, state, resume)
+    for number, chunk in enumerate(chunks(done), start=done):
+        progress("scoring", number, of)
+        with whole_file(folder / f"{number:06d}.parquet") as temporary:
+            pq.write_table(chunk, temporary)
+    progress("writing", of, of)
+    counts: Counter[tuple[str, str]] = Counter()
+    parts = sorted(folder.glob("[0-9]*.parquet"))
+    with whole_file(output) as temporary:
+        _join(parts, temporary, output.suffix.lower() == ".parquet", counts)
+    shutil.rmtree(folder)
+    return counts
+
+
+def _taken_over(folder: Path, state: str, resume: bool) -> int:
+    """Number of finished parts; an unfinished run is begun again unless it is to be resumed.
+
+    Raises
+    ------
+    RequestError
+        If the parts were made from something else.
+    """
+    note = folder / "state"
+    if folder.exists() and resume:
+        if not note.is_file() or note.read_text() != state:
+            remedy = "Leave --resume out to begin again."
+            raise RequestError("--resume", "the finished parts were made from other inputs or models", remedy)
+        for leftover in folder.glob(".*"):
+            leftover.unlink()
+        return len(list(folder.glob("[0-9]*.parquet")))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    with whole_file(note) as temporary:
+        temporary.write_text(state)
+    return 0
+
+
+def _join(parts: list[Path], target: Path, parquet: bool, counts: Counter[tuple[str, str]]) -> None:
+    writer = pq.ParquetWriter(target, SCHEMA) if parquet else None
+    for i, part in enumerate(parts):
+        table = pq.read_table(part)
+        _count(table, counts)
+        if writer:
+            writer.write_table(table)
+        else:
+            table.to_pandas().to_csv(target, index=False, header=i == 0, mode="w" if i == 0 else "a")
+    if writer:
+        writer.close()
+
+
+def _count(table: pa.Table, counts: Counter[tuple[str, str]]) -> None:
+    """Add up what the summary says of each task."""
+    for task in pc.unique(table["task"]).to_pylist():
+        own = table.filter(pc.equal(table["task"], task))
+        counts[task, "not scored"] += len(own) - own["error"].null_count
+        good = own.filter(pc.is_null(own["error"]))
+        counts[task, "scored"] += len(good)
+        for name in ("abstained", "out_of_distribution"):
+            counts[task, name.replace("_", " ")] += pc.sum(good[name]).as_py() or 0
+        for item in pc.value_counts(good["predicted_class"]).to_pylist():
+            counts[task, f"as {item['values']}"] += item["counts"]
+        for item in pc.value_counts(own["error"]).to_pylist():
+            if item["values"] is not None:
+                counts[task, f"reason {json.loads(item['values'])['reason']}"] += item["counts"]

@@ -1,0 +1,398 @@
+"""From a cohort to prediction rows: the same code for a batch, a served request and one patient alone."""
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+import als_ml
+from als_ml.cohort.records import read_records
+from features.alsfrs.mixed_model import SUMS
+from features.alsfrs.visits import mixed_features, revised_sums
+from features.blocks.dictionary import Feature
+from features.blocks.genetics import genetic_cause, weigh_sites
+from features.blocks.rows import FeatureSpec, feature_dictionary, feature_matrix
+from features.catalogue import definitions_version
+from features.cohort import Cohort
+from features.errors import DataError
+from features.variants.lookups import Lookups
+from models.fitted import Calibration, FittedModel
+from models.ladder import Ladder
+from models.members import Member
+from models.tasks import TASKS, out_of_scope
+
+ROW_FIELDS = (
+    "sample_id",
+    "task",
+    "probability",
+    "predicted_class",
+    "prediction_set",
+    "abstained",
+    "out_of_distribution",
+    "drivers",
+    "missing_inputs",
+    "genetic_cause",
+    "model_name",
+    "model_version",
+    "als_ml_version",
+    "definitions_version",
+    "error",
+)
+# Columns of a feature table that are no features.
+BESIDE = (
+    "genetic_cause",
+    "landmark_days",
+    "on_tofersen",
+    "too_early",
+    *(f"not_scored_{name}" for name in TASKS),
+    *SUMS,
+)
+DRIVERS = 5
+RESEARCH_USE = "Research use only; not for diagnosis or treatment."
+SCOPE = {
+    "diagnosis": ("diagnosis", "only als and als_ftd are scored", "Correct the diagnosis if it is one of these."),
+    "landmark": (
+        "landmark",
+        "the patient died, was ventilated or was lost at or before the landmark",
+        "No score is possible.",
+    ),
+}
+
+_FLAGS = {"tofersen": "tofersen started by the landmark", "as_of_days": "the record ends before the landmark"}
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A fitted model with everything it needs to turn raw inputs into prediction rows.
+
+    `training` holds aggregates of the training patients (see `training_aggregates`), never a row of one.
+    """
+
+    fitted: FittedModel
+    spec: FeatureSpec
+    lookups: Lookups
+    ladder: Ladder | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    model_name: str | None = None
+    model_version: str | None = None
+
+    @cached_property
+    def described(self) -> list[Feature]:
+        """The feature dictionary."""
+        return feature_dictionary(self.spec)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Columns of the feature matrix, in order."""
+        return [feature.name for feature in self.described]
+
+    @cached_property
+    def used(self) -> list[int]:
+        """Columns that the model leans on, the most important first."""
+        importance = np.asarray(self.fitted.calibration.importance)
+        return [int(j) for j in np.argsort(-importance, kind="stable") if importance[j] > 0]
+
+    def predict_cohort(self, cohort: Cohort, drivers: bool = True) -> list[dict[str, Any]]:
+        """One row a patient, in the cohort's order."""
+        cohort = self.as_trained(cohort)
+        _, X = feature_matrix(cohort, self.spec, self.names)
+        ids = cohort.patients["sample_id"].to_numpy(dtype=object)
+        return self._completed(self.predict_matrix(ids, X, drivers), _beside(cohort, self.spec), drivers)
+
+    def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
+        """Prediction rows from a table of `python -m als_ml features`."""
+        kept = self.own_table(table).set_index("sample_id")
+        beside = {name: kept[name].to_numpy() for name in BESIDE}
+        return self._completed(self.predict_rows(self.own_columns(kept), drivers), beside, drivers)
+
+    def own_table(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table, if the model can use it.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, or the features end at another landmark than the model's.
+        """
+        absent = [name for name in ("sample_id", *BESIDE) if name not in table.columns]
+        if absent:
+            found = f"the column {absent[0]!r} is missing"
+            raise DataError("features", found, "Make the table with `python -m als_ml features`.")
+        landmarks = set(table["landmark_days"].astype(float))
+        if landmarks - {float(self.spec.landmark_days)}:
+            found = f"they end at day {min(landmarks):g}, the model's at day {self.spec.landmark_days}"
+            raise DataError("features", found, f"Make the table with --landmark-days {self.spec.landmark_days}.")
+        return table
+
+    def own_columns(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The model's columns of a feature table; the mixed-model slope comes from the model's own course."""
+        sums = {name: table[name].to_numpy(dtype=float) for name in SUMS}
+        mixed = mixed_features(sums, self.spec.course) if "alsfrs" in self.spec.blocks else {}
+        return table[[name for name in self.names if name in table.columns]].assign(**mixed)
+
+    def _completed(self, result: list[dict[str, Any]], beside: dict[str, Any], drivers: bool) -> list[dict[str, Any]]:
+        """Add the genetic finding, flag tofersen and early records, and take the score from those who are out of scope."""
+        reasons = beside[f"not_scored_{self.fitted.task}"]
+        flags = zip(beside["genetic_cause"], beside["on_tofersen"], beside["too_early"], reasons, strict=True)
+        for row, (cause, tofersen, early, reason) in zip(result, flags, strict=True):
+            row["genetic_cause"] = cause
+            for flag, name in ((tofersen, "tofersen"), (early, "as_of_days")):
+                if flag == 1:
+                    row["out_of_distribution"] = True
+                    row["drivers"] += [_reason(name, 1.0, _FLAGS[name])] if drivers else []
+            if isinstance(reason, str) and reason:
+                _refuse(row, dict(zip(("field", "reason", "remedy"), SCOPE[reason], strict=True)))
+        return result
+
+    def predict_rows(self, rows: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
+        """Prediction rows from a feature table; columns may come in any order, further ones are ignored."""
+        return self.predict_matrix(rows.index.to_numpy(dtype=object), self.matrix(rows), drivers)
+
+    def predict_matrix(self, ids: np.ndarray, X: np.ndarray, drivers: bool = True) -> list[dict[str, Any]]:
+        """Prediction rows from the model's own matrix (n, p) float32."""
+        probability = self.fitted.probability(X)
+        classes, sets = self.classes(X, probability)
+        outside = self.fitted.outside(X)
+        explained = self._drivers(X) if drivers else [[] for _ in range(len(X))]
+        missing = self._missing(X)
+        return [
+            {
+                **self._blank(str(sample)),
+                "probability": float(probability[i]),
+                "predicted_class": classes[i],
+                "prediction_set": sets[i],
+                "abstained": sets[i].count("|") != 0 or not sets[i],
+                "out_of_distribution": bool(outside[i].any()),
+                "drivers": explained[i] + (self._reasons(X[i], outside[i]) if drivers else []),
+                "missing_inputs": missing[i],
+            }
+            for i, sample in enumerate(ids)
+        ]
+
+    def matrix(self, rows: pd.DataFrame) -> np.ndarray:
+        """The model's matrix (n, p) float32.
+
+        Raises
+        ------
+        DataError
+            If a column of the model is missing.
+        """
+        absent = [name for name in self.names if name not in rows.columns]
+        if absent:
+            found = f"{len(absent)} of the model's {len(self.names)} columns are missing, the first is {absent[0]!r}"
+            raise DataError("features", found, "Make the table with `python -m als_ml features` of this version.")
+        return np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
+
+    def predict_records(self, records: list[Any], drivers: bool = True) -> list[dict[str, Any]]:
+        """Prediction rows from served records, each bad record in its place with its error."""
+        cohort, rows, errors = read_records(records, self.spec, self.lookups)
+        good = iter(self.predict_cohort(cohort, drivers)) if len(rows) else iter(())
+        return [next(good) if i not in errors else self._failed(record, errors[i]) for i, record in enumerate(records)]
+
+    def as_trained(self, cohort: Cohort) -> Cohort:
+        """Weigh variants by the references that the model was trained with, so that a patient alone gets the same row."""
+        if cohort.lookups is self.lookups:
+            return cohort
+        lookups = replace(self.lookups, effects=cohort.lookups.effects)
+        weighed = weigh_sites(cohort.genotypes.sites, self.spec.genome_build, lookups)
+        return replace(cohort, lookups=lookups, variants=weighed)
+
+    def classes(self, X: np.ndarray, probability: np.ndarray) -> tuple[list[str], list[str]]:
+        """Predicted class and conformal set of each patient."""
+        if self.ladder is not None:
+            level, sets = self.ladder.assign(X, self.fitted, probability)
+            return [self.ladder.classes[i] for i in level], sets
+        task, threshold = TASKS[self.fitted.task], self.fitted.calibration.threshold
+        classes = [task.positive if p >= threshold else task.negative for p in probability]
+        return classes, self.fitted.label_sets(probability)
+
+    def _blank(self, sample_id: str | None) -> dict[str, Any]:
+        blank: dict[str, Any] = dict.fromkeys(ROW_FIELDS)
+        blank |= {"sample_id": sample_id, "task": self.fitted.task, "drivers": [], "missing_inputs": []}
+        blank |= {"model_name": self.model_name, "model_version": self.model_version}
+        return blank | {"als_ml_version": als_ml.__version__, "definitions_version": definitions_version()}
+
+    def _failed(self, record: Any, error: dict[str, str]) -> dict[str, Any]:
+        name = record.get("sample_id") if isinstance(record, dict) else None
+        return self._blank(name if isinstance(name, str) else None) | {"error": error}
+
+    def _drivers(self, X: np.ndarray) -> list[list[dict[str, Any]]]:
+        """The measured features that moved each score most."""
+        shares = np.where(np.isnan(X), 0.0, self.fitted.contributions(X))
+        order = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :DRIVERS]
+        return [
+            [self._driver(self.described[j], X[i, j], shares[i, j]) for j in order[i] if shares[i, j] != 0]
+            for i in range(len(X))
+        ]
+
+    def _driver(self, feature: Feature, value: float, share: float) -> dict[str, Any]:
+        task = TASKS[self.fitted.task]
+        towards = task.positive if share > 0 else task.negative
+        unit = "" if feature.unit in ("0/1", "as given") else f" {feature.unit}"
+        words = f"{feature.meaning}: {value:.4g}{unit}, towards {towards}"
+        return {"feature": feature.name, "value": float(value), "contribution": float(share), "text": words}
+
+    def _reasons(self, values: np.ndarray, outside: np.ndarray) -> list[dict[str, Any]]:
+        """Why a patient is out of distribution: entries that contribute nothing to the score and name each input."""
+        return [
+            _reason(self.described[j].name, float(values[j]), f"{self.described[j].meaning}: {values[j]:.4g}")
+            for j in np.flatnonzero(outside)
+        ]
+
+    def _missing(self, X: np.ndarray) -> list[list[str]]:
+        """Unknown inputs that the model uses, the most important first."""
+        names, unknown, used = self.names, np.isnan(X), self.used
+        return [[names[j] for j in used if unknown[i, j]] for i in range(len(X))]
+
+
+def _reason(feature: str, value: float, words: str) -> dict[str, Any]:
+    text = f"{words}, outside the training data"
+    return {"feature": feature, "value": value, "contribution": 0.0, "text": text}
+
+
+def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
+    """What later cohorts are compared with: n, share of positives, and per feature its deciles and its missing share.
+
+    Deciles only of features known in 50 patients or more, so that none shows one patient's value.
+    """
+    deciles: dict[str, list[float]] = {}
+    for name in rows.columns:
+        known = rows[name].dropna().to_numpy(dtype=float)
+        if len(known) >= 50:
+            deciles[str(name)] = [
+                float(v) for v in np.quantile(known, np.arange(0.1, 0.91, 0.1), method="inverted_cdf")
+            ]
+    missing = {str(name): float(share) for name, share in rows.isna().mean().items()}
+    return {"n": len(rows), "positive": float(y.mean()), "deciles": deciles, "missing": missing}
+
+
+def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
+    """What a prediction needs beside the features: the genetic finding, the landmark, tofersen, and who is not scored."""
+    return pd.DataFrame(_beside(cohort, spec), index=cohort.patients["sample_id"])
+
+
+def _beside(cohort: Cohort, spec: FeatureSpec) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        "genetic_cause": genetic_cause(cohort, spec.genome_build),
+        "landmark_days": np.full(len(cohort), spec.landmark_days),
+    }
+    columns["on_tofersen"] = (cohort.patients["tofersen_start_days"].to_numpy() <= spec.landmark_days).astype(int)
+    columns["too_early"] = _too_early(cohort, spec)
+    for name, task in TASKS.items():
+        columns[f"not_scored_{name}"] = out_of_scope(cohort, task, spec.landmark_days)
+    return columns | revised_sums(cohort, spec.landmark_days)
+
+
+def _too_early(cohort: Cohort, spec: FeatureSpec) -> np.ndarray:
+    """Whether a record was made before the landmark: the model was trained on patients who had reached it."""
+    if "as_of_days" not in cohort.patients.columns:
+        return np.zeros(len(cohort), dtype=int)
+    return (cohort.patients["as_of_days"].to_numpy(dtype=float) < spec.landmark_days).astype(int)
+
+
+def _refuse(row: dict[str, Any], error: dict[str, str]) -> None:
+    """Take the prediction out of a row and put the reason in."""
+    emptied = ("probability", "predicted_class", "prediction_set", "abstained", "out_of_distribution")
+    row |= dict.fromkeys(emptied) | {"drivers": [], "missing_inputs": [], "error": error}
+
+
+def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
+    """Write a predictor as files without a pickle: the pipeline by skops, everything else as JSON.
+
+    Returns
+    -------
+    dict
+        Name -> path, as MLflow's `artifacts` wants it.
+    """
+    import skops.io
+
+    models = [predictor.fitted, *(predictor.ladder.lower if predictor.ladder else ())]
+    stored = {
+        "task": predictor.fitted.task,
+        "features": asdict(predictor.spec),
+        "models": [_stored(model) for model in models],
+        "classes": list(predictor.ladder.classes) if predictor.ladder else [],
+        "columns": predictor.names,
+        "lookups": predictor.lookups.as_json(),
+        "training": predictor.training,
+        "als_ml_version": als_ml.__version__,
+        "definitions_version": definitions_version(),
+    }
+    paths = {"pipeline": folder / "pipeline.skops", "model": folder / "model.json"}
+    skops.io.dump([[member.pipeline for member in model.members] for model in models], paths["pipeline"])
+    paths["model"].write_text(json.dumps(stored, indent=1, allow_nan=False))
+    return paths
+
+
+def _stored(model: FittedModel) -> dict[str, Any]:
+    """Everything of a fitted model but its pipelines, as JSON."""
+    members = [
+        {"name": m.name, "parameters": m.parameters, "columns": list(m.columns), "weight": m.weight}
+        for m in model.members
+    ]
+    return {"members": members, "calibration": model.calibration.to_json()}
+
+
+def _restored(task: str, pipelines: list[Any], stored: dict[str, Any]) -> FittedModel:
+    members = tuple(
+        Member(m["name"], m["parameters"], pipeline, tuple(m["columns"]), m["weight"])
+        for pipeline, m in zip(pipelines, stored["members"], strict=True)
+    )
+    return FittedModel(task, members, Calibration.from_json(stored["calibration"]))
+
+
+# What a pipeline of `models.estimators` holds, apart from the types that skops trusts by itself.
+TRUSTED = (
+    "models.imputation.RelatedImputer",
+    "numpy.dtype",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+    "xgboost.sklearn.XGBRegressor",
+    "sklearn.tree._tree.Tree",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.loss.HalfSquaredError",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn._loss._loss.CyHalfSquaredError",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+)
+
+
+def _assembled(stored: dict[str, Any], pipeline: Path, name: str | None, version: str | None) -> Predictor:
+    import skops.io
+
+    spec = FeatureSpec.from_json(stored["features"])
+    task, pipelines = stored["task"], skops.io.load(pipeline, trusted=list(TRUSTED))
+    fitted, *lower = (_restored(task, *pair) for pair in zip(pipelines, stored["models"], strict=True))
+    ladder = Ladder(tuple(stored["classes"]), tuple(lower)) if lower else None
+    return Predictor(fitted, spec, Lookups.from_json(stored["lookups"]), ladder, stored["training"], name, version)
+
+
+def load_predictor(pipeline: Path, model: Path, name: str | None = None, version: str | None = None) -> Predictor:
+    """Read what `save_predictor` wrote.
+
+    Raises
+    ------
+    DataError
+        If its files are damaged, or its features are not those that this version of als-ml computes.
+    """
+    try:
+        stored = json.loads(model.read_text(encoding="utf-8"))
+        predictor = _assembled(stored, pipeline, name, version)
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
+        found = f"its files are damaged ({type(error).__name__})"
+        raise DataError(f"model {name or model}", found, "Restore them from a backup, or train again.") from None
+    if predictor.names != stored["columns"]:
+        lost = sorted(set(stored["columns"]) ^ set(predictor.names))
+        found = (
+            f"it was trained with other features ({len(lost)} differ, the first is {lost[0] if lost else 'the order'})"
+        )
+        raise DataError(f"model {name or model}", found, f"Use als-ml {stored['als_ml_version']} or train it again.")
+    return predictor

@@ -1,0 +1,1 @@
+"""A model behind HTTP: the announced schema, what MLflow runs, the server and its guard."""

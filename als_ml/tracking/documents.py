@@ -1,0 +1,135 @@
+"""Documents of a run, filled from its figures: a model card and the TRIPOD+AI checklist, as Markdown and as one HTML page.
+
+The checklist has the 27 items of TRIPOD+AI (Collins 2024, doi:10.1136/bmj-2023-078378), worded by us (R).
+"""
+
+import base64
+import html
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+import als_ml
+from als_ml.prediction.predictor import RESEARCH_USE
+from als_ml.tracking.manifest import git_commit
+from als_ml.training.estimates import unbeaten
+from als_ml.training.run import Training, summary
+from features.catalogue import definitions_version
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+_DOCUMENTS = {"model_card": "Model card", "tripod_ai": "TRIPOD+AI checklist"}
+# Counts of patients below this are not shown, so that no row of a table points at a person (P).
+_FEWEST = 5
+_COUNTS = ("n", "positive", "called")
+_VERDICTS = ("failed", "attention", "passed", "not tried")
+
+
+def write_documents(training: Training, folder: Path, pictures: list[Path]) -> list[Path]:
+    """Write both documents as `.md` and `.html` (with the pictures inside) and return their paths."""
+    facts, written = card_facts(training), []
+    for name, title in _DOCUMENTS.items():
+        markdown = _environment().get_template(f"{name}.md.j2").render(facts)
+        own = pictures if name == "model_card" else []
+        for path, text in (
+            (folder / f"{name}.md", markdown),
+            (folder / f"{name}.html", as_page(title, markdown, own)),
+        ):
+            path.write_text(text, encoding="utf-8")
+            written.append(path)
+    return written
+
+
+def card_facts(training: Training) -> dict[str, Any]:
+    """What the templates say of a run; tables with small counts hidden."""
+    config, metrics = training.config, training.metrics
+    order = {verdict: i for i, verdict in enumerate(_VERDICTS)}
+    return {
+        "config": config,
+        "task": training.task,
+        "m": metrics,
+        "counts": training.labels.counts,
+        "unbeaten": unbeaten(metrics, config.task),
+        "checks": sorted(training.checks, key=lambda check: order[check.verdict]),
+        "rows": summary(training),
+        "differences": _differences(metrics),
+        "tables": {"sites": [], "learning_curve": []}
+        | {name: without_small_counts(rows) for name, rows in training.tables.items()},
+        "features": len(training.rows.columns),
+        "missing": float(training.rows.isna().to_numpy().mean()),
+        "threshold": training.predictor.fitted.calibration.threshold,
+        "calibration": training.predictor.fitted.calibration.kind,
+        "members": [member.name for member in training.predictor.fitted.members],
+        "simulated": training.best_possible is not None,
+        "research_use": RESEARCH_USE,
+        "version": als_ml.__version__,
+        "definitions": definitions_version(),
+        "commit": git_commit() or "unknown",
+    }
+
+
+def _differences(metrics: dict[str, float]) -> list[tuple[str, float, float, float]]:
+    """Baseline and the difference of the ROC AUC with its interval."""
+    found = []
+    for key in metrics:
+        name = key.removeprefix("difference_").removesuffix("_roc_auc")
+        if key == f"difference_{name}_roc_auc":
+            found.append((name, metrics[key], metrics[f"{key}_low"], metrics[f"{key}_high"]))
+    return found
+
+
+def without_small_counts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with counts of 1 to 4 patients as `1-4`, and nothing computed from so few.
+
+    >>> without_small_counts([{"level": "female", "n": 40, "positive": 3, "brier": 0.2}])
+    [{'level': 'female', 'n': 40, 'positive': '1-4', 'brier': None}]
+    """
+    return [_hidden(row) if any(_small(row.get(name)) for name in _COUNTS) else row for row in rows]
+
+
+def _small(count: Any) -> bool:
+    return isinstance(count, int) and 0 < count < _FEWEST
+
+
+def _hidden(row: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: f"1-{_FEWEST - 1}" if name in _COUNTS and _small(value) else value for name, value in row.items()}
+    return {name: None if isinstance(value, float) and name != "threshold" else value for name, value in kept.items()}
+
+
+def as_page(title: str, markdown: str, pictures: list[Path]) -> str:
+    """One self-contained HTML page; HTML in the Markdown is shown as text, never run."""
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    for verdict in _VERDICTS:
+        body = body.replace(f"<td>{verdict}</td>", f'<td class="{verdict.split()[0]}">{verdict}</td>')
+    drawn = [(path.stem, base64.b64encode(path.read_bytes()).decode()) for path in pictures]
+    return _environment().get_template("page.html.j2").render(title=title, body=Markup(body), pictures=drawn)  # noqa: S704
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {"figure": figure, "cell": cell}
+    return made
+
+
+def figure(value: Any, digits: int = 3) -> str:
+    """A number for people, a dash where there is none."""
+    if value is None or value != value:
+        return "–"
+    return value if isinstance(value, str) else f"{value:.{digits}f}"
+
+
+def cell(value: Any) -> Markup:
+    """Text that cannot leave its cell of a Markdown table."""
+    plain = html.escape(str(value), quote=False).replace("\n", " ")
+    for mark in "\\|`*_[]":
+        plain = plain.replace(mark, f"\\{mark}")
+    return Markup(plain)  # noqa: S704

@@ -1,0 +1,76 @@
+"""What a run was made from: counts, split, versions and digests, without a patient's value."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import als_ml
+from als_ml.cohort.digests import data_digest, file_digests
+from als_ml.training.run import Training
+from features.catalogue import definitions_version
+
+_NAMED = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "xgboost-cpu",
+    "xgboost",
+    "optuna",
+    "mlflow",
+    "statsmodels",
+    "pysam",
+)
+PACKAGES = Path(__file__).resolve().parents[2]
+
+
+def manifest(training: Training) -> dict[str, Any]:
+    """Counts, missingness, split, seeds, versions, digests and figures of a run."""
+    config, v = training.config, training.config.validation
+    split = {
+        "folds": v.folds,
+        "repeats": v.repeats,
+        "inner_folds": v.inner_folds,
+        "seed": v.seed,
+        "grouped_by": "family",
+    }
+    return {
+        "task": training.task.name,
+        "n": len(training.y),
+        "events": int(training.y.sum()),
+        "labels": training.labels.counts,
+        "missing": {str(k): round(float(share), 4) for k, share in training.rows.isna().mean().items()},
+        "split": split,
+        "als_ml_version": als_ml.__version__,
+        "definitions_version": definitions_version(),
+        "git_commit": git_commit(),
+        "python": platform.python_version(),
+        "packages": _versions(),
+        "data_digest": data_digest(training.rows, training.y),
+        "files": file_digests(Path(config.cohort)),
+        "config": config.model_dump(mode="json", exclude={"cohort"}),
+        "metrics": {name: value for name, value in training.metrics.items() if np.isfinite(value)},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _NAMED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """Commit of the code that runs, None outside a checkout."""
+    try:
+        command = ["git", "-C", str(PACKAGES), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,144 @@
+"""A finished run as a folder: all that goes to MLflow. It outlives a lost server, and `push` uploads it.
+
+    run.json    experiment, parameters, metrics, tags, data digest, folds and trials, name to register under
+    artifacts/  what people read (card, checks, pictures) and what machines do (manifest, tables)
+    model/      the fitted model: skops and JSON
+
+Aggregates only: no row or identifier of a patient goes in.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+import als_ml
+from als_ml.cohort.digests import data_digest
+from als_ml.prediction.predictor import RESEARCH_USE, Predictor, save_predictor
+from als_ml.tracking.documents import without_small_counts, write_documents
+from als_ml.tracking.manifest import git_commit, manifest
+from als_ml.tracking.pictures import draw_run
+from als_ml.training.run import Training, summary
+from features.blocks.rows import feature_dictionary
+from features.catalogue import definitions_version
+from features.errors import RequestError
+
+FILES = ("run.json", "artifacts", "model/model.json", "model/pipeline.skops")
+
+
+def write_run(training: Training, folder: Path) -> None:
+    """Write everything of a run into an empty folder."""
+    (folder / "model").mkdir()
+    (folder / "artifacts").mkdir()
+    save_predictor(training.predictor, folder / "model")
+    _write_files(training, folder / "artifacts")
+    (folder / "run.json").write_text(json.dumps(_described(training), indent=1))
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What `write_run` wrote into run.json.
+
+    Raises
+    ------
+    RequestError
+        If the folder is no run, or not a whole one.
+    """
+    missing = [name for name in FILES if not (folder / name).exists()]
+    if missing:
+        found = "there is no such folder" if not folder.is_dir() else f"{missing[0]} is missing"
+        raise RequestError(str(folder), found, "Give the folder that train.py named when it could not log its run.")
+    try:
+        stored: dict[str, Any] = json.loads((folder / "run.json").read_text())
+        return {name: stored[name] for name in _KEYS}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise RequestError(str(folder / "run.json"), "it is broken", "Train again.") from None
+
+
+_KEYS = ("experiment", "run_name", "task", "register_as", "parameters", "metrics", "tags", "nested")
+
+
+def _described(training: Training) -> dict[str, Any]:
+    config, task = training.config, training.task
+    metrics = training.metrics | {f"labels_{name}": float(n) for name, n in training.labels.counts.items()}
+    register_as = (config.tracking.model_name or task.model_name) if config.tracking.register_model else None
+    return {
+        "experiment": config.tracking.experiment,
+        "run_name": f"{task.name}-{config.model.estimator}",
+        "task": task.name,
+        "register_as": register_as,
+        "parameters": _flat(config.model_dump(mode="json")),
+        "metrics": _finite(metrics),
+        "tags": _tags(training),
+        "nested": _nested(training),
+    }
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
+
+
+def _nested(training: Training) -> list[dict[str, Any]]:
+    """A run below the run for each fold and each trial of the final search."""
+    folds = [
+        {"name": f"fold {row['fold']}", "parameters": _flat({"members": row["members"]}), "metrics": {}}
+        for row in training.tables["folds"]
+    ]
+    trials = [
+        {
+            "name": f"trial {row['estimator']} {row['number']}",
+            "parameters": _flat(row["parameters"]),
+            "metrics": _finite({"loss": row["loss"], "seconds": row["seconds"]}),
+        }
+        for row in training.tables["trials"]
+    ]
+    return folds + trials
+
+
+def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in nested.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list | dict) else str(value)
+    return {key: value[:500] for key, value in flat.items() if key != "cohort"}
+
+
+def _tags(training: Training) -> dict[str, str]:
+    tags = {
+        "task": training.task.name,
+        "als_ml_version": als_ml.__version__,
+        "definitions_version": definitions_version(),
+        "data_digest": data_digest(training.rows, training.y),
+        "research_use": RESEARCH_USE,
+    }
+    commit = git_commit()
+    tags |= {"git_commit": commit} if commit else {}
+    return tags | (
+        {"simulated": "true: proves the machinery, says nothing of medicine"} if training.best_possible else {}
+    )
+
+
+def _write_files(training: Training, folder: Path) -> None:
+    """Write what people read (card, checks, pictures) and what machines do (manifest, tables)."""
+    config, dictionary, table = folder / "config.yaml", folder / "feature_dictionary.csv", folder / "summary.csv"
+    config.write_text(yaml.safe_dump(training.config.model_dump(mode="json", exclude={"cohort"}), sort_keys=False))
+    write_dictionary(training.predictor, dictionary)
+    pd.DataFrame(summary(training)).to_csv(table, index=False)
+    checks, made_from = folder / "honesty.json", folder / "manifest.json"
+    checks.write_text(json.dumps([check.as_dict() for check in training.checks], indent=1))
+    made_from.write_text(json.dumps(manifest(training), indent=1))
+    pictures = draw_run(training, folder)
+    write_documents(training, folder, pictures)
+    (folder / "tables").mkdir()
+    for name, rows in training.tables.items():
+        if rows:
+            pd.DataFrame(without_small_counts(rows)).to_csv(folder / "tables" / f"{name}.csv", index=False)
+
+
+def write_dictionary(predictor: Predictor, path: Path) -> None:
+    """Write the feature dictionary of a model as CSV."""
+    pd.DataFrame(feature_dictionary(predictor.spec)).to_csv(path, index=False)

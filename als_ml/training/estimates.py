@@ -1,0 +1,184 @@
+"""From out-of-fold results to the figures of a run: metrics with intervals, differences to baselines, coverage, sites."""
+
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, logit
+
+from als_ml.config import Config
+from als_ml.training.folds import Fold, Validated
+from als_ml.training.metrics import (
+    auc_with_error,
+    calibration_errors,
+    class_metrics,
+    evaluate,
+    exact_interval,
+    paired_differences,
+    pooled,
+    slope_metrics,
+)
+from als_ml.training.task_data import Trainable
+from models.tasks import TASKS
+
+DIAGNOSTICS = ("assay_status", "missingness", "without_events")
+# A prediction interval needs that many sites with that many patients of each label (contract, section Estimates).
+_SITES, _EACH = 5, 10
+# From a 95 % to a 99 % interval: folds share patients, so that chance moves a cross-validated AUC more than a fixed model's.
+_WIDER = 2.576 / 1.96
+
+
+def baseline_names(validated: Validated) -> list[str]:
+    """Names of the baselines, in the order in which they are shown."""
+    return [name for name in validated.probability if name != "model" and name not in DIAGNOSTICS]
+
+
+def estimates(data: Trainable, validated: Validated, config: Config) -> dict[str, float]:
+    """Metrics of the model and its baselines, differences between them, coverage, and the AUC of each diagnostic."""
+    metrics = _metrics(data, validated, config) | _differences(data, validated, config) | _coverage(data, validated)
+    metrics |= calibration_errors(data.y, validated.probability["model"])
+    for name in DIAGNOSTICS:
+        if name in validated.probability:
+            metrics |= _diagnostic(name, data, validated.probability[name])
+    if config.label.learn == "slope":
+        metrics |= slope_metrics(data.slope, validated.graded)
+    if config.label.learn == "classes":
+        metrics |= class_metrics(data.level, np.round(validated.graded))
+    return metrics | {
+        "n": float(len(data.y)),
+        "n_positive": float(data.y.sum()),
+        "n_families": float(len(np.unique(data.families))),
+    }
+
+
+def _metrics(data: Trainable, validated: Validated, config: Config) -> dict[str, float]:
+    v = config.validation
+    metrics: dict[str, float] = {}
+    for name in ["model", *baseline_names(validated)]:
+        found = evaluate(
+            data.y, validated.probability[name], validated.predicted[name], data.families, v.bootstrap, v.seed
+        )
+        if name == "prevalence":  # constant in each fold: a slope over the folds means nothing
+            found = {key: value for key, value in found.items() if not key.startswith("calibration_slope")}
+        metrics |= {key if name == "model" else f"baseline_{name}_{key}": value for key, value in found.items()}
+    return metrics
+
+
+def _differences(data: Trainable, validated: Validated, config: Config) -> dict[str, float]:
+    """Model minus each baseline, paired, as `difference_<baseline>_<metric>`."""
+    v, metrics, ours = config.validation, {}, validated.probability["model"]
+    for name in baseline_names(validated):
+        theirs = validated.probability[name]
+        found = paired_differences(data.y, ours, theirs, data.families, v.bootstrap, v.seed)
+        for metric, values in found.items():
+            for suffix, value in zip(("", "_low", "_high"), values, strict=True):
+                metrics[f"difference_{name}_{metric}{suffix}"] = value
+    return metrics
+
+
+def _coverage(data: Trainable, validated: Validated) -> dict[str, float]:
+    """Share of patients whose own label is in their set, by class, with exact 95 % intervals; share without one label."""
+    metrics: dict[str, float] = {}
+    for name, own in (("", data.y >= 0), ("_positive", data.y == 1), ("_negative", data.y == 0)):
+        inside = validated.covered[own, 0]
+        low, high = exact_interval(round(float(inside.sum())), int(own.sum()))
+        metrics |= {f"coverage{name}": float(inside.mean()), f"coverage{name}_low": low, f"coverage{name}_high": high}
+    return metrics | {"abstention_rate": float(validated.covered[:, 1].mean())}
+
+
+def _diagnostic(name: str, data: Trainable, probability: np.ndarray) -> dict[str, float]:
+    kept = ~data.by_event if name == "without_events" else np.ones(len(data.y), dtype=bool)
+    if not np.isfinite(probability[kept]).all() or len(np.unique(data.y[kept])) < 2:
+        return {}
+    auc, error = auc_with_error(data.y[kept], probability[kept])
+    return {
+        f"{name}_roc_auc": auc,
+        f"{name}_roc_auc_low": auc - 1.96 * error,
+        f"{name}_roc_auc_high": auc + 1.96 * error,
+    }
+
+
+def site_table(data: Trainable, folds: dict[str, Fold]) -> list[dict[str, Any]]:
+    """Results at each held-out site; AUC with its DeLong error, calibration slope and intercept, coverage."""
+    table = []
+    for site, fold in folds.items():
+        y, p = data.y[fold.test], fold.probability["model"]
+        found = evaluate(y, p, fold.predicted["model"], data.families[fold.test], 0, 0)
+        auc, error = auc_with_error(y, p)
+        row = {"site": site, "n": len(y), "positive": int(y.sum()), "roc_auc": auc, "error": error}
+        row |= {name: found[name] for name in ("brier", "calibration_slope", "calibration_intercept")}
+        table.append(
+            row | {"coverage": float(fold.covered[:, 0].mean()), "abstained": float(fold.covered[:, 1].mean())}
+        )
+    return table
+
+
+def site_estimates(table: list[dict[str, Any]]) -> dict[str, float]:
+    """Pooled AUC over the held-out sites (on the logit scale), its spread and, where allowed, its prediction interval."""
+    usable = [row for row in table if np.isfinite(row["error"]) and row["error"] > 0 and 0 < row["roc_auc"] < 1]
+    if len(usable) < 2:
+        return {}
+    auc, error = (np.array([row[name] for row in usable]) for name in ("roc_auc", "error"))
+    allowed = sum(min(row["positive"], row["n"] - row["positive"]) >= _EACH for row in usable) >= _SITES
+    found = pooled(logit(auc), error / (auc * (1 - auc)), allowed)
+    names = {"mean": "roc_auc", "low": "roc_auc_low", "high": "roc_auc_high"}
+    names |= {"prediction_low": "roc_auc_prediction_low", "prediction_high": "roc_auc_prediction_high"}
+    metrics = {f"sites_{names[key]}": float(expit(value)) for key, value in found.items() if key in names}
+    return metrics | {
+        "sites_tau": found["tau"],
+        "sites_n": float(len(usable)),
+        "sites_roc_auc_sd": float(auc.std(ddof=1)),
+    }
+
+
+def subgroup_table(data: Trainable, validated: Validated) -> list[dict[str, Any]]:
+    """Performance and calibration by sex, age, site, ancestry, and tested or not; groups too small are counted only."""
+    age = data.cohort.patients["age_at_onset"].to_numpy(dtype=float)
+    tested = np.where(data.assay_status.max(axis=1) > 0, "tested", "not tested")
+    groups = {name: data.column(name) for name in ("sex", "ancestry", "site")}
+    groups |= {"age at onset": _age_group(age), "assay": tested}
+    table = []
+    for variable, values in groups.items():
+        levels = sorted(set(map(str, values)))
+        table += [
+            {"group": variable, "level": level, **_of_group(data, validated, values.astype(str) == level)}
+            for level in levels
+        ]
+    return table
+
+
+def _age_group(age: np.ndarray) -> np.ndarray:
+    """Thirds at 55 and 70 years (P)."""
+    named = np.select([age < 55, age < 70, age >= 70], ["0-54", "55-69", "70+"], "unknown")
+    return np.asarray(named, dtype=object)
+
+
+def _of_group(data: Trainable, validated: Validated, own: np.ndarray, least: int = 10) -> dict[str, Any]:
+    y, p = data.y[own], validated.probability["model"][own]
+    row: dict[str, Any] = {"n": int(own.sum()), "positive": int(y.sum())}
+    if min(y.sum(), len(y) - y.sum()) < least:
+        return row
+    found = evaluate(y, p, validated.predicted["model"][own], data.families[own], 0, 0)
+    auc, error = auc_with_error(y, p)
+    row |= {"roc_auc": auc, "roc_auc_low": max(auc - 1.96 * error, 0.0), "roc_auc_high": min(auc + 1.96 * error, 1.0)}
+    row |= {name: found[name] for name in ("brier", "calibration_slope", "calibration_intercept")}
+    return row | {
+        "coverage": float(validated.covered[own, 0].mean()),
+        "abstained": float(validated.covered[own, 1].mean()),
+    }
+
+
+def unbeaten(metrics: dict[str, float], task: str) -> list[str]:
+    """Sentences on the lack of any signal and on the baselines that the model is not shown to beat; empty if all is well."""
+    said = []
+    auc = metrics["roc_auc"]
+    if auc - _WIDER * (auc - metrics.get("roc_auc_low", auc - 0.05)) <= 0.5:
+        said.append(f"no signal: the 99 % interval of the ROC AUC for {TASKS[task].positive} reaches 0.5")
+    for key, value in metrics.items():
+        name = key.removeprefix("difference_").removesuffix("_roc_auc")
+        if key != f"difference_{name}_roc_auc" or name == "prevalence":
+            continue
+        low, high = metrics.get(f"{key}_low", value), metrics.get(f"{key}_high", value)
+        if low <= 0:
+            verb = "does not beat" if value <= 0 else "is not shown to beat"
+            said.append(f"the model {verb} the baseline {name} (ROC AUC {value:+.3f}, {low:+.3f} to {high:+.3f})")
+    return said

@@ -1,0 +1,238 @@
+"""Nested cross-validation grouped by family, leave-one-site-out, a temporal split: what is fitted in which patients.
+
+A fold fits everything (course of the mixed slope, imputation, scaling, selection, search, stack weights, calibration,
+conformal limits, threshold) on its training patients alone. Folds run in threads, each on one core; their results do not
+depend on how many run at once.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from als_ml.config import Config
+from als_ml.training.task_data import Trainable
+from models.fitted import FittedModel
+from models.ladder import Ladder
+from models.members import Trial, family_folds
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What one fold says of its test patients; arrays in the order of `test`.
+
+    `covered` (m, 2): whether the own label is in the conformal set, whether the set is not exactly one label. `importance`
+    (p,): mean absolute contribution of each feature. `members`: estimators with the parameters that the fold chose.
+    """
+
+    test: np.ndarray
+    probability: dict[str, np.ndarray]
+    predicted: dict[str, np.ndarray]
+    covered: np.ndarray
+    graded: np.ndarray
+    importance: np.ndarray
+    members: list[dict[str, Any]]
+    calibration: str
+    trials: list[Trial] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Out-of-fold results of all patients, averaged per patient over repeats; `folds` keeps what each fold chose.
+
+    `probability` and `predicted` hold the model, its baselines and the diagnostics by name, NaN where one was not tried.
+    """
+
+    probability: dict[str, np.ndarray]
+    predicted: dict[str, np.ndarray]
+    covered: np.ndarray
+    graded: np.ndarray
+    folds: list[Fold]
+
+
+def cross_validate(data: Trainable, config: Config, progress: Progress = lambda *_: None) -> Validated:
+    """Out-of-fold results of the model, its baselines and its diagnostics."""
+    v = config.validation
+    splits = [
+        split for repeat in range(v.repeats) for split in family_folds(data.y, data.families, v.folds, v.seed + repeat)
+    ]
+    jobs = (delayed(_on_one_core)(data, train, test, config) for train, test in splits)
+    return merged(_in_threads(jobs, len(splits), config.threads, progress, "cross-validation"), len(data.y))
+
+
+def _in_threads(jobs: Iterable[Any], n: int, threads: int, progress: Progress, what: str) -> list[Any]:
+    """Run jobs in threads of one core each, telling how many are done."""
+    progress(what, 0, n)
+    done = []
+    for result in Parallel(n_jobs=min(threads, max(n, 1)), prefer="threads", return_as="generator")(jobs):
+        done.append(result)
+        progress(what, len(done), n)
+    return done
+
+
+def _on_one_core(data: Trainable, train: np.ndarray, test: np.ndarray, config: Config) -> Fold:
+    """Run a fold without threads of its own: OpenMP's limit holds for the thread that sets it."""
+    with threadpool_limits(1):
+        return run_fold(data, train, test, config)
+
+
+def merged(folds: list[Fold], n: int) -> Validated:
+    """Average over repeats for each patient."""
+    names = list(dict.fromkeys(name for fold in folds for name in fold.probability))
+    tests = [fold.test for fold in folds]
+    probability = {name: _averaged(tests, [fold.probability.get(name) for fold in folds], n) for name in names}
+    predicted = {name: _averaged(tests, [fold.predicted.get(name) for fold in folds], n) for name in names}
+    predicted = {name: (values >= 0.5).astype(float) for name, values in predicted.items()}
+    covered = np.column_stack([_averaged(tests, [fold.covered[:, i] for fold in folds], n) for i in (0, 1)])
+    return Validated(probability, predicted, covered, _averaged(tests, [fold.graded for fold in folds], n), folds)
+
+
+def _averaged(tests: list[np.ndarray], values: list[np.ndarray | None], n: int) -> np.ndarray:
+    total, count = np.zeros(n), np.zeros(n)
+    for test, own in zip(tests, values, strict=True):
+        if own is not None:
+            total[test] += own
+            count[test] += 1
+    return np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
+
+
+def run_fold(data: Trainable, train: np.ndarray, test: np.ndarray, config: Config) -> Fold:
+    """Fit everything on some patients and say it of others."""
+    trials: list[Trial] = []
+    X = data.matrix(train)
+    fitted, ladder = data.fit(X, train, config, trials)
+    probability = {"model": fitted.probability(X[test])}
+    predicted = {"model": (probability["model"] >= fitted.calibration.threshold).astype(float)}
+    for name, values in _baselines(data, X, train, test).items():
+        probability[name], predicted[name] = values, (values >= data.y[train].mean()).astype(float)
+    for name, values in _diagnostics(data, X, train, test, config).items():
+        probability[name], predicted[name] = values, (values >= 0.5).astype(float)
+    return Fold(
+        test,
+        probability,
+        predicted,
+        _covered(fitted, probability["model"], data.y[test]),
+        _graded(fitted, ladder, X[test]),
+        np.abs(fitted.contributions(X[test])).mean(axis=0),
+        [{"estimator": m.name, "weight": m.weight, **m.parameters} for m in fitted.members],
+        fitted.calibration.kind,
+        trials,
+    )
+
+
+def _graded(fitted: FittedModel, ladder: Ladder | None, X: np.ndarray) -> np.ndarray:
+    """Predicted class of a ladder, else the raw score (the slope, where that is learned)."""
+    return fitted.score(X) if ladder is None else ladder.assign(X, fitted, fitted.probability(X))[0].astype(float)
+
+
+def _covered(fitted: FittedModel, probability: np.ndarray, y: np.ndarray) -> np.ndarray:
+    holds = fitted.holds(probability)
+    return np.column_stack([holds[np.arange(len(y)), y.astype(int)], holds.sum(axis=1) != 1]).astype(float)
+
+
+def _baselines(data: Trainable, X: np.ndarray, train: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
+    """Prevalence, the simple rules of the task, and plain logistic regression on all features."""
+    y = data.y[train]
+    found = {"prevalence": np.full(len(test), y.mean())}
+    for name, values in data.baselines.items():
+        found[name] = plain_logistic(values[train], y, values[test])
+    return found | {"logistic": plain_logistic(X[train], y, X[test], 1.0)}
+
+
+def _diagnostics(
+    data: Trainable, X: np.ndarray, train: np.ndarray, test: np.ndarray, config: Config
+) -> dict[str, np.ndarray]:
+    """Who was tested and what was measured as the only inputs; and the model without the patients labelled by an event."""
+    found, y = {}, data.y[train]
+    missing = np.isnan(X).astype(float)
+    for name, values in {
+        "assay_status": data.assay_status,
+        "missingness": missing[:, np.ptp(missing, axis=0) > 0],
+    }.items():
+        if values.shape[1] and len(np.unique(values[train], axis=0)) > 1:
+            found[name] = plain_logistic(values[train], y, values[test], 0.1)
+    if data.by_event.any() and config.validation.honesty:
+        natural = train[~data.by_event[train]]
+        plain = config.model_copy(update={"model": config.model.model_copy(update={"search": None})})
+        found["without_events"] = data.fit(X, natural, plain)[0].probability(X[test])
+    return found
+
+
+def plain_logistic(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, C: float = 10.0) -> np.ndarray:
+    """Probabilities of a logistic regression on mean-imputed, standardised columns (ridge of strength 1 / C)."""
+    steps = SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression(C=C, max_iter=2000)
+    return np.asarray(make_pipeline(*steps).fit(X, y.astype(int)).predict_proba(X_test)[:, 1])
+
+
+def site_splits(data: Trainable) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Train and test patients by held-out site, for sites with both labels; relatives of a tested patient do not train."""
+    site, splits = data.column("site"), {}
+    for name in sorted(set(site) - {"unknown"}):
+        test = np.flatnonzero(site == name)
+        train = np.flatnonzero((site != name) & ~np.isin(data.families, data.families[test]))
+        if len(np.unique(data.y[test])) == 2 and _enough(data, train):
+            splits[str(name)] = (train, test)
+    return splits if len(splits) > 1 else {}
+
+
+def _enough(data: Trainable, train: np.ndarray, least: int = 10) -> bool:
+    """Whether both labels have families enough to fit a model with inner folds."""
+    return min((len(np.unique(data.families[train][data.y[train] == label])) for label in (0, 1)), default=0) >= least
+
+
+def leave_one_site_out(data: Trainable, config: Config, progress: Progress = lambda *_: None) -> dict[str, Fold]:
+    """Internal-external validation: the results at each site of a model that saw none of its patients."""
+    splits, plain = site_splits(data), _without_refits(config)
+    jobs = (delayed(_on_one_core)(data, train, test, plain) for train, test in splits.values())
+    folds = _in_threads(jobs, len(splits), config.threads, progress, "leaving one site out")
+    return dict(zip(splits, folds, strict=True))
+
+
+def temporal(data: Trainable, config: Config) -> tuple[Fold | None, dict[str, int]]:
+    """Train on patients before a date and test on those from it.
+
+    Returns
+    -------
+    Fold or None, dict
+        None where a side lacks a label; how many patients trained, were tested, had no date, or were left out because
+        relatives stand on the other side.
+    """
+    day = data.cohort.patients["index_date"].to_numpy().astype("datetime64[D]")
+    early, dated = day < np.datetime64(config.validation.split_date, "D"), ~np.isnat(day)
+    train, later = np.flatnonzero(dated & early), np.flatnonzero(dated & ~early)
+    test = later[~np.isin(data.families[later], data.families[train])]
+    counts = {
+        "train": len(train),
+        "test": len(test),
+        "without_date": int((~dated).sum()),
+        "related": len(later) - len(test),
+    }
+    if not _enough(data, train) or len(np.unique(data.y[test])) < 2:
+        return None, counts
+    return run_fold(data, train, test, _without_refits(config)), counts
+
+
+def _without_refits(config: Config) -> Config:
+    quick: Config = config.model_copy(update={"validation": config.validation.model_copy(update={"honesty": False})})
+    return quick
+
+
+def probabilities_for(data: Trainable, config: Config, y: np.ndarray) -> np.ndarray:
+    """Out-of-fold probabilities for other labels of the same patients, without search: for refits that ask what if."""
+    model = config.model.model_copy(update={"search": None, "calibration": "sigmoid"})
+    label = config.label.model_copy(update={"uncertain": False, "learn": "fast"})
+    quick = config.model_copy(update={"model": model, "label": label})
+    changed, probability = replace(data, y=y), np.empty(len(y))
+    for train, test in family_folds(y, data.families, config.validation.folds, config.validation.seed):
+        X = data.matrix(train)
+        probability[test] = changed.fit(X, train, quick)[0].probability(X[test])
+    return probability

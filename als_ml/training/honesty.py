@@ -1,0 +1,355 @@
+"""Checks that ask of every run whether its estimate can be believed, each with a figure, a verdict and a remedy.
+
+Verdicts: `passed`, `attention` (reported, does not stop a promotion), `failed` (stops it), `not tried`. Limits are proposals
+of ours (P) unless a source stands beside them.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2_contingency, f_oneway
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+
+from als_ml.config import Config
+from als_ml.training.estimates import unbeaten
+from als_ml.training.folds import Validated, plain_logistic, probabilities_for
+from als_ml.training.metrics import auc_with_error
+from als_ml.training.task_data import Trainable
+from models.members import family_folds
+from models.tasks import FAMILIAL, TASKS
+
+Progress = Callable[[str, int, int], None]
+# A single feature that tells the label that well is the label (P).
+_CIRCULAR_AUC, _CIRCULAR_CORRELATION = 0.97, 0.99
+# Optimism of the apparent AUC, AUC of the site, and eta squared of a batch from which to look (P).
+_OPTIMISM, _TELLS_SITE, _BATCH_SHARE = 0.15, 0.7, 0.15
+# Chance of a family history that appears later: 3 % a year (issue of follow-up, PMC10689005, D); refits a run.
+_FLIP, _REFITS = 0.03, 3
+# Events per candidate parameter: at least 10 (PROBAST, Wolff 2019, R).
+_EVENTS_PER_PARAMETER = 10
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: its name, verdict, what was found and what to do."""
+
+    name: str
+    verdict: str
+    found: str
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain fields."""
+        return asdict(self)
+
+
+def failed(checks: list[Check]) -> list[Check]:
+    """Those that stop a promotion."""
+    return [check for check in checks if check.verdict == "failed"]
+
+
+def honesty_checks(
+    data: Trainable,
+    validated: Validated,
+    config: Config,
+    metrics: dict[str, float],
+    tables: dict[str, list[dict[str, Any]]],
+    progress: Progress = lambda *_: None,
+) -> list[Check]:
+    """Every check of a run; with `validation.honesty: false` only those that need no refit. Adds a learning curve to `tables`."""
+    checks = [
+        _signal(metrics, config),
+        _baselines(metrics, config),
+        _circular(data),
+        _own_sources(data),
+        _alone("assay status", "assay_status", metrics, config),
+        _alone("missingness", "missingness", metrics, config),
+        _events_per_parameter(data),
+        _optimism(metrics),
+        _site_told(data),
+        *_confounded(data),
+        _batches(data),
+        _without_events(data, metrics),
+        _subgroups(tables.get("subgroups", [])),
+        _sites(metrics, tables.get("sites", [])),
+    ]
+    if not config.validation.honesty:
+        return checks
+    progress("label noise", 0, 0)
+    checks.append(_label_noise(data, config, metrics))
+    progress("learning curve", 0, 0)
+    tables["learning_curve"] = learning_curve(data, config)
+    return checks
+
+
+def _signal(metrics: dict[str, float], config: Config) -> Check:
+    said = [sentence for sentence in unbeaten(metrics, config.task) if sentence.startswith("no signal")]
+    found = said[0] if said else f"ROC AUC {metrics['roc_auc']:.3f}"
+    return Check("signal", "failed" if said else "passed", found, "Nothing here predicts this label." if said else "")
+
+
+def _baselines(metrics: dict[str, float], config: Config) -> Check:
+    said = [sentence for sentence in unbeaten(metrics, config.task) if not sentence.startswith("no signal")]
+    if said:
+        return Check("baselines", "attention", "; ".join(said), "Use the simpler rule, or give more patients.")
+    return Check("baselines", "passed", "the model beats each baseline")
+
+
+def _circular(data: Trainable) -> Check:
+    """Whether one feature alone reproduces the label."""
+    worst, name = 0.0, ""
+    for column in data.rows.columns:
+        values = data.rows[column].to_numpy(dtype=float)
+        strength = _strength(values, data.y, data.slope)
+        if strength > worst:
+            worst, name = strength, str(column)
+    found = f"the strongest single feature is {name} (AUC or correlation {worst:.3f})"
+    if worst >= _CIRCULAR_AUC:
+        return Check("circularity", "failed", found, f"Leave {name} out: it is the label in another form.")
+    return Check("circularity", "passed", found)
+
+
+def _strength(values: np.ndarray, y: np.ndarray, slope: np.ndarray) -> float:
+    known = np.isfinite(values)
+    if known.sum() < 20 or np.ptp(values[known]) == 0 or len(np.unique(y[known])) < 2:
+        return 0.0
+    auc = roc_auc_score(y[known], values[known])
+    both = known & np.isfinite(slope)
+    linear = abs(np.corrcoef(values[both], slope[both])[0, 1]) if both.sum() > 20 and np.ptp(values[both]) > 0 else 0.0
+    return float(max(auc, 1 - auc, linear if linear >= _CIRCULAR_CORRELATION else 0.0))
+
+
+def _own_sources(data: Trainable) -> Check:
+    """Whether a column that the label comes from is a feature."""
+    shared = sorted(set(data.spec.columns) & data.labels.sources)
+    if shared:
+        return Check("sources of the label", "failed", f"{shared[0]} is a source of the label", "Leave it out.")
+    return Check("sources of the label", "passed", "no feature is a source of the label")
+
+
+def _alone(words: str, name: str, metrics: dict[str, float], config: Config) -> Check:
+    """How well who was tested, or what was measured, predicts the label by itself; a model that is blind to it cannot fail."""
+    if f"{name}_roc_auc" not in metrics:
+        return Check(f"{words} alone", "not tried", "it does not vary")
+    auc, low = metrics[f"{name}_roc_auc"], metrics[f"{name}_roc_auc_low"]
+    found = f"AUC of {words} alone {auc:.3f}, the model's {metrics['roc_auc']:.3f}"
+    if TASKS[config.task].learns_missingness and auc >= metrics["roc_auc"] and low > 0.5:
+        return Check(f"{words} alone", "failed", found, "What was measured says as much as the values: look why.")
+    if low > 0.55:
+        return Check(f"{words} alone", "attention", found, "Who is measured depends on the label.")
+    return Check(f"{words} alone", "passed", found)
+
+
+def _events_per_parameter(data: Trainable) -> Check:
+    varied = int(sum(data.rows.nunique() > 1))
+    events = int(min(data.y.sum(), (1 - data.y).sum()))
+    found = f"{events} patients of the rarer label, {varied} features that vary: {events / max(varied, 1):.1f} each"
+    if events < _EVENTS_PER_PARAMETER * varied:
+        remedy = "Fewer than 10 each: trust the out-of-fold figures only, never the apparent ones."
+        return Check("events per parameter", "attention", found, remedy)
+    return Check("events per parameter", "passed", found)
+
+
+def _optimism(metrics: dict[str, float]) -> Check:
+    found = f"apparent ROC AUC {metrics['apparent_roc_auc']:.3f}, out of fold {metrics['roc_auc']:.3f}"
+    large = metrics["optimism_roc_auc"] > _OPTIMISM
+    return Check(
+        "optimism", "attention" if large else "passed", found, "The model overfits: regularise." if large else ""
+    )
+
+
+def _site_told(data: Trainable) -> Check:
+    """Whether the features can tell the site: then a site's habits can stand in for its patients."""
+    site = data.column("site")
+    names, counts = np.unique(site, return_counts=True)
+    names = names[counts >= 20]
+    if len(names) < 2:
+        return Check("features tell the site", "not tried", "there are not two sites of 20 patients")
+    aucs = {str(name): _told(data.rows.to_numpy(dtype=float), site == name) for name in names}
+    best = max(aucs, key=lambda name: aucs[name])
+    found = f"AUC of telling a site {np.mean(list(aucs.values())):.3f} on average, highest {best} {aucs[best]:.3f}"
+    if aucs[best] > _TELLS_SITE:
+        return Check("features tell the site", "attention", found, "See the results of each held-out site.")
+    return Check("features tell the site", "passed", found)
+
+
+def _told(X: np.ndarray, own: np.ndarray) -> float:
+    """Out-of-fold AUC of a site from values and gaps."""
+    X, score = np.hstack([X, np.isnan(X)]), np.empty(len(own))
+    X = X[:, np.nanstd(np.where(np.isnan(X).all(axis=0), 0.0, X), axis=0) > 0]
+    for train, test in StratifiedKFold(3, shuffle=True, random_state=0).split(X, own):
+        score[test] = plain_logistic(X[train], own[train].astype(float), X[test], 0.01)
+    return float(roc_auc_score(own, score))
+
+
+def _confounded(data: Trainable) -> Iterator[Check]:
+    """Whether the label's share differs between sites, and between assays of one analyte."""
+    yield _association("site and label", data.column("site"), data.y)
+    table = data.cohort.biomarkers
+    for analyte in ("nfl_serum", "nfl_plasma"):
+        own = table[(table["analyte"] == analyte).to_numpy()]
+        assay = np.full(len(data.y), "", dtype=object)
+        assay[own["row"].to_numpy(dtype=int)] = own["assay"].astype(str).to_numpy()
+        measured = assay != ""
+        if len(set(assay[measured])) > 1:
+            yield _association(f"assay of {analyte} and label", assay[measured], data.y[measured])
+
+
+def _association(name: str, group: np.ndarray, y: np.ndarray) -> Check:
+    """Chi-squared test and Cramer's V."""
+    levels, at = np.unique(group.astype(str), return_inverse=True)
+    counts = np.array([[((at == i) & (y == label)).sum() for label in (0, 1)] for i in range(len(levels))])
+    counts = counts[counts.sum(axis=1) >= 10]
+    if len(counts) < 2 or (counts.sum(axis=0) == 0).any():
+        return Check(name, "not tried", "there are not two groups of 10 patients")
+    test = chi2_contingency(counts)
+    v = float(np.sqrt(test.statistic / counts.sum()))
+    shares = counts[:, 1] / counts.sum(axis=1)
+    found = f"share of positives {shares.min():.0%} to {shares.max():.0%}, Cramer's V {v:.2f}, p {test.pvalue:.2g}"
+    if test.pvalue < 0.01 and v >= 0.15:
+        return Check(name, "attention", found, "They are confounded: see the results of each held-out site.")
+    return Check(name, "passed", found)
+
+
+def _batches(data: Trainable) -> Check:
+    """Which analytes differ between batches of the laboratory by more than their patients do."""
+    table = data.cohort.biomarkers
+    if "batch" not in table or table["batch"].isna().all():
+        return Check("batch effects", "not tried", "no batch is given")
+    shifted = []
+    for analyte, own in table.dropna(subset=["batch"]).groupby("analyte", observed=True):
+        groups = [
+            rows.to_numpy(dtype=float) for _, rows in own.groupby("batch", observed=True)["value"] if len(rows) >= 5
+        ]
+        if len(groups) > 1 and np.ptp(np.concatenate(groups)) > 0:
+            share, p = _between(groups)
+            if p < 0.001 and share >= _BATCH_SHARE:
+                shifted.append(f"{analyte} ({share:.0%} of its variance)")
+    if shifted:
+        found = f"the batch explains {', '.join(shifted)}"
+        return Check("batch effects", "attention", found, "Correct or re-measure the batch; never by the label.")
+    return Check("batch effects", "passed", "no analyte differs by batch")
+
+
+def _between(groups: list[np.ndarray]) -> tuple[float, float]:
+    """Share of the variance between groups (eta squared), of ranks, and the p value of an analysis of variance."""
+    values = np.concatenate(groups)
+    ranks = np.argsort(np.argsort(values)).astype(float)
+    parts = np.split(ranks, np.cumsum([len(group) for group in groups])[:-1])
+    between = sum(len(part) * (part.mean() - ranks.mean()) ** 2 for part in parts)
+    return float(between / ((ranks - ranks.mean()) ** 2).sum()), float(f_oneway(*parts).pvalue)
+
+
+def _without_events(data: Trainable, metrics: dict[str, float]) -> Check:
+    if "without_events_roc_auc" not in metrics:
+        return Check("without the event patients", "not tried", "no label comes from an event, or refits are off")
+    found = f"ROC AUC among patients with a slope {metrics['without_events_roc_auc']:.3f} ({int(data.by_event.sum())} by event)"
+    drop = metrics["roc_auc"] - metrics["without_events_roc_auc"]
+    remedy = "Much of the score is about who dies, not about the rate." if drop > 0.05 else ""
+    return Check("without the event patients", "attention" if drop > 0.05 else "passed", found, remedy)
+
+
+def _subgroups(table: list[dict[str, Any]]) -> Check:
+    """Groups whose AUC interval lies wholly below that of the rest, or whose risk is off by more than half a log-odds."""
+    tried = [row for row in table if "roc_auc" in row]
+    if not tried:
+        return Check("subgroups", "not tried", "no subgroup has 10 patients of each label")
+    middle = float(np.mean([row["roc_auc"] for row in tried]))
+    poor = [
+        f"{row['group']} {row['level']} (AUC {row['roc_auc']:.2f})" for row in tried if row["roc_auc_high"] < middle
+    ]
+    off = [
+        f"{row['group']} {row['level']} (intercept {row['calibration_intercept']:+.2f})"
+        for row in tried
+        if abs(row["calibration_intercept"]) > 0.5
+    ]
+    if poor or off:
+        return Check(
+            "subgroups", "attention", "; ".join([*poor, *off]), "Do not use the score there without recalibration."
+        )
+    return Check("subgroups", "passed", f"{len(tried)} groups perform alike")
+
+
+def _sites(metrics: dict[str, float], table: list[dict[str, Any]]) -> Check:
+    if not table:
+        return Check("held-out sites", "not tried", "there are not two sites with both labels")
+    found = f"no pooled ROC AUC: of {len(table)} held-out sites fewer than two have one with an error"
+    if "sites_roc_auc" in metrics:
+        low, high = metrics["sites_roc_auc_low"], metrics["sites_roc_auc_high"]
+        found = f"pooled ROC AUC over {len(table)} held-out sites {metrics['sites_roc_auc']:.3f} ({low:.3f}-{high:.3f})"
+    off = [row["site"] for row in table if abs(row["calibration_intercept"]) > 1]
+    if off:
+        remedy = "Recalibrate there: python -m als_ml recalibrate."
+        return Check("held-out sites", "attention", f"{found}; the risk is far off at {', '.join(off)}", remedy)
+    if metrics["roc_auc"] - metrics.get("sites_roc_auc", 0.5) > 0.05:
+        return Check(
+            "held-out sites", "attention", found, "At a new site expect this figure, not the cross-validated one."
+        )
+    return Check("held-out sites", "passed", found)
+
+
+def _label_noise(data: Trainable, config: Config, metrics: dict[str, float]) -> Check:
+    """How much of the AUC is left when the labels are as uncertain as they are in truth."""
+    rng = np.random.default_rng(config.validation.seed)
+    aucs = []
+    for _ in range(_REFITS):
+        y = _flipped(data, config, rng)
+        if y is None:
+            return Check("label noise", "not tried", "the label's error is not known")
+        aucs.append(auc_with_error(data.y, probabilities_for(data, config, y))[0])
+    how = "3 % of the sporadic turned familial" if config.task == FAMILIAL.name else "slopes redrawn within their error"
+    found = f"ROC AUC {np.mean(aucs):.3f} after refits under {how} ({metrics['roc_auc']:.3f} without)"
+    fragile = metrics["roc_auc"] - np.mean(aucs) > 0.05
+    return Check(
+        "label noise",
+        "attention" if fragile else "passed",
+        found,
+        "The model leans on doubtful labels." if fragile else "",
+    )
+
+
+def _flipped(data: Trainable, config: Config, rng: np.random.Generator) -> np.ndarray | None:
+    """Labels redrawn: a family history that appears later, or a slope measured again with other noise."""
+    if config.task == FAMILIAL.name and config.label.column is None:
+        later = rng.random(data.families.max() + 1)[data.families] < _FLIP
+        return np.where(later, 1.0, data.y)
+    likely = replace(data).learned(
+        np.arange(len(data.y)),
+        config.model_copy(update={"label": config.label.model_copy(update={"learn": "fast", "uncertain": True})}),
+    )
+    if np.isin(likely, (0.0, 1.0)).all():
+        return None
+    return (rng.random(len(likely)) < likely).astype(float)
+
+
+def learning_curve(data: Trainable, config: Config) -> list[dict[str, float]]:
+    """Out-of-fold ROC AUC with a quarter, half, three quarters and all of the training families."""
+    rng, plain = np.random.default_rng(config.validation.seed), _plain(config)
+    order = rng.permutation(np.unique(data.families))
+    table = []
+    for share in (0.25, 0.5, 0.75, 1.0):
+        kept = np.isin(data.families, order[: round(share * len(order))])
+        p, n = np.full(len(data.y), np.nan), []
+        for train, test in family_folds(data.y, data.families, config.validation.folds, config.validation.seed):
+            some = train[kept[train]]
+            few = min((len(np.unique(data.families[some][data.y[some] == label])) for label in (0, 1)), default=0)
+            if few > config.validation.inner_folds:
+                X = data.matrix(train)
+                p[test] = data.fit(X, some, plain)[0].probability(X[test])
+                n.append(len(some))
+        if np.isfinite(p).all():
+            auc, error = auc_with_error(data.y, p)
+            table.append(
+                {"patients": float(np.mean(n)), "roc_auc": auc, "low": auc - 1.96 * error, "high": auc + 1.96 * error}
+            )
+    return table
+
+
+def _plain(config: Config) -> Config:
+    model = config.model.model_copy(update={"search": None, "calibration": "sigmoid"})
+    validation = config.validation.model_copy(update={"honesty": False})
+    plain: Config = config.model_copy(update={"model": model, "validation": validation})
+    return plain

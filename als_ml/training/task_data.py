@@ -1,0 +1,263 @@
+"""A cohort turned into a matrix and labels: what the folds see, and how a model is fitted on some of its patients."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from als_ml.cohort.read import CohortFile
+from als_ml.config import Config
+from features.alsfrs.mixed_model import fit_course, visit_sums
+from features.alsfrs.slopes import SlopeRule
+from features.alsfrs.visits import MIXED, alsfrs_features, mixed_features
+from features.biomarkers.measurements import ASSAYS
+from features.blocks.biomarkers import feature_name
+from features.blocks.genetics import genetic_cause
+from features.blocks.landmark import as_known
+from features.blocks.rows import FeatureSpec, feature_rows, with_columns
+from features.cohort import Cohort
+from features.errors import DataError
+from features.genotypes.repeats import RepeatStates
+from models.estimators import ESTIMATORS
+from models.fitted import FittedModel, fit_model
+from models.ladder import Ladder, fit_ladder
+from models.members import Recipe, Search, Trial
+from models.tasks import (
+    TASKS,
+    Labels,
+    column_labels,
+    delta_fs_labels,
+    familial_labels,
+    likely_labels,
+    progression_labels,
+)
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """The labelled patients of a cohort as a matrix; every array has one entry a patient.
+
+    `cohort` holds their tables, for subgroups and honesty checks: it is never logged.
+    """
+
+    spec: FeatureSpec
+    labels: Labels
+    cohort: Cohort
+    rows: pd.DataFrame
+    y: np.ndarray
+    families: np.ndarray
+    baselines: dict[str, np.ndarray]
+    assay_status: np.ndarray
+    by_event: np.ndarray
+    visits: tuple[np.ndarray, np.ndarray, np.ndarray]
+    slope: np.ndarray
+    scatter: np.ndarray
+    level: np.ndarray
+    mixed: dict[bytes, dict[str, np.ndarray]] = field(default_factory=dict, compare=False)
+
+    def fit(
+        self, X: np.ndarray, train: np.ndarray, config: Config, trials: list[Trial] | None = None
+    ) -> tuple[FittedModel, Ladder | None]:
+        """Fit the model of the positive class, and the lower steps where all classes are learned, on some patients."""
+        y, families, recipe = self.y[train], self.families[train], recipe_of(config)
+        fitted = fit_model(X[train], y, families, recipe, self.learned(train, config), trials)
+        if config.label.learn != "classes":
+            return fitted, None
+        return fitted, fit_ladder(X[train], self.level[train], families, recipe, self.labels.classes)
+
+    def learned(self, train: np.ndarray, config: Config) -> np.ndarray:
+        """What a model of these patients learns: the slope, or the label as far as its own error lets it be known."""
+        if config.label.learn == "slope":
+            return self.slope[train]
+        if not config.label.uncertain:
+            return self.y[train]
+        if self.labels.likely is not None:
+            return self.labels.likely[self.labels.usable][train]
+        slope = np.where(self.by_event[train], np.nan, self.slope[train])
+        return likely_labels(self.y[train], slope, self.scatter[train], config.label.cutoffs[-1])
+
+    def matrix(self, train: np.ndarray) -> np.ndarray:
+        """The features as a model fitted on some of the patients sees them.
+
+        The mixed-model slope is the one feature that is fitted: its population part comes from these patients alone.
+        """
+        mixed = [feature.name for feature in MIXED if feature.name in self.rows.columns]
+        if not mixed:
+            return self.rows.to_numpy()
+        key = train.tobytes()  # the same folds are fitted again by the honesty checks
+        if key not in self.mixed:
+            own = np.isin(self.visits[0], train)
+            row, days, total = (values[own] for values in self.visits)
+            course = fit_course(row, days, total)
+            self.mixed[key] = mixed_features(visit_sums(*self.visits, len(self.rows)), course)
+        return self.rows.assign(**self.mixed[key]).to_numpy(np.float32)
+
+    def column(self, name: str) -> np.ndarray:
+        """Name a column of the patients table as text, `unknown` where empty."""
+        return self.cohort.patients[name].astype(object).where(self.cohort.patients[name].notna(), "unknown").to_numpy()
+
+
+def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
+    """Compute features and labels, and keep the labelled patients."""
+    labels = make_labels(config, cohort)
+    kept = labels.usable
+    spec = with_columns(
+        spec_of(config, described.genome_build), cohort.patients, list(config.features.columns), labels.sources
+    )
+    visits = _early_visits(cohort, kept, spec)
+    if "alsfrs" in spec.blocks:
+        spec = replace(spec, course=fit_course(*visits))
+    rows = feature_rows(cohort, spec)
+    _refuse_own_rate(config, cohort, rows, labels)
+    found = (genetic_cause(cohort, spec.genome_build) == "found").astype(float)
+    baselines = {name: values[kept] for name, values in _baselines(config, rows, found).items()}
+    baselines = {name: values for name, values in baselines.items() if len(np.unique(values[np.isfinite(values)])) > 1}
+    by_event = labels.by_event[kept] if labels.by_event is not None else np.zeros(len(kept), dtype=bool)
+    return Trainable(
+        spec,
+        labels,
+        cohort.take(kept),
+        rows.iloc[kept],
+        labels.y[kept],
+        cohort.families[kept],
+        baselines,
+        _assay_status(cohort)[kept],
+        by_event,
+        visits,
+        _labelled(labels, labels.slope),
+        np.full((len(kept), 3), np.nan) if labels.scatter is None else labels.scatter[kept],
+        _labelled(labels, labels.level),
+    )
+
+
+def _labelled(labels: Labels, values: np.ndarray | None) -> np.ndarray:
+    return np.full(len(labels.usable), np.nan) if values is None else values[labels.usable]
+
+
+def _refuse_own_rate(config: Config, cohort: Cohort, rows: pd.DataFrame, labels: Labels) -> None:
+    """Refuse a column of patients as the label if it is dFS under another name while dFS is a feature.
+
+    Raises
+    ------
+    DataError
+        If the two correlate by 0.99 or more (Pearson).
+    """
+    if config.label.column is None or "delta_fs" not in rows.columns:
+        return
+    label = pd.to_numeric(cohort.patients[config.label.column], errors="coerce").to_numpy(dtype=float)
+    rate = rows["delta_fs"].to_numpy(dtype=float)
+    both = np.isfinite(label) & np.isfinite(rate) & np.isfinite(labels.y)
+    if both.sum() > 2 and np.ptp(label[both]) > 0 and abs(np.corrcoef(label[both], rate[both])[0, 1]) >= 0.99:
+        found = f"{config.label.column!r} is dFS, which is also a feature (and so is ENCALS, which contains it)"
+        raise DataError(
+            "label.column", found, "Leave alsfrs and prognosis out of features.blocks, or take another label."
+        )
+
+
+def spec_of(config: Config, genome_build: str) -> FeatureSpec:
+    """What the configuration says about features."""
+    own = config.features
+    return FeatureSpec(
+        own.blocks,
+        config.landmark_days,
+        genome_build,
+        own.rare_frequency,
+        own.min_gq,
+        own.min_depth,
+        own.biomarker_values,
+        own.assays,
+    )
+
+
+def _early_visits(cohort: Cohort, kept: np.ndarray, spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Position among the kept patients, day and ALSFRS-R total of each visit up to the landmark."""
+    visits = as_known(cohort.take(kept), spec.landmark_days).alsfrs
+    visits = visits[(visits["scale"] == "alsfrs_r").to_numpy()]
+    row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
+    return row, days, total
+
+
+def make_labels(config: Config, cohort: Cohort) -> Labels:
+    """Labels by the rule of the task, or from a column of patients."""
+    label = config.label
+    if label.column is not None:
+        return column_labels(cohort, label.column, label.above, label.below, label.error)
+    if config.task == "familial":
+        return familial_labels(cohort, label.familial_degrees)
+    if label.measure == "delta_fs":
+        rate = alsfrs_features(as_known(cohort, config.landmark_days))["delta_fs"]
+        return delta_fs_labels(cohort, rate, label.cutoffs)
+    rule = SlopeRule(
+        config.landmark_days, label.window_days, label.cutoffs, label.min_visits, label.min_span_days, label.events
+    )
+    return progression_labels(cohort, rule)
+
+
+def check_labels(y: np.ndarray, families: np.ndarray, config: Config) -> None:
+    """Refuse labels that no fold can learn from.
+
+    Raises
+    ------
+    DataError
+        With the count of both classes.
+    """
+    task, folds = TASKS[config.task], max(config.validation.folds, config.validation.inner_folds) + 1
+    counts = {name: len(np.unique(families[y == value])) for name, value in ((task.positive, 1), (task.negative, 0))}
+    few = [name for name, count in counts.items() if count < folds]
+    if few:
+        n = ", ".join(f"{int((y == value).sum())} {name}" for name, value in ((task.positive, 1), (task.negative, 0)))
+        found = f"of {len(y)} labelled patients {n}: {few[0]} has fewer than {folds} families"
+        raise DataError(
+            f"labels of the task {task.name}", found, "Give more patients, fewer validation.folds or another label."
+        )
+
+
+def recipe_of(config: Config) -> Recipe:
+    """What a fold fits."""
+    v, model, decision = config.validation, config.model, config.decision
+    members: tuple[tuple[str, dict[str, Any]], ...] = ((model.estimator, dict(model.parameters)),)
+    if model.estimator == "stack":
+        members = tuple((name, dict(model.members[name])) for name in ESTIMATORS if name in model.members)
+    search = None
+    if model.search is not None:
+        seconds = None if model.search.minutes is None else 60 * model.search.minutes
+        search = Search(model.search.trials, seconds, model.search.folds, model.search.journal)
+    return Recipe(
+        task=config.task,
+        members=members,
+        seed=v.seed,
+        inner_folds=v.inner_folds,
+        coverage=v.coverage,
+        continuous=config.label.learn == "slope",
+        least_share=model.least_share,
+        calibration=model.calibration,
+        threshold=decision.threshold,
+        threshold_value=decision.miss_cost if decision.threshold == "cost" else decision.sensitivity,
+        search=search,
+        related=model.imputation == "related",
+    )
+
+
+def _baselines(config: Config, rows: pd.DataFrame, found: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of the simple rules that a model must beat; an unknown value counts as the training mean."""
+    if config.task == "familial":
+        return {"carrier": found.reshape(-1, 1)}
+    summary = config.features.biomarker_values[0]
+    columns = {
+        "nfl": [feature_name("nfl_serum", assay, summary) for assay in ASSAYS],
+        "dfs": ["log_delta_fs"],
+        "encals": ["encals_lp"],
+    }
+    if config.label.measure == "delta_fs":
+        columns = {"nfl": columns["nfl"]}
+    present = {name: [column for column in own if column in rows.columns] for name, own in columns.items()}
+    return {name: rows[own].to_numpy(dtype=float) for name, own in present.items() if own}
+
+
+def _assay_status(cohort: Cohort) -> np.ndarray:
+    """Who was tested, (n, 3): never an input, only the diagnostic that each run reports."""
+    c9orf72 = RepeatStates("C9orf72", cohort.repeats, cohort.patients)
+    laboratory = cohort.patients["c9orf72_status"].isin(["normal", "intermediate", "expanded", "indeterminate"])
+    genes = np.nan_to_num(cohort.genotypes.assayed).mean(axis=1)
+    return np.column_stack([c9orf72.state > 0, laboratory.to_numpy(), genes]).astype(float)

@@ -1,0 +1,1 @@
+"""Every panel variant of a VCF with its evidence, and who carries it."""

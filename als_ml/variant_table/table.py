@@ -1,0 +1,140 @@
+"""Every panel variant of a VCF with its evidence, and what it means for each carrier."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from als_ml.output import write_table
+from als_ml.variant_table.carriers import CARRIER_COLUMNS, ZYGOSITIES, Weighed, count_carriers, shown_class
+from features.catalogue import gene_names
+from features.errors import DataError
+from features.genotypes.extraction import check_reference, reference_agreement
+from features.genotypes.genotype import SITE_TYPES, numbered_sites, typed_table
+from features.genotypes.vcf import CallRule, Sites, read_sites, site_query
+from features.tables.problems import Problems
+from features.variants.evidence import Assessment, Sources, assess
+from features.variants.lookups import Lookups, predicted_effects
+from features.variants.variant import Variant, describe, inheritance
+
+COLUMNS = (
+    "variant",
+    "gene",
+    "consequence",
+    "consequence_origin",
+    "transcript",
+    "hgvs_c",
+    "hgvs_p",
+    "legacy_name",
+    "known_role",
+    "frequency",
+    "frequency_origin",
+    "revel",
+    "alphamissense",
+    "cadd",
+    "spliceai",
+    "clinvar",
+    "clinvar_stars",
+    "inheritance",
+    "points",
+    "class",
+    "pathogenicity",
+    "evidence",
+)
+
+
+def variant_table(
+    path: Path,
+    build: str,
+    lookups: Lookups,
+    sources: Sources,
+    rule: CallRule,
+    fasta: Path | None,
+    gff: Path | None,
+    carriers: Path | None = None,
+) -> tuple[pd.DataFrame, Problems]:
+    """Describe and assess every panel variant of a VCF, with or without samples; write who carries what to `carriers`.
+
+    Returns
+    -------
+    variants : DataFrame
+        One row a variant (`COLUMNS`), with the number of carriers by zygosity where the file has genotypes.
+    problems : Problems
+        Counts and warnings of the reading.
+    """
+    problems, query = Problems(), site_query(path, build, fasta)
+    sites = read_sites(query)
+    check_reference([reference_agreement(sites.names())], build, str(path), problems)
+    distinct, repeated = _distinct_sites(sites)
+    if fasta is not None:
+        lookups = replace(lookups, effects=predicted_effects(list(distinct["key"]), build, fasta, gff))
+    weighed = _weighed(distinct, build, replace(sources, lookups=lookups))
+    table = pd.DataFrame([_row(*pair) for pair in weighed], columns=list(COLUMNS))
+    if query.header.samples and "GT" in query.header.formats:
+        counts, missing = count_carriers(query, rule, weighed, repeated, carriers)
+        table = table.assign(**{f"n_{name}": counts[:, i] for i, name in enumerate(ZYGOSITIES)})
+        problems.note(str(path), f"{len(query.header.samples)} samples, {missing} missing genotypes", "")
+    elif carriers is not None:
+        write_table(pd.DataFrame(columns=list(CARRIER_COLUMNS)), carriers)
+    inside = sites.gene >= 0
+    found = f"{int(inside.sum())} panel records, {int((inside & ~sites.passed).sum())} of them filtered (not called)"
+    problems.note(str(path), f"{found}, {len(repeated)} alleles in more than one record", "")
+    return table, problems
+
+
+def _distinct_sites(sites: Sites) -> tuple[pd.DataFrame, set[str]]:
+    """Each allele of the panel once, in genomic order, and the keys that more than one record has."""
+    rows = [
+        (key, int(sites.gene[i]), sites.effect(i, index))
+        for i in np.flatnonzero(sites.gene >= 0).tolist()
+        for index, key in enumerate(sites.keys(i))
+        if key
+    ]
+    none = {name: np.empty(0, dtype=int) for name in ("row", "site", "copies", "ploidy")}
+    times = Counter(row[0] for row in rows)
+    return numbered_sites(typed_table(rows, SITE_TYPES), none)[0], {key for key, n in times.items() if n > 1}
+
+
+def _weighed(distinct: pd.DataFrame, build: str, sources: Sources) -> Weighed:
+    columns = zip(distinct["key"], distinct["gene"], distinct["effect"], strict=True)
+    described = [describe(key, gene_names()[gene], effect, build, sources.lookups) for key, gene, effect in columns]
+    return [(variant, assess(variant, sources)) for variant in described]
+
+
+def _row(variant: Variant, assessment: Assessment) -> tuple[Any, ...]:
+    scores = (variant.scores.get(name) for name in ("revel", "alphamissense", "cadd", "spliceai"))
+    asserted = (variant.clinvar.significance, variant.clinvar.stars) if variant.clinvar else (None, None)
+    weighed = (assessment.points, shown_class(variant, assessment), assessment.pathogenicity, assessment.text)
+    return (
+        variant.key,
+        variant.gene,
+        variant.consequence or None,
+        variant.consequence_origin or None,
+        variant.transcript or None,
+        variant.hgvs_c or None,
+        variant.hgvs_p or None,
+        variant.legacy_name or None,
+        variant.role or None,
+        variant.frequency,
+        variant.frequency_origin or None,
+        *scores,
+        *asserted,
+        inheritance(variant.gene),
+        *weighed,
+    )
+
+
+def reference_path(path: str | None, option: str) -> Path | None:
+    """Path of an optional reference file.
+
+    Raises
+    ------
+    DataError
+        If it was given and is absent.
+    """
+    if path is not None and not Path(path).is_file():
+        raise DataError(f"{option} {path}", "there is no such file", "Correct the path.")
+    return Path(path) if path else None

@@ -1,0 +1,118 @@
+"""The mixed-model course of the ALSFRS-R: a patient's slope, drawn towards the population's by as much as visit noise demands.
+
+total_ij = (b0 + u0_i) + (b1 + u1_i) t_ij + e_ij, t in months since the index day, u ~ N(0, D), e ~ N(0, residual variance)
+(Laird and Ware 1982, doi:10.2307/2529876). statsmodels' MixedLM estimates b, D and the residual variance by REML **from training
+patients only**; they are stored with the model. A patient's own slope then needs only the sums of his visits, so one patient
+alone gets the same slope as in a batch.
+"""
+
+import warnings
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from features.alsfrs.slopes import DAYS_PER_MONTH
+
+# Fewer patients with two visits say too little of the spread of slopes; more than these add time, not precision (P).
+FEWEST_PATIENTS, MOST_PATIENTS = 20, 250
+SUMS = ("visit_n", "visit_t", "visit_tt", "visit_y", "visit_ty")
+
+
+@dataclass(frozen=True)
+class Course:
+    """Population parameters: points and points per month; variances in their squares."""
+
+    intercept: float
+    slope: float
+    var_intercept: float
+    covariance: float
+    var_slope: float
+    var_residual: float
+
+    def to_json(self) -> dict[str, float]:
+        """Plain numbers."""
+        return asdict(self)
+
+
+def visit_sums(row: np.ndarray, days: np.ndarray, total: np.ndarray, n: int) -> dict[str, np.ndarray]:
+    """What the model needs of each patient's visits: their number and the sums of t, t^2, y and t y (t in months)."""
+    known = np.isfinite(total)
+    row, t, y = row[known], days[known] / DAYS_PER_MONTH, total[known]
+    count = np.bincount(row, minlength=n).astype(float)
+    return dict(zip(SUMS, (count, *(np.bincount(row, v, n) for v in (t, t * t, y, t * y))), strict=True))
+
+
+def patient_slopes(sums: dict[str, np.ndarray], course: Course | None) -> tuple[np.ndarray, np.ndarray]:
+    """Best linear unbiased prediction of each patient's slope, in points lost per month, and its standard error.
+
+    NaN without a visit or without a course. The error is that of the random slope given the population's parameters.
+    """
+    n, t, tt, y, ty = (sums[name] for name in SUMS)
+    if course is None:
+        return np.full(len(n), np.nan), np.full(len(n), np.nan)
+    noise, d00, d01, d11 = course.var_residual, course.var_intercept, course.covariance, course.var_slope
+    residual, by_time = y - course.intercept * n - course.slope * t, ty - course.intercept * t - course.slope * tt
+    # u = (noise I + D Z'Z)^-1 D Z'r, which holds for a singular D too.
+    a, b, c, d = noise + d00 * n + d01 * t, d00 * t + d01 * tt, d01 * n + d11 * t, noise + d01 * t + d11 * tt
+    right = d00 * residual + d01 * by_time, d01 * residual + d11 * by_time
+    determinant = a * d - b * c
+    own = (a * right[1] - c * right[0]) / determinant
+    spread = noise * (a * d11 - c * d01) / determinant
+    seen = n > 0
+    return (
+        np.where(seen, -(course.slope + own), np.nan),
+        np.where(seen, np.sqrt(np.maximum(spread, 0.0)), np.nan),
+    )
+
+
+def fit_course(row: np.ndarray, days: np.ndarray, total: np.ndarray, seed: int = 0) -> Course | None:
+    """Estimate the population's course by REML; None with too few patients, or where no estimate is reached.
+
+    Parameters
+    ----------
+    row, days, total : arrays
+        Patient, day and ALSFRS-R total of each visit.
+    seed : int
+        Chooses MOST_PATIENTS of a larger cohort.
+    """
+    known = np.isfinite(total)
+    row, days, total = row[known], days[known], total[known]
+    patients, visits = np.unique(row, return_counts=True)
+    if (visits >= 2).sum() < FEWEST_PATIENTS:
+        return None
+    if len(patients) > MOST_PATIENTS:
+        kept = np.isin(row, np.random.default_rng(seed).choice(patients, MOST_PATIENTS, replace=False))
+        row, days, total = row[kept], days[kept], total[kept]
+    order = np.lexsort((total, days, row))
+    return _reml(row[order], days[order] / DAYS_PER_MONTH, total[order])
+
+
+def _reml(row: np.ndarray, months: np.ndarray, total: np.ndarray) -> Course | None:
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    # In years both random effects are of one size; in months the optimiser often stops before the optimum.
+    years = months / 12
+    design = np.column_stack([np.ones(len(years)), years])
+    with warnings.catch_warnings():
+        # A variance at its bound (patients hardly differ) is an estimate too; statsmodels warns of it.
+        warnings.simplefilter("ignore")
+        try:
+            model = MixedLM(total, design, groups=row, exog_re=design)
+            result = model.fit(reml=True, method=["lbfgs", "bfgs", "powell"], start_params=_start(years, total))
+        except (np.linalg.LinAlgError, ValueError):
+            return None
+    spread = np.asarray(result.cov_re)
+    intercept, slope = result.fe_params
+    values = [intercept, slope / 12, spread[0, 0], spread[0, 1] / 12, spread[1, 1] / 144, result.scale]
+    return Course(*map(float, values)) if result.converged and np.isfinite(values).all() else None
+
+
+def _start(years: np.ndarray, total: np.ndarray) -> Any:
+    """Rough moments to start from: from its own start MixedLM needs six times as long, and often ends without an estimate."""
+    from statsmodels.regression.mixed_linear_model import MixedLMParams
+
+    line = np.polyfit(years, total, 1)
+    spread = float(np.var(total - np.polyval(line, years)))
+    noise = max(spread * 0.05, 0.5)
+    return MixedLMParams.from_components(fe_params=line[::-1], cov_re=np.diag([spread, 2 * spread]) / noise)

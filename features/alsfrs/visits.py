@@ -1,0 +1,251 @@
+"""The ALSFRS-R table and the features that come from it."""
+
+import numpy as np
+import pandas as pd
+
+from features.alsfrs.d50 import fit_d50
+from features.alsfrs.mixed_model import Course, patient_slopes, visit_sums
+from features.alsfrs.slopes import DAYS_PER_MONTH, FULL_SCORE, decline, decline_error, delta_fs, last_visit
+from features.alsfrs.stages import kings_stage, mitos_stage
+from features.biomarkers.measurements import dates_of_rows, patient_rows
+from features.blocks.dictionary import Feature
+from features.cohort import Cohort
+from features.tables.columns import Column, Table, rows_of
+from features.tables.convert import categories, days, numbers, require_columns, table_of
+from features.tables.problems import Problems
+from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
+
+COMMON_ITEMS = [f"q{i}" for i in range(1, 10)]
+ITEMS = {"alsfrs_r": [*COMMON_ITEMS, "q10", "q11", "q12"], "alsfrs": [*COMMON_ITEMS, "q10_alsfrs"]}
+ALL_ITEMS = [*ITEMS["alsfrs_r"], "q10_alsfrs"]
+# Domains of the scale (dossier section 5.1, V): items and full score 12 each.
+DOMAINS = {
+    "bulbar": ["q1", "q2", "q3"],
+    "fine_motor": ["q4", "q5", "q6"],
+    "gross_motor": ["q7", "q8", "q9"],
+    "respiratory": ["q10", "q11", "q12"],
+}
+COLUMNS = ["row", "days", "scale", *ALL_ITEMS, "q5_form", "total"]
+# An early slope over less than a month is visit noise (P).
+EARLY_SPAN_DAYS = 30
+
+
+def no_visits(like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
+    """An empty, typed table."""
+    kinds = {"row": int, "scale": object, "q5_form": object}
+    return table_of({name: np.empty(0, dtype=kinds.get(name, float)) for name in COLUMNS}, like)
+
+
+def checked_visits(
+    table: pd.DataFrame,
+    rows: dict[str, int],
+    patients: pd.DataFrame,
+    where: str,
+    problems: Problems,
+    rules: ReadingRules = AS_IN_CONTRACT,
+) -> pd.DataFrame:
+    """Check ALSFRS-R visits; the total comes from the items, or stands alone where no item is given.
+
+    A missing item is never 0: the total is then missing. One row a day; equal duplicates merge, others are an error. Columns
+    `q5a` and `q5b` may stand for `q5` with its form.
+    """
+    require_columns(table, ["sample_id", "days"], where)
+    row = patient_rows(table["sample_id"], rows, where, problems)
+    index_dates = dates_of_rows(patients["index_date"].to_numpy(), row)
+    others = ("scale", "q5_form", "total")
+    present = {name: table[name] if name in table.columns else _empty(table) for name in others}
+    visits = {"row": row}
+    visits["days"] = days(
+        table["days"], f"{where}, column days", problems, dialect=rules.dialect, index_dates=index_dates
+    )
+    scale = categories(present["scale"], tuple(FULL_SCORE), f"{where}, column scale", problems, rules.words("scale"))
+    visits["scale"] = np.where(pd.isna(scale), "alsfrs_r", scale)
+    unknown = np.full(len(table), np.nan)
+    for item in ALL_ITEMS:
+        given = item in table.columns
+        visits[item] = _points(table[item], f"{where}, column {item}", problems) if given else unknown
+    form = categories(present["q5_form"], ("a", "b"), f"{where}, column q5_form", problems, rules.words("q5_form"))
+    visits["q5"], visits["q5_form"] = _cutting(table, visits["q5"], form, where, problems)
+    stated = numbers(present["total"], f"{where}, column total", problems, 0, 48, rules.dialect)
+    visits["total"] = _totals(visits, stated, where, problems)
+    _check_course(visits, patients, where, problems)
+    usable = np.flatnonzero((row >= 0) & np.isfinite(visits["days"]))
+    order = usable[np.lexsort((visits["scale"][usable] == "alsfrs", visits["days"][usable], row[usable]))]
+    kept = order[~_repeats_previous(*(visits[name][order] for name in ("row", "days", "scale")))]
+    return table_of({name: visits[name][kept] for name in COLUMNS}, table)
+
+
+def _empty(table: pd.DataFrame) -> Column:
+    return Column(np.full(len(table), None, dtype=object))
+
+
+def _points(column: pd.Series, where: str, problems: Problems) -> np.ndarray:
+    points = numbers(column, where, problems, 0, 4)
+    broken = np.isfinite(points) & (points != np.round(points))
+    problems.reject(broken, where, column, "is no whole point", "An item has 0, 1, 2, 3 or 4 points.")
+    return points
+
+
+def _cutting(
+    table: pd.DataFrame, q5: np.ndarray, form: np.ndarray, where: str, problems: Problems
+) -> tuple[np.ndarray, np.ndarray]:
+    """Item 5 and its form: from `q5a` or `q5b` where `q5` itself is not given; exactly one of the two counts."""
+    asked = {
+        name: _points(table[f"q5{name}"], f"{where}, column q5{name}", problems)
+        for name in "ab"
+        if f"q5{name}" in table.columns
+    }
+    for name, points in asked.items():
+        given = np.isfinite(points)
+        clash = given & np.isfinite(q5) & (q5 != points)
+        remedy = "A visit has one of q5a (without gastrostomy) and q5b (with gastrostomy); empty the other."
+        problems.reject(clash, f"{where}, column q5{name}", table[f"q5{name}"], "differs from the other form", remedy)
+        form = np.where(given & np.isnan(q5), name, form)
+        q5 = np.where(given, points, q5)
+    return q5, form
+
+
+def _totals(visits: dict[str, np.ndarray], stated: np.ndarray, where: str, problems: Problems) -> np.ndarray:
+    total, any_item = np.full(len(stated), np.nan), np.zeros(len(stated), dtype=bool)
+    for scale, items in ITEMS.items():
+        own = visits["scale"] == scale
+        points = np.sum([visits[item] for item in items], axis=0)
+        total = np.where(own, points, total)  # NaN if an item is missing
+        any_item |= own & np.any([np.isfinite(visits[item]) for item in items], axis=0)
+    differs = np.isfinite(total) & np.isfinite(stated) & (total != stated)
+    remedy = "The total must be the sum of the items; correct one of them."
+    problems.reject(differs, f"{where}, column total", stated, "is not the sum of the items", remedy)
+    return np.where(any_item, total, stated)
+
+
+def _check_course(visits: dict[str, np.ndarray], patients: pd.DataFrame, where: str, problems: Problems) -> None:
+    row, day, total, scale = (visits[name] for name in ("row", "days", "total", "scale"))
+    known = row >= 0
+    death = np.append(patients["death_days"].to_numpy(), np.nan)[row]
+    place = f"{where}, column days"
+    problems.reject(day > death, place, day, "is a visit after death", "Correct the day.")
+    same_day = _repeated(row, day, scale == "alsfrs") & known
+    if same_day.any():
+        table = pd.DataFrame(visits)
+        same_all = table.duplicated(COLUMNS, keep=False).to_numpy()
+        remedy = "Keep one row per patient and day."
+        problems.reject(same_day & ~same_all, place, day, "occurs twice with other points", remedy)
+        merged = int((table[same_day & same_all].duplicated(["row", "days", "scale"])).sum())
+        if merged:
+            problems.note(where, f"{merged} rows repeat a visit exactly", "They are merged.", merged)
+    order = np.lexsort((day, row, scale == "alsfrs"))
+    order = order[np.isfinite(total[order]) & known[order]]
+    same = (np.diff(row[order]) == 0) & (scale[order][1:] == scale[order][:-1])
+    jumps = np.zeros(len(row), dtype=bool)
+    jumps[order[1:][same & (np.diff(total[order]) > 4)]] = True
+    problems.question(jumps, f"{where}, column total", total, "rises by more than 4", "Check the items.")
+
+
+def _repeated(*keys: np.ndarray) -> np.ndarray:
+    """Which rows share all keys with another row."""
+    order = np.lexsort(keys)
+    equal = _repeats_previous(*(key[order] for key in keys))
+    repeated = np.zeros(len(order), dtype=bool)
+    repeated[order[equal]] = repeated[order[np.flatnonzero(equal) - 1]] = True
+    return repeated
+
+
+def _repeats_previous(*keys: np.ndarray) -> np.ndarray:
+    """Which rows have the keys of the row before."""
+    equal = np.logical_and.reduce([key[1:] == key[:-1] for key in keys])
+    return np.append(False, equal)[: len(keys[0])]
+
+
+def alsfrs_dictionary() -> list[Feature]:
+    """Describe the columns of `alsfrs_features`."""
+    block, source = "alsfrs", "ALSFRS-R visits up to the landmark"
+    stages = "doi:10.3109/21678421.2014.1003551 (King's) and Chio 2015 (MiToS); rules in features/alsfrs/stages.py"
+    rate = "points/month"
+    return [
+        Feature("alsfrs_baseline", block, "points (0-48)", "total at the index visit or the first after it", source),
+        Feature("alsfrs_total", block, "points (0-48)", "last total", source),
+        *(
+            Feature(f"alsfrs_{name}", block, "points (0-12)", f"last {name.replace('_', ' ')} score", source)
+            for name in DOMAINS
+        ),
+        Feature("kings_stage", block, "stage (1-4)", "King's stage at the last visit", stages),
+        Feature("mitos_stage", block, "stage (0-4)", "MiToS stage at the last visit", stages),
+        Feature("delta_fs", block, rate, "(48 - last total) / months from onset", "contract, section Time"),
+        Feature(
+            "log_delta_fs", block, f"ln({rate})", "ln(dFS + 0.1)", "offset of ENCALS, doi:10.1016/S1474-4422(18)30089-9"
+        ),
+        Feature("early_slope", block, rate, f"decline over the visits from day 0, >= {EARLY_SPAN_DAYS} days", source),
+        Feature("early_slope_se", block, rate, "its standard error, from 3 visits on", source),
+        *MIXED,
+        Feature(
+            "d50_months", block, "months", "D50: onset to the loss of half of function, fitted sigmoid", D50_SOURCE
+        ),
+        Feature("d50_dx", block, "months", "dx: time constant of that sigmoid", D50_SOURCE),
+        Feature("d50_relative", block, "1", "rD50: months from onset / (2 D50)", D50_SOURCE),
+        Feature("disease_months", block, "months", "symptom onset to the last visit", "onset_days"),
+    ]
+
+
+D50_SOURCE = "D50 model (R); features/alsfrs/d50.py"
+_MIXED_SOURCE = "features/alsfrs/mixed_model.py; population parameters come from the training patients"
+MIXED = (
+    Feature("mixed_slope", "alsfrs", "points/month", "decline by a mixed model of all visits", _MIXED_SOURCE),
+    Feature("mixed_slope_se", "alsfrs", "points/month", "its standard error", _MIXED_SOURCE),
+)
+
+
+def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, np.ndarray]:
+    """ALSFRS-R features of a cohort already cut at the landmark; NaN where they cannot be computed."""
+    n, revised = len(cohort), cohort.alsfrs["scale"].to_numpy() == "alsfrs_r"
+    visits = rows_of(cohort.alsfrs, revised)
+    row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
+    onset = cohort.patients["onset_days"].to_numpy()
+    last = last_visit(row, day, np.inf, np.isfinite(total), n)
+    first = last_visit(row, -day, 0.0, np.isfinite(total), n)
+    features = {"alsfrs_baseline": _at(first, total), "alsfrs_total": _at(last, total)}
+    features |= _last_item_scores(visits, last)
+    months = (_at(last, day) - onset) / DAYS_PER_MONTH
+    features["delta_fs"] = delta_fs(features["alsfrs_total"], months)
+    features["log_delta_fs"] = np.log(np.maximum(features["delta_fs"], 0.0) + 0.1)
+    features |= _early_slope(row, day, total, n)
+    features |= mixed_features(visit_sums(row, day, total, n), course)
+    d50, dx = fit_d50(row, (day - onset[row]) / DAYS_PER_MONTH, total, n)
+    return features | {"d50_months": d50, "d50_dx": dx, "d50_relative": months / (2 * d50), "disease_months": months}
+
+
+def revised_sums(cohort: Cohort, landmark_days: float) -> dict[str, np.ndarray]:
+    """Sums of each patient's ALSFRS-R visits up to the landmark, for the mixed model."""
+    visits = cohort.alsfrs
+    kept = (visits["scale"].to_numpy() == "alsfrs_r") & (visits["days"].to_numpy() <= landmark_days)
+    row, days, total = (visits[name].to_numpy()[kept] for name in ("row", "days", "total"))
+    return visit_sums(row, days, total, len(cohort))
+
+
+def mixed_features(sums: dict[str, np.ndarray], course: Course | None) -> dict[str, np.ndarray]:
+    """The two columns of MIXED from the sums of the visits."""
+    return dict(zip((feature.name for feature in MIXED), patient_slopes(sums, course), strict=True))
+
+
+def _last_item_scores(visits: pd.DataFrame, last: np.ndarray) -> dict[str, np.ndarray]:
+    """Sub-scores and stages at the last visit with a total."""
+    points = _at(last, np.array([visits[name].to_numpy(dtype=float) for name in ITEMS["alsfrs_r"]]))
+    items = dict(zip(ITEMS["alsfrs_r"], points, strict=True))
+    tube = _at(last, visits["q5_form"].to_numpy() == "b") == 1
+    scores = {f"alsfrs_{name}": sum(items[item] for item in own) for name, own in DOMAINS.items()}
+    return {**scores, "kings_stage": kings_stage(items, tube), "mitos_stage": mitos_stage(items)}
+
+
+def _early_slope(row: np.ndarray, day: np.ndarray, total: np.ndarray, n: int) -> dict[str, np.ndarray]:
+    early = day >= 0
+    arrays = row[early], day[early], total[early]
+    slope, _, span = decline(*arrays, n)
+    enough = span >= EARLY_SPAN_DAYS
+    error = np.where(enough, decline_error(*arrays, slope, n), np.nan)
+    return {"early_slope": np.where(enough, slope, np.nan), "early_slope_se": error}
+
+
+def _at(index: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values (their last axis) at some positions, NaN where the position is -1."""
+    if not values.shape[-1]:
+        return np.full((*values.shape[:-1], len(index)), np.nan)
+    return np.where(index >= 0, values[..., index].astype(float), np.nan)

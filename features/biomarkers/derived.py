@@ -1,0 +1,129 @@
+"""Derived values: products of powers of measured ones, declared in `definitions/derived.tsv` (BMI, NLR, NfL/creatinine)."""
+
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from features.biomarkers.measurements import NUMERIC
+from features.catalogue import definitions
+from features.tables.columns import Column
+from features.tables.convert import MOST_DAYS, codes_of, table_of
+
+
+class Derived(NamedTuple):
+    """`analyte` = factor x product of analyte^power; the other inputs are the last ones within `tolerance` days of the first."""
+
+    analyte: str
+    terms: tuple[tuple[str, int], ...]
+    factor: float
+    tolerance: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its analyte and its inputs."""
+        return (self.analyte, *(name for name, _ in self.terms))
+
+
+@cache
+def derived_values() -> tuple[Derived, ...]:
+    """Rows of the definition table."""
+    return tuple(_rule(row) for _, row in definitions("derived").iterrows())
+
+
+def _rule(row: pd.Series) -> Derived:
+    terms = tuple(_term(term) for term in row["terms"].split(";"))
+    return Derived(row["analyte"], terms, float(row["factor"]), float(row["tolerance_days"]))
+
+
+def _term(text: str) -> tuple[str, int]:
+    name, _, power = text.partition("^")
+    return name, int(power)
+
+
+class _Daily(NamedTuple):
+    """Dated values of one analyte, one a patient, day and assay, ordered by patient and day; `line` is a row of the table."""
+
+    row: np.ndarray
+    days: np.ndarray
+    value: np.ndarray
+    line: np.ndarray
+
+
+def with_derived(table: pd.DataFrame) -> pd.DataFrame:
+    """Add derived values to checked biomarkers, dated like their first input; a measured value of the same day wins."""
+    row, days, value = (table[name].to_numpy(dtype=float) for name in ("row", "days", "value"))
+    (analyte, names), (assay, _) = (codes_of(table[name]) for name in ("analyte", "assay"))
+    code = {name: i for i, name in enumerate(names)}
+    rules = _possible(frozenset(names[np.unique(analyte)]))
+    parts: dict[str, _Daily] = {}
+    for name in dict.fromkeys(name for rule in rules for name in rule.names):
+        own = np.flatnonzero((analyte == code[name]) & np.isfinite(days))
+        parts[name] = _daily(row[own], days[own], assay[own], value[own], own)
+    found = [(rule, *_derive(rule, parts)) for rule in rules]
+    if not any(len(lines) for _, _, lines in found):
+        return table
+    codes = np.concatenate([np.full(len(lines), code[rule.analyte]) for rule, _, lines in found])
+    return _extended(table, codes, *(np.concatenate([part[i] for part in found]) for i in (1, 2)))
+
+
+@lru_cache(maxsize=1024)
+def _possible(measured: frozenset[str]) -> tuple[Derived, ...]:
+    """Rules whose inputs were all measured in somebody."""
+    return tuple(rule for rule in derived_values() if all(name in measured for name, _ in rule.terms))
+
+
+def _daily(row: np.ndarray, days: np.ndarray, assay: np.ndarray, value: np.ndarray, line: np.ndarray) -> _Daily:
+    """Means of replicates, summed in a fixed order."""
+    if len(row) <= 1:
+        return _Daily(row, days, value, line)
+    order = np.lexsort((line, value, assay, days, row))
+    row, days, assay, value, line = (array[order] for array in (row, days, assay, value, line))
+    new = np.r_[True, (np.diff(row) != 0) | (np.diff(days) != 0) | (np.diff(assay) != 0)][: len(row)]
+    number = np.cumsum(new) - 1
+    means = np.bincount(number, value, new.sum()) / np.maximum(np.bincount(number, minlength=new.sum()), 1)
+    row, days, line = row[new], days[new], line[new]
+    order = np.lexsort((means, days, row))
+    return _Daily(row[order], days[order], means[order], line[order])
+
+
+def _derive(rule: Derived, parts: dict[str, _Daily]) -> tuple[np.ndarray, np.ndarray]:
+    """Derived values, and the row of the table that each takes its date from."""
+    first = parts[rule.terms[0][0]]
+    if not len(first.row):
+        return first.value, first.line
+    product = np.full(len(first.row), rule.factor)
+    for name, power in rule.terms:
+        product = product * _last_known(parts[name], first, rule.tolerance) ** float(power)
+    measured = parts[rule.analyte]
+    taken = np.isin(_moment(first.row, first.days), _moment(measured.row, measured.days))
+    kept = np.isfinite(product) & ~taken
+    return product[kept], first.line[kept]
+
+
+def _moment(row: np.ndarray, days: np.ndarray) -> np.ndarray:
+    """One number for a patient and a day, in their order."""
+    return row * (4.0 * MOST_DAYS) + days
+
+
+def _last_known(part: _Daily, at: _Daily, tolerance: float) -> np.ndarray:
+    """Last value of each patient on or before the days of `at`, not older than the tolerance; NaN where there is none."""
+    if part is at:
+        return at.value
+    found = np.searchsorted(_moment(part.row, part.days), _moment(at.row, at.days), side="right") - 1
+    row, days, value = (np.append(array, np.nan) for array in (part.row, part.days, part.value))
+    fits = (row[found] == at.row) & (at.days - days[found] <= tolerance)
+    return np.where(fits, value[found], np.nan)
+
+
+def _extended(table: pd.DataFrame, codes: np.ndarray, values: np.ndarray, lines: np.ndarray) -> pd.DataFrame:
+    """Add rows for derived values, like those that they are dated by, without their unit, range and batch."""
+    own: dict[str, Any] = {"value": values, "ref_low": np.nan, "ref_high": np.nan}
+    own |= {"analyte": codes, "unit": -1, "batch": -1}
+    columns: dict[str, Any] = {}
+    for name in table.columns:
+        cells, levels = (table[name].to_numpy(), None) if name in NUMERIC else codes_of(table[name])
+        tail = np.broadcast_to(own[name], len(lines)) if name in own else cells[lines]
+        columns[name] = Column(np.append(cells, tail.astype(cells.dtype)), levels)
+    return table_of(columns, table)

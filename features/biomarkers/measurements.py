@@ -1,0 +1,318 @@
+"""Biomarker measurements: from a laboratory's table to checked values in canonical units.
+
+Serum, plasma and CSF are different analytes. A value below a limit counts as limit / sqrt(2), one above as the limit
+(contract, section Tables). Text columns are Categorical and every rule is applied to distinct cells, never row by row.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.biomarkers.units import known_units, unit_factor
+from features.catalogue import analyte_names, analytes, normal_name
+from features.errors import nearest
+from features.tables.cells import read_values
+from features.tables.columns import Column, Table, factorized, rows_of
+from features.tables.convert import categories, codes_of, days, numbers, report_unclear, require_columns, table_of, text
+from features.tables.problems import Problems
+from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
+
+ASSAYS = ("simoa", "ella", "elisa", "unknown")
+CENSORED = ("none", "below", "above")
+LIMIT_FACTOR = np.array([1.0, 1 / np.sqrt(2), 1.0])  # by CENSORED
+COLUMNS = ["row", "analyte", "value", "days", "assay", "censored", "unit", "ref_low", "ref_high", "batch"]
+NUMERIC = {"row": int, "value": float, "days": float, "ref_low": float, "ref_high": float}
+
+
+def no_biomarkers(like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
+    """An empty, typed table."""
+    none, levels = np.empty(0, dtype=int), {"analyte": _ids()}
+    empty: dict[str, Any] = {
+        n: none.astype(NUMERIC[n]) if n in NUMERIC else _coded(none, levels.get(n, ())) for n in COLUMNS
+    }
+    return table_of(empty, like)
+
+
+@cache
+def _ids() -> tuple[str, ...]:
+    return tuple(analytes().index)
+
+
+def _coded(codes: np.ndarray, levels: "tuple[str, ...] | np.ndarray") -> Column:
+    return Column(codes, _levels(levels) if isinstance(levels, tuple) else levels)
+
+
+@cache
+def _levels(names: tuple[str, ...]) -> np.ndarray:
+    return np.array(names, dtype=object)
+
+
+def checked_biomarkers(
+    table: pd.DataFrame,
+    rows: dict[str, int],
+    where: str,
+    problems: Problems,
+    rules: ReadingRules = AS_IN_CONTRACT,
+    index_dates: "np.ndarray | None" = None,
+    shown: str = "value",
+) -> pd.DataFrame:
+    """Check a long biomarker table and convert it to canonical units.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `sample_id`, `analyte`, `value`, and where known `unit`, `matrix`, `assay`, `days` (or dates), `censored`, `limit`
+        (of the assay, for cells such as LOD), `ref_low`, `ref_high`, `batch`.
+    rows : dict
+        sample_id -> patient index.
+    index_dates : array of datetime64[D], optional
+        Index date of each patient.
+    shown : str
+        What the file calls the column of values, for messages.
+
+    Returns
+    -------
+    DataFrame
+        Columns COLUMNS; `value`, `ref_low` and `ref_high` in the canonical unit (a limit already replaced), `analyte` an id,
+        `censored` one of CENSORED, `unit` as it was stated.
+    """
+    require_columns(table, ["sample_id", "analyte", "value"], where)
+    row = patient_rows(table["sample_id"], rows, where, problems)
+    analyte = _analytes(table, where, problems, rules)
+    value, censored = _values(table, where, shown, problems, rules)
+    factor = _factors(analyte, _column(table, "unit"), where, problems)
+    own_dates = None if index_dates is None else dates_of_rows(index_dates, row)
+    assay_codes, assays = _assays(_column(table, "assay"), rules)
+    checked = table_of(
+        {
+            "row": row,
+            "analyte": _coded(analyte, _ids()),
+            "value": value * factor * LIMIT_FACTOR[censored],
+            "days": days(
+                _column(table, "days"), f"{where}, column days", problems, dialect=rules.dialect, index_dates=own_dates
+            ),
+            "assay": _coded(assay_codes, assays),
+            "censored": _coded(censored, CENSORED),
+            "unit": _coded(*codes_of(_column(table, "unit"))),
+            **_own_ranges(table, factor, where, problems, rules),
+            "batch": _coded(*codes_of(_column(table, "batch"))),
+        },
+        table,
+    )
+    _flag_implausible(checked, f"{where}, column {shown}", problems, rules)
+    usable = (row >= 0) & (analyte >= 0) & np.isfinite(checked["value"].to_numpy())
+    kept = rows_of(checked, usable)
+    _note_unused(kept, where, problems)
+    return kept
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series:
+    """A column as text, empty if it is absent; numbers of a typed file stand as they would in a text file."""
+    if name not in table.columns:
+        return Column(np.full(len(table), None, dtype=object))
+    typed = table[name].dtype == float and name not in ("days", "ref_low", "ref_high")
+    return Column(text(table[name])) if typed else table[name]
+
+
+def patient_rows(column: pd.Series, rows: dict[str, int], where: str, problems: Problems) -> np.ndarray:
+    """Patient index of each row of a table, -1 for a sample_id that is no patient (those rows are counted and left out)."""
+    codes, levels = codes_of(Column(text(column)) if column.dtype == float else column)
+    row = np.array([*(rows.get(name, -1) for name in levels), -1], dtype=int)[codes]
+    if len(row) and not (row >= 0).any():
+        known, ours = [str(name) for name in levels[:3]], list(rows)[:3]
+        found = (
+            f"none of its {len(row)} rows belongs to a patient (here {', '.join(known)}; patients {', '.join(ours)})"
+        )
+        problems.error(where, found, "Use the sample_id of the patients table.")
+    else:
+        remedy = "These rows are left out; add the patients or correct the ids."
+        problems.question(row < 0, f"{where}, column sample_id", column, "is no patient", remedy)
+    return row
+
+
+def dates_of_rows(index_dates: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Index date of each row's patient; rows of nobody, which are left out anyway, get a day so that they raise no error."""
+    return np.append(index_dates.astype("datetime64[D]"), np.datetime64("1970-01-01"))[row]
+
+
+def _pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Number the distinct pairs of two codes (-1 unknown): the number of each row, and the pairs."""
+    width = int(second.max(initial=-1)) + 2
+    numbered, keys = pd.factorize((first.astype(np.int64) + 1) * width + second + 1)
+    return numbered, [(int(key) // width - 1, int(key) % width - 1) for key in keys]
+
+
+def _analytes(table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> np.ndarray:
+    """Code of each row's analyte among the ids, -1 if it is unknown; a bare name is completed by its matrix."""
+    codes, names = codes_of(table["analyte"])
+    matrix_codes, matrices = codes_of(_column(table, "matrix"))
+    number, pairs = _pairs(codes, matrix_codes)
+    words, code = rules.words("matrix"), _codes()
+    found = []
+    for name, matrix in ((names[a] if a >= 0 else "", matrices[m] if m >= 0 else "") for a, m in pairs):
+        own = normal_name(str(name))
+        if own not in code:
+            fluid = normal_name(str(matrix))
+            own = f"{own}_{words.get(fluid, fluid)}"
+        found.append(code.get(own, -1))
+    analyte = np.array([*found, -1])[number]
+    unknown = analyte < 0
+    if unknown.any():
+        first = str(names[codes[np.flatnonzero(unknown)[0]]])
+        remedy = f"{_suggestion(first)} A new analyte is a line in features/definitions/biomarkers.tsv."
+        problems.reject(unknown, f"{where}, column analyte", table["analyte"], "is no known analyte", remedy)
+    return analyte
+
+
+@cache
+def _codes() -> dict[str, int]:
+    """Every normal name of an analyte -> its index among the ids."""
+    position = {name: i for i, name in enumerate(_ids())}
+    return {name: position[meant] for name, meant in analyte_names().items()}
+
+
+def _suggestion(name: str) -> str:
+    """The nearest id, or the ids of the same analyte in each matrix."""
+    own = normal_name(name)
+    same = [analyte for spelled, analyte in analyte_names().items() if spelled.startswith(f"{own}_")]
+    same = list(dict.fromkeys(same))
+    return f"Say which by `matrix`: {', '.join(same)}." if same else nearest(name, _ids())
+
+
+def _values(
+    table: pd.DataFrame, where: str, shown: str, problems: Problems, rules: ReadingRules
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers, and whether each is below or above a limit (code of CENSORED)."""
+    column, place = table["value"], f"{where}, column {shown}"
+    stated = categories(
+        _column(table, "censored"), CENSORED, f"{where}, column censored", problems, rules.words("censored")
+    )
+    censored = np.select([stated == "below", stated == "above"], [1, 2], 0)
+    if column.dtype == float:
+        return column.to_numpy(), censored
+    codes, levels = codes_of(column)
+    read = read_values(levels, rules.dialect)
+    report_unclear(column, codes, read.unclear, place, problems)
+    remedy = "Write a plain number with a decimal point, or a limit such as <2.7."
+    problems.reject(np.append(read.wrong, False)[codes], place, column, "is no number", remedy)
+    value = np.append(read.value, np.nan)[codes]
+    signs = np.select(
+        [(read.sign == "<") | (read.limit_word == "below"), (read.sign != "") | (read.limit_word != "")], [1, 2], 0
+    )
+    own = np.append(signs, 0)[codes]
+    word = np.append(read.limit_word != "", False)[codes]
+    limit = numbers(_column(table, "limit"), f"{where}, column limit", problems, dialect=rules.dialect)
+    value = np.where(word | (np.isnan(value) & (censored > 0)), limit, value)
+    problems.reject(
+        word & np.isnan(limit),
+        place,
+        column,
+        "names a limit that is not stated",
+        "Write <2.7, or add a column `limit`.",
+    )
+    return value, np.where(censored > 0, censored, own)
+
+
+def _factors(analyte: np.ndarray, unit: pd.Series, where: str, problems: Problems) -> np.ndarray:
+    """Factor to the canonical unit; a dimensionless analyte needs no unit, any other does."""
+    codes, units = codes_of(unit)
+    number, pairs = _pairs(analyte, codes)
+    ids, dimensionless = _ids(), _is_dimensionless()
+    factor = np.full(len(pairs), np.nan)
+    for i, (a, u) in enumerate(pairs):
+        if a < 0:
+            continue
+        stated = str(units[u]) if u >= 0 else "1" if dimensionless[a] else None
+        found = unit_factor(ids[a], stated) if stated is not None else None
+        if found is not None:
+            factor[i] = found
+            continue
+        what = "has no unit" if stated is None else f"is measured in {stated!r}, which does not fit"
+        names = _coded(analyte, ids).to_numpy()
+        remedy = f"Known units of {ids[a]}: {known_units(ids[a])}."
+        problems.reject(number == i, f"{where}, column unit", names, what, remedy)
+    return factor[number]
+
+
+def _assays(column: pd.Series, rules: ReadingRules) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and names of the assays; any assay may be named, none stated is `unknown`."""
+    codes, levels = codes_of(column)
+    words = rules.words("assay")
+    names = [words.get(normal_name(str(level)), str(level).strip().lower()) for level in levels]
+    recoded, distinct = factorized(np.array([*names, "unknown"], dtype=object))
+    return recoded[codes], distinct
+
+
+def _own_ranges(
+    table: pd.DataFrame, factor: np.ndarray, where: str, problems: Problems, rules: ReadingRules
+) -> dict[str, np.ndarray]:
+    return {
+        name: numbers(table[name], f"{where}, column {name}", problems, dialect=rules.dialect) * factor
+        if name in table.columns
+        else np.full(len(table), np.nan)
+        for name in ("ref_low", "ref_high")
+    }
+
+
+def implausible(table: pd.DataFrame) -> np.ndarray:
+    """Which values of a checked table lie outside the bounds of their analyte."""
+    low, high = _bounds()
+    code, value = codes_of(table["analyte"])[0], table["value"].to_numpy()
+    with np.errstate(invalid="ignore"):
+        return np.asarray((value < low[code]) | (value > high[code]))
+
+
+@cache
+def _bounds() -> tuple[np.ndarray, np.ndarray]:
+    """Plausible minimum and maximum of each analyte, and NaN for an unknown one."""
+    low, high = (
+        np.append(analytes()[name].to_numpy(dtype=float), np.nan) for name in ("plausible_min", "plausible_max")
+    )
+    return low, high
+
+
+@cache
+def _is_dimensionless() -> np.ndarray:
+    return (analytes()["unit"] == "1").to_numpy()
+
+
+@cache
+def is_log() -> np.ndarray:
+    """Whether each analyte is read on log scale."""
+    return (analytes()["scale"] == "log").to_numpy()
+
+
+def _note_unused(usable: pd.DataFrame, where: str, problems: Problems) -> None:
+    """Count the values that are read but reach no feature."""
+    if problems.silent:
+        return
+    undated = int(np.isnan(usable["days"].to_numpy()).sum())
+    if undated:
+        problems.note(where, f"{undated} values have no day", "No model sees them; give their days or dates.", undated)
+    log = is_log()[codes_of(usable["analyte"])[0]]
+    none = int((log & (usable["value"].to_numpy() <= 0)).sum())
+    if none:
+        problems.warn(
+            where, f"{none} values on log scale are not above 0", "No model sees them; write a limit, as <0.1.", none
+        )
+
+
+def _labels(checked: pd.DataFrame, outside: np.ndarray) -> pd.Series:
+    """Analyte and value of the first rows that are outside, for a message."""
+    some = checked[outside].head(50)
+    labels = pd.Series(np.full(len(checked), None, dtype=object))
+    labels[some.index] = some["analyte"].astype(str) + " " + some["value"].map("{:.3g}".format)
+    return labels
+
+
+def _flag_implausible(checked: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> None:
+    """Implausible values are flagged, never deleted; a strict user takes them for errors."""
+    outside = implausible(checked) & (checked["row"].to_numpy() >= 0)
+    if not outside.any() or (problems.silent and not rules.strict):
+        return
+    labels = _labels(checked, outside)
+    report = problems.reject if rules.strict else problems.question
+    remedy = "Correct the value or its unit." if rules.strict else "Check the unit; the value is kept."
+    report(outside, where, labels, "lies outside the plausible range", remedy)

@@ -1,0 +1,91 @@
+"""Wide biomarker tables: one row a patient or visit, one column an analyte, described by the cohort file's `wide` block."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
+from features.errors import DataError, RequestError, examples, nearest
+from features.tables.convert import decoded, require_columns
+from features.tables.problems import Problems
+from features.tables.reading_rules import ReadingRules
+
+# What a `wide` block may say of a column, or of all of them.
+FACTS = ("analyte", "unit", "matrix", "assay", "days")
+
+
+@dataclass(frozen=True)
+class Wide:
+    """Facts of all columns and of single ones: {column: {analyte, unit, matrix, assay, days}}.
+
+    `days` is a day since the index day, or the name of a column with days or dates.
+    """
+
+    columns: dict[str, dict[str, str | int]]
+    common: dict[str, str | int] = field(default_factory=dict)
+
+
+def checked_wide(
+    table: pd.DataFrame,
+    wide: Wide,
+    rows: dict[str, int],
+    where: str,
+    problems: Problems,
+    rules: ReadingRules,
+    index_dates: "np.ndarray | None",
+) -> pd.DataFrame:
+    """Check a wide table column by column, so that a message names the file's own cell; the result is that of a long table.
+
+    Raises
+    ------
+    DataError
+        If a column that the block names is absent.
+    """
+    require_columns(table, ["sample_id"], where)
+    absent = [name for name in wide.columns if name not in table.columns]
+    if absent:
+        raise DataError(
+            f"{where}, wide.columns", f"there is no column {absent[0]!r}", nearest(absent[0], table.columns)
+        )
+    facts = {name: {"analyte": name, **wide.common, **own} for name, own in wide.columns.items()}
+    parts = []
+    for name, own in facts.items():
+        long = _long(table, name, own, where)
+        parts.append(checked_biomarkers(long, rows, where, problems, rules, index_dates, shown=name))
+    used = {*wide.columns, "sample_id", *(own.get("days") for own in facts.values())}
+    _note_unused([name for name in table.columns if name not in used], where, problems)
+    return _joined(parts)
+
+
+def _long(table: pd.DataFrame, name: str, own: dict[str, str | int], where: str) -> pd.DataFrame:
+    """One column as a long table with the same lines."""
+    long = {"sample_id": table["sample_id"], "value": table[name]}
+    for fact in ("analyte", "unit", "matrix", "assay"):
+        if fact in own:
+            long[fact] = pd.Series(pd.Categorical([str(own[fact])])).repeat(len(table)).reset_index(drop=True)
+    days = own.get("days")
+    if isinstance(days, str) and days not in table.columns:
+        raise RequestError(f"{where}, wide days", f"there is no column {days!r}", nearest(days, table.columns))
+    if days is not None:
+        long["days"] = table[days] if isinstance(days, str) else pd.Series(np.full(len(table), float(days)))
+    return pd.DataFrame(long)
+
+
+def _note_unused(names: list[str], where: str, problems: Problems) -> None:
+    if names:
+        found = f"{len(names)} columns are not named in the `wide` block and not read ({examples(names)})"
+        problems.note(where, found, "Name those that are analytes.")
+
+
+def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of several columns as one, in the order of the file's lines within each column."""
+    if not parts:
+        return no_biomarkers()
+    coded = [name for name, kind in parts[0].dtypes.items() if isinstance(kind, pd.CategoricalDtype)]
+    analyte = parts[0]["analyte"].dtype
+    plain = [part.assign(**{name: decoded(part[name]) for name in coded}) for part in parts]
+    table = pd.concat(plain, ignore_index=True)
+    for name in coded:
+        table[name] = pd.Categorical(table[name], dtype=analyte) if name == "analyte" else pd.Categorical(table[name])
+    return table

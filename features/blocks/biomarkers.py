@@ -1,0 +1,196 @@
+"""Features from checked biomarkers: a value (or several) per patient and analyte, assays apart unless a rule bridges them."""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from features.alsfrs.slopes import decline
+from features.biomarkers.measurements import ASSAYS, is_log
+from features.blocks.dictionary import Feature
+from features.catalogue import analytes, definitions
+from features.cohort import Cohort
+from features.errors import DataError
+from features.tables.convert import codes_of
+
+# Which of several values counts. The slope is per month by least squares over at least 30 days (P).
+SUMMARIES = ("last", "first", "mean", "slope")
+SLOPE_SPAN_DAYS = 30
+
+
+class Bridge(NamedTuple):
+    """A value in terms of another matrix or assay: intercept + slope x value, in canonical units."""
+
+    analyte: str
+    assay: str
+    to_analyte: str
+    to_assay: str
+    intercept: float
+    slope: float
+
+
+@cache
+def bridges() -> tuple[Bridge, ...]:
+    """Rules of `definitions/bridges.tsv`: only equations whose coefficients and direction have a source."""
+    return tuple(_bridge(row) for _, row in definitions("bridges").iterrows())
+
+
+def _bridge(row: pd.Series) -> Bridge:
+    ends = row["analyte"], row["assay"], row["to_analyte"], row["to_assay"]
+    return Bridge(*ends, intercept=float(row["intercept"]), slope=float(row["slope"]))
+
+
+@cache
+def feature_keys() -> tuple[tuple[str, str], ...]:
+    """Analyte and assay of each feature; the assay is empty where assays are interchangeable."""
+    table = analytes()
+    table = table[table["feature"] == "yes"]
+    return tuple(
+        (str(analyte), assay)
+        for analyte, separate in table["separate_assays"].items()
+        for assay in (ASSAYS if separate == "yes" else ("",))
+    )
+
+
+@cache
+def feature_name(analyte: str, assay: str = "", summary: str = "last") -> str:
+    """Name of a biomarker feature.
+
+    >>> feature_name("nfl_serum", "simoa"), feature_name("albumin_serum"), feature_name("bmi", summary="slope")
+    ('log_nfl_serum_simoa', 'albumin_serum', 'bmi_slope')
+    """
+    scale = "log_" if analytes().loc[analyte, "scale"] == "log" else ""
+    return f"{scale}{analyte}" + (f"_{assay}" if assay else "") + ("" if summary == "last" else f"_{summary}")
+
+
+@cache
+def _columns(summaries: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
+    """Analyte, assay and summary of each column; some analytes have a slope by their definition."""
+    sloped = set(analytes().index[analytes()["slope"] == "yes"])
+    keys = feature_keys()
+    asked = [(analyte, assay, summary) for summary in summaries for analyte, assay in keys]
+    declared = [(analyte, assay, "slope") for analyte, assay in keys if analyte in sloped]
+    return tuple(dict.fromkeys(asked + declared))
+
+
+@cache
+def biomarker_dictionary(summaries: tuple[str, ...] = ("last",)) -> tuple[Feature, ...]:
+    """Describe the columns of `biomarker_features`."""
+    return tuple(_described(*column) for column in _columns(summaries))
+
+
+def _described(analyte: str, assay: str, summary: str) -> Feature:
+    row: dict[str, Any] = analytes().loc[analyte].to_dict()
+    unit = f"ln({row['unit']})" if row["scale"] == "log" else row["unit"]
+    unit += "/month" if summary == "slope" else ""
+    words = {"slope": f"change over at least {SLOPE_SPAN_DAYS} days", "mean": "mean"}.get(summary, f"{summary} value")
+    fluid = "" if row["matrix"] == "none" else f", {row['matrix'].replace('_', ' ')}"
+    meaning = f"{row['name']}{fluid}{', ' + assay if assay else ''}: {words} up to the landmark"
+    return Feature(feature_name(analyte, assay, summary), "biomarkers", unit, meaning, row["source"])
+
+
+def biomarker_features(
+    cohort: Cohort, summaries: tuple[str, ...] = ("last",), assays: str = "separate"
+) -> dict[str, np.ndarray]:
+    """Summaries of each analyte's dated values, on log scale where skewed; NaN where never measured.
+
+    Several values of one day are replicates: their mean on that scale (so a geometric mean where skewed).
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Already cut at the landmark.
+    summaries : tuple of str
+        Of SUMMARIES.
+    assays : str
+        `separate`: a feature an assay; `bridge`: converted where `definitions/bridges.tsv` has an equation, else apart;
+        `refuse`: two assays of one analyte in the cohort are an error.
+
+    Raises
+    ------
+    DataError
+        With `refuse`, naming the analyte and its assays.
+    """
+    table, keys = cohort.biomarkers, feature_keys()
+    analyte, assay, value = codes_of(table["analyte"])[0], _assay_codes(table), table["value"].to_numpy()
+    if assays == "bridge":
+        analyte, assay, value = _bridged(analyte, assay, value)
+    if assays == "refuse":
+        _refuse_mixture(analyte, assay)
+    at = _column_numbers(keys)[analyte, assay]
+    scaled = is_log()[analyte]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(scaled, np.log(value), value)
+    kept = (at >= 0) & np.isfinite(value)
+    cell = table["row"].to_numpy(dtype=int)[kept] * len(keys) + at[kept]
+    days, value, n = table["days"].to_numpy()[kept], value[kept], len(cohort) * len(keys)
+    found = {s: _summary(s, cell, days, value, n).reshape(len(cohort), len(keys)) for s in {*summaries, "slope"}}
+    position = {key: i for i, key in enumerate(keys)}
+    return {
+        feature_name(analyte, assay, summary): found[summary][:, position[analyte, assay]]
+        for analyte, assay, summary in _columns(summaries)
+    }
+
+
+def _assay_codes(table: pd.DataFrame) -> np.ndarray:
+    """Index into ASSAYS; an assay without a column of its own is `unknown`."""
+    codes, levels = codes_of(table["assay"])
+    known = [ASSAYS.index(name) if name in ASSAYS else ASSAYS.index("unknown") for name in levels]
+    return np.array([*known, ASSAYS.index("unknown")])[codes]
+
+
+@cache
+def _column_numbers(keys: tuple[tuple[str, str], ...]) -> np.ndarray:
+    """Column of each analyte and assay, (analytes + 1, assays); -1 for what is no feature."""
+    ids = analytes().index
+    number = np.full((len(ids) + 1, len(ASSAYS)), -1)
+    for i, (analyte, assay) in enumerate(keys):
+        number[ids.get_loc(analyte), ASSAYS.index(assay) if assay else slice(None)] = i
+    return number
+
+
+def _bridged(analyte: np.ndarray, assay: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ids = analytes().index
+    new_analyte, new_assay, new_value = analyte.astype(int), assay.copy(), value.copy()
+    for rule in bridges():
+        own = (analyte == ids.get_loc(rule.analyte)) & (assay == ASSAYS.index(rule.assay))
+        new_value[own] = rule.intercept + rule.slope * value[own]
+        new_analyte[own], new_assay[own] = ids.get_loc(rule.to_analyte), ASSAYS.index(rule.to_assay)
+    return new_analyte, new_assay, new_value
+
+
+def _refuse_mixture(analyte: np.ndarray, assay: np.ndarray) -> None:
+    for i, (name, separate) in enumerate(analytes()["separate_assays"].items()):
+        used = np.unique(assay[analyte == i])
+        if separate == "yes" and len(used) > 1:
+            found = f"it was measured by {' and '.join(ASSAYS[code] for code in used)}, which are not interchangeable"
+            remedy = "Set features.assays to `separate` or `bridge`, or give the values of one assay."
+            raise DataError(f"biomarkers, {name}", found, remedy)
+
+
+def _summary(summary: str, cell: np.ndarray, days: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
+    if summary == "slope":
+        order = np.lexsort((value, days, cell))  # a fixed order of summation
+        cell, days, value = cell[order], days[order], value[order]
+        slope, _, span = decline(cell, days, value, n)
+        return np.where(span >= SLOPE_SPAN_DAYS, -slope, np.nan)
+    if summary == "mean":
+        return ordered_mean(cell, value, n)
+    return last_mean(cell, days if summary == "last" else -days, value, n)
+
+
+def last_mean(cell: np.ndarray, day: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
+    """Mean of the values on the last day of each of `n` cells, NaN for a cell without values."""
+    last = np.full(n, -np.inf)
+    np.maximum.at(last, cell, day)
+    newest = day == last[cell]
+    return ordered_mean(cell[newest], value[newest], n)
+
+
+def ordered_mean(cell: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
+    """Mean of each of `n` cells, summed in a fixed order: equal bits whatever the order of the rows."""
+    order = np.lexsort((value, cell))
+    cell, value = cell[order], value[order]
+    total, count = np.bincount(cell, value, n), np.bincount(cell, minlength=n)
+    return np.divide(total, count, out=np.full(n, np.nan), where=count > 0)

@@ -1,0 +1,329 @@
+"""Genetic features of a patient, and the genetic finding that is always shown beside a score.
+
+Not assayed is not negative: a count is 0 only where the gene was assayed (at least 90 % of it called, P), else unknown.
+A *known pathogenic carrier* has a `causal_*` row of the known-variant table with the zygosity its role needs: dominant and
+X-linked one allele, recessive two (or one, hemizygous). A variant is *rare* below the frequency limit of the model, and
+*damaging* if it is rare and has two or more points of evidence (P); risk alleles and modifiers are never either.
+"""
+
+from functools import cache, lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.blocks.dictionary import Feature
+from features.catalogue import core_genes, definitions, gene_names, known_variants
+from features.cohort import Cohort
+from features.genotypes.coverage import ASSAYED_FROM
+from features.genotypes.genotype import typed_table
+from features.genotypes.repeats import STATES, RepeatStates
+from features.variants.evidence import Sources, assess
+from features.variants.lookups import Lookups
+from features.variants.variant import CAUSAL, describe, inheritance
+
+DAMAGING_FROM = 2
+GENETIC_CAUSES = ("not_fully_tested", "not_found", "uncertain", "found")
+KNOWN, EVIDENCE = "definitions/known_variants.tsv", "definitions/evidence.tsv"
+VARIANT_TYPES = {"variant": object, "assessment": object, "role": object, "points": float, "frequency": float}
+_INDETERMINATE, _INTERMEDIATE = STATES.index("indeterminate"), STATES.index("intermediate")
+_RISK, _EXPANDED = STATES.index("risk"), STATES.index("expanded")
+
+
+def weigh_sites(sites: pd.DataFrame, build: str, lookups: Lookups) -> pd.DataFrame:
+    """Describe and assess each site (`key`, `gene`, `effect`).
+
+    Returns
+    -------
+    DataFrame
+        In the order of the sites: `variant`, `assessment`, and from them `role`, `points`, `frequency` (NaN unknown).
+    """
+    columns = (sites[name].to_numpy() for name in ("key", "gene", "effect"))
+    rows = [
+        _weighed_before(key, gene, build, lookups) if effect is None else _weighed(key, gene, build, lookups, effect)
+        for key, gene, effect in zip(*columns, strict=True)
+    ]
+    return typed_table(rows, VARIANT_TYPES, sites)
+
+
+def _weighed(key: str, gene: int, build: str, lookups: Lookups, effect: Any = None) -> tuple[Any, ...]:
+    variant = describe(key, gene_names()[gene], effect, build, lookups)
+    assessment = assess(variant, Sources(build, lookups))
+    return variant, assessment, variant.role, assessment.points, variant.frequency
+
+
+# Most variants of a request are common ones that a request before had; a variant takes some kB.
+_weighed_before = lru_cache(maxsize=4096)(_weighed)
+
+
+@cache
+def causal_genes() -> tuple[str, ...]:
+    """Genes with a causal row in the known-variant table, in panel order."""
+    table = known_variants("GRCh38")
+    causal = set(table.loc[table["als_role"].str.startswith("causal"), "gene"])
+    return tuple(gene for gene in gene_names() if gene in causal)
+
+
+@cache
+def scored_genes() -> tuple[str, ...]:
+    """Genes in which a variant can be damaging: all but pure risk genes and modifiers."""
+    return tuple(gene for gene in gene_names() if inheritance(gene) not in ("risk", "modifier"))
+
+
+@cache
+def _is_scored() -> np.ndarray:
+    return np.array([gene in scored_genes() for gene in gene_names()])
+
+
+@cache
+def _core() -> tuple[str, ...]:
+    """Core genes that are read as sequence."""
+    return tuple(gene for gene in core_genes() if gene != "C9orf72")
+
+
+@cache
+def _positions(genes: tuple[str, ...]) -> list[int]:
+    """Genes as index into `gene_names()`."""
+    return [gene_names().index(gene) for gene in genes]
+
+
+@cache
+def recessive_genes() -> tuple[str, ...]:
+    """Genes that need two alleles."""
+    return tuple(gene for gene in scored_genes() if inheritance(gene) == "recessive")
+
+
+@cache
+def mechanisms() -> dict[str, tuple[str, ...]]:
+    """Disease mechanism -> its scored genes."""
+    table, found = definitions("genes"), dict[str, list[str]]()
+    for gene, listed in zip(table["gene"], table["mechanisms"], strict=True):
+        for mechanism in listed.split(";") if gene in scored_genes() else []:
+            found.setdefault(mechanism, []).append(gene)
+    return {mechanism: tuple(genes) for mechanism, genes in sorted(found.items())}
+
+
+def genetic_dictionary() -> list[Feature]:
+    """Describe the columns of `genetic_features`."""
+    rare = "below the frequency limit of the configuration, or absent from the frequency file"
+    damaging = f"rare with {DAMAGING_FROM} or more points of evidence, or known causal"
+    block = "genetics"
+    return [
+        Feature("causal_any", block, "0/1", "a known causal variant in any panel gene, or an expanded C9orf72", KNOWN),
+        *(Feature(f"causal_{g}", block, "0/1", f"known causal variant in {g}", KNOWN) for g in causal_genes()),
+        Feature("c9orf72_expanded", block, "0/1", "C9orf72 repeat expanded (>= 31 units)", "definitions/repeats.tsv"),
+        Feature("c9orf72_intermediate", block, "0/1", "C9orf72 repeat of 24-30 units", "definitions/repeats.tsv"),
+        Feature("atxn2_risk", block, "0/1", "ATXN2 repeat of >= 31 units", "definitions/repeats.tsv"),
+        Feature("atxn2_longest", block, "repeat units", "longer ATXN2 allele", "repeat file or laboratory"),
+        Feature("risk_alleles", block, "alleles", "alleles of the table's risk rows", KNOWN),
+        Feature("rs12608932_c", block, "alleles", "UNC13A rs12608932 C alleles", "Chio 2013; PMID 40135631 (V)"),
+        *(
+            Feature(f"rare_{g}", block, "alleles", f"rare alleles in {g}: {rare}", "VCF and frequency file")
+            for g in gene_names()
+        ),
+        Feature("rare_alleles", block, "alleles", "rare alleles in all assayed panel genes", "VCF and frequency file"),
+        *(Feature(f"damaging_{g}", block, "alleles", f"{damaging} alleles in {g}", EVIDENCE) for g in scored_genes()),
+        Feature("damaging_alleles", block, "alleles", f"{damaging} alleles in all assayed genes", EVIDENCE),
+        *(Feature(f"points_{g}", block, "points", f"highest evidence points in {g}", EVIDENCE) for g in scored_genes()),
+        *(Feature(f"biallelic_{g}", block, "0/1", f"two damaging alleles in {g} (recessive)", EVIDENCE)
+          for g in recessive_genes()),
+        Feature("oligogenic", block, "genes", f"genes with an allele that is {damaging}", EVIDENCE),
+        *(Feature(f"mechanism_{m}", block, "alleles", f"{damaging} alleles in genes of {m}", "definitions/genes.tsv (R)")
+          for m in mechanisms()),
+    ]  # fmt: skip
+
+
+def genetic_features(cohort: Cohort, build: str, rare_frequency: float) -> dict[str, np.ndarray]:
+    """Compute the genetic columns, each of length n, float64 with NaN where unknown.
+
+    `rare_frequency` is the population frequency from which a variant is no longer rare.
+    """
+    c9orf72, atxn2 = (RepeatStates(locus, cohort.repeats, cohort.patients) for locus in ("C9orf72", "ATXN2"))
+    causal = causal_carriers(cohort, build)
+    expanded = _flag(c9orf72, _EXPANDED)
+    features = {"causal_any": _any_known([*causal.values(), expanded])}
+    features |= {f"causal_{gene}": values for gene, values in causal.items()}
+    features |= {"c9orf72_expanded": expanded, "c9orf72_intermediate": _flag(c9orf72, _INTERMEDIATE)}
+    features |= {"atxn2_risk": _flag(atxn2, _RISK), "atxn2_longest": atxn2.longest}
+    features["risk_alleles"] = _site_alleles(cohort, _keys_of(build, "risk"), build)
+    features["rs12608932_c"] = _site_alleles(cohort, _key_of_rsid(build, "rs12608932"), build)
+    rare = _rare(cohort, rare_frequency)
+    features |= _per_gene("rare", cohort, rare & (cohort.variants["role"].to_numpy() == ""), gene_names())
+    return features | _burden(cohort, rare)
+
+
+def causal_carriers(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
+    """For each gene with causal rows: 1 known pathogenic carrier, 0 assayed and none, NaN unknown."""
+    causal = _qualifies(cohort)
+    genes, rows = cohort.genotypes.genes()[causal], cohort.genotypes.alleles["row"].to_numpy()[causal]
+    carriers = _zero_where_assayed(cohort.genotypes.assayed)
+    carriers[rows, genes] = 1.0
+    return {gene: carriers[:, i] for gene, i in zip(causal_genes(), _positions(causal_genes()), strict=True)}
+
+
+def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
+    """The genetic finding of each patient, without statistics.
+
+    found: a known pathogenic carrier, or C9orf72 expanded. uncertain: a `vus` row, one allele of a recessive row, a variant
+    that is (likely) pathogenic by points, or a C9orf72 result that is intermediate or indeterminate. not_found: none of
+    these, with all core genes assayed and C9orf72 sized. Else not_fully_tested.
+    """
+    c9orf72 = RepeatStates("C9orf72", cohort.repeats, cohort.patients)
+    causal = np.array([*causal_carriers(cohort, build).values()])
+    found = (causal == 1).any(axis=0) | (c9orf72.state == _EXPANDED)
+    uncertain = _uncertain_alleles(cohort) | (c9orf72.state == _INDETERMINATE) | (c9orf72.state == _INTERMEDIATE)
+    with np.errstate(invalid="ignore"):
+        tested = (cohort.genotypes.assayed[:, _positions(_core())] >= ASSAYED_FROM).all(axis=1) & (c9orf72.state != 0)
+    cause = np.full(len(cohort), "not_fully_tested", dtype=object)
+    for holds, name in ((tested, "not_found"), (uncertain, "uncertain"), (found, "found")):
+        cause[holds] = name
+    return cause
+
+
+def _of_alleles(cohort: Cohort, column: str) -> np.ndarray:
+    """A column of `cohort.variants` for each carried allele."""
+    return np.asarray(cohort.variants[column].to_numpy()[cohort.genotypes.alleles["site"].to_numpy()])
+
+
+def _qualifies(cohort: Cohort) -> np.ndarray:
+    """Which carried alleles are causal rows with the zygosity that their role needs."""
+    role, alleles = _of_alleles(cohort, "role"), cohort.genotypes.alleles
+    copies, ploidy = alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy()
+    one_is_enough = (role == "causal_dominant") | (role == "causal_xlinked")
+    return np.asarray(one_is_enough | ((role == "causal_recessive") & ((copies >= 2) | (ploidy == 1))), dtype=bool)
+
+
+def _uncertain_alleles(cohort: Cohort) -> np.ndarray:
+    role, points = _of_alleles(cohort, "role"), _of_alleles(cohort, "points")
+    by_points = (
+        (points >= 6) & _is_scored()[cohort.genotypes.genes()] & ~_is_one(role, "risk", "modifier", "other_disease")
+    )
+    unsure = (role == "vus") | (role == "causal_recessive") | by_points
+    rows = cohort.genotypes.alleles["row"].to_numpy()[np.asarray(unsure & ~_qualifies(cohort), dtype=bool)]
+    return np.bincount(rows, minlength=len(cohort)) > 0
+
+
+def _is_one(role: np.ndarray, *names: str) -> np.ndarray:
+    """Which roles are one of some; np.isin needs ten times as long for a few of them."""
+    return np.asarray(np.logical_or.reduce([role == name for name in names]), dtype=bool)
+
+
+def _zero_where_assayed(fraction: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return np.where(fraction >= ASSAYED_FROM, 0.0, np.nan)
+
+
+def _flag(repeat: RepeatStates, at_least: int) -> np.ndarray:
+    """1/0 for a repeat state, NaN where it is not tested or indeterminate; `intermediate` means exactly that."""
+    hit = repeat.state == at_least if at_least == _INTERMEDIATE else repeat.state >= at_least
+    return np.where(repeat.state > 1, hit.astype(float), np.nan)
+
+
+def _any_known(columns: list[np.ndarray]) -> np.ndarray:
+    """1 where one is 1, 0 where all are 0, else NaN."""
+    stacked = np.array(columns)
+    return np.where((stacked == 1).any(axis=0), 1.0, np.where((stacked == 0).all(axis=0), 0.0, np.nan))
+
+
+@cache
+def _keys_of(build: str, role: str) -> frozenset[str]:
+    table = known_variants(build)
+    return frozenset(table.index[table["als_role"] == role])
+
+
+@cache
+def _key_of_rsid(build: str, rsid: str) -> frozenset[str]:
+    table = known_variants(build)
+    return frozenset(table.index[table["rsid"] == rsid])
+
+
+@cache
+def _genes_of(build: str, keys: frozenset[str]) -> tuple[int, ...]:
+    """Genes of some known variants, as index into `gene_names()`."""
+    return tuple(sorted({gene_names().index(gene) for gene in known_variants(build).loc[list(keys), "gene"]}))
+
+
+def _among(column: pd.Series, keys: frozenset[str]) -> np.ndarray:
+    return np.array([key in keys for key in column.to_numpy(dtype=object)], dtype=bool)
+
+
+def _site_alleles(cohort: Cohort, keys: frozenset[str], build: str) -> np.ndarray:
+    """Copies of some table alleles, NaN where their genes are not assayed or a site is a no-call."""
+    unknown = cohort.genotypes.no_calls
+    covered = [_zero_where_assayed(cohort.genotypes.assayed[:, gene]) for gene in _genes_of(build, keys)]
+    total = np.sum(covered, axis=0)
+    total[unknown["row"].to_numpy(dtype=int)[_among(unknown["key"], keys)]] = np.nan
+    copies = _alleles_per_patient(cohort, _among(cohort.genotypes.sites["key"], keys))
+    return np.where(copies > 0, copies, total)
+
+
+def _alleles_per_patient(cohort: Cohort, chosen: np.ndarray) -> np.ndarray:
+    """Copies of the chosen sites that each patient carries."""
+    alleles = cohort.genotypes.alleles
+    hit = chosen[alleles["site"].to_numpy()]
+    rows, copies = alleles["row"].to_numpy()[hit], alleles["copies"].to_numpy()[hit]
+    return np.bincount(rows, copies.astype(float), len(cohort))
+
+
+def _rare(cohort: Cohort, limit: float) -> np.ndarray:
+    """Which sites are known to be rare; one of unknown frequency is not."""
+    frequency = cohort.variants["frequency"].to_numpy()
+    with np.errstate(invalid="ignore"):
+        return np.asarray(frequency < limit, dtype=bool)
+
+
+def _per_gene(name: str, cohort: Cohort, chosen: np.ndarray, genes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Copies of the chosen sites in each gene and in all; unknown without frequencies or where nothing was assayed."""
+    known = cohort.lookups.frequencies is not None or np.isfinite(cohort.variants["frequency"].to_numpy()).any()
+    counts = _gene_matrix(cohort, chosen, np.add)
+    if not known:
+        counts = np.where(counts > 0, counts, np.nan)
+    counts = _unless_assayed(counts, cohort)[:, _positions(genes)]
+    finite = np.isfinite(counts)
+    total = np.where(finite.any(axis=1), np.where(finite, counts, 0.0).sum(axis=1), np.nan)
+    return {f"{name}_{gene}": counts[:, i] for i, gene in enumerate(genes)} | {f"{name}_alleles": total}
+
+
+def _gene_matrix(cohort: Cohort, chosen: np.ndarray, how: Any, values: "np.ndarray | None" = None) -> np.ndarray:
+    """Combine copies (or given values of the sites) of the chosen sites, (n, G), 0 where there is none."""
+    alleles, matrix = cohort.genotypes.alleles, np.zeros((len(cohort), len(gene_names())))
+    site = alleles["site"].to_numpy()
+    hit = chosen[site]
+    amount = alleles["copies"].to_numpy(dtype=float) if values is None else values[site]
+    how.at(matrix, (alleles["row"].to_numpy()[hit], cohort.genotypes.genes()[hit]), amount[hit])
+    return matrix
+
+
+def _unless_assayed(counts: np.ndarray, cohort: Cohort) -> np.ndarray:
+    """Unknown where a gene has nothing and was not assayed."""
+    with np.errstate(invalid="ignore"):
+        return np.where((counts == 0) & ~(cohort.genotypes.assayed >= ASSAYED_FROM), np.nan, counts)
+
+
+def _burden(cohort: Cohort, rare: np.ndarray) -> dict[str, np.ndarray]:
+    """Damaging alleles, evidence points, biallelic and oligogenic findings, and the burden of each mechanism."""
+    role, points = cohort.variants["role"].to_numpy(), cohort.variants["points"].to_numpy()
+    damaging = _is_one(role, *CAUSAL) | (rare & (points >= DAMAGING_FROM) & ~_is_one(role, "risk", "modifier"))
+    features = _per_gene("damaging", cohort, damaging, scored_genes())
+    strength = _unless_assayed(_gene_matrix(cohort, points > 0, np.maximum, points), cohort)
+    strength = strength[:, _positions(scored_genes())]
+    features |= {f"points_{gene}": strength[:, i] for i, gene in enumerate(scored_genes())}
+    copies = np.array([features[f"damaging_{gene}"] for gene in recessive_genes()])
+    two = np.where(np.isnan(copies), np.nan, copies >= 2)
+    features |= {f"biallelic_{gene}": own for gene, own in zip(recessive_genes(), two, strict=True)}
+    return features | _over_genes(features)
+
+
+def _over_genes(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Sum over genes what is known; unknown where no gene is."""
+    stacked = np.array([features[f"damaging_{gene}"] for gene in scored_genes()])
+    known = np.isfinite(stacked)
+    burden = np.where(_taking_part() @ known > 0, _taking_part() @ np.where(known, stacked, 0.0), np.nan)
+    found = {"oligogenic": np.where(known.any(axis=0), (stacked > 0).sum(axis=0), np.nan)}
+    return found | {f"mechanism_{name}": own for name, own in zip(mechanisms(), burden, strict=True)}
+
+
+@cache
+def _taking_part() -> np.ndarray:
+    """Whether a scored gene takes part in a mechanism, (mechanisms, scored genes), 1 or 0."""
+    return np.array([[float(gene in genes) for gene in scored_genes()] for genes in mechanisms().values()])

@@ -1,0 +1,74 @@
+"""The landmark in one place: what is not dated at or before it does not exist for the features.
+
+`as_known` is called once, at the top of `features.blocks.rows.feature_rows`; everything below it sees only what it leaves.
+Outcomes and censoring (role `outcome`) never pass. A state that starts later and one that is never recorded both become
+"not in place", because the difference tells the future.
+"""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from features.catalogue import patient_columns
+from features.cohort import Cohort
+from features.tables.columns import rows_of
+
+# It lowers NfL by half (dossier section 4.3, V): later values do not show the natural course.
+CHANGES_BIOMARKERS = "tofersen_start_days"
+
+
+def as_known(cohort: Cohort, landmark_days: float) -> Cohort:
+    """The cohort as it was known on the landmark day.
+
+    Undated biomarkers and visits are left out too. Biomarkers since the start of tofersen are kept apart: no feature sees them.
+    """
+    patients = cohort.patients
+    masked = {**_later_days(patients, landmark_days), **_never_known(patients)}
+    biomarkers, visits = cohort.biomarkers, cohort.alsfrs
+    natural = biomarkers["days"].to_numpy() <= landmark_days
+    natural &= ~on_tofersen(cohort)
+    return replace(
+        cohort,
+        patients=patients.assign(**masked) if masked else patients,
+        biomarkers=rows_of(biomarkers, natural),
+        alsfrs=rows_of(visits, visits["days"].to_numpy() <= landmark_days),
+    )
+
+
+@cache
+def _never() -> tuple[str, ...]:
+    """Columns that are never a feature."""
+    columns = patient_columns()
+    return tuple(columns.index[columns["role"] == "never"])
+
+
+@cache
+def _dated_columns() -> tuple[list[str], np.ndarray]:
+    """Columns of days, and whether each is an outcome."""
+    columns = patient_columns()
+    dated = columns[columns["type"] == "days"]
+    return list(dated.index), (dated["role"] == "outcome").to_numpy()
+
+
+def _later_days(patients: pd.DataFrame, landmark_days: float) -> dict[str, np.ndarray]:
+    """Columns of days that hold something after the landmark, without it."""
+    names, outcome = _dated_columns()
+    days = np.array([patients[name].to_numpy() for name in names])
+    later = np.isfinite(days) & ((days > landmark_days) | outcome[:, None])
+    masked = np.where(later, np.nan, days)
+    return {names[i]: masked[i] for i in np.flatnonzero(later.any(axis=1))}
+
+
+def _never_known(patients: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Columns that are never a feature, emptied."""
+    given = [name for name in _never() if pd.notna(patients[name].to_numpy()).any()]
+    return dict.fromkeys(given, np.full(len(patients), None, dtype=object))
+
+
+def on_tofersen(cohort: Cohort) -> np.ndarray:
+    """Which biomarker values were measured since the start of tofersen."""
+    start = np.append(cohort.patients[CHANGES_BIOMARKERS].to_numpy(), np.nan)
+    with np.errstate(invalid="ignore"):
+        return cohort.biomarkers["days"].to_numpy() >= start[cohort.biomarkers["row"].to_numpy()]

@@ -1,0 +1,219 @@
+"""The mechanism profile: which evidence of a patient points to which disease mechanism. A summary, no validated score.
+
+Genetic evidence: variants with two or more points of evidence, known causal ones, and an expanded C9orf72, in genes of the
+mechanism (`definitions/genes.tsv`). Biomarker evidence: analytes of the mechanism (`definitions/biomarkers.tsv`) whose last
+value lies beyond its limit in the direction that is worse in ALS. The limit is the laboratory's own where the measurement has
+one, else `definitions/reference_limits.tsv`, by sex and age. What was not measured is said to be so, never to be normal.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from features.blocks.clinical import DAYS_PER_YEAR
+from features.blocks.dictionary import Feature
+from features.blocks.genetics import DAMAGING_FROM, mechanisms
+from features.catalogue import analytes, definitions, gene_names
+from features.cohort import Cohort
+from features.genotypes.repeats import STATES, RepeatStates
+from features.tables.convert import as_frame
+
+ASSAYED, NOT_ASSAYED = "nothing found", "not assayed"
+BEYOND, WITHIN, NO_LIMIT, NOT_MEASURED = "beyond the limit", "within the limit", "no limit known", "not measured"
+
+
+class Mechanism(NamedTuple):
+    """A row of `definitions/mechanisms.tsv`."""
+
+    mechanism: str
+    name: str
+    meaning: str
+    source: str
+
+
+class Limit(NamedTuple):
+    """The limits of an analyte for a patient in its canonical unit (NaN none), and where they come from."""
+
+    below: float
+    above: float
+    source: str
+
+
+@cache
+def panel_mechanisms() -> tuple[Mechanism, ...]:
+    """Mechanisms of the panel, in the order in which they are shown."""
+    return tuple(Mechanism(*row) for row in definitions("mechanisms").itertuples(index=False))
+
+
+@cache
+def mechanism_analytes() -> dict[str, tuple[str, ...]]:
+    """Mechanism -> its analytes."""
+    owner = analytes()["mechanism"]
+    return {m.mechanism: tuple(owner.index[owner == m.mechanism]) for m in panel_mechanisms()}
+
+
+@cache
+def _limit_rows() -> dict[str, tuple[dict[str, str], ...]]:
+    rows = definitions("reference_limits").to_dict("records")
+    return {row["analyte"]: tuple(r for r in rows if r["analyte"] == row["analyte"]) for row in rows}
+
+
+def reference_limit(analyte: str, sex: "str | None" = None, age: float = np.nan) -> Limit:
+    """The published limit of an analyte for a sex and an age in years; NaN limits where none fits.
+
+    >>> reference_limit("nfl_plasma", None, 64.0)
+    Limit(below=nan, above=20.0, source='upper 95th centile of controls; Simren 2022 PMC9297091 (V)')
+    >>> reference_limit("creatinine_serum").source, reference_limit("creatinine_serum", "male").below
+    ('', 0.82)
+    """
+    for row in _limit_rows().get(analyte, ()):
+        low, high = (float(row[name] or default) for name, default in (("age_from", -np.inf), ("age_to", np.inf)))
+        aged = not (row["age_from"] or row["age_to"]) or low <= age < high
+        if aged and row["sex"] in ("", sex):
+            below, above = (float(row[name] or np.nan) for name in ("below", "above"))
+            return Limit(below, above, f"{row['meaning']}; {row['source']}")
+    return Limit(np.nan, np.nan, "")
+
+
+def last_values(cohort: Cohort) -> pd.DataFrame:
+    """The last dated value of each patient and analyte: `row`, `analyte`, `value`, `days`, `state`, `bound`, `limit` in words."""
+    table = as_frame(cohort.biomarkers)
+    table = table[table["days"].notna()]
+    last = table.sort_values(["days", "value"], kind="stable").drop_duplicates(["row", "analyte"], keep="last")
+    age = age_at(cohort)
+    sexes = cohort.patients["sex"].to_numpy(dtype=object)
+    found = [_judged(m, sexes[m.row], age[m.row]) for m in last.itertuples()]
+    kept = last[["row", "value", "days", "assay", "censored"]].assign(analyte=last["analyte"].astype(object))
+    judged = pd.DataFrame(found, columns=["state", "bound", "limit"], index=kept.index)
+    return pd.concat([kept, judged], axis=1).reset_index(drop=True)
+
+
+def age_at(cohort: Cohort) -> np.ndarray:
+    """Age in years at the index day."""
+    patients = cohort.patients
+    return patients["age_at_onset"].to_numpy() - patients["onset_days"].to_numpy() / DAYS_PER_YEAR
+
+
+def _judged(measured: Any, sex: "str | None", age: float) -> tuple[str, float, str]:
+    """Where a value lies, its limit (NaN none), and that in words; only the direction that is worse in ALS counts."""
+    worse = analytes().loc[measured.analyte, "worse"]
+    own = Limit(measured.ref_low, measured.ref_high, "the laboratory's own range")
+    limit = (
+        own if np.isfinite(own.below if worse == "low" else own.above) else reference_limit(measured.analyte, sex, age)
+    )
+    bound = limit.below if worse == "low" else limit.above if worse == "high" else np.nan
+    if not np.isfinite(bound):
+        return NO_LIMIT, np.nan, ""
+    beyond = measured.value <= bound if worse == "low" else measured.value > bound
+    words = f"{'lower' if worse == 'low' else 'upper'} limit {bound:g}, {limit.source}"
+    return (BEYOND if beyond else WITHIN), float(bound), words
+
+
+def mechanism_profiles(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]:
+    """For each patient one entry a mechanism: `mechanism`, `name`, `genetic` and `biomarkers` evidence, each a list.
+
+    A genetic entry is `{gene, finding}`, a biomarker entry `{analyte, name, state, value, unit, days, limit}`.
+    """
+    genetic = _genetic_evidence(cohort, build)
+    measured = [own.to_dict("records") for own in _by_patient(last_values(cohort), len(cohort))]
+    return [_profile(genetic[i], {m["analyte"]: m for m in measured[i]}) for i in range(len(cohort))]
+
+
+def _by_patient(table: pd.DataFrame, n: int) -> list[pd.DataFrame]:
+    groups = dict(list(table.groupby("row")))
+    return [groups.get(i, table.iloc[:0]) for i in range(n)]
+
+
+def _profile(genetic: dict[str, str], measured: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "mechanism": m.mechanism,
+            "name": m.name,
+            "meaning": m.meaning,
+            "genetic": [{"gene": g, "finding": genetic[g]} for g in _genes_of(m.mechanism)],
+            "biomarkers": [_measured(a, measured.get(a)) for a in mechanism_analytes()[m.mechanism]],
+        }
+        for m in panel_mechanisms()
+    ]
+
+
+def _genes_of(mechanism: str) -> tuple[str, ...]:
+    return mechanisms().get(mechanism, ())
+
+
+@cache
+def _described() -> dict[str, tuple[str, str]]:
+    rows = analytes().reset_index().to_dict("records")
+    return {row["analyte"]: (f"{row['name']}, {row['matrix'].replace('_', ' ')}", row["unit"]) for row in rows}
+
+
+def _measured(analyte: str, found: "dict[str, Any] | None") -> dict[str, Any]:
+    name, unit = _described()[analyte]
+    about = {"analyte": analyte, "name": name, "unit": unit}
+    if found is None:
+        return about | {"state": NOT_MEASURED, "value": None, "days": None, "limit": ""}
+    return about | {"state": found["state"], "value": found["value"], "days": found["days"], "limit": found["limit"]}
+
+
+def _genetic_evidence(cohort: Cohort, build: str) -> list[dict[str, str]]:
+    """For each patient: gene -> the variants that count, or that nothing was found, or that it was not assayed."""
+    alleles = cohort.genotypes.alleles
+    row, site = alleles["row"].to_numpy(), alleles["site"].to_numpy()
+    role, points = (cohort.variants[name].to_numpy() for name in ("role", "points"))
+    frequency = cohort.variants["frequency"].to_numpy()
+    causal = np.char.startswith(role.astype(str), "causal")
+    counts = causal | ((points >= DAMAGING_FROM) & (frequency < 0.001) & ~np.isin(role, ["risk", "modifier"]))
+    found: list[dict[str, str]] = [
+        {g: ASSAYED if s >= 0.9 else NOT_ASSAYED for g, s in zip(gene_names(), state, strict=True)}
+        for state in np.nan_to_num(cohort.genotypes.assayed, nan=0.0)
+    ]
+    genes = cohort.genotypes.genes()
+    for i in np.flatnonzero(counts[site]) if len(site) else ():
+        words = _words(*(cohort.variants[name].to_numpy()[site[i]] for name in ("variant", "assessment")))
+        gene, own = gene_names()[genes[i]], found[row[i]]
+        own[gene] = words if own[gene] in (ASSAYED, NOT_ASSAYED) else f"{own[gene]}; {words}"
+    _add_repeats(cohort, found)
+    return found
+
+
+def _words(variant: Any, assessment: Any) -> str:
+    return f"{variant.gene} {variant.hgvs_p or variant.hgvs_c or variant.key}: {assessment.classification}"
+
+
+def _add_repeats(cohort: Cohort, found: list[dict[str, str]]) -> None:
+    state = RepeatStates("C9orf72", cohort.repeats, cohort.patients).state
+    for own, s in zip(found, state, strict=True):
+        if s:
+            own["C9orf72"] = ASSAYED if STATES[s] == "normal" else f"repeat {STATES[s]}"
+
+
+def mechanism_dictionary() -> list[Feature]:
+    """Describe the columns of `mechanism_features`."""
+    block, source = "mechanisms", "definitions/reference_limits.tsv and definitions/biomarkers.tsv"
+    return [
+        Feature(
+            f"evidence_{m.mechanism}",
+            block,
+            "share",
+            f"share of the measured markers of {m.name} beyond their limit",
+            source,
+        )
+        for m in panel_mechanisms()
+        if mechanism_analytes()[m.mechanism]
+    ]
+
+
+def mechanism_features(cohort: Cohort) -> dict[str, np.ndarray]:
+    """Share of each mechanism's measured analytes that lie beyond their limit; NaN where none with a limit was measured."""
+    last = last_values(cohort)
+    judged = last[last["state"].isin([BEYOND, WITHIN])]
+    owner = judged["analyte"].map(analytes()["mechanism"]).to_numpy(dtype=object)
+    row, beyond = judged["row"].to_numpy(dtype=int), (judged["state"] == BEYOND).to_numpy(dtype=float)
+    features = {}
+    for feature in mechanism_dictionary():
+        own = owner == feature.name.removeprefix("evidence_")
+        hits, n = np.bincount(row[own], beyond[own], len(cohort)), np.bincount(row[own], minlength=len(cohort))
+        features[feature.name] = np.divide(hits, n, out=np.full(len(cohort), np.nan), where=n > 0)
+    return features

@@ -1,0 +1,50 @@
+"""The ENCALS score as features, from what the other blocks computed."""
+
+import numpy as np
+
+from features.alsfrs.encals import linear_predictor, median_months
+from features.blocks.dictionary import Feature
+from features.cohort import Cohort
+from features.genotypes.repeats import STATES, RepeatStates
+
+_SOURCE = "Westeneng 2018, doi:10.1016/S1474-4422(18)30089-9; coefficients unverified against the supplement"
+# States of C9orf72 that are a result.
+_TESTED = tuple(STATES.index(name) for name in ("normal", "intermediate", "risk", "expanded"))
+
+
+def prognosis_dictionary() -> list[Feature]:
+    """Describe the columns of `prognosis_features`."""
+    return [
+        Feature(
+            "encals_lp", "prognosis", "linear predictor", "ENCALS linear predictor, higher = shorter survival", _SOURCE
+        ),
+        Feature(
+            "encals_median_months", "prognosis", "months", "ENCALS median from onset to death or ventilation", _SOURCE
+        ),
+    ]
+
+
+def prognosis_features(cohort: Cohort, known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Linear predictor and predicted median; NaN where an input other than C9orf72 is unknown.
+
+    Parameters
+    ----------
+    known : dict
+        Columns of the blocks clinical, alsfrs and biomarkers, and of genetics where the model sees it.
+    """
+    predictor = linear_predictor(
+        known["delta_fs"],
+        known["diagnostic_delay_months"],
+        known["age_at_onset"],
+        known["fvc_pct"],
+        known["onset_bulbar"],
+        known["el_escorial_definite"],
+        known["ftd"],
+        known["c9orf72_expanded"] if "c9orf72_expanded" in known else _expanded(cohort),
+    )
+    return {"encals_lp": predictor, "encals_median_months": median_months(predictor)}
+
+
+def _expanded(cohort: Cohort) -> np.ndarray:
+    state = RepeatStates("C9orf72", cohort.repeats, cohort.patients).state
+    return np.where(np.isin(state, _TESTED), (state == STATES.index("expanded")).astype(float), np.nan)

@@ -1,0 +1,120 @@
+"""Who is not plain reference where: genotypes of a file as arrays, read through `bcftools query`."""
+
+from array import array
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from features.genotypes.bcftools import bcftools
+from features.genotypes.genotype import Genotype, parse_genotype
+from features.genotypes.vcf import ANY_CALL, PASSED, CallRule, Query
+
+Record = tuple[str, int, str, str]
+Columns = dict[str, np.ndarray]
+CARRIED_TYPES: dict[str, Any] = {
+    "record": np.int32,
+    "row": np.int32,
+    "allele": np.int16,
+    "copies": np.int8,
+    "ploidy": np.int8,
+}
+MISSING_TYPES: dict[str, Any] = {"record": np.int32, "row": np.int32}
+# Calls decoded at a time: large enough for numpy, small beside the panel of a large cohort.
+CHUNK = 1 << 18
+_TEMPLATE = r"%CHROM\t%POS\t%REF\t%ALT[\t%SAMPLE=%GT]\n"
+_ARGUMENTS = ("-f", _TEMPLATE, "-i", f'{PASSED} && GT!="ref"')
+
+
+class Calls(NamedTuple):
+    """Genotypes that are not plain reference. `record` is a position in `records`.
+
+    `carried`: `record`, `row`, `allele` (from 1), `copies`, `ploidy`; `missing`: `record`, `row` of a missing allele.
+    """
+
+    records: list[Record]
+    carried: dict[str, np.ndarray]
+    missing: dict[str, np.ndarray]
+
+
+class _Tokens(dict[bytes, int]):
+    """Number the different `sample=GT` tokens; -1 is a sample that is no patient."""
+
+    def __init__(self, vcf_rows: dict[str, int]):
+        self.vcf_rows, self.rows = vcf_rows, array("i")
+        self.texts, self.numbers = array("i"), dict[str, int]()
+        self.genotypes: list[Genotype] = []
+
+    def __missing__(self, token: bytes) -> int:
+        sample, _, text = token.decode(errors="replace").rpartition("=")
+        row = self.vcf_rows.get(sample)
+        number = -1 if row is None else len(self.rows)
+        if row is not None:
+            self.rows.append(row)
+            if text not in self.numbers:
+                self.numbers[text] = len(self.genotypes)
+                self.genotypes.append(parse_genotype(text))
+            self.texts.append(self.numbers[text])
+        self[token] = number
+        return number
+
+    def decoded(self, codes: "array[int]", counts: "array[int]") -> "tuple[Columns, Columns]":
+        """Alleles and missing genotypes of some records."""
+        code = np.frombuffer(codes, dtype=np.int32) if codes else np.empty(0, np.int32)
+        record = np.repeat(np.arange(len(counts), dtype=np.int32), np.array(counts, dtype=int))
+        record, code = record[code >= 0], code[code >= 0]
+        row, text = (np.array(of, dtype=np.int32)[code] for of in (self.rows, self.texts))
+        missing = np.array([g.missing for g in self.genotypes], dtype=bool)[text]
+        ploidy = np.array([g.ploidy for g in self.genotypes], dtype=np.int8)
+        pieces: list[tuple[np.ndarray, ...]] = []
+        for allele in sorted({a for g in self.genotypes for a in g.copies}):
+            copies = np.array([g.copies.get(allele, 0) for g in self.genotypes], dtype=np.int8)[text]
+            at = np.flatnonzero(copies)
+            pieces.append((record[at], row[at], np.full(len(at), allele), copies[at], ploidy[text[at]]))
+        return together(pieces, CARRIED_TYPES), {"record": record[missing], "row": row[missing]}
+
+
+def call_lines(query: Query, rule: CallRule = ANY_CALL) -> Iterator[tuple[Record, list[bytes]]]:
+    """Yield each passing panel record with its `sample=GT` tokens that are not plain reference, a record at a time."""
+    with bcftools(*query.steps(*_ARGUMENTS, rule=rule), where=str(query.path)) as lines:
+        for line in lines:
+            chrom, pos, ref, alt, *called = line.rstrip(b"\n").split(b"\t")
+            yield (chrom.decode(), int(pos), ref.decode(), alt.decode()), called
+
+
+def call_chunks(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Iterator[Calls]:
+    """Yield who is not plain reference where, some hundred thousand calls at a time; `record` counts within the chunk."""
+    tokens, codes, counts = _Tokens(vcf_rows), array("i"), array("i")
+    records: list[Record] = []
+    for record, called in call_lines(query, rule):
+        records.append(record)
+        codes.extend(map(tokens.__getitem__, called))
+        counts.append(len(called))
+        if len(codes) > CHUNK:
+            yield Calls(records, *tokens.decoded(codes, counts))
+            records, codes, counts = [], array("i"), array("i")
+    yield Calls(records, *tokens.decoded(codes, counts))
+
+
+def read_calls(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Calls:
+    """Read who is not plain reference where: a dozen bytes an allele carried, never the text."""
+    records: list[Record] = []
+    carried: list[tuple[np.ndarray, ...]] = []
+    missing: list[tuple[np.ndarray, ...]] = []
+    for chunk in call_chunks(query, rule, vcf_rows):
+        for part in (chunk.carried, chunk.missing):
+            part["record"] += np.int32(len(records))
+        records += chunk.records
+        carried.append(tuple(chunk.carried.values()))
+        missing.append(tuple(chunk.missing.values()))
+    return Calls(records, together(carried, CARRIED_TYPES), together(missing, MISSING_TYPES))
+
+
+def together(pieces: list[tuple[np.ndarray, ...]], types: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Join pieces of a table, column by column, and empty the list of pieces."""
+    columns = list(zip(*pieces, strict=True)) or [()] * len(types)
+    pieces.clear()
+    joined = {}
+    for name, kind in types.items():
+        joined[name] = np.concatenate([np.empty(0, kind), *columns.pop(0)]).astype(kind, copy=False)
+    return joined

@@ -1,0 +1,52 @@
+"""Who is related to whom: families are kept in one fold and drawn together in the bootstrap."""
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from features.genotypes.genotype import Genotypes
+
+# Lower bound of third-degree relatives in KING's table: 1 / 2^(9/2) (Manichaikul 2010; contract, section Genetics).
+RELATED_FROM = 0.0442
+
+
+# Identical genotypes at this many sites, at which both carry something, are one person or a twin (contract).
+SITES_OF_A_DUPLICATE = 200
+
+
+def duplicated(genotypes: Genotypes) -> pd.DataFrame:
+    """Pairs of patients with identical genotypes: `row1`, `row2`, `kinship` (0.5).
+
+    Informative are the sites at which a patient carries an alternative allele: being reference alike says little.
+    """
+    alleles = genotypes.alleles
+    n = len(genotypes.assayed)
+    fingerprint, count = np.zeros(n, dtype=np.uint64), np.zeros(n, dtype=int)
+    mark = np.random.default_rng(0).integers(1, 2**63, len(genotypes.sites) + 1, dtype=np.uint64)
+    row, copies = alleles["row"].to_numpy(), alleles["copies"].to_numpy(dtype=np.uint64)
+    np.add.at(fingerprint, row, mark[alleles["site"].to_numpy()] * (2 * copies + np.uint64(1)))
+    np.add.at(count, row, 1)
+    enough = np.flatnonzero(count >= SITES_OF_A_DUPLICATE)
+    first = pd.Series(enough).groupby(fingerprint[enough]).transform("min").to_numpy()
+    return pd.DataFrame({"row1": first, "row2": enough, "kinship": 0.5})[first != enough].reset_index(drop=True)
+
+
+def family_numbers(patients: pd.DataFrame, kinship: pd.DataFrame) -> np.ndarray:
+    """Number the families: the union of equal `family_id` and of kinship edges. An empty family_id is a family of its own.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        With `family_id` (None unknown).
+    kinship : DataFrame
+        `row1`, `row2` (patient indices), `kinship` (coefficient).
+    """
+    n = len(patients)
+    code, _ = pd.factorize(patients["family_id"], use_na_sentinel=True)
+    first = pd.Series(np.arange(n)).groupby(np.where(code >= 0, code, -1 - np.arange(n))).transform("min").to_numpy()
+    related = kinship[kinship["kinship"] >= RELATED_FROM]
+    start = np.concatenate([np.arange(n), related["row1"].to_numpy(dtype=int)])
+    end = np.concatenate([first, related["row2"].to_numpy(dtype=int)])
+    graph = coo_array((np.ones(len(start)), (start, end)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1])

@@ -1,0 +1,174 @@
+"""Genotype arithmetic: from GT text to alleles carried. No files here.
+
+`0` is the reference allele, `.` a missing one, `/` unphased, `|` phased; one allele alone is haploid (VCF 4.5, section 1.6.2).
+A missing allele is never taken for the reference. `docs/genotypes.md` lists every form and the feature value it becomes.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from features.catalogue import gene_names, variant_key
+from features.tables.columns import Table, rows_of
+from features.tables.convert import table_of
+
+_GENOTYPE = re.compile(r"^[|/]?(\.|\d+)([/|](\.|\d+))*$")
+_BASES = re.compile(r"^[ACGTN]+$", re.IGNORECASE)
+ALLELE_TYPES = {"row": np.int32, "site": np.int32, "copies": np.int8, "ploidy": np.int8}
+SITE_TYPES = {"key": object, "gene": np.int64, "effect": object}
+NO_CALL_TYPES = {"row": np.int64, "key": object}
+
+
+class Genotype(NamedTuple):
+    """What one GT says: copies of each alternative allele, number of alleles, whether one is missing."""
+
+    copies: dict[int, int]
+    ploidy: int
+    missing: bool
+
+
+@lru_cache(maxsize=4096)
+def parse_genotype(text: str) -> Genotype:
+    """Count the alternative alleles of a GT value.
+
+    >>> parse_genotype("0/1"), parse_genotype("1|1").copies, parse_genotype("./.").missing
+    (Genotype(copies={1: 1}, ploidy=2, missing=False), {1: 2}, True)
+    >>> parse_genotype("1")  # haploid
+    Genotype(copies={1: 1}, ploidy=1, missing=False)
+    >>> parse_genotype("./2")  # half call: the allele is carried, the other one unknown
+    Genotype(copies={2: 1}, ploidy=2, missing=True)
+    """
+    if not _GENOTYPE.match(text):
+        raise ValueError(f"{text!r} is no genotype")
+    alleles = re.split(r"[/|]", text.lstrip("/|"))
+    called = [int(allele) for allele in alleles if allele != "."]
+    copies = {allele: called.count(allele) for allele in sorted(set(called)) if allele}
+    return Genotype(copies, len(alleles), len(called) < len(alleles))
+
+
+def zygosity(copies: np.ndarray, ploidy: np.ndarray) -> np.ndarray:
+    """Name the zygosity of carried alleles.
+
+    >>> zygosity(np.array([1, 2, 1]), np.array([2, 2, 1])).tolist()
+    ['heterozygous', 'homozygous', 'hemizygous']
+    """
+    return np.select([ploidy == 1, copies >= ploidy], ["hemizygous", "homozygous"], default="heterozygous")
+
+
+def allele_key(chrom: str, pos: int, ref: str, alt: str) -> str:
+    """Key of an allele of a record, empty for one that could not be matched: `*`, `<DEL>`, a breakend, `.`.
+
+    >>> allele_key("chr21", 100, "CA", "TA"), allele_key("21", 100, "C", "<DEL>"), allele_key("21", 100, "C", "*")
+    ('21-100-C-T', '', '')
+    """
+    return variant_key(chrom, pos, ref, alt) if _BASES.match(alt) and _BASES.match(ref) else ""
+
+
+@dataclass(frozen=True)
+class Genotypes:
+    """Genotypes of a cohort on the panel, for `n` patients and G genes.
+
+    Attributes
+    ----------
+    sites : DataFrame
+        The alternative alleles met, each once: `key` (chrom-pos-ref-alt, minimal), `gene` (index into `gene_names()`),
+        `effect` (`features.variants.annotation.Effect` from the VCF itself, or None).
+    alleles : DataFrame
+        Who carries them: `row` (patient), `site` (position in `sites`), `copies` (of this allele), `ploidy` (alleles in
+        the genotype).
+    no_calls : DataFrame
+        `row`, `key`: known variants at which the patient's genotype is missing or filtered.
+    assayed : array (n, G)
+        Fraction of a gene that was called in the patient: 0 none, 1 all, NaN unknown.
+    """
+
+    sites: pd.DataFrame
+    alleles: pd.DataFrame
+    no_calls: pd.DataFrame
+    assayed: np.ndarray
+
+    def keys(self) -> np.ndarray:
+        """Key of each row of `alleles`."""
+        return self.sites["key"].to_numpy(dtype=object)[self.alleles["site"].to_numpy()]
+
+    def genes(self) -> np.ndarray:
+        """Gene of each row of `alleles`, as index into `gene_names()`."""
+        return self.sites["gene"].to_numpy(dtype=int)[self.alleles["site"].to_numpy()]
+
+    def take(self, position: np.ndarray, rows: np.ndarray) -> "Genotypes":
+        """Genotypes of the patients `rows`; `position` is each patient's new row, -1 where it is left out."""
+        moved = {name: moved_rows(getattr(self, name), position) for name in ("alleles", "no_calls")}
+        return replace(self, **moved, assayed=self.assayed[rows])
+
+
+def moved_rows(table: pd.DataFrame, position: np.ndarray) -> pd.DataFrame:
+    """Rows of a table with their patients renumbered; those of a patient at position -1 are left out."""
+    row = position[table["row"].to_numpy(dtype=int)]
+    return rows_of(table.assign(row=row.astype(table["row"].dtype)), row >= 0)
+
+
+def no_genotypes(n: int) -> Genotypes:
+    """Genotypes of a cohort without any VCF: nothing carried, everything unknown."""
+    return Genotypes(
+        typed_table([], SITE_TYPES),
+        typed_table([], ALLELE_TYPES),
+        typed_table([], NO_CALL_TYPES),
+        np.full((n, len(gene_names())), np.nan),
+    )
+
+
+def typed_table(
+    rows: "list[Any] | pd.DataFrame", types: dict[str, Any], like: "pd.DataFrame | Table | None" = None
+) -> pd.DataFrame:
+    """Make a table with stated columns and types, however many rows there are: a DataFrame, or a Table where `like` is one."""
+    if isinstance(rows, pd.DataFrame):
+        return pd.DataFrame(rows, columns=list(types)).astype(types)
+    cells = zip(*rows, strict=True) if rows else ([] for _ in types)
+    columns = {name: _column(values, kind) for (name, kind), values in zip(types.items(), cells, strict=True)}
+    return table_of(columns, like)
+
+
+def _column(values: Iterable[Any], kind: Any) -> np.ndarray:
+    cells = list(values)
+    if kind is not object:
+        return np.array(cells, dtype=kind)
+    column = np.empty(len(cells), dtype=object)  # an Effect is a tuple, which np.array would take apart
+    column[:] = cells
+    return column
+
+
+def numbered_sites(sites: pd.DataFrame, alleles: dict[str, np.ndarray]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give each allele one number: equal keys become one site, in genomic order, with the first effect that is told.
+
+    The same allele in two records of one patient (shards, duplicates) counts once, with its larger copies. The alleles
+    are ordered by site and patient; of millions, those that come in order already are not sorted again.
+    """
+    told = zip(sites["key"], sites["effect"], strict=True)
+    place = [(_place(key), effect is None) for key, effect in told]
+    order = sorted(range(len(sites)), key=place.__getitem__)
+    keys, first = sites["key"].to_numpy(dtype=object), dict[str, int]()
+    for i in order:
+        first.setdefault(keys[i], i)
+    kept = sites if order == list(first.values()) == list(range(len(sites))) else rows_of(sites, [*first.values()])
+    number = dict(zip(first, range(len(first)), strict=True))
+    new = np.array([number[key] for key in keys], dtype=np.int32)
+    site = alleles["site"] if np.array_equal(new, np.arange(len(new))) else new[alleles["site"]]
+    columns, row = {**alleles, "site": site}, alleles["row"]
+    if not ((site[1:] > site[:-1]) | ((site[1:] == site[:-1]) & (row[1:] > row[:-1]))).all():
+        rank = site * np.int64(row.max(initial=0) + 1) + row
+        taken = np.lexsort((-columns["copies"], rank))
+        taken = taken[np.r_[True, np.diff(rank[taken]) > 0]] if len(taken) else taken
+        columns = {name: column[taken] for name, column in columns.items()}
+    typed = {name: columns[name].astype(kind, copy=False) for name, kind in ALLELE_TYPES.items()}
+    return kept, table_of(typed, sites)
+
+
+def _place(key: str) -> tuple[int, str, int, str]:
+    """Sort key of a variant: chromosome, position, alleles."""
+    chrom, pos, alleles = key.split("-", 2)
+    return int(chrom) if chrom.isdigit() else 99, chrom, int(pos), alleles

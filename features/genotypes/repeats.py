@@ -1,0 +1,186 @@
+"""Repeat sizes from ExpansionHunter and TRGT VCF files and from the laboratory, and the state they mean.
+
+ExpansionHunter (v5 and older): INFO VARID/REPID name the locus; FORMAT REPCN and REPCI (older CN, CI) hold the sizes of both
+alleles and their intervals, separated by `/`; FILTER LowDepth. TRGT: INFO TRID; FORMAT MC (motif counts) and ALLR (allele
+length ranges in bases), separated by `,`. Sizes are in repeat units; thresholds are `definitions/repeats.tsv`.
+
+The longer allele's interval decides. LowDepth, a missing allele or an interval across a boundary is indeterminate, unless
+its lower end is already expanded. A locus without a record is not tested: never normal.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pysam
+
+from features.catalogue import repeat_loci
+from features.errors import DataError
+from features.genotypes.vcf import check_build, read_header
+from features.tables.problems import Problems
+
+_SIZES = dict.fromkeys(["short", "long", "ci_low", "ci_high"], float)
+CALL_TYPES = {"row": int, "locus": object, **_SIZES, "complete": bool}
+STATES = ("not_tested", "indeterminate", "normal", "intermediate", "risk", "expanded")
+# Laboratory methods that can size large expansions and therefore override short reads (contract, section Tables).
+LABORATORY = ("rp_pcr", "southern", "long_read")
+
+
+def read_repeats(paths: list[Path], build: str, vcf_rows: dict[str, int], problems: Problems) -> pd.DataFrame:
+    """Read the repeat calls of all patients, one row a patient and locus.
+
+    Returns
+    -------
+    DataFrame
+        `row`, `locus`, sizes `short` and `long` (repeat units, NaN missing), the interval of the longer allele `ci_low`,
+        `ci_high`, and `complete` (both alleles called, FILTER passed).
+    """
+    records: list[dict[str, Any]] = []
+    for path in paths:
+        check_build(read_header(path), build, str(path))
+        try:
+            with pysam.VariantFile(str(path)) as file:
+                records += _records(file, vcf_rows)
+        except (OSError, ValueError) as error:
+            raise DataError(str(path), f"this repeat file cannot be read ({error})", "Repair the file.") from None
+    calls = pd.DataFrame(records, columns=[*CALL_TYPES, "alleles"])
+    if paths and calls.empty:
+        found = "no patient has a repeat call at " + " or ".join(repeat_loci().index)
+        problems.warn(str(paths[0]), found, "C9orf72 stays not tested; check the sample names and the catalogue used.")
+    return _one_per_locus(calls)
+
+
+def _records(file: pysam.VariantFile, vcf_rows: dict[str, int]) -> Iterator[dict[str, Any]]:
+    loci = {name.upper(): name for name in repeat_loci().index}
+    for record in file:
+        names = [str(record.info[key]).upper() for key in ("VARID", "REPID", "TRID") if key in record.info]
+        locus = next((loci[re.split(r"[_-]", n)[-1]] for n in names if re.split(r"[_-]", n)[-1] in loci), None)
+        if locus is None:
+            continue
+        passed = not set(record.filter.keys()) - {"PASS"}
+        for sample, call in record.samples.items():
+            if sample in vcf_rows:
+                yield from _call(call, record, vcf_rows[sample], locus, passed)
+
+
+def _call(call: Any, record: Any, row: int, locus: str, passed: bool) -> Iterator[dict[str, Any]]:
+    sizes, intervals = _sizes(call, record)
+    if not sizes:
+        return
+    longest = int(np.argmax(sizes))
+    low, high = intervals[longest] if longest < len(intervals) else (sizes[longest], sizes[longest])
+    short = min(sizes) if len(sizes) >= 2 else np.nan
+    values = (row, locus, short, sizes[longest], low, high, passed)
+    yield {**dict(zip(CALL_TYPES, values, strict=True)), "alleles": len(sizes)}
+
+
+def _sizes(call: Any, record: Any) -> tuple[list[float], list[tuple[float, float]]]:
+    """Sizes and intervals of the called alleles, in repeat units."""
+    if "MC" in call:
+        motif = len(
+            str(record.info["MOTIFS"][0] if isinstance(record.info["MOTIFS"], tuple) else record.info["MOTIFS"])
+        )
+        sizes = [float(part.split("_")[0]) for part in _parts(call, "MC", ",")]
+        bases = [_interval(part) for part in _parts(call, "ALLR", ",")]
+        return sizes, [(np.floor(low / motif), np.ceil(high / motif)) for low, high in bases]
+    sizes = [float(part) for key in ("REPCN", "CN") for part in _parts(call, key, "/")]
+    intervals = [_interval(part) for key in ("REPCI", "CI") for part in _parts(call, key, "/")]
+    return (sizes, intervals) if sizes else (_symbolic_sizes(call, record), [])
+
+
+def _parts(call: Any, key: str, separator: str) -> list[str]:
+    value = call.get(key)
+    text = separator.join(str(v) for v in value) if isinstance(value, tuple) else str(value)
+    return [part for part in text.split(separator) if part not in (".", "", "None")]
+
+
+def _interval(text: str) -> tuple[float, float]:
+    low, _, high = text.partition("-")
+    return float(low), float(high or low)
+
+
+def _symbolic_sizes(call: Any, record: Any) -> list[float]:
+    """Sizes from GT and `<STRn>` alleles, for files that dropped the other fields."""
+    alts = [re.fullmatch(r"<STR(\d+)>", alt) for alt in record.alts or ()]
+    sizes = [
+        float(record.info["REF"]) if "REF" in record.info else np.nan,
+        *(float(m[1]) if m else np.nan for m in alts),
+    ]
+    return [sizes[allele] for allele in call.get("GT") or () if allele is not None and np.isfinite(sizes[allele])]
+
+
+def _one_per_locus(calls: pd.DataFrame) -> pd.DataFrame:
+    """Join alleles that a file lists in separate records; the longer one keeps its interval, all must have passed."""
+    calls = calls.sort_values(["row", "locus", "long"], ignore_index=True)
+    groups = calls.groupby(["row", "locus"], sort=True)
+    last = calls.drop_duplicates(["row", "locus"], keep="last").reset_index(drop=True)
+    alleles, passed = groups["alleles"].sum().to_numpy(), groups["complete"].min().to_numpy()
+    split = groups.size().to_numpy() > 1
+    short = np.where(split, groups["long"].min().to_numpy(), last["short"].to_numpy(dtype=float))
+    whole = (alleles >= 2) & passed.astype(bool)
+    return last.assign(short=short, complete=whole)[list(CALL_TYPES)].astype(CALL_TYPES)
+
+
+def repeat_state(locus: str, low: np.ndarray, high: np.ndarray, complete: np.ndarray) -> np.ndarray:
+    """State of the longer allele from its interval (repeat units), as index into STATES.
+
+    >>> at = lambda low, high, complete=True: STATES[repeat_state("C9orf72", *map(np.array, ([low], [high], [complete])))[0]]
+    >>> at(2, 8), at(24, 30), at(31, 59), at(22, 25), at(28, 40), at(45, 900, complete=False), at(2, 8, complete=False)
+    ('normal', 'intermediate', 'expanded', 'indeterminate', 'indeterminate', 'expanded', 'indeterminate')
+    """
+    names, bounds = _bounds(locus)
+    lower, upper = names[np.searchsorted(bounds, low, side="right")], names[np.searchsorted(bounds, high, side="right")]
+    sure = np.where(complete & (lower == upper), lower, np.where(lower == 5, 5, 1))
+    return np.where(np.isnan(low), 0, sure)
+
+
+@cache
+def _bounds(locus: str) -> tuple[np.ndarray, np.ndarray]:
+    """States of a locus by size, as index into STATES, and where each but the first begins."""
+    rule = repeat_loci().loc[locus]
+    bounds = np.array([rule["intermediate_min"], rule["risk_min"], rule["expanded_min"]], dtype=float)
+    return np.array([2, 3, 4, 5])[np.r_[True, np.isfinite(bounds)]], bounds[np.isfinite(bounds)]
+
+
+class RepeatStates:
+    """State and sizes of one locus for `n` patients, laboratory results joined to the repeat files.
+
+    Attributes
+    ----------
+    state : array of n
+        Index into STATES.
+    longest : array of n
+        Size of the longer allele in repeat units where it was called, NaN otherwise.
+    conflict : array of n
+        Laboratory and short reads disagree between two definite states; the laboratory counts.
+    """
+
+    def __init__(self, locus: str, calls: pd.DataFrame, patients: pd.DataFrame):
+        own = calls["locus"].to_numpy(dtype=object) == locus
+        row, n = calls["row"].to_numpy(dtype=int)[own], len(patients)
+        of_file = np.zeros(n, dtype=int)
+        low, high, long = (calls[name].to_numpy(dtype=float)[own] for name in ("ci_low", "ci_high", "long"))
+        of_file[row] = repeat_state(locus, low, high, calls["complete"].to_numpy(dtype=bool)[own])
+        laboratory, overrides = _laboratory(locus, patients)
+        self.state = np.where((of_file == 0) | (overrides & (laboratory > 0)), laboratory, of_file)
+        self.conflict = (laboratory > 1) & (of_file > 1) & (laboratory != of_file)
+        self.longest = np.full(n, np.nan)
+        self.longest[row] = long
+        measured = patients[f"{locus.lower()}_allele2"].to_numpy(dtype=float)
+        self.longest = np.where(np.isfinite(measured), measured, self.longest)
+
+
+def _laboratory(locus: str, patients: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """State by the laboratory (0 where it has none) and whether its method overrides short reads."""
+    short, long = (patients[f"{locus.lower()}_allele{i}"].to_numpy(dtype=float) for i in (1, 2))
+    state = repeat_state(locus, long, long, np.isfinite(short))
+    if locus != "C9orf72":
+        return state, np.ones(len(patients), dtype=bool)
+    position = {name: i for i, name in enumerate(STATES)}
+    stated = np.array([position.get(name, 0) for name in patients["c9orf72_status"].to_numpy()], dtype=int)
+    overrides = [method is None or method in LABORATORY for method in patients["c9orf72_method"].to_numpy()]
+    return np.where(stated > 0, stated, state), np.array(overrides, dtype=bool)

@@ -1,0 +1,355 @@
+"""Open VCF and BCF files and read the records of the gene panel, with the bcftools that pysam ships.
+
+Specification: VCF 4.5 (samtools.github.io/hts-specs). Checked: contig lengths against the build. Lenient: `chr21` and `21`
+are the same contig; a file without an index, or whose index is older than itself, is read from end to end; records may be
+in any order. What is not checked: anything htslib does not mind.
+"""
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pysam
+
+from features.catalogue import BUILDS, PADDING, definitions, gene_at, gene_names, genes, known_variants, plain_contig
+from features.errors import DataError
+from features.genotypes.bcftools import bcftools
+from features.genotypes.genotype import allele_key
+from features.variants.annotation import INFO_FIELDS, Effect, effect_of
+
+Region = tuple[str, int, int]
+PASSED = '(FILTER="PASS" || FILTER=".")'
+
+
+class CallRule(NamedTuple):
+    """Least genotype quality (GQ) and depth (DP) of a call; below it a genotype counts as missing. 0: no threshold."""
+
+    min_gq: int = 0
+    min_depth: int = 0
+
+
+ANY_CALL = CallRule()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the header of a VCF states; contig lengths are 0 where it does not."""
+
+    samples: tuple[str, ...]
+    contigs: dict[str, int]
+    info: dict[str, str]
+    formats: frozenset[str]
+    blocks: bool
+    spelled: tuple[str, ...]
+
+
+def read_header(path: Path) -> Header:
+    """Open a VCF or BCF and read its header.
+
+    Raises
+    ------
+    DataError
+        If the file is absent or no VCF.
+    """
+    if not path.is_file():
+        raise DataError(str(path), "there is no such file", "Correct `variants` in the cohort file.")
+    pysam.set_verbosity(0)
+    try:
+        with _header_file(path) as source, pysam.VariantFile(str(source)) as file:
+            header = file.header
+            names = tuple(header.contigs.keys())
+            lengths = {plain_contig(name): header.contigs[name].length or 0 for name in names}
+            info = {name: str(field.description) for name, field in header.info.items()}
+            blocks = any(alt in header.alts for alt in ("NON_REF", "*"))
+            return Header(tuple(header.samples), lengths, info, frozenset(header.formats), blocks, names)
+    except (ValueError, OSError, NotImplementedError, UnicodeDecodeError, AssertionError) as error:
+        remedy = "Give a VCF or BCF, plain or bgzipped."
+        raise DataError(str(path), f"this is no VCF or BCF file that htslib can read ({error})", remedy) from None
+
+
+@contextmanager
+def _header_file(path: Path) -> Iterator[Path]:
+    """Yield a file whose header htslib can open: the file itself, or its header lines in a copy."""
+    if not needs_cleaning(path):
+        yield path
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="als-ml-") as folder,
+        bcftools(["clean", str(path)], where=str(path)) as lines,
+    ):
+        copy = Path(folder) / "header.vcf"
+        header: list[bytes] = list(itertools.takewhile(_is_header, lines))
+        copy.write_bytes(b"".join(header))
+        for _ in lines:  # A pipe that is read to its end closes in peace.
+            pass
+        yield copy
+
+
+def _is_header(line: bytes) -> bool:
+    return line.startswith(b"#")
+
+
+def needs_cleaning(path: Path) -> bool:
+    """Whether a text is valid VCF that htslib refuses: gzipped but not in blocks, or with blank lines."""
+    state = path.stat()
+    return _needs_cleaning(path, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _needs_cleaning(path: Path, changed: int, size: int) -> bool:
+    with path.open("rb") as file:
+        start = file.read(1 << 20)
+        if start.startswith(b"\x1f\x8b"):
+            return start[12:14] != b"BC"
+        while start and b"\0" not in start:
+            if b"\n\n" in start:
+                return True
+            start = file.read(1 << 20)
+    return False
+
+
+def check_build(header: Header, build: str, where: str) -> None:
+    """Compare the contig lengths of a header with those of the build that the cohort file claims.
+
+    Raises
+    ------
+    DataError
+        With both builds, if the lengths are those of the other one.
+    """
+    lengths = definitions("contigs").set_index("chrom")
+    for name, length in header.contigs.items():
+        if name not in lengths.index or length == 0:
+            continue
+        matching = [b for b in BUILDS if int(lengths.loc[name, b.lower()]) == length]
+        if matching and build not in matching:
+            found = f"contig {name} has {length} bases, as in {matching[0]}, but the cohort file says {build}"
+            raise DataError(where, found, other_build(matching[0], build))
+
+
+def other_build(found: str, build: str) -> str:
+    """Say what to do about files of another build."""
+    return f"Set `genome_build: {found}` or give the files called on {build}."
+
+
+def panel_regions(build: str) -> list[Region]:
+    """Padded gene bounds (1-based inclusive), overlapping ones merged, in genomic order."""
+    panel = genes(build)
+    bounds = list(zip(panel["chrom"], panel["start"] - PADDING, panel["end"] + PADDING, strict=True))
+    bounds.sort(key=lambda bound: (int(bound[0]) if bound[0].isdigit() else 99, bound))
+    merged: list[Region] = []
+    for chrom, start, end in bounds:
+        if merged and merged[-1][0] == chrom and start <= merged[-1][2]:
+            merged[-1] = (chrom, merged[-1][1], max(end, merged[-1][2]))
+        else:
+            merged.append((chrom, int(start), int(end)))
+    return merged
+
+
+def has_index(path: Path) -> bool:
+    """Whether a file has an index that is not older than itself (an old one could hide records)."""
+    if needs_cleaning(path):
+        return False
+    indexes = [Path(f"{path}{suffix}") for suffix in (".tbi", ".csi")]
+    return any(index.is_file() and index.stat().st_mtime >= path.stat().st_mtime - 1 for index in indexes)
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Panel records of a file, one an entry of each array, in the order of the file.
+
+    Attributes
+    ----------
+    chrom, ref, alt : arrays of str
+        As the record writes them; alternatives joined by commas.
+    pos, end : arrays of int
+        1-based inclusive; `end` is INFO/END where it is given.
+    passed : array of bool
+        FILTER is PASS or `.`.
+    gene : array of int
+        Index into `gene_names()`, -1 outside the panel.
+    info : list of dict
+        The annotation fields of each record.
+    descriptions : dict
+        INFO field -> description in the header.
+    """
+
+    chrom: np.ndarray
+    pos: np.ndarray
+    ref: np.ndarray
+    alt: np.ndarray
+    passed: np.ndarray
+    end: np.ndarray
+    gene: np.ndarray
+    info: list[dict[str, str]]
+    descriptions: dict[str, str]
+
+    def __len__(self) -> int:
+        return len(self.pos)
+
+    def names(self) -> list[tuple[str, int, str, str]]:
+        """Chromosome, position, reference and alternatives of each record."""
+        return list(zip(self.chrom.tolist(), self.pos.tolist(), self.ref.tolist(), self.alt.tolist(), strict=True))
+
+    def keys(self, i: int) -> list[str]:
+        """Key of each alternative of a record, empty for one that has none."""
+        alts = self.alt[i].split(",")
+        return [allele_key(self.chrom[i], int(self.pos[i]), self.ref[i], alt) for alt in alts]
+
+    def effect(self, i: int, index: int) -> Effect | None:
+        """Tell what the record itself says of its alternative `index` (from 0)."""
+        if not self.info[i] or self.gene[i] < 0:
+            return None
+        alt = self.alt[i].split(",")[index]
+        return effect_of(self.info[i], self.descriptions, alt, index, gene_names()[self.gene[i]], self.ref[i])
+
+
+@dataclass(frozen=True)
+class Query:
+    """How a file is asked: which part of it, and through which bcftools steps."""
+
+    path: Path
+    regions: list[Region]
+    header: Header
+    build: str
+    fasta: Path | None = None
+
+    def steps(self, *query: str, rule: CallRule = ANY_CALL, sites_only: bool = False) -> list[list[str]]:
+        """Steps of the pipe; the first one reads the file, restricted to the regions."""
+        called = [] if sites_only else self._quality(rule)
+        first, *rest = [*called, *self._normalised(sites_only), ["query", *query]]
+        begun = [*_streamed(first), *self._restriction()]
+        piped = [[*_streamed(step), "-"] for step in rest]
+        if needs_cleaning(self.path):
+            return [["clean", str(self.path)], [*begun, "-"], *piped]
+        return [[*begun, str(self.path)], *piped]
+
+    def _normalised(self, sites_only: bool) -> list[list[str]]:
+        """Split and left-align the alleles, with the contigs called as the FASTA calls them.
+
+        REF is compared with the build by `features.genotypes.extraction`; a FASTA that is cut to the panel has N elsewhere,
+        which is no mismatch to stop at.
+        """
+        if self.fasta is None:
+            return []
+        named = ["annotate", "--rename-chrs", str(_contig_names(fasta_prefix(self.fasta)))]
+        split = ["norm", "-f", str(self.fasta), "-c", "w", "-m", "-any"]
+        # `annotate` cannot be restricted to targets, `view` can.
+        return [["view", *(["-G"] if sites_only else [])], named, split]
+
+    def _quality(self, rule: CallRule) -> list[list[str]]:
+        least = {"GQ": rule.min_gq, "DP": max(rule.min_depth, 1 if self.header.blocks else 0)}
+        failed = [f"FMT/{tag}<{least[tag]}" for tag in least if least[tag] and tag in self.header.formats]
+        return [["filter", "-S", ".", "-e", " | ".join(failed)]] if failed else []
+
+    def _restriction(self) -> list[str]:
+        # The known positions of the other build are read too: their REF tells a file of that build (`_check_reference`).
+        other = known_reference(next(b for b in BUILDS if b != self.build))
+        regions = self.regions + [(chrom, pos, pos) for chrom, pos in other]
+        spelled = ",".join(f"{p}{c}:{s}-{e}" for c, s, e in regions for p in ("", "chr"))
+        kind = "regions" if has_index(self.path) else "targets"
+        return [f"--{kind}", spelled, f"--{kind}-overlap", "1"]
+
+    def gene_indices(self) -> list[int]:
+        """Genes whose bounds lie in the regions, as indices into `gene_names()`."""
+        panel = genes(self.build)
+        bounds = zip(panel["chrom"], panel["start"], panel["end"], strict=True)
+        inside = [
+            any(c == chrom and s <= start and end <= e for c, s, e in self.regions) for chrom, start, end in bounds
+        ]
+        return np.flatnonzero(inside).tolist()
+
+
+def fasta_contigs(fasta: Path) -> dict[str, int]:
+    """Contigs of an indexed FASTA and their lengths.
+
+    Raises
+    ------
+    DataError
+        If it cannot be opened.
+    """
+    try:
+        with pysam.FastaFile(str(fasta)) as file:
+            return dict(zip(file.references, file.lengths, strict=True))
+    except (OSError, ValueError) as error:
+        remedy = "Give the reference genome as FASTA, plain or bgzipped, with `samtools faidx` run on it."
+        raise DataError(str(fasta), f"this FASTA cannot be read ({error})", remedy) from None
+
+
+def check_fasta(fasta: Path, build: str) -> None:
+    """Compare the lengths of a FASTA's contigs with those of the build.
+
+    Raises
+    ------
+    DataError
+        With both builds, if the lengths are those of the other one.
+    """
+    lengths = {plain_contig(name): n for name, n in fasta_contigs(fasta).items()}
+    check_build(Header((), lengths, {}, frozenset(), False, ()), build, str(fasta))
+
+
+def fasta_prefix(fasta: Path) -> str:
+    """What a FASTA puts before the number of a chromosome: `chr` or nothing."""
+    return "chr" if any(name.startswith("chr") for name in fasta_contigs(fasta)) else ""
+
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="als-ml-")
+
+
+@cache
+def _contig_names(prefix: str) -> Path:
+    """Write the table by which `bcftools annotate` renames contigs; it is removed when Python ends."""
+    path = Path(_FOLDER.name) / f"to-{prefix or 'plain'}.txt"
+    pairs = [(c, f"chr{c}") if prefix else (f"chr{c}", c) for c in definitions("contigs")["chrom"]]
+    path.write_text("".join(f"{old} {new}\n" for old, new in pairs))
+    return path
+
+
+def _streamed(step: list[str]) -> list[str]:
+    """Make a step pass its records on uncompressed; `query` prints text."""
+    return step if step[0] == "query" else [step[0], "-Ou", *step[1:]]
+
+
+def site_query(path: Path, build: str, fasta: Path | None = None) -> Query:
+    """Ask a file for the records of the whole panel.
+
+    Raises
+    ------
+    DataError
+        If it is absent, no VCF, or its contig lengths are those of the other build.
+    """
+    header = read_header(path)
+    check_build(header, build, str(path))
+    if fasta is not None:
+        check_fasta(fasta, build)
+    return Query(path, panel_regions(build), header, build, fasta)
+
+
+def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
+    """Read the records of the panel without their genotypes; `info` holds the wanted fields that the header knows."""
+    fields = [name for name in wanted if name in query.header.info]
+    end = r"%INFO/END" if "END" in query.header.info else "."
+    template = r"%CHROM\t%POS\t%REF\t%ALT\t%FILTER\t" + "\\t".join([end, *(f"%INFO/{name}" for name in fields)]) + r"\n"
+    rows: list[list[str]] = []
+    with bcftools(*query.steps("-f", template, sites_only=True), where=str(query.path)) as lines:
+        rows = [line.decode(errors="replace").rstrip("\n").split("\t") for line in lines]
+    columns = list(zip(*(row[:6] for row in rows), strict=True)) or [()] * 6
+    chrom, ref, alt, passed, last = (np.array(columns[i], dtype=object) for i in (0, 2, 3, 4, 5))
+    pos = np.array(columns[1], dtype=np.int64)
+    end_of = [int(e) if e.isdigit() else p + len(r) - 1 for e, p, r in zip(last, pos, ref, strict=True)]
+    gene = np.array([gene_at(c, int(p), query.build) for c, p in zip(chrom, pos, strict=True)], dtype=int)
+    gene = np.where(np.isin(gene, query.gene_indices()), gene, -1)
+    info = [dict(zip(fields, row[6:], strict=True)) for row in rows]
+    in_panel = np.isin(passed, ["PASS", "."])
+    return Sites(chrom, pos, ref, alt, in_panel, np.array(end_of, dtype=np.int64), gene, info, query.header.info)
+
+
+def known_reference(build: str) -> dict[tuple[str, int], str]:
+    """Reference base at the positions of the known variants."""
+    table = known_variants(build)
+    return {(c, int(p)): r[0] for c, p, r in zip(table["chrom"], table["pos"], table["ref"], strict=True)}

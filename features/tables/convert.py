@@ -1,0 +1,420 @@
+"""Read CSV, TSV, Parquet and Excel tables as text and turn their columns into numbers, categories, days and dates.
+
+An empty cell, NA, N/A, NaN or null means unknown; `none` is a category. Text stands as codes of distinct cells (pandas
+Categorical), so that a column of a million rows is checked and converted through its few distinct cells.
+"""
+
+import csv
+import gzip
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv as arrow_csv
+
+from features.catalogue import normal_name
+from features.errors import DataError, nearest
+from features.tables.cells import PLAIN, Dialect, read_dates, read_values
+from features.tables.columns import Column, Table, factorized
+from features.tables.problems import Problems
+
+MISSING = frozenset(["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "<na>", "nat"])
+# More days than a life has: a calendar date or a spreadsheet's serial number stands where days belong (P).
+MOST_DAYS = 40_000
+# An archive that holds more than this (bytes) and this many times its size is taken for a bomb (P): tables shrink 5 to 50 times.
+MOST_UNPACKED, MOST_RATIO = 1 << 28, 300
+_LONGEST_HEADER = 1 << 22
+_MAY_BE_DATE = re.compile(r"\d{4}.*[-/. ]|[-/. ].*\d{4}")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table whatever its format; cells are text without outer blanks, unknown ones None, numbers of a typed file float64.
+
+    Raises
+    ------
+    DataError
+        If the file is absent, empty or not what its name says.
+    """
+    table = read_coded(path)
+    return pd.DataFrame({name: decoded(column) for name, column in table.items()}, index=table.index)
+
+
+def read_coded(path: Path) -> pd.DataFrame:
+    """Read a table as `read_table`, text columns as Categorical.
+
+    Raises
+    ------
+    DataError
+        As `read_table`.
+    """
+    if not path.is_file():
+        raise DataError(
+            str(path), "there is no such file", "Correct the path in the cohort file or on the command line."
+        )
+    try:
+        _check_unpacked(path)
+        names, columns = _read(path)
+    except (ValueError, OSError, pa.ArrowException, UnicodeDecodeError, zipfile.BadZipFile, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            str(path), f"this is no readable table ({reason})", "Save it as CSV (UTF-8), TSV, Parquet or xlsx."
+        ) from None
+    names = [str(name).strip().lstrip("\ufeff") for name in names]
+    twice = pd.Index(names)[pd.Index(names).duplicated()]
+    if len(twice):
+        raise DataError(str(path), f"column {twice[0]!r} occurs twice", "Rename or remove one of them.")
+    return pd.DataFrame(dict(zip(names, columns, strict=True)))
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse an archive that is small on disk and huge in memory."""
+    suffix, most = path.suffix.lower(), max(MOST_UNPACKED, MOST_RATIO * path.stat().st_size)
+    if suffix == ".gz":
+        with gzip.open(path) as file:
+            size = sum(len(block) for block in iter(lambda: file.read(1 << 20) if file.tell() <= most else b"", b""))
+    elif suffix in (".xlsx", ".xlsm"):
+        with zipfile.ZipFile(path) as file:
+            size = sum(part.file_size for part in file.infolist())
+    elif suffix == ".parquet":
+        metadata = pq.read_metadata(path)
+        size = metadata.num_rows * metadata.num_columns  # a cell takes a byte or more in memory
+    else:
+        return
+    if size > most:
+        raise ValueError(f"it unpacks to more than {MOST_RATIO} times its size; unpack it yourself if you trust it")
+
+
+def _read(path: Path) -> tuple[list[str], list[pd.Series]]:
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        typed = pd.read_parquet(path)
+        return list(typed.columns), [_typed(column) for _, column in typed.items()]
+    if suffix in (".xlsx", ".xlsm"):
+        sheet = pd.read_excel(path, dtype=str, keep_default_na=False, header=None)
+        return list(sheet.iloc[0]), [_typed(column.iloc[1:]) for _, column in sheet.items()]
+    return _read_delimited(path)
+
+
+def _read_delimited(path: Path) -> tuple[list[str], list[pd.Series]]:
+    """CSV or TSV by Arrow, each column as codes of its distinct cells."""
+    names, options = delimited(path)
+    kinds = dict.fromkeys(map(str, range(len(names))), pa.dictionary(pa.int32(), pa.string()))
+    table = arrow_csv.read_csv(path, *options, arrow_csv.ConvertOptions(column_types=kinds, strings_can_be_null=False))
+    columns = [column.combine_chunks() for column in table.unify_dictionaries().columns]
+    return names, [_arrow_column(column, len(table)) for column in columns]
+
+
+def delimited(path: Path) -> tuple[list[str], tuple[Any, Any]]:
+    """Column names of a CSV or TSV file, and how Arrow is to read and parse it: columns are numbered, all text."""
+    names, separator = _header(path)
+    numbered = [str(i) for i in range(len(names))]
+    read = arrow_csv.ReadOptions(skip_rows=1, column_names=numbered, block_size=1 << 24)
+    return names, (read, arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True))
+
+
+def _header(path: Path) -> tuple[list[str], str]:
+    """Column names, and the separator: a tab for .tsv and .txt, else whichever of comma, semicolon and tab splits best."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        line = file.readline(_LONGEST_HEADER)
+    if len(line) == _LONGEST_HEADER:
+        raise ValueError("its first line has no end")
+    if not line.strip():
+        raise ValueError("it is empty")
+    tab = path.suffix.lower() in (".tsv", ".txt") or path.name.endswith(".tsv.gz")
+    separator = "\t" if tab else max(",;\t", key=line.count)
+    return next(csv.reader([line], delimiter=separator)), separator
+
+
+def _arrow_column(column: pa.Array, n: int) -> pd.Series:
+    if n == 0:
+        return _coded(np.empty(0, dtype=np.int32), np.empty(0, dtype=object))
+    array = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    return _coded(np.asarray(array.indices), np.asarray(array.dictionary, dtype=object))
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """Numbers of a typed file stay numbers; anything else becomes text."""
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return pd.Series(column.to_numpy(dtype=float, na_value=np.nan))
+    codes, levels = pd.factorize(column.astype(object), use_na_sentinel=True)
+    return _coded(codes, np.array([str(level) for level in levels], dtype=object))
+
+
+def _coded(codes: np.ndarray, levels: np.ndarray) -> pd.Series:
+    """Codes and their text as a Categorical: blanks around are cut, missing forms become unknown."""
+    clean = pd.Series(levels, dtype=object).str.strip()
+    unknown = clean.str.lower().isin(MISSING)
+    recoded, distinct = pd.factorize(clean.where(~unknown, None), use_na_sentinel=True)
+    return pd.Series(pd.Categorical.from_codes(np.append(recoded, -1)[codes], pd.Index(distinct, dtype=object)))
+
+
+def decoded(column: pd.Series) -> pd.Series:
+    """A text column as plain objects, None where unknown; numbers stay as they are."""
+    if isinstance(column, Column):
+        return Column(column.to_numpy())
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column
+    codes, levels = codes_of(column)
+    return pd.Series(np.array([*levels, None], dtype=object)[codes], dtype=object)
+
+
+def table_of(columns: "Mapping[str, np.ndarray | Column]", like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
+    """Arrays as a DataFrame, or as a Table where `like` is one; coded columns become Categorical.
+
+    Arrays of objects stay objects, which pandas would otherwise look through for text.
+    """
+    return (
+        Table(columns)
+        if isinstance(like, Table)
+        else pd.DataFrame({n: _series(c) for n, c in columns.items()}, copy=False)
+    )
+
+
+def _series(column: "np.ndarray | Column") -> Any:
+    if isinstance(column, Column) and column.levels is None:
+        column = column.cells
+    if isinstance(column, Column):
+        return pd.Categorical.from_codes(column.cells, pd.Index(column.levels, dtype=object))
+    return pd.Series(column, dtype=object) if column.dtype == object else column
+
+
+def as_frame(table: "pd.DataFrame | Table") -> pd.DataFrame:
+    """A table as a DataFrame."""
+    return table_of(dict(table.items())) if isinstance(table, Table) else table
+
+
+def codes_of(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (-1 unknown) and distinct cells of any column."""
+    if isinstance(column, Column):
+        return factorized(column.cells) if column.levels is None else (column.cells, column.levels)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy(), column.cat.categories.to_numpy(dtype=object)
+    codes, levels = pd.factorize(column.to_numpy(dtype=object), use_na_sentinel=True)
+    return codes, np.asarray(levels, dtype=object)
+
+
+def rename_columns(table: pd.DataFrame, names: dict[str, str], where: str) -> pd.DataFrame:
+    """Apply the cohort file's `columns` block {ours: theirs}.
+
+    Raises
+    ------
+    DataError
+        If a column named there is absent.
+    """
+    for ours, theirs in names.items():
+        if theirs not in table.columns:
+            raise DataError(
+                f"{where}, columns.{ours}", f"there is no column {theirs!r}", nearest(theirs, table.columns)
+            )
+    return table.rename(columns={theirs: ours for ours, theirs in names.items()})
+
+
+def with_known_names(table: pd.DataFrame, aliases: dict[str, str], where: str, problems: Problems) -> pd.DataFrame:
+    """Give columns their name in the contract: case, blanks and signs do not matter, and `aliases` {normal name: ours} count.
+
+    A column that already has its own name wins; two columns that could both be one of ours are an error.
+    """
+    ours = {name: aliases[normal_name(name)] for name in table.columns if normal_name(name) in aliases}
+    ours = {name: meant for name, meant in ours.items() if meant not in table.columns}
+    for meant in dict.fromkeys(ours.values()):
+        rivals = [name for name in ours if ours[name] == meant]
+        if len(rivals) > 1:
+            found = f"the columns {' and '.join(map(repr, rivals))} could both be {meant!r}"
+            problems.error(where, found, f"Say which: `columns: {{{meant}: {rivals[0]}}}` in the cohort file.")
+            ours = {name: kept for name, kept in ours.items() if kept != meant}
+    if ours:
+        read = ", ".join(f"{name!r} as {meant}" for name, meant in ours.items())
+        problems.note(
+            where, f"columns are read under other names: {read}", "Map them with `columns:` if that is wrong."
+        )
+    return table.rename(columns=ours)
+
+
+def require_columns(table: pd.DataFrame, names: list[str], where: str) -> None:
+    """Refuse a table that lacks a column.
+
+    Raises
+    ------
+    DataError
+        With the nearest column that is there.
+    """
+    for name in names:
+        if name not in table.columns:
+            remedy = f"{nearest(name, table.columns)} Or map it with a `columns:` block in the cohort file."
+            raise DataError(where, f"the column {name!r} is missing", remedy)
+
+
+def numbers(
+    column: pd.Series,
+    where: str,
+    problems: Problems,
+    low: float = np.nan,
+    high: float = np.nan,
+    dialect: Dialect = PLAIN,
+) -> np.ndarray:
+    """Turn a column into float64, NaN where unknown; other text and values outside the bounds are errors."""
+    if column.dtype == float:
+        values = column.to_numpy()
+        not_number = np.isinf(values)
+    else:
+        codes, levels = codes_of(column)
+        if not len(levels):
+            return np.full(len(column), np.nan)
+        read = read_values(levels, dialect)
+        limits = (read.sign != "") | (read.limit_word != "")
+        report_unclear(column, codes, read.unclear, where, problems)
+        values = np.append(np.where(limits, np.nan, read.value), np.nan)[codes]
+        not_number = np.append(read.wrong | limits, False)[codes]
+    remedy = f"Write a plain number with a decimal {'comma' if dialect.decimal == ',' else 'point'}, or leave it empty."
+    problems.reject(not_number, where, column, "is no number", remedy)
+    with np.errstate(invalid="ignore"):
+        outside = (values < low) | (values > high)
+    bounds = f"must lie between {low:g} and {high:g}" if np.isfinite(low + high) else f"must be <= {high:g}"
+    problems.reject(outside & ~not_number, where, column, bounds, "Correct the value or leave it empty.")
+    return np.where(not_number | outside, np.nan, values)
+
+
+def report_unclear(column: pd.Series, codes: np.ndarray, unclear: np.ndarray, where: str, problems: Problems) -> None:
+    """Refuse cells whose comma or point may be a decimal or a thousands separator."""
+    remedy = "Say `decimal: ','` or `decimal: '.'` in the cohort file."
+    problems.reject(
+        np.append(unclear, False)[codes], where, column, "may have a decimal or a thousands separator", remedy
+    )
+
+
+def days(
+    column: pd.Series,
+    where: str,
+    problems: Problems,
+    high: float = np.nan,
+    dialect: Dialect = PLAIN,
+    index_dates: "np.ndarray | None" = None,
+) -> np.ndarray:
+    """Turn a column of whole days since the index day into float64, NaN where unknown.
+
+    Calendar dates count from the patient's own index date.
+
+    Parameters
+    ----------
+    index_dates : array of datetime64[D], optional
+        Index date of each row's patient, NaT where unknown.
+    """
+    codes, dated = _dated(column, where, problems, dialect)
+    plain = column
+    if dated is not None:
+        is_date = ~np.isnat(np.append(dated, np.datetime64("NaT")))[codes]
+        plain = pd.Series(decoded(column).to_numpy(dtype=object), dtype=object).mask(is_date, None)
+    values = numbers(plain, where, problems, dialect=dialect)
+    broken = np.isfinite(values) & (values != np.round(values))
+    problems.reject(broken, where, column, "is no whole day", "Write days since the index day as an integer.")
+    far = np.abs(values) > MOST_DAYS
+    problems.reject(
+        far, where, column, "is no number of days", "Write days since the index day, or a date as 2024-12-31."
+    )
+    values = np.where(broken | far, np.nan, values)
+    if dated is not None:
+        values = np.where(is_date, _since_index(codes, dated, is_date, column, index_dates, where, problems), values)
+    problems.reject(values > high, where, column, f"must be <= {high:g}", "Correct the day, or the index day.")
+    return np.where(values > high, np.nan, values)
+
+
+def _dated(
+    column: pd.Series, where: str, problems: Problems, dialect: Dialect
+) -> tuple[np.ndarray, "np.ndarray | None"]:
+    """Codes of a text column and the dates among its distinct cells; None where there are none."""
+    if column.dtype == float:
+        return np.empty(0, dtype=int), None
+    codes, levels = codes_of(column)
+    looks = np.array([_MAY_BE_DATE.search(str(level)) is not None for level in levels], dtype=bool)
+    if not looks.any():
+        return codes, None
+    read, at = read_dates(levels[looks], dialect), np.flatnonzero(looks)
+    dates = np.full(len(levels), np.datetime64("NaT"), dtype="datetime64[D]")
+    dates[at] = read.date
+    unclear = np.zeros(len(levels) + 1, dtype=bool)
+    unclear[at] = read.unclear
+    remedy = "Say `dates: day_first` or `dates: month_first` in the cohort file, or write 2024-12-31."
+    problems.reject(unclear[codes], where, column, "may be day or month first", remedy)
+    return codes, dates
+
+
+def _since_index(
+    codes: np.ndarray,
+    dates: np.ndarray,
+    is_date: np.ndarray,
+    column: pd.Series,
+    index_dates: "np.ndarray | None",
+    where: str,
+    problems: Problems,
+) -> np.ndarray:
+    unknown = np.full(len(codes), np.datetime64("NaT"), dtype="datetime64[D]")
+    start = unknown if index_dates is None else index_dates.astype("datetime64[D]")
+    problems.reject(
+        is_date & np.isnat(start),
+        where,
+        column,
+        "is a date of a patient without index_date",
+        "Give the patients table an index_date, or write days since the index day.",
+    )
+    lag = np.append(dates, np.datetime64("NaT"))[codes] - start
+    return np.where(np.isnat(lag), np.nan, lag.astype(float))
+
+
+def dates(column: pd.Series, where: str, problems: Problems, dialect: Dialect = PLAIN) -> np.ndarray:
+    """Turn a column of calendar dates into datetime64[D], NaT where unknown."""
+    codes, levels = codes_of(column)
+    read = read_dates(levels, dialect)
+    remedy = "Say `dates: day_first` or `dates: month_first` in the cohort file, or write 2024-12-31."
+    problems.reject(np.append(read.unclear, False)[codes], where, column, "may be day or month first", remedy)
+    problems.reject(np.append(read.wrong, False)[codes], where, column, "is no date", "Write 2024-12-31.")
+    today = np.datetime64("today", "D")
+    found = np.append(read.date, np.datetime64("NaT"))[codes]
+    odd = (found > today) | (found < np.datetime64("1900-01-01"))
+    problems.reject(odd, where, column, "lies in the future or before 1900", "Correct the date.")
+    found[odd] = np.datetime64("NaT")
+    return found
+
+
+def categories(
+    column: pd.Series,
+    levels: tuple[str, ...],
+    where: str,
+    problems: Problems,
+    aliases: "dict[str, str] | None" = None,
+) -> np.ndarray:
+    """Check a column of categories; case and blanks around do not matter, an unknown word is an error.
+
+    Parameters
+    ----------
+    aliases : dict, optional
+        Other words in their normal form -> level.
+    """
+    codes, found = codes_of(column)
+    words = [_level(word, levels, aliases or {}) if levels else str(word) for word in found]
+    unknown = np.array([word is None for word in words] + [False])
+    if unknown.any():
+        first = str(found[np.flatnonzero(unknown)[0]])
+        remedy = f"{nearest(first, levels)} Or say what it means with a `values:` block in the cohort file."
+        problems.reject(unknown[codes], where, column, "is no known value", remedy)
+    return np.array([*words, None], dtype=object)[codes]
+
+
+def _level(word: object, levels: tuple[str, ...], aliases: dict[str, str]) -> str | None:
+    lower, normal = str(word).lower(), normal_name(str(word))
+    return lower if lower in levels else normal if normal in levels else aliases.get(normal)
+
+
+def text(column: pd.Series) -> np.ndarray:
+    """Identifiers as text, None where unknown; whole numbers of a typed file lose their `.0`."""
+    if column.dtype == float:
+        return np.array(
+            [None if np.isnan(v) else f"{v:.0f}" if v == round(v) else repr(v) for v in column], dtype=object
+        )
+    return decoded(column).to_numpy(dtype=object)

@@ -1,0 +1,114 @@
+"""What is wrong with the data: raised at once while reading, or collected by `check`."""
+
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from features.errors import DataError, examples
+from features.tables.columns import Column
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One cause: where it is, what was found, how often, and what to do."""
+
+    severity: str
+    where: str
+    found: str
+    remedy: str
+    count: int = 1
+
+    def as_dict(self) -> dict[str, object]:
+        """Give the fields for JSON."""
+        return asdict(self)
+
+
+@dataclass
+class Problems:
+    """Collects problems; unless `collect` is set, the first error is raised as a DataError instead."""
+
+    collect: bool = False
+    silent: bool = False  # warnings and notes go nowhere, so that their words need not be made
+    found: list[Problem] = field(default_factory=list)
+    # File that is read -> the user's file that it was made from, and the line there of each row.
+    sources: "dict[str, tuple[str, np.ndarray]]" = field(default_factory=dict)
+
+    def error(self, where: str, found: str, remedy: str, count: int = 1) -> None:
+        """Note an error, or raise it."""
+        if not self.collect:
+            raise DataError(where, found, remedy)
+        self._add(Problem("error", where, found, remedy, count))
+
+    def warn(self, where: str, found: str, remedy: str, count: int = 1) -> None:
+        """Note something that does not stop the reading."""
+        self._add(Problem("warning", where, found, remedy, count))
+
+    def note(self, where: str, found: str, remedy: str = "", count: int = 1) -> None:
+        """Note a plain fact, such as a count."""
+        self._add(Problem("note", where, found, remedy, count))
+
+    def _add(self, problem: Problem) -> None:
+        """Keep a problem once: the columns of a wide table share their sample_id and days."""
+        if problem not in self.found:
+            self.found.append(problem)
+
+    def reject(
+        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+    ) -> None:
+        """Note an error for the table rows flagged in `bad`; the message names the first line and counts the others."""
+        self._flag("error", bad, where, values, what, remedy)
+
+    def question(
+        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+    ) -> None:
+        """Note a warning for the table rows flagged in `bad`."""
+        self._flag("warning", bad, where, values, what, remedy)
+
+    def _flag(
+        self,
+        severity: str,
+        bad: np.ndarray,
+        where: str,
+        values: "np.ndarray | pd.Series | None",
+        what: str,
+        remedy: str,
+    ) -> None:
+        lines = np.flatnonzero(bad)
+        if not len(lines):
+            return
+        shown = "" if values is None else f"{examples(dict.fromkeys(repr(str(v)) for v in _some(values, lines)))} "
+        more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+        report = self.error if severity == "error" else self.warn
+        file, comma, column = where.partition(",")
+        name, numbers = self.sources.get(file, (file, None))
+        line = lines[0] if numbers is None else numbers[lines[0]]
+        # Line 1 of a table file is its header.
+        report(f"{name}{comma}{column}, line {line + 2}{more}", f"{shown}{what}", remedy, len(lines))
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The errors among them."""
+        return [problem for problem in self.found if problem.severity == "error"]
+
+
+def merged(found: list[Problem]) -> list[Problem]:
+    """Problems of the same kind and column, as the parts of a large cohort raise them, as one with their count."""
+    kinds: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in found:
+        kinds.setdefault((problem.severity, problem.where.partition(", line")[0], problem.remedy), []).append(problem)
+    return [_joined(same) for same in kinds.values()]
+
+
+def _joined(same: list[Problem]) -> Problem:
+    first, total = same[0], sum(problem.count for problem in same)
+    if len(same) == 1:
+        return first
+    return replace(first, found=f"{first.found} (the first of {total} in {len(same)} parts)", count=total)
+
+
+def _some(values: "np.ndarray | pd.Series | Column", lines: np.ndarray) -> list[object]:
+    """The first cells of some lines."""
+    cells = values.to_numpy() if isinstance(values, Column) else values
+    column = cells if isinstance(cells, pd.Series) else pd.Series(cells)
+    return list(column.iloc[lines[:50]])

@@ -1,0 +1,33 @@
+"""How a user wants the tables of a cohort to be read."""
+
+from dataclasses import dataclass, field
+
+from features.catalogue import normal_name, value_aliases
+from features.tables.cells import PLAIN, Dialect
+
+
+@dataclass(frozen=True)
+class ReadingRules:
+    """What the cohort file says about the cells of its tables.
+
+    Attributes
+    ----------
+    dialect : Dialect
+        Decimal sign and order of dates.
+    strict : bool
+        Whether an implausible value is an error; otherwise it is flagged and kept.
+    values : dict
+        Column -> {word in the files: value of the contract}.
+    """
+
+    dialect: Dialect = PLAIN
+    strict: bool = False
+    values: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def words(self, column: str) -> dict[str, str]:
+        """Words for the values of a column in their normal form: the shipped ones and the user's, which win."""
+        own = {normal_name(word): value for word, value in self.values.get(column, {}).items()}
+        return value_aliases(column) | own
+
+
+AS_IN_CONTRACT = ReadingRules()

@@ -1,0 +1,397 @@
+"""Evidence for and against a variant, after ACMG/AMP 2015 as points, limited to what can be computed.
+
+Criteria, points, thresholds and wording are `definitions/evidence.tsv` and `definitions/predictors.tsv`, so that an expert
+panel's specification can be dropped in. Class: P >= 10, LP 6-9, VUS 0-5, LB -6..-1, B <= -7 (Tavtigian 2020,
+doi:10.1002/humu.24088, R; contract). Posterior: prior 0.10, odds of pathogenicity 350 ^ (points / 8) (Tavtigian 2018,
+PMID 29300386, R; contract). ClinVar's own assertion (PP5, BP6) is off unless asked for. Not computed, because it needs
+people and laboratories: PS2-PS4, PM3, PM6, PP1, PP4, BS2-BS4, BP2, BP5.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from features.catalogue import definitions
+from features.variants.annotation import protein_change
+from features.variants.gene_models import transcripts
+from features.variants.lookups import NO_LOOKUPS, Lookups
+from features.variants.variant import CAUSAL, Variant, _known_rows, gene_rules, inheritance
+
+PRIOR, VERY_STRONG_ODDS = 0.10, 350.0
+CLASSES = ((10, "P"), (6, "LP"), (0, "VUS"), (-6, "LB"))
+WINDOW, AROUND = 10, 5
+NULL_KINDS = ("null", "start_lost")
+
+
+class Criterion(NamedTuple):
+    """One criterion that is met, its points and why."""
+
+    name: str
+    points: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Points, class and posterior probability of a variant, with the criteria that gave them."""
+
+    points: int
+    classification: str
+    pathogenicity: float
+    criteria: tuple[Criterion, ...]
+
+    @property
+    def text(self) -> str:
+        """The criteria in words."""
+        return "; ".join(f"{c.name} {c.points:+d}: {c.reason}" for c in self.criteria)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What evidence may rest on.
+
+    Attributes
+    ----------
+    build : str
+    lookups : Lookups
+        For ClinVar's assertions on neighbours.
+    assertions : bool
+        Whether ClinVar's own word on the variant counts (PP5, BP6).
+    known : bool
+        False is "ClinVar off": no PP5/BP6, PS1, PM5, PM1 from known variants, and no known-variant table.
+    """
+
+    build: str
+    lookups: Lookups = NO_LOOKUPS
+    assertions: bool = False
+    known: bool = True
+
+
+def assess(variant: Variant, sources: Sources) -> Assessment:
+    """Weigh a variant."""
+    met = [criterion for rule in RULES for criterion in rule(variant, sources)]
+    criteria = tuple(_combined(met))
+    points = sum(criterion.points for criterion in criteria)
+    return Assessment(points, classify(points), posterior(points), criteria)
+
+
+def classify(points: int) -> str:
+    """Class of a number of points.
+
+    >>> [classify(p) for p in (10, 9, 6, 5, 0, -1, -6, -7)]
+    ['P', 'LP', 'LP', 'VUS', 'VUS', 'LB', 'LB', 'B']
+    """
+    return next((name for least, name in CLASSES if points >= least), "B")
+
+
+def posterior(points: int) -> float:
+    """Posterior probability of pathogenicity.
+
+    >>> [round(posterior(p), 3) for p in (10, 6, 0, -7)]
+    [0.994, 0.9, 0.1, 0.001]
+    """
+    odds = VERY_STRONG_ODDS ** (points / 8)
+    return odds * PRIOR / ((odds - 1) * PRIOR + 1)
+
+
+class Rule(NamedTuple):
+    """One row of `definitions/evidence.tsv`."""
+
+    name: str
+    points: int
+    threshold: float
+    reason: str
+
+
+@cache
+def _rules() -> dict[str, Rule]:
+    rows = definitions("evidence").to_dict("records")
+    return {
+        r["rule"]: Rule(r["criterion"], int(r["points"]), float(r["threshold"] or "nan"), r["reason"]) for r in rows
+    }
+
+
+def _met(rule: str, variant: Variant, detail: Any = "") -> Criterion:
+    name, points, threshold, reason = _rules()[rule]
+    return Criterion(name, points, reason.format(consequence=variant.consequence, detail=detail, threshold=threshold))
+
+
+def _threshold(rule: str) -> float:
+    return _rules()[rule].threshold
+
+
+def _null_variant(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    """PVS1 by the place of the stop: full before the decay boundary, less beyond it."""
+    if variant.kind not in NULL_KINDS:
+        return
+    region = _region("gain_of_function", variant)
+    if region:
+        yield _met("GOF", variant, region)
+    elif gene_rules().loc[variant.gene, "loss_of_function"] == "yes":
+        yield _met(_null_strength(variant, sources.build), variant)
+
+
+def _null_strength(variant: Variant, build: str) -> str:
+    transcript = transcripts(build).get(variant.gene)
+    offset = variant.offset
+    if variant.kind == "start_lost":
+        return "PVS1_moderate"
+    if transcript is None or offset is None or offset < transcript.decay_from:
+        return "PVS1"
+    removed = 1 - offset / transcript.coding_length
+    return "PVS1_strong" if removed > _threshold("PVS1_strong") else "PVS1_moderate"
+
+
+def _region(table: str, variant: Variant) -> str:
+    """Meaning of the region of a definition table in which the changed residue lies; empty outside of all."""
+    residue = variant.residue or _residue_of_splice(variant)
+    for row in _regions(table).get(variant.gene, ()):
+        if residue is not None and int(row["first_residue"]) <= residue <= int(row["last_residue"]):
+            return str(row["meaning"])
+    return ""
+
+
+@cache
+def _regions(table: str) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in definitions(table).to_dict("records"):
+        found.setdefault(row["gene"], []).append(row)
+    return found
+
+
+def _residue_of_splice(variant: Variant) -> int | None:
+    """Residue beside a splice site: that of the nearest coding base."""
+    for build in ("GRCh38", "GRCh37"):
+        transcript = transcripts(build).get(variant.gene)
+        pos = int(variant.key.split("-")[1])
+        if transcript is not None and transcript.starts[0] <= pos <= transcript.ends[-1]:
+            near = [o for o in map(transcript.coding_offset, range(pos - 3, pos + 4)) if o is not None]
+            return near[0] // 3 + 1 if near else None
+    return None
+
+
+def _known_variant(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    if sources.known and variant.role in CAUSAL:
+        yield _met("KNOWN_pathogenic", variant, variant.role.replace("_", ", "))
+    elif sources.known and variant.role == "benign":
+        yield _met("KNOWN_benign", variant, "benign in the table")
+
+
+def _same_residue(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    """PS1 and PM5 from other variants of the table; PM5 also from ClinVar, in genes where a stop would not be causal."""
+    if not sources.known or variant.change is None or variant.kind != "missense":
+        return
+    others = [(key, after) for key, residue, after in _causal_changes(sources.build, variant.gene)
+              if residue == variant.residue and key != variant.key]  # fmt: skip
+    same = [key for key, after in others if after == variant.change[1]]
+    if same:
+        yield _met("PS1", variant, ", ".join(same))
+    elif others:
+        yield _met("PM5", variant, ", ".join(key for key, _ in others))
+    else:
+        near = _clinvar_neighbours(variant, sources)
+        if near:
+            yield _met("PM5", variant, f"ClinVar, {near}")
+
+
+@cache
+def _causal_changes(build: str, gene: str) -> list[tuple[str, int, str]]:
+    """Key, residue and new residue of the causal substitutions of a gene."""
+    found = []
+    for key, row in _known_rows(build).items():
+        change = protein_change(row["hgvs_p"])
+        if row["gene"] == gene and row["als_role"] in CAUSAL and change is not None:
+            found.append((key, change[1], change[2]))
+    return found
+
+
+def _clinvar_neighbours(variant: Variant, sources: Sources) -> str:
+    transcript = transcripts(sources.build).get(variant.gene)
+    if not sources.lookups.clinvar or transcript is None or variant.offset is None:
+        return ""
+    if gene_rules().loc[variant.gene, "loss_of_function"] == "yes":
+        return ""
+    chrom, pos, _, _ = variant.key.split("-")
+    codon = [
+        p for p in range(int(pos) - 2, int(pos) + 3) if (transcript.coding_offset(p) or -9) // 3 == variant.offset // 3
+    ]
+    keys = (f"{chrom}-{p}-{a}-{b}" for p in codon for a in "ACGT" for b in "ACGT" if a != b)
+    return next((k for k in keys if k != variant.key and _is_pathogenic(sources.lookups.clinvar.get(k))), "")
+
+
+def _is_pathogenic(assertion: Any) -> bool:
+    return assertion is not None and assertion.stars > 0 and _meaning(assertion.significance) == 1
+
+
+def _meaning(significance: str) -> int:
+    """1 pathogenic or likely so, -1 benign or likely so, 0 anything else, conflicts included."""
+    text = significance.lower()
+    if "conflict" in text or "uncertain" in text:
+        return 0
+    return 1 if "pathogenic" in text else -1 if "benign" in text else 0
+
+
+def _hot_region(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    """PM1: the strongest of a hot spot of known variants, a named region, a region depleted of missense variants."""
+    if variant.kind != "missense" or variant.residue is None:
+        return
+    reach = _threshold("PM1_hot_spot")
+    causal = {residue for key, residue, _ in _causal_changes(sources.build, variant.gene) if key != variant.key}
+    near = sum(abs(residue - variant.residue) <= reach for residue in causal - {variant.residue})
+    region, density = _region("hot_regions", variant), missense_density(variant)
+    if sources.known and near >= 2:
+        yield _met("PM1_hot_spot", variant, near)
+    elif sources.known and region:
+        yield _met("PM1_region", variant, region)
+    elif density <= _threshold("PM1_depleted"):
+        yield _met("PM1_depleted", variant, density)
+
+
+@cache
+def _constraint() -> dict[str, tuple[int, np.ndarray]]:
+    rows = definitions("constraint").to_dict("records")
+    return {r["gene"]: (int(r["residues"]), np.array(r["missense_per_window"].split(","), dtype=int)) for r in rows}
+
+
+@cache
+def _mean_density() -> float:
+    return float(sum(w.sum() for _, w in _constraint().values()) / sum(n for n, _ in _constraint().values()))
+
+
+def missense_density(variant: Variant) -> float:
+    """Distinct population missense variants a residue within 50 residues, over the panel's mean; NaN without a table.
+
+    The variant itself is left out where it is known to be in the population.
+    """
+    if variant.gene not in _constraint() or variant.residue is None:
+        return float("nan")
+    residues, windows = _constraint()[variant.gene]
+    middle = (variant.residue - 1) // WINDOW
+    low, high = max(0, middle - AROUND), min(len(windows), middle + AROUND + 1)
+    length = min(residues, high * WINDOW) - low * WINDOW
+    if length <= 0:
+        return float("nan")
+    own = 1 if variant.frequency else 0
+    return max(0.0, float(windows[low:high].sum()) - own) / length / _mean_density()
+
+
+def _rarity(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    """PM2 below, BS1 and BA1 above their frequencies; the latter not for the sourced exceptions."""
+    if variant.frequency is None:
+        return
+    recessive = inheritance(variant.gene) == "recessive"
+    if variant.frequency < _threshold("PM2_recessive" if recessive else "PM2"):
+        yield _met("PM2_recessive" if recessive else "PM2", variant, variant.frequency)
+    elif not (sources.known and _frequency_exception(variant)):
+        rules = ("BA1", "BS1_recessive") if recessive else ("BA1", "BS1", "BS1_supporting")
+        rule = next((rule for rule in rules if variant.frequency >= _threshold(rule)), None)
+        if rule:
+            yield _met(rule, variant, variant.frequency)
+
+
+def _frequency_exception(variant: Variant) -> bool:
+    """BA1/BS1 do not apply to risk alleles, nor to a recessive founder allele (SOD1 p.Asp91Ala; contract)."""
+    return variant.role in ("risk", "causal_recessive")
+
+
+def _length_change(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    if variant.kind == "stop_lost":
+        yield _met("PM4", variant)
+    elif variant.kind == "inframe":
+        yield _met("PM4_supporting" if abs(variant.length_change) == 3 else "PM4", variant)
+
+
+def _prediction(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    """PP3 or BP4: the first predictor with a score for a missense variant, SpliceAI for any."""
+    if variant.kind == "missense":
+        scores = {**variant.scores, "substitution": _substitution(variant)}
+        name = next((n for n in ("revel", "alphamissense", "cadd", "substitution") if scores.get(n) is not None), None)
+        score = scores[name] if name else None
+        if name and score is not None and (name != "substitution" or _region_agrees(variant, score)):
+            yield from _by_score(name, score)
+    if "spliceai" in variant.scores and variant.kind not in NULL_KINDS:
+        points = list(_by_score("spliceai", variant.scores["spliceai"]))
+        yield from (criterion for criterion in points if criterion.points > 0 or variant.kind != "missense")
+
+
+def _region_agrees(variant: Variant, score: float) -> bool:
+    """A substitution matrix alone says too little: a mild change must lie where the population varies, a harsh one not."""
+    tolerant = missense_density(variant) >= _threshold("tolerant")
+    return tolerant if score > 0 else not tolerant
+
+
+def _substitution(variant: Variant) -> float | None:
+    """BLOSUM62 score of the substitution (Henikoff 1992; NCBI's matrix)."""
+    table = _matrix()
+    return table.get(variant.change) if variant.change else None
+
+
+@cache
+def _matrix() -> dict[tuple[str, str], float]:
+    table = definitions("substitution").set_index("residue")
+    return {(a, b): float(table.loc[a, b]) for a in table.index for b in table.columns}
+
+
+def _by_score(name: str, score: float) -> Iterator[Criterion]:
+    for row in _predictors().get(name, ()):
+        met = score >= row[1] if row[0] == "at_least" else score <= row[1]
+        if met:
+            word = "at least" if row[0] == "at_least" else "at most"
+            yield Criterion("PP3" if row[2] > 0 else "BP4", row[2], f"{name} {score:g}, {word} {row[1]:g}")
+            return
+
+
+@cache
+def _predictors() -> dict[str, list[tuple[str, float, int]]]:
+    """Thresholds of each score, strongest first."""
+    found: dict[str, list[tuple[str, float, int]]] = {}
+    for row in definitions("predictors").to_dict("records"):
+        found.setdefault(row["score"], []).append((row["direction"], float(row["threshold"]), int(row["points"])))
+    return {name: sorted(rows, key=lambda row: -abs(row[2])) for name, rows in found.items()}
+
+
+def _silent(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    splicing = variant.scores.get("spliceai", 0.0)
+    if variant.kind in ("synonymous", "intron", "utr", "other") and splicing <= _threshold("BP7"):
+        yield _met("BP7", variant)
+
+
+def _assertion(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    found = variant.clinvar
+    if not (sources.assertions and sources.known) or found is None or found.stars < _threshold("PP5"):
+        return
+    meaning = _meaning(found.significance)
+    if meaning:
+        yield _met("PP5" if meaning > 0 else "BP6", variant, found.significance.replace("_", " "))
+
+
+RULES: tuple[Callable[[Variant, Sources], Iterator[Criterion]], ...] = (
+    _null_variant,
+    _known_variant,
+    _same_residue,
+    _hot_region,
+    _rarity,
+    _length_change,
+    _prediction,
+    _silent,
+    _assertion,
+)
+
+
+def _combined(met: list[Criterion]) -> Iterator[Criterion]:
+    """PP3 never beside PVS1; PM1 and PP3 together at most 4 points; BA1 stands alone (contract; Richards 2015)."""
+    names = {criterion.name for criterion in met}
+    if "BA1" in names:
+        yield from (criterion for criterion in met if criterion.points < 0)
+        return
+    predicted = sum(c.points for c in met if c.name == "PP3")
+    for criterion in met:
+        if criterion.name == "PP3" and "PVS1" in names:
+            continue
+        if criterion.name == "PM1" and criterion.points + predicted > 4:
+            criterion = criterion._replace(points=max(0, 4 - predicted))
+        if criterion.points:
+            yield criterion

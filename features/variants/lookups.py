@@ -1,0 +1,176 @@
+"""What the user's reference files say of variants: population frequencies, ClinVar, consequences by `bcftools csq`.
+
+Frequencies: a sites VCF with INFO/AF (gnomAD). ClinVar: NCBI's VCF with CLNSIG and CLNREVSTAT. FASTA: the reference genome
+with an index, of which only the panel needs to be there. A model stores the first two, so that a patient
+gets the same answer alone, in a batch and years later.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from features.catalogue import gene_at, gene_names, plain_contig
+from features.errors import DataError
+from features.genotypes.bcftools import bcftools
+from features.genotypes.vcf import fasta_contigs, fasta_prefix, read_sites, site_query
+from features.variants.annotation import Effect, effect_of
+from features.variants.gene_models import transcripts, write_gff
+
+# Review status of ClinVar as gold stars (ncbi.nlm.nih.gov/clinvar/docs/review_status, R).
+STARS = {
+    "practice_guideline": 4,
+    "reviewed_by_expert_panel": 3,
+    "multiple_submitters": 2,
+    "single_submitter": 1,
+    "conflicting": 1,
+}
+_BCSQ_HEADER = "Format: consequence|gene|transcript|biotype|strand|amino_acid_change|dna_change"
+
+
+class Assertion(NamedTuple):
+    """ClinVar's word on a variant."""
+
+    significance: str
+    stars: int
+
+
+@dataclass(frozen=True, eq=False)
+class Lookups:
+    """References to look a variant up in, each None if it was not given; keys are chrom-pos-ref-alt, minimal.
+
+    Compared by identity, so that what was found in one can be kept.
+
+    Attributes
+    ----------
+    frequencies : dict
+        Alternative allele frequency in the population; a variant that is not there has frequency 0.
+    clinvar : dict
+        Assertions.
+    effects : dict
+        Consequences that bcftools csq found with the user's FASTA.
+    """
+
+    frequencies: dict[str, float] | None = None
+    clinvar: dict[str, Assertion] | None = None
+    effects: dict[str, Effect] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what a model stores: frequencies and assertions, which are public and of no patient."""
+        asserted = None if self.clinvar is None else {key: list(a) for key, a in self.clinvar.items()}
+        return {"frequencies": self.frequencies, "clinvar": asserted}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Lookups":
+        """Rebuild what `as_json` gave."""
+        clinvar = stored["clinvar"]
+        return cls(stored["frequencies"], clinvar and {key: Assertion(*a) for key, a in clinvar.items()})
+
+
+NO_LOOKUPS = Lookups()
+
+
+def read_frequencies(path: Path, build: str) -> dict[str, float]:
+    """Population frequency (INFO/AF) of each panel variant of a sites VCF.
+
+    Raises
+    ------
+    DataError
+        If the file is no VCF or has no INFO/AF.
+    """
+    return {key: float(f) for key, f in _field_by_key(path, build, "AF", "population frequency") if _is_number(f)}
+
+
+def read_clinvar(path: Path, build: str) -> dict[str, Assertion]:
+    """ClinVar's assertions (INFO/CLNSIG, CLNREVSTAT) on panel variants.
+
+    Raises
+    ------
+    DataError
+        If the file is no VCF or has no INFO/CLNSIG.
+    """
+    significance = dict(_field_by_key(path, build, "CLNSIG", "clinical significance"))
+    status = dict(_field_by_key(path, build, "CLNREVSTAT", "review status"))
+    return {key: Assertion(text, _stars(status.get(key, ""))) for key, text in significance.items() if text != "."}
+
+
+def _stars(status: str) -> int:
+    return next((stars for word, stars in STARS.items() if word in status and "no_assertion" not in status), 0)
+
+
+def _field_by_key(path: Path, build: str, name: str, what: str) -> list[tuple[str, str]]:
+    query = site_query(path, build)
+    if name not in query.header.info:
+        raise DataError(str(path), f"no record has INFO/{name}", f"Give a sites VCF with the {what} as INFO/{name}.")
+    sites, found = read_sites(query, (name,)), []
+    for i, info in enumerate(sites.info):
+        keys, values = sites.keys(i), info[name].split(",")
+        told = values if len(values) == len(keys) else [info[name]] * len(keys)
+        found += [(key, value) for key, value in zip(keys, told, strict=True) if key]
+    return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def predicted_effects(keys: list[str], build: str, fasta: Path, gff: Path | None = None) -> dict[str, Effect]:
+    """Consequences of variants by `bcftools csq`, one at a time (not joined into haplotypes).
+
+    Parameters
+    ----------
+    keys : list of str
+        chrom-pos-ref-alt.
+    fasta : Path
+        Reference genome, indexed (`samtools faidx`), contigs with or without `chr`.
+    gff : Path, optional
+        Gene models to use instead of the shipped ones (Ensembl GFF3).
+
+    Raises
+    ------
+    DataError
+        If the FASTA cannot be read, or REF differs from it.
+    """
+    with tempfile.TemporaryDirectory(prefix="als-ml-") as folder:
+        contigs = fasta_contigs(fasta)
+        prefix = fasta_prefix(fasta)
+        sites, models = Path(folder) / "sites.vcf", gff or Path(folder) / "models.gff3"
+        written = _write_sites(sites, keys, contigs, prefix)
+        if gff is None:
+            write_gff(models, build, prefix, frozenset(plain_contig(name) for name in contigs))
+        steps = (["csq", "-f", str(fasta), "-g", str(models), "-l", "--force", "-Ov", str(sites)],)
+        with bcftools(*steps, ["query", "-f", r"%ID\t%INFO/BCSQ\n", "-"], where=str(fasta)) as lines:
+            found = dict(line.decode().rstrip("\n").split("\t") for line in lines)
+    return {key: effect for key in written if (effect := _csq_effect(key, found.get(key, "."), build)) is not None}
+
+
+def _write_sites(path: Path, keys: list[str], contigs: dict[str, int], prefix: str) -> list[str]:
+    """Write the variants whose contig the FASTA has, sorted, with their key as ID."""
+    rows = []
+    for key in keys:
+        chrom, pos, ref, alt = key.split("-")
+        if prefix + chrom in contigs:
+            rows.append((prefix + chrom, int(pos), key, ref, alt))
+    rows.sort()
+    header = ["##fileformat=VCFv4.2", *(f"##contig=<ID={name},length={n}>" for name, n in contigs.items())]
+    header.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO")
+    body = [f"{chrom}\t{pos}\t{key}\t{ref}\t{alt}\t.\t.\t." for chrom, pos, key, ref, alt in rows]
+    path.write_text("\n".join([*header, *body]) + "\n")
+    return [row[2] for row in rows]
+
+
+def _csq_effect(key: str, text: str, build: str) -> Effect | None:
+    chrom, pos, ref, alt = key.split("-")
+    gene = gene_at(chrom, int(pos), build)
+    effect = None
+    if gene >= 0 and text != ".":
+        effect = effect_of({"BCSQ": text}, {"BCSQ": _BCSQ_HEADER}, alt, 0, gene_names()[gene], ref)
+    if effect is None:
+        return None
+    model = transcripts(build).get(gene_names()[gene])
+    return effect._replace(origin="bcftools csq", transcript=model.name if model else effect.transcript)

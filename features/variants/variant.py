@@ -1,0 +1,191 @@
+"""What is known of a variant: one record that joins all annotation, each value with its origin.
+
+Order of trust: what the VCF itself says; bcftools csq with the user's FASTA; the gene model; and, for a variant of which
+no more is known than that it changes the coding sequence, the protein change of the known-variant table. Frequencies: the
+VCF's own, else the user's file, in which an absent variant has frequency 0.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import pandas as pd
+
+from features.catalogue import definitions, known_variants
+from features.errors import RequestError, nearest
+from features.variants.annotation import SCORES, Effect, consequence_kinds, hgvs_protein, protein_change
+from features.variants.gene_models import place, transcripts
+from features.variants.lookups import Assertion, Lookups
+
+CAUSAL = ("causal_dominant", "causal_recessive", "causal_xlinked")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A variant in a panel gene; None or empty where something is not known.
+
+    Attributes
+    ----------
+    key : str
+        chrom-pos-ref-alt, minimal alleles.
+    consequence, kind : str
+        Term of the Sequence Ontology, and its kind in `definitions/consequences.tsv`.
+    residue : int or None
+        Number of the first changed amino acid (HGVS: the initiator methionine is 1).
+    change : tuple or None
+        Residue before and after, one letter each, of a substitution.
+    offset : int or None
+        0-based offset in the coding sequence of the gene model.
+    frequency : float or None
+        Population frequency, 0 if absent from the given file, None if no file was given.
+    scores : dict
+        Predictor -> score, as the VCF tells them.
+    role, legacy_name : str
+        From the known-variant table.
+    """
+
+    key: str
+    gene: str
+    consequence: str
+    kind: str
+    consequence_origin: str
+    transcript: str
+    hgvs_c: str
+    hgvs_p: str
+    residue: int | None
+    change: tuple[str, str] | None
+    offset: int | None
+    frequency: float | None
+    frequency_origin: str
+    scores: dict[str, float]
+    clinvar: Assertion | None
+    role: str
+    legacy_name: str
+
+    @property
+    def length_change(self) -> int:
+        """Bases gained or lost."""
+        _, _, ref, alt = self.key.split("-")
+        return len(alt) - len(ref)
+
+
+def describe(key: str, gene: str, effect: Effect | None, build: str, lookups: Lookups) -> Variant:
+    """Join what all sources know of a variant."""
+    known = known_row(key, build)
+    _, pos, ref, alt = key.split("-")
+    where = place(gene, int(pos), ref, alt, build)
+    effect = effect or Effect("")
+    told = effect if effect.consequence else (lookups.effects or {}).get(key)
+    if told is not None:
+        consequence, origin = told.consequence, told.origin
+    else:
+        consequence, origin = (where.consequence, "gene model") if where else ("", "")
+        told = effect
+    hgvs_p, hgvs_c = told.hgvs_p, told.hgvs_c
+    substituted = protein_change(known["hgvs_p"]) if known else None
+    if known and substituted and consequence in ("", "coding_sequence_variant"):
+        hgvs_p, hgvs_c = hgvs_protein(*substituted), known["hgvs_c"]
+        consequence, origin = _substitution_term(substituted), "known variant"
+    parsed = protein_change(hgvs_p)
+    frequency, frequency_origin = _frequency(key, effect, lookups)
+    model = transcripts(build).get(gene)
+    return Variant(
+        key,
+        gene,
+        consequence,
+        consequence_kinds().get(consequence, ""),
+        origin,
+        told.transcript or (model.name if model and origin else ""),
+        hgvs_c,
+        hgvs_p,
+        parsed[1] if parsed else where.residue if where else _residue_of(hgvs_p),
+        (parsed[0], parsed[2]) if parsed and parsed[0] != parsed[2] else None,
+        where.offset if where else None,
+        frequency,
+        frequency_origin,
+        {name: score for name, score in zip(SCORES, effect.scores, strict=True) if score is not None},
+        (lookups.clinvar or {}).get(key),
+        known["als_role"] if known else "",
+        known["legacy_name"] if known else "",
+    )
+
+
+def _substitution_term(change: tuple[str, int, str]) -> str:
+    if change[0] == change[2]:
+        return "synonymous_variant"
+    return "stop_gained" if change[2] == "*" else "missense_variant"
+
+
+def _residue_of(hgvs_p: str) -> int | None:
+    match = re.search(r"p\.\(?[A-Za-z]+(\d+)", hgvs_p)
+    return int(match[1]) if match else None
+
+
+def _frequency(key: str, effect: Effect, lookups: Lookups) -> tuple[float | None, str]:
+    if effect.frequency is not None:
+        return effect.frequency, "VCF"
+    if lookups.frequencies is None:
+        return None, ""
+    return lookups.frequencies.get(key, 0.0), "reference.frequencies"
+
+
+@cache
+def _known_rows(build: str) -> dict[str, dict[str, str]]:
+    return known_variants(build).to_dict("index")
+
+
+def known_row(key: str, build: str) -> dict[str, str] | None:
+    """Row of the known-variant table, None for another variant."""
+    return _known_rows(build).get(key)
+
+
+def find_known(gene: str, name: str, build: str) -> str:
+    """Key of a known variant by its protein change, in either numbering of SOD1.
+
+    >>> find_known("SOD1", "p.Ala5Val", "GRCh38"), find_known("SOD1", "A4V", "GRCh38"), find_known("SOD1", "A5V", "GRCh38")
+    ('21-31659783-C-T', '21-31659783-C-T', '21-31659783-C-T')
+
+    Raises
+    ------
+    RequestError
+        If the table has no such variant in the gene; the message names the nearest.
+    """
+    names = _names(build).get(gene)
+    if names is None:
+        raise RequestError(f"{gene} {name}", "no known variant of this gene", nearest(gene, _names(build)))
+    wanted = _plain_name(name)
+    if wanted not in names:
+        raise RequestError(f"{gene} {name}", "no known variant has this name", nearest(wanted, names))
+    return names[wanted]
+
+
+def _plain_name(name: str) -> str:
+    change = protein_change(name if name.startswith("p.") else f"p.{name}")
+    return f"{change[0]}{change[1]}{change[2]}" if change else name
+
+
+@cache
+def _names(build: str) -> dict[str, dict[str, str]]:
+    """Gene -> plain name -> key; HGVS numbers win over legacy ones where both are a name of different variants."""
+    found: dict[str, dict[str, str]] = {}
+    for column in ("legacy_name", "hgvs_p"):
+        for key, row in _known_rows(build).items():
+            if row[column]:
+                found.setdefault(row["gene"], {})[_plain_name(row[column])] = key
+    return found
+
+
+@cache
+def gene_rules() -> pd.DataFrame:
+    """Inheritance and mechanism of each gene; index = gene."""
+    return definitions("gene_rules").set_index("gene")
+
+
+@cache
+def inheritance(gene: str) -> str:
+    """Mode of inheritance: dominant, recessive, x_linked, risk or modifier.
+
+    >>> inheritance("SOD1"), inheritance("ALS2"), inheritance("NEK1")
+    ('dominant', 'recessive', 'risk')
+    """
+    return str(gene_rules().loc[gene, "inheritance"])

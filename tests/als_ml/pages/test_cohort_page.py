@@ -1,0 +1,286 @@
+"""The cohort report: what it says, what it hides, and how it behaves in a browser without a network."""
+
+import base64
+import gzip
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from als_ml.__main__ import main as als_ml
+from als_ml.cohort.read import read_cohort
+from als_ml.pages.cohort_page import Report, cohort_facts, pseudonymised, write_report
+from als_ml.pages.patient_pages import NO_CONSENT, patient_pages
+from als_ml.pages.protocol import read_rules
+from als_ml.tracking.store import load_model
+from features.tables.problems import Problems
+
+EVIL = "<script>alert('DEMO')</script>"
+
+
+@pytest.fixture(scope="module")
+def written(store, demo, tmp_path_factory):
+    """A report of the demo cohort, in which one patient and one site are called like a script."""
+    folder = tmp_path_factory.mktemp("report") / "cohort"
+    shutil.copytree(demo, folder)
+    patients = pd.read_csv(folder / "patients.csv", dtype=str, keep_default_na=False)
+    first = patients.loc[0, "sample_id"]
+    patients.loc[0, ["sample_id", "site", "consent_genetic_return"]] = [EVIL, EVIL, "yes"]
+    patients.to_csv(folder / "patients.csv", index=False)
+    for name in ("biomarkers.csv", "alsfrs.csv"):
+        table = pd.read_csv(folder / name, dtype=str, keep_default_na=False)
+        table.assign(sample_id=table["sample_id"].replace(first, EVIL)).to_csv(folder / name, index=False)
+    described = yaml.safe_load((folder / "cohort.yaml").read_text())
+    (folder / "cohort.yaml").write_text(yaml.safe_dump({**described, "name": EVIL}))
+    output = folder / "report.html"
+    models = [part for task in ("familial", "progression") for part in ("--model", f"models:/als-{task}@champion")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
+        assert (
+            als_ml(["report", "--cohort", str(folder / "cohort.yaml"), *models, "--output", str(output), "--quiet"])
+            == 0
+        )
+    return output
+
+
+@pytest.fixture(scope="module")
+def pages(written):
+    return payload(written)["pages"]
+
+
+def payload(path):
+    """The overview, with the pages from all parts."""
+    packed = dict(re.findall(r'id="(payload|pages-\d+)">([^<]*)<', path.read_text()))
+    found = {name: json.loads(gzip.decompress(base64.b64decode(text))) for name, text in packed.items()}
+    return {**found["payload"], "pages": [page for name, part in found.items() if name != "payload" for page in part]}
+
+
+def test_a_page_a_patient_but_none_of_a_relative(pages, cohort):
+    patients = cohort.patients[cohort.patients["diagnosis"] != "unaffected_relative"]
+    assert [page["sample_id"] for page in pages[1:]] == list(patients["sample_id"])[1:]
+    assert len(patients) < len(cohort)
+
+
+def test_scores_are_those_of_the_library(pages, cohort, store):
+    rows = load_model("models:/als-progression@champion").predict_cohort(cohort)
+    expected = {row["sample_id"]: row for row in rows}
+    for page in pages[1:]:
+        (score,) = [one for one in page["scores"] if one["task"] == "progression"]
+        row = expected[page["sample_id"]]
+        assert (score["error"] is None) == (row["error"] is None)
+        if row["error"] is None:
+            assert score["probability"] == pytest.approx(row["probability"], rel=1e-4)
+            assert score["set"] == row["prediction_set"]
+
+
+def test_without_consent_nothing_tells_the_genotype(pages):
+    silent = [page for page in pages if not page["consent"]]
+    assert silent
+    for page in silent:
+        assert page["variants"] is None
+        assert page["cause"] == NO_CONSENT
+        (familial,) = [one for one in page["scores"] if one["task"] == "familial"]
+        assert familial["error"] == NO_CONSENT
+        assert "probability" not in familial
+        text = json.dumps([page["mechanisms"], page["protocol"], page["scores"]])
+        assert not re.search(r"SOD1|FUS|C9orf72|TARDBP|GEN-02|TOF-01|carrier|rare_|allele", text)
+    assert any(page["variants"] for page in pages)
+
+
+def test_everything_shown_has_its_genetic_finding(pages):
+    for page in pages:
+        if page["consent"]:
+            assert page["cause"] in ("found", "not_found", "uncertain", "not_fully_tested")
+
+
+def test_what_to_measure_next_would_change_the_answer(pages):
+    shares = [share for page in pages for score in page["scores"] for _, share in score.get("next", [])]
+    assert shares
+    assert all(0 < share <= 1 for share in shares)
+
+
+def test_the_answers_are_counted(pages, written):
+    good = [
+        score for page in pages for score in page["scores"] if score["task"] == "progression" and not score["error"]
+    ]
+    abstained, outside = (sum(score[name] for score in good) for name in ("abstained", "outside"))
+    counted = f"<td>progression</td><td>{len(good)}</td>.*?<td>{abstained}</td><td>{outside}</td>"
+    assert re.search(counted, written.read_text())
+
+
+def test_names_are_text(written):
+    text = written.read_text()
+    assert EVIL not in text
+    assert "&lt;script&gt;alert(&#39;DEMO&#39;)" in text
+    assert 'http-equiv="Content-Security-Policy" content="default-src \'none\'' in text
+
+
+def test_nothing_is_fetched(written):
+    own = re.sub(r"(?s)<style>.*?</style>|<script>.*?</script>", "", written.read_text(), count=2)
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=[\"']?(?:https?:)?//", own)
+
+
+def test_pseudonyms_replace_every_name(cohort):
+    pages = patient_pages(cohort, [], read_rules(), "GRCh38")
+    names = [page["sample_id"] for page in pages]
+    key = pseudonymised(pages)
+    assert set(key) == set(names)
+    assert sorted(key.values()) == sorted(page["sample_id"] for page in pages)
+    assert [key[name] for name in names] == [page["sample_id"] for page in pages]
+    told = json.dumps(pages)
+    assert not [name for name in names if name in told]
+    assert [key[name] for name in names] != sorted(key.values())
+
+
+def test_the_command_with_pseudonyms(demo, tmp_path, capsys):
+    output = tmp_path / "r.html"
+    assert als_ml(["report", "--cohort", f"{demo}/cohort.yaml", "--output", str(output), "--pseudonymise"]) == 0
+    assert "keep it apart from the report" in capsys.readouterr().out
+    key = pd.read_csv(tmp_path / "r.key.csv")
+    assert (tmp_path / "r.key.csv").stat().st_mode & 0o077 == 0
+    shown = {page["sample_id"] for page in payload(output)["pages"]}
+    assert shown == set(key["pseudonym"])
+    assert not [name for name in key["sample_id"] if name in output.read_text()]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--output", "r.pdf"], "the ending '.pdf' is not known"),
+        (["--output", "absent/r.html"], "absent or read-only"),
+        (["--output", "r.html", "--rules", "none.yaml"], "none.yaml: it cannot be read"),
+        (["--output", "r.html", "--model", "models:/nothing@champion"], "--model models:/nothing@champion"),
+    ],
+)
+def test_wrong_requests(more, message, demo, store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
+    assert als_ml(["report", "--cohort", f"{demo}/cohort.yaml", "--quiet", *more]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_the_facts_of_the_cohort(demo):
+    cohort, _ = read_cohort(demo / "cohort.yaml", Problems())
+    pages = patient_pages(cohort, [], read_rules(), "GRCh38")
+    facts = cohort_facts(Report("demo", cohort, pages, read_rules(), labels={"progression": np.ones(len(pages))}))
+    assert sum(row["patients"] for row in facts["sites"]) == len(pages)
+    assert set(facts["discordant"]) == {
+        p["sample_id"] for p in pages if p["cause"] == "found" and p["family_history"] == "none"
+    }
+    assert facts["answers"] == []
+    assert facts["carriers"][0]["patients"] >= facts["carriers"][-1]["patients"]
+
+
+def test_an_empty_and_a_bare_cohort(tmp_path):
+    (tmp_path / "p.csv").write_text("sample_id\nA\n")
+    (tmp_path / "cohort.yaml").write_text("patients: p.csv\n")
+    cohort, _ = read_cohort(tmp_path / "cohort.yaml", Problems())
+    write_report(
+        Report("bare", cohort, patient_pages(cohort, [], read_rules(), "GRCh38"), read_rules()), tmp_path / "r.html"
+    )
+    (page,) = payload(tmp_path / "r.html")["pages"]
+    assert page["alsfrs"] == []
+    assert page["cause"] == NO_CONSENT
+
+
+@pytest.mark.slow
+def test_phenopackets_can_be_read_back(demo, tmp_path):
+    words = ["report", "--cohort", f"{demo}/cohort.yaml", "--output", str(tmp_path / "r.html"), "--quiet"]
+    assert als_ml([*words, "--phenopackets", str(tmp_path / "packets"), "--pseudonymise"]) == 0
+    assert (
+        als_ml(["import-phenopackets", str(tmp_path / "packets"), "--output", str(tmp_path / "back"), "--quiet"]) == 0
+    )
+    key = pd.read_csv(tmp_path / "r.key.csv").set_index("pseudonym")["sample_id"]
+    before, _ = read_cohort(demo / "cohort.yaml", Problems())
+    after, _ = read_cohort(tmp_path / "back/cohort.yaml", Problems())
+    ours = before.patients.set_index("sample_id").loc[after.patients["sample_id"].map(key)]
+    ill = ours["diagnosis"].isin(["als", "als_ftd"]).to_numpy()  # others have no disease of ours that has an onset
+    ages = after.patients["age_at_onset"].to_numpy()[ill], ours["age_at_onset"].to_numpy()[ill]
+    assert np.allclose(*ages, atol=0.01, equal_nan=True)
+    assert list(after.patients["sex"]) == list(ours["sex"])
+    shown = set(before.patients.index[(before.patients["consent_genetic_return"] == "yes")
+                                      & (before.patients["diagnosis"] != "unaffected_relative")])  # fmt: skip
+    assert len(after.genotypes.alleles) == before.genotypes.alleles["row"].isin(shown).sum()
+    values = before.biomarkers[~before.biomarkers["analyte"].isin(["bmi", "nlr_blood", "nfl_creatinine_serum"])]
+    related = before.patients.index[before.patients["diagnosis"] == "unaffected_relative"]
+    assert (~values["row"].isin(related)).sum() == (
+        ~after.biomarkers["analyte"].isin(["bmi", "nlr_blood", "nfl_creatinine_serum"])
+    ).sum()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium of the system."""
+    sync = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not chromium:
+        pytest.skip("no Chromium here (Debian's package is `chromium`)")
+    with sync.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_browser(browser, written, scheme, tmp_path):
+    """Opens offline, sorts, filters, opens a patient, prints; no error in the console, no request, no serious axe fault."""
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import expect
+
+    page = browser.new_context(color_scheme=scheme, accept_downloads=True, offline=True).new_page()
+    faults, asked = [], []
+    page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url.partition(":")[0]))
+    page.on("dialog", lambda dialog: faults.append("a name was run as a script"))
+    page.goto(f"file://{written}")
+    page.wait_for_selector("html[data-ready]")
+    expect(page.locator("#patients tbody tr")).to_have_count(25)
+    expect(page.locator("h1")).to_have_text(EVIL)
+    age, shown = page.get_by_role("columnheader", name="Age at onset"), page.locator("#shown")
+    age.click()
+    expect(age).to_have_attribute("aria-sort", "ascending")  # the table sorts after the click has returned
+    ages = [float(text) for text in page.locator("#patients tbody tr td:nth-child(4)").all_inner_texts()]
+    assert ages == sorted(ages)
+    page.get_by_label("Search").fill("DEMO-00010")
+    expect(shown).to_have_text(re.compile("^1 of "))
+    page.get_by_label("Search").fill("")
+    expect(shown).not_to_have_text(re.compile("^1 of "))
+    everyone = shown.inner_text()
+    page.get_by_label("Show", exact=False).first.select_option("abstained")
+    expect(shown).not_to_have_text(everyone)
+    assert 0 < int(shown.inner_text().split()[0]) < int(everyone.split()[0])
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert pd.read_csv(download.value.path())["progression set"].str.contains(" or |none").any()
+    serious(Axe().run(page))
+    page.get_by_label("Show", exact=False).first.select_option("")
+    page.get_by_label("Search").fill("script")
+    expect(shown).to_have_text(re.compile("^1 of "))
+    page.locator("#patients tbody a").first.focus()
+    page.keyboard.press("Enter")
+    name = page.locator("#patient h2").first
+    expect(name).to_have_text(f"Patient {EVIL}")
+    expect(name).to_be_focused()
+    expect(page.locator("#patient .card .scale").first).to_be_visible()
+    serious(Axe().run(page))
+    pdf = tmp_path / "patient.pdf"
+    page.pdf(path=pdf, format="A4", prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes())) <= 2
+    page.get_by_role("link", name="All patients").click()
+    expect(page.locator("#cohort")).to_be_visible()
+    assert not faults
+    assert set(asked) <= {"file", "data", "blob"}
+
+
+def serious(found) -> None:
+    faults = [
+        (v["id"], v["nodes"][0]["html"]) for v in found.response["violations"] if v["impact"] in ("serious", "critical")
+    ]
+    assert not faults

@@ -1,0 +1,139 @@
+"""Batch prediction in chunks: the same cells as row by row, whole or not at all, and on after a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import predict
+from als_ml.__main__ import main
+from als_ml.prediction import batch
+from als_ml.prediction.batch import SCHEMA, as_table, predicted
+from als_ml.tracking.store import load_model
+from features.errors import RequestError
+from tests.test_config import ROOT
+
+MODELS = ("models:/als-familial@champion", "models:/als-progression@champion")
+
+
+@pytest.fixture(scope="module")
+def features(demo, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("features") / "features.parquet"
+    assert main(["features", "--cohort", f"{demo}/cohort.yaml", "--output", str(path), "--quiet"]) == 0
+    return path
+
+
+def run(features: Path, output: Path, *more: str) -> int:
+    models = [part for model in MODELS for part in ("--model", model)]
+    return predict.main([*models, "--features", str(features), "--output", str(output), "--quiet", *more])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_columns_are_the_rows(store, features, model):
+    """The vectorised cells and those of `predict_table`, one patient after the other, are the same to the last bit."""
+    predictor, table = load_model(model), pd.read_parquet(features)
+    table.loc[3, "on_tofersen"] = 1
+    table.loc[4, "age_at_onset"] = 400.0
+    rows = as_table(predictor.predict_table(table, drivers=False))
+    columns = predicted(predictor, table)
+    assert columns.schema == SCHEMA
+    assert columns.equals(rows)
+    assert rows["error"].null_count < len(rows)  # some are not scored
+    assert json.loads(rows["missing_inputs"][0].as_py())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_chunks_of_any_size_give_one_file(store, features, tmp_path, monkeypatch, suffix):
+    paths = []
+    for size in (7, 100_000):
+        monkeypatch.setattr(batch.feature_chunks, "__defaults__", (size,))
+        monkeypatch.setattr(batch.score_features, "__defaults__", (size,))
+        monkeypatch.setattr(batch.chunk_count, "__defaults__", (size,))
+        paths.append(tmp_path / f"{size}.{suffix}")
+        assert run(features, paths[-1], "--no-drivers") == 0
+    read = pd.read_csv if suffix == "csv" else pd.read_parquet
+    assert read(paths[0]).equals(read(paths[1]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in paths)
+
+
+def test_a_run_that_broke_goes_on(store, features, tmp_path, monkeypatch):
+    """The third chunk fails; the resumed run scores the rest only, and the file is that of an unbroken run."""
+    for function in (batch.feature_chunks, batch.score_features, batch.chunk_count):
+        monkeypatch.setattr(function, "__defaults__", (50,))
+    whole, broken = tmp_path / "whole.parquet", tmp_path / "broken.parquet"
+    assert run(features, whole, "--no-drivers") == 0
+    own, calls = batch.predicted, []
+
+    def failing(predictor, table):
+        calls.append(len(table))
+        if len(calls) == 3:
+            raise RequestError("disk", "it is full", "Make room.")
+        return own(predictor, table)
+
+    monkeypatch.setattr(batch, "predicted", failing)
+    assert run(features, broken, "--no-drivers") == 2
+    assert not broken.exists()
+    assert len(list((tmp_path / ".broken.parquet.parts").glob("[0-9]*"))) == 2
+    before = len(calls)
+    assert run(features, broken, "--no-drivers", "--resume") == 0
+    assert len(calls) - before == 2 * 5 - 2
+    assert pq.read_table(broken).equals(pq.read_table(whole))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_parts_of_something_else_are_not_taken_over(store, features, tmp_path, capsys):
+    parts = tmp_path / ".out.parquet.parts"
+    parts.mkdir()
+    (parts / "state").write_text("another")
+    assert run(features, tmp_path / "out.parquet", "--resume") == 2
+    assert "made from other inputs or models" in capsys.readouterr().err
+    assert run(features, tmp_path / "out.parquet") == 0  # begun again
+
+
+@pytest.mark.slow
+def test_killed_at_any_time(store, features, tmp_path):
+    """kill -9 while it scores: no output, or a whole one; and `--resume` ends it."""
+    large = tmp_path / "large.parquet"
+    table = pd.read_parquet(features)
+    pd.concat([table] * 300, ignore_index=True).to_parquet(large)
+    output = tmp_path / "out.parquet"
+    command = [sys.executable, str(ROOT / "predict.py"), "--model", MODELS[1], "--features", str(large)]
+    command += ["--output", str(output), "--no-drivers", "--quiet"]
+    server = subprocess.Popen(command, env=os.environ | store)
+    until = time.monotonic() + 120
+    while not list(tmp_path.glob(".out.parquet.parts/0*")) and server.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    server.send_signal(signal.SIGKILL)
+    server.wait(20)
+    assert not output.exists() or pq.ParquetFile(output).metadata.num_rows == 300 * len(table)
+    assert subprocess.run([*command, "--resume"], env=os.environ | store, timeout=300).returncode == 0
+    assert pq.ParquetFile(output).metadata.num_rows == 300 * len(table)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 no parquet"])
+def test_a_broken_feature_table(store, tmp_path, capsys, content):
+    (tmp_path / "features.parquet").write_bytes(content)
+    assert run(tmp_path / "features.parquet", tmp_path / "out.csv") == 1
+    assert "it cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+    assert run(tmp_path / "none.parquet", tmp_path / "out.csv") == 1
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_the_summary_counts_everything(store, demo, tmp_path, capsys):
+    """Scored and not scored add up to the patients; the reasons are named."""
+    words = ["--model", MODELS[1], "--cohort", f"{demo}/cohort.yaml", "--output", str(tmp_path / "out.csv")]
+    assert predict.main(words) == 0
+    text, rows = capsys.readouterr().out, pd.read_csv(tmp_path / "out.csv")
+    assert f"{len(rows)} rows" in text
+    for reason, n in rows["error"].dropna().map(lambda e: json.loads(e)["reason"]).value_counts().items():
+        assert f"not scored: {n} of progression, {reason}" in text
+    assert np.isfinite(rows.loc[rows["error"].isna(), "probability"]).all()

@@ -1,0 +1,83 @@
+"""The simulated cohort keeps the contract, and its best possible scores are what they claim."""
+
+import filecmp
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from als_ml.simulate import simulate
+from als_ml.simulate.genetics import draw_genome, draw_people, draw_repeats
+from als_ml.simulate.oracle import familial_best
+from benchmarks import share_of_possible
+from features.alsfrs.slopes import SlopeRule
+from features.blocks.genetics import causal_carriers
+from features.errors import RequestError
+from models.tasks import familial_labels, progression_labels
+
+
+def test_same_seed_same_files(tmp_path):
+    for name in ("a", "b"):
+        simulate(tmp_path / name, patients=40, seed=9)
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert "truth.csv" in names
+    tables = [name for name in names if not name.endswith((".gz", ".tbi"))]
+    assert filecmp.cmpfiles(tmp_path / "a", tmp_path / "b", tables, shallow=False)[0] == tables
+
+
+def test_truth_holds_the_labels_of_the_contract(demo, cohort):
+    truth = pd.read_csv(demo / "truth.csv").set_index("sample_id").loc[cohort.patients["sample_id"]]
+    familial = familial_labels(cohort, ("first_degree", "second_degree")).y
+    progression = progression_labels(cohort, SlopeRule()).y
+    assert np.array_equal(truth["familial"].to_numpy(dtype=float), familial, equal_nan=True)
+    assert np.array_equal(truth["progression"].to_numpy(dtype=float), progression, equal_nan=True)
+    for task in ("familial", "progression"):
+        assert truth[f"p_{task}"].between(0, 1).all()
+
+
+def test_true_carriers_are_found(demo, cohort):
+    """Every patient whose cause is a gene other than C9orf72 carries a known row there, or a novel variant."""
+    cause = pd.read_csv(demo / "truth.csv").set_index("sample_id").loc[cohort.patients["sample_id"], "cause"].to_numpy()
+    carriers = causal_carriers(cohort, "GRCh38")
+    mendelian = np.flatnonzero(~np.isin(cause, ["C9orf72", "unexplained"]))
+    found = [carriers[cause[i]][i] == 1 for i in mendelian]
+    assert len(mendelian) >= 5
+    assert np.mean(found) > 0.6  # 15 % are novel by design
+
+
+def test_familial_score_is_calibrated():
+    rng = np.random.default_rng(4)
+    people = draw_people(6000, rng)
+    best = familial_best(people, draw_genome(people, rng), draw_repeats(people, rng))
+    for members in np.array_split(np.argsort(best.p), 5):
+        expected, error = best.p[members].sum(), np.sqrt((best.p[members] * (1 - best.p[members])).sum())
+        assert abs(people.familial[members].sum() - expected) < 5 * error  # relatives: wider than binomial
+
+
+def test_progression_score_is_calibrated(demo):
+    truth = pd.read_csv(demo / "truth.csv").dropna(subset="progression")
+    p, y = truth["p_progression"].to_numpy(), truth["progression"].to_numpy()
+    assert abs(y.sum() - p.sum()) < 4 * np.sqrt((p * (1 - p)).sum())
+
+
+def test_testing_depends_on_family_history(cohort):
+    patients = cohort.patients
+    tested = patients["c9orf72_status"] != "not_tested"
+    familial = patients["family_history"].isin(["first_degree", "second_degree"])
+    assert tested[familial].mean() > tested[~familial].mean() + 0.2
+    assert not tested.all()
+
+
+def test_a_strange_folder_is_refused(tmp_path):
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(RequestError, match="holds no simulated cohort"):
+        simulate(tmp_path, patients=10)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(("task", "floor"), [("progression", 0.75), ("familial", 0.65)])
+@pytest.mark.slow
+def test_share_of_the_possible_stays(tmp_path, task, floor):
+    """One seed of 800 patients; the floor lies 3 SD below the mean of `python -m benchmarks share`."""
+    simulate(tmp_path / "cohort", 800, 2)
+    assert share_of_possible.measure(task, tmp_path / "cohort", "validation.repeats=1")["share"] > floor

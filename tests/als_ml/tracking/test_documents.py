@@ -1,0 +1,94 @@
+"""The model card and the checklist: filled from the run, safe against what stands in a table, without a patient."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from als_ml.tracking.documents import as_page, without_small_counts, write_documents
+from als_ml.tracking.manifest import manifest
+from als_ml.tracking.pictures import draw_run
+from als_ml.training.honesty import Check
+from als_ml.training.run import Training
+
+
+@pytest.fixture(scope="module")
+def written(training: Training, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("documents")
+    write_documents(training, folder, draw_run(training, folder))
+    return folder
+
+
+def test_the_card_says_what_was_found(written, training):
+    text = (written / "model_card.md").read_text()
+    assert "SIMULATED PATIENTS" in text
+    assert "Research use only" in text
+    assert f"{training.metrics['roc_auc']:.3f} (" in text
+    for check in training.checks:
+        assert f"| {check.name.replace('_', chr(92) + '_')} | {check.verdict} |" in text
+    for row in training.tables["sites"]:
+        assert f"| {row['site']} |" in text
+
+
+def test_the_checklist_has_its_27_items(written):
+    text = (written / "tripod_ai.md").read_text()
+    items = [int(item) for item in re.findall(r"^\| (\d+)[a-g–]* \|", text, re.M)]
+    assert sorted(set(items)) == list(range(1, 28))
+    assert items == sorted(items)
+    assert "{{" not in text
+
+
+def test_pages_are_whole_and_run_nothing(written):
+    for name in ("model_card", "tripod_ai"):
+        page = (written / f"{name}.html").read_text()
+        assert "<script" not in page
+        assert not re.search(r"(src|href)=.(?!data:)", page)  # opens offline
+    assert (written / "model_card.html").read_text().count("data:image/png;base64,") >= 4
+    assert '<td class="passed">passed</td>' in (written / "model_card.html").read_text()
+
+
+def test_no_patient_is_in_it(written, training, cohort):
+    """No identifier, and no count of 1 to 4 patients, in a document, the manifest or a table."""
+    texts = [path.read_text() for path in written.glob("*.md")] + [json.dumps(manifest(training))]
+    texts += [str(without_small_counts(rows)) for rows in training.tables.values()]
+    for text in texts:
+        assert not [sample for sample in cohort.patients["sample_id"] if sample in text]
+    few = [row for row in training.tables["subgroups"] if 0 < row["n"] < 5 or 0 < row["positive"] < 5]
+    assert few
+    assert all("1-4" in hidden.values() for hidden in without_small_counts(few))
+
+
+def test_names_from_tables_stay_in_their_cells(training, tmp_path):
+    site = {**training.tables["sites"][0], "site": "<script>alert(1)</script> | x | [a](javascript:b)"}
+    changed = replace(training, tables={**training.tables, "sites": [site]})
+    write_documents(changed, tmp_path, [])
+    page = (tmp_path / "model_card.html").read_text()
+    assert "<script" not in page
+    assert "href=" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; | x | [a](javascript:b)</td>" in page
+
+
+def test_what_is_wrong_comes_first(training, tmp_path):
+    metrics = training.metrics | {"difference_nfl_roc_auc": -0.02, "difference_nfl_roc_auc_low": -0.05}
+    checks = [*training.checks, Check("circularity", "failed", "age tells it", "Leave age out.")]
+    write_documents(replace(training, metrics=metrics, checks=checks), tmp_path, [])
+    text = (tmp_path / "model_card.md").read_text()
+    first = text.split("## What to know first")[1].strip().splitlines()
+    assert first[0].startswith("- **the model ")
+    assert any("does not beat the baseline nfl" in line for line in first[:3])
+    assert text.index("Honesty check failed: circularity") < text.index("Out-of-fold ROC AUC")
+    assert '<td class="failed">failed</td>' in (tmp_path / "model_card.html").read_text()
+
+
+def test_html_in_markdown_is_text():
+    assert "&lt;img src=x&gt;" in as_page("t", "a <img src=x> b", [])
+
+
+def test_the_manifest_says_what_the_run_was_made_from(training, demo):
+    found = manifest(training)
+    assert found["n"] == len(training.y)
+    assert set(found["files"]) == {"patients", "biomarkers", "alsfrs", "variants", "repeats"}
+    assert str(demo) not in json.dumps(found)  # no path of this machine
+    assert found["metrics"]["roc_auc"] == training.metrics["roc_auc"]
+    assert manifest(training) == found

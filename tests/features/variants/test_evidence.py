@@ -1,0 +1,179 @@
+"""What the evidence makes of variants whose answer is known, and that its rules are the tables'."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.catalogue import gene_names, known_variants
+from features.errors import RequestError
+from features.variants.annotation import Effect, effect_of, protein_change
+from features.variants.evidence import Sources, assess, classify, posterior
+from features.variants.gene_models import place, transcripts
+from features.variants.lookups import NO_LOOKUPS, Assertion, Lookups
+from features.variants.variant import describe, find_known, gene_rules
+
+B = "GRCh38"
+A5V = "21-31659783-C-T"
+NOWHERE = Lookups(frequencies={})  # a frequency file in which nothing of this is found
+
+
+def weighed(key, gene, consequence="", protein="", lookups=NOWHERE, frequency=None, scores=(None,) * 4, **sources):
+    effect = Effect(consequence, hgvs_p=protein, scores=scores, frequency=frequency, origin="VCF CSQ")
+    variant = describe(key, gene, effect, B, lookups)
+    return assess(variant, Sources(B, lookups, **sources))
+
+
+def names(assessment):
+    return [c.name for c in assessment.criteria]
+
+
+TBK1_STOP = ("12-64464454-C-T", "TBK1", "stop_gained", "p.Arg117Ter")
+
+
+@pytest.mark.parametrize(
+    ("case", "expected", "points"),
+    [
+        (TBK1_STOP, ["PVS1", "PM2"], 9),  # loss of function is how TBK1 causes disease
+        (("21-31659790-G-GA", "SOD1", "frameshift_variant", "p.Val8fs"), ["PM2"], 1),  # not how SOD1 does
+        (("16-31191400-C-T", "FUS", "stop_gained", "p.Arg495Ter"), ["PVS1_GOF", "PM2"], 5),
+        (("12-57582601-G-A", "KIF5A", "splice_acceptor_variant", ""), ["PVS1_GOF", "PM2"], 5),
+        (("12-64497000-C-T", "TBK1", "synonymous_variant", "p.Gly700="), ["PM2", "BP7"], 0),
+        (("12-64464460-CAAA-C", "TBK1", "inframe_deletion", "p.Lys119del"), ["PM2", "PM4"], 2),
+    ],
+)
+def test_criteria_without_known_variants(case, expected, points):
+    found = weighed(*case, known=False)
+    assert (names(found), found.points) == (expected, points)
+
+
+def test_known_neighbours_count_and_never_the_variant_itself():
+    found = weighed("21-31659783-C-G", "SOD1", "missense_variant", "p.Ala5Gly")
+    assert names(found)[0] == "PM5"
+    assert all("21-31659783-C-G" not in c.reason for c in found.criteria)
+    same = weighed(
+        "21-31663829-G-T", "SOD1", "missense_variant", "p.Gly38Arg"
+    )  # made up: the same change by another base
+    assert "PS1" in names(same)
+
+
+def test_clinvar_off_uses_no_known_variant():
+    on, off = (weighed(A5V, "SOD1", "missense_variant", "p.Ala5Val", known=known) for known in (True, False))
+    assert (on.classification, off.classification) == ("P", "VUS")
+    assert not {"KNOWN", "PS1", "PM5"} & set(names(off))
+
+
+@pytest.mark.parametrize(
+    ("word", "points"), [("Pathogenic", 1), ("Likely_benign", -1), ("Conflicting_interpretations", 0)]
+)
+def test_clinvars_own_word_is_off_unless_asked_for(word, points):
+    lookups = Lookups({}, {"12-64497000-C-T": Assertion(word, 2)})
+    case = ("12-64497000-C-T", "TBK1", "missense_variant", "p.Gly700Ser")
+    without, asked = (weighed(*case, lookups=lookups, assertions=on).points for on in (False, True))
+    assert asked - without == points
+
+
+@pytest.mark.parametrize(
+    ("frequency", "criterion"), [(0.0, "PM2"), (2e-5, None), (2e-4, "BS1"), (2e-3, "BS1"), (0.06, "BA1"), (None, None)]
+)
+def test_frequency(frequency, criterion):
+    lookups = NO_LOOKUPS if frequency is None else NOWHERE
+    found = weighed("12-64497000-C-T", "TBK1", "coding_sequence_variant", "", lookups, frequency)
+    assert names(found) == ([criterion] if criterion else [])
+
+
+def test_a_recessive_founder_allele_is_not_benign_by_frequency():
+    found = weighed("21-31667290-A-C", "SOD1", "missense_variant", "p.Asp91Ala", frequency=0.02)
+    assert not {"BA1", "BS1"} & set(names(found))
+
+
+@pytest.mark.parametrize(
+    ("scores", "points"),
+    [((0.95, None, None, None), 4), ((0.7, 0.99, 30, None), 1), ((None, 0.95, None, None), 2), ((0.1, None, None, None), -2),
+     ((None, None, 5.0, None), -2), ((None, None, None, 0.5), 1)],
+)  # fmt: skip
+def test_a_present_predictor_is_used_the_first_one_only(scores, points):
+    case = ("12-64497000-C-T", "TBK1", "missense_variant", "p.Gly700Thr")
+    without = weighed(*case, known=False).points
+    predicted = [c.points for c in weighed(*case, scores=scores, known=False).criteria if c.name in ("PP3", "BP4")]
+    assert sum(predicted) == points or (
+        scores[3] and weighed(*case, scores=scores, known=False).points - without == points
+    )
+
+
+def test_pp3_is_left_out_beside_pvs1_and_capped_with_pm1():
+    assert "PP3" not in names(weighed(*TBK1_STOP, scores=(None, None, None, 0.9)))
+    found = weighed("21-31659783-C-G", "SOD1", "missense_variant", "p.Ala5Gly", scores=(0.95, None, None, None))
+    assert sum(c.points for c in found.criteria if c.name in ("PM1", "PP3")) <= 4
+
+
+@given(st.integers(-20, 30))
+def test_class_and_posterior_grow_with_the_points(points):
+    order = ["B", "LB", "VUS", "LP", "P"]
+    assert 0 < posterior(points) < posterior(points + 1) < 1
+    assert order.index(classify(points)) <= order.index(classify(points + 1))
+
+
+def test_every_known_causal_variant_is_pathogenic_or_likely_so_with_the_table():
+    table = known_variants(B)
+    for key, row in table[table["als_role"].str.startswith("causal")].iterrows():
+        found = assess(describe(key, row["gene"], None, B, NOWHERE), Sources(B, NOWHERE))
+        assert found.classification in ("P", "LP"), (key, found.text)
+
+
+def test_both_numberings_of_sod1():
+    names_of_one = ("A4V", "p.Ala5Val", "p.A5V", "A5V", "p.(Ala5Val)")
+    assert {find_known("SOD1", name, B) for name in names_of_one} == {A5V}
+    with pytest.raises(RequestError, match=r"no known variant has this name\. Did you mean"):
+        find_known("SOD1", "A5W", B)
+
+
+def test_each_gene_of_the_panel_has_its_rules():
+    assert set(gene_names()) <= set(gene_rules().index)
+
+
+@pytest.mark.parametrize(
+    ("gene", "pos", "ref", "alt", "consequence", "residue"),
+    [
+        ("SOD1", 31659770, "A", "G", "start_lost", 1),
+        ("SOD1", 31659783, "C", "T", "coding_sequence_variant", 5),
+        ("SOD1", 31659783, "CG", "C", "frameshift_variant", 5),
+        ("SOD1", 31659783, "C", "CGAG", "inframe_insertion", 5),
+        ("SOD1", 31659842, "G", "A", "splice_donor_variant", None),
+        ("SOD1", 31659845, "G", "A", "splice_region_variant", None),
+        ("SOD1", 31659900, "G", "A", "intron_variant", None),
+        ("SOD1", 31659700, "G", "A", "5_prime_UTR_variant", None),
+        ("SOD1", 31655000, "G", "A", "upstream_gene_variant", None),
+        ("VCP", 35065364, "G", "A", "coding_sequence_variant", 155),  # on the reverse strand
+        ("TARDBP", 11022418, "A", "G", "coding_sequence_variant", 337),
+    ],
+)
+def test_the_gene_model_alone(gene, pos, ref, alt, consequence, residue):
+    found = place(gene, pos, ref, alt, B)
+    assert (found.consequence, found.residue) == (consequence, residue)
+
+
+def test_residues_of_known_variants_agree_with_the_gene_models():
+    for build in ("GRCh37", "GRCh38"):
+        for key, row in known_variants(build).iterrows():
+            change, model = protein_change(row["hgvs_p"]), transcripts(build).get(row["gene"])
+            if change and model:
+                found = place(row["gene"], int(key.split("-")[1]), *key.split("-")[2:], build)
+                assert found.residue == change[1], (build, row["gene"], row["hgvs_p"])
+
+
+def test_an_effect_on_another_gene_or_allele_is_left_out():
+    header = {"CSQ": "Format: Allele|Consequence|SYMBOL"}
+    info = {"CSQ": "T|stop_gained|XYZ,G|missense_variant|SOD1,T|synonymous_variant|SOD1"}
+    assert effect_of(info, header, "T", 0, "SOD1", "C").consequence == "synonymous_variant"
+    assert effect_of(info, header, "A", 0, "SOD1", "C") is None
+
+
+def test_a_served_record_may_name_a_known_variant_by_its_protein_change():
+    from als_ml.cohort.records import read_records
+    from features.blocks.rows import FeatureSpec
+
+    names = ["SOD1:p.Ala5Val 0/1", "SOD1:A4V 0/1", "21-31659783-C-T 0/1", "SOD1:A9Z 0/1"]
+    records = [{"sample_id": str(i), "variants": [name]} for i, name in enumerate(names)]
+    cohort, rows, errors = read_records(records, FeatureSpec(), NO_LOOKUPS)
+    assert (list(rows), cohort.genotypes.keys().tolist()) == ([0, 1, 2], [A5V] * 3)
+    assert errors[3]["field"] == "variants"

@@ -1,0 +1,75 @@
+"""Unknown values from known ones, against the conditional mean of a normal distribution and the plain mean."""
+
+import numpy as np
+import pytest
+from sklearn.impute import SimpleImputer
+
+from als_ml.config import load_config
+from als_ml.training.task_data import recipe_of
+from models.estimators import fit, make_pipeline
+from models.imputation import RelatedImputer
+from models.scoring import contributions, raw_score
+from tests.conftest import ROOT
+
+CONFIGS = ROOT / "configs"
+COVARIANCE = np.array([[1.0, 0.8, 0.3], [0.8, 1.0, 0.1], [0.3, 0.1, 1.0]])
+MEAN, SD = np.array([10.0, -2.0, 100.0]), np.array([1.0, 3.0, 20.0])
+
+
+def made(n: int, seed: int, unknown: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    """Correlated columns and a 0/1 column, whole and with unknown values."""
+    rng = np.random.default_rng(seed)
+    whole = np.column_stack([MEAN + SD * rng.multivariate_normal(np.zeros(3), COVARIANCE, n), rng.integers(0, 2, n)])
+    return whole, np.where(rng.random(whole.shape) < unknown, np.nan, whole)
+
+
+def imputer() -> RelatedImputer:
+    return RelatedImputer(strategy="mean", keep_empty_features=True)
+
+
+def test_the_conditional_mean_of_a_normal_distribution():
+    """Of the distribution that 20,000 patients were drawn from; a 0/1 column gets its mean."""
+    fitted = imputer().fit(made(20_000, 1, unknown=0.1)[1])
+    assert fitted.related_.tolist() == [0, 1, 2]
+    assert np.allclose(fitted.covariance_, COVARIANCE, atol=0.03)
+    z = np.array([1.5, -0.5])
+    filled = fitted.transform(np.array([[*(MEAN[:2] + SD[:2] * z), np.nan, np.nan]]))[0]
+    expected = MEAN[2] + SD[2] * COVARIANCE[2, :2] @ np.linalg.solve(COVARIANCE[:2, :2], z)
+    assert filled[2] == pytest.approx(expected, abs=1.5)
+    assert filled[3] == pytest.approx(0.5, abs=0.02)
+
+
+def test_nearer_to_the_truth_than_the_mean():
+    whole, known = made(2_000, 2)
+    own, plain = (i.fit(known).transform(known) for i in (imputer(), SimpleImputer(keep_empty_features=True)))
+    error = [np.abs(filled - whole)[:, :2].mean() for filled in (own, plain)]
+    assert error[0] < 0.8 * error[1]
+    assert np.array_equal(own[np.isfinite(known)], whole[np.isfinite(known)])
+
+
+def test_one_patient_alone_gets_the_bits_of_the_batch():
+    X = made(500, 3)[1]
+    X[0] = np.nan
+    y = (np.nan_to_num(X[:, 0], nan=10.0) > 10).astype(float)
+    pipeline = fit(make_pipeline("elastic_net", {}, 1, 1, True, related=True), X, y, 1, True)
+    for scored in (raw_score, contributions):
+        batch = scored(pipeline, X)
+        assert np.isfinite(batch).all()
+        assert all(np.array_equal(scored(pipeline, X[i : i + 1])[0], batch[i]) for i in range(len(X)))
+    assert np.array_equal(pipeline[0].transform(X[:1])[0], pipeline[0].statistics_)
+
+
+@pytest.mark.parametrize("columns", [[], [3], [0]])
+def test_with_few_related_columns_the_mean(columns):
+    X = made(100, 4)[1][:, columns or [3, 3]]
+    assert np.array_equal(imputer().fit(X).transform(X), SimpleImputer().fit(X).transform(X))
+
+
+def test_an_empty_column_and_few_patients():
+    X = np.column_stack([made(12, 5)[1], np.full(12, np.nan)])
+    assert np.isfinite(imputer().fit(X).transform(X)).all()
+
+
+def test_the_shipped_progression_model_uses_it():
+    assert recipe_of(load_config(CONFIGS / "progression.yaml", [])).related
+    assert not recipe_of(load_config(CONFIGS / "familial.yaml", [])).related

@@ -1,0 +1,137 @@
+"""A search inside the fold: seeded, resumable, bounded; stacks; labels learned as far as their error lets them be known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from als_ml.config import load_config
+from als_ml.training.task_data import recipe_of
+from features.errors import RequestError
+from models.estimators import ESTIMATORS, as_certain
+from models.fitted import fit_model
+from models.members import Search, fit_member, varying
+from models.search import tuned
+from models.tasks import likely_labels
+from tests.test_config import ROOT
+
+PROGRESSION = ROOT / "configs/progression.yaml"
+
+
+def patients(n=240, p=8, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)).astype(np.float32)
+    X[rng.random(X.shape) < 0.05] = np.nan
+    y = (rng.random(n) < 1 / (1 + np.exp(-2 * np.nan_to_num(X[:, 0])))).astype(float)
+    return X, y, np.arange(n)
+
+
+def recipe(*changes):
+    return recipe_of(load_config(PROGRESSION, ["validation.inner_folds=3", *changes]))
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_each_estimator_is_searched_and_the_same_seed_gives_the_same_bits(name):
+    made = recipe(f"model.estimator={name}", "model.search={trials: 2, folds: 2}", "validation.inner_folds=2")
+    first, second = (fit_model(*patients(100), made) for _ in range(2))
+    assert first.members[0].parameters == second.members[0].parameters
+    assert np.array_equal(first.probability(patients(seed=1)[0]), second.probability(patients(seed=1)[0]))
+
+
+def test_the_first_trial_is_what_the_configuration_says():
+    made = recipe("model.estimator=elastic_net", "model.parameters={C: 0.2}", "model.search={trials: 1, folds: 2}")
+    found, trials = tuned(*patients(), made, patients()[1])
+    assert found.members[0][1]["C"] == 0.2
+    assert [trial.state for trial in trials] == ["COMPLETE"]
+
+
+def test_trees_are_stopped_early():
+    made = recipe("model.estimator=xgboost", "model.search={trials: 2, folds: 2}")
+    found, _ = tuned(*patients(), made, patients()[1])
+    assert 1 <= found.members[0][1]["n_estimators"] < 600
+
+
+def test_an_interrupted_search_goes_on_as_if_uninterrupted(tmp_path):
+    X, y, families = patients()
+    made = recipe("model.estimator=elastic_net")
+    journal = str(tmp_path / "search.journal")
+    whole = tuned(X, y, families, replace(made, search=Search(6, folds=2)), y)
+    part = tuned(X, y, families, replace(made, search=Search(2, folds=2, journal=journal)), y)
+    rest = tuned(X, y, families, replace(made, search=Search(6, folds=2, journal=journal)), y)
+    assert len(part[1]) == 2
+    assert [trial.loss for trial in rest[1]] == pytest.approx([trial.loss for trial in whole[1]], nan_ok=True)
+    assert rest[0].members == whole[0].members
+
+
+def test_other_patients_have_a_journal_of_their_own(tmp_path):
+    made = replace(recipe("model.estimator=elastic_net"), search=Search(2, folds=2, journal=str(tmp_path / "j")))
+    for seed in (0, 1):
+        X, y, families = patients(seed=seed)
+        assert len(tuned(X, y, families, made, y)[1]) == 2
+
+
+def test_time_ends_a_search():
+    made = replace(recipe("model.estimator=elastic_net"), search=Search(1000, seconds=0.01, folds=2))
+    X, y, families = patients()
+    assert len(tuned(X, y, families, made, y)[1]) < 10
+
+
+def test_a_stack_leans_on_the_member_that_knows():
+    made = recipe("model.estimator=stack", "model.members={elastic_net: {C: 1.0}, random_forest: {n_estimators: 30}}")
+    X, y, families = patients(400)
+    fitted = fit_model(X, y, families, made)
+    weights = {m.name: m.weight for m in fitted.members}
+    assert min(weights.values()) >= 0
+    assert weights["elastic_net"] > 0
+    assert roc_auc_score(y, fitted.probability(X)) > 0.8
+
+
+def test_an_uncertain_label_weighs_as_two_patients():
+    X = np.arange(3.0).reshape(3, 1)
+    more, labels, weights = as_certain(X, np.array([1.0, 0.0, 0.7]))
+    assert labels.tolist() == [1, 0, 1, 0]
+    assert weights == pytest.approx([1, 1, 0.7, 0.3])
+    assert more[:, 0].tolist() == [0, 1, 2, 2]
+    assert as_certain(X, np.array([1.0, 0.0, 1.0]))[2] is None
+
+
+def test_how_likely_a_label_is():
+    """Three visits over six months (spread 18 month^2) with a residual SD of 1.5: the slope's error is 0.354."""
+    slope, y = np.array([1.0, 2.0, 0.3, np.nan]), np.array([1.0, 1.0, 0.0, 1.0])
+    scatter = np.array([[18.0, 2.25, 1.0]] * 4)
+    found = likely_labels(y, slope, scatter, 1.0)
+    assert found[0] == pytest.approx(0.5)
+    assert found[1] == pytest.approx(0.99766, abs=1e-4)  # Phi(1 / 0.35355), R 4.2.2 pnorm
+    assert found[2] == pytest.approx(0.02386, abs=1e-4)
+    assert found[3] == 1.0
+
+
+def test_what_hardly_varies_is_left_out():
+    X = np.zeros((100, 3), dtype=np.float32)
+    X[:1, 0], X[:5, 1], X[:, 2] = 1, 1, np.arange(100)
+    assert varying(X, 0.02).tolist() == [1, 2]
+    assert varying(X, 0.0).tolist() == [0, 1, 2]
+    member = fit_member("elastic_net", {}, X, (np.arange(100) > 50).astype(float), recipe("model.least_share=0.02"))
+    assert member.columns == (1, 2)
+    assert member.contributions(X)[:, 0].tolist() == [0] * 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["model.estimator=stack", "model.members={xgboost: {}}"], "a stack takes two or more `members`"),
+        (["model.estimator=stack", "model.parameters={C: 1}"], "and no `parameters`"),
+        (["model.estimator=svm"], "input should be"),
+        (["model.search={trials: 0}"], "greater than or equal to 1"),
+        (["model.search={trails: 3}"], "Did you mean 'trials'"),
+        (["model.calibration=platt"], "input should be"),
+        (["decision.sensitivity=1.5"], "less than or equal to 1"),
+        (["decision.miss_cost=0"], "greater than 0"),
+        (["validation.split_date=soon"], "split_date"),
+        (["label.error=0.3"], "label.error goes with label.column"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense(changes, message):
+    with pytest.raises(RequestError, match=message):
+        load_config(PROGRESSION, changes)
