@@ -11,7 +11,12 @@ def main(argv: list[str] | None = None) -> int:
     made = parser("Train, validate, track and register one model from a configuration file.")
     made.add_argument("--config", required=True, help="configuration, as in configs/")
     made.add_argument(
-        "--set", dest="changes", action="append", default=[], metavar="KEY=VALUE", help="change one dotted key"
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change one dotted key",
     )
     arguments = made.parse_args(argv)
     from als_ml.commands import train_command

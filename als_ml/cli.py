@@ -24,7 +24,9 @@ def add_shared(made: argparse.ArgumentParser) -> None:
     """Options of every command."""
     made.add_argument("--quiet", action="store_true", help="print nothing but errors")
     made.add_argument(
-        "--allow-outside", action="store_true", help="let a cohort file name files outside its own folder"
+        "--allow-outside",
+        action="store_true",
+        help="let a cohort file name files outside its own folder",
     )
 
 
@@ -84,7 +86,11 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
         def report(what: str, done: int = 0, of: int = 0) -> None:
             progress.update(
-                task, description=what, completed=done, total=of or None, count=f"{done}/{of}" if of else ""
+                task,
+                description=what,
+                completed=done,
+                total=of or None,
+                count=f"{done}/{of}" if of else "",
             )
 
         yield report
@@ -99,7 +105,9 @@ def print_table(rows: list[dict[str, Any]], title: str = "") -> None:
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = Table(box=SIMPLE_HEAD)
     for name in names:
-        table.add_column(name, justify="left" if isinstance(rows[0].get(name), str) else "right", overflow="fold")
+        table.add_column(
+            name, justify="left" if isinstance(rows[0].get(name), str) else "right", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in names))
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)

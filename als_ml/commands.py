@@ -40,15 +40,27 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
     task, counts = training.task, training.labels.counts
     for sentence in unbeaten(training.metrics, task.name):
         print(f"NOTE: {sentence}.")
-    print(f"\n{task.positive} v {task.negative}: {', '.join(f'{n} {name}' for name, n in counts.items())}")
-    shown = ("roc_auc", "roc_auc_low", "roc_auc_high", "average_precision", "brier", "calibration_slope")
+    print(
+        f"\n{task.positive} v {task.negative}: {', '.join(f'{n} {name}' for name, n in counts.items())}"
+    )
+    shown = (
+        "roc_auc",
+        "roc_auc_low",
+        "roc_auc_high",
+        "average_precision",
+        "brier",
+        "calibration_slope",
+    )
     names = {
         "roc_auc_low": "95 % low",
         "roc_auc_high": "high",
         "average_precision": "avg precision",
         "calibration_slope": "cal. slope",
     }
-    rows = [{"out of fold": row["name"], **{names.get(m, m): row.get(m) for m in shown}} for row in table]
+    rows = [
+        {"out of fold": row["name"], **{names.get(m, m): row.get(m) for m in shown}}
+        for row in table
+    ]
     print_table(rows)
     if training.best_possible:
         share = training.best_possible[1]
@@ -68,8 +80,12 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
         )
     if "sites_roc_auc" in training.metrics:
         low, high = (training.metrics.get(f"sites_roc_auc_{end}") for end in ("low", "high"))
-        print(f"held-out sites: pooled ROC AUC {training.metrics['sites_roc_auc']:.3f} ({low:.3f}-{high:.3f})")
-    print_table([{"honesty check": c.name, "verdict": c.verdict, "found": c.found} for c in training.checks])
+        print(
+            f"held-out sites: pooled ROC AUC {training.metrics['sites_roc_auc']:.3f} ({low:.3f}-{high:.3f})"
+        )
+    print_table(
+        [{"honesty check": c.name, "verdict": c.verdict, "found": c.found} for c in training.checks]
+    )
     model = (
         f"models:/{logged['name']}@{logged['alias']} (version {logged['version']})"
         if "name" in logged
@@ -89,7 +105,9 @@ def predict_command(arguments: argparse.Namespace) -> int:
     for path in [output, *([Path(arguments.explanations)] if arguments.explanations else [])]:
         check_output(path)
     if arguments.explanations and arguments.features:
-        raise RequestError("--explanations", "it needs the cohort itself", "Give --cohort instead of --features.")
+        raise RequestError(
+            "--explanations", "it needs the cohort itself", "Give --cohort instead of --features."
+        )
     with progress_bar(arguments.quiet) as progress:
         progress("loading models", 0, 0)
         predictors = _predictors(arguments)
@@ -114,7 +132,9 @@ def _scored(
     if arguments.features:
         path = Path(arguments.features)
         if not path.is_file():
-            raise DataError(str(path), "there is no such file", "Make one with `python -m als_ml features`.")
+            raise DataError(
+                str(path), "there is no such file", "Make one with `python -m als_ml features`."
+            )
         made_from["features"] = [str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns]
         chunks, of = (
             lambda first: batch.score_features(path, predictors, drivers, first),
@@ -126,7 +146,10 @@ def _scored(
 
     progress("reading", 0, 0)
     made_from["cohort"] = file_digests(Path(arguments.cohort))
-    if not arguments.explanations and large_cohort.patient_count(Path(arguments.cohort)) >= large_cohort.LARGE:
+    if (
+        not arguments.explanations
+        and large_cohort.patient_count(Path(arguments.cohort)) >= large_cohort.LARGE
+    ):
         counts = _scored_in_parts(arguments, predictors, output, progress, made_from, problems)
         return merged(problems.found), counts, time.perf_counter() - started
     cohort = _cohort_for(arguments, predictors, problems)
@@ -154,7 +177,9 @@ def _scored_in_parts(
     from als_ml.prediction import batch
 
     rule, drivers = _call_rule(predictors), not arguments.no_drivers
-    with large_cohort(Path(arguments.cohort), problems, rule, lambda what: progress(what, 0, 0)) as cohort:
+    with large_cohort(
+        Path(arguments.cohort), problems, rule, lambda what: progress(what, 0, 0)
+    ) as cohort:
         _check_build(cohort.described, predictors)
         made_from["part"] = cohort.size
         return batch.write_parts(
@@ -197,7 +222,9 @@ def _explanations(cohort: Any, predictors: list[Any]) -> Any:
         rows = feature_rows(predictor.as_trained(cohort), predictor.spec)
         rows = rows[out_of_scope(cohort, task, predictor.spec.landmark_days) == ""]
         table = contribution_table(
-            list(rows.index), predictor.fitted.contributions(predictor.matrix(rows)), predictor.described
+            list(rows.index),
+            predictor.fitted.contributions(predictor.matrix(rows)),
+            predictor.described,
         )
         parts.append(table.assign(task=task.name))
     return pd.concat(parts, ignore_index=True)
@@ -241,20 +268,33 @@ def _print_predictions(counts: Any, output: Path, seconds: float) -> None:
             if what.startswith("reason "):
                 print(f"not scored: {n} of {task}, {what.removeprefix('reason ')}")
     rows = sum(n for (_, what), n in counts.items() if what in ("scored", "not scored"))
-    print(f"written: {output} ({rows:,} rows, {rows / max(seconds, 1e-9):,.0f} a second). Research use only.")
+    print(
+        f"written: {output} ({rows:,} rows, {rows / max(seconds, 1e-9):,.0f} a second). Research use only."
+    )
 
 
 def simulate_command(arguments: argparse.Namespace) -> int:
     """Write a made-up cohort."""
     if arguments.patients < 1:
-        raise RequestError(f"--patients {arguments.patients}", "must be at least 1", "Give how many patients to make.")
+        raise RequestError(
+            f"--patients {arguments.patients}",
+            "must be at least 1",
+            "Give how many patients to make.",
+        )
     from als_ml.simulate import simulate
 
     with progress_bar(arguments.quiet) as progress:
         made = simulate(Path(arguments.output), arguments.patients, arguments.seed, progress)
     if not arguments.quiet:
-        print_table([{"simulated cohort": name.replace("_", " "), "value": value} for name, value in made.items()])
-        print(f"written: {arguments.output}. Made-up patients: they prove that the machinery works, not medicine.")
+        print_table(
+            [
+                {"simulated cohort": name.replace("_", " "), "value": value}
+                for name, value in made.items()
+            ]
+        )
+        print(
+            f"written: {arguments.output}. Made-up patients: they prove that the machinery works, not medicine."
+        )
     return 0
 
 
@@ -263,7 +303,9 @@ def check_command(arguments: argparse.Namespace) -> int:
     from als_ml.cohort.check import check_cohort
 
     with progress_bar(arguments.quiet or arguments.json) as progress:
-        report = check_cohort(Path(arguments.cohort), lambda what: progress(f"reading {what}", 0, 0))
+        report = check_cohort(
+            Path(arguments.cohort), lambda what: progress(f"reading {what}", 0, 0)
+        )
     errors = [problem for problem in report["problems"] if problem["severity"] == "error"]
     if arguments.json:
         print(json.dumps(report, indent=1))
@@ -286,28 +328,41 @@ def _print_check(report: dict[str, Any]) -> None:
         for problem in problems:
             where = str(problem["where"]).removeprefix(file).lstrip(",: ")
             place = f" {where}:" if where else ""
-            print(f"  {problem['severity']}:{place} {problem['found']}. {problem['remedy']}".rstrip())
+            print(
+                f"  {problem['severity']}:{place} {problem['found']}. {problem['remedy']}".rstrip()
+            )
 
 
 def _print_sites(sites: list[dict[str, Any]]) -> None:
     """Print the median of each analyte by site."""
     names = dict.fromkeys(row["site"] for row in sites)
     analytes = dict.fromkeys(row["analyte"] for row in sites)
-    cells = {(row["analyte"], row["site"]): f"{row['median']:.3g} ({row['% missing']:.0f} %)" for row in sites}
-    table = [{"analyte": a, **{name: cells.get((a, name), "-") for name in names}} for a in analytes]
+    cells = {
+        (row["analyte"], row["site"]): f"{row['median']:.3g} ({row['% missing']:.0f} %)"
+        for row in sites
+    }
+    table = [
+        {"analyte": a, **{name: cells.get((a, name), "-") for name in names}} for a in analytes
+    ]
     if len(names) > 1:
         print_table(table, "median by site (and patients without a value)")
 
 
 def _print_genes(genes: list[dict[str, Any]]) -> None:
     """Print the genes that are covered in less than 95 % of the patients, and count the others."""
-    patients = sum(genes[0][name] for name in ("unknown", "not covered", "partly", "covered")) if genes else 0
+    patients = (
+        sum(genes[0][name] for name in ("unknown", "not covered", "partly", "covered"))
+        if genes
+        else 0
+    )
     shown = [row for row in genes if row["covered"] < 0.95 * patients and row["unknown"] < patients]
     unknown = [row["gene"] for row in genes if row["unknown"] == patients]
     if shown:
         print_table(shown, "genes covered in less than 95 % of the patients")
     covered = len(genes) - len(shown) - len(unknown)
-    print(f"{covered} genes covered in 95 % or more; unknown in all: {examples(unknown, 5) or 'none'}")
+    print(
+        f"{covered} genes covered in 95 % or more; unknown in all: {examples(unknown, 5) or 'none'}"
+    )
 
 
 def features_command(arguments: argparse.Namespace) -> int:
@@ -324,7 +379,9 @@ def features_command(arguments: argparse.Namespace) -> int:
 
     problems = Problems()
     with progress_bar(arguments.quiet) as progress:
-        cohort, described = read_cohort(Path(arguments.cohort), problems, progress=lambda what: progress(what, 0, 0))
+        cohort, described = read_cohort(
+            Path(arguments.cohort), problems, progress=lambda what: progress(what, 0, 0)
+        )
         spec = FeatureSpec(
             landmark_days=arguments.landmark_days,
             genome_build=described.genome_build,
@@ -333,7 +390,9 @@ def features_command(arguments: argparse.Namespace) -> int:
         visits = as_known(cohort, spec.landmark_days).alsfrs
         visits = visits[(visits["scale"] == "alsfrs_r").to_numpy()]
         # For the reader of the table only: a model computes the mixed-model slope from its own training patients.
-        spec = replace(spec, course=fit_course(*(visits[name].to_numpy() for name in ("row", "days", "total"))))
+        spec = replace(
+            spec, course=fit_course(*(visits[name].to_numpy() for name in ("row", "days", "total")))
+        )
         rows = feature_rows(cohort, spec)
         beside = beside_features(cohort, spec)
         dictionary = output.with_name(f"{output.stem}.dictionary.csv")
@@ -355,7 +414,9 @@ def _summaries(text: str) -> tuple[str, ...]:
     chosen = tuple(part.strip() for part in text.split(",") if part.strip())
     unknown = [name for name in chosen if name not in SUMMARIES]
     if unknown or not chosen:
-        raise RequestError(f"--values {text}", "it names no or another summary", f"Known: {', '.join(SUMMARIES)}.")
+        raise RequestError(
+            f"--values {text}", "it names no or another summary", f"Known: {', '.join(SUMMARIES)}."
+        )
     return chosen
 
 
@@ -384,7 +445,9 @@ def variants_command(arguments: argparse.Namespace) -> int:
         sources = Sources(build, lookups, arguments.clinvar_assertions, not arguments.clinvar_off)
         rule = CallRule(arguments.min_gq, arguments.min_depth)
         carriers = Path(arguments.carriers) if arguments.carriers else None
-        table, problems = variant_table(path, build, lookups, sources, rule, given["fasta"], given["gff"], carriers)
+        table, problems = variant_table(
+            path, build, lookups, sources, rule, given["fasta"], given["gff"], carriers
+        )
         write_table(table, outputs[0])
     if not arguments.quiet:
         _print_problems(problems.found)
@@ -397,15 +460,22 @@ def _print_variants(table: Any, outputs: list[Path]) -> None:
         print("note: no record lies in the gene panel; check the contig names and --genome-build.")
     classes = table["class"].value_counts()
     print_table(
-        [{"class": name, "variants": int(classes.get(name, 0))} for name in ("P", "LP", "VUS", "LB", "B", "risk")]
+        [
+            {"class": name, "variants": int(classes.get(name, 0))}
+            for name in ("P", "LP", "VUS", "LB", "B", "risk")
+        ]
     )
-    unknown = int((table["consequence"].isna() | (table["consequence"] == "coding_sequence_variant")).sum())
+    unknown = int(
+        (table["consequence"].isna() | (table["consequence"] == "coding_sequence_variant")).sum()
+    )
     if unknown:
         print(
             f"note: of {unknown} variants no more is known than their place; --fasta or an annotated VCF tells consequences."
         )
     if len(table) and table["frequency"].isna().all():
-        print("note: no population frequencies are known; --frequencies gives them (PM2, BS1, BA1).")
+        print(
+            "note: no population frequencies are known; --frequencies gives them (PM2, BS1, BA1)."
+        )
     print(f"written: {' and '.join(str(path) for path in outputs)} ({len(table)} variants)")
 
 
@@ -438,15 +508,21 @@ def import_phenopackets_command(arguments: argparse.Namespace) -> int:
     return _import(import_phenopackets, arguments)
 
 
-def _import(imported: Callable[[Path, Path, Problems], dict[str, int]], arguments: argparse.Namespace) -> int:
+def _import(
+    imported: Callable[[Path, Path, Problems], dict[str, int]], arguments: argparse.Namespace
+) -> int:
     problems, source = Problems(collect=True), Path(arguments.folder)
     if not source.is_dir():
-        raise RequestError(str(source), "there is no such folder", "Give the folder that holds the files.")
+        raise RequestError(
+            str(source), "there is no such folder", "Give the folder that holds the files."
+        )
     with progress_bar(arguments.quiet) as progress:
         progress(f"importing {source.name}", 0, 0)
         counts = imported(source, Path(arguments.output), problems)
     if not arguments.quiet:
         _print_problems(problems.found)
         print_table([{"imported": name, "n": n} for name, n in counts.items()])
-        print(f"written: {arguments.output}. Next: python -m als_ml check --cohort {arguments.output}/cohort.yaml")
+        print(
+            f"written: {arguments.output}. Next: python -m als_ml check --cohort {arguments.output}/cohort.yaml"
+        )
     return 0

@@ -21,7 +21,9 @@ class _Part(BaseModel):
 class Features(_Part):
     """Which features the model may see."""
 
-    blocks: tuple[Literal["genetics", "clinical", "biomarkers", "alsfrs", "prognosis", "mechanisms"], ...] = (
+    blocks: tuple[
+        Literal["genetics", "clinical", "biomarkers", "alsfrs", "prognosis", "mechanisms"], ...
+    ] = (
         "genetics",
         "clinical",
         "biomarkers",
@@ -29,23 +31,34 @@ class Features(_Part):
         "prognosis",
     )
     biomarker_values: tuple[Literal["last", "first", "mean", "slope"], ...] = Field(
-        default=("last",), min_length=1, description="which of several values up to the landmark count"
+        default=("last",),
+        min_length=1,
+        description="which of several values up to the landmark count",
     )
     assays: Literal["separate", "bridge", "refuse"] = Field(
         default="separate",
         description="assays that are not interchangeable: apart, by definitions/bridges.tsv, or refused",
     )
-    columns: tuple[str, ...] = Field(default=(), description="further columns of patients: names or globs")
+    columns: tuple[str, ...] = Field(
+        default=(), description="further columns of patients: names or globs"
+    )
     known_at: Literal["baseline"] | None = Field(
         default=None, description="required with `columns`: nothing else dates them"
     )
     rare_frequency: float = Field(
-        default=0.001, gt=0, lt=1, description="population frequency from which no variant is rare (P)"
+        default=0.001,
+        gt=0,
+        lt=1,
+        description="population frequency from which no variant is rare (P)",
     )
     min_gq: int = Field(
-        default=0, ge=0, description="genotype quality (GQ) below which a call is missing; 0: no threshold"
+        default=0,
+        ge=0,
+        description="genotype quality (GQ) below which a call is missing; 0: no threshold",
     )
-    min_depth: int = Field(default=0, ge=0, description="depth (DP) below which a call is missing; 0: no threshold")
+    min_depth: int = Field(
+        default=0, ge=0, description="depth (DP) below which a call is missing; 0: no threshold"
+    )
 
     @model_validator(mode="after")
     def _dated(self) -> "Features":
@@ -59,28 +72,44 @@ class Features(_Part):
 class Label(_Part):
     """How the label is made: by the contract's rule of the task, or from a column of patients with a threshold."""
 
-    familial_degrees: tuple[Literal["first_degree", "second_degree"], ...] = ("first_degree", "second_degree")
-    scheme: Literal["default", "kimura_two", "kimura_three", "gordon", "elamin", "labra", "lisbon", "tofersen"] = Field(
-        default="default", description="published cut-offs by name (features/definitions/progression_schemes.tsv)"
+    familial_degrees: tuple[Literal["first_degree", "second_degree"], ...] = (
+        "first_degree",
+        "second_degree",
     )
-    cutoff: float | None = Field(default=None, description="points lost per month from which progression is fast")
-    middle_cutoff: float | None = Field(default=None, description="a lower cut-off, for three classes")
+    scheme: Literal[
+        "default", "kimura_two", "kimura_three", "gordon", "elamin", "labra", "lisbon", "tofersen"
+    ] = Field(
+        default="default",
+        description="published cut-offs by name (features/definitions/progression_schemes.tsv)",
+    )
+    cutoff: float | None = Field(
+        default=None, description="points lost per month from which progression is fast"
+    )
+    middle_cutoff: float | None = Field(
+        default=None, description="a lower cut-off, for three classes"
+    )
     measure: Literal["slope", "delta_fs"] = Field(
-        default="slope", description="the prospective slope, or dFS at the landmark (then no ALSFRS-R feature)"
+        default="slope",
+        description="the prospective slope, or dFS at the landmark (then no ALSFRS-R feature)",
     )
     learn: Literal["fast", "classes", "slope"] = Field(
-        default="fast", description="fast or not, all classes of the scheme, or the continuous slope"
+        default="fast",
+        description="fast or not, all classes of the scheme, or the continuous slope",
     )
     events: Literal["without_slope", "all", "none"] = Field(
-        default="without_slope", description="who is fast by death, tracheostomy or NIV >= 23 h/day in the window"
+        default="without_slope",
+        description="who is fast by death, tracheostomy or NIV >= 23 h/day in the window",
     )
     uncertain: bool = Field(
-        default=True, description="learn the probability of the label given the error of the slope, not the bare label"
+        default=True,
+        description="learn the probability of the label given the error of the slope, not the bare label",
     )
     window_days: int = Field(default=365, gt=0)
     min_visits: int = Field(default=3, ge=2)
     min_span_days: int = Field(default=180, gt=0)
-    column: str | None = Field(default=None, description="a numeric column of patients to use instead")
+    column: str | None = Field(
+        default=None, description="a numeric column of patients to use instead"
+    )
     above: float | None = Field(default=None, description="positive where column > above")
     below: float | None = Field(default=None, description="positive where column < below")
     error: float | None = Field(
@@ -102,7 +131,9 @@ class Label(_Part):
     def _ordered(self) -> "Label":
         if self.cutoff is not None and self.scheme != "default":
             raise ValueError("give label.scheme or label.cutoff, not both")
-        if self.middle_cutoff is not None and (self.cutoff is None or self.middle_cutoff >= self.cutoff):
+        if self.middle_cutoff is not None and (
+            self.cutoff is None or self.middle_cutoff >= self.cutoff
+        ):
             raise ValueError("label.middle_cutoff goes with a higher label.cutoff")
         if self.learn == "classes" and len(self.cutoffs) < 2:
             raise ValueError(
@@ -115,7 +146,9 @@ class Label(_Part):
         if (self.column is None) == (self.above is not None or self.below is not None):
             raise ValueError("label.column goes with exactly one of label.above and label.below")
         if self.error is not None and self.column is None:
-            raise ValueError("label.error goes with label.column; the error of a slope is computed from its visits")
+            raise ValueError(
+                "label.error goes with label.column; the error of a slope is computed from its visits"
+            )
         if self.above is not None and self.below is not None:
             raise ValueError("give one of label.above and label.below, not both")
         return self
@@ -124,11 +157,16 @@ class Label(_Part):
 class Search(_Part):
     """A search for parameters with Optuna, inside each training part."""
 
-    trials: int = Field(default=30, ge=1, description="an estimator; the first is what `parameters` says")
-    minutes: float | None = Field(default=None, gt=0, description="no further trial of an estimator after this time")
+    trials: int = Field(
+        default=30, ge=1, description="an estimator; the first is what `parameters` says"
+    )
+    minutes: float | None = Field(
+        default=None, gt=0, description="no further trial of an estimator after this time"
+    )
     folds: int = Field(default=3, ge=2, description="inner folds of a trial")
     journal: str | None = Field(
-        default=None, description="file that keeps finished trials, so that an interrupted search goes on"
+        default=None,
+        description="file that keeps finished trials, so that an interrupted search goes on",
     )
 
 
@@ -156,14 +194,17 @@ class Model(_Part):
         description="elastic net: an unknown value is the training mean, or follows from the patient's known ones",
     )
     calibration: Literal["auto", "sigmoid", "beta", "isotonic", "venn_abers"] = Field(
-        default="auto", description="auto: the sigmoid unless another has the clearly lower out-of-fold log loss"
+        default="auto",
+        description="auto: the sigmoid unless another has the clearly lower out-of-fold log loss",
     )
     search: Search | None = None
 
     @model_validator(mode="after")
     def _of_a_stack(self) -> "Model":
         if self.estimator == "stack" and (self.parameters or len(self.members) < 2):
-            raise ValueError("a stack takes two or more `members`, each with its own parameters, and no `parameters`")
+            raise ValueError(
+                "a stack takes two or more `members`, each with its own parameters, and no `parameters`"
+            )
         return self
 
 
@@ -171,25 +212,41 @@ class Decision(_Part):
     """Where a probability becomes a class."""
 
     threshold: Literal["prevalence", "cost", "sensitivity"] = "prevalence"
-    miss_cost: float = Field(default=4.0, gt=0, description="false alarms that a missed positive is worth (cost)")
-    sensitivity: float = Field(default=0.9, gt=0, le=1, description="share of positives to find (sensitivity)")
+    miss_cost: float = Field(
+        default=4.0, gt=0, description="false alarms that a missed positive is worth (cost)"
+    )
+    sensitivity: float = Field(
+        default=0.9, gt=0, le=1, description="share of positives to find (sensitivity)"
+    )
 
 
 class Validation(_Part):
     """Cross-validation, stratified by label and grouped by family; further splits beside it."""
 
     folds: int = Field(default=5, ge=2)
-    repeats: int = Field(default=1, ge=1, description="of the cross-validation; averaged per patient")
-    inner_folds: int = Field(
-        default=5, ge=2, description="folds inside a training part, for calibration and conformal sets"
+    repeats: int = Field(
+        default=1, ge=1, description="of the cross-validation; averaged per patient"
     )
-    bootstrap: int = Field(default=2000, ge=0, description="family-bootstrap draws of each interval")
-    coverage: float = Field(default=0.9, gt=0.5, lt=1, description="of the label-conditional conformal sets")
+    inner_folds: int = Field(
+        default=5,
+        ge=2,
+        description="folds inside a training part, for calibration and conformal sets",
+    )
+    bootstrap: int = Field(
+        default=2000, ge=0, description="family-bootstrap draws of each interval"
+    )
+    coverage: float = Field(
+        default=0.9, gt=0.5, lt=1, description="of the label-conditional conformal sets"
+    )
     seed: int = 1
     sites: bool = Field(default=True, description="leave one site out, where there are two or more")
     cohort: str | None = Field(default=None, description="a cohort file that is held out")
-    split_date: date | None = Field(default=None, description="train before this index_date, test from it")
-    honesty: bool = Field(default=True, description="refits that ask whether the estimate can be believed")
+    split_date: date | None = Field(
+        default=None, description="train before this index_date, test from it"
+    )
+    honesty: bool = Field(
+        default=True, description="refits that ask whether the estimate can be believed"
+    )
 
 
 class Tracking(_Part):
@@ -207,7 +264,9 @@ class Config(_Part):
 
     task: Literal["familial", "progression"]
     cohort: str
-    landmark_days: int = Field(default=90, ge=0, description="features end here, the progression label begins after it")
+    landmark_days: int = Field(
+        default=90, ge=0, description="features end here, the progression label begins after it"
+    )
     features: Features = Features()
     label: Label = Label()
     model: Model = Model()
@@ -236,14 +295,21 @@ def load_config(path: Path, changes: list[str] | None = None) -> Config:
         If the file is absent, no YAML, or a key or value does not fit.
     """
     if not path.is_file():
-        shipped = ", ".join(sorted(str(p) for p in Path("configs").glob("*.yaml"))) or "none in this folder"
+        shipped = (
+            ", ".join(sorted(str(p) for p in Path("configs").glob("*.yaml")))
+            or "none in this folder"
+        )
         raise RequestError(str(path), "there is no such configuration", f"Shipped ones: {shipped}.")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RequestError(str(path), f"this is no YAML ({str(error).splitlines()[0]})", "Correct the file.") from None
+        raise RequestError(
+            str(path), f"this is no YAML ({str(error).splitlines()[0]})", "Correct the file."
+        ) from None
     if not isinstance(content, dict):
-        raise RequestError(str(path), "this is no configuration", "Start from one of configs/*.yaml.")
+        raise RequestError(
+            str(path), "this is no configuration", "Start from one of configs/*.yaml."
+        )
     for change in changes or []:
         _apply(content, change)
     try:
@@ -256,7 +322,9 @@ def _apply(content: dict[str, Any], change: str) -> None:
     key, separator, value = change.partition("=")
     if not separator or not key:
         raise RequestError(
-            f"--set {change}", "this is no dotted.key=value", "For example: --set model.estimator=elastic_net"
+            f"--set {change}",
+            "this is no dotted.key=value",
+            "For example: --set model.estimator=elastic_net",
         )
     try:
         parsed = yaml.safe_load(value)

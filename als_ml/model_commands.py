@@ -20,17 +20,26 @@ def promote_command(arguments: argparse.Namespace) -> int:
         entries = promotion_log(arguments.name)
         print_table(entries) if entries else print("no decision yet")
         return 0
-    cohort, training = (Path(p) if p else None for p in (arguments.cohort, arguments.training_cohort))
+    cohort, training = (
+        Path(p) if p else None for p in (arguments.cohort, arguments.training_cohort)
+    )
     with progress_bar(arguments.quiet) as progress:
         progress("comparing with the champion", 0, 0)
-        version, decision = promote(arguments.model, cohort, training, arguments.override, arguments.by)
+        version, decision = promote(
+            arguments.model, cohort, training, arguments.override, arguments.by
+        )
     if not decision.promoted:
         remedy = "Improve it, or promote it with --override REASON; the refusal is in the log."
-        raise DataError(f"{version.name} version {version.version}", "; ".join(decision.reasons), remedy)
+        raise DataError(
+            f"{version.name} version {version.version}", "; ".join(decision.reasons), remedy
+        )
     if not arguments.quiet:
         if decision.figures:
             print_table(
-                [{"figure": name.replace("_", " "), "value": value} for name, value in decision.figures.items()]
+                [
+                    {"figure": name.replace("_", " "), "value": value}
+                    for name, value in decision.figures.items()
+                ]
             )
         why = "; ".join(decision.reasons) or "the rule is met"
         print(f"champion of {version.name}: version {version.version} ({why})")
@@ -70,7 +79,10 @@ def _print_comparison(found: dict[str, Any], arguments: argparse.Namespace) -> N
     if "differences" not in found:
         print("no differences of performance: the labelled patients do not have both labels")
     counts = found["classes"]
-    print_table([{"second \\ first": name, **row.to_dict()} for name, row in counts.iterrows()], "predicted classes")
+    print_table(
+        [{"second \\ first": name, **row.to_dict()} for name, row in counts.iterrows()],
+        "predicted classes",
+    )
     where = f"written: {arguments.output}" if arguments.output else "name them with --output FILE"
     print(f"{len(found['changed'])} patients change class; {where}. Research use only.")
 
@@ -79,10 +91,24 @@ def _compare_runs(arguments: argparse.Namespace) -> int:
     from als_ml.lifecycle.registry import registered_version, run_metrics
 
     first, second = (run_metrics(registered_version(uri)) for uri in arguments.models)
-    names = ["roc_auc", "average_precision", "brier", "log_loss", "calibration_slope", "coverage", "sites_roc_auc", "n"]
-    rows = [{"metric": name, "first": first.get(name), "second": second.get(name)} for name in names]
+    names = [
+        "roc_auc",
+        "average_precision",
+        "brier",
+        "log_loss",
+        "calibration_slope",
+        "coverage",
+        "sites_roc_auc",
+        "n",
+    ]
+    rows = [
+        {"metric": name, "first": first.get(name), "second": second.get(name)} for name in names
+    ]
     if not arguments.quiet:
-        print_table(rows, "each run's own figures, on its own patients; --cohort FILE compares on the same ones")
+        print_table(
+            rows,
+            "each run's own figures, on its own patients; --cohort FILE compares on the same ones",
+        )
     return 0
 
 
@@ -104,17 +130,22 @@ def monitor_command(arguments: argparse.Namespace) -> int:
         version, predictor = registered_version(arguments.model), load_model(arguments.model)
         config, path = run_config(version.run_id, arguments.cohort), Path(arguments.cohort)
         scored = scored_cohort(predictor, config, path)
-        table = drift_table(predictor, feature_rows(read_cohort(path, Problems())[0], predictor.spec))
+        table = drift_table(
+            predictor, feature_rows(read_cohort(path, Problems())[0], predictor.spec)
+        )
     if arguments.output:
         write_table(pd.DataFrame(table), Path(arguments.output))
     if not arguments.quiet:
         moved = [row for row in table if row["verdict"] != "stable"]
         print_table(
-            moved[:20] or table[:3], f"{len(moved)} of {len(table)} features have drifted (PSI 0.1 look, 0.25 shifted)"
+            moved[:20] or table[:3],
+            f"{len(moved)} of {len(table)} features have drifted (PSI 0.1 look, 0.25 shifted)",
         )
         print_table([flags(scored)], "patients")
         now = calibration_now(scored)
-        print_table([now], "calibration") if now else print("no calibration: too few labelled patients")
+        print_table([now], "calibration") if now else print(
+            "no calibration: too few labelled patients"
+        )
     return 0
 
 
@@ -127,7 +158,10 @@ def recalibrate_command(arguments: argparse.Namespace) -> int:
         done = recalibrate(arguments.model, Path(arguments.cohort))
     if not arguments.quiet:
         rows = [{"on these patients": name, **done[name]} for name in ("before", "after")]
-        print_table(rows, f"{done['n']} patients, {done['n_positive']} positive; after is a fit, not a validation")
+        print_table(
+            rows,
+            f"{done['n']} patients, {done['n_positive']} positive; after is a fit, not a validation",
+        )
         print(f"model models:/{done['name']}@challenger (version {done['version']})")
     return 0
 
@@ -138,16 +172,29 @@ def serve_command(arguments: argparse.Namespace) -> int:
     from als_ml.serving.server import curl, serving, wait_until_up
 
     if bool(arguments.model) == bool(arguments.lock):
-        raise RequestError("serve", "give either --model or --lock", "See python -m als_ml serve --help.")
+        raise RequestError(
+            "serve", "give either --model or --lock", "See python -m als_ml serve --help."
+        )
     pinned = read_lock(Path(arguments.lock)) if arguments.lock else {}
-    uri, digest = (locked_uri(pinned), pinned["digest"]) if pinned else (arguments.model, arguments.digest)
-    address, hosts = (arguments.host, arguments.port), [host for host in arguments.allowed_hosts.split(",") if host]
-    limits = {"megabytes": arguments.max_megabytes, "patients": arguments.max_patients, "hosts": hosts}
+    uri, digest = (
+        (locked_uri(pinned), pinned["digest"]) if pinned else (arguments.model, arguments.digest)
+    )
+    address, hosts = (
+        (arguments.host, arguments.port),
+        [host for host in arguments.allowed_hosts.split(",") if host],
+    )
+    limits = {
+        "megabytes": arguments.max_megabytes,
+        "patients": arguments.max_patients,
+        "hosts": hosts,
+    }
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with serving(uri, address, arguments.workers, digest, **limits) as server:
         wait_until_up(server, address)
         if not arguments.quiet:
-            print(f"serving {uri} on http://{address[0]}:{address[1]}; Ctrl-C ends it. Research use only. Try:")
+            print(
+                f"serving {uri} on http://{address[0]}:{address[1]}; Ctrl-C ends it. Research use only. Try:"
+            )
             print(curl(address), flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             return server.wait()
@@ -185,10 +232,14 @@ def report_command(arguments: argparse.Namespace) -> int:
             write_phenopackets(cohort, described.genome_build, Path(arguments.phenopackets), key)
         if key:
             names = output.with_suffix(".key.csv")
-            write_table(pd.DataFrame({"sample_id": list(key), "pseudonym": list(key.values())}), names)
+            write_table(
+                pd.DataFrame({"sample_id": list(key), "pseudonym": list(key.values())}), names
+            )
             names.chmod(0o600)
     if not arguments.quiet:
-        print(f"written: {output} ({output.stat().st_size / 1e6:.1f} MB, {len(pages):,} patients). Research use only.")
+        print(
+            f"written: {output} ({output.stat().st_size / 1e6:.1f} MB, {len(pages):,} patients). Research use only."
+        )
         if key:
             print(f"who is who: {names}; keep it apart from the report")
     return 0
@@ -216,8 +267,14 @@ def push_command(arguments: argparse.Namespace) -> int:
         progress("uploading", 0, 0)
         logged = push(Path(arguments.run_dir))
     if not arguments.quiet:
-        model = f"models:/{logged['name']}@{logged['alias']}" if "name" in logged else logged["model_uri"]
-        print(f"model {model}; run {logged['run_id']}; the folder {arguments.run_dir} is no longer needed")
+        model = (
+            f"models:/{logged['name']}@{logged['alias']}"
+            if "name" in logged
+            else logged["model_uri"]
+        )
+        print(
+            f"model {model}; run {logged['run_id']}; the folder {arguments.run_dir} is no longer needed"
+        )
     return 0
 
 
@@ -230,7 +287,9 @@ def lock_command(arguments: argparse.Namespace) -> int:
     pinned = write_lock(arguments.model, path)
     if not arguments.quiet:
         print_table([{"pinned": name, "value": value} for name, value in pinned.items()])
-        print(f"written: {path}. Score with: python predict.py --lock {path} --cohort ... --output ...")
+        print(
+            f"written: {path}. Score with: python predict.py --lock {path} --cohort ... --output ..."
+        )
     return 0
 
 

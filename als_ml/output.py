@@ -23,11 +23,15 @@ def check_output(path: Path, suffixes: tuple[str, ...] = TABLE_SUFFIXES) -> None
     """
     if suffixes and path.suffix.lower() not in suffixes:
         raise RequestError(
-            f"--output {path}", f"the ending {path.suffix!r} is not known", f"Use {' or '.join(suffixes)}."
+            f"--output {path}",
+            f"the ending {path.suffix!r} is not known",
+            f"Use {' or '.join(suffixes)}.",
         )
     folder = path.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise RequestError(f"--output {path}", f"the folder {folder} is absent or read-only", "Make it first.")
+        raise RequestError(
+            f"--output {path}", f"the folder {folder} is absent or read-only", "Make it first."
+        )
 
 
 @contextlib.contextmanager

@@ -2,7 +2,17 @@
 
 import sys
 
-from benchmarks import batch, casi, conformance, endpoint, pathogenicity, search, share_of_possible, tables, variants
+from benchmarks import (
+    batch,
+    casi,
+    conformance,
+    endpoint,
+    pathogenicity,
+    search,
+    share_of_possible,
+    tables,
+    variants,
+)
 
 ALL = {
     "batch": batch.main,

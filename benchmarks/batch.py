@@ -40,7 +40,10 @@ def main(arguments: Sequence[str] = ()) -> None:
         few = min(patients, 50_000)
         enlarge(table, folder / "few.parquet", few)
         seconds, megabytes = scored(folder, "few.parquet", [])
-        print(f"predict.py, drivers on, {few:,}: {seconds:.1f} s, {few / seconds:,.0f} patients a second", flush=True)
+        print(
+            f"predict.py, drivers on, {few:,}: {seconds:.1f} s, {few / seconds:,.0f} patients a second",
+            flush=True,
+        )
 
 
 def prepare(folder: Path) -> Path:
@@ -50,7 +53,19 @@ def prepare(folder: Path) -> Path:
     words = [part for change in changes for part in ("--set", change)]
     assert train.main(["--config", str(ROOT / "configs/quick.yaml"), "--quiet", *words]) == 0
     table = folder / "features.parquet"
-    assert als_ml(["features", "--cohort", f"{folder}/cohort/cohort.yaml", "--output", str(table), "--quiet"]) == 0
+    assert (
+        als_ml(
+            [
+                "features",
+                "--cohort",
+                f"{folder}/cohort/cohort.yaml",
+                "--output",
+                str(table),
+                "--quiet",
+            ]
+        )
+        == 0
+    )
     return table
 
 
@@ -61,7 +76,10 @@ def enlarge(table: Path, target: Path, patients: int) -> None:
     with pq.ParquetWriter(target, small.schema) as writer:
         while written < patients:
             part = copies.slice(0, min(len(copies), patients - written))
-            names = pa.array([f"made-up-{written + i}" for i in range(len(part))], small.schema.field("sample_id").type)
+            names = pa.array(
+                [f"made-up-{written + i}" for i in range(len(part))],
+                small.schema.field("sample_id").type,
+            )
             part = part.set_column(part.schema.get_field_index("sample_id"), "sample_id", names)
             writer.write_table(part.cast(small.schema))
             written += len(part)
@@ -101,7 +119,9 @@ def scored(folder: Path, name: str, more: list[str]) -> tuple[float, float]:
         *more,
     ]
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", CHILD, str(ROOT), *words], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(ROOT), *words], check=True, capture_output=True, text=True
+    )
     return time.perf_counter() - started, int(done.stdout) / 1024
 
 

@@ -41,7 +41,11 @@ RIVALS: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
     "histogram boosting": (
         HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=1),
-        {"learning_rate": loguniform(0.02, 0.1), "max_leaf_nodes": randint(3, 12), "max_features": uniform(0.05, 0.2)},
+        {
+            "learning_rate": loguniform(0.02, 0.1),
+            "max_leaf_nodes": randint(3, 12),
+            "max_features": uniform(0.05, 0.2),
+        },
     ),
     "LightGBM": (
         LGBMClassifier(n_estimators=200, subsample_freq=1, random_state=1, n_jobs=1, verbose=-1),
@@ -54,8 +58,14 @@ RIVALS: dict[str, tuple[Any, dict[str, Any]]] = {
         },
     ),
     "elastic net": (
-        make_pipeline(StandardScaler(), LogisticRegression(solver="saga", max_iter=500, tol=1e-3, random_state=1)),
-        {"logisticregression__C": loguniform(1e-3, 0.3), "logisticregression__l1_ratio": uniform(0, 1)},
+        make_pipeline(
+            StandardScaler(),
+            LogisticRegression(solver="saga", max_iter=500, tol=1e-3, random_state=1),
+        ),
+        {
+            "logisticregression__C": loguniform(1e-3, 0.3),
+            "logisticregression__l1_ratio": uniform(0, 1),
+        },
     ),
 }
 
@@ -72,13 +82,21 @@ def write_cohort(folder: Path) -> Path:
     return path
 
 
-def tuned_probability(name: str, X: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+def tuned_probability(
+    name: str, X: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> np.ndarray:
     """Probabilities of a rival that was tuned and calibrated on the training part."""
     estimator, space = RIVALS[name]
     with threadpool_limits(1):
-        search = RandomizedSearchCV(estimator, space, n_iter=SETTINGS, cv=3, scoring="neg_log_loss", random_state=1)
+        search = RandomizedSearchCV(
+            estimator, space, n_iter=SETTINGS, cv=3, scoring="neg_log_loss", random_state=1
+        )
         best = search.fit(X[train], y[train]).best_estimator_
-        return CalibratedClassifierCV(best, cv=5, ensemble=False).fit(X[train], y[train]).predict_proba(X[test])[:, 1]
+        return (
+            CalibratedClassifierCV(best, cv=5, ensemble=False)
+            .fit(X[train], y[train])
+            .predict_proba(X[test])[:, 1]
+        )
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -86,16 +104,27 @@ def main(arguments: Sequence[str] = ()) -> None:
         print("skipped: set ALS_ML_REFERENCE_DATA to the public data")
         return
     with tempfile.TemporaryDirectory() as folder:
-        config = load_config(HERE / "casi.yaml", [f"cohort={write_cohort(Path(folder))}", *arguments])
+        config = load_config(
+            HERE / "casi.yaml", [f"cohort={write_cohort(Path(folder))}", *arguments]
+        )
         data = prepare(config, *read_cohort(Path(config.cohort)))
     v, X, y, started = config.validation, data.rows.to_numpy(), data.y, time.perf_counter()
     found = {f"als-ml {config.model.estimator}": cross_validate(data, config).probability["model"]}
-    print(f"{len(y)} patients, {X.shape[1]} features, {int(y.sum())} fast; {v.repeats} x {v.folds} folds", flush=True)
+    print(
+        f"{len(y)} patients, {X.shape[1]} features, {int(y.sum())} fast; {v.repeats} x {v.folds} folds",
+        flush=True,
+    )
     report(found, y, data.families, v, started)
-    splits = [split for r in range(v.repeats) for split in family_folds(y, data.families, v.folds, v.seed + r)]
+    splits = [
+        split
+        for r in range(v.repeats)
+        for split in family_folds(y, data.families, v.folds, v.seed + r)
+    ]
     for name in RIVALS:
         started = time.perf_counter()
-        parts = Parallel(n_jobs=2)(delayed(tuned_probability)(name, X, y, *split) for split in splits)
+        parts = Parallel(n_jobs=2)(
+            delayed(tuned_probability)(name, X, y, *split) for split in splits
+        )
         total = np.zeros(len(y))
         for (_, test), p in zip(splits, parts, strict=True):
             total[test] += p / v.repeats
@@ -104,10 +133,15 @@ def main(arguments: Sequence[str] = ()) -> None:
     ours, *rivals = found
     for name in rivals:
         change = paired_differences(y, found[ours], found[name], data.families, v.bootstrap, v.seed)
-        print(f"ours - {name}: " + ", ".join(f"{m} {d:+.4f} ({a:+.4f} to {b:+.4f})" for m, (d, a, b) in change.items()))
+        print(
+            f"ours - {name}: "
+            + ", ".join(f"{m} {d:+.4f} ({a:+.4f} to {b:+.4f})" for m, (d, a, b) in change.items())
+        )
 
 
-def report(found: dict[str, np.ndarray], y: np.ndarray, families: np.ndarray, v: Any, started: float) -> None:
+def report(
+    found: dict[str, np.ndarray], y: np.ndarray, families: np.ndarray, v: Any, started: float
+) -> None:
     for name, p in found.items():
         m = evaluate(y, p, p >= y.mean(), families, v.bootstrap, v.seed) | calibration_errors(y, p)
         print(f"{name:20s} ROC AUC {m['roc_auc']:.4f} ({m['roc_auc_low']:.3f}-{m['roc_auc_high']:.3f}), Brier {m['brier']:.4f}, "

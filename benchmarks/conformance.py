@@ -22,7 +22,9 @@ ENDINGS = (".vcf", ".vcf.gz", ".bcf", ".vcf.bgz", ".bcf.gz")
 def files() -> list[Path]:
     """All VCF and BCF files of the conformance folders."""
     folder = reference_data() / "conformance"
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name.endswith(ENDINGS))
+    return sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.name.endswith(ENDINGS)
+    )
 
 
 def outcome(path: Path) -> str:

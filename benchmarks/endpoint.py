@@ -51,7 +51,9 @@ def main(arguments: Sequence[str] = ()) -> None:
         print(f"cold start of als_ml serve {time.perf_counter() - started:.0f} s", flush=True)
         started = time.perf_counter()
         plain = stack.enter_context(mlflow_server("models:/als-xgboost@champion"))
-        print(f"cold start of mlflow models serve {time.perf_counter() - started:.0f} s", flush=True)
+        print(
+            f"cold start of mlflow models serve {time.perf_counter() - started:.0f} s", flush=True
+        )
         bare = stack.enter_context(mlflow_server("models:/bare/1"))
         one_record(ours[0], plain, bare)
         thousand(ours[0])
@@ -68,16 +70,29 @@ def prepare(folder: Path) -> None:
         "validation.sites=false",
     ]
     assert (
-        train.main(["--config", str(CONFIGS / "quick.yaml"), "--quiet", *[p for c in changes for p in ("--set", c)]])
+        train.main(
+            [
+                "--config",
+                str(CONFIGS / "quick.yaml"),
+                "--quiet",
+                *[p for c in changes for p in ("--set", c)],
+            ]
+        )
         == 0
     )
     rng = np.random.default_rng(0)
-    X = pd.DataFrame(rng.normal(size=(400, COLUMNS)), columns=[f"feature_{i}" for i in range(COLUMNS)])
+    X = pd.DataFrame(
+        rng.normal(size=(400, COLUMNS)), columns=[f"feature_{i}" for i in range(COLUMNS)]
+    )
     model = XGBClassifier(n_estimators=300, max_depth=3, n_jobs=1).fit(X, rng.integers(0, 2, 400))
     with quiet_mlflow():
         signature = mlflow.models.infer_signature(X, model.predict_proba(X)[:, 1])
         mlflow.xgboost.log_model(
-            model, name="bare", signature=signature, registered_model_name="bare", pip_requirements=["xgboost-cpu"]
+            model,
+            name="bare",
+            signature=signature,
+            registered_model_name="bare",
+            pip_requirements=["xgboost-cpu"],
         )
 
 
@@ -93,7 +108,19 @@ def our_server() -> Iterator[tuple[int, int]]:
 def mlflow_server(uri: str) -> Iterator[int]:
     """Plain `mlflow models serve`."""
     port = free_port()
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        uri,
+        "--env-manager",
+        "local",
+        "-p",
+        str(port),
+    ]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     server = subprocess.Popen(
         command,
@@ -120,7 +147,9 @@ def free_port() -> int:
 def _coding(build: str) -> list[tuple[str, list[int]]]:
     """Contig and coding bases of the first 20 genes that have a model."""
     models = list(transcripts(build).values())[:20]
-    return [(m.chrom, [pos for low, high in m.coding for pos in range(low, high + 1)]) for m in models]
+    return [
+        (m.chrom, [pos for low, high in m.coding for pos in range(low, high + 1)]) for m in models
+    ]
 
 
 def full_record(i: int = 0, met: bool = True) -> dict[str, Any]:
@@ -129,7 +158,12 @@ def full_record(i: int = 0, met: bool = True) -> dict[str, Any]:
     named = table[table["unit"].notna()].head(50)
     biomarkers = []
     for analyte, row in named.iterrows():
-        value = {"analyte": analyte, "value": round(float(rng.uniform(20, 40)), 2), "unit": row["unit"], "days": 0}
+        value = {
+            "analyte": analyte,
+            "value": round(float(rng.uniform(20, 40)), 2),
+            "unit": row["unit"],
+            "days": 0,
+        }
         biomarkers.append(value | ({"assay": "simoa"} if str(analyte).startswith("nfl") else {}))
     known = known_variants("GRCh38").head(20)
     variants = [f"{row.chrom}-{row.pos}-{row.ref}-{row.alt} 0/1" for row in known.itertuples()]
@@ -162,7 +196,10 @@ def one_record(ours: int, plain: int, bare: int, n: int = 300) -> None:
     row = {f"feature_{i}": 0.1 * i for i in range(COLUMNS)}
     asked: dict[str, tuple[int, Callable[[int], Any]]] = {
         "als_ml serve": (ours, lambda i: {"inputs": [full_record(i)]}),
-        "als_ml serve, variants never met": (ours, lambda i: {"inputs": [full_record(i, met=False)]}),
+        "als_ml serve, variants never met": (
+            ours,
+            lambda i: {"inputs": [full_record(i, met=False)]},
+        ),
         "mlflow models serve": (plain, lambda i: {"inputs": [full_record(i)]}),
         "bare XGBoost pyfunc": (bare, lambda i: {"dataframe_records": [row]}),
     }
@@ -179,13 +216,19 @@ def one_record(ours: int, plain: int, bare: int, n: int = 300) -> None:
     base = float(np.median(times["bare XGBoost pyfunc"]))
     for name, own in times.items():
         p50, p99 = 1000 * np.percentile(own, [50, 99])
-        print(f"one record, {name:33s} p50 {p50:5.1f} ms, p99 {p99:5.1f} ms, {p50 / 1000 / base:.2f} x", flush=True)
+        print(
+            f"one record, {name:33s} p50 {p50:5.1f} ms, p99 {p99:5.1f} ms, {p50 / 1000 / base:.2f} x",
+            flush=True,
+        )
 
 
 def thousand(port: int) -> None:
     """1,000 patients in one request against the same prediction in process plus JSON."""
     records = [full_record(i) for i in range(1000)]
-    body, predictor = json.dumps({"inputs": records}).encode(), load_model("models:/als-xgboost@champion")
+    body, predictor = (
+        json.dumps({"inputs": records}).encode(),
+        load_model("models:/als-xgboost@champion"),
+    )
     connection, ratios = HTTPConnection("127.0.0.1", port, timeout=120), []
     for _ in range(4):
         started = time.perf_counter()
@@ -205,7 +248,11 @@ def thousand(port: int) -> None:
 
 def parallel(server: tuple[int, int], seconds: float, clients: int = 8) -> None:
     """Clients that ask one after the other for some time: errors, rate and memory."""
-    body, until, counts = json.dumps({"inputs": [full_record()]}).encode(), time.monotonic() + seconds, [0] * clients
+    body, until, counts = (
+        json.dumps({"inputs": [full_record()]}).encode(),
+        time.monotonic() + seconds,
+        [0] * clients,
+    )
     failed: list[str] = []
 
     def ask(k: int) -> None:

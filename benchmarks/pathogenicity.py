@@ -16,7 +16,13 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.casi import reference_data
 from features.catalogue import definitions, gene_names, variant_key
-from features.variants.annotation import Effect, consequence_kinds, consequence_term, hgvs_protein, protein_change
+from features.variants.annotation import (
+    Effect,
+    consequence_kinds,
+    consequence_term,
+    hgvs_protein,
+    protein_change,
+)
 from features.variants.evidence import Sources, assess
 from features.variants.gene_models import transcripts
 from features.variants.lookups import Lookups
@@ -28,20 +34,30 @@ BUILD, DRAWS = "GRCh37", 2000
 def records() -> pd.DataFrame:
     """SNVs of panel genes with a clear ClinVar class: `key`, `gene`, `effect`, `pathogenic`."""
     table = pd.read_csv(
-        reference_data() / "clinvar" / "clinvar_als_2020.tsv", sep="\t", dtype=str, keep_default_na=False
+        reference_data() / "clinvar" / "clinvar_als_2020.tsv",
+        sep="\t",
+        dtype=str,
+        keep_default_na=False,
     )
     word = table["clnsig"].str.lower()
     clear = word.str.contains("pathogenic|benign") & ~word.str.contains("conflict|uncertain")
     single = (table["ref"] != "") & ~table["name"].str.contains("[", regex=False)
     table = table[clear & single & table["gene"].isin(gene_names())]
     contig = table["chrom"].str.split("|").str[0]
-    alleles = [_alleles(*row) for row in zip(table["name"], table["gene"], table["ref"], table["alt"], strict=True)]
+    alleles = [
+        _alleles(*row)
+        for row in zip(table["name"], table["gene"], table["ref"], table["alt"], strict=True)
+    ]
     sites = zip(contig, table["pos37"].astype(int), *zip(*alleles, strict=True), strict=True)
     made = table.assign(
-        key=[variant_key(*site) for site in sites], pathogenic=word[table.index].str.contains("pathogenic")
+        key=[variant_key(*site) for site in sites],
+        pathogenic=word[table.index].str.contains("pathogenic"),
     )
     named = zip(made["name"], made["protein_change"], strict=True)
-    effects = [effect_of_name(name) or effect_of_name(f"(p.{short.split(',')[0]})") for name, short in named]
+    effects = [
+        effect_of_name(name) or effect_of_name(f"(p.{short.split(',')[0]})")
+        for name, short in named
+    ]
     return made.assign(effect=effects).drop_duplicates("key")
 
 
@@ -60,7 +76,13 @@ def effect_of_name(name: str) -> Effect | None:
     protein = re.search(r"\((p\.[^)]*)\)", name)
     change = protein_change(protein[1]) if protein else None
     if change is not None:
-        term = "synonymous" if change[0] == change[2] else "stop_gained" if change[2] == "*" else "missense"
+        term = (
+            "synonymous"
+            if change[0] == change[2]
+            else "stop_gained"
+            if change[2] == "*"
+            else "missense"
+        )
         term = "start_lost" if change[:2] == ("M", 1) else term
         return Effect(consequence_term(term), hgvs_p=hgvs_protein(*change), origin="ClinVar name")
     if protein and "fs" in protein[1]:
@@ -72,7 +94,13 @@ def frequencies() -> dict[str, float]:
     """Allele frequencies of gnomAD r2.1."""
     path = reference_data() / "gnomad" / "gnomad_r2.1_als_genes.GRCh37.tsv.gz"
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    sites = zip(table["Chromosome"], table["Position"].astype(int), table["Reference"], table["Alternate"], strict=True)
+    sites = zip(
+        table["Chromosome"],
+        table["Position"].astype(int),
+        table["Reference"],
+        table["Alternate"],
+        strict=True,
+    )
     return dict(zip((variant_key(*site) for site in sites), table["AF"].astype(float), strict=True))
 
 
@@ -80,13 +108,17 @@ def described(table: pd.DataFrame) -> list[Variant]:
     """Variants with frequency and consequence, without any known-variant row."""
     lookups = Lookups(frequencies())
     return [
-        describe(k, g, e, BUILD, lookups) for k, g, e in zip(table["key"], table["gene"], table["effect"], strict=True)
+        describe(k, g, e, BUILD, lookups)
+        for k, g, e in zip(table["key"], table["gene"], table["effect"], strict=True)
     ]
 
 
 def scores(variants: list[Variant]) -> pd.DataFrame:
     """Pathogenicity with ClinVar off, and the two baselines."""
-    off, rank = Sources(BUILD, known=False), {t: i for i, t in enumerate(definitions("consequences")["term"])}
+    off, rank = (
+        Sources(BUILD, known=False),
+        {t: i for i, t in enumerate(definitions("consequences")["term"])},
+    )
     return pd.DataFrame({
         "pathogenicity": [assess(v, off).pathogenicity for v in variants],
         "frequency alone": [-float(v.frequency or 0.0) for v in variants],
@@ -98,7 +130,9 @@ def interval(truth: np.ndarray, score: np.ndarray) -> str:
     """ROC AUC with its bootstrap interval over variants."""
     rng, found = np.random.default_rng(1), []
     for _ in range(DRAWS):
-        drawn = np.concatenate([rng.choice(np.flatnonzero(truth == c), (truth == c).sum()) for c in (False, True)])
+        drawn = np.concatenate(
+            [rng.choice(np.flatnonzero(truth == c), (truth == c).sum()) for c in (False, True)]
+        )
         found.append(roc_auc_score(truth[drawn], score[drawn]))
     low, high = np.quantile(found, [0.025, 0.975])
     return f"{roc_auc_score(truth, score):.3f} ({low:.3f}-{high:.3f})"
@@ -108,7 +142,10 @@ def with_made_up_scores(variants: list[Variant], truth: np.ndarray) -> list[Vari
     """The same variants with a REVEL-like score that knows the truth a little: it shows use, not performance."""
     rng = np.random.default_rng(1)
     made_up = np.clip(rng.normal(0.4 + 0.3 * truth, 0.2), 0, 1)
-    return [Variant(**{**v.__dict__, "scores": {"revel": float(s)}}) for v, s in zip(variants, made_up, strict=True)]
+    return [
+        Variant(**{**v.__dict__, "scores": {"revel": float(s)}})
+        for v, s in zip(variants, made_up, strict=True)
+    ]
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -120,12 +157,22 @@ def main(arguments: Sequence[str] = ()) -> None:
     variants, truth = described(table), table["pathogenic"].to_numpy()
     found, kind = scores(variants), np.array([v.kind for v in variants])
     missense = kind == "missense"
-    for title, chosen in (("all", kind == kind), ("missense only", missense), ("all but missense", ~missense)):
+    for title, chosen in (
+        ("all", kind == kind),
+        ("missense only", missense),
+        ("all but missense", ~missense),
+    ):
         print(f"{title}: {truth[chosen].sum()} P/LP, {(~truth[chosen]).sum()} B/LB")
         for name in found:
             print(f"  {name:20s} {interval(truth[chosen], found[name].to_numpy()[chosen])}")
-    made_up = scores(with_made_up_scores([v for v, m in zip(variants, missense, strict=True) if m], truth[missense]))
-    print(f"missense with made-up scores {interval(truth[missense], made_up['pathogenicity'].to_numpy())}")
+    made_up = scores(
+        with_made_up_scores(
+            [v for v, m in zip(variants, missense, strict=True) if m], truth[missense]
+        )
+    )
+    print(
+        f"missense with made-up scores {interval(truth[missense], made_up['pathogenicity'].to_numpy())}"
+    )
     for gene, rows in pd.Series(np.arange(len(table))).groupby(table["gene"].to_numpy()):
         own = truth[rows]
         if own.any() and not own.all():
@@ -137,6 +184,8 @@ def main(arguments: Sequence[str] = ()) -> None:
                 if part.any() and not part.all()
                 else "-"
             )
-            print(f"  {gene:10s} {auc:.3f}  missense {of_missense:6s} ({own.sum()} P/LP, {(~own).sum()} B/LB)")
+            print(
+                f"  {gene:10s} {auc:.3f}  missense {of_missense:6s} ({own.sum()} P/LP, {(~own).sum()} B/LB)"
+            )
     unknown = sum(1 for v in variants if consequence_kinds().get(v.consequence) in (None, "coding"))
     print(f"{unknown} of {len(variants)} variants without a consequence")

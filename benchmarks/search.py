@@ -67,7 +67,12 @@ def measured(config: Config) -> tuple[float, float, int, float]:
         training = train(config)
         log_training(training)
         seconds = time.perf_counter() - started
-    return seconds, spent[0], len(training.predictor.fitted.members[0].columns), training.metrics["roc_auc"]
+    return (
+        seconds,
+        spent[0],
+        len(training.predictor.fitted.members[0].columns),
+        training.metrics["roc_auc"],
+    )
 
 
 @contextmanager
@@ -87,7 +92,11 @@ def inside(spent: list[float]) -> Iterator[None]:
 
         return run
 
-    patches = [mock.patch.object(cls, name, timed(getattr(cls, name))) for cls, names in TIMED for name in names]
+    patches = [
+        mock.patch.object(cls, name, timed(getattr(cls, name)))
+        for cls, names in TIMED
+        for name in names
+    ]
     for patch in patches:
         patch.start()
     try:

@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 def report(task: str, patients: int, found: pd.DataFrame) -> None:
     def mean(name: str) -> str:
-        spread = f" (SD {found[name].std(ddof=1):.3f}, {found[name].min():.2f}-{found[name].max():.2f})"
+        spread = (
+            f" (SD {found[name].std(ddof=1):.3f}, {found[name].min():.2f}-{found[name].max():.2f})"
+        )
         return f"{found[name].mean():.3f}{spread if len(found) > 1 else ''}"
 
     print(f"{task}, {patients} patients, {len(found)} seeds: best possible ROC AUC {mean('best')}\n"
@@ -57,14 +59,28 @@ def report(task: str, patients: int, found: pd.DataFrame) -> None:
 
 def measure(task: str, folder: Path, *more: str) -> dict[str, Any]:
     """Out-of-fold figures of the shipped configuration on one cohort, and the oracle's on the same patients."""
-    changes = [f"cohort={folder}/cohort.yaml", "validation.bootstrap=0", "validation.honesty=false", *more]
+    changes = [
+        f"cohort={folder}/cohort.yaml",
+        "validation.bootstrap=0",
+        "validation.honesty=false",
+        *more,
+    ]
     config = load_config(CONFIGS / f"{task}.yaml", changes)
     data = prepare(config, *read_cohort(Path(config.cohort)))
     validated, y = cross_validate(data, config), data.y
     p = validated.probability["model"]
-    truth = pd.read_csv(folder / "truth.csv").set_index("sample_id")[f"p_{task}"].reindex(data.rows.index).to_numpy()
+    truth = (
+        pd.read_csv(folder / "truth.csv")
+        .set_index("sample_id")[f"p_{task}"]
+        .reindex(data.rows.index)
+        .to_numpy()
+    )
     best, share = share_of_possible(y, p, truth)
-    found: dict[str, Any] = {"best": best, "share": share, "abstained": validated.covered[:, 1].mean()}
+    found: dict[str, Any] = {
+        "best": best,
+        "share": share,
+        "abstained": validated.covered[:, 1].mean(),
+    }
     low, high = conformal_limits(truth, y, config.validation.coverage)
     found["oracle_abstained"] = ((low >= truth).astype(int) + (high >= 1 - truth) != 1).mean()
     for name, own in (("", y >= 0), ("_positive", y == 1), ("_negative", y == 0)):

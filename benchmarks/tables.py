@@ -100,7 +100,11 @@ def plain(folder: Path) -> tuple[int, int]:
 
 
 def _slope(visits: pd.DataFrame) -> float:
-    return float(np.polyfit(visits["days"], visits["total"], 1)[0]) if len(visits) > 1 else float("nan")
+    return (
+        float(np.polyfit(visits["days"], visits["total"], 1)[0])
+        if len(visits) > 1
+        else float("nan")
+    )
 
 
 def write_tables(folder: Path, patients: int) -> None:
@@ -119,16 +123,28 @@ def _write(folder: Path, n: int, rng: np.random.Generator) -> None:
     }
     pd.DataFrame(columns).to_csv(folder / "patients.csv", index=False)
     names = rng.choice(list(UNITS), 20 * n)
-    value = pd.Series(np.array([UNITS[name][1] for name in names]) * np.exp(rng.normal(0, 0.12, 20 * n))).round(3)
-    columns = {"sample_id": rng.choice(ids, 20 * n), "analyte": names, "unit": [UNITS[name][0] for name in names]}
+    value = pd.Series(
+        np.array([UNITS[name][1] for name in names]) * np.exp(rng.normal(0, 0.12, 20 * n))
+    ).round(3)
+    columns = {
+        "sample_id": rng.choice(ids, 20 * n),
+        "analyte": names,
+        "unit": [UNITS[name][0] for name in names],
+    }
     written = np.where(rng.random(20 * n) < 0.02, "<", "") + value.astype(str).to_numpy()
     assay = np.where(names == "nfl_serum", rng.choice(["simoa", "ella"], 20 * n), "")
-    table = pd.DataFrame({**columns, "value": written, "assay": assay, "days": rng.integers(-200, 400, 20 * n)})
+    table = pd.DataFrame(
+        {**columns, "value": written, "assay": assay, "days": rng.integers(-200, 400, 20 * n)}
+    )
     table.to_csv(folder / "biomarkers.csv", index=False)
     days = np.tile(np.arange(10) * 45 - 30, n) + rng.integers(0, 30, 10 * n)
-    points = np.clip(4 - (rng.gamma(2, 0.4, (10 * n, 12)) + (days[:, None] + 100) / 400).astype(int), 0, 4)
+    points = np.clip(
+        4 - (rng.gamma(2, 0.4, (10 * n, 12)) + (days[:, None] + 100) / 400).astype(int), 0, 4
+    )
     visits = pd.DataFrame(points, columns=[f"q{i}" for i in range(1, 13)])
     visits.insert(0, "days", days)
     visits.insert(0, "sample_id", np.repeat(ids, 10))
     visits.to_csv(folder / "alsfrs.csv", index=False)
-    (folder / "cohort.yaml").write_text("patients: patients.csv\nbiomarkers: biomarkers.csv\nalsfrs: alsfrs.csv\n")
+    (folder / "cohort.yaml").write_text(
+        "patients: patients.csv\nbiomarkers: biomarkers.csv\nalsfrs: alsfrs.csv\n"
+    )

@@ -20,7 +20,14 @@ import pysam
 from features.genotypes.vcf import panel_regions
 
 SAMPLES, REPEATS, BUILD = 2_504, 5, "GRCh38"
-_BINARY = ["bcftools", "query", "-f", "[%CHROM\t%POS\t%REF\t%ALT\t%SAMPLE\t%GT\n]", "-i", 'GT="alt"']
+_BINARY = [
+    "bcftools",
+    "query",
+    "-f",
+    "[%CHROM\t%POS\t%REF\t%ALT\t%SAMPLE\t%GT\n]",
+    "-i",
+    'GT="alt"',
+]
 _MEASURE = """
 import json, resource, sys, time
 def report(seconds, carriers):
@@ -63,14 +70,20 @@ report(time.perf_counter() - start, sum(1 for _ in open(output)))
 """
 
 
-def generate(path: Path, records: int, fields: bool, samples: int = SAMPLES, outside: int = 0, seed: int = 1) -> None:
+def generate(
+    path: Path, records: int, fields: bool, samples: int = SAMPLES, outside: int = 0, seed: int = 1
+) -> None:
     """Write a made-up indexed VCF: SNVs spread over the panel, frequencies as 1/x, genotypes in Hardy-Weinberg ratio.
 
     `outside` is the number of records on chromosome 11, which has no panel gene.
     """
     regions = panel_regions(BUILD)
     per_region = -(-records // len(regions))
-    spread = [(c, int(p)) for c, s, e in regions for p in np.linspace(s + 100, e - 100, per_region).astype(int)]
+    spread = [
+        (c, int(p))
+        for c, s, e in regions
+        for p in np.linspace(s + 100, e - 100, per_region).astype(int)
+    ]
     chosen = sorted(np.random.default_rng(seed).permutation(len(spread))[:records])
     spread += [("11", 1_000 + 10 * i) for i in range(outside)]
     chosen += list(range(len(spread) - outside, len(spread)))
@@ -88,15 +101,28 @@ def _order(chrom: str) -> int:
 
 def _header(sites: list[tuple[str, int]], samples: int, fields: bool) -> str:
     contigs = "".join(f"##contig=<ID={c}>\n" for c in dict.fromkeys(chrom for chrom, _ in sites))
-    kinds = {"GT": ("1", "String"), "DP": ("1", "Integer"), "GQ": ("1", "Integer"), "AD": ("R", "Integer")}
-    formats = [f'##FORMAT=<ID={n},Number={c},Type={t},Description="{n}">\n' for n, (c, t) in kinds.items()]
+    kinds = {
+        "GT": ("1", "String"),
+        "DP": ("1", "Integer"),
+        "GQ": ("1", "Integer"),
+        "AD": ("R", "Integer"),
+    }
+    formats = [
+        f'##FORMAT=<ID={n},Number={c},Type={t},Description="{n}">\n' for n, (c, t) in kinds.items()
+    ]
     columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"] + [
         f"S{i:05d}" for i in range(samples)
     ]
-    return f"##fileformat=VCFv4.2\n{contigs}{''.join(formats[: None if fields else 1])}" + "\t".join(columns) + "\n"
+    return (
+        f"##fileformat=VCFv4.2\n{contigs}{''.join(formats[: None if fields else 1])}"
+        + "\t".join(columns)
+        + "\n"
+    )
 
 
-def _records(sites: list[tuple[str, int]], samples: int, fields: bool, rng: np.random.Generator) -> Iterator[bytes]:
+def _records(
+    sites: list[tuple[str, int]], samples: int, fields: bool, rng: np.random.Generator
+) -> Iterator[bytes]:
     """Cells are drawn from a few ready-made ones a genotype, so that writing takes seconds."""
     texts = [b"0/0", b"0/1", b"1/1", b"./."]
     depths = rng.integers(12, 60, 50)
@@ -118,7 +144,10 @@ def compare(path: Path, folder: Path) -> dict[str, dict[str, float]]:
     regions.write_text("".join(f"{c}\t{s}\t{e}\n" for c, s, e in panel_regions(BUILD)))
     scripts = {"als-ml": (sys.executable, _OURS), "bcftools query": (sys.executable, _BCFTOOLS)}
     peers = os.environ.get("ALS_ML_PEERS", sys.executable)
-    if subprocess.run([peers, "-c", "import cyvcf2"], capture_output=True, check=False).returncode == 0:
+    if (
+        subprocess.run([peers, "-c", "import cyvcf2"], capture_output=True, check=False).returncode
+        == 0
+    ):
         scripts["cyvcf2 loop"] = (peers, _CYVCF2)
     if shutil.which("bcftools") is None:
         scripts.pop("bcftools query")
@@ -142,7 +171,9 @@ def scaling(folder: Path) -> dict[str, float]:
     for title, (records, samples, outside) in cases.items():
         path = folder / "scaling.vcf.gz"
         apart(f"generate(Path({str(path)!r}), {records}, True, {samples}, {outside})")
-        found[title] = min(run_once(sys.executable, _OURS, path, folder)["seconds"] for _ in range(REPEATS))
+        found[title] = min(
+            run_once(sys.executable, _OURS, path, folder)["seconds"] for _ in range(REPEATS)
+        )
     return found
 
 
@@ -153,7 +184,14 @@ def apart(call: str) -> None:
 
 def run_once(python: str, script: str, path: Path, folder: Path) -> dict[str, float]:
     """Time and memory of one reader."""
-    command = [python, "-c", _MEASURE + script, str(path), str(folder / "regions.tsv"), str(folder / "out.tsv")]
+    command = [
+        python,
+        "-c",
+        _MEASURE + script,
+        str(path),
+        str(folder / "regions.tsv"),
+        str(folder / "out.tsv"),
+    ]
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
@@ -169,7 +207,11 @@ def main(arguments: Sequence[str] = ()) -> None:
             ours = found["als-ml"]
             print(f"{SAMPLES} samples, {title}")
             for reader, run in found.items():
-                ratio = "" if reader == "als-ml" else f"  als-ml takes {ours['seconds'] / run['seconds']:.2f} of it"
+                ratio = (
+                    ""
+                    if reader == "als-ml"
+                    else f"  als-ml takes {ours['seconds'] / run['seconds']:.2f} of it"
+                )
                 print(
                     f"  {reader:15s} {run['seconds']:6.2f} s {run['mb']:6.0f} MB {run['carriers']:>10,} carriers{ratio}"
                 )

@@ -59,7 +59,9 @@ def genes(build: str) -> pd.DataFrame:
     table = definitions("genes")
     table = table[table["read_by_default"] == "yes"].set_index("gene")
     suffix = checked_build(build).lower()
-    return table.assign(start=table[f"start_{suffix}"].astype(int), end=table[f"end_{suffix}"].astype(int))
+    return table.assign(
+        start=table[f"start_{suffix}"].astype(int), end=table[f"end_{suffix}"].astype(int)
+    )
 
 
 @cache
@@ -81,7 +83,10 @@ def known_variants(build: str) -> pd.DataFrame:
     table = definitions("known_variants")
     position = table[f"pos_{checked_build(build).lower()}"]
     table = table[position != ""].assign(pos=position[position != ""].astype(int))
-    keys = [variant_key(*site) for site in zip(table["chrom"], table["pos"], table["ref"], table["alt"], strict=True)]
+    keys = [
+        variant_key(*site)
+        for site in zip(table["chrom"], table["pos"], table["ref"], table["alt"], strict=True)
+    ]
     return table.set_index(pd.Index(keys, name="key"))
 
 
@@ -115,7 +120,9 @@ def plain_contig(name: str) -> str:
 def _gene_bounds(build: str) -> dict[str, list[tuple[int, int, int]]]:
     """Contig -> index, start and end of its panel genes."""
     panel, found = genes(build), dict[str, list[tuple[int, int, int]]]()
-    for index, (chrom, start, end) in enumerate(zip(panel["chrom"], panel["start"], panel["end"], strict=True)):
+    for index, (chrom, start, end) in enumerate(
+        zip(panel["chrom"], panel["start"], panel["end"], strict=True)
+    ):
         found.setdefault(chrom, []).append((index, int(start), int(end)))
     return found
 
@@ -138,9 +145,16 @@ def gene_at(chrom: str, pos: int, build: str) -> int:
 def analytes() -> pd.DataFrame:
     """Biomarker definitions; index = analyte id; `other_units` becomes a dict unit -> factor to the canonical unit."""
     table = definitions("biomarkers").set_index("analyte")
-    factors = [_unit_factors(unit, others) for unit, others in zip(table["unit"], table["other_units"], strict=True)]
+    factors = [
+        _unit_factors(unit, others)
+        for unit, others in zip(table["unit"], table["other_units"], strict=True)
+    ]
     bounds = table[["plausible_min", "plausible_max"]].astype(float)
-    return table.assign(factors=factors, plausible_min=bounds["plausible_min"], plausible_max=bounds["plausible_max"])
+    return table.assign(
+        factors=factors,
+        plausible_min=bounds["plausible_min"],
+        plausible_max=bounds["plausible_max"],
+    )
 
 
 def _unit_factors(unit: str, others: str) -> dict[str, Fraction]:
@@ -165,7 +179,9 @@ def analyte_names() -> dict[str, str]:
     for analyte, row in analytes().iterrows():
         matrix = row["matrix"]
         bare = str(analyte).removesuffix(f"_{matrix.removeprefix('whole_')}")
-        spellings = {normal_name(word) for word in (bare, row["name"], *row["aliases"].split(";")) if word}
+        spellings = {
+            normal_name(word) for word in (bare, row["name"], *row["aliases"].split(";")) if word
+        }
         for word in spellings:
             with_matrix = {word} if matrix == "none" else {f"{word}_{matrix}", f"{matrix}_{word}"}
             names |= dict.fromkeys(with_matrix, str(analyte))
@@ -196,7 +212,9 @@ def patient_columns() -> pd.DataFrame:
     """Columns of the patients table; index = column; `values` becomes the tuple of allowed categories."""
     table = definitions("patients").set_index("column")
     values = [tuple(v.split(";")) if v not in ("", "*") else () for v in table["values"]]
-    return table.assign(levels=values, min=pd.to_numeric(table["min"]), max=pd.to_numeric(table["max"]))
+    return table.assign(
+        levels=values, min=pd.to_numeric(table["min"]), max=pd.to_numeric(table["max"])
+    )
 
 
 @cache
@@ -204,7 +222,8 @@ def progression_schemes() -> dict[str, tuple[float, ...]]:
     """Published cut-offs of progression by name, in points per month, ascending."""
     table = definitions("progression_schemes")
     return {
-        name: tuple(map(float, cuts.split(";"))) for name, cuts in zip(table["scheme"], table["cutoffs"], strict=True)
+        name: tuple(map(float, cuts.split(";")))
+        for name, cuts in zip(table["scheme"], table["cutoffs"], strict=True)
     }
 
 

@@ -56,7 +56,10 @@ class Cohort:
         position[rows] = np.arange(len(rows))
         genotypes = self.genotypes.take(position, rows)
         tables: dict[str, Any] = {
-            name: moved_rows(getattr(self, name), position) for name in ("biomarkers", "alsfrs", "repeats")
+            name: moved_rows(getattr(self, name), position)
+            for name in ("biomarkers", "alsfrs", "repeats")
         }
         patients = rows_of(self.patients, rows)
-        return replace(self, patients=patients, genotypes=genotypes, families=self.families[rows], **tables)
+        return replace(
+            self, patients=patients, genotypes=genotypes, families=self.families[rows], **tables
+        )

@@ -43,7 +43,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'Known: abc, def.'
     """
     choices = sorted(known)
-    close = difflib.get_close_matches(name, choices, n=1) or difflib.get_close_matches(name.lower(), choices, n=1)
+    close = difflib.get_close_matches(name, choices, n=1) or difflib.get_close_matches(
+        name.lower(), choices, n=1
+    )
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(choices)}."
 
 

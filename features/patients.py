@@ -8,7 +8,16 @@ import pandas as pd
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.catalogue import patient_columns
-from features.tables.convert import categories, dates, days, decoded, numbers, require_columns, table_of, text
+from features.tables.convert import (
+    categories,
+    dates,
+    days,
+    decoded,
+    numbers,
+    require_columns,
+    table_of,
+    text,
+)
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 
@@ -34,14 +43,21 @@ def checked_patients(
     return table_of({**_completed(typed), **others}, table)
 
 
-def _index_dates(table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> np.ndarray:
+def _index_dates(
+    table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules
+) -> np.ndarray:
     if "index_date" not in table.columns or table["index_date"].dtype == float:
         return np.full(len(table), np.datetime64("NaT"), dtype="datetime64[D]")
     return dates(table["index_date"], f"{where}, column index_date", problems, rules.dialect)
 
 
 def _typed(
-    table: pd.DataFrame, name: str, where: str, problems: Problems, rules: ReadingRules, index_dates: np.ndarray
+    table: pd.DataFrame,
+    name: str,
+    where: str,
+    problems: Problems,
+    rules: ReadingRules,
+    index_dates: np.ndarray,
 ) -> np.ndarray:
     rule = _rules()[name]
     cell = f"{where}, column {name}"
@@ -62,7 +78,9 @@ def _typed(
 def _plain(column: pd.Series) -> np.ndarray:
     """A further column: numbers as they are, text as objects."""
     plain = decoded(column)
-    return plain.to_numpy() if pd.api.types.is_numeric_dtype(plain) else plain.to_numpy(dtype=object)
+    return (
+        plain.to_numpy() if pd.api.types.is_numeric_dtype(plain) else plain.to_numpy(dtype=object)
+    )
 
 
 class _Rule(NamedTuple):
@@ -82,7 +100,9 @@ def _rules() -> dict[str, _Rule]:
 
 def _check_ids(ids: np.ndarray, where: str, problems: Problems) -> None:
     empty = pd.isna(ids)
-    problems.reject(empty, f"{where}, column sample_id", None, "is empty", "Give every row its sample_id.")
+    problems.reject(
+        empty, f"{where}, column sample_id", None, "is empty", "Give every row its sample_id."
+    )
     twice = _occurs_before(ids) & ~empty
     remedy = "Keep one row per sample; put what changes in time into biomarkers or alsfrs."
     problems.reject(twice, f"{where}, column sample_id", ids, "occurs more than once", remedy)
@@ -98,15 +118,29 @@ def _occurs_before(ids: np.ndarray) -> np.ndarray:
 def _check_dates(patients: dict[str, np.ndarray], where: str, problems: Problems) -> None:
     onset, diagnosis = patients["onset_days"], patients["diagnosis_days"]
     remedy = "Days are relative to the index day: onset <= diagnosis <= 0."
-    problems.reject(diagnosis < onset, f"{where}, column diagnosis_days", diagnosis, "lies before onset_days", remedy)
+    problems.reject(
+        diagnosis < onset,
+        f"{where}, column diagnosis_days",
+        diagnosis,
+        "lies before onset_days",
+        remedy,
+    )
     apart = np.abs((diagnosis - onset) / DAYS_PER_MONTH - patients["diagnostic_delay_months"]) > 1
     cell = f"{where}, column diagnostic_delay_months"
     remedy = "Correct one of onset_days, diagnosis_days and diagnostic_delay_months."
-    problems.reject(apart, cell, patients["diagnostic_delay_months"], "is more than 1 month from the days", remedy)
+    problems.reject(
+        apart,
+        cell,
+        patients["diagnostic_delay_months"],
+        "is more than 1 month from the days",
+        remedy,
+    )
     for locus in ("c9orf72", "atxn2"):
         short, long = (patients[f"{locus}_allele{i}"] for i in (1, 2))
         cell = f"{where}, column {locus}_allele1"
-        problems.reject(short > long, cell, short, "is longer than allele 2", "Write the shorter allele first.")
+        problems.reject(
+            short > long, cell, short, "is longer than allele 2", "Write the shorter allele first."
+        )
 
 
 def _completed(patients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -114,4 +148,8 @@ def _completed(patients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     delay = (patients["diagnosis_days"] - patients["onset_days"]) / DAYS_PER_MONTH
     stated, named = patients["diagnostic_delay_months"], patients["diagnosis"]
     filled = {"diagnostic_delay_months": np.where(np.isnan(stated), delay, stated)}
-    return {**patients, **filled, "diagnosis": np.where(pd.isna(named), "als", named).astype(object)}
+    return {
+        **patients,
+        **filled,
+        "diagnosis": np.where(pd.isna(named), "als", named).astype(object),
+    }

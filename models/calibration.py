@@ -48,13 +48,15 @@ def fit_map(kind: str, score: np.ndarray, y: np.ndarray) -> CalibrationMap:
     slope, intercept = fit_sigmoid(score, y)
     if kind == "sigmoid" or slope == 0:
         return CalibrationMap("sigmoid", slope, intercept)
-    x, numbers = {"beta": _fit_beta, "isotonic": _fit_isotonic, "venn_abers": _fit_venn_abers}[kind](
-        slope * score + intercept, y
-    )
+    x, numbers = {"beta": _fit_beta, "isotonic": _fit_isotonic, "venn_abers": _fit_venn_abers}[
+        kind
+    ](slope * score + intercept, y)
     return CalibrationMap(kind, slope, intercept, tuple(map(float, x)), tuple(map(float, numbers)))
 
 
-def choose_map(score: np.ndarray, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> CalibrationMap:
+def choose_map(
+    score: np.ndarray, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> CalibrationMap:
     """Fit the map with the lowest cross-validated log loss; the sigmoid unless another is better by one standard error.
 
     Parameters
@@ -75,14 +77,18 @@ def _held_out_loss(
     """Log loss of each patient by a map that was fitted without the fold."""
     loss = np.empty(len(y))
     for train, test in folds:
-        p = np.clip(fit_map(kind, score[train], y[train]).probability(score[test]), _EDGE, 1 - _EDGE)
+        p = np.clip(
+            fit_map(kind, score[train], y[train]).probability(score[test]), _EDGE, 1 - _EDGE
+        )
         loss[test] = -np.where(y[test] == 1, np.log(p), np.log1p(-p))
     return loss
 
 
 def _fit_beta(u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Iteratively reweighted least squares with a, b >= 0, so that the map cannot fall."""
-    design = np.column_stack([-np.logaddexp(0, -u), np.logaddexp(0, u), np.ones(len(u)), -np.ones(len(u))])
+    design = np.column_stack(
+        [-np.logaddexp(0, -u), np.logaddexp(0, u), np.ones(len(u)), -np.ones(len(u))]
+    )
     beta = np.array([1.0, 1.0, 0.0, 0.0])
     for _ in range(50):
         eta = np.clip(design @ beta, -30, 30)
@@ -144,4 +150,9 @@ def _venn_abers(fitted: CalibrationMap, u: np.ndarray) -> np.ndarray:
     return np.asarray(fitted.y)[place]
 
 
-_MAPS = {"sigmoid": lambda _, u: expit(u), "beta": _beta, "isotonic": _isotonic, "venn_abers": _venn_abers}
+_MAPS = {
+    "sigmoid": lambda _, u: expit(u),
+    "beta": _beta,
+    "isotonic": _isotonic,
+    "venn_abers": _venn_abers,
+}

@@ -48,7 +48,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 # The same estimators for a continuous target; trees keep their settings.
-REGRESSION_DEFAULTS = {**DEFAULTS, "elastic_net": {"alpha": 0.05, "l1_ratio": 0.5, "max_iter": 5000}}
+REGRESSION_DEFAULTS = {
+    **DEFAULTS,
+    "elastic_net": {"alpha": 0.05, "l1_ratio": 0.5, "max_iter": 5000},
+}
 ESTIMATORS = tuple(DEFAULTS)
 LINEAR = (LogisticRegression, ElasticNet)
 REGRESSORS = (ElasticNet, RandomForestRegressor, HistGradientBoostingRegressor, XGBRegressor)
@@ -88,32 +91,53 @@ def make_pipeline(
     unknown = [key for key in settings if key not in estimator.get_params()]
     if unknown:
         remedy = nearest(unknown[0], estimator.get_params())
-        raise RequestError(f"model.parameters.{unknown[0]}", f"{name} has no such parameter", remedy)
+        raise RequestError(
+            f"model.parameters.{unknown[0]}", f"{name} has no such parameter", remedy
+        )
     estimator.set_params(**settings)
     imputer = SimpleImputer(strategy="mean", keep_empty_features=True)
     if name == "elastic_net":
         imputer = RelatedImputer(strategy="mean", keep_empty_features=True) if related else imputer
         return Pipeline([("impute", imputer), ("scale", StandardScaler()), ("model", estimator)])
-    return Pipeline([("model", estimator)] if learns_missingness else [("impute", imputer), ("model", estimator)])
+    return Pipeline(
+        [("model", estimator)]
+        if learns_missingness
+        else [("impute", imputer), ("model", estimator)]
+    )
 
 
 _ESTIMATORS: dict[str, Any] = {
     "elastic_net": lambda seed, threads: LogisticRegression(solver="saga", random_state=seed),
-    "random_forest": lambda seed, threads: RandomForestClassifier(random_state=seed, n_jobs=threads),
-    "histogram_boosting": lambda seed, threads: HistGradientBoostingClassifier(random_state=seed, early_stopping=False),
-    "xgboost": lambda seed, threads: XGBClassifier(random_state=seed, n_jobs=threads, tree_method="hist"),
+    "random_forest": lambda seed, threads: RandomForestClassifier(
+        random_state=seed, n_jobs=threads
+    ),
+    "histogram_boosting": lambda seed, threads: HistGradientBoostingClassifier(
+        random_state=seed, early_stopping=False
+    ),
+    "xgboost": lambda seed, threads: XGBClassifier(
+        random_state=seed, n_jobs=threads, tree_method="hist"
+    ),
 }
 
 _REGRESSORS: dict[str, Any] = {
     "elastic_net": lambda seed, threads: ElasticNet(random_state=seed),
     "random_forest": lambda seed, threads: RandomForestRegressor(random_state=seed, n_jobs=threads),
-    "histogram_boosting": lambda seed, threads: HistGradientBoostingRegressor(random_state=seed, early_stopping=False),
-    "xgboost": lambda seed, threads: XGBRegressor(random_state=seed, n_jobs=threads, tree_method="hist"),
+    "histogram_boosting": lambda seed, threads: HistGradientBoostingRegressor(
+        random_state=seed, early_stopping=False
+    ),
+    "xgboost": lambda seed, threads: XGBRegressor(
+        random_state=seed, n_jobs=threads, tree_method="hist"
+    ),
 }
 
 
 def fit(
-    pipeline: Pipeline, X: np.ndarray, y: np.ndarray, seed: int, learns_missingness: bool, **options: Any
+    pipeline: Pipeline,
+    X: np.ndarray,
+    y: np.ndarray,
+    seed: int,
+    learns_missingness: bool,
+    **options: Any,
 ) -> Pipeline:
     """Fit a pipeline on an (n, p) matrix and its target.
 
@@ -132,7 +156,9 @@ def fit(
     if not isinstance(pipeline[-1], REGRESSORS):
         X, y, weights = as_certain(X, y)
     weighted = {} if weights is None else {"model__sample_weight": weights}
-    return pipeline.fit(X, y, **weighted, **{f"model__{name}": value for name, value in options.items()})
+    return pipeline.fit(
+        X, y, **weighted, **{f"model__{name}": value for name, value in options.items()}
+    )
 
 
 def as_certain(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

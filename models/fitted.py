@@ -53,13 +53,16 @@ class Calibration:
     def to_json(self) -> dict[str, Any]:
         """Plain lists, null for NaN."""
         return {
-            k: [_null(v) for v in value] if isinstance(value, tuple) else value for k, value in asdict(self).items()
+            k: [_null(v) for v in value] if isinstance(value, tuple) else value
+            for k, value in asdict(self).items()
         }
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Calibration":
         """Inverse of `to_json`."""
-        restored: dict[str, Any] = {k: tuple(map(_nan, v)) if isinstance(v, list) else v for k, v in stored.items()}
+        restored: dict[str, Any] = {
+            k: tuple(map(_nan, v)) if isinstance(v, list) else v for k, v in stored.items()
+        }
         return cls(**restored)
 
 
@@ -121,7 +124,10 @@ def recalibrated(probability: np.ndarray, calibration: Calibration) -> np.ndarra
 def joined_sets(holds: np.ndarray, names: tuple[str, ...]) -> list[str]:
     """Label sets as text: the labels of each patient, sorted and joined by `|`, empty if none fits."""
     codes = holds @ (1 << np.arange(len(names)))
-    texts = ["|".join(sorted(n for k, n in enumerate(names) if code >> k & 1)) for code in range(1 << len(names))]
+    texts = [
+        "|".join(sorted(n for k, n in enumerate(names) if code >> k & 1))
+        for code in range(1 << len(names))
+    ]
     return [texts[code] for code in codes]
 
 
@@ -159,7 +165,11 @@ def fit_model(
     folds = family_folds(y, families, recipe.inner_folds, recipe.seed)
     scores = out_of_fold(X, y, families, recipe, learned, folds)
     score, weights = _stacked(scores, y, folds)
-    fitted = choose_map(score, y, folds) if recipe.calibration == "auto" else fit_map(recipe.calibration, score, y)
+    fitted = (
+        choose_map(score, y, folds)
+        if recipe.calibration == "auto"
+        else fit_map(recipe.calibration, score, y)
+    )
     probability = fitted.probability(score)
     members = tuple(
         replace(fit_member(name, parameters, X, learned, recipe), weight=float(weight))
@@ -204,7 +214,11 @@ def _weights(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
         return float(value), gradient + np.r_[2 * pull, 0.0]
 
     found = minimize(
-        loss, np.r_[np.full(k, 1 / k), 0.0], jac=True, method="L-BFGS-B", bounds=[(0, None)] * k + [(None, None)]
+        loss,
+        np.r_[np.full(k, 1 / k), 0.0],
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] * k + [(None, None)],
     )
     return np.asarray(found.x[:-1] / scale)
 

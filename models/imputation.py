@@ -35,7 +35,8 @@ class RelatedImputer(SimpleImputer):
         known = np.isfinite(X)
         enough = known.sum(axis=0) >= max(LEAST_KNOWN * len(X), MOST_EQUAL + 1)
         self.related_ = np.array(
-            [j for j in np.flatnonzero(enough) if len(np.unique(X[known[:, j], j])) > MOST_EQUAL], dtype=int
+            [j for j in np.flatnonzero(enough) if len(np.unique(X[known[:, j], j])) > MOST_EQUAL],
+            dtype=int,
         )
         self.spread_ = np.nanstd(X[:, self.related_], axis=0)
         self.covariance_ = _em(self._standardised(X))
@@ -56,7 +57,9 @@ class RelatedImputer(SimpleImputer):
         for rows, unknown, parts in _patterns(z, self.covariance_):
             terms = np.ascontiguousarray(z[rows][:, None, ~unknown] * parts)
             columns = self.related_[unknown]
-            full[np.ix_(rows, columns)] = self.statistics_[columns] + self.spread_[unknown] * terms.sum(axis=2)
+            full[np.ix_(rows, columns)] = self.statistics_[columns] + self.spread_[
+                unknown
+            ] * terms.sum(axis=2)
         return full
 
     def _standardised(self, X: np.ndarray) -> np.ndarray:
@@ -72,13 +75,17 @@ def _em(z: np.ndarray) -> np.ndarray:
         full, left = np.nan_to_num(z), np.zeros((q, q))
         for rows, unknown, parts in _patterns(z, covariance):
             full[np.ix_(rows, unknown)] = z[np.ix_(rows, ~unknown)] @ parts.T
-            rest = covariance[np.ix_(unknown, unknown)] - parts @ covariance[np.ix_(~unknown, unknown)]
+            rest = (
+                covariance[np.ix_(unknown, unknown)] - parts @ covariance[np.ix_(~unknown, unknown)]
+            )
             left[np.ix_(unknown, unknown)] += len(rows) * rest
         covariance = (full.T @ full + left) / n + ridge
     return covariance
 
 
-def _patterns(z: np.ndarray, covariance: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _patterns(
+    z: np.ndarray, covariance: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Rows with the same unknown columns, these (q,), and the part of each known column in each unknown one."""
     masks, number = np.unique(np.isnan(z), axis=0, return_inverse=True)
     order = np.argsort(number.ravel(), kind="stable")
@@ -86,5 +93,7 @@ def _patterns(z: np.ndarray, covariance: np.ndarray) -> Iterator[tuple[np.ndarra
     for unknown, rows in zip(masks, np.split(order, ends[:-1]), strict=True):
         if unknown.any():
             known = ~unknown
-            parts = np.linalg.solve(covariance[np.ix_(known, known)], covariance[np.ix_(known, unknown)]).T
+            parts = np.linalg.solve(
+                covariance[np.ix_(known, known)], covariance[np.ix_(known, unknown)]
+            ).T
             yield rows, unknown, parts

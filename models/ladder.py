@@ -18,7 +18,9 @@ class Ladder:
     classes: tuple[str, ...]
     lower: tuple[FittedModel, ...]
 
-    def assign(self, X: np.ndarray, top: FittedModel, probability: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    def assign(
+        self, X: np.ndarray, top: FittedModel, probability: np.ndarray
+    ) -> tuple[np.ndarray, list[str]]:
         """Class (index) and conformal set of each patient, from the top model's probability and the lower models.
 
         A patient belongs to the highest class whose threshold is reached; a class is in the set if the step below it can be
@@ -26,8 +28,12 @@ class Ladder:
         """
         steps = [(model, model.probability(X)) for model in self.lower] + [(top, probability)]
         reached = np.column_stack([p >= model.calibration.threshold for model, p in steps])
-        level = np.where(reached.any(axis=1), reached.shape[1] - np.argmax(reached[:, ::-1], axis=1), 0)
-        holds = np.stack([model.holds(p) for model, p in steps], axis=1)  # (n, steps, fails / passes)
+        level = np.where(
+            reached.any(axis=1), reached.shape[1] - np.argmax(reached[:, ::-1], axis=1), 0
+        )
+        holds = np.stack(
+            [model.holds(p) for model, p in steps], axis=1
+        )  # (n, steps, fails / passes)
         always = np.ones((len(X), 1), dtype=bool)
         inside = np.hstack([always, holds[:, :, 1]]) & np.hstack([holds[:, :, 0], always])
         return level, joined_sets(inside, self.classes)
@@ -38,4 +44,7 @@ def fit_ladder(
 ) -> Ladder:
     """Fit the lower steps; `level` is the class index of each patient."""
     steps = range(1, len(classes) - 1)
-    return Ladder(classes, tuple(fit_model(X, (level >= step).astype(float), families, recipe) for step in steps))
+    return Ladder(
+        classes,
+        tuple(fit_model(X, (level >= step).astype(float), families, recipe) for step in steps),
+    )

@@ -86,7 +86,9 @@ class Member:
         return np.ascontiguousarray(X if len(self.columns) == X.shape[1] else X[:, self._index])
 
 
-def fit_member(name: str, parameters: dict[str, Any], X: np.ndarray, learned: np.ndarray, recipe: Recipe) -> Member:
+def fit_member(
+    name: str, parameters: dict[str, Any], X: np.ndarray, learned: np.ndarray, recipe: Recipe
+) -> Member:
     """Fit one estimator on all rows whose target is known.
 
     Parameters
@@ -98,7 +100,9 @@ def fit_member(name: str, parameters: dict[str, Any], X: np.ndarray, learned: np
     """
     learns = TASKS[recipe.task].learns_missingness
     columns = varying(X, recipe.least_share)
-    pipeline = make_pipeline(name, parameters, recipe.seed, recipe.threads, learns, recipe.continuous, recipe.related)
+    pipeline = make_pipeline(
+        name, parameters, recipe.seed, recipe.threads, learns, recipe.continuous, recipe.related
+    )
     known = np.isfinite(learned)
     fit(pipeline, np.ascontiguousarray(X[known][:, columns]), learned[known], recipe.seed, learns)
     return Member(name, parameters, pipeline, tuple(map(int, columns)))
@@ -134,11 +138,15 @@ def out_of_fold(
     score = np.empty((len(y), len(recipe.members)))
     for train, test in folds or family_folds(y, families, recipe.inner_folds, recipe.seed):
         for k, (name, parameters) in enumerate(recipe.members):
-            score[test, k] = fit_member(name, parameters, X[train], learned[train], recipe).score(X[test])
+            score[test, k] = fit_member(name, parameters, X[train], learned[train], recipe).score(
+                X[test]
+            )
     return score
 
 
-def family_folds(y: np.ndarray, families: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def family_folds(
+    y: np.ndarray, families: np.ndarray, folds: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Train and test indices: families are split, stratified by whether one of them is positive, and kept whole."""
     names, family = np.unique(families, return_inverse=True)
     positive = np.bincount(family, y, len(names)) > 0
@@ -146,4 +154,7 @@ def family_folds(y: np.ndarray, families: np.ndarray, folds: int, seed: int) -> 
     tested = np.empty(len(names), dtype=int)
     for i, (_, test) in enumerate(splitter.split(names, positive)):
         tested[test] = i
-    return [(np.flatnonzero(tested[family] != i), np.flatnonzero(tested[family] == i)) for i in range(folds)]
+    return [
+        (np.flatnonzero(tested[family] != i), np.flatnonzero(tested[family] == i))
+        for i in range(folds)
+    ]

@@ -33,11 +33,16 @@ def raw_score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     """Log-odds of the positive class for an (n, p) matrix, before calibration; of a continuous pipeline the predicted number."""
     model = pipeline[-1]
     if isinstance(model, LogisticRegression | ElasticNet):
-        return np.asarray(_linear_terms(pipeline, X).sum(axis=1) + float(np.ravel(model.intercept_)[0]))
+        return np.asarray(
+            _linear_terms(pipeline, X).sum(axis=1) + float(np.ravel(model.intercept_)[0])
+        )
     X = _imputed(pipeline, X)
     if isinstance(model, XGBModel):
         booster = _booster(model)
-        return np.asarray(booster.inplace_predict(X, predict_type="margin", validate_features=False), dtype=np.float64)
+        return np.asarray(
+            booster.inplace_predict(X, predict_type="margin", validate_features=False),
+            dtype=np.float64,
+        )
     if isinstance(model, HISTOGRAM):
         return np.asarray(model._raw_predict(X, n_threads=1)[:, 0], dtype=np.float64)
     model.n_jobs = 1
@@ -58,8 +63,15 @@ def contributions(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     X = _imputed(pipeline, X)
     if isinstance(model, XGBModel):
         booster = _booster(model)
-        return np.asarray(booster.predict(xgboost.DMatrix(X, nthread=1), pred_contribs=True)[:, :-1], dtype=np.float64)
-    return _histogram_contributions(model, X) if isinstance(model, HISTOGRAM) else _path_contributions(model, X)
+        return np.asarray(
+            booster.predict(xgboost.DMatrix(X, nthread=1), pred_contribs=True)[:, :-1],
+            dtype=np.float64,
+        )
+    return (
+        _histogram_contributions(model, X)
+        if isinstance(model, HISTOGRAM)
+        else _path_contributions(model, X)
+    )
 
 
 def _booster(model: XGBModel) -> xgboost.Booster:
@@ -77,17 +89,25 @@ def _linear_terms(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     imputer, scaler, model = (pipeline.named_steps[name] for name in ("impute", "scale", "model"))
     values = np.ascontiguousarray(X, dtype=np.float64)
     related = isinstance(imputer, RelatedImputer)
-    values = imputer.filled(values) if related else np.where(np.isnan(values), imputer.statistics_, values)
+    values = (
+        imputer.filled(values)
+        if related
+        else np.where(np.isnan(values), imputer.statistics_, values)
+    )
     return np.ascontiguousarray((values - scaler.mean_) / scaler.scale_ * np.ravel(model.coef_))
 
 
 def _imputed(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     X = np.ascontiguousarray(X, dtype=np.float32)
     imputer = dict(pipeline.steps).get("impute")
-    return X if imputer is None else np.where(np.isnan(X), imputer.statistics_.astype(np.float32), X)
+    return (
+        X if imputer is None else np.where(np.isnan(X), imputer.statistics_.astype(np.float32), X)
+    )
 
 
-def _path_contributions(forest: RandomForestClassifier | RandomForestRegressor, X: np.ndarray) -> np.ndarray:
+def _path_contributions(
+    forest: RandomForestClassifier | RandomForestRegressor, X: np.ndarray
+) -> np.ndarray:
     paths, _ = forest.decision_path(X)
     change, feature = [], []
     for tree in (estimator.tree_ for estimator in forest.estimators_):
@@ -116,14 +136,22 @@ def _histogram_contributions(
         while (split := ~nodes["is_leaf"][at].astype(bool)).any():
             here = nodes[at]
             feature, value = here["feature_idx"], X[patients, here["feature_idx"]]
-            left = np.where(np.isnan(value), here["missing_go_to_left"], value <= here["num_threshold"])
+            left = np.where(
+                np.isnan(value), here["missing_go_to_left"], value <= here["num_threshold"]
+            )
             below = np.where(split, np.where(left, here["left"], here["right"]), at).astype(int)
-            np.add.at(total, (patients[split], feature[split]), (nodes["value"][below] - here["value"])[split])
+            np.add.at(
+                total,
+                (patients[split], feature[split]),
+                (nodes["value"][below] - here["value"])[split],
+            )
             at = below
     return total
 
 
-def conformal_limits(probability: np.ndarray, y: np.ndarray, coverage: float) -> tuple[float, float]:
+def conformal_limits(
+    probability: np.ndarray, y: np.ndarray, coverage: float
+) -> tuple[float, float]:
     """Label-conditional conformal limits: a label is in the set where 1 - P(label) is at most its limit.
 
     Returns

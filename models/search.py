@@ -26,7 +26,10 @@ _MOST_TREES, _PATIENCE = 600, 30
 
 
 def _elastic_net(trial: optuna.Trial) -> dict[str, Any]:
-    return {"C": trial.suggest_float("C", 1e-3, 1.0, log=True), "l1_ratio": trial.suggest_float("l1_ratio", 0.0, 1.0)}
+    return {
+        "C": trial.suggest_float("C", 1e-3, 1.0, log=True),
+        "l1_ratio": trial.suggest_float("l1_ratio", 0.0, 1.0),
+    }
 
 
 def _elastic_net_continuous(trial: optuna.Trial) -> dict[str, Any]:
@@ -100,13 +103,22 @@ def _study(name: str, X: np.ndarray, learned: np.ndarray, recipe: Recipe) -> opt
         from optuna.storages.journal import JournalFileBackend
 
         storage = JournalStorage(JournalFileBackend(recipe.search.journal))
-    what = hashlib.sha256(X.tobytes() + learned.tobytes() + repr((recipe.task, recipe.seed)).encode()).hexdigest()
+    what = hashlib.sha256(
+        X.tobytes() + learned.tobytes() + repr((recipe.task, recipe.seed)).encode()
+    ).hexdigest()
     pruner = optuna.pruners.MedianPruner(n_startup_trials=5)
-    return optuna.create_study(storage=storage, pruner=pruner, study_name=f"{name}-{what[:16]}", load_if_exists=True)
+    return optuna.create_study(
+        storage=storage, pruner=pruner, study_name=f"{name}-{what[:16]}", load_if_exists=True
+    )
 
 
 def _optimise(
-    study: optuna.Study, name: str, parameters: dict[str, Any], recipe: Recipe, search: Search, data: tuple[Any, ...]
+    study: optuna.Study,
+    name: str,
+    parameters: dict[str, Any],
+    recipe: Recipe,
+    search: Search,
+    data: tuple[Any, ...],
 ) -> None:
     """Ask and tell; each trial has a sampler of its own seed, so that a resumed search goes on as if uninterrupted."""
     started = time.monotonic()
@@ -128,7 +140,9 @@ def _loss(
     folds: list[tuple[np.ndarray, np.ndarray]],
 ) -> float:
     """Mean loss over the inner folds; the chosen parameters are kept with the trial."""
-    space = _elastic_net_continuous if name == "elastic_net" and recipe.continuous else _SPACES[name]
+    space = (
+        _elastic_net_continuous if name == "elastic_net" and recipe.continuous else _SPACES[name]
+    )
     defaults = {**(REGRESSION_DEFAULTS if recipe.continuous else DEFAULTS)[name], **parameters}
     chosen = {**parameters, **space(trial)} if trial.number else defaults
     losses, trees = [], []
@@ -173,7 +187,9 @@ def _stopped_early(
     grown = {**parameters, "n_estimators": _MOST_TREES, "early_stopping_rounds": _PATIENCE}
     pipeline = make_pipeline("xgboost", grown, recipe.seed, recipe.threads, learns)
     known = np.isfinite(learned)
-    held_out = X_test if learns else SimpleImputer(keep_empty_features=True).fit(X).transform(X_test)
+    held_out = (
+        X_test if learns else SimpleImputer(keep_empty_features=True).fit(X).transform(X_test)
+    )
     fit(
         pipeline,
         X[known],
@@ -185,7 +201,9 @@ def _stopped_early(
     )
     model = pipeline[-1]
     trees = int(model.best_iteration) + 1
-    margin = model.get_booster().inplace_predict(held_out, iteration_range=(0, trees), predict_type="margin")
+    margin = model.get_booster().inplace_predict(
+        held_out, iteration_range=(0, trees), predict_type="margin"
+    )
     return np.asarray(margin, dtype=float), trees
 
 
@@ -203,4 +221,11 @@ def _found(study: optuna.Study) -> dict[str, Any]:
 def _told(name: str, trial: optuna.trial.FrozenTrial) -> Trial:
     loss = float("nan") if trial.value is None else float(trial.value)
     seconds = trial.duration.total_seconds() if trial.duration else float("nan")
-    return Trial(name, trial.number, trial.user_attrs.get("parameters", trial.params), loss, trial.state.name, seconds)
+    return Trial(
+        name,
+        trial.number,
+        trial.user_attrs.get("parameters", trial.params),
+        loss,
+        trial.state.name,
+        seconds,
+    )

@@ -70,7 +70,9 @@ def scored(cohort: Cohort) -> np.ndarray:
 def familial_labels(cohort: Cohort, degrees: tuple[str, ...]) -> Labels:
     """Reported family history of ALS, from the pedigree only, never from the genotype."""
     history = cohort.patients["family_history"]
-    y = np.select([history.isin(degrees).to_numpy(), (history == "none").to_numpy()], [1.0, 0.0], np.nan)
+    y = np.select(
+        [history.isin(degrees).to_numpy(), (history == "none").to_numpy()], [1.0, 0.0], np.nan
+    )
     return _labelled(cohort, y, {"family_history"})
 
 
@@ -80,11 +82,19 @@ def progression_labels(cohort: Cohort, rule: SlopeRule) -> Labels:
     revised = (visits["scale"] == "alsfrs_r").to_numpy()
     row, day, total = (visits[name].to_numpy()[revised] for name in ("row", "days", "total"))
     found = progression(
-        row, day, total, event_days(patients), last_seen_days(patients), natural_until_days(patients), rule
+        row,
+        day,
+        total,
+        event_days(patients),
+        last_seen_days(patients),
+        natural_until_days(patients),
+        rule,
     )
     keep = scored(cohort)
     counts = {name: int(((found.branch == i) & keep).sum()) for i, name in enumerate(BRANCHES)}
-    y, slope, level = (np.where(keep, values, np.nan) for values in (found.label, found.slope, found.level))
+    y, slope, level = (
+        np.where(keep, values, np.nan) for values in (found.label, found.slope, found.level)
+    )
     by_event = (found.branch == BRANCHES.index("fast_by_event")) & keep
     labels = Labels(y, counts | _class_counts(y), {"alsfrs"}, by_event, scatter=found.scatter)
     return _graded(labels, slope, level, rule.cutoffs)
@@ -94,13 +104,21 @@ def delta_fs_labels(cohort: Cohort, rate: np.ndarray, cutoffs: tuple[float, ...]
     """Classes of dFS at the landmark: a label of the past, for which nothing made of the ALSFRS-R may be a feature."""
     rate = np.where(scored(cohort), rate, np.nan)
     level = classes_of(rate, cutoffs)
-    labels = _labelled(cohort, np.where(np.isnan(rate), np.nan, (level == len(cutoffs)).astype(float)), {"alsfrs"})
+    labels = _labelled(
+        cohort, np.where(np.isnan(rate), np.nan, (level == len(cutoffs)).astype(float)), {"alsfrs"}
+    )
     return _graded(labels, rate, level, cutoffs)
 
 
-def _graded(labels: Labels, slope: np.ndarray, level: np.ndarray, cutoffs: tuple[float, ...]) -> Labels:
+def _graded(
+    labels: Labels, slope: np.ndarray, level: np.ndarray, cutoffs: tuple[float, ...]
+) -> Labels:
     names = class_names(len(cutoffs) + 1)
-    counts = {f"class_{name}": int((level == i).sum()) for i, name in enumerate(names)} if len(names) > 2 else {}
+    counts = (
+        {f"class_{name}": int((level == i).sum()) for i, name in enumerate(names)}
+        if len(names) > 2
+        else {}
+    )
     return replace(labels, slope=slope, level=level, classes=names, counts=labels.counts | counts)
 
 
@@ -115,7 +133,11 @@ def class_names(n: int) -> tuple[str, ...]:
 
 
 def column_labels(
-    cohort: Cohort, column: str, above: float | None, below: float | None, error: float | None = None
+    cohort: Cohort,
+    column: str,
+    above: float | None,
+    below: float | None,
+    error: float | None = None,
 ) -> Labels:
     """A label from a numeric column of patients and a threshold; with the error of its values, how likely it is.
 
@@ -126,23 +148,35 @@ def column_labels(
     """
     if column not in cohort.patients.columns:
         raise DataError(
-            "patients", f"the label's column {column!r} is missing", "Correct label.column in the configuration."
+            "patients",
+            f"the label's column {column!r} is missing",
+            "Correct label.column in the configuration.",
         )
     text = cohort.patients[column]
     value = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float)
     broken = np.flatnonzero(np.isnan(value) & text.notna().to_numpy())
     if len(broken):
         raise DataError(
-            f"patients, column {column}, line {broken[0] + 2}", "a label must be a number", "Correct the cell."
+            f"patients, column {column}, line {broken[0] + 2}",
+            "a label must be a number",
+            "Correct the cell.",
         )
-    positive = value > above if above is not None else value < (below if below is not None else np.nan)
+    positive = (
+        value > above if above is not None else value < (below if below is not None else np.nan)
+    )
     labels = _labelled(cohort, np.where(np.isnan(value), np.nan, positive.astype(float)), {column})
     beyond = value - above if above is not None else float(below or 0.0) - value
-    likely = labels.y if error is None else np.where(np.isnan(labels.y), np.nan, norm.cdf(beyond / error))
+    likely = (
+        labels.y
+        if error is None
+        else np.where(np.isnan(labels.y), np.nan, norm.cdf(beyond / error))
+    )
     return replace(labels, slope=np.where(np.isnan(labels.y), np.nan, beyond), likely=likely)
 
 
-def likely_labels(y: np.ndarray, slope: np.ndarray, scatter: np.ndarray, cutoff: float) -> np.ndarray:
+def likely_labels(
+    y: np.ndarray, slope: np.ndarray, scatter: np.ndarray, cutoff: float
+) -> np.ndarray:
     """Probability that the true rate reaches the cut-off, given the measured slope and its error.
 
     Phi((slope - cutoff) / (s / sqrt(spread))) with s the residual SD pooled over these patients' visits: what is learned
@@ -168,7 +202,9 @@ def out_of_scope(cohort: Cohort, task: Task, landmark_days: int) -> np.ndarray:
     other = ~scored(cohort)
     reason = np.full(len(cohort), "", dtype=object)
     if task is PROGRESSION:
-        gone = (event_days(cohort.patients) <= landmark_days) | (last_seen_days(cohort.patients) <= landmark_days)
+        gone = (event_days(cohort.patients) <= landmark_days) | (
+            last_seen_days(cohort.patients) <= landmark_days
+        )
         reason[gone] = "landmark"
     reason[other] = "diagnosis"
     return reason
@@ -176,7 +212,9 @@ def out_of_scope(cohort: Cohort, task: Task, landmark_days: int) -> np.ndarray:
 
 def event_days(patients: pd.DataFrame) -> np.ndarray:
     """First day of death, tracheostomy or NIV >= 23 h/day; inf where none is recorded."""
-    columns = np.column_stack([patients[f"{event}_days"].to_numpy() for event in ("death", "tracheostomy", "niv_23h")])
+    columns = np.column_stack(
+        [patients[f"{event}_days"].to_numpy() for event in ("death", "tracheostomy", "niv_23h")]
+    )
     return np.where(np.isnan(columns), np.inf, columns).min(axis=1)
 
 

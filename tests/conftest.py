@@ -48,7 +48,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from als_ml.tracking.store import quiet_mlflow
 
     template = (
-        tmp_path_factory.getbasetemp().parent / f"empty-store-{os.environ.get('PYTEST_XDIST_TESTRUNUID', 'one')}.db"
+        tmp_path_factory.getbasetemp().parent
+        / f"empty-store-{os.environ.get('PYTEST_XDIST_TESTRUNUID', 'one')}.db"
     )
     if not template.exists():
         fresh = tmp_path_factory.mktemp("migrated") / "mlflow.db"
@@ -79,7 +80,10 @@ def store(tmp_path_factory: pytest.TempPathFactory, demo: Path, migrated: Path) 
     changes = [part for change in small for part in ("--set", change)]
     try:
         for name in ("familial", "progression"):
-            assert train.main(["--config", str(ROOT / f"configs/{name}.yaml"), "--quiet", *changes]) == 0
+            assert (
+                train.main(["--config", str(ROOT / f"configs/{name}.yaml"), "--quiet", *changes])
+                == 0
+            )
         os.chdir(here)
         yield {"MLFLOW_TRACKING_URI": os.environ["MLFLOW_TRACKING_URI"], "folder": str(folder)}
     finally:

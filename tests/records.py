@@ -15,16 +15,31 @@ def record(cohort: Any, row: int) -> dict[str, Any]:
     unit = analytes()["unit"]
     own = cohort.biomarkers[cohort.biomarkers["row"] == row]
     made["biomarkers"] = [
-        {"analyte": m.analyte, "value": m.value, "unit": unit[m.analyte], "assay": m.assay, "days": m.days}
+        {
+            "analyte": m.analyte,
+            "value": m.value,
+            "unit": unit[m.analyte],
+            "assay": m.assay,
+            "days": m.days,
+        }
         for m in own.itertuples()
     ]
     visits = cohort.alsfrs[cohort.alsfrs["row"] == row].drop(columns=["row", "total"])
-    made["alsfrs"] = [{k: _plain(v) for k, v in visit.items() if pd.notna(v)} for visit in visits.to_dict("records")]
-    alleles = cohort.genotypes.alleles.assign(key=cohort.genotypes.keys())[cohort.genotypes.alleles["row"] == row]
+    made["alsfrs"] = [
+        {k: _plain(v) for k, v in visit.items() if pd.notna(v)}
+        for visit in visits.to_dict("records")
+    ]
+    alleles = cohort.genotypes.alleles.assign(key=cohort.genotypes.keys())[
+        cohort.genotypes.alleles["row"] == row
+    ]
     made["variants"] = [f"{a.key} {_genotype(a.copies, a.ploidy)}" for a in alleles.itertuples()]
     no_calls = cohort.genotypes.no_calls[cohort.genotypes.no_calls["row"] == row]
     made["variants"] += [f"{key} ./." for key in no_calls["key"]]
-    made["assayed"] = {g: _state(f) for g, f in zip(gene_names(), cohort.genotypes.assayed[row], strict=True) if f == f}
+    made["assayed"] = {
+        g: _state(f)
+        for g, f in zip(gene_names(), cohort.genotypes.assayed[row], strict=True)
+        if f == f
+    }
     calls = cohort.repeats[cohort.repeats["row"] == row]
     made["repeats"] = {c.locus: _repeat(c) for c in calls.itertuples()}
     return made

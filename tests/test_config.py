@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize(
-    "path", [*sorted(ROOT.glob("configs/*.yaml")), ROOT / "benchmarks/casi.yaml"], ids=lambda p: p.stem
+    "path",
+    [*sorted(ROOT.glob("configs/*.yaml")), ROOT / "benchmarks/casi.yaml"],
+    ids=lambda p: p.stem,
 )
 def test_shipped_configurations_load(path):
     assert load_config(path).task in ("familial", "progression")
@@ -20,13 +22,25 @@ def test_shipped_configurations_load(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("landmark_day=0", r"key landmark_day: this key is not known. Did you mean 'landmark_days'\?"),
-        ("validation.fold=3", r"key validation.fold: this key is not known. Did you mean 'folds'\?"),
+        (
+            "landmark_day=0",
+            r"key landmark_day: this key is not known. Did you mean 'landmark_days'\?",
+        ),
+        (
+            "validation.fold=3",
+            r"key validation.fold: this key is not known. Did you mean 'folds'\?",
+        ),
         ("model.estimator=xgbost", r"key model.estimator: 'xgbost': input should be 'elastic_net'"),
         ("validation.folds=many", r"key validation.folds: 'many': input should be a valid integer"),
-        ("validation.folds=1", r"key validation.folds: 1: input should be greater than or equal to 2"),
+        (
+            "validation.folds=1",
+            r"key validation.folds: 1: input should be greater than or equal to 2",
+        ),
         ("features.columns=[weight]", r"key features: features.columns needs `known_at: baseline`"),
-        ("label.column=dFRS", r"key label: label.column goes with exactly one of label.above and label.below"),
+        (
+            "label.column=dFRS",
+            r"key label: label.column goes with exactly one of label.above and label.below",
+        ),
         ("task.name=x", r"task has no keys"),
         ("seed", r"this is no dotted.key=value"),
     ],
@@ -37,10 +51,14 @@ def test_mistakes_are_named(change, message):
 
 
 def test_set_changes_one_key():
-    assert load_config(ROOT / "configs/progression.yaml", ["validation.seed=7"]).validation.seed == 7
+    assert (
+        load_config(ROOT / "configs/progression.yaml", ["validation.seed=7"]).validation.seed == 7
+    )
 
 
-@pytest.mark.parametrize(("content", "message"), [("a: [", "this is no YAML"), ("- 1", "this is no configuration")])
+@pytest.mark.parametrize(
+    ("content", "message"), [("a: [", "this is no YAML"), ("- 1", "this is no configuration")]
+)
 def test_broken_files(tmp_path, content, message):
     path = tmp_path / "c.yaml"
     path.write_text(content)

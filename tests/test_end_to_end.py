@@ -30,7 +30,12 @@ MODELS = ("models:/als-familial@champion", "models:/als-progression@champion")
 def batch(store, demo, tmp_path_factory):
     path = tmp_path_factory.mktemp("batch") / "predictions.csv"
     arguments = [part for uri in MODELS for part in ("--model", uri)]
-    assert predict.main([*arguments, "--cohort", f"{demo}/cohort.yaml", "--output", str(path), "--quiet"]) == 0
+    assert (
+        predict.main(
+            [*arguments, "--cohort", f"{demo}/cohort.yaml", "--output", str(path), "--quiet"]
+        )
+        == 0
+    )
     return pd.read_csv(path)
 
 
@@ -75,14 +80,24 @@ def test_order_of_columns_and_rows_changes_nothing(cohort, predictor):
     assert [row["probability"] for row in mixed][::-1] == plain
     reversed_cohort = cohort.take(np.arange(len(cohort))[::-1])
     again = predictor.predict_cohort(reversed_cohort)[::-1]
-    assert [r["probability"] for r in again] == [r["probability"] for r in predictor.predict_cohort(cohort)]
+    assert [r["probability"] for r in again] == [
+        r["probability"] for r in predictor.predict_cohort(cohort)
+    ]
 
 
 def test_a_feature_table_gives_the_same_predictions(batch, store, demo, tmp_path, capsys):
     features, output = tmp_path / "f.parquet", tmp_path / "p.csv"
-    assert als_ml(["features", "--cohort", f"{demo}/cohort.yaml", "--output", str(features), "--quiet"]) == 0
+    assert (
+        als_ml(
+            ["features", "--cohort", f"{demo}/cohort.yaml", "--output", str(features), "--quiet"]
+        )
+        == 0
+    )
     models = [part for uri in MODELS for part in ("--model", uri)]
-    assert predict.main([*models, "--features", str(features), "--output", str(output), "--quiet"]) == 0
+    assert (
+        predict.main([*models, "--features", str(features), "--output", str(output), "--quiet"])
+        == 0
+    )
     pd.testing.assert_frame_equal(pd.read_csv(output), batch)
     arguments = [
         "features",
@@ -95,7 +110,10 @@ def test_a_feature_table_gives_the_same_predictions(batch, store, demo, tmp_path
         "--quiet",
     ]
     assert als_ml(arguments) == 0
-    assert predict.main([*models, "--features", str(features), "--output", str(output), "--quiet"]) == 1
+    assert (
+        predict.main([*models, "--features", str(features), "--output", str(output), "--quiet"])
+        == 1
+    )
     assert "they end at day 0, the model's at day 90" in capsys.readouterr().err
 
 
@@ -115,13 +133,20 @@ def test_estimators_agree_alone_and_in_a_batch(cohort):
         "xgboost": {"n_estimators": 30},
     }
     for name in (*ESTIMATORS, "stack"):
-        own = {"estimator": name, "parameters": small.get(name, {}), "members": {"elastic_net": {}, **small}}
+        own = {
+            "estimator": name,
+            "parameters": small.get(name, {}),
+            "members": {"elastic_net": {}, **small},
+        }
         changed = config.model.model_copy(update=own)
         model = fit_model(X, y, families, recipe_of(config.model_copy(update={"model": changed})))
         together = model.probability(X)
-        assert np.array_equal(together, np.array([model.probability(X[i : i + 1])[0] for i in range(len(X))])), name
         assert np.array_equal(
-            model.contributions(X)[:5], np.vstack([model.contributions(X[i : i + 1]) for i in range(5)])
+            together, np.array([model.probability(X[i : i + 1])[0] for i in range(len(X))])
+        ), name
+        assert np.array_equal(
+            model.contributions(X)[:5],
+            np.vstack([model.contributions(X[i : i + 1]) for i in range(5)]),
         ), name
 
 
@@ -144,11 +169,21 @@ def test_the_run_is_tracked(store):
     client = MlflowClient(store["MLFLOW_TRACKING_URI"], store["MLFLOW_TRACKING_URI"])
     version = client.get_model_version_by_alias("als-progression", "champion")
     metrics = client.get_run(version.run_id).data.metrics
-    for name in ("roc_auc", "average_precision", "brier", "log_loss", "balanced_accuracy", "calibration_slope"):
+    for name in (
+        "roc_auc",
+        "average_precision",
+        "brier",
+        "log_loss",
+        "balanced_accuracy",
+        "calibration_slope",
+    ):
         assert {name, f"{name}_low", f"{name}_high"} <= set(metrics)
-    assert {"baseline_nfl_roc_auc", "baseline_dfs_roc_auc", "baseline_prevalence_brier", "labels_fast_by_event"} <= set(
-        metrics
-    )
+    assert {
+        "baseline_nfl_roc_auc",
+        "baseline_dfs_roc_auc",
+        "baseline_prevalence_brier",
+        "labels_fast_by_event",
+    } <= set(metrics)
     (used,) = client.get_run(version.run_id).inputs.dataset_inputs
     assert used.dataset.digest == client.get_run(version.run_id).data.tags["data_digest"]
     artifacts = {item.path for item in client.list_artifacts(version.run_id)}
@@ -181,7 +216,11 @@ def endpoint(store):
     with log.open("w") as output:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         server = subprocess.Popen(
-            command, env={**environment, "PATH": path}, stdout=output, stderr=output, start_new_session=True
+            command,
+            env={**environment, "PATH": path},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
         try:
             yield _wait(port, server, log)
@@ -205,7 +244,9 @@ def _wait(port: int, server: subprocess.Popen, log: Path) -> str:
 
 def _post(url: str, body: object) -> tuple[int, dict]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(f"{url}/invocations", data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{url}/invocations", data, {"Content-Type": "application/json"}
+    )
     try:
         with urllib.request.urlopen(request, timeout=60) as reply:
             return reply.status, json.load(reply)
@@ -223,7 +264,11 @@ def test_served_over_http_equals_the_batch(endpoint, cohort, predictor):
 
 @pytest.mark.slow
 def test_a_bad_patient_stays_in_its_place(endpoint):
-    bad = {**EXAMPLE, "sample_id": "bad", "biomarkers": [{"analyte": "nfl_serun", "value": 3, "unit": "pg/mL"}]}
+    bad = {
+        **EXAMPLE,
+        "sample_id": "bad",
+        "biomarkers": [{"analyte": "nfl_serun", "value": 3, "unit": "pg/mL"}],
+    }
     status, reply = _post(endpoint, {"inputs": [EXAMPLE, bad], "params": {"drivers": False}})
     good, refused = reply["predictions"]
     assert status == 200
@@ -235,7 +280,9 @@ def test_a_bad_patient_stays_in_its_place(endpoint):
     assert "nfl_serum" in refused["error"]["remedy"]
 
 
-@pytest.mark.parametrize("body", [{"inputs": [{"sample_id": "x", "sex": "unknown"}]}, {"inputs": "x"}, b"{"])
+@pytest.mark.parametrize(
+    "body", [{"inputs": [{"sample_id": "x", "sex": "unknown"}]}, {"inputs": "x"}, b"{"]
+)
 @pytest.mark.slow
 def test_a_wholly_bad_request_is_400(endpoint, body):
     status, _ = _post(endpoint, body)

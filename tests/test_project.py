@@ -28,7 +28,10 @@ OURS = {*MAY_IMPORT, "tests", "benchmarks"}
 PACKAGES = ["als_ml", "features", "models"]
 SOURCES = sorted(
     str(path.relative_to(ROOT))
-    for path in [*(file for package in PACKAGES for file in (ROOT / package).rglob("*.py")), *ROOT.glob("*.py")]
+    for path in [
+        *(file for package in PACKAGES for file in (ROOT / package).rglob("*.py")),
+        *ROOT.glob("*.py"),
+    ]
 )
 
 
@@ -39,8 +42,15 @@ def imported(source: str) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield node.lineno, str(node.module)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {"import_module", "__import__"}:
-            yield from ((node.lineno, str(arg.value)) for arg in node.args[:1] if isinstance(arg, ast.Constant))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {
+            "import_module",
+            "__import__",
+        }:
+            yield from (
+                (node.lineno, str(arg.value))
+                for arg in node.args[:1]
+                if isinstance(arg, ast.Constant)
+            )
 
 
 def uphill(source: str, importer: str) -> list[str]:
@@ -70,13 +80,23 @@ def test_every_package_was_looked_at() -> None:
     [
         ("import models", "features", ["line 1: models"]),
         ("def f():\n    from als_ml.config import load", "models", ["line 2: als_ml.config"]),
-        ("import importlib\nimportlib.import_module('models.tasks')", "features", ["line 2: models.tasks"]),
-        ("import tests.helpers, benchmarks", "als_ml", ["line 1: tests.helpers", "line 1: benchmarks"]),
+        (
+            "import importlib\nimportlib.import_module('models.tasks')",
+            "features",
+            ["line 2: models.tasks"],
+        ),
+        (
+            "import tests.helpers, benchmarks",
+            "als_ml",
+            ["line 1: tests.helpers", "line 1: benchmarks"],
+        ),
         ("from features.errors import UserError", "train", ["line 1: features.errors"]),
         ("from . import models\nimport modelsmith\nfrom features import rows", "models", []),
     ],
 )
-def test_uphill_imports_are_found_wherever_they_stand(source: str, importer: str, expected: list[str]) -> None:
+def test_uphill_imports_are_found_wherever_they_stand(
+    source: str, importer: str, expected: list[str]
+) -> None:
     assert uphill(source, importer) == expected
 
 
@@ -90,7 +110,8 @@ REGISTRIES = [
     "npm" + "js.org",
 ]
 HERE_ONLY = re.compile(
-    "|".join(re.escape(host) for host in REGISTRIES) + r"|(?<![\w.~})-])/(?:work|root|tmp|home|Users)/[\w.]",
+    "|".join(re.escape(host) for host in REGISTRIES)
+    + r"|(?<![\w.~})-])/(?:work|root|tmp|home|Users)/[\w.]",
     re.IGNORECASE,
 )
 
@@ -99,7 +120,9 @@ def tracked_files() -> list[str]:
     """List the files tracked by git; skip where this is no checkout."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("not a git checkout: no list of tracked files")
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
@@ -118,14 +141,20 @@ def test_no_tracked_file_names_a_registry_or_a_path_of_one_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["--index-url https://" + REGISTRIES[0] + "/simple", "open('/" + "work/x.vcf')", "at /" + "tmp/x"]
+    "text",
+    [
+        "--index-url https://" + REGISTRIES[0] + "/simple",
+        "open('/" + "work/x.vcf')",
+        "at /" + "tmp/x",
+    ],
 )
 def test_a_host_or_path_of_one_machine_is_recognised(text: str) -> None:
     assert HERE_ONLY.search(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["data/work/x.vcf", "https://example.org/home/x", "{folder}/tmp/x", "/dev/stdin", "../root/x"]
+    "text",
+    ["data/work/x.vcf", "https://example.org/home/x", "{folder}/tmp/x", "/dev/stdin", "../root/x"],
 )
 def test_other_paths_pass(text: str) -> None:
     assert not HERE_ONLY.search(text)
@@ -165,7 +194,9 @@ def test_the_lock_keeps_up_with_pyproject(wanted: str) -> None:
     assert pins, f"requirements.lock lacks {asked.name}: run make lock"
     for pin in pins:
         version = str(pin.specifier).removeprefix("==")
-        assert asked.specifier.contains(version, prereleases=True), f"locked {version}, wanted {wanted}: run make lock"
+        assert asked.specifier.contains(version, prereleases=True), (
+            f"locked {version}, wanted {wanted}: run make lock"
+        )
 
 
 OLD = """case "$1" in --version) echo Python 3.9.18;; *) exit 1;; esac"""
@@ -187,24 +218,49 @@ def test_make_refuses_a_python_that_cannot_do(tmp_path: Path, python: str, says:
     (tmp_path / "python").write_text(f"#!/bin/sh\n{python}\n")
     (tmp_path / "python").chmod(0o755)
     made = subprocess.run(
-        ["make", "test", "PYTHON=./python"], cwd=tmp_path, capture_output=True, text=True, check=False
+        ["make", "test", "PYTHON=./python"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert made.returncode == 2
     assert made.stderr.startswith(says)
     assert not (tmp_path / ".venv").exists()
 
 
-HEAVY = {"numpy", "pandas", "scipy", "sklearn", "mlflow", "xgboost", "matplotlib", "pysam", "pyarrow", "skops"}
+HEAVY = {
+    "numpy",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "mlflow",
+    "xgboost",
+    "matplotlib",
+    "pysam",
+    "pyarrow",
+    "skops",
+}
 
 
 @pytest.mark.parametrize("command", [["-m", "als_ml"], ["train.py"], ["predict.py"]], ids=" ".join)
 def test_help_loads_nothing_heavy(command: list[str]) -> None:
     shown = subprocess.run(
-        [sys.executable, "-X", "importtime", *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-X", "importtime", *command, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert shown.returncode == 0, shown.stderr[-2000:]
     assert shown.stdout.startswith("usage:")
-    timed = [line.split("|")[-1].strip() for line in shown.stderr.splitlines() if line.startswith("import time:")]
+    timed = [
+        line.split("|")[-1].strip()
+        for line in shown.stderr.splitlines()
+        if line.startswith("import time:")
+    ]
     assert "argparse" in timed, "python -X importtime printed something else than it used to"
     heavy = sorted({name.split(".")[0] for name in timed} & HEAVY)
-    assert not heavy, f"{' '.join(command)} --help imports {heavy}: import them inside the function that needs them"
+    assert not heavy, (
+        f"{' '.join(command)} --help imports {heavy}: import them inside the function that needs them"
+    )

@@ -8,7 +8,11 @@ from features.catalogue import definitions
 
 
 def write_vcf(
-    path: Path, samples: list[str], records: list[str], build: str = "GRCh38", chr_prefix: bool = False
+    path: Path,
+    samples: list[str],
+    records: list[str],
+    build: str = "GRCh38",
+    chr_prefix: bool = False,
 ) -> Path:
     """Records are 'chrom pos ref alt filter gt gt ...' with blanks; bgzipped and indexed where the name ends in .gz."""
     lengths = definitions("contigs").set_index("chrom")[build.lower()]
@@ -20,10 +24,16 @@ def write_vcf(
     ]
     lines += ['##INFO=<ID=AF,Number=A,Type=Float,Description="AF">']
     lines += [f"##contig=<ID={prefix}{name},length={length}>" for name, length in lengths.items()]
-    lines.append("\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *samples]))
+    lines.append(
+        "\t".join(
+            ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *samples]
+        )
+    )
     for record in records:
         chrom, pos, ref, alt, passed, *calls = record.split()
-        lines.append("\t".join([prefix + chrom, pos, ".", ref, alt, ".", passed, ".", "GT", *calls]))
+        lines.append(
+            "\t".join([prefix + chrom, pos, ".", ref, alt, ".", passed, ".", "GT", *calls])
+        )
     plain = path.with_suffix("") if path.suffix == ".gz" else path
     plain.write_text("\n".join(lines) + "\n")
     if path.suffix == ".gz":

@@ -35,7 +35,13 @@ def check_cohort(path: Path, progress: Callable[[str], None] = lambda _: None) -
         `analytes`, `sites` (the same by site), `genes`, `problems` (all of them, flat); plain values for JSON.
     """
     problems = Problems(collect=True)
-    report: dict[str, Any] = {"contents": {}, "samples": {}, "analytes": [], "sites": [], "genes": []}
+    report: dict[str, Any] = {
+        "contents": {},
+        "samples": {},
+        "analytes": [],
+        "sites": [],
+        "genes": [],
+    }
     try:
         cohort, _ = read_cohort(path, problems, progress=progress)
     except DataError as error:
@@ -44,7 +50,11 @@ def check_cohort(path: Path, progress: Callable[[str], None] = lambda _: None) -
         _question_dates(cohort, problems)
         _question_duplicates(cohort, problems)
         _hint_at_units(cohort, problems)
-        report |= {"contents": contents(cohort), "samples": samples(cohort), "analytes": analyte_table(cohort)}
+        report |= {
+            "contents": contents(cohort),
+            "samples": samples(cohort),
+            "analytes": analyte_table(cohort),
+        }
         report |= {"sites": site_table(cohort), "genes": gene_coverage(cohort)}
     found = [problem.as_dict() for problem in problems.found]
     return {**report, "files": _by_file(found), "problems": found}
@@ -91,13 +101,20 @@ def samples(cohort: Cohort) -> dict[str, int]:
     }
     present = {name: rows for name, rows in seen.items() if len(rows)}
     everywhere = set(range(len(cohort))).intersection(*map(set, present.values()))
-    return {"patients": len(cohort), **{name: len(rows) for name, rows in present.items()}, "in all": len(everywhere)}
+    return {
+        "patients": len(cohort),
+        **{name: len(rows) for name, rows in present.items()},
+        "in all": len(everywhere),
+    }
 
 
 def analyte_table(cohort: Cohort) -> list[dict[str, Any]]:
     """Of each analyte: values, units and assays seen, and the share of patients without it, censored and implausible counts."""
     table = cohort.biomarkers.assign(implausible=implausible(cohort.biomarkers))
-    return [_analyte_row(name, own, len(cohort)) for name, own in table.groupby("analyte", observed=True)]
+    return [
+        _analyte_row(name, own, len(cohort))
+        for name, own in table.groupby("analyte", observed=True)
+    ]
 
 
 def _analyte_row(name: str, own: pd.DataFrame, patients: int) -> dict[str, Any]:
@@ -143,14 +160,27 @@ def _hint_at_units(cohort: Cohort, problems: Problems) -> None:
     for analyte, own in cohort.biomarkers.assign(site=site).groupby("analyte", observed=True):
         for place, values in own.groupby("site"):
             others = own.loc[own["site"] != place, "value"]
-            if min(len(values), len(others)) >= SITE_VALUES and others.median() > 0 and values["value"].median() > 0:
-                _hint_at_unit(str(analyte), str(place), values["value"].median() / others.median(), problems)
+            if (
+                min(len(values), len(others)) >= SITE_VALUES
+                and others.median() > 0
+                and values["value"].median() > 0
+            ):
+                _hint_at_unit(
+                    str(analyte), str(place), values["value"].median() / others.median(), problems
+                )
 
 
 def _hint_at_unit(analyte: str, site: str, ratio: float, problems: Problems) -> None:
-    known = {name: float(factor) for name, factor in analytes()["factors"][analyte].items() if factor != 1}
+    known = {
+        name: float(factor)
+        for name, factor in analytes()["factors"][analyte].items()
+        if factor != 1
+    }
     for unit, factor in known.items():
-        for off, words in ((factor, f"stated in {unit} but given in"), (1 / factor, f"given in {unit} but stated in")):
+        for off, words in (
+            (factor, f"stated in {unit} but given in"),
+            (1 / factor, f"given in {unit} but stated in"),
+        ):
             if abs(np.log(ratio / off)) < FACTOR_TOLERANCE * abs(np.log(off)):
                 found = f"the median of {analyte} at site {site} is {ratio:.3g} times that of the others"
                 remedy = f"{off:.3g} is a conversion factor: are its values {words} {analytes()['unit'][analyte]}?"
@@ -188,7 +218,10 @@ def _question_duplicates(cohort: Cohort, problems: Problems) -> None:
     same = int(table.duplicated([*keys, "value"]).sum())
     if same:
         problems.warn(
-            "biomarkers", f"{same} rows repeat another exactly", "They count once in the mean of the day.", same
+            "biomarkers",
+            f"{same} rows repeat another exactly",
+            "They count once in the mean of the day.",
+            same,
         )
 
 
@@ -200,5 +233,7 @@ def gene_coverage(cohort: Cohort) -> list[dict[str, Any]]:
         counts = np.bincount(state[:, i], minlength=len(STATES)).tolist()
         known = cohort.genotypes.assayed[state[:, i] > 0, i]
         missing = round(1 - float(known.mean()), 4) if len(known) else None
-        table.append({"gene": gene, **dict(zip(STATES, counts, strict=True)), "no-call rate": missing})
+        table.append(
+            {"gene": gene, **dict(zip(STATES, counts, strict=True)), "no-call rate": missing}
+        )
     return table

@@ -31,11 +31,18 @@ def files_digest(files: list[Path]) -> str:
 def file_digests(path: Path) -> dict[str, str]:
     """SHA-256 of each table of a cohort by its role, and of all its VCFs together; no name of a file."""
     described, folder = read_cohort_file(path), path.parent
-    tables = {role: getattr(described, role) for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map")}
+    tables = {
+        role: getattr(described, role)
+        for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map")
+    }
     found = {role: files_digest([folder / name]) for role, name in tables.items() if name}
     for role in ("variants", "repeats"):
         patterns = getattr(described, role)
-        files = [file for pattern in patterns for file in sorted((folder / pattern).parent.glob(Path(pattern).name))]
+        files = [
+            file
+            for pattern in patterns
+            for file in sorted((folder / pattern).parent.glob(Path(pattern).name))
+        ]
         found |= {role: files_digest(files)} if files else {}
     return found
 
@@ -44,6 +51,13 @@ def tree_digest(root: Path) -> str:
     """SHA-256 over the relative paths and contents of a folder's files, in order."""
     whole = hashlib.sha256()
     for path in sorted(root.rglob("*")):
-        if path.is_file() and path.name != "registered_model_meta" and "__pycache__" not in path.parts:
-            whole.update(f"{path.relative_to(root).as_posix()}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        if (
+            path.is_file()
+            and path.name != "registered_model_meta"
+            and "__pycache__" not in path.parts
+        ):
+            whole.update(
+                f"{path.relative_to(root).as_posix()}\0".encode()
+                + hashlib.sha256(path.read_bytes()).digest()
+            )
     return whole.hexdigest()

@@ -53,11 +53,23 @@ class LargeCohort:
         rows = np.arange(number * self.size, min((number + 1) * self.size, len(self.patients)))
         patients = self.patients.iloc[rows].reset_index(drop=True)
         names = {name: i for i, name in enumerate(patients["sample_id"])}
-        files = {kind: f"{kind}-{number:05d}.parquet" for kind in LONG if getattr(self.described, kind)}
-        sources = {name: (getattr(self.described, kind), self._lines(name)) for kind, name in files.items()}
+        files = {
+            kind: f"{kind}-{number:05d}.parquet" for kind in LONG if getattr(self.described, kind)
+        }
+        sources = {
+            name: (getattr(self.described, kind), self._lines(name)) for kind, name in files.items()
+        }
         own = replace(problems, sources=sources)
-        tables = long_tables(self.described.model_copy(update=files), self.folder, names, patients, own)
-        return Cohort(self.described.name, patients, *tables, **self._genetics(rows), families=np.arange(len(rows)))
+        tables = long_tables(
+            self.described.model_copy(update=files), self.folder, names, patients, own
+        )
+        return Cohort(
+            self.described.name,
+            patients,
+            *tables,
+            **self._genetics(rows),
+            families=np.arange(len(rows)),
+        )
 
     def _lines(self, name: str) -> np.ndarray:
         return pq.read_table(self.folder / name, columns=[_LINE])[_LINE].to_numpy()
@@ -80,7 +92,9 @@ def large_cohort(
     """Read patients and genotypes, put the long tables in order on disk, and clean up in the end."""
     described, folder = read_cohort_file(path), path.parent
     progress("patients")
-    table = table_names(read_coded(folder / described.patients), described.patients, described, "patients", problems)
+    table = table_names(
+        read_coded(folder / described.patients), described.patients, described, "patients", problems
+    )
     patients = checked_patients(table, described.patients, problems, described.rules)
     rows = {name: i for i, name in enumerate(patients["sample_id"])}
     genetics = read_genetics(described, folder, rows, len(patients), problems, rule, progress)
@@ -126,25 +140,40 @@ def _split(
         _fill_gaps(writers, numbered.schema, kind, scratch, -(-len(rows) // size))
     if strangers == total:
         raise DataError(
-            source.name, "none of its rows belongs to a patient", "Use the sample_id of the patients table."
+            source.name,
+            "none of its rows belongs to a patient",
+            "Use the sample_id of the patients table.",
         )
     if strangers:
         remedy = "These rows are left out; add the patients or correct the ids."
-        problems.warn(f"{source.name}, column sample_id", f"{strangers} rows are of no patient", remedy, strangers)
+        problems.warn(
+            f"{source.name}, column sample_id",
+            f"{strangers} rows are of no patient",
+            remedy,
+            strangers,
+        )
 
 
-def _fill_gaps(writers: dict[int, Any], schema: pa.Schema, kind: str, scratch: Path, parts: int) -> None:
+def _fill_gaps(
+    writers: dict[int, Any], schema: pa.Schema, kind: str, scratch: Path, parts: int
+) -> None:
     """An empty table for each part that has no row."""
     for number in set(range(parts)) - set(writers):
         pq.write_table(schema.empty_table(), scratch / f"{kind}-{number:05d}.parquet")
 
 
-def _ids(batch: pa.Table, kind: str, described: CohortFile, where: str, problems: Problems) -> np.ndarray:
+def _ids(
+    batch: pa.Table, kind: str, described: CohortFile, where: str, problems: Problems
+) -> np.ndarray:
     """Sample of each row, by whatever name the file has for the column."""
     header = pd.DataFrame({name: pd.Series([], dtype=object) for name in batch.column_names})
     names = list(table_names(header, where, described, kind, problems).columns)
     if "sample_id" not in names:
-        raise DataError(where, "the column 'sample_id' is missing", "Name it, or map it with a `columns:` block.")
+        raise DataError(
+            where,
+            "the column 'sample_id' is missing",
+            "Name it, or map it with a `columns:` block.",
+        )
     column = batch.column(names.index("sample_id")).to_pandas()
     numeric = pd.api.types.is_numeric_dtype(column)
     return text(column.astype(float)) if numeric else column.astype(object).str.strip().to_numpy()
@@ -161,7 +190,9 @@ def _batches(path: Path) -> Iterator[pa.Table]:
         yield pa.Table.from_pandas(read_coded(path).astype(object), preserve_index=False)
     else:
         names, options = delimited(path)
-        kinds = arrow_csv.ConvertOptions(column_types=dict.fromkeys(map(str, range(len(names))), pa.string()))
+        kinds = arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(map(str, range(len(names))), pa.string())
+        )
         with arrow_csv.open_csv(path, *options, kinds) as reader:
             for batch in reader:
                 yield pa.Table.from_batches([batch]).rename_columns(names)

@@ -40,7 +40,16 @@ from features.variants.lookups import Lookups, predicted_effects, read_clinvar, 
 
 # Set by --allow-outside.
 ALLOW_OUTSIDE = "ALS_ML_ALLOW_OUTSIDE"
-_PATHS = ("patients", "biomarkers", "alsfrs", "sample_map", "kinship", "targets", "variants", "repeats")
+_PATHS = (
+    "patients",
+    "biomarkers",
+    "alsfrs",
+    "sample_map",
+    "kinship",
+    "targets",
+    "variants",
+    "repeats",
+)
 
 
 class _Part(BaseModel):
@@ -116,12 +125,18 @@ def read_cohort_file(path: Path) -> CohortFile:
         If it is absent, no YAML, or has an unknown key (with the nearest known one).
     """
     if not path.is_file():
-        raise RequestError(str(path), "there is no such cohort file", "Give the path of a cohort.yaml with --cohort.")
+        raise RequestError(
+            str(path),
+            "there is no such cohort file",
+            "Give the path of a cohort.yaml with --cohort.",
+        )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         described = CohortFile.model_validate(content)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RequestError(str(path), f"this is no YAML ({str(error).splitlines()[0]})", "Correct the file.") from None
+        raise RequestError(
+            str(path), f"this is no YAML ({str(error).splitlines()[0]})", "Correct the file."
+        ) from None
     except ValidationError as error:
         raise RequestError(*explain(error, CohortFile, str(path))) from None
     _stay_inside(path, described)
@@ -138,8 +153,12 @@ def _stay_inside(path: Path, described: CohortFile) -> None:
     for key, value in named.items():
         for name in (value,) if isinstance(value, str) else value or ():
             if not (folder / name).resolve().is_relative_to(folder):
-                remedy = "Move the file, or allow it with --allow-outside if you trust this cohort file."
-                raise RequestError(f"{path}, {key}", f"{name!r} leaves the folder of the cohort file", remedy)
+                remedy = (
+                    "Move the file, or allow it with --allow-outside if you trust this cohort file."
+                )
+                raise RequestError(
+                    f"{path}, {key}", f"{name!r} leaves the folder of the cohort file", remedy
+                )
 
 
 def read_cohort(
@@ -175,14 +194,20 @@ def read_cohort(
     return cohort, described
 
 
-def _table(folder: Path, name: str, described: CohortFile, kind: str, problems: Problems) -> pd.DataFrame:
+def _table(
+    folder: Path, name: str, described: CohortFile, kind: str, problems: Problems
+) -> pd.DataFrame:
     """A table under the column names of the contract."""
     return table_names(read_coded(folder / name), name, described, kind, problems)
 
 
-def table_names(table: pd.DataFrame, name: str, described: CohortFile, kind: str, problems: Problems) -> pd.DataFrame:
+def table_names(
+    table: pd.DataFrame, name: str, described: CohortFile, kind: str, problems: Problems
+) -> pd.DataFrame:
     """Rename what the cohort file maps and what has a known other name; of a wide table, the sample's column only."""
-    present = {ours: theirs for ours, theirs in described.columns.items() if theirs in table.columns}
+    present = {
+        ours: theirs for ours, theirs in described.columns.items() if theirs in table.columns
+    }
     aliases = column_aliases(kind)
     if kind == "biomarkers" and described.wide is not None:
         aliases = {other: ours for other, ours in aliases.items() if ours == "sample_id"}
@@ -210,13 +235,22 @@ def long_tables(
 
 
 def _biomarkers(
-    described: CohortFile, folder: Path, rows: dict[str, int], patients: pd.DataFrame, problems: Problems
+    described: CohortFile,
+    folder: Path,
+    rows: dict[str, int],
+    patients: pd.DataFrame,
+    problems: Problems,
 ) -> pd.DataFrame:
-    where, index_dates = str(described.biomarkers), patients["index_date"].to_numpy().astype("datetime64[D]")
+    where, index_dates = (
+        str(described.biomarkers),
+        patients["index_date"].to_numpy().astype("datetime64[D]"),
+    )
     table = _table(folder, where, described, "biomarkers", problems)
     if described.wide is None:
         return checked_biomarkers(table, rows, where, problems, described.rules, index_dates)
-    return checked_wide(table, described.wide.facts(), rows, where, problems, described.rules, index_dates)
+    return checked_wide(
+        table, described.wide.facts(), rows, where, problems, described.rules, index_dates
+    )
 
 
 def read_genetics(
@@ -234,13 +268,19 @@ def read_genetics(
     fasta = _reference(described, folder, "fasta")
     if described.variants:
         paths = _globbed(folder, described.variants, "variants")
-        genotypes, counts = read_genotypes(paths, build, vcf_rows, n, problems, progress, rule, fasta)
-        problems.note("variants", ", ".join(f"{n} {name}" for name, n in counts.items()) or "nothing read", "")
+        genotypes, counts = read_genotypes(
+            paths, build, vcf_rows, n, problems, progress, rule, fasta
+        )
+        problems.note(
+            "variants", ", ".join(f"{n} {name}" for name, n in counts.items()) or "nothing read", ""
+        )
         if described.targets:
             genotypes = with_targets(genotypes, folder / described.targets, build)
     lookups = _lookups(described, folder, genotypes.sites, fasta, problems, progress)
     progress("repeats")
-    repeats = read_repeats(_globbed(folder, described.repeats, "repeats"), build, vcf_rows, problems)
+    repeats = read_repeats(
+        _globbed(folder, described.repeats, "repeats"), build, vcf_rows, problems
+    )
     weighed = weigh_sites(genotypes.sites, build, lookups)
     return {"genotypes": genotypes, "variants": weighed, "lookups": lookups, "repeats": repeats}
 
@@ -250,7 +290,11 @@ def _reference(described: CohortFile, folder: Path, name: str) -> Path | None:
     if given is None:
         return None
     if not (folder / given).is_file():
-        raise DataError(f"reference.{name}: {given}", "there is no such file", f"Paths are relative to {folder}.")
+        raise DataError(
+            f"reference.{name}: {given}",
+            "there is no such file",
+            f"Paths are relative to {folder}.",
+        )
     return folder / given
 
 
@@ -264,10 +308,16 @@ def _lookups(
 ) -> Lookups:
     """Read the reference files that the cohort file names."""
     build = described.genome_build
-    paths = {name: _reference(described, folder, name) for name in ("frequencies", "clinvar", "gff")}
+    paths = {
+        name: _reference(described, folder, name) for name in ("frequencies", "clinvar", "gff")
+    }
     if paths["frequencies"] is None and described.variants:
         found = "no population frequencies are given (reference.frequencies)"
-        problems.note("cohort file", found, "Rare-variant features stay unknown unless the VCF itself has frequencies.")
+        problems.note(
+            "cohort file",
+            found,
+            "Rare-variant features stay unknown unless the VCF itself has frequencies.",
+        )
     progress("reference files")
     return Lookups(
         read_frequencies(paths["frequencies"], build) if paths["frequencies"] else None,
@@ -280,15 +330,21 @@ def _globbed(folder: Path, patterns: tuple[str, ...], key: str) -> list[Path]:
     paths: list[Path] = []
     for pattern in patterns:
         whole = folder / pattern
-        found = sorted(whole.parent.glob(whole.name)) if any(c in pattern for c in "*?[") else [whole]
+        found = (
+            sorted(whole.parent.glob(whole.name)) if any(c in pattern for c in "*?[") else [whole]
+        )
         found = [path for path in found if path.suffix not in (".tbi", ".csi")]
         if not found:
-            raise DataError(f"{key}: {pattern}", "matches no file", f"Paths are relative to {folder}.")
+            raise DataError(
+                f"{key}: {pattern}", "matches no file", f"Paths are relative to {folder}."
+            )
         paths += found
     return paths
 
 
-def _vcf_rows(described: CohortFile, folder: Path, rows: dict[str, int], problems: Problems) -> dict[str, int]:
+def _vcf_rows(
+    described: CohortFile, folder: Path, rows: dict[str, int], problems: Problems
+) -> dict[str, int]:
     """Sample name in the VCF -> patient index: the sample map where it names the patient, else the sample_id itself."""
     if not described.sample_map:
         return rows
@@ -298,12 +354,17 @@ def _vcf_rows(described: CohortFile, folder: Path, rows: dict[str, int], problem
     unknown = [name for name in mapped if name not in rows]
     if unknown:
         problems.warn(
-            where, f"{len(unknown)} sample_id are no patient ({examples(unknown)})", "They are left out.", len(unknown)
+            where,
+            f"{len(unknown)} sample_id are no patient ({examples(unknown)})",
+            "They are left out.",
+            len(unknown),
         )
     return {mapped.get(name, name): row for name, row in rows.items()}
 
 
-def _kinship(described: CohortFile, folder: Path, rows: dict[str, int], problems: Problems) -> pd.DataFrame:
+def _kinship(
+    described: CohortFile, folder: Path, rows: dict[str, int], problems: Problems
+) -> pd.DataFrame:
     """Pairs of patients (`row1`, `row2`, `kinship`) from the cohort's kinship table."""
     if not described.kinship:
         return pd.DataFrame({"row1": [], "row2": [], "kinship": []})
@@ -318,7 +379,10 @@ def _report_duplicates(pairs: pd.DataFrame, problems: Problems) -> None:
     if len(pairs):
         found = f"{len(pairs)} pairs of patients have identical genotypes at 200 or more sites"
         problems.warn(
-            "variants", found, "They are kept in one family; check for one person under two names.", len(pairs)
+            "variants",
+            found,
+            "They are kept in one family; check for one person under two names.",
+            len(pairs),
         )
 
 
@@ -328,5 +392,8 @@ def _report_conflicts(cohort: Cohort, problems: Problems) -> None:
         if conflicts:
             found = f"laboratory and repeat file disagree on {locus} in {conflicts} patients"
             problems.warn(
-                "repeats", found, "The laboratory result counts; repeat the test where it matters.", conflicts
+                "repeats",
+                found,
+                "The laboratory result counts; repeat the test where it matters.",
+                conflicts,
             )

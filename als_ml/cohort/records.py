@@ -17,7 +17,14 @@ from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.blocks.genetics import weigh_sites
 from features.blocks.rows import FeatureSpec
-from features.catalogue import analytes, gene_at, gene_names, patient_columns, repeat_loci, variant_key
+from features.catalogue import (
+    analytes,
+    gene_at,
+    gene_names,
+    patient_columns,
+    repeat_loci,
+    variant_key,
+)
 from features.cohort import Cohort
 from features.errors import RequestError, nearest
 from features.genotypes.genotype import (
@@ -35,8 +42,28 @@ from features.tables.problems import Problems
 from features.variants.lookups import Lookups
 from features.variants.variant import find_known
 
-PARTS = ("genome_build", "as_of_days", "biomarkers", "variants", "repeats", "assayed", "alsfrs", "treatments")
-BIOMARKER_KEYS = ("analyte", "value", "unit", "matrix", "assay", "days", "censored", "limit", "ref_low", "ref_high")
+PARTS = (
+    "genome_build",
+    "as_of_days",
+    "biomarkers",
+    "variants",
+    "repeats",
+    "assayed",
+    "alsfrs",
+    "treatments",
+)
+BIOMARKER_KEYS = (
+    "analyte",
+    "value",
+    "unit",
+    "matrix",
+    "assay",
+    "days",
+    "censored",
+    "limit",
+    "ref_low",
+    "ref_high",
+)
 VISIT_KEYS = ("days", "scale", *ALL_ITEMS, "q5a", "q5b", "q5_form", "total")
 ASSAYED = {"full": 1.0, "partial": 0.5, "none": 0.0}
 _PLAIN = (str, int, type(None))  # by far the most cells; a bool is an int, but its type is not
@@ -60,14 +87,26 @@ class RowProblems(Problems):
     by_patient: dict[int, dict[str, str]] = field(default_factory=dict)
 
     def reject(
-        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+        self,
+        bad: np.ndarray,
+        where: str,
+        values: "np.ndarray | pd.Series | None",
+        what: str,
+        remedy: str,
     ) -> None:
         """Note an error of the patients whose table rows are flagged."""
         for line in np.flatnonzero(bad):
-            self.add(int(self.owner[line]), RecordError(where.replace(", column ", "."), what, remedy))
+            self.add(
+                int(self.owner[line]), RecordError(where.replace(", column ", "."), what, remedy)
+            )
 
     def question(
-        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+        self,
+        bad: np.ndarray,
+        where: str,
+        values: "np.ndarray | pd.Series | None",
+        what: str,
+        remedy: str,
     ) -> None:
         """Warnings do not stop a prediction and are not kept."""
 
@@ -157,7 +196,9 @@ def _check_scalar(name: str, value: Any) -> None:
     if kind not in ("number", "days", "any") and not isinstance(value, str):
         raise RecordError(name, "is no text", "Send a JSON string or null.")
     if kind == "any" and not (isinstance(value, str) or (numeric and np.isfinite(value))):
-        raise RecordError(name, "is neither a finite number nor text", "Send a JSON number, a string or null.")
+        raise RecordError(
+            name, "is neither a finite number nor text", "Send a JSON number, a string or null."
+        )
 
 
 @cache
@@ -171,7 +212,9 @@ def _as_of(days: Any) -> dict[str, Any]:
     if days is None:
         return {}
     if isinstance(days, bool) or not isinstance(days, int):
-        raise RecordError("as_of_days", "is no whole day", "Send an integer, days since the index day.")
+        raise RecordError(
+            "as_of_days", "is no whole day", "Send an integer, days since the index day."
+        )
     return {"as_of_days": float(days)}
 
 
@@ -185,7 +228,9 @@ def _treatments(treatments: Any) -> dict[str, Any]:
     """`{drug: {start_days, stop_days}}` or a list of objects with `drug`, as columns of the patients table."""
     if isinstance(treatments, list):
         treatments = {
-            str(t.get("drug")): {k: v for k, v in t.items() if k != "drug"} for t in treatments if isinstance(t, dict)
+            str(t.get("drug")): {k: v for k, v in t.items() if k != "drug"}
+            for t in treatments
+            if isinstance(t, dict)
         }
     if not isinstance(treatments, dict):
         raise RecordError("treatments", "is no object", "Send {drug: {start_days, stop_days}}.")
@@ -196,7 +241,9 @@ def _treatments(treatments: Any) -> dict[str, Any]:
         for key, value in (dates or {}).items() if isinstance(dates, dict) else []:
             if key not in ("start_days", "stop_days"):
                 raise RecordError(
-                    f"treatments.{drug}", "has an unknown key", nearest(str(key), ["start_days", "stop_days"])
+                    f"treatments.{drug}",
+                    "has an unknown key",
+                    nearest(str(key), ["start_days", "stop_days"]),
                 )
             if value is not None:
                 _check_scalar(f"{drug}_{key}", value)
@@ -210,32 +257,44 @@ def _biomarkers(biomarkers: Any) -> list[dict[str, Any]]:
         unit = analytes()["unit"]
         unknown = [name for name in biomarkers if name not in unit.index]
         if unknown:
-            raise RecordError("biomarkers.analyte", "is no known analyte", nearest(str(unknown[0]), unit.index))
+            raise RecordError(
+                "biomarkers.analyte", "is no known analyte", nearest(str(unknown[0]), unit.index)
+            )
         given = {name: value for name, value in biomarkers.items() if value is not None}
-        biomarkers = [{"analyte": n, "value": v, "unit": unit[n], "days": 0} for n, v in given.items()]
+        biomarkers = [
+            {"analyte": n, "value": v, "unit": unit[n], "days": 0} for n, v in given.items()
+        ]
     rows = _objects(biomarkers, "biomarkers", BIOMARKER_KEYS)
     for row in rows:
         if "analyte" not in row or "value" not in row:
             raise RecordError("biomarkers", "a measurement lacks analyte or value", "Send both.")
         if isinstance(row["value"], bool) or not isinstance(row["value"], int | float | str):
             raise RecordError(
-                "biomarkers.value", "is neither a number nor text", "Send a number, or a limit such as '<2.7'."
+                "biomarkers.value",
+                "is neither a number nor text",
+                "Send a number, or a limit such as '<2.7'.",
             )
     return rows
 
 
 def _objects(value: Any, name: str, keys: tuple[str, ...]) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise RecordError(name, "is no list of objects", f"Send [{{{', '.join(keys[:3])}, ...}}, ...].")
+        raise RecordError(
+            name, "is no list of objects", f"Send [{{{', '.join(keys[:3])}, ...}}, ...]."
+        )
     for item in value:
         for key, cell in item.items():
             if key not in keys:
                 raise RecordError(f"{name}.{key}", "is not known", nearest(str(key), keys))
             if type(cell) in _PLAIN:
                 continue
-            if isinstance(cell, dict | list | bool) or (isinstance(cell, float) and not math.isfinite(cell)):
+            if isinstance(cell, dict | list | bool) or (
+                isinstance(cell, float) and not math.isfinite(cell)
+            ):
                 raise RecordError(
-                    f"{name}.{key}", "is neither a finite number nor text", "Send a JSON number, a string or null."
+                    f"{name}.{key}",
+                    "is neither a finite number nor text",
+                    "Send a JSON number, a string or null.",
                 )
     return [{key: cell for key, cell in item.items() if cell is not None} for item in value]
 
@@ -266,7 +325,11 @@ def _variant(item: Any, build: str) -> tuple[str, int, str, str, Any]:
         site = find_known(gene, name, build) if colon else site
         chrom, pos, ref, alt = site.split("-")
         genotype = parse_genotype(text)
-        if not isinstance(item, str) or max(genotype.copies, default=1) > 1 or not set(ref + alt) <= set("ACGTNacgtn"):
+        if (
+            not isinstance(item, str)
+            or max(genotype.copies, default=1) > 1
+            or not set(ref + alt) <= set("ACGTNacgtn")
+        ):
             raise ValueError
         return chrom, int(pos), ref, alt, genotype
     except (ValueError, RequestError):
@@ -280,7 +343,9 @@ def _repeats(repeats: Any) -> list[tuple[Any, ...]]:
     calls = []
     for locus, call in repeats.items():
         if locus not in repeat_loci().index:
-            raise RecordError("repeats", "names an unknown locus", nearest(str(locus), repeat_loci().index))
+            raise RecordError(
+                "repeats", "names an unknown locus", nearest(str(locus), repeat_loci().index)
+            )
         call = {"alleles": call} if isinstance(call, list) else call
         if call is not None:
             calls += _repeat_call(locus, call)
@@ -292,17 +357,25 @@ def _repeat_call(locus: str, call: Any) -> list[tuple[Any, ...]]:
     if not isinstance(call, dict) or set(call) - {"alleles", "ci", "method", "status"}:
         raise RecordError(f"repeats.{locus}", "is no repeat call", remedy)
     alleles, interval = call.get("alleles") or [], call.get("ci") or []
-    numbers = [*alleles, *interval] if isinstance(alleles, list) and isinstance(interval, list) else ["?"]
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v < 1e6 for v in numbers):
+    numbers = (
+        [*alleles, *interval] if isinstance(alleles, list) and isinstance(interval, list) else ["?"]
+    )
+    if not all(
+        isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v < 1e6 for v in numbers
+    ):
         raise RecordError(f"repeats.{locus}", "holds something that is no repeat size", remedy)
     if len(alleles) > 2 or len(interval) not in (0, 2):
-        raise RecordError(f"repeats.{locus}", "has more than two alleles or half an interval", remedy)
+        raise RecordError(
+            f"repeats.{locus}", "has more than two alleles or half an interval", remedy
+        )
     if not alleles:
         return []
     low, high = interval or (max(alleles), max(alleles))
     passed = str(call.get("status") or "PASS").upper() in ("PASS", "OK")
     complete = passed and len(alleles) == 2
-    return [(locus, min(alleles) if len(alleles) == 2 else np.nan, max(alleles), low, high, complete)]
+    return [
+        (locus, min(alleles) if len(alleles) == 2 else np.nan, max(alleles), low, high, complete)
+    ]
 
 
 def _assayed(assayed: Any) -> dict[str, float]:
@@ -310,18 +383,26 @@ def _assayed(assayed: Any) -> dict[str, float]:
         raise RecordError("assayed", "is no object", "Send {gene: full | partial | none}.")
     for gene, state in assayed.items():
         if gene not in gene_names():
-            raise RecordError("assayed", "names a gene outside the panel", nearest(str(gene), gene_names()))
+            raise RecordError(
+                "assayed", "names a gene outside the panel", nearest(str(gene), gene_names())
+            )
         if state not in ASSAYED:
             raise RecordError(f"assayed.{gene}", "is no known state", nearest(str(state), ASSAYED))
     return {gene: ASSAYED[state] for gene, state in assayed.items()}
 
 
-def _cohort(parsed: list[_Record], problems: RowProblems, spec: FeatureSpec, lookups: Lookups) -> Cohort:
+def _cohort(
+    parsed: list[_Record], problems: RowProblems, spec: FeatureSpec, lookups: Lookups
+) -> Cohort:
     problems.owner = np.arange(len(parsed))
     ids = [str(i) for i in range(len(parsed))]
-    numbered = [{**record.patient, "sample_id": name} for record, name in zip(parsed, ids, strict=True)]
+    numbered = [
+        {**record.patient, "sample_id": name} for record, name in zip(parsed, ids, strict=True)
+    ]
     patients = checked_patients(_table(numbered), "patient", problems)
-    patients = patients.assign(sample_id=np.array([r.patient.get("sample_id", "?") for r in parsed], dtype=object))
+    patients = patients.assign(
+        sample_id=np.array([r.patient.get("sample_id", "?") for r in parsed], dtype=object)
+    )
     rows = {name: i for i, name in enumerate(ids)}
     biomarkers = _checked_biomarkers(parsed, rows, patients, problems)
     visits = _checked_visits(parsed, rows, patients, problems)
@@ -339,17 +420,27 @@ def _cohort(parsed: list[_Record], problems: RowProblems, spec: FeatureSpec, loo
     )
 
 
-def _checked_biomarkers(parsed: list[_Record], rows: dict[str, int], patients: Table, problems: RowProblems) -> Table:
+def _checked_biomarkers(
+    parsed: list[_Record], rows: dict[str, int], patients: Table, problems: RowProblems
+) -> Table:
     measured, problems.owner = _long(parsed, "biomarkers")
     if not len(measured):
         return no_biomarkers(measured)
     dates = patients["index_date"].to_numpy().astype("datetime64[D]")
-    return with_derived(checked_biomarkers(measured, rows, "biomarkers", problems, index_dates=dates))
+    return with_derived(
+        checked_biomarkers(measured, rows, "biomarkers", problems, index_dates=dates)
+    )
 
 
-def _checked_visits(parsed: list[_Record], rows: dict[str, int], patients: Table, problems: RowProblems) -> Table:
+def _checked_visits(
+    parsed: list[_Record], rows: dict[str, int], patients: Table, problems: RowProblems
+) -> Table:
     seen, problems.owner = _long(parsed, "visits")
-    return checked_visits(_with_days(seen), rows, patients, "alsfrs", problems) if len(seen) else no_visits(seen)
+    return (
+        checked_visits(_with_days(seen), rows, patients, "alsfrs", problems)
+        if len(seen)
+        else no_visits(seen)
+    )
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
@@ -367,7 +458,11 @@ def _column(values: list[Any]) -> np.ndarray:
 
 def _long(parsed: list[_Record], name: str) -> tuple[Table, np.ndarray]:
     owner = [i for i, record in enumerate(parsed) for _ in getattr(record, name)]
-    rows = [{**row, "sample_id": str(i)} for i, record in enumerate(parsed) for row in getattr(record, name)]
+    rows = [
+        {**row, "sample_id": str(i)}
+        for i, record in enumerate(parsed)
+        for row in getattr(record, name)
+    ]
     return _table(rows), np.array(owner, dtype=int)
 
 
@@ -383,10 +478,16 @@ def _genotypes(parsed: list[_Record]) -> Genotypes:
         for gene, fraction in record.assayed.items():
             assayed[i, gene_names().index(gene)] = fraction
     sites = typed_table([(key, gene, None) for _, gene, key, _, _ in carried], SITE_TYPES, NO_ROWS)
-    columns = {"row": [c[0] for c in carried], "site": range(len(carried)), "copies": [c[3] for c in carried]}
+    columns = {
+        "row": [c[0] for c in carried],
+        "site": range(len(carried)),
+        "copies": [c[3] for c in carried],
+    }
     columns["ploidy"] = [c[4] for c in carried]
     arrays = {name: np.array(values, dtype=int) for name, values in columns.items()}
-    return Genotypes(*numbered_sites(sites, arrays), typed_table(no_calls, NO_CALL_TYPES, NO_ROWS), assayed)
+    return Genotypes(
+        *numbered_sites(sites, arrays), typed_table(no_calls, NO_CALL_TYPES, NO_ROWS), assayed
+    )
 
 
 def _repeat_table(parsed: list[_Record]) -> Table:

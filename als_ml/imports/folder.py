@@ -21,7 +21,9 @@ def whole_folder(output: Path) -> Iterator[Path]:
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise RequestError(f"--output {output}", "it exists and is not empty", "Give a new folder.")
     if not output.parent.is_dir():
-        raise RequestError(f"--output {output}", f"the folder {output.parent} is absent", "Make it first.")
+        raise RequestError(
+            f"--output {output}", f"the folder {output.parent} is absent", "Make it first."
+        )
     temporary = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
     try:
         yield temporary

@@ -27,7 +27,9 @@ SEXES = {1: "female", 2: "male"}
 FTD = "HP:0002145"
 DRUGS = ("riluzole", "edaravone", "tofersen")
 REJECTED, DECEASED = 1, 2
-_DURATION = re.compile(r"P(?:(\d+(?:\.\d+)?)Y)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)W)?(?:(\d+(?:\.\d+)?)D)?")
+_DURATION = re.compile(
+    r"P(?:(\d+(?:\.\d+)?)Y)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)W)?(?:(\d+(?:\.\d+)?)D)?"
+)
 
 
 class Call(NamedTuple):
@@ -58,16 +60,27 @@ def import_phenopackets(source: Path, output: Path, problems: Problems) -> dict[
     packets = _packets(source, problems)
     patients = pd.DataFrame([_patient(packet) for packet in packets.values()])
     _check_patients(patients, packets, problems)
-    values = pd.DataFrame([row for packet in packets.values() for row in _measurements(packet, problems)])
+    values = pd.DataFrame(
+        [row for packet in packets.values() for row in _measurements(packet, problems)]
+    )
     calls = [call for packet in packets.values() for call in _calls(packet, problems)]
-    described: dict[str, Any] = {"name": source.name, "genome_build": _build(calls), "patients": "patients.csv"}
+    described: dict[str, Any] = {
+        "name": source.name,
+        "genome_build": _build(calls),
+        "patients": "patients.csv",
+    }
     with whole_folder(output) as folder:
         patients.to_csv(folder / "patients.csv", index=False)
         if len(values):
             values.to_csv(folder / "biomarkers.csv", index=False)
             described["biomarkers"] = "biomarkers.csv"
         if calls:
-            _write_variants(folder / "variants.vcf.gz", calls, list(patients["sample_id"]), described["genome_build"])
+            _write_variants(
+                folder / "variants.vcf.gz",
+                calls,
+                list(patients["sample_id"]),
+                described["genome_build"],
+            )
             described["variants"] = ["variants.vcf.gz"]
         (folder / "cohort.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
     return {"patients": len(patients), "variants": len(calls), "biomarker values": len(values)}
@@ -81,39 +94,61 @@ def _packets(source: Path, problems: Problems) -> dict[Path, Phenopacket]:
             packet = Parse(text, Phenopacket(), ignore_unknown_fields=True)
         except ParseError as error:
             reason = str(error).splitlines()[0][:120]
-            raise DataError(str(path), f"this is no phenopacket ({reason})", "Repair or remove the file.") from None
+            raise DataError(
+                str(path), f"this is no phenopacket ({reason})", "Repair or remove the file."
+            ) from None
         if packet.id and packet.HasField("subject"):
             packets[path] = packet
         else:
             others.append(path.name)
     if others:
         problems.note(
-            str(source), f"{len(others)} JSON files are no phenopackets ({examples(others)})", "They are left out."
+            str(source),
+            f"{len(others)} JSON files are no phenopackets ({examples(others)})",
+            "They are left out.",
         )
     if not packets:
-        raise DataError(str(source), "there is no phenopacket (JSON with an id and a subject)", "Give their folder.")
+        raise DataError(
+            str(source),
+            "there is no phenopacket (JSON with an id and a subject)",
+            "Give their folder.",
+        )
     return packets
 
 
-def _check_patients(patients: pd.DataFrame, packets: dict[Path, Phenopacket], problems: Problems) -> None:
+def _check_patients(
+    patients: pd.DataFrame, packets: dict[Path, Phenopacket], problems: Problems
+) -> None:
     twice = patients["sample_id"].duplicated()
     if twice.any():
         path = list(packets)[int(twice.to_numpy().argmax())]
-        raise DataError(str(path), "its id is that of another phenopacket", "Give each patient an id of his own.")
+        raise DataError(
+            str(path),
+            "its id is that of another phenopacket",
+            "Give each patient an id of his own.",
+        )
     facts = {
         "have another disease than ALS": patients["diagnosis"] == "mimic",
         "have no disease at all": patients["diagnosis"] == "control",
     }
     for what, who in facts.items():
         if who.any():
-            problems.note("diseases", f"{int(who.sum())} patients {what}", "They are neither trained nor scored.")
+            problems.note(
+                "diseases",
+                f"{int(who.sum())} patients {what}",
+                "They are neither trained nor scored.",
+            )
 
 
 def _patient(packet: Phenopacket) -> dict[str, Any]:
     subject, disease = packet.subject, _disease(packet)
     now = _years(subject.time_at_last_encounter)
     onset = _years(disease.onset) if disease is not None and disease.HasField("onset") else None
-    days = None if now is None or onset is None or onset > now else -round((now - onset) * DAYS_PER_YEAR)
+    days = (
+        None
+        if now is None or onset is None or onset > now
+        else -round((now - onset) * DAYS_PER_YEAR)
+    )
     row = {
         "sample_id": packet.id,
         "diagnosis": _diagnosis(disease),
@@ -134,7 +169,10 @@ def _disease(packet: Phenopacket) -> Any:
 
 
 def _is_als(term: Any) -> bool:
-    return term.id in ("MONDO:0004976", "OMIM:105400") or "amyotrophic lateral sclerosis" in term.label.lower()
+    return (
+        term.id in ("MONDO:0004976", "OMIM:105400")
+        or "amyotrophic lateral sclerosis" in term.label.lower()
+    )
 
 
 def _diagnosis(disease: Any) -> str:
@@ -175,11 +213,23 @@ def _measurements(packet: Phenopacket, problems: Problems) -> list[dict[str, Any
         unit = quantity.unit.label or quantity.unit.id
         if analyte is None or unit_factor(analyte, unit) is None:
             label = measurement.assay.label or measurement.assay.id
-            problems.note("measurements", f"{label!r} in {unit!r} is no analyte and unit of ours", "It is left out.")
+            problems.note(
+                "measurements",
+                f"{label!r} in {unit!r} is no analyte and unit of ours",
+                "It is left out.",
+            )
             continue
         seen = _years(measurement.time_observed)
         days = None if seen is None or now is None else round((seen - now) * DAYS_PER_YEAR)
-        rows.append({"sample_id": packet.id, "analyte": analyte, "value": quantity.value, "unit": unit, "days": days})
+        rows.append(
+            {
+                "sample_id": packet.id,
+                "analyte": analyte,
+                "value": quantity.value,
+                "unit": unit,
+                "days": days,
+            }
+        )
     return rows
 
 
@@ -192,23 +242,42 @@ def _calls(packet: Phenopacket, problems: Problems) -> list[Call]:
             build = BUILDS.get(record.genome_assembly.lower())
             if genomic.interpretation_status == REJECTED or build is None or not _is_small(record):
                 gene = descriptor.gene_context.symbol or "a gene"
-                problems.note("variants", f"one of {gene} is rejected, or has no plain VCF record", "It is left out.")
+                problems.note(
+                    "variants",
+                    f"one of {gene} is rejected, or has no plain VCF record",
+                    "It is left out.",
+                )
                 continue
             genotype = GENOTYPES.get(descriptor.allelic_state.id, "./1")
-            place = plain_contig(record.chrom), int(record.pos), record.ref.upper(), record.alt.upper()
+            place = (
+                plain_contig(record.chrom),
+                int(record.pos),
+                record.ref.upper(),
+                record.alt.upper(),
+            )
             calls.append(Call(packet.id, build, *place, genotype))
     return calls
 
 
 def _is_small(record: Any) -> bool:
-    return bool(record.pos and re.fullmatch("[ACGTNacgtn]+", record.ref) and re.fullmatch("[ACGTNacgtn]+", record.alt))
+    return bool(
+        record.pos
+        and re.fullmatch("[ACGTNacgtn]+", record.ref)
+        and re.fullmatch("[ACGTNacgtn]+", record.alt)
+    )
 
 
 def _build(calls: list[Call]) -> str:
     builds = sorted({call.build for call in calls})
     if len(builds) > 1:
-        counts = ", ".join(f"{sum(call.build == build for call in calls)} on {build}" for build in builds)
-        raise DataError("variants", f"they are on several genome builds ({counts})", "Import each build by itself.")
+        counts = ", ".join(
+            f"{sum(call.build == build for call in calls)} on {build}" for build in builds
+        )
+        raise DataError(
+            "variants",
+            f"they are on several genome builds ({counts})",
+            "Import each build by itself.",
+        )
     return builds[0] if builds else "GRCh38"
 
 
@@ -219,14 +288,24 @@ def _write_variants(path: Path, calls: list[Call], samples: list[str], build: st
     lines = ["##fileformat=VCFv4.2", '##FILTER=<ID=PASS,Description="All filters passed">']
     lines += [f"##contig=<ID={name},length={length}>" for name, length in lengths.items()]
     lines += ['##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">']
-    lines.append("\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *samples]))
+    lines.append(
+        "\t".join(
+            ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *samples]
+        )
+    )
     sites: dict[tuple[str, int, str, str], dict[str, str]] = {}
     for call in calls:
         if call.chrom in order:
-            sites.setdefault((call.chrom, call.pos, call.ref, call.alt), {})[call.sample] = call.genotype
-    for (chrom, pos, ref, alt), own in sorted(sites.items(), key=lambda item: (order[item[0][0]], *item[0][1:])):
+            sites.setdefault((call.chrom, call.pos, call.ref, call.alt), {})[call.sample] = (
+                call.genotype
+            )
+    for (chrom, pos, ref, alt), own in sorted(
+        sites.items(), key=lambda item: (order[item[0][0]], *item[0][1:])
+    ):
         genotypes = [own.get(sample, "./.") for sample in samples]
-        lines.append("\t".join([chrom, str(pos), ".", ref, alt, ".", "PASS", ".", "GT", *genotypes]))
+        lines.append(
+            "\t".join([chrom, str(pos), ".", ref, alt, ".", "PASS", ".", "GT", *genotypes])
+        )
     plain = path.with_suffix("")
     plain.write_text("\n".join(lines) + "\n")
     pysam.tabix_compress(str(plain), str(path), force=True)

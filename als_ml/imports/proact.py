@@ -21,7 +21,8 @@ from features.tables.problems import Problems
 
 DAYS_PER_YEAR = 365.25
 LABS, UNITS = (
-    pd.read_csv(Path(__file__).with_name(f"proact_{name}.tsv"), sep="\t", dtype=str) for name in ("labs", "units")
+    pd.read_csv(Path(__file__).with_name(f"proact_{name}.tsv"), sep="\t", dtype=str)
+    for name in ("labs", "units")
 )
 COMMON = {
     "q1_speech": "q1",
@@ -59,7 +60,17 @@ FARTHEST_DAY = MOST_DAYS // 2
 NOT_FLAGGED = ("", "0", "0.0", "no", "n", "false", "nan", "none")
 ONSET_SITES = {"bulbar": "bulbar", "limb": "limb", "spine": "axial"}
 DEGREES = {
-    "first_degree": ("mother", "father", "brother", "sister", "sibling", "son", "daughter", "child", "parent"),
+    "first_degree": (
+        "mother",
+        "father",
+        "brother",
+        "sister",
+        "sibling",
+        "son",
+        "daughter",
+        "child",
+        "parent",
+    ),
     "second_degree": ("aunt", "uncle", "grand", "nephew", "niece"),
 }
 
@@ -99,25 +110,36 @@ class Release:
 
     def __init__(self, source: Path, problems: Problems):
         if not source.is_dir():
-            raise RequestError(str(source), "there is no such folder", "Give the folder of the PRO-ACT release.")
+            raise RequestError(
+                str(source), "there is no such folder", "Give the folder of the PRO-ACT release."
+            )
         self.problems, self.seen = problems, pd.Series(dtype=float)
         # Some downloads name their files F_PROACT_ALSFRS.csv.
         self.files = {
-            path.stem.upper().removeprefix("F_").removeprefix("PROACT_"): path for path in sorted(source.glob("*.csv"))
+            path.stem.upper().removeprefix("F_").removeprefix("PROACT_"): path
+            for path in sorted(source.glob("*.csv"))
         }
         if "ALSFRS" not in self.files:
-            raise DataError(str(source), "there is no PROACT_ALSFRS.csv", "Give the folder of the PRO-ACT release.")
+            raise DataError(
+                str(source),
+                "there is no PROACT_ALSFRS.csv",
+                "Give the folder of the PRO-ACT release.",
+            )
 
     def table(self, name: str) -> pd.DataFrame:
         """A table with normal column names, empty (with a note) where the release lacks it."""
         if name not in self.files:
-            self.problems.note(f"PROACT_{name}.csv", "it is not in the folder", "What comes from it stays unknown.")
+            self.problems.note(
+                f"PROACT_{name}.csv", "it is not in the folder", "What comes from it stays unknown."
+            )
             return pd.DataFrame({"subject_id": pd.Series([], dtype=object)})
         table, where = read_table(self.files[name]), self.files[name].name
         table.columns = pd.Index([normal_name(column) for column in table.columns])
         for column in ("subject_id", *NEEDED[name]):
             if column not in table.columns:
-                raise DataError(where, f"the column {column!r} is missing", nearest(column, table.columns))
+                raise DataError(
+                    where, f"the column {column!r} is missing", nearest(column, table.columns)
+                )
         table["subject_id"] = table["subject_id"].map(_identifier)
         for column in [name for name in table.columns if name.endswith(("_delta", "_days"))]:
             table[column] = self._days(table[column], where)
@@ -129,7 +151,9 @@ class Release:
         """Days of the trial; those farther off than a life is long are slips."""
         days = _number(column)
         far = days.abs() > FARTHEST_DAY
-        _left_out(int(far.sum()), where, f"cells of {column.name} are no number of days", self.problems)
+        _left_out(
+            int(far.sum()), where, f"cells of {column.name} are no number of days", self.problems
+        )
         return days.mask(far)
 
     def _see(self, subject: pd.Series, days: pd.Series) -> None:
@@ -149,7 +173,9 @@ def _number(column: pd.Series) -> pd.Series:
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:
-    return table[name] if name in table.columns else pd.Series(np.nan, index=table.index, dtype=object)
+    return (
+        table[name] if name in table.columns else pd.Series(np.nan, index=table.index, dtype=object)
+    )
 
 
 def _first(table: pd.DataFrame, name: str) -> pd.Series:
@@ -161,7 +187,12 @@ def _first(table: pd.DataFrame, name: str) -> pd.Series:
 def _death(release: "Release", start: pd.Series) -> pd.Series:
     """Day of death of those who died; the release also dates the last contact of others there."""
     table = release.table("DEATHDATA")
-    died = _column(table, "subject_died").astype(str).str.lower().isin(["yes", "y", "1", "1.0", "true"])
+    died = (
+        _column(table, "subject_died")
+        .astype(str)
+        .str.lower()
+        .isin(["yes", "y", "1", "1.0", "true"])
+    )
     return _shifted(table[died], "death_days", start)
 
 
@@ -180,7 +211,10 @@ def _visits(release: Release) -> tuple[pd.DataFrame, pd.Series]:
     table, delta = table[dated], delta[dated]
     start = delta.groupby(table["subject_id"]).min()
     visits = pd.DataFrame(
-        {"sample_id": table["subject_id"], "days": (delta - table["subject_id"].map(start)).astype(int)}
+        {
+            "sample_id": table["subject_id"],
+            "days": (delta - table["subject_id"].map(start)).astype(int),
+        }
     )
     for theirs, ours in COMMON.items():
         visits[ours] = _points(_column(table, theirs), theirs, problems)
@@ -198,34 +232,57 @@ def _visits(release: Release) -> tuple[pd.DataFrame, pd.Series]:
     visits["total"] = _totals(table, visits, revised, problems)
     visits.loc[revised, "q10_alsfrs"] = np.nan
     again = visits.duplicated(["sample_id", "days"])
-    _left_out(int(again.sum()), "PROACT_ALSFRS.csv", "visits repeat a day of their subject", problems)
+    _left_out(
+        int(again.sum()), "PROACT_ALSFRS.csv", "visits repeat a day of their subject", problems
+    )
     return visits[~again].sort_values(["sample_id", "days"]), start
 
 
 def _points(column: pd.Series, name: str, problems: Problems) -> pd.Series:
     points = _number(column)
     odd = points.notna() & ~points.isin([0, 1, 2, 3, 4])
-    _left_out(int(odd.sum()), "PROACT_ALSFRS.csv", f"cells of {name} are no whole points from 0 to 4", problems)
+    _left_out(
+        int(odd.sum()),
+        "PROACT_ALSFRS.csv",
+        f"cells of {name} are no whole points from 0 to 4",
+        problems,
+    )
     return points.mask(odd)
 
 
-def _totals(table: pd.DataFrame, visits: pd.DataFrame, revised: pd.Series, problems: Problems) -> pd.Series:
+def _totals(
+    table: pd.DataFrame, visits: pd.DataFrame, revised: pd.Series, problems: Problems
+) -> pd.Series:
     """Stated totals where no item is given, and where they agree with the items."""
-    stated = _number(_column(table, "alsfrs_r_total")).where(revised, _number(_column(table, "alsfrs_total")))
+    stated = _number(_column(table, "alsfrs_r_total")).where(
+        revised, _number(_column(table, "alsfrs_total"))
+    )
     q5 = visits["q5a"].fillna(visits["q5b"])
     common = visits[[f"q{i}" for i in (1, 2, 3, 4, 6, 7, 8, 9)]].sum(axis=1, skipna=False) + q5
-    own = visits[["q10", "q11", "q12"]].sum(axis=1, skipna=False).where(revised, visits["q10_alsfrs"]) + common
+    own = (
+        visits[["q10", "q11", "q12"]].sum(axis=1, skipna=False).where(revised, visits["q10_alsfrs"])
+        + common
+    )
     possible = stated.between(0, np.where(revised, 48, 40))
-    _left_out(int((~possible & stated.notna()).sum()), "PROACT_ALSFRS.csv", "totals cannot be", problems)
+    _left_out(
+        int((~possible & stated.notna()).sum()), "PROACT_ALSFRS.csv", "totals cannot be", problems
+    )
     stated = stated.where(possible)
     differs = own.notna() & stated.notna() & (own != stated)
-    _left_out(int(differs.sum()), "PROACT_ALSFRS.csv", "totals differ from their items, which count", problems)
+    _left_out(
+        int(differs.sum()),
+        "PROACT_ALSFRS.csv",
+        "totals differ from their items, which count",
+        problems,
+    )
     return stated.mask(differs)
 
 
 def _before_death(visits: pd.DataFrame, death: pd.Series, problems: Problems) -> pd.DataFrame:
     late = visits["days"] > visits["sample_id"].map(death)
-    _left_out(int(late.sum()), "PROACT_ALSFRS.csv", "visits lie after the subject's death", problems)
+    _left_out(
+        int(late.sum()), "PROACT_ALSFRS.csv", "visits lie after the subject's death", problems
+    )
     return visits[~late]
 
 
@@ -235,17 +292,36 @@ def _left_out(n: int, where: str, what: str, problems: Problems) -> None:
 
 
 def _biomarkers(release: Release, start: pd.Series, problems: Problems) -> pd.DataFrame:
-    parts = [_labs(release, problems), *(_capacity(release, name) for name in ("FVC", "SVC")), *_size(release)]
+    parts = [
+        _labs(release, problems),
+        *(_capacity(release, name) for name in ("FVC", "SVC")),
+        *_size(release),
+    ]
     table = pd.concat(parts, ignore_index=True)
     known = table["value"].notna() & table["days"].notna()
-    _left_out(int((~known & table["value"].notna()).sum()), "PROACT tables", "values have no day", problems)
+    _left_out(
+        int((~known & table["value"].notna()).sum()),
+        "PROACT tables",
+        "values have no day",
+        problems,
+    )
     table = table[known]
     table["days"] = (table["days"] - table["sample_id"].map(start).fillna(0)).round().astype(int)
     return table.sort_values(["sample_id", "analyte", "days"])
 
 
-def _long(subject: pd.Series, days: pd.Series, value: pd.Series, analyte: object, unit: object) -> pd.DataFrame:
-    return pd.DataFrame({"sample_id": subject, "analyte": analyte, "value": value, "unit": unit, "days": _number(days)})
+def _long(
+    subject: pd.Series, days: pd.Series, value: pd.Series, analyte: object, unit: object
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "sample_id": subject,
+            "analyte": analyte,
+            "value": value,
+            "unit": unit,
+            "days": _number(days),
+        }
+    )
 
 
 def _labs(release: Release, problems: Problems) -> pd.DataFrame:
@@ -267,14 +343,21 @@ def _labs(release: Release, problems: Problems) -> pd.DataFrame:
 
 def _lab_factors(analyte: pd.Series, unit: pd.Series, where: str, problems: Problems) -> pd.Series:
     pairs = pd.DataFrame({"analyte": analyte, "unit": unit.astype(object)})
-    known = {(a, u): unit_factor(a, _unit(u)) for a, u in pairs.drop_duplicates().dropna().itertuples(index=False)}
-    keys = pd.Series(list(zip(pairs["analyte"], pairs["unit"], strict=True)), index=pairs.index, dtype=object)
+    known = {
+        (a, u): unit_factor(a, _unit(u))
+        for a, u in pairs.drop_duplicates().dropna().itertuples(index=False)
+    }
+    keys = pd.Series(
+        list(zip(pairs["analyte"], pairs["unit"], strict=True)), index=pairs.index, dtype=object
+    )
     factor = keys.map(known).astype(float)
     none = unit.isna()
     _left_out(int(none.sum()), where, "values have no unit", problems)
     strange = pairs[factor.isna() & ~none].value_counts()
     named = examples(f"{a} in {u!r}: {n}" for (a, u), n in strange.items())
-    _left_out(int(strange.sum()), where, f"values have a unit that does not fit ({named})", problems)
+    _left_out(
+        int(strange.sum()), where, f"values have a unit that does not fit ({named})", problems
+    )
     return factor
 
 
@@ -295,7 +378,9 @@ def _lab_values(result: pd.Series, factor: pd.Series, where: str, problems: Prob
     value[np.append(bad, False)[codes]] = np.nan
     broken = int(np.append(bad, False)[codes].sum())
     _left_out(broken, where, "results are no numbers (such as NEG or Trace) or below 0", problems)
-    text = pd.Series(sign, index=result.index, dtype=object) + pd.Series(value, index=result.index).map("{:.6g}".format)
+    text = pd.Series(sign, index=result.index, dtype=object) + pd.Series(
+        value, index=result.index
+    ).map("{:.6g}".format)
     return text.where(np.isfinite(value))
 
 
@@ -303,10 +388,20 @@ def _capacity(release: Release, name: str) -> pd.DataFrame:
     """Best of three trials in percent of predicted, or litres over the subject's normal."""
     table, kind = release.table(name), {"FVC": "forced", "SVC": "slow"}[name]
     trials = range(1, 4)
-    percent = pd.DataFrame({i: _number(_column(table, f"pct_of_normal_trial_{i}")) for i in trials}).max(axis=1)
-    litres = pd.DataFrame({i: _number(_column(table, f"subject_liters_trial_{i}")) for i in trials}).max(axis=1)
+    percent = pd.DataFrame(
+        {i: _number(_column(table, f"pct_of_normal_trial_{i}")) for i in trials}
+    ).max(axis=1)
+    litres = pd.DataFrame(
+        {i: _number(_column(table, f"subject_liters_trial_{i}")) for i in trials}
+    ).max(axis=1)
     best = percent.fillna(100 * litres / _number(_column(table, "subject_normal"))).round(2)
-    return _long(table["subject_id"], _column(table, f"{kind}_vital_capacity_delta"), best, f"{name.lower()}_pct", "%")
+    return _long(
+        table["subject_id"],
+        _column(table, f"{kind}_vital_capacity_delta"),
+        best,
+        f"{name.lower()}_pct",
+        "%",
+    )
 
 
 def _size(release: Release) -> list[pd.DataFrame]:
@@ -315,10 +410,17 @@ def _size(release: Release) -> list[pd.DataFrame]:
     parts = []
     for name, canonical in (("weight", "kg"), ("height", "cm")):
         unit, raw = _column(table, f"{name}_units").astype(object), _number(_column(table, name))
-        factor = unit.map({u: unit_factor(name, _unit(u).lower()) for u in unit.dropna().unique()}).astype(float)
+        factor = unit.map(
+            {u: unit_factor(name, _unit(u).lower()) for u in unit.dropna().unique()}
+        ).astype(float)
         # 180 without a unit may be kilograms or pounds; a guess would be an unseen error.
         lost = int((raw.notna() & factor.isna()).sum())
-        _left_out(lost, "PROACT_VITALSIGNS.csv", f"{name}s have no unit, or an unknown one", release.problems)
+        _left_out(
+            lost,
+            "PROACT_VITALSIGNS.csv",
+            f"{name}s have no unit, or an unknown one",
+            release.problems,
+        )
         value = (raw * factor).round(2)
         parts.append(_long(table["subject_id"], days, value, name, canonical))
     return parts
@@ -332,7 +434,9 @@ def _patients(
     problems: Problems,
 ) -> pd.DataFrame:
     demographics, history = release.table("DEMOGRAPHICS"), release.table("ALSHISTORY")
-    onset, diagnosis = (_shifted(history, f"{name}_delta", start) for name in ("onset", "diagnosis"))
+    onset, diagnosis = (
+        _shifted(history, f"{name}_delta", start) for name in ("onset", "diagnosis")
+    )
     ids = sorted({*start.index, *demographics["subject_id"].dropna(), *values["sample_id"]})
     patients = pd.DataFrame({"sample_id": ids}).set_index("sample_id")
     patients["sex"] = _first(demographics, "sex").str.lower()
@@ -343,10 +447,16 @@ def _patients(
     patients["el_escorial"] = _escorial(_first(release.table("ELESCORIAL"), "el_escorial"))
     patients["riluzole"] = _ever(release.table("RILUZOLE"), "subject_used_riluzole")
     treatment = release.table("TREATMENT")
-    patients["trial_drug"] = _first(treatment, "study_arm").str.lower().map({"active": "yes", "placebo": "no"})
+    patients["trial_drug"] = (
+        _first(treatment, "study_arm").str.lower().map({"active": "yes", "placebo": "no"})
+    )
     first = start.reindex(patients.index).fillna(0)
     # An undated treatment counts from the start of the trial, lest treated visits pass for the natural course.
-    begin = _shifted(treatment, "treatment_group_delta", start).reindex(patients.index).fillna(0 - first)
+    begin = (
+        _shifted(treatment, "treatment_group_delta", start)
+        .reindex(patients.index)
+        .fillna(0 - first)
+    )
     patients["trial_drug_start_days"] = begin.where(patients["trial_drug"] == "yes")
     patients["death_days"] = death
     patients["last_contact_days"] = np.fmin(
@@ -363,7 +473,10 @@ def _ever(table: pd.DataFrame, name: str) -> pd.Series:
 
 def _age(demographics: pd.DataFrame) -> pd.Series:
     """Age at the start of the trial in years; `Date_of_Birth` is a (negative) number of days."""
-    age, birth = _number(_first(demographics, "age")), _number(_first(demographics, "date_of_birth"))
+    age, birth = (
+        _number(_first(demographics, "age")),
+        _number(_first(demographics, "date_of_birth")),
+    )
     return age.fillna(birth.abs() / DAYS_PER_YEAR)
 
 
@@ -371,8 +484,10 @@ def _possible(patients: pd.DataFrame, problems: Problems) -> pd.DataFrame:
     """Empty what the contract does not allow: an onset or a diagnosis after day 0, a diagnosis before onset."""
     late = {
         "onset_days": patients["onset_days"] > 0,
-        "diagnosis_days": (patients["diagnosis_days"] > 0) | (patients["diagnosis_days"] < patients["onset_days"]),
-        "age_at_onset": ~patients["age_at_onset"].between(1, 110) & patients["age_at_onset"].notna(),
+        "diagnosis_days": (patients["diagnosis_days"] > 0)
+        | (patients["diagnosis_days"] < patients["onset_days"]),
+        "age_at_onset": ~patients["age_at_onset"].between(1, 110)
+        & patients["age_at_onset"].notna(),
         "sex": ~patients["sex"].isin(["female", "male"]) & patients["sex"].notna(),
         "riluzole": ~patients["riluzole"].isin(["yes", "no"]) & patients["riluzole"].notna(),
     }
@@ -386,11 +501,18 @@ def _onset_site(history: pd.DataFrame, problems: Problems) -> pd.Series:
     """Site of onset from the text or the flags; several sites at once stay unknown."""
     words = _first(history, "site_of_onset").astype(object).str.lower().fillna("")
     flags = {key: _number(_first(history, f"site_of_onset_{key}")) == 1 for key in ONSET_SITES}
-    flagged = pd.DataFrame({key: flags[key].reindex(words.index, fill_value=False) for key in ONSET_SITES})
+    flagged = pd.DataFrame(
+        {key: flags[key].reindex(words.index, fill_value=False) for key in ONSET_SITES}
+    )
     named = pd.DataFrame({key: words.str.contains(key) for key in ONSET_SITES})
     found = named.where(named.sum(axis=1) == 1, flagged, axis=0)
     several = (found.sum(axis=1) != 1) & ((named.sum(axis=1) > 1) | (flagged.sum(axis=1) > 1))
-    _left_out(int(several.sum()), "PROACT_ALSHISTORY.csv", "subjects have several sites of onset", problems)
+    _left_out(
+        int(several.sum()),
+        "PROACT_ALSHISTORY.csv",
+        "subjects have several sites of onset",
+        problems,
+    )
     site = found.idxmax(axis=1).map(ONSET_SITES) if len(found) else pd.Series([], dtype=object)
     return site.where(found.any(axis=1) & ~several)
 
@@ -406,8 +528,14 @@ def _family_history(table: pd.DataFrame) -> pd.Series:
     words = [word for own in DEGREES.values() for word in own]
     relatives = [name for name in table.columns if any(word in name for word in (*words, "cousin"))]
     for nearest_last in ("wider", "second_degree", "first_degree"):
-        own = table[[name for name in relatives if _degree(name) == nearest_last]].astype(object).fillna("")
-        hit = als & ~own.apply(lambda column: column.astype(str).str.lower().isin(NOT_FLAGGED)).all(axis=1)
+        own = (
+            table[[name for name in relatives if _degree(name) == nearest_last]]
+            .astype(object)
+            .fillna("")
+        )
+        hit = als & ~own.apply(lambda column: column.astype(str).str.lower().isin(NOT_FLAGGED)).all(
+            axis=1
+        )
         degree[subject[hit].dropna().unique()] = nearest_last
     return degree
 
@@ -415,7 +543,9 @@ def _family_history(table: pd.DataFrame) -> pd.Series:
 def _degree(relative: str) -> str:
     """Degree of a relative's column; `grandmother` is no mother."""
     words = ("second_degree", "first_degree")
-    return next((name for name in words if any(word in relative for word in DEGREES[name])), "wider")
+    return next(
+        (name for name in words if any(word in relative for word in DEGREES[name])), "wider"
+    )
 
 
 def _escorial(column: pd.Series) -> pd.Series:

@@ -32,10 +32,14 @@ def scored_cohort(predictor: Predictor, config: Config, path: Path) -> Scored:
     """Score a cohort and label it as the model's own run did."""
     cohort, _ = read_cohort(path, Problems())
     rows = predictor.predict_cohort(cohort, drivers=False)
-    probability = np.array([np.nan if row["probability"] is None else row["probability"] for row in rows])
+    probability = np.array(
+        [np.nan if row["probability"] is None else row["probability"] for row in rows]
+    )
     samples = np.array([row["sample_id"] for row in rows])
     predicted = np.array([row["predicted_class"] or "" for row in rows])
-    return Scored(samples, probability, predicted, labels_or_none(config, cohort), cohort.families, rows)
+    return Scored(
+        samples, probability, predicted, labels_or_none(config, cohort), cohort.families, rows
+    )
 
 
 def labels_or_none(config: Config, cohort: Any) -> np.ndarray:
@@ -62,10 +66,14 @@ def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> d
     """
     both = np.isfinite(ours.probability) & np.isfinite(theirs.probability)
     if not both.any():
-        raise RequestError("--cohort", "no patient is scored by both models", "Give a cohort that both can score.")
+        raise RequestError(
+            "--cohort", "no patient is scored by both models", "Give a cohort that both can score."
+        )
     p, q = ours.probability[both], theirs.probability[both]
     result: dict[str, Any] = {"n": int(both.sum()), "largest": float(np.abs(p - q).max())}
-    result["correlation"] = float(np.corrcoef(p, q)[0, 1]) if np.ptp(p) > 0 and np.ptp(q) > 0 else float("nan")
+    result["correlation"] = (
+        float(np.corrcoef(p, q)[0, 1]) if np.ptp(p) > 0 and np.ptp(q) > 0 else float("nan")
+    )
     known = both & np.isfinite(ours.y)
     result["n_labelled"] = int(known.sum())
     if len(np.unique(ours.y[known])) == 2:
@@ -73,7 +81,9 @@ def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> d
         result["differences"] = paired_differences(
             y, ours.probability[known], theirs.probability[known], families, draws, seed
         )
-    result["classes"] = pd.crosstab(pd.Series(theirs.predicted[both]), pd.Series(ours.predicted[both]))
+    result["classes"] = pd.crosstab(
+        pd.Series(theirs.predicted[both]), pd.Series(ours.predicted[both])
+    )
     moved = both & (ours.predicted != theirs.predicted)
     columns = {"sample_id": ours.samples, "from": theirs.predicted, "to": ours.predicted}
     columns |= {"probability_from": theirs.probability, "probability_to": ours.probability}

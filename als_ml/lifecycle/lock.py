@@ -30,7 +30,9 @@ def facts(uri: str, predictor: Predictor) -> dict[str, str]:
 
 def write_lock(uri: str, path: Path) -> dict[str, str]:
     """Write a lock file and return what it pins."""
-    pinned = facts(uri, load_model(uri)) | {"created": datetime.now(UTC).isoformat(timespec="seconds")}
+    pinned = facts(uri, load_model(uri)) | {
+        "created": datetime.now(UTC).isoformat(timespec="seconds")
+    }
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(pinned, indent=1) + "\n", encoding="utf-8")
     return pinned
@@ -47,10 +49,20 @@ def read_lock(path: Path) -> dict[str, str]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise RequestError(f"--lock {path}", "this is no lock file", "Make one with `python -m als_ml lock`.") from None
-    absent = [key for key in _PINNED if not isinstance(content, dict) or not isinstance(content.get(key), str)]
+        raise RequestError(
+            f"--lock {path}", "this is no lock file", "Make one with `python -m als_ml lock`."
+        ) from None
+    absent = [
+        key
+        for key in _PINNED
+        if not isinstance(content, dict) or not isinstance(content.get(key), str)
+    ]
     if absent:
-        raise RequestError(f"--lock {path}", f"{absent[0]!r} is missing", "Make it again with `python -m als_ml lock`.")
+        raise RequestError(
+            f"--lock {path}",
+            f"{absent[0]!r} is missing",
+            "Make it again with `python -m als_ml lock`.",
+        )
     return {key: content[key] for key in _PINNED}
 
 
@@ -71,4 +83,8 @@ def check_lock(path: Path, uri: str, predictor: Predictor) -> None:
     for key in _PINNED:
         if pinned[key] != found[key]:
             what = f"{key} is {found[key]}, and the lock says {pinned[key]}"
-            raise RequestError(f"--lock {path}", what, "Score with the locked model, or make a new lock and say so.")
+            raise RequestError(
+                f"--lock {path}",
+                what,
+                "Score with the locked model, or make a new lock and say so.",
+            )

@@ -20,8 +20,20 @@ def drift_table(predictor: Predictor, rows: pd.DataFrame) -> list[dict[str, Any]
         known = rows[name].dropna().to_numpy(dtype=float)
         index = stability_index(known, np.array(cuts)) if len(known) else float("nan")
         missing = float(rows[name].isna().mean()) - predictor.training["missing"][name]
-        verdict = "shifted" if index >= _SHIFTED else ("look" if index >= _LOOK or abs(missing) > 0.2 else "stable")
-        table.append({"feature": name, "n": len(known), "PSI": index, "missing change": missing, "verdict": verdict})
+        verdict = (
+            "shifted"
+            if index >= _SHIFTED
+            else ("look" if index >= _LOOK or abs(missing) > 0.2 else "stable")
+        )
+        table.append(
+            {
+                "feature": name,
+                "n": len(known),
+                "PSI": index,
+                "missing change": missing,
+                "verdict": verdict,
+            }
+        )
     return sorted(table, key=lambda row: -np.nan_to_num(row["PSI"]))
 
 
@@ -45,7 +57,10 @@ def stability_index(values: np.ndarray, cuts: np.ndarray) -> float:
 def flags(scored: Scored) -> dict[str, float]:
     """Share of scored patients out of distribution and abstained, and how many were not scored."""
     good = [row for row in scored.rows if not row["error"]]
-    share = {name: float(np.mean([bool(row[name]) for row in good])) if good else float("nan") for name in _FLAGS}
+    share = {
+        name: float(np.mean([bool(row[name]) for row in good])) if good else float("nan")
+        for name in _FLAGS
+    }
     return {"scored": len(good), "not scored": len(scored.rows) - len(good), **share}
 
 
@@ -63,5 +78,12 @@ def calibration_now(scored: Scored) -> dict[str, float]:
     names = ("roc_auc", "brier", "calibration_intercept", "calibration_slope")
     result = {"labelled": float(len(y)), **{name: found[name] for name in names}}
     expected = p.mean()
-    result |= {"observed/expected": y.mean() / expected, "o/e low": low / expected, "o/e high": high / expected}
-    return {name: float(value) for name, value in (result | {"ece": calibration_errors(y, p)["ece"]}).items()}
+    result |= {
+        "observed/expected": y.mean() / expected,
+        "o/e low": low / expected,
+        "o/e high": high / expected,
+    }
+    return {
+        name: float(value)
+        for name, value in (result | {"ece": calibration_errors(y, p)["ece"]}).items()
+    }

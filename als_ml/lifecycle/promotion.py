@@ -37,7 +37,9 @@ class Decision:
     figures: dict[str, float]
 
 
-def decide(differences: dict[str, tuple[float, float, float]], checks: list[dict[str, Any]] | None) -> Decision:
+def decide(
+    differences: dict[str, tuple[float, float, float]], checks: list[dict[str, Any]] | None
+) -> Decision:
     """Apply the rule: lower bound of the AUC difference > -0.02, log loss at most 0.01 worse, no honesty check failed."""
     auc, loss, reasons = differences["roc_auc"], differences["log_loss"], []
     if not auc[1] > _LEAST_AUC_GAIN:
@@ -51,13 +53,23 @@ def decide(differences: dict[str, tuple[float, float, float]], checks: list[dict
 
 def _figures(differences: dict[str, tuple[float, float, float]]) -> dict[str, float]:
     ends = ("", "_low", "_high")
-    return {f"{m}_difference{end}": v for m, values in differences.items() for end, v in zip(ends, values, strict=True)}
+    return {
+        f"{m}_difference{end}": v
+        for m, values in differences.items()
+        for end, v in zip(ends, values, strict=True)
+    }
 
 
-def _with_checks(reasons: list[str], checks: list[dict[str, Any]] | None, figures: dict[str, float]) -> Decision:
+def _with_checks(
+    reasons: list[str], checks: list[dict[str, Any]] | None, figures: dict[str, float]
+) -> Decision:
     if checks is None:
         reasons.append("its run has no honesty checks")
-    reasons += [f"honesty check failed: {c['name']} ({c['found']})" for c in checks or [] if c["verdict"] == "failed"]
+    reasons += [
+        f"honesty check failed: {c['name']} ({c['found']})"
+        for c in checks or []
+        if c["verdict"] == "failed"
+    ]
     return Decision(not reasons, tuple(reasons), figures)
 
 
@@ -89,7 +101,9 @@ def promote(
     if champion is not None and champion.version == version.version:
         raise RequestError(f"--model {uri}", "it is the champion already", "Give another version.")
     if override is not None and not override.strip():
-        raise RequestError("--override", "the reason is empty", "Say why, for those who read the log.")
+        raise RequestError(
+            "--override", "the reason is empty", "Say why, for those who read the log."
+        )
     if override:
         decision = Decision(True, (f"override: {override}",), {})
     elif champion is None:
@@ -100,7 +114,9 @@ def promote(
         decision = decide(_on_same_folds(version, champion, training_cohort), checks)
     else:
         remedy = "Give --cohort (patients neither was trained on), --training-cohort or --override REASON."
-        raise RequestError("promote", "there is nothing to compare the version with the champion on", remedy)
+        raise RequestError(
+            "promote", "there is nothing to compare the version with the champion on", remedy
+        )
     _record(version, champion, decision, by or getpass.getuser())
     if decision.promoted:
         _move(version, champion)
@@ -125,11 +141,16 @@ def _on_other_patients(
         own = _prepared(run_config(other.run_id, str(cohort)))
         if data_digest(own.rows, own.y) == run_tags(other).get("data_digest"):
             found = f"version {other.version} was trained on these very patients"
-            raise RequestError(f"--cohort {cohort}", found, "Give other patients, or use --training-cohort.")
+            raise RequestError(
+                f"--cohort {cohort}", found, "Give other patients, or use --training-cohort."
+            )
     if len(np.unique(data.y)) < 2:
-        raise DataError(str(cohort), "its labelled patients do not have both labels", "Give a larger cohort.")
+        raise DataError(
+            str(cohort), "its labelled patients do not have both labels", "Give a larger cohort."
+        )
     ours, theirs = (
-        scored_cohort(load_model(f"models:/{v.name}/{v.version}"), config, cohort) for v in (version, champion)
+        scored_cohort(load_model(f"models:/{v.name}/{v.version}"), config, cohort)
+        for v in (version, champion)
     )
     found_differences: dict[str, tuple[float, float, float]] = compare(ours, theirs)["differences"]
     return found_differences
@@ -144,9 +165,14 @@ def _on_same_folds(
     data, other = _prepared(new), _prepared(old)
     if list(data.rows.index) != list(other.rows.index) or not np.array_equal(data.y, other.y):
         raise DataError(
-            str(cohort), "the two configurations label other patients", "Compare on other patients: --cohort."
+            str(cohort),
+            "the two configurations label other patients",
+            "Compare on other patients: --cohort.",
         )
-    p, q = (cross_validate(own, config).probability["model"] for own, config in ((data, new), (other, old)))
+    p, q = (
+        cross_validate(own, config).probability["model"]
+        for own, config in ((data, new), (other, old))
+    )
     v = new.validation
     return paired_differences(data.y, p, q, data.families, v.bootstrap or 200, v.seed)
 
@@ -155,7 +181,9 @@ def _prepared(config: Config) -> Trainable:
     return prepare(config, *read_cohort(Path(config.cohort)))
 
 
-def _record(version: ModelVersion, champion: ModelVersion | None, decision: Decision, by: str) -> None:
+def _record(
+    version: ModelVersion, champion: ModelVersion | None, decision: Decision, by: str
+) -> None:
     """One run a decision, never changed afterwards."""
     with quiet_mlflow():
         use_store()
@@ -172,7 +200,9 @@ def _record(version: ModelVersion, champion: ModelVersion | None, decision: Deci
                     "reason": "; ".join(decision.reasons) or "the rule is met",
                 }
             )
-            mlflow.log_metrics({name: value for name, value in decision.figures.items() if np.isfinite(value)})
+            mlflow.log_metrics(
+                {name: value for name, value in decision.figures.items() if np.isfinite(value)}
+            )
 
 
 def _move(version: ModelVersion, champion: ModelVersion | None) -> None:
@@ -190,6 +220,12 @@ def promotion_log(name: str | None = None) -> list[dict[str, str]]:
         experiment = mlflow.get_experiment_by_name(LOG)
         if experiment is None:
             return []
-        runs = MlflowClient().search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])
+        runs = MlflowClient().search_runs(
+            [experiment.experiment_id], order_by=["attributes.start_time DESC"]
+        )
     keys = ("at", "model", "version", "from_version", "by", "decision", "reason")
-    return [{key: run.data.tags[key] for key in keys} for run in runs if name in (None, run.data.tags.get("model"))]
+    return [
+        {key: run.data.tags[key] for key in keys}
+        for run in runs
+        if name in (None, run.data.tags.get("model"))
+    ]

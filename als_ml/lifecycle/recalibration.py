@@ -23,7 +23,9 @@ _SHOWN = ("calibration_intercept", "calibration_slope", "brier", "log_loss")
 _EDGE = 1e-9
 
 
-def recalibration(calibration: Calibration, probability: np.ndarray, y: np.ndarray, coverage: float) -> Calibration:
+def recalibration(
+    calibration: Calibration, probability: np.ndarray, y: np.ndarray, coverage: float
+) -> Calibration:
     """Update the log-odds of a calibrated model on labelled patients of a new centre.
 
     The intercept always, by maximum likelihood with the slope held at 1; from 100 positives on the slope too. Limits of the
@@ -43,7 +45,9 @@ def recalibration(calibration: Calibration, probability: np.ndarray, y: np.ndarr
     )
     plain = replace(calibration, update_slope=slope, update_intercept=intercept)
     return replace(
-        moved, limits=conformal_limits(recalibrated(probability, plain), y, coverage), threshold=float(y.mean())
+        moved,
+        limits=conformal_limits(recalibrated(probability, plain), y, coverage),
+        threshold=float(y.mean()),
     )
 
 
@@ -90,15 +94,30 @@ def recalibrate(uri: str, cohort: Path) -> dict[str, Any]:
     if config.decision.threshold != "prevalence":
         new = replace(new, threshold=old.threshold)
     changed = replace(predictor, fitted=replace(predictor.fitted, calibration=new))
-    tags = {"recalibrated_from": str(version.version), "n": str(len(y)), "n_positive": str(int(y.sum()))}
+    tags = {
+        "recalibrated_from": str(version.version),
+        "n": str(len(y)),
+        "n_positive": str(int(y.sum())),
+    }
     registered = _registered(changed, version.name, version.run_id, tags)
     after = changed.fitted.calibration
     q = recalibrated(
-        p, replace(after, update_slope=_relative(old, after)[0], update_intercept=_relative(old, after)[1])
+        p,
+        replace(
+            after, update_slope=_relative(old, after)[0], update_intercept=_relative(old, after)[1]
+        ),
     )
     before, now = (evaluate(y, values, values >= 0.5, families, 0, 0) for values in (p, q))
-    shown = {name: {m: found[m] for m in _SHOWN} for name, found in (("before", before), ("after", now))}
-    return {"name": version.name, "version": registered, "n": len(y), "n_positive": int(y.sum()), **shown}
+    shown = {
+        name: {m: found[m] for m in _SHOWN} for name, found in (("before", before), ("after", now))
+    }
+    return {
+        "name": version.name,
+        "version": registered,
+        "n": len(y),
+        "n_positive": int(y.sum()),
+        **shown,
+    }
 
 
 def _relative(old: Calibration, new: Calibration) -> tuple[float, float]:

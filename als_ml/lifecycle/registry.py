@@ -34,7 +34,9 @@ def registered_version(uri: str) -> ModelVersion:
             return client.get_model_version(name, number)
         except MlflowException as error:
             reason = str(error).splitlines()[0]
-            raise RequestError(f"--model {uri}", reason, f"See `mlflow ui` (the store is {store}).") from None
+            raise RequestError(
+                f"--model {uri}", reason, f"See `mlflow ui` (the store is {store})."
+            ) from None
 
 
 def _parts(uri: str) -> tuple[str, str, str]:
@@ -45,7 +47,9 @@ def _parts(uri: str) -> tuple[str, str, str]:
     name, slash, number = path.partition("/")
     if not (slash and name and number.isdigit() and path != uri):
         raise RequestError(
-            f"--model {uri}", "this is no registered model", "Give models:/NAME@ALIAS or models:/NAME/VERSION."
+            f"--model {uri}",
+            "this is no registered model",
+            "Give models:/NAME@ALIAS or models:/NAME/VERSION.",
         )
     return name, "", number
 
@@ -77,9 +81,13 @@ def run_artifact(run_id: str, name: str) -> str | None:
         try:
             MlflowClient().get_run(run_id)
         except MlflowException as error:
-            raise RequestError(f"run {run_id}", str(error).splitlines()[0], "See `mlflow ui`.") from None
+            raise RequestError(
+                f"run {run_id}", str(error).splitlines()[0], "See `mlflow ui`."
+            ) from None
         try:
-            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)
+            path = mlflow.artifacts.download_artifacts(
+                run_id=run_id, artifact_path=name, dst_path=folder
+            )
             return Path(path).read_text(encoding="utf-8")
         except (MlflowException, OSError):
             return None

@@ -15,7 +15,9 @@ from features.errors import DataError
 _EQUAL = 1e-9
 
 
-def reproduce(run_id: str, cohort: str, progress: Callable[[str, int, int], None] = lambda *_: None) -> dict[str, Any]:
+def reproduce(
+    run_id: str, cohort: str, progress: Callable[[str, int, int], None] = lambda *_: None
+) -> dict[str, Any]:
     """Train again from a run's own configuration, without tracking, and compare every figure.
 
     Returns
@@ -30,7 +32,9 @@ def reproduce(run_id: str, cohort: str, progress: Callable[[str, int, int], None
     """
     text = run_artifact(run_id, "manifest.json")
     if text is None:
-        raise DataError(f"run {run_id}", "it has no manifest.json", "Give a run of train.py of this version.")
+        raise DataError(
+            f"run {run_id}", "it has no manifest.json", "Give a run of train.py of this version."
+        )
     then = json.loads(text)
     now = manifest(train(run_config(run_id, cohort), progress))
     differing = [
@@ -38,16 +42,28 @@ def reproduce(run_id: str, cohort: str, progress: Callable[[str, int, int], None
         for name in sorted(set(then["metrics"]) | set(now["metrics"]))
         if abs(then["metrics"].get(name, np.inf) - now["metrics"].get(name, -np.inf)) > _EQUAL
     ]
-    return {"inputs": _other_inputs(then, now), "compared": len(then["metrics"]), "differing": differing}
+    return {
+        "inputs": _other_inputs(then, now),
+        "compared": len(then["metrics"]),
+        "differing": differing,
+    }
 
 
 def _other_inputs(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Sentences on what is not as it was."""
     said = []
     if then["data_digest"] != now["data_digest"]:
-        files = sorted(k for k in {*then["files"], *now["files"]} if then["files"].get(k) != now["files"].get(k))
+        files = sorted(
+            k
+            for k in {*then["files"], *now["files"]}
+            if then["files"].get(k) != now["files"].get(k)
+        )
         said.append(f"the data differ ({', '.join(files) or 'the same files, read otherwise'})")
     named = ("als_ml_version", "definitions_version", "git_commit", "python")
     pairs = [(key, then[key], now[key]) for key in named]
-    pairs += [(name, was, now["packages"].get(name, "absent")) for name, was in then["packages"].items()]
-    return said + [f"{name} was {was} and is {is_now}" for name, was, is_now in pairs if was != is_now]
+    pairs += [
+        (name, was, now["packages"].get(name, "absent")) for name, was in then["packages"].items()
+    ]
+    return said + [
+        f"{name} was {was} and is {is_now}" for name, was, is_now in pairs if was != is_now
+    ]

@@ -55,7 +55,9 @@ class Report:
 
 def write_report(report: Report, path: Path) -> None:
     """Write the HTML file."""
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
     text = environment.get_template("report.html.j2").render(
         name=report.name,
         facts=cohort_facts(report),
@@ -75,8 +77,18 @@ def _overview(report: Report) -> dict[str, Any]:
     """What the first view needs: the table's cells, and by which filters each patient is found."""
     tasks = list(dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]))
     rows = [{"cells": _cells(page, tasks), "flags": _flags(page)} for page in report.pages]
-    heads = [*_HEADS, *(head for task in tasks for head in (f"P({TASKS[task].positive})", f"{task} set")), *_LAST_HEADS]
-    return {"rows": rows, "columns": heads, "part": PART, "rules": _rules(report.rules), "figures": figures(report)}
+    heads = [
+        *_HEADS,
+        *(head for task in tasks for head in (f"P({TASKS[task].positive})", f"{task} set")),
+        *_LAST_HEADS,
+    ]
+    return {
+        "rows": rows,
+        "columns": heads,
+        "part": PART,
+        "rules": _rules(report.rules),
+        "figures": figures(report),
+    }
 
 
 _HEADS = ("Patient", "Site", "Sex", "Age at onset", "Onset", "Family history")
@@ -85,11 +97,20 @@ _LAST_HEADS = ("Genetic finding", "ALSFRS-R", "Points/month")
 
 def _cells(page: Page, tasks: list[str]) -> list[Any]:
     first = [page["sample_id"], *(_words(page[name]) for name in ("site", "sex"))]
-    first += [page["age_at_onset"], *(_words(page[name]) for name in ("onset_site", "family_history"))]
+    first += [
+        page["age_at_onset"],
+        *(_words(page[name]) for name in ("onset_site", "family_history")),
+    ]
     scores = {score["task"]: score for score in page["scores"]}
     middle = [cell for task in tasks for cell in _score_cells(scores.get(task))]
     cause = _words(page["cause"]).partition(":")[0]
-    return [*first, *middle, cause, page["alsfrs"][-1][1] if page["alsfrs"] else None, page["slope"]]
+    return [
+        *first,
+        *middle,
+        cause,
+        page["alsfrs"][-1][1] if page["alsfrs"] else None,
+        page["slope"],
+    ]
 
 
 def _score_cells(score: "dict[str, Any] | None") -> list[Any]:
@@ -110,7 +131,10 @@ def _flags(page: Page) -> list[str]:
         "outside": any(score["outside"] for score in good),
         "discordant": _discordant(page),
         "unscored": len(good) < len(page["scores"]),
-        "protocol": any(status == "applies" and "(day" in "".join(met) for _, status, met, *_ in page["protocol"]),
+        "protocol": any(
+            status == "applies" and "(day" in "".join(met)
+            for _, status, met, *_ in page["protocol"]
+        ),
     }
     return [name for name, holds in found.items() if holds]
 
@@ -132,7 +156,8 @@ def _plotly() -> str:
 def _rules(rules: tuple[Rule, ...]) -> dict[str, dict[str, Any]]:
     names = ("topic", "text", "source", "year", "region", "mark", "genetic")
     return {
-        rule.id: {**{name: getattr(rule, name) for name in names}, "reviewed": str(rule.reviewed)} for rule in rules
+        rule.id: {**{name: getattr(rule, name) for name in names}, "reviewed": str(rule.reviewed)}
+        for rule in rules
     }
 
 
@@ -145,7 +170,9 @@ def cohort_facts(report: Report) -> dict[str, Any]:
         "sites": _sites(report.pages),
         "carriers": _carriers(report.pages),
         "without_consent": int((~pages["consent"]).sum()) if len(pages) else 0,
-        "subgroups": [row for name in ("sex", "site", "ancestry") for row in _subgroups(report, name)],
+        "subgroups": [
+            row for name in ("sex", "site", "ancestry") for row in _subgroups(report, name)
+        ],
         "discordant": [page["sample_id"] for page in report.pages if _discordant(page)],
     }
 
@@ -156,11 +183,23 @@ def _answers(pages: list[Page]) -> list[dict[str, Any]]:
     for task in dict.fromkeys(score["task"] for page in pages for score in page["scores"]):
         own = [score for page in pages for score in page["scores"] if score["task"] == task]
         good = [score for score in own if not score["error"]]
-        classes = {f"as {name}": sum(s["class"] == name for s in good) for name in sorted({s["class"] for s in good})}
-        flags = {"abstained": sum(s["abstained"] for s in good), "out of distribution": sum(s["outside"] for s in good)}
+        classes = {
+            f"as {name}": sum(s["class"] == name for s in good)
+            for name in sorted({s["class"] for s in good})
+        }
+        flags = {
+            "abstained": sum(s["abstained"] for s in good),
+            "out of distribution": sum(s["outside"] for s in good),
+        }
         words = ", ".join(f"{n} {name}" for name, n in classes.items())
         rows.append(
-            {"task": task, "scored": len(good), "classes": words, **flags, "not shown or scored": len(own) - len(good)}
+            {
+                "task": task,
+                "scored": len(good),
+                "classes": words,
+                **flags,
+                "not shown or scored": len(own) - len(good),
+            }
         )
     return rows
 
@@ -173,9 +212,17 @@ def _sites(pages: list[Page]) -> list[dict[str, Any]]:
         own = [page for page in pages if (page["site"] or "unknown") == place]
         shares = {words: [p[name] is not None for p in own] for name, words in _KEY_FIELDS.items()}
         shares["two visits"] = [len(p["alsfrs"]) >= 2 for p in own]
-        shares["NfL"] = [any(m["name"].startswith("Neurofilament") for m in p["biomarkers"]) for p in own]
+        shares["NfL"] = [
+            any(m["name"].startswith("Neurofilament") for m in p["biomarkers"]) for p in own
+        ]
         shares["FVC"] = [any("vital capacity" in m["name"] for m in p["biomarkers"]) for p in own]
-        rows.append({"site": place, "patients": len(own), **{k: f"{np.mean(v):.0%}" for k, v in shares.items()}})
+        rows.append(
+            {
+                "site": place,
+                "patients": len(own),
+                **{k: f"{np.mean(v):.0%}" for k, v in shares.items()},
+            }
+        )
     return rows
 
 
@@ -184,10 +231,18 @@ def _carriers(pages: list[Page]) -> list[dict[str, Any]]:
     found: dict[str, int] = {}
     for page in pages:
         genes = {gene for gene, _, label, *_ in page["variants"] or [] if label in ("P", "LP")}
-        genes |= {"C9orf72 expansion" for m in page["mechanisms"] for _, f in m["genetic"] if f == "repeat expanded"}
+        genes |= {
+            "C9orf72 expansion"
+            for m in page["mechanisms"]
+            for _, f in m["genetic"]
+            if f == "repeat expanded"
+        }
         for gene in genes:
             found[gene] = found.get(gene, 0) + 1
-    return [{"gene": gene, "patients": n} for gene, n in sorted(found.items(), key=lambda pair: -pair[1])]
+    return [
+        {"gene": gene, "patients": n}
+        for gene, n in sorted(found.items(), key=lambda pair: -pair[1])
+    ]
 
 
 def _discordant(page: Page) -> bool:
@@ -206,16 +261,26 @@ def _subgroups(report: Report, name: str) -> list[dict[str, Any]]:
             known = np.isfinite(y)
             row = {"group": f"{name}: {level}", "task": task, "scored": int(np.isfinite(p).sum())}
             if row["scored"]:
-                low, high = wilson(float(y[known].sum()), int(known.sum())) if known.any() else (np.nan, np.nan)
+                low, high = (
+                    wilson(float(y[known].sum()), int(known.sum()))
+                    if known.any()
+                    else (np.nan, np.nan)
+                )
                 seen = (
-                    f"{y[known].mean():.2f} ({low:.2f}-{high:.2f}), n = {known.sum()}" if known.any() else "no labels"
+                    f"{y[known].mean():.2f} ({low:.2f}-{high:.2f}), n = {known.sum()}"
+                    if known.any()
+                    else "no labels"
                 )
                 rows.append(row | {"mean score": f"{np.nanmean(p):.2f}", "observed": seen})
     return rows
 
 
 def _probability(page: Page, task: str) -> float:
-    found = [score["probability"] for score in page["scores"] if score["task"] == task and not score["error"]]
+    found = [
+        score["probability"]
+        for score in page["scores"]
+        if score["task"] == task and not score["error"]
+    ]
     return found[0] if found else np.nan
 
 
@@ -252,7 +317,9 @@ def _distribution(task: str, p: np.ndarray) -> dict[str, Any]:
     words = f"{len(p)} patients; half of them between {low:.2f} and {high:.2f}, the middle one at {middle:.2f}."
     bars = np.histogram(p, bins=20, range=(0, 1))[0]
     trace = go.Bar(x=(np.arange(20) + 0.5) / 20, y=bars, marker_color=BLUE)
-    return _figure(f"Probability of {positive}", words, [trace], f"probability of {positive}", "patients")
+    return _figure(
+        f"Probability of {positive}", words, [trace], f"probability of {positive}", "patients"
+    )
 
 
 def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> dict[str, Any]:
@@ -263,11 +330,19 @@ def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> dict[str, Any]:
         "array": [row["high"] - row["observed"] for row in bins],
         "arrayminus": [row["observed"] - row["low"] for row in bins],
     }
-    points = go.Scatter(x=expected, y=seen, mode="markers", marker_color=ORANGE, marker_size=9, error_y=error)
-    line = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": GREY, "dash": "dash"}, hoverinfo="skip")
+    points = go.Scatter(
+        x=expected, y=seen, mode="markers", marker_color=ORANGE, marker_size=9, error_y=error
+    )
+    line = go.Scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"color": GREY, "dash": "dash"}, hoverinfo="skip"
+    )
     words = f"{len(y)} labelled patients: {y.mean():.0%} {positive}, {p.mean():.0%} expected. On the dashed line both agree."
     return _figure(
-        f"Calibration: {positive}", words, [line, points], f"probability of {positive}", f"observed {positive}"
+        f"Calibration: {positive}",
+        words,
+        [line, points],
+        f"probability of {positive}",
+        f"observed {positive}",
     )
 
 

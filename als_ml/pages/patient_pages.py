@@ -45,7 +45,8 @@ def patient_pages(
     cohort = cohort.take(kept) if len(kept) < len(cohort) else cohort
     consents = (cohort.patients["consent_genetic_return"] == "yes").to_numpy()
     pages = [
-        _patient(row, bool(consent)) for row, consent in zip(cohort.patients.to_dict("records"), consents, strict=True)
+        _patient(row, bool(consent))
+        for row, consent in zip(cohort.patients.to_dict("records"), consents, strict=True)
     ]
     for number, predictor in enumerate(predictors):
         progress("scoring", number, len(predictors))
@@ -55,7 +56,12 @@ def patient_pages(
     inputs, profiles = cohort_inputs(cohort, build), mechanism_profiles(cohort, build)
     columns = (_variants(cohort), _biomarkers(cohort), _courses(cohort), profiles, inputs)
     for page, variants, markers, course, profile, own in zip(pages, *columns, strict=True):
-        page |= {"variants": variants if page["consent"] else None, "biomarkers": markers, **course, "today": own.today}
+        page |= {
+            "variants": variants if page["consent"] else None,
+            "biomarkers": markers,
+            **course,
+            "today": own.today,
+        }
         page["mechanisms"] = [_mechanism(m, page["consent"]) for m in profile]
         page["protocol"] = _protocol(rules, own, page["consent"])
         page["cause"] = own.known["genetic_cause"].value if page["consent"] else NO_CONSENT
@@ -63,10 +69,21 @@ def patient_pages(
 
 
 def _patient(row: dict[str, Any], consent: bool) -> Page:
-    names = ("sample_id", "site", "diagnosis", "sex", "ancestry", "onset_site", "el_escorial", "family_history")
+    names = (
+        "sample_id",
+        "site",
+        "diagnosis",
+        "sex",
+        "ancestry",
+        "onset_site",
+        "el_escorial",
+        "family_history",
+    )
     numbers = ("age_at_onset", "onset_days", "diagnostic_delay_months")
     page = {name: row[name] if isinstance(row[name], str) else None for name in names}
-    return page | {name: _number(row[name]) for name in numbers} | {"consent": consent, "scores": []}
+    return (
+        page | {name: _number(row[name]) for name in numbers} | {"consent": consent, "scores": []}
+    )
 
 
 def _number(value: Any) -> "float | None":
@@ -80,7 +97,9 @@ def _scores(cohort: Cohort, predictor: Predictor) -> list[dict[str, Any]]:
     _, X = feature_matrix(trained, predictor.spec, predictor.names)
     further = next_measurements(predictor, X)
     genetic = {f.name for f in predictor.described if f.block == "genetics"}
-    return [{**row, "next": own, "genetic": genetic} for row, own in zip(rows, further, strict=True)]
+    return [
+        {**row, "next": own, "genetic": genetic} for row, own in zip(rows, further, strict=True)
+    ]
 
 
 def _shown_score(row: dict[str, Any], consent: bool) -> dict[str, Any]:
@@ -102,7 +121,11 @@ def _shown_score(row: dict[str, Any], consent: bool) -> dict[str, Any]:
         "drivers": [[d["text"], _number(d["contribution"])] for d in drivers],
         "hidden": len(row["drivers"]) - len(drivers),
         "missing": len(row["missing_inputs"]),
-        "next": [[n["meaning"], n["changes"]] for n in row["next"] if consent or n["feature"] not in genetic],
+        "next": [
+            [n["meaning"], n["changes"]]
+            for n in row["next"]
+            if consent or n["feature"] not in genetic
+        ],
     }
 
 
@@ -138,7 +161,9 @@ def _biomarkers(cohort: Cohort) -> list[list[dict[str, Any]]]:
                 "name": f"{about['name']}{fluid}",
                 "unit": "" if about["unit"] == "1" else about["unit"],
                 "log": about["scale"] == "log",
-                "values": [[int(d), _number(v)] for d, v in zip(own["days"], own["value"], strict=True)],
+                "values": [
+                    [int(d), _number(v)] for d, v in zip(own["days"], own["value"], strict=True)
+                ],
                 "low": _number(own["ref_low"].iloc[-1]),
                 "high": _number(own["ref_high"].iloc[-1]),
                 "bound": _number(last.bound),
@@ -153,9 +178,13 @@ def _courses(cohort: Cohort) -> list[dict[str, Any]]:
     """ALSFRS-R totals by day, the rate of decline over all visits, and the stages at the last one."""
     visits = cohort.alsfrs[(cohort.alsfrs["scale"] == "alsfrs_r").to_numpy()]
     known = visits[visits["total"].notna()]
-    slope, _, _ = decline(known["row"].to_numpy(), known["days"].to_numpy(), known["total"].to_numpy(), len(cohort))
+    slope, _, _ = decline(
+        known["row"].to_numpy(), known["days"].to_numpy(), known["total"].to_numpy(), len(cohort)
+    )
     stages = _stages(visits)
-    found: list[dict[str, Any]] = [{"alsfrs": [], "slope": _number(s), "stages": None} for s in slope]
+    found: list[dict[str, Any]] = [
+        {"alsfrs": [], "slope": _number(s), "stages": None} for s in slope
+    ]
     for row, day, total in zip(known["row"], known["days"], known["total"], strict=True):
         found[row]["alsfrs"].append([int(day), int(total)])
     for row, pair in stages.items():
@@ -167,7 +196,10 @@ def _stages(visits: pd.DataFrame) -> dict[int, list["float | None"]]:
     last = visits.drop_duplicates("row", keep="last")
     items = {name: last[name].to_numpy() for name in ITEMS["alsfrs_r"]}
     kings, mitos = kings_stage(items, (last["q5_form"] == "b").to_numpy()), mitos_stage(items)
-    return {int(row): [_number(k), _number(m)] for row, k, m in zip(last["row"], kings, mitos, strict=True)}
+    return {
+        int(row): [_number(k), _number(m)]
+        for row, k, m in zip(last["row"], kings, mitos, strict=True)
+    }
 
 
 def _mechanism(profile: dict[str, Any], consent: bool) -> dict[str, Any]:
@@ -180,8 +212,12 @@ def _mechanism(profile: dict[str, Any], consent: bool) -> dict[str, Any]:
         "name": profile["name"],
         "genetic": [[g["gene"], g["finding"]] for g in genes if g not in silent],
         "clear": [g["gene"] for g in silent if g["finding"] == "nothing found"],
-        "unknown": [g["gene"] for g in silent if g["finding"] == "not assayed"] if consent else None,
-        "biomarkers": [[m["name"], m["state"], _number(m["value"]), m["unit"], m["limit"]] for m in measured],
+        "unknown": [g["gene"] for g in silent if g["finding"] == "not assayed"]
+        if consent
+        else None,
+        "biomarkers": [
+            [m["name"], m["state"], _number(m["value"]), m["unit"], m["limit"]] for m in measured
+        ],
         "unmeasured": [m["name"] for m in markers if m["state"] == "not measured"],
     }
 
@@ -195,10 +231,26 @@ def _protocol(rules: tuple[Rule, ...], inputs: Inputs, consent: bool) -> list[li
 
 def _decision(decision: Decision, consent: bool) -> list[Any]:
     met = [_value(v) for v in decision.met if consent or v.name != "genetic_cause"]
-    return [decision.rule.id, decision.status, met, decision.missing, [_value(v) for v in decision.stale]]
+    return [
+        decision.rule.id,
+        decision.status,
+        met,
+        decision.missing,
+        [_value(v) for v in decision.stale],
+    ]
 
 
 def _value(value: Value) -> str:
-    amount = f"{value.value:.4g}" if isinstance(value.value, float | int) else str(value.value).replace("_", " ")
-    day = "" if not value.changes else " (undated)" if value.days is None else f" (day {value.days:.0f})"
+    amount = (
+        f"{value.value:.4g}"
+        if isinstance(value.value, float | int)
+        else str(value.value).replace("_", " ")
+    )
+    day = (
+        ""
+        if not value.changes
+        else " (undated)"
+        if value.days is None
+        else f" (day {value.days:.0f})"
+    )
     return f"{value.words}: {amount} {value.unit}".rstrip() + day

@@ -23,7 +23,10 @@ from features.catalogue import analytes
 from features.cohort import Cohort
 
 ALS = {"id": "MONDO:0004976", "label": "amyotrophic lateral sclerosis"}
-ALS_FTD = {"id": "MONDO:0004976", "label": "amyotrophic lateral sclerosis with frontotemporal dementia"}
+ALS_FTD = {
+    "id": "MONDO:0004976",
+    "label": "amyotrophic lateral sclerosis with frontotemporal dementia",
+}
 _SEX = {"female": "FEMALE", "male": "MALE"}
 _ZYGOSITY = {
     "het": {"id": "GENO:0000135", "label": "heterozygous"},
@@ -50,7 +53,9 @@ _RESOURCES = [
 ]
 
 
-def write_phenopackets(cohort: Cohort, build: str, folder: Path, names: "dict[str, str] | None" = None) -> int:
+def write_phenopackets(
+    cohort: Cohort, build: str, folder: Path, names: "dict[str, str] | None" = None
+) -> int:
     """Write one JSON file a patient into a new folder; `names` are pseudonyms. Unaffected relatives have none.
 
     Returns
@@ -66,7 +71,9 @@ def write_phenopackets(cohort: Cohort, build: str, folder: Path, names: "dict[st
     return number
 
 
-def phenopackets(cohort: Cohort, build: str, names: "dict[str, str] | None" = None) -> Iterator[dict[str, Any]]:
+def phenopackets(
+    cohort: Cohort, build: str, names: "dict[str, str] | None" = None
+) -> Iterator[dict[str, Any]]:
     """A phenopacket a patient, as JSON, in the order of the cohort."""
     age, today = age_at(cohort), last_days(cohort)
     calls, values = _calls(cohort, build), _measurements(cohort, age)
@@ -74,7 +81,10 @@ def phenopackets(cohort: Cohort, build: str, names: "dict[str, str] | None" = No
         if patient["diagnosis"] == "unaffected_relative":
             continue
         name = (names or {}).get(patient["sample_id"], patient["sample_id"])
-        packet = {"id": name, "subject": _subject(patient, name, _age(age[i] + today[i] / DAYS_PER_YEAR))}
+        packet = {
+            "id": name,
+            "subject": _subject(patient, name, _age(age[i] + today[i] / DAYS_PER_YEAR)),
+        }
         packet["diseases"] = _diseases(patient)
         packet["measurements"] = values[i]
         consent = patient["consent_genetic_return"] == "yes"
@@ -144,7 +154,9 @@ def _measurements(cohort: Cohort, age: np.ndarray) -> list[list[dict[str, Any]]]
 def _calls(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]:
     alleles, sites = cohort.genotypes.alleles, cohort.variants
     found: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
-    for row, site, copies, ploidy in zip(*(alleles[n] for n in ("row", "site", "copies", "ploidy")), strict=True):
+    for row, site, copies, ploidy in zip(
+        *(alleles[n] for n in ("row", "site", "copies", "ploidy")), strict=True
+    ):
         variant, assessment = sites["variant"].iloc[site], sites["assessment"].iloc[site]
         state = _ZYGOSITY["hemi" if ploidy == 1 else "hom" if copies >= 2 else "het"]
         chrom, pos, ref, alt = variant.key.split("-")
@@ -156,6 +168,9 @@ def _calls(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]:
             "moleculeContext": "genomic",
         }
         named["geneContext"] = {"valueId": variant.gene, "symbol": variant.gene}
-        told = {"acmgPathogenicityClassification": _STATUS[assessment.classification], "variationDescriptor": named}
+        told = {
+            "acmgPathogenicityClassification": _STATUS[assessment.classification],
+            "variationDescriptor": named,
+        }
         found[row].append({"interpretationStatus": "UNKNOWN_STATUS", "variantInterpretation": told})
     return found

@@ -54,14 +54,20 @@ class Condition(_Part):
         """YAML says `is`, `in` and `not`, which Python keeps for itself."""
         if not isinstance(given, dict):
             return given
-        return {f"{key}_" if key in ("is", "in", "not") else key: value for key, value in given.items()}
+        return {
+            f"{key}_" if key in ("is", "in", "not") else key: value for key, value in given.items()
+        }
 
     @model_validator(mode="after")
     def _one_meaning(self) -> "Condition":
-        joins = [name for name in ("input", "all", "any", "not_") if getattr(self, name) is not None]
+        joins = [
+            name for name in ("input", "all", "any", "not_") if getattr(self, name) is not None
+        ]
         compared = [name for name in _COMPARISONS if getattr(self, name) is not None]
         if len(joins) != 1 or len(compared) != (joins == ["input"]):
-            raise ValueError("a condition is one of `all`, `any`, `not`, or an `input` with one comparison")
+            raise ValueError(
+                "a condition is one of `all`, `any`, `not`, or an `input` with one comparison"
+            )
         return self
 
 
@@ -115,21 +121,29 @@ def _read(path: Path) -> _RuleFile:
         read = _RuleFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
-        raise RequestError(str(path), f"it cannot be read ({reason})", "Give a YAML file with `rules`.") from None
+        raise RequestError(
+            str(path), f"it cannot be read ({reason})", "Give a YAML file with `rules`."
+        ) from None
     except ValidationError as error:
         raise RequestError(*explain(error, _RuleFile, str(path))) from None
     for rule in read.rules:
         for leaf in _leaves(rule.when):
             if leaf.input not in known_inputs():
                 found = f"it asks for the unknown input {leaf.input!r}"
-                raise RequestError(f"{path}, rule {rule.id}", found, nearest(str(leaf.input), known_inputs()))
+                raise RequestError(
+                    f"{path}, rule {rule.id}", found, nearest(str(leaf.input), known_inputs())
+                )
     return read
 
 
 def _leaves(condition: Condition) -> Iterator[Condition]:
     if condition.input is not None:
         yield condition
-    for part in (*(condition.all or ()), *(condition.any or ()), *([condition.not_] if condition.not_ else [])):
+    for part in (
+        *(condition.all or ()),
+        *(condition.any or ()),
+        *([condition.not_] if condition.not_ else []),
+    ):
         yield from _leaves(part)
 
 
@@ -138,13 +152,21 @@ def decide(rule: Rule, inputs: Inputs) -> Decision:
     fresh = {name: value for name, value in inputs.known.items() if not _stale(value, inputs.today)}
     leaves = list(_leaves(rule.when))
     missing = [str(leaf.input) for leaf in leaves if leaf.input not in inputs.known]
-    stale = [inputs.known[str(leaf.input)] for leaf in leaves if leaf.input in inputs.known and leaf.input not in fresh]
+    stale = [
+        inputs.known[str(leaf.input)]
+        for leaf in leaves
+        if leaf.input in inputs.known and leaf.input not in fresh
+    ]
     missing, stale = list(dict.fromkeys(missing)), list(dict.fromkeys(stale))
     now, ever = _holds(rule.when, fresh), _holds(rule.when, inputs.known)
     if now is not None:
         met = [fresh[str(leaf.input)] for leaf in leaves if _holds(leaf, fresh)] if now else []
-        return Decision(rule, "applies" if now else "does not apply", list(dict.fromkeys(met)), [], [])
-    return Decision(rule, "cannot be decided" if ever is None else "out of date", [], missing, stale)
+        return Decision(
+            rule, "applies" if now else "does not apply", list(dict.fromkeys(met)), [], []
+        )
+    return Decision(
+        rule, "cannot be decided" if ever is None else "out of date", [], missing, stale
+    )
 
 
 def _stale(value: Value, today: float) -> bool:

@@ -70,7 +70,9 @@ def cohort_inputs(cohort: Cohort, build: str) -> list[Inputs]:
     """The inputs of each patient. The day of the report is `as_of_days`, else the last day on record."""
     today = last_days(cohort)
     genetics = _genetics(cohort, build)
-    biomarkers, visits = (dict(list(table.groupby("row"))) for table in (cohort.biomarkers, cohort.alsfrs))
+    biomarkers, visits = (
+        dict(list(table.groupby("row"))) for table in (cohort.biomarkers, cohort.alsfrs)
+    )
     patients = cohort.patients.to_dict("records")
     found = []
     for i, patient in enumerate(patients):
@@ -95,13 +97,19 @@ def last_days(cohort: Cohort) -> np.ndarray:
 
 def _known(name: str, value: Any, unit: str = "", days: "float | None" = 0.0) -> list[Value]:
     """A value that does not go out of date, if it is known."""
-    return [] if value is None or value != value else [Value(name, _STATIC[name], value, unit, days, changes=False)]
+    return (
+        []
+        if value is None or value != value
+        else [Value(name, _STATIC[name], value, unit, days, changes=False)]
+    )
 
 
 def _static(patient: dict[str, Any], today: float) -> list[Value]:
     onset = patient["onset_days"]
     age = patient["age_at_onset"] + (today - onset) / DAYS_PER_YEAR
-    drugs = [v for drug in DRUGS for v in _known(f"on_{drug}", _on(patient, drug, today), days=None)]
+    drugs = [
+        v for drug in DRUGS for v in _known(f"on_{drug}", _on(patient, drug, today), days=None)
+    ]
     return [
         *_known("diagnosis", patient["diagnosis"]),
         *_known("el_escorial", patient["el_escorial"]),
@@ -127,14 +135,18 @@ def _symptoms(patient: dict[str, Any]) -> list[Value]:
         if isinstance(stated, str) and stated.strip().lower() in ("yes", "no"):
             day = pd.to_numeric(patient.get(f"{name}_days"), errors="coerce")
             words = name.replace("_", " ")
-            found.append(Value(name, words, stated.strip().lower(), "", None if pd.isna(day) else float(day)))
+            found.append(
+                Value(name, words, stated.strip().lower(), "", None if pd.isna(day) else float(day))
+            )
     return found
 
 
 def _analytes(table: pd.DataFrame) -> list[Value]:
     """The last value of each analyte, an undated one only where there is no other; and what follows from several."""
     ordered = table.sort_values(["days", "value"], na_position="first", kind="stable")
-    last = ordered.drop_duplicates("analyte", keep="last").set_index(ordered["analyte"].drop_duplicates(keep="last"))
+    last = ordered.drop_duplicates("analyte", keep="last").set_index(
+        ordered["analyte"].drop_duplicates(keep="last")
+    )
     named = described()
     found = [Value(a, named[a][0], float(v), named[a][1], _day(d)) for a, v, d in _cells(last)]
     return [*found, *_times_limit(last), *_weight_loss(ordered)]
@@ -148,7 +160,9 @@ def described() -> dict[str, tuple[str, str]]:
 
 
 def _cells(table: pd.DataFrame) -> Iterator[tuple[str, float, float]]:
-    return zip(table.index.astype(str), table["value"].to_numpy(), table["days"].to_numpy(), strict=True)
+    return zip(
+        table.index.astype(str), table["value"].to_numpy(), table["days"].to_numpy(), strict=True
+    )
 
 
 def _day(days: float) -> "float | None":
@@ -157,24 +171,39 @@ def _day(days: float) -> "float | None":
 
 def _times_limit(last: pd.DataFrame) -> list[Value]:
     found = []
-    for name, analyte in (("alt_times_limit", "alt_serum"), ("bilirubin_times_limit", "bilirubin_serum")):
+    for name, analyte in (
+        ("alt_times_limit", "alt_serum"),
+        ("bilirubin_times_limit", "bilirubin_serum"),
+    ):
         if analyte in last.index and last.loc[analyte, "ref_high"] > 0:
             times = float(last.loc[analyte, "value"] / last.loc[analyte, "ref_high"])
-            found.append(Value(name, _DERIVED[name], times, "times", _day(last.loc[analyte, "days"])))
+            found.append(
+                Value(name, _DERIVED[name], times, "times", _day(last.loc[analyte, "days"]))
+            )
     return found
 
 
 def _weight_loss(ordered: pd.DataFrame) -> list[Value]:
     """Loss in percent of the first dated weight, or as it was stated against the usual one."""
     words = _DERIVED["weight_loss_pct"]
-    weights = ordered[(ordered["analyte"] == "weight").to_numpy() & ordered["days"].notna().to_numpy()]
+    weights = ordered[
+        (ordered["analyte"] == "weight").to_numpy() & ordered["days"].notna().to_numpy()
+    ]
     if len(weights) >= 2:
         first, last = weights.iloc[0], weights.iloc[-1]
         loss = 100 * (1 - last["value"] / first["value"])
         return [Value("weight_loss_pct", words, float(loss), "%", _day(last["days"]))]
     stated = ordered[(ordered["analyte"] == "weight_change").to_numpy()]
     if len(stated):
-        return [Value("weight_loss_pct", words, float(-stated.iloc[-1]["value"]), "%", _day(stated.iloc[-1]["days"]))]
+        return [
+            Value(
+                "weight_loss_pct",
+                words,
+                float(-stated.iloc[-1]["value"]),
+                "%",
+                _day(stated.iloc[-1]["days"]),
+            )
+        ]
     return []
 
 
@@ -186,11 +215,15 @@ def _visits(table: pd.DataFrame) -> list[Value]:
     for j, item in enumerate(ITEMS["alsfrs_r"]):
         if known[:, j].any():
             at = np.flatnonzero(known[:, j])[-1]
-            found.append(Value(item, f"ALSFRS-R item {item[1:]}", points[at, j], "points", float(days[at])))
+            found.append(
+                Value(item, f"ALSFRS-R item {item[1:]}", points[at, j], "points", float(days[at]))
+            )
     whole = np.flatnonzero(known.all(axis=1))
     if len(whole):
         lowest = float(points[whole[-1]].min())
-        found.append(Value("lowest_item", _DERIVED["lowest_item"], lowest, "points", float(days[whole[-1]])))
+        found.append(
+            Value("lowest_item", _DERIVED["lowest_item"], lowest, "points", float(days[whole[-1]]))
+        )
     totals = revised["total"].to_numpy(dtype=float)
     return [*found, *_decline(days[np.isfinite(totals)], totals[np.isfinite(totals)])]
 
@@ -204,7 +237,9 @@ def _decline(day: np.ndarray, total: np.ndarray) -> list[Value]:
         return []
     before = near[np.argmin(np.abs(gap[near] - TWELVE_WEEKS))]
     words = _DERIVED["decline_12_weeks"]
-    return [Value("decline_12_weeks", words, float(total[before] - total[-1]), "points", float(day[-1]))]
+    return [
+        Value("decline_12_weeks", words, float(total[before] - total[-1]), "points", float(day[-1]))
+    ]
 
 
 def _genetics(cohort: Cohort, build: str) -> list[list[Value]]:
@@ -218,7 +253,11 @@ def _genetics(cohort: Cohort, build: str) -> list[list[Value]]:
         for gene in ("SOD1", "FUS"):
             known = carriers[gene][i]
             hit = known == 1 or points.get((i, gene), 0) >= _LIKELY_PATHOGENIC
-            own += _known(f"pathogenic_{gene.lower()}", "yes" if hit else "no" if known == 0 else None, days=None)
+            own += _known(
+                f"pathogenic_{gene.lower()}",
+                "yes" if hit else "no" if known == 0 else None,
+                days=None,
+            )
         state = tested.get(int(c9orf72[i]), "no") if c9orf72[i] else None
         found.append([*own, *_known("c9orf72_expanded", state, days=None)])
     return found

@@ -39,7 +39,10 @@ NESTED = ("drivers", "missing_inputs", "error")
 
 def as_table(rows: list[dict[str, Any]]) -> pa.Table:
     """Prediction rows as a table; lists and objects as JSON text."""
-    cells = [{k: json.dumps(v) if k in NESTED and v is not None else v for k, v in row.items()} for row in rows]
+    cells = [
+        {k: json.dumps(v) if k in NESTED and v is not None else v for k, v in row.items()}
+        for row in rows
+    ]
     return pa.Table.from_pylist(cells, schema=SCHEMA)
 
 
@@ -71,27 +74,43 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
         "out_of_distribution": pa.array(predictor.fitted.outside(X).any(axis=1) | flagged),
         "drivers": _same("[]", n),
         "missing_inputs": _missing(predictor, X),
-        "genetic_cause": pa.array(beside["genetic_cause"].astype(object), pa.string(), from_pandas=True),
+        "genetic_cause": pa.array(
+            beside["genetic_cause"].astype(object), pa.string(), from_pandas=True
+        ),
         "model_name": _same(predictor.model_name, n),
         "model_version": _same(predictor.model_version, n),
         "als_ml_version": _same(als_ml.__version__, n),
         "definitions_version": _same(definitions_version(), n),
-        "error": pa.array([_error(name) for name in reason], pa.string()) if refused.any() else _same(None, n),
+        "error": pa.array([_error(name) for name in reason], pa.string())
+        if refused.any()
+        else _same(None, n),
     }
     if refused.any():
         gone = pa.array(refused)
-        for name in ("probability", "predicted_class", "prediction_set", "abstained", "out_of_distribution"):
+        for name in (
+            "probability",
+            "predicted_class",
+            "prediction_set",
+            "abstained",
+            "out_of_distribution",
+        ):
             columns[name] = pc.if_else(gone, pa.scalar(None, columns[name].type), columns[name])
         columns["missing_inputs"] = pc.if_else(gone, "[]", columns["missing_inputs"])
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
 def _same(value: str | None, n: int) -> pa.Array:
-    return pa.nulls(n, pa.string()) if value is None else pa.repeat(pa.scalar(value, pa.string()), n)
+    return (
+        pa.nulls(n, pa.string()) if value is None else pa.repeat(pa.scalar(value, pa.string()), n)
+    )
 
 
 def _error(reason: str) -> str | None:
-    return json.dumps(dict(zip(("field", "reason", "remedy"), SCOPE[reason], strict=True))) if reason else None
+    return (
+        json.dumps(dict(zip(("field", "reason", "remedy"), SCOPE[reason], strict=True)))
+        if reason
+        else None
+    )
 
 
 def _missing(predictor: Predictor, X: np.ndarray) -> pa.Array:
@@ -122,7 +141,9 @@ def _opened(path: Path) -> Any:
         return pq.ParquetFile(path, pre_buffer=False)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(
-            str(path), f"it cannot be read ({error})", "Give a table of `python -m als_ml features`."
+            str(path),
+            f"it cannot be read ({error})",
+            "Give a table of `python -m als_ml features`.",
         ) from None
 
 
@@ -130,16 +151,26 @@ def score_features(
     path: Path, predictors: list[Predictor], drivers: bool, first: int, size: int = CHUNK
 ) -> Iterator[pa.Table]:
     """Prediction rows of a feature table, chunk by chunk, one model after the other, from a chunk on."""
-    chunks = ((predictor, chunk) for predictor in predictors for chunk in feature_chunks(path, predictor, size))
+    chunks = (
+        (predictor, chunk)
+        for predictor in predictors
+        for chunk in feature_chunks(path, predictor, size)
+    )
     for predictor, chunk in islice(chunks, first, None):
         yield as_table(predictor.predict_table(chunk)) if drivers else predicted(predictor, chunk)
 
 
-def score_cohort(cohort: Cohort, predictors: list[Predictor], drivers: bool, first: int) -> Iterator[pa.Table]:
+def score_cohort(
+    cohort: Cohort, predictors: list[Predictor], drivers: bool, first: int
+) -> Iterator[pa.Table]:
     """Prediction rows of a cohort, chunk by chunk, one model after the other, from a chunk on."""
     starts = range(0, max(len(cohort), 1), PATIENTS)
     for predictor, start in islice(((p, s) for p in predictors for s in starts), first, None):
-        some = cohort if len(starts) == 1 else cohort.take(np.arange(start, min(start + PATIENTS, len(cohort))))
+        some = (
+            cohort
+            if len(starts) == 1
+            else cohort.take(np.arange(start, min(start + PATIENTS, len(cohort))))
+        )
         yield as_table(predictor.predict_cohort(some, drivers))
 
 
@@ -147,7 +178,9 @@ def score_parts(
     cohort: LargeCohort, predictors: list[Predictor], drivers: bool, problems: Problems, first: int
 ) -> Iterator[pa.Table]:
     """Prediction rows of a cohort that is too large for memory, part by part, one model after the other, from a part on."""
-    for predictor, number in islice(((p, i) for p in predictors for i in range(cohort.parts)), first, None):
+    for predictor, number in islice(
+        ((p, i) for p in predictors for i in range(cohort.parts)), first, None
+    ):
         yield as_table(predictor.predict_cohort(cohort.part(number, problems), drivers))
 
 
@@ -214,7 +247,9 @@ def _taken_over(folder: Path, state: str, resume: bool) -> int:
     if folder.exists() and resume:
         if not note.is_file() or note.read_text() != state:
             remedy = "Leave --resume out to begin again."
-            raise RequestError("--resume", "the finished parts were made from other inputs or models", remedy)
+            raise RequestError(
+                "--resume", "the finished parts were made from other inputs or models", remedy
+            )
         for leftover in folder.glob(".*"):
             leftover.unlink()
         return len(list(folder.glob("[0-9]*.parquet")))
@@ -233,7 +268,9 @@ def _join(parts: list[Path], target: Path, parquet: bool, counts: Counter[tuple[
         if writer:
             writer.write_table(table)
         else:
-            table.to_pandas().to_csv(target, index=False, header=i == 0, mode="w" if i == 0 else "a")
+            table.to_pandas().to_csv(
+                target, index=False, header=i == 0, mode="w" if i == 0 else "a"
+            )
     if writer:
         writer.close()
 

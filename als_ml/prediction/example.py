@@ -18,7 +18,9 @@ EXAMPLE: dict[str, Any] = {
         {"analyte": "fvc_pct", "value": 78, "unit": "%", "days": 0},
     ],
     "variants": ["21-31659783-C-T 0/1"],
-    "repeats": {"C9orf72": {"alleles": [2, 8], "ci": [8, 8], "method": "short_read", "status": "PASS"}},
+    "repeats": {
+        "C9orf72": {"alleles": [2, 8], "ci": [8, 8], "method": "short_read", "status": "PASS"}
+    },
     "assayed": {"SOD1": "full", "TARDBP": "full", "FUS": "full"},
     "alsfrs": [
         {

@@ -30,13 +30,21 @@ def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[dict[str
     for (i, j), share in zip(pairs, changes, strict=True):
         if share > 0:
             told = predictor.described[j]
-            found[i].append({"feature": told.name, "meaning": told.meaning, "changes": float(share)})
+            found[i].append(
+                {"feature": told.name, "meaning": told.meaning, "changes": float(share)}
+            )
     return [sorted(own, key=lambda one: -one["changes"])[:SHOWN] for own in found]
 
 
-def _changes(predictor: Predictor, X: np.ndarray, pairs: list[tuple[int, int]], size: int = 4000) -> np.ndarray:
+def _changes(
+    predictor: Predictor, X: np.ndarray, pairs: list[tuple[int, int]], size: int = 4000
+) -> np.ndarray:
     """Share of the deciles of each (row, column) that change the answer, some at a time."""
-    answers = np.array(list(zip(*_answers(predictor, X), strict=True)), dtype=object) if len(X) else np.empty((0, 2))
+    answers = (
+        np.array(list(zip(*_answers(predictor, X), strict=True)), dtype=object)
+        if len(X)
+        else np.empty((0, 2))
+    )
     found = np.zeros(len(pairs))
     for start in range(0, len(pairs), size):
         some = pairs[start : start + size]
@@ -44,9 +52,13 @@ def _changes(predictor: Predictor, X: np.ndarray, pairs: list[tuple[int, int]], 
         tried = np.repeat(X[[i for i, _ in some]], cuts.shape[1], axis=0)
         columns = np.repeat([j for _, j in some], cuts.shape[1])
         tried[np.arange(len(tried)), columns] = cuts.ravel()
-        classes, sets = (np.array(a, dtype=object).reshape(cuts.shape) for a in _answers(predictor, tried))
+        classes, sets = (
+            np.array(a, dtype=object).reshape(cuts.shape) for a in _answers(predictor, tried)
+        )
         before = answers[[i for i, _ in some]]
-        found[start : start + size] = ((classes != before[:, :1]) | (sets != before[:, 1:])).mean(axis=1)
+        found[start : start + size] = ((classes != before[:, :1]) | (sets != before[:, 1:])).mean(
+            axis=1
+        )
     return found
 
 

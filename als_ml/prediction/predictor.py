@@ -55,7 +55,11 @@ BESIDE = (
 DRIVERS = 5
 RESEARCH_USE = "Research use only; not for diagnosis or treatment."
 SCOPE = {
-    "diagnosis": ("diagnosis", "only als and als_ftd are scored", "Correct the diagnosis if it is one of these."),
+    "diagnosis": (
+        "diagnosis",
+        "only als and als_ftd are scored",
+        "Correct the diagnosis if it is one of these.",
+    ),
     "landmark": (
         "landmark",
         "the patient died, was ventilated or was lost at or before the landmark",
@@ -63,7 +67,10 @@ SCOPE = {
     ),
 }
 
-_FLAGS = {"tofersen": "tofersen started by the landmark", "as_of_days": "the record ends before the landmark"}
+_FLAGS = {
+    "tofersen": "tofersen started by the landmark",
+    "as_of_days": "the record ends before the landmark",
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,9 @@ class Predictor:
         cohort = self.as_trained(cohort)
         _, X = feature_matrix(cohort, self.spec, self.names)
         ids = cohort.patients["sample_id"].to_numpy(dtype=object)
-        return self._completed(self.predict_matrix(ids, X, drivers), _beside(cohort, self.spec), drivers)
+        return self._completed(
+            self.predict_matrix(ids, X, drivers), _beside(cohort, self.spec), drivers
+        )
 
     def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
         """Prediction rows from a table of `python -m als_ml features`."""
@@ -124,8 +133,12 @@ class Predictor:
             raise DataError("features", found, "Make the table with `python -m als_ml features`.")
         landmarks = set(table["landmark_days"].astype(float))
         if landmarks - {float(self.spec.landmark_days)}:
-            found = f"they end at day {min(landmarks):g}, the model's at day {self.spec.landmark_days}"
-            raise DataError("features", found, f"Make the table with --landmark-days {self.spec.landmark_days}.")
+            found = (
+                f"they end at day {min(landmarks):g}, the model's at day {self.spec.landmark_days}"
+            )
+            raise DataError(
+                "features", found, f"Make the table with --landmark-days {self.spec.landmark_days}."
+            )
         return table
 
     def own_columns(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -134,10 +147,18 @@ class Predictor:
         mixed = mixed_features(sums, self.spec.course) if "alsfrs" in self.spec.blocks else {}
         return table[[name for name in self.names if name in table.columns]].assign(**mixed)
 
-    def _completed(self, result: list[dict[str, Any]], beside: dict[str, Any], drivers: bool) -> list[dict[str, Any]]:
+    def _completed(
+        self, result: list[dict[str, Any]], beside: dict[str, Any], drivers: bool
+    ) -> list[dict[str, Any]]:
         """Add the genetic finding, flag tofersen and early records, and take the score from those who are out of scope."""
         reasons = beside[f"not_scored_{self.fitted.task}"]
-        flags = zip(beside["genetic_cause"], beside["on_tofersen"], beside["too_early"], reasons, strict=True)
+        flags = zip(
+            beside["genetic_cause"],
+            beside["on_tofersen"],
+            beside["too_early"],
+            reasons,
+            strict=True,
+        )
         for row, (cause, tofersen, early, reason) in zip(result, flags, strict=True):
             row["genetic_cause"] = cause
             for flag, name in ((tofersen, "tofersen"), (early, "as_of_days")):
@@ -152,7 +173,9 @@ class Predictor:
         """Prediction rows from a feature table; columns may come in any order, further ones are ignored."""
         return self.predict_matrix(rows.index.to_numpy(dtype=object), self.matrix(rows), drivers)
 
-    def predict_matrix(self, ids: np.ndarray, X: np.ndarray, drivers: bool = True) -> list[dict[str, Any]]:
+    def predict_matrix(
+        self, ids: np.ndarray, X: np.ndarray, drivers: bool = True
+    ) -> list[dict[str, Any]]:
         """Prediction rows from the model's own matrix (n, p) float32."""
         probability = self.fitted.probability(X)
         classes, sets = self.classes(X, probability)
@@ -184,14 +207,21 @@ class Predictor:
         absent = [name for name in self.names if name not in rows.columns]
         if absent:
             found = f"{len(absent)} of the model's {len(self.names)} columns are missing, the first is {absent[0]!r}"
-            raise DataError("features", found, "Make the table with `python -m als_ml features` of this version.")
+            raise DataError(
+                "features",
+                found,
+                "Make the table with `python -m als_ml features` of this version.",
+            )
         return np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
 
     def predict_records(self, records: list[Any], drivers: bool = True) -> list[dict[str, Any]]:
         """Prediction rows from served records, each bad record in its place with its error."""
         cohort, rows, errors = read_records(records, self.spec, self.lookups)
         good = iter(self.predict_cohort(cohort, drivers)) if len(rows) else iter(())
-        return [next(good) if i not in errors else self._failed(record, errors[i]) for i, record in enumerate(records)]
+        return [
+            next(good) if i not in errors else self._failed(record, errors[i])
+            for i, record in enumerate(records)
+        ]
 
     def as_trained(self, cohort: Cohort) -> Cohort:
         """Weigh variants by the references that the model was trained with, so that a patient alone gets the same row."""
@@ -212,9 +242,17 @@ class Predictor:
 
     def _blank(self, sample_id: str | None) -> dict[str, Any]:
         blank: dict[str, Any] = dict.fromkeys(ROW_FIELDS)
-        blank |= {"sample_id": sample_id, "task": self.fitted.task, "drivers": [], "missing_inputs": []}
+        blank |= {
+            "sample_id": sample_id,
+            "task": self.fitted.task,
+            "drivers": [],
+            "missing_inputs": [],
+        }
         blank |= {"model_name": self.model_name, "model_version": self.model_version}
-        return blank | {"als_ml_version": als_ml.__version__, "definitions_version": definitions_version()}
+        return blank | {
+            "als_ml_version": als_ml.__version__,
+            "definitions_version": definitions_version(),
+        }
 
     def _failed(self, record: Any, error: dict[str, str]) -> dict[str, Any]:
         name = record.get("sample_id") if isinstance(record, dict) else None
@@ -225,7 +263,11 @@ class Predictor:
         shares = np.where(np.isnan(X), 0.0, self.fitted.contributions(X))
         order = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :DRIVERS]
         return [
-            [self._driver(self.described[j], X[i, j], shares[i, j]) for j in order[i] if shares[i, j] != 0]
+            [
+                self._driver(self.described[j], X[i, j], shares[i, j])
+                for j in order[i]
+                if shares[i, j] != 0
+            ]
             for i in range(len(X))
         ]
 
@@ -234,12 +276,21 @@ class Predictor:
         towards = task.positive if share > 0 else task.negative
         unit = "" if feature.unit in ("0/1", "as given") else f" {feature.unit}"
         words = f"{feature.meaning}: {value:.4g}{unit}, towards {towards}"
-        return {"feature": feature.name, "value": float(value), "contribution": float(share), "text": words}
+        return {
+            "feature": feature.name,
+            "value": float(value),
+            "contribution": float(share),
+            "text": words,
+        }
 
     def _reasons(self, values: np.ndarray, outside: np.ndarray) -> list[dict[str, Any]]:
         """Why a patient is out of distribution: entries that contribute nothing to the score and name each input."""
         return [
-            _reason(self.described[j].name, float(values[j]), f"{self.described[j].meaning}: {values[j]:.4g}")
+            _reason(
+                self.described[j].name,
+                float(values[j]),
+                f"{self.described[j].meaning}: {values[j]:.4g}",
+            )
             for j in np.flatnonzero(outside)
         ]
 
@@ -264,7 +315,8 @@ def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
         known = rows[name].dropna().to_numpy(dtype=float)
         if len(known) >= 50:
             deciles[str(name)] = [
-                float(v) for v in np.quantile(known, np.arange(0.1, 0.91, 0.1), method="inverted_cdf")
+                float(v)
+                for v in np.quantile(known, np.arange(0.1, 0.91, 0.1), method="inverted_cdf")
             ]
     missing = {str(name): float(share) for name, share in rows.isna().mean().items()}
     return {"n": len(rows), "positive": float(y.mean()), "deciles": deciles, "missing": missing}
@@ -280,7 +332,9 @@ def _beside(cohort: Cohort, spec: FeatureSpec) -> dict[str, Any]:
         "genetic_cause": genetic_cause(cohort, spec.genome_build),
         "landmark_days": np.full(len(cohort), spec.landmark_days),
     }
-    columns["on_tofersen"] = (cohort.patients["tofersen_start_days"].to_numpy() <= spec.landmark_days).astype(int)
+    columns["on_tofersen"] = (
+        cohort.patients["tofersen_start_days"].to_numpy() <= spec.landmark_days
+    ).astype(int)
     columns["too_early"] = _too_early(cohort, spec)
     for name, task in TASKS.items():
         columns[f"not_scored_{name}"] = out_of_scope(cohort, task, spec.landmark_days)
@@ -296,7 +350,13 @@ def _too_early(cohort: Cohort, spec: FeatureSpec) -> np.ndarray:
 
 def _refuse(row: dict[str, Any], error: dict[str, str]) -> None:
     """Take the prediction out of a row and put the reason in."""
-    emptied = ("probability", "predicted_class", "prediction_set", "abstained", "out_of_distribution")
+    emptied = (
+        "probability",
+        "predicted_class",
+        "prediction_set",
+        "abstained",
+        "out_of_distribution",
+    )
     row |= dict.fromkeys(emptied) | {"drivers": [], "missing_inputs": [], "error": error}
 
 
@@ -323,7 +383,9 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
         "definitions_version": definitions_version(),
     }
     paths = {"pipeline": folder / "pipeline.skops", "model": folder / "model.json"}
-    skops.io.dump([[member.pipeline for member in model.members] for model in models], paths["pipeline"])
+    skops.io.dump(
+        [[member.pipeline for member in model.members] for model in models], paths["pipeline"]
+    )
     paths["model"].write_text(json.dumps(stored, indent=1, allow_nan=False))
     return paths
 
@@ -365,17 +427,31 @@ TRUSTED = (
 )
 
 
-def _assembled(stored: dict[str, Any], pipeline: Path, name: str | None, version: str | None) -> Predictor:
+def _assembled(
+    stored: dict[str, Any], pipeline: Path, name: str | None, version: str | None
+) -> Predictor:
     import skops.io
 
     spec = FeatureSpec.from_json(stored["features"])
     task, pipelines = stored["task"], skops.io.load(pipeline, trusted=list(TRUSTED))
-    fitted, *lower = (_restored(task, *pair) for pair in zip(pipelines, stored["models"], strict=True))
+    fitted, *lower = (
+        _restored(task, *pair) for pair in zip(pipelines, stored["models"], strict=True)
+    )
     ladder = Ladder(tuple(stored["classes"]), tuple(lower)) if lower else None
-    return Predictor(fitted, spec, Lookups.from_json(stored["lookups"]), ladder, stored["training"], name, version)
+    return Predictor(
+        fitted,
+        spec,
+        Lookups.from_json(stored["lookups"]),
+        ladder,
+        stored["training"],
+        name,
+        version,
+    )
 
 
-def load_predictor(pipeline: Path, model: Path, name: str | None = None, version: str | None = None) -> Predictor:
+def load_predictor(
+    pipeline: Path, model: Path, name: str | None = None, version: str | None = None
+) -> Predictor:
     """Read what `save_predictor` wrote.
 
     Raises
@@ -388,11 +464,15 @@ def load_predictor(pipeline: Path, model: Path, name: str | None = None, version
         predictor = _assembled(stored, pipeline, name, version)
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
         found = f"its files are damaged ({type(error).__name__})"
-        raise DataError(f"model {name or model}", found, "Restore them from a backup, or train again.") from None
+        raise DataError(
+            f"model {name or model}", found, "Restore them from a backup, or train again."
+        ) from None
     if predictor.names != stored["columns"]:
         lost = sorted(set(stored["columns"]) ^ set(predictor.names))
-        found = (
-            f"it was trained with other features ({len(lost)} differ, the first is {lost[0] if lost else 'the order'})"
+        found = f"it was trained with other features ({len(lost)} differ, the first is {lost[0] if lost else 'the order'})"
+        raise DataError(
+            f"model {name or model}",
+            found,
+            f"Use als-ml {stored['als_ml_version']} or train it again.",
         )
-        raise DataError(f"model {name or model}", found, f"Use als-ml {stored['als_ml_version']} or train it again.")
     return predictor

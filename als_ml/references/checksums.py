@@ -26,7 +26,11 @@ def _published(remote: Remote, url: str, job: Job) -> tuple[str, str]:
     listed = read_checksums(_checksum_text(url.replace("{chrom}", chrom), remote, job))
     digest = next(iter(listed.values())) if len(listed) == 1 else listed.get(remote.name, "")
     if len(digest) not in _ALGORITHMS:
-        raise DataError(url, f"it has no checksum of {remote.name}", "Correct checksum_url, or give md5 or sha256.")
+        raise DataError(
+            url,
+            f"it has no checksum of {remote.name}",
+            "Correct checksum_url, or give md5 or sha256.",
+        )
     return _ALGORITHMS[len(digest)], digest
 
 
@@ -49,5 +53,7 @@ def read_checksums(text: str) -> dict[str, str]:
     >>> read_checksums("d41d8cd98f00b204e9800998ecf8427e  /panfs/x/clinvar.vcf.gz")
     {'clinvar.vcf.gz': 'd41d8cd98f00b204e9800998ecf8427e'}
     """
-    found = re.findall(r"^([0-9a-fA-F]{32,64})(?:[ \t]+\*?(\S+))?[ \t\r]*$", text, flags=re.MULTILINE)
+    found = re.findall(
+        r"^([0-9a-fA-F]{32,64})(?:[ \t]+\*?(\S+))?[ \t\r]*$", text, flags=re.MULTILINE
+    )
     return {PurePosixPath(name).name: digest.lower() for digest, name in found}

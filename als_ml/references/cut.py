@@ -19,7 +19,8 @@ from features.genotypes.vcf import Region
 
 # gnomAD calls the genetic ancestry group with the highest frequency popmax up to v3, grpmax from v4 on.
 FREQUENCY_FIELDS = frozenset(
-    {"AC", "AN", "AF"} | {f"{n}{group}" for n in ("", "AC_", "AN_", "AF_") for group in ("grpmax", "popmax")}
+    {"AC", "AN", "AF"}
+    | {f"{n}{group}" for n in ("", "AC_", "AN_", "AF_") for group in ("grpmax", "popmax")}
 )
 
 
@@ -51,7 +52,9 @@ def cut_fasta(
     with _whole_files(target) as temporary:
         with pysam.BGZFile(str(temporary), "wb") as written:
             for done, path in enumerate(files, 1):
-                for line in masked_lines(_lines(path, b">", "FASTA"), by_chromosome(regions), lengths):
+                for line in masked_lines(
+                    _lines(path, b">", "FASTA"), by_chromosome(regions), lengths
+                ):
                     written.write(line)
                 progress(f"cutting {target.name} to the panel", done, len(files))
         _check_lengths(lengths, regions, files)
@@ -59,7 +62,9 @@ def cut_fasta(
     return lengths
 
 
-def masked_lines(lines: Iterable[bytes], spans: dict[str, list[Span]], lengths: dict[str, int]) -> Iterator[bytes]:
+def masked_lines(
+    lines: Iterable[bytes], spans: dict[str, list[Span]], lengths: dict[str, int]
+) -> Iterator[bytes]:
     """Yield the lines of a FASTA with N for each base outside the spans, and add the length of each contig to `lengths`."""
     name, position, waiting = "", 1, list[Span]()
     for line in lines:
@@ -95,7 +100,9 @@ def _check_lengths(lengths: dict[str, int], regions: list[Region], files: list[P
             has = f"{ends[chrom]} bases of" if chrom in ends else "no"
             where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
             found = f"there is {has} chromosome {chrom}, of which {start}-{end} is needed"
-            raise DataError(where, found, "Check that this is the genome build asked for, and the whole of it.")
+            raise DataError(
+                where, found, "Check that this is the genome build asked for, and the whole of it."
+            )
 
 
 def cut_vcf(
@@ -136,7 +143,11 @@ def cut_vcf(
     with _whole_files(target) as temporary:
         with pysam.BGZFile(str(temporary), "wb") as written:
             columns = header.pop(b"#CHROM", b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
-            for line in [*header.values(), columns, *sorted(records, key=lambda r: _place_of(r, order))]:
+            for line in [
+                *header.values(),
+                columns,
+                *sorted(records, key=lambda r: _place_of(r, order)),
+            ]:
                 written.write(line)
         pysam.tabix_index(str(temporary), preset="vcf", force=True)
     return len(records)
@@ -153,7 +164,9 @@ def _read_records(
     for line in _lines(path, b"##fileformat=VCF", "VCF"):
         if line.startswith(b"#"):
             if is_kept(line, fields):
-                header.setdefault(_header_key(line), b"\t".join(line.rstrip().split(b"\t")[:8]) + b"\n")
+                header.setdefault(
+                    _header_key(line), b"\t".join(line.rstrip().split(b"\t")[:8]) + b"\n"
+                )
             continue
         contig = line[: line.find(b"\t")]
         if contig not in wanted:
@@ -170,7 +183,11 @@ def _header_key(line: bytes) -> bytes:
     """Whole of an unstructured line, `##INFO=<ID=AF` of a structured one: files of one release repeat each other's."""
     if line.startswith(b"#CHROM"):
         return b"#CHROM"
-    return b"##fileformat" if line.startswith(b"##fileformat") else re.split(rb"[,>]", line, maxsplit=1)[0]
+    return (
+        b"##fileformat"
+        if line.startswith(b"##fileformat")
+        else re.split(rb"[,>]", line, maxsplit=1)[0]
+    )
 
 
 def is_kept(line: bytes, fields: frozenset[str] | None) -> bool:
@@ -184,7 +201,9 @@ def _overlaps(line: bytes, spans: list[Span], path: Path) -> bool:
         _, position, _, ref, _ = line.split(b"\t", 4)
         first = int(position)
     except ValueError:
-        raise DataError(str(path), f"this is no VCF record: {line!r:.80}", "Repair the file.") from None
+        raise DataError(
+            str(path), f"this is no VCF record: {line!r:.80}", "Repair the file."
+        ) from None
     return any(first <= end and first + len(ref) - 1 >= start for start, end in spans)
 
 
@@ -192,7 +211,9 @@ def shortened(line: bytes, fields: frozenset[str] | None) -> bytes:
     """Record without samples and without the INFO fields that are not wanted."""
     columns = line.rstrip(b"\r\n").split(b"\t")[:8]
     if fields is not None and len(columns) == 8:
-        kept = [part for part in columns[7].split(b";") if part.partition(b"=")[0].decode() in fields]
+        kept = [
+            part for part in columns[7].split(b";") if part.partition(b"=")[0].decode() in fields
+        ]
         columns[7] = b";".join(kept) or b"."
     return b"\t".join(columns) + b"\n"
 
@@ -207,12 +228,21 @@ def _lines(path: Path, start: bytes, what: str) -> Iterator[bytes]:
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     try:
-        with gzip.open(path, "rb") if packed else path.open("rb") as opened, io.BufferedReader(opened) as file:
+        with (
+            gzip.open(path, "rb") if packed else path.open("rb") as opened,
+            io.BufferedReader(opened) as file,
+        ):
             if not file.peek(len(start)).startswith(start):
-                raise DataError(str(path), f"this is no {what}", "Delete it, and correct its address or the file.")
+                raise DataError(
+                    str(path),
+                    f"this is no {what}",
+                    "Delete it, and correct its address or the file.",
+                )
             yield from file
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(str(path), f"it is damaged ({error})", "Delete it and run the command again.") from None
+        raise DataError(
+            str(path), f"it is damaged ({error})", "Delete it and run the command again."
+        ) from None
 
 
 @contextlib.contextmanager

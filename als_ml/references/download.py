@@ -15,17 +15,33 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from als_ml.references.folder import Progress, difference, note_of, part_of, read_note, unwritable, write_note
+from als_ml.references.folder import (
+    Progress,
+    difference,
+    note_of,
+    part_of,
+    read_note,
+    unwritable,
+    write_note,
+)
 from features.errors import DataError
 
 TIMEOUT = 60  # seconds without a byte
 WAITS = (1, 4, 16)  # seconds before each further attempt that follows one without any gain
 CHUNK = 1 << 20
-NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
+NETWORK_ERRORS = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    TimeoutError,
+    ConnectionError,
+    ssl.SSLError,
+)
 _RETRIED = (408, 416, 425, 429)
 
 
-def download(url: str, target: Path, expected: tuple[str, str] | None, progress: Progress, by_hand: str = "") -> None:
+def download(
+    url: str, target: Path, expected: tuple[str, str] | None, progress: Progress, by_hand: str = ""
+) -> None:
     """Download a file, continuing what an earlier attempt left in `target`.part.
 
     Parameters
@@ -61,7 +77,11 @@ def download(url: str, target: Path, expected: tuple[str, str] | None, progress:
     if differs:
         part.unlink()
         note_of(target).unlink(missing_ok=True)
-        raise DataError(url, differs, "The download was deleted; run the command again, or correct the checksum.")
+        raise DataError(
+            url,
+            differs,
+            "The download was deleted; run the command again, or correct the checksum.",
+        )
     part.replace(target)
 
 
@@ -72,13 +92,21 @@ def _receive(url: str, target: Path, progress: Progress) -> None:
     if have and have == note["total"]:
         return
     with _opened(url, _range_headers(have, note)) as response:
-        version = {"etag": response.headers.get("ETag"), "modified": response.headers.get("Last-Modified")}
+        version = {
+            "etag": response.headers.get("ETag"),
+            "modified": response.headers.get("Last-Modified"),
+        }
         start, total = _place(response, have, version, note, part)
         if not start:
             # Before the note of the new version: an interruption in between must not leave it beside old bytes.
             part.unlink(missing_ok=True)
             write_note(target, {"url": url, **version, "total": total})
-        _append(response, part, start, lambda size: progress(f"downloading {target.name}", size, total or 0))
+        _append(
+            response,
+            part,
+            start,
+            lambda size: progress(f"downloading {target.name}", size, total or 0),
+        )
     if total is not None and _size(part) != total:
         raise ConnectionError(f"it ended after {_size(part)} of {total} bytes")
 
@@ -150,11 +178,19 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follow redirects to http and https alone, and never from https to http."""
 
     def redirect_request(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
+        self,
+        req: urllib.request.Request,
+        fp: Any,
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
     ) -> urllib.request.Request | None:
         allowed = ("https",) if req.type == "https" else ("http", "https")
         if urlsplit(newurl).scheme not in allowed:
-            raise urllib.error.HTTPError(req.full_url, code, f"redirects to {newurl}, which is refused", headers, fp)
+            raise urllib.error.HTTPError(
+                req.full_url, code, f"redirects to {newurl}, which is refused", headers, fp
+            )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -176,7 +212,9 @@ def _is_final(error: Exception, failures: int) -> bool:
 
 
 def _failure(url: str, target: Path, error: Exception, by_hand: str) -> DataError:
-    by_hand = f"{by_hand or f'download the file elsewhere, put it at {target}'} and run the command again"
+    by_hand = (
+        f"{by_hand or f'download the file elsewhere, put it at {target}'} and run the command again"
+    )
     have, total = _size(part_of(target)), read_note(target).get("total")
     there = (
         f"; {have:,} of {total or 'unknown':{',' if total else ''}} bytes are there ({part_of(target).name})"
@@ -189,9 +227,15 @@ def _failure(url: str, target: Path, error: Exception, by_hand: str) -> DataErro
             "Correct the address in the sources file, or ",
         )
     elif isinstance(error, urllib.error.URLError):
-        found, remedy = f"this machine cannot reach it ({error.reason})", "When it can, run the command again, or "
+        found, remedy = (
+            f"this machine cannot reach it ({error.reason})",
+            "When it can, run the command again, or ",
+        )
     else:
-        found, remedy = f"the connection broke off ({error or type(error).__name__})", "Run the command again, or "
+        found, remedy = (
+            f"the connection broke off ({error or type(error).__name__})",
+            "Run the command again, or ",
+        )
     if have:
         remedy = "Run the command again to continue, or "
     return DataError(url, found + there, remedy + by_hand + ".")

@@ -12,14 +12,34 @@ from als_ml.output import whole_file
 from als_ml.references.checksums import expected_digest
 from als_ml.references.cut import FREQUENCY_FIELDS, cut_fasta, cut_vcf
 from als_ml.references.download import download
-from als_ml.references.folder import Job, Progress, difference, file_digest, is_ours, read_note, remove_ours
+from als_ml.references.folder import (
+    Job,
+    Progress,
+    difference,
+    file_digest,
+    is_ours,
+    read_note,
+    remove_ours,
+)
 from als_ml.references.remote import fetch_panel
-from als_ml.references.sources import CUT_NAMES, Remote, Source, fingerprint, read_sources, remotes_of
+from als_ml.references.sources import (
+    CUT_NAMES,
+    Remote,
+    Source,
+    fingerprint,
+    read_sources,
+    remotes_of,
+)
 from features.errors import DataError, RequestError
 
 
 def fetch_references(
-    output: Path, build: str, sources: Path, only: tuple[str, ...], progress: Progress, keep: bool = False
+    output: Path,
+    build: str,
+    sources: Path,
+    only: tuple[str, ...],
+    progress: Progress,
+    keep: bool = False,
 ) -> dict[str, Path]:
     """Download the reference files of a build and cut them to the gene panel.
 
@@ -66,7 +86,9 @@ def cohort_block(paths: dict[str, Path]) -> str:
     reference:
       fasta: /data/GRCh38.fa.gz
     """
-    return yaml.safe_dump({"reference": {kind: str(path.resolve()) for kind, path in paths.items()}}, sort_keys=False)
+    return yaml.safe_dump(
+        {"reference": {kind: str(path.resolve()) for kind, path in paths.items()}}, sort_keys=False
+    )
 
 
 def _make_folder(folder: Path) -> None:
@@ -81,7 +103,11 @@ def _make_folder(folder: Path) -> None:
 def _reference(kind: str, source: Source, job: Job) -> Path:
     target = job.output / CUT_NAMES[kind].format(job.build)
     remotes = remotes_of(kind, source, job.build)
-    request = {"build": job.build, "urls": [r.url for r in remotes], "regions": fingerprint(remotes)}
+    request = {
+        "build": job.build,
+        "urls": [r.url for r in remotes],
+        "regions": fingerprint(remotes),
+    }
     if _is_finished(target, request):
         return target
     files = [_fetched(remote, job) for remote in remotes]
@@ -90,8 +116,17 @@ def _reference(kind: str, source: Source, job: Job) -> Path:
     if kind == "fasta":
         cut_fasta(files, target, regions, job.progress)
     else:
-        cut_vcf(files, target, regions, FREQUENCY_FIELDS if kind == "frequencies" else None, job.progress)
-    _record(target, {**request, "licence": source.licence, "files": [_described(f, source) for f in files]})
+        cut_vcf(
+            files,
+            target,
+            regions,
+            FREQUENCY_FIELDS if kind == "frequencies" else None,
+            job.progress,
+        )
+    _record(
+        target,
+        {**request, "licence": source.licence, "files": [_described(f, source) for f in files]},
+    )
     if not job.keep:
         remove_ours(files)
     return target
@@ -108,7 +143,11 @@ def _fetched(remote: Remote, job: Job) -> Path:
         if not differs:
             return target
         if not is_ours(target):
-            raise DataError(str(target), differs, f"Replace it by {remote.url}, or delete it to have it downloaded.")
+            raise DataError(
+                str(target),
+                differs,
+                f"Replace it by {remote.url}, or delete it to have it downloaded.",
+            )
         target.unlink()
     if remote.source.indexed:
         fetch_panel(remote, target, job)
@@ -133,7 +172,9 @@ def _recorded(folder: Path) -> dict[str, Any]:
 def _is_finished(target: Path, request: dict[str, Any]) -> bool:
     record = _recorded(target.parent).get(target.name, {})
     same = all(record.get(key) == value for key, value in request.items())
-    whole = target.is_file() and any(Path(f"{target}{suffix}").is_file() for suffix in (".fai", ".tbi"))
+    whole = target.is_file() and any(
+        Path(f"{target}{suffix}").is_file() for suffix in (".fai", ".tbi")
+    )
     return same and whole and file_digest(target, "sha256") == record["sha256"]
 
 

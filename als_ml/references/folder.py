@@ -88,5 +88,7 @@ def difference(path: Path, expected: tuple[str, str] | None) -> str:
 def unwritable(path: Path, error: OSError) -> DataError:
     """Error for a file that the disk does not take."""
     return DataError(
-        str(path), f"it cannot be written ({error.strerror or error})", "Make room and run the command again."
+        str(path),
+        f"it cannot be written ({error.strerror or error})",
+        "Make room and run the command again.",
     )

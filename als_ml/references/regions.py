@@ -13,14 +13,20 @@ def fasta_regions(build: str) -> list[Region]:
     positions of the other build are read as well, to tell a file of that build.
     """
     other = known_variants(next(b for b in BUILDS if b != build))
-    sites = [(chrom, int(pos), int(pos)) for chrom, pos in zip(other["chrom"], other["pos"], strict=True)]
-    padded = [(chrom, max(1, s - PADDING), e + PADDING) for chrom, s, e in [*panel_regions(build), *sites]]
+    sites = [
+        (chrom, int(pos), int(pos)) for chrom, pos in zip(other["chrom"], other["pos"], strict=True)
+    ]
+    padded = [
+        (chrom, max(1, s - PADDING), e + PADDING) for chrom, s, e in [*panel_regions(build), *sites]
+    ]
     return [(chrom, *span) for chrom, spans in by_chromosome(padded).items() for span in spans]
 
 
 def by_chromosome(regions: list[Region]) -> dict[str, list[Span]]:
     """Chromosome -> its regions sorted, those that touch or overlap joined."""
-    return {chrom: _merged([(s, e) for c, s, e in regions if c == chrom]) for chrom, _, _ in regions}
+    return {
+        chrom: _merged([(s, e) for c, s, e in regions if c == chrom]) for chrom, _, _ in regions
+    }
 
 
 def _merged(spans: list[Span]) -> list[Span]:

@@ -63,7 +63,9 @@ def _remote_lines(remote: Remote, index: Path, target: Path) -> Iterator[bytes]:
     """Stream header and records from a process of its own: htslib itself would not hear an interruption."""
     with tempfile.TemporaryFile() as complaints:
         command = [sys.executable, "-c", _CHILD, *_view_arguments(remote, index)]
-        child = subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=complaints)  # noqa: S603
+        child = subprocess.Popen(  # noqa: S603
+            command, env=_environment(), stdout=subprocess.PIPE, stderr=complaints
+        )
         clock = threading.Timer(SLICE_SECONDS, child.kill)
         clock.start()
         try:
@@ -80,7 +82,9 @@ def _remote_lines(remote: Remote, index: Path, target: Path) -> Iterator[bytes]:
 
 def _view_arguments(remote: Remote, index: Path) -> list[str]:
     # `--no-version`: the header would name folders of this machine. An absent spelling of a contig is passed over.
-    regions = ",".join(f"{p}{chrom}:{start}-{end}" for chrom, start, end in remote.regions for p in ("", "chr"))
+    regions = ",".join(
+        f"{p}{chrom}:{start}-{end}" for chrom, start, end in remote.regions for p in ("", "chr")
+    )
     return ["--no-version", "-G", "-r", regions, f"{remote.url}##idx##{index}", "-o", "/dev/stdout"]
 
 
@@ -93,8 +97,18 @@ def _environment() -> dict[str, str]:
 
 def _slice_failure(remote: Remote, index: Path, target: Path, complaints: str) -> DataError:
     # pysam puts what bcftools said last behind `stderr=`, quoted.
-    lines = [line.strip(" '\"") for line in complaints.rpartition("stderr=")[2].replace("\\n", "\n").splitlines()]
-    reason = next((line[:300] for line in reversed(lines) if line), f"broken off after {SLICE_SECONDS} s at the latest")
+    lines = [
+        line.strip(" '\"")
+        for line in complaints.rpartition("stderr=")[2].replace("\\n", "\n").splitlines()
+    ]
+    reason = next(
+        (line[:300] for line in reversed(lines) if line),
+        f"broken off after {SLICE_SECONDS} s at the latest",
+    )
     by_hand = f"{_slice_by_hand(target)} and run it again"
-    remedy = f"Run the command again, or {by_hand}, or set `indexed: false` to download the whole file."
-    return DataError(remote.url, f"its records could not be read through {index.name} ({reason})", remedy)
+    remedy = (
+        f"Run the command again, or {by_hand}, or set `indexed: false` to download the whole file."
+    )
+    return DataError(
+        remote.url, f"its records could not be read through {index.name} ({reason})", remedy
+    )

@@ -16,7 +16,11 @@ from features.catalogue import BUILDS, checked_build
 from features.errors import RequestError, nearest
 from features.genotypes.vcf import Region, panel_regions
 
-CUT_NAMES = {"fasta": "{}.fa.gz", "clinvar": "clinvar.{}.vcf.gz", "frequencies": "frequencies.{}.vcf.gz"}
+CUT_NAMES = {
+    "fasta": "{}.fa.gz",
+    "clinvar": "clinvar.{}.vcf.gz",
+    "frequencies": "frequencies.{}.vcf.gz",
+}
 KINDS = tuple(CUT_NAMES)
 SCHEMES = ("http", "https", "file")
 
@@ -30,14 +34,20 @@ class Source(BaseModel):
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
     checksum_url: str | None = Field(default=None, description="file of `digest  name` lines")
-    indexed: bool = Field(default=False, description="read only the panel, through the tabix index url + .tbi")
+    indexed: bool = Field(
+        default=False, description="read only the panel, through the tabix index url + .tbi"
+    )
     licence: str
 
     @field_validator("url", "checksum_url")
     @classmethod
     def _fetchable(cls, url: str | None) -> str | None:
-        if url is not None and (urlsplit(url).scheme not in SCHEMES or not file_name(url).strip(".")):
-            raise ValueError(f"this is no address of a file ({', '.join(f'{s}://' for s in SCHEMES)})")
+        if url is not None and (
+            urlsplit(url).scheme not in SCHEMES or not file_name(url).strip(".")
+        ):
+            raise ValueError(
+                f"this is no address of a file ({', '.join(f'{s}://' for s in SCHEMES)})"
+            )
         return url
 
     @model_validator(mode="after")
@@ -46,9 +56,13 @@ class Source(BaseModel):
         if len(given) > 1:
             raise ValueError(f"give one of {' and '.join(given)}, not both")
         if self.indexed and given:
-            raise ValueError(f"an indexed source is read in part, so that {given[0]} cannot be compared")
+            raise ValueError(
+                f"an indexed source is read in part, so that {given[0]} cannot be compared"
+            )
         if "{chrom}" in self.url and given and given[0] != "checksum_url":
-            raise ValueError(f"{given[0]} is that of one file, but {{chrom}} makes several; give checksum_url")
+            raise ValueError(
+                f"{given[0]} is that of one file, but {{chrom}} makes several; give checksum_url"
+            )
         return self
 
 
@@ -78,24 +92,40 @@ def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str
         if kind not in KINDS:
             raise RequestError(f"--only {kind}", "this is no reference file", nearest(kind, KINDS))
     entries = _entries(path).get(checked_build(build), {})
-    chosen = {kind: entries[kind] for kind in KINDS if kind in entries and (not only or kind in only)}
+    chosen = {
+        kind: entries[kind] for kind in KINDS if kind in entries and (not only or kind in only)
+    }
     for kind in only or (() if chosen else KINDS):
         if kind not in chosen:
-            raise RequestError(f"{path}, {build}", f"it has no entry {kind}", "Add one, or leave it out.")
-    names = [remote.name for kind, source in chosen.items() for remote in remotes_of(kind, source, build)]
+            raise RequestError(
+                f"{path}, {build}", f"it has no entry {kind}", "Add one, or leave it out."
+            )
+    names = [
+        remote.name for kind, source in chosen.items() for remote in remotes_of(kind, source, build)
+    ]
     for name in names:
         if names.count(name) > 1:
-            raise RequestError(f"{path}, {build}", f"two files are called {name}", "Fetch them one by one with --only.")
+            raise RequestError(
+                f"{path}, {build}",
+                f"two files are called {name}",
+                "Fetch them one by one with --only.",
+            )
     return chosen
 
 
 def _entries(path: Path) -> dict[str, dict[str, Source]]:
     if not path.is_file():
-        raise RequestError(str(path), "there is no such sources file", "Start from configs/references/sources.yaml.")
+        raise RequestError(
+            str(path),
+            "there is no such sources file",
+            "Start from configs/references/sources.yaml.",
+        )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RequestError(str(path), f"this is no YAML ({str(error).splitlines()[0]})", "Correct the file.") from None
+        raise RequestError(
+            str(path), f"this is no YAML ({str(error).splitlines()[0]})", "Correct the file."
+        ) from None
     builds = _mapping(content, BUILDS, str(path))
     return {
         build: {
@@ -108,7 +138,9 @@ def _entries(path: Path) -> dict[str, dict[str, Source]]:
 
 def _mapping(content: Any, known: tuple[str, ...], where: str) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise RequestError(where, f"here should be keys, not {content!r:.40}", f"Known: {', '.join(known)}.")
+        raise RequestError(
+            where, f"here should be keys, not {content!r:.40}", f"Known: {', '.join(known)}."
+        )
     for key in content:
         if key not in known:
             raise RequestError(where, f"the key {key} is not known", nearest(str(key), known))
@@ -127,13 +159,20 @@ def remotes_of(kind: str, source: Source, build: str) -> list[Remote]:
     regions = fasta_regions(build) if kind == "fasta" else panel_regions(build)
     if "{chrom}" not in source.url:
         return [Remote(source.url, source, regions)]
-    by_chrom = {chrom: [region for region in regions if region[0] == chrom] for chrom, _, _ in regions}
-    return [Remote(source.url.replace("{chrom}", chrom), source, part) for chrom, part in by_chrom.items()]
+    by_chrom = {
+        chrom: [region for region in regions if region[0] == chrom] for chrom, _, _ in regions
+    }
+    return [
+        Remote(source.url.replace("{chrom}", chrom), source, part)
+        for chrom, part in by_chrom.items()
+    ]
 
 
 def fingerprint(remotes: list[Remote]) -> str:
     """Short digest of the regions wanted, by which a later run tells whether they are still the same."""
-    return hashlib.sha256(json.dumps([remote.regions for remote in remotes]).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps([remote.regions for remote in remotes]).encode()).hexdigest()[
+        :12
+    ]
 
 
 def file_name(url: str) -> str:

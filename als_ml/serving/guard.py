@@ -41,7 +41,12 @@ class Guard:
     """The layer: `app` is MLflow's; limits are bytes of a body, depth of its JSON, and patients in it."""
 
     def __init__(
-        self, app: Any, megabytes: float = 64, depth: int = 16, patients: int = 10_000, hosts: tuple[str, ...] = ()
+        self,
+        app: Any,
+        megabytes: float = 64,
+        depth: int = 16,
+        patients: int = 10_000,
+        hosts: tuple[str, ...] = (),
     ):
         self.app, self.bytes, self.depth, self.patients = app, int(megabytes * 1e6), depth, patients
         self.hosts = {host.lower() for host in hosts}
@@ -64,14 +69,22 @@ class Guard:
         host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0].strip("[]").lower()
         if self.hosts and host not in self.hosts:
             raise RefusedError(
-                421, "this host name is not served here", "The server names its own with --allowed-hosts."
+                421,
+                "this host name is not served here",
+                "The server names its own with --allowed-hosts.",
             )
         if scope["path"] not in PATHS:
             raise RefusedError(404, "there is nothing here", f"Known: {', '.join(PATHS)}.")
         if scope["method"] != PATHS[scope["path"]]:
             raise RefusedError(405, f"{scope['path']} takes {PATHS[scope['path']]} only", "")
         if scope["path"] == "/invocations":
-            kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+            kind = (
+                headers.get(b"content-type", b"")
+                .decode("latin-1")
+                .partition(";")[0]
+                .strip()
+                .lower()
+            )
             if kind != "application/json":
                 raise RefusedError(415, "the content type is not application/json", SHAPE)
             if (
@@ -82,7 +95,9 @@ class Guard:
 
     def _too_large(self) -> RefusedError:
         return RefusedError(
-            413, f"the body is larger than {self.bytes / 1e6:g} MB", "Send fewer patients, or use predict.py."
+            413,
+            f"the body is larger than {self.bytes / 1e6:g} MB",
+            "Send fewer patients, or use predict.py.",
         )
 
     async def _body(self, scope: Message, receive: Receive) -> bytes:
@@ -108,10 +123,18 @@ class Guard:
         except ValueError:
             raise RefusedError(400, "the body is no JSON (UTF-8, finite numbers)", SHAPE) from None
         inputs = content.get("inputs") if isinstance(content, dict) else None
-        if not isinstance(inputs, list) or not inputs or not all(isinstance(patient, dict) for patient in inputs):
+        if (
+            not isinstance(inputs, list)
+            or not inputs
+            or not all(isinstance(patient, dict) for patient in inputs)
+        ):
             raise RefusedError(400, "there is no list of patients", SHAPE)
         if len(inputs) > self.patients:
-            raise RefusedError(413, f"more than {self.patients:,} patients", "Send fewer at a time, or use predict.py.")
+            raise RefusedError(
+                413,
+                f"more than {self.patients:,} patients",
+                "Send fewer at a time, or use predict.py.",
+            )
         if deeper_than(content, self.depth):
             raise self._too_deep()
 

@@ -51,11 +51,17 @@ def fetch(uri: str, folder: Path, digest: str | None = None) -> Path:
         root = Path(mlflow.artifacts.download_artifacts(fixed, dst_path=str(folder)))
     expected = digest or version.tags.get(MODEL_DIGEST)
     if expected is None:
-        raise RequestError(f"--model {uri}", "it was registered without a digest", "Give --digest, or train it again.")
+        raise RequestError(
+            f"--model {uri}",
+            "it was registered without a digest",
+            "Give --digest, or train it again.",
+        )
     found = tree_digest(root)
     if found != expected:
         what = f"its files have the digest {found[:16]}..., expected {expected[:16]}..."
-        raise RequestError(f"--model {uri}", what, "Do not run it: its files were changed after registration.")
+        raise RequestError(
+            f"--model {uri}", what, "Do not run it: its files were changed after registration."
+        )
     return root
 
 
@@ -73,9 +79,21 @@ def serving(
     _check_free(address)
     with tempfile.TemporaryDirectory(prefix="als-ml-serve-") as name:
         folder = Path(name)
-        settings = {"model": str(fetch(uri, folder / "model", digest)), "parent": os.getpid(), **limits}
+        settings = {
+            "model": str(fetch(uri, folder / "model", digest)),
+            "parent": os.getpid(),
+            **limits,
+        }
         shutil.copy(GUARD, folder / "als_ml_guard.py")
-        command = [sys.executable, "-m", "uvicorn", "als_ml_guard:make_app", "--factory", "--app-dir", name]
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "als_ml_guard:make_app",
+            "--factory",
+            "--app-dir",
+            name,
+        ]
         command += [
             "--host",
             address[0],
@@ -107,10 +125,14 @@ def _check_free(address: tuple[str, int]) -> None:
             tried.bind(address)
         except (OSError, OverflowError) as error:
             what = f"it cannot be listened on ({error})"
-            raise RequestError(f"{address[0]}:{address[1]}", what, "Choose another --port or --host.") from None
+            raise RequestError(
+                f"{address[0]}:{address[1]}", what, "Choose another --port or --host."
+            ) from None
 
 
-def wait_until_up(server: "subprocess.Popen[bytes]", address: tuple[str, int], seconds: float = 180) -> None:
+def wait_until_up(
+    server: "subprocess.Popen[bytes]", address: tuple[str, int], seconds: float = 180
+) -> None:
     """Return when the server answers.
 
     Raises

@@ -20,7 +20,10 @@ _MADE_BY_US = ("cohort.yaml", "truth.csv", "README.txt")
 
 
 def simulate(
-    folder: Path, patients: int = 800, seed: int = 1, progress: Callable[[str, int, int], None] = lambda *_: None
+    folder: Path,
+    patients: int = 800,
+    seed: int = 1,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> dict[str, Any]:
     """Simulate a cohort and write it, whole or not at all.
 
@@ -60,13 +63,21 @@ def simulate(
 def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise RequestError(f"--output {folder}", "it is a file", "Give a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not all((folder / name).is_file() for name in _MADE_BY_US):
+    if (
+        folder.is_dir()
+        and any(folder.iterdir())
+        and not all((folder / name).is_file() for name in _MADE_BY_US)
+    ):
         raise RequestError(
-            f"--output {folder}", "the folder is not empty and holds no simulated cohort", "Give another one."
+            f"--output {folder}",
+            "the folder is not empty and holds no simulated cohort",
+            "Give another one.",
         )
 
 
-def _write(folder: Path, n: int, rng: np.random.Generator, progress: Callable[[str, int, int], None]) -> dict[str, Any]:
+def _write(
+    folder: Path, n: int, rng: np.random.Generator, progress: Callable[[str, int, int], None]
+) -> dict[str, Any]:
     progress("drawing families, genomes and courses", 0, 4)
     people = draw_people(n, rng)
     genome, repeats = draw_genome(people, rng), draw_repeats(people, rng)
@@ -81,7 +92,9 @@ def _write(folder: Path, n: int, rng: np.random.Generator, progress: Callable[[s
     best = {"familial": familial_best(people, genome, repeats)}
     best["progression"] = progression_best(people, genome, repeats, course, panel, rng)
     labels = _labels(patients, course, future)
-    truth = files.truth_table(ids, labels, best, np.array(CAUSES)[people.cause], np.exp(course.future))
+    truth = files.truth_table(
+        ids, labels, best, np.array(CAUSES)[people.cause], np.exp(course.future)
+    )
     files.write_cohort(folder, ids, {**tables, "truth": truth})
     progress("writing variants", 3, 4)
     files.write_variants(folder / "variants.vcf.gz", ids, genome, people, rng)
@@ -94,13 +107,20 @@ def _labels(patients: Any, course: Any, future: Any) -> dict[str, np.ndarray]:
     """The labels by the contract's rules; NaN where there is none."""
     scored = patients["diagnosis"].isin(["als", "als_ftd"]).to_numpy()
     history = patients["family_history"].to_numpy()
-    familial = np.select([np.isin(history, ["first_degree", "second_degree"]), history == "none"], [1.0, 0.0], np.nan)
+    familial = np.select(
+        [np.isin(history, ["first_degree", "second_degree"]), history == "none"], [1.0, 0.0], np.nan
+    )
     reached = np.isinf(course.early_event) & np.isinf(course.early_lost)
     fast = np.where(reached, future.label(), np.nan)
-    return {"familial": np.where(scored, familial, np.nan), "progression": np.where(scored, fast, np.nan)}
+    return {
+        "familial": np.where(scored, familial, np.nan),
+        "progression": np.where(scored, fast, np.nan),
+    }
 
 
-def _summary(n: int, labels: dict[str, np.ndarray], best: dict[str, Any], patients: Any) -> dict[str, Any]:
+def _summary(
+    n: int, labels: dict[str, np.ndarray], best: dict[str, Any], patients: Any
+) -> dict[str, Any]:
     made: dict[str, Any] = {
         "patients": n,
         "families": n
@@ -112,5 +132,7 @@ def _summary(n: int, labels: dict[str, np.ndarray], best: dict[str, Any], patien
         positive = {"familial": "familial", "progression": "fast"}[task]
         made[f"{positive} of {int(known.sum())} labelled"] = int(y[known].sum())
         if 0 < y[known].sum() < known.sum():
-            made[f"best possible ROC AUC, {task}"] = float(roc_auc_score(y[known], best[task].p[known]))
+            made[f"best possible ROC AUC, {task}"] = float(
+                roc_auc_score(y[known], best[task].p[known])
+            )
     return made

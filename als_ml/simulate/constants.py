@@ -53,7 +53,13 @@ AGE: dict[str, tuple[float, float]] = {
 
 # --- Clinical -------------------------------------------------------------------------------------------------------
 FEMALE = 1 / 2.25  # men to women 1.25: from incidence 3.0 and 2.4, PMC2850819 (D)
-ONSET_SITES = {"bulbar": 0.221, "upper_limb": 0.36, "lower_limb": 0.36, "axial": 0.03, "respiratory": 0.029}
+ONSET_SITES = {
+    "bulbar": 0.221,
+    "upper_limb": 0.36,
+    "lower_limb": 0.36,
+    "axial": 0.03,
+    "respiratory": 0.029,
+}
 # Limb 72.0 %, bulbar 22.1 %, trunk or global 6.1 %: doi:10.1080/21678421.2019.1612435 (V); split of the limbs (P)
 FTD = {"C9orf72": 0.15, "TBK1": 0.15, "other": 0.05}  # (P)
 EL_ESCORIAL = {"definite": 0.30, "probable": 0.35, "probable_lab": 0.20, "possible": 0.15}  # (P)
@@ -73,7 +79,10 @@ STRADDLES = 0.05  # share of detected expansions whose interval reaches below 31
 ONE_ALLELE = 0.01  # calls with one allele missing (P)
 NO_REPEAT_CALL = 0.03  # at a site with repeat calling (P)
 NO_REPEAT_SITE = "site6"  # calls no repeats at all (P)
-LAB_TESTED = {True: 0.80, False: 0.35}  # C9orf72 tested by the laboratory, by reported family history (P)
+LAB_TESTED = {
+    True: 0.80,
+    False: 0.35,
+}  # C9orf72 tested by the laboratory, by reported family history (P)
 
 # --- Alleles -------------------------------------------------------------------------------------------------------
 UNC13A_C = 0.438  # frequency of rs12608932 C in ALS: PMID 40135631 (V)
@@ -91,8 +100,13 @@ COMMON_SITES, COMMON_RANGE = 3, (0.05, 0.5)  # made-up sites a gene (P)
 NO_CALL = 0.01  # of genotypes at made-up sites (P)
 
 # --- Decline, points per month ---------------------------------------------------------------------------------------
-PAST_MEDIAN, PAST_SD = 0.60, 0.80  # ln SD 0.90 in all (D), of which covariates take a part; median (D)
-FUTURE_LOG_MEAN = -0.40  # gives a mean future rate of about 1.0: PRO-ACT -0.99, Muscle Nerve 2018;57:937 (V)
+PAST_MEDIAN, PAST_SD = (
+    0.60,
+    0.80,
+)  # ln SD 0.90 in all (D), of which covariates take a part; median (D)
+FUTURE_LOG_MEAN = (
+    -0.40
+)  # gives a mean future rate of about 1.0: PRO-ACT -0.99, Muscle Nerve 2018;57:937 (V)
 FUTURE_ON_PAST = 0.28  # slope of ln future rate on ln past rate (P)
 FUTURE_SD = 0.72  # of ln future rate, given the past (P)
 # Shifts of ln rate; directions: bulbar HR 1.68, age HR 1.04 a year, C9orf72 HR 1.6, ATXN2 HR 3.6, UNC13A CC, FTD (V);
@@ -132,14 +146,70 @@ ELLA_SITES, ELLA_LIMIT = ("site4", "site5"), 2.7  # lower limit of quantificatio
 SI_SITE = "site3"  # reports creatinine in umol/L and uric acid in mg/dL (P)
 # mean for men, for women, SD, loading on the standardised ln future rate, share measured, log scale
 PANEL: dict[str, tuple[float, float, float, float, float, bool]] = {
-    "creatinine_serum": (0.80, 0.62, 0.15, -0.03, 0.90, False),  # lower is worse: Chio 2014 (V); figures (P)
-    "albumin_serum": (4.3, 4.2, 0.35, -0.05, 0.85, False),  # cut-point 4.3: Chio 2014 (V); figures (P)
-    "ck_serum": (np.log(230), np.log(130), 0.60, 0.0, 0.80, True),  # inconsistent: PMC7792103 (V); figures (P)
-    "crp_serum": (np.log(1.2), np.log(1.2), 1.0, 0.15, 0.80, True),  # higher is worse: Lunetta 2017 (V); figures (P)
-    "ferritin_serum": (np.log(180), np.log(95), 0.70, 0.10, 0.60, True),  # HR 1.38: PMC7792103 (V); figures (P)
-    "uric_acid_serum": (342.4, 279.3, 80.0, -8.0, 0.75, False),  # men, women: PMC7991582 (V); loading (P)
-    "weight": (80.0, 66.0, 12.0, -1.5, 0.95, False),  # lower BMI is worse: PMC6276330 (V); figures (P)
-    "fvc_pct": (97.0, 97.0, 13.0, -4.0, 0.90, False),  # lower is worse (V); minus FVC_PER_POINT a lost point (P)
+    "creatinine_serum": (
+        0.80,
+        0.62,
+        0.15,
+        -0.03,
+        0.90,
+        False,
+    ),  # lower is worse: Chio 2014 (V); figures (P)
+    "albumin_serum": (
+        4.3,
+        4.2,
+        0.35,
+        -0.05,
+        0.85,
+        False,
+    ),  # cut-point 4.3: Chio 2014 (V); figures (P)
+    "ck_serum": (
+        np.log(230),
+        np.log(130),
+        0.60,
+        0.0,
+        0.80,
+        True,
+    ),  # inconsistent: PMC7792103 (V); figures (P)
+    "crp_serum": (
+        np.log(1.2),
+        np.log(1.2),
+        1.0,
+        0.15,
+        0.80,
+        True,
+    ),  # higher is worse: Lunetta 2017 (V); figures (P)
+    "ferritin_serum": (
+        np.log(180),
+        np.log(95),
+        0.70,
+        0.10,
+        0.60,
+        True,
+    ),  # HR 1.38: PMC7792103 (V); figures (P)
+    "uric_acid_serum": (
+        342.4,
+        279.3,
+        80.0,
+        -8.0,
+        0.75,
+        False,
+    ),  # men, women: PMC7991582 (V); loading (P)
+    "weight": (
+        80.0,
+        66.0,
+        12.0,
+        -1.5,
+        0.95,
+        False,
+    ),  # lower BMI is worse: PMC6276330 (V); figures (P)
+    "fvc_pct": (
+        97.0,
+        97.0,
+        13.0,
+        -4.0,
+        0.90,
+        False,
+    ),  # lower is worse (V); minus FVC_PER_POINT a lost point (P)
 }
 FVC_PER_POINT = 0.9
 CRP_LIMIT = 0.3  # mg/L (R)

@@ -31,35 +31,56 @@ class Course:
     early_lost: np.ndarray
 
 
-def rate_shift(people: People, genome: Genome, c9orf72: np.ndarray, atxn2: np.ndarray) -> np.ndarray:
+def rate_shift(
+    people: People, genome: Genome, c9orf72: np.ndarray, atxn2: np.ndarray
+) -> np.ndarray:
     """Shift of the ln rate by what is known of a patient."""
     s = c.SHIFTS
-    shift = s["bulbar"] * (people.onset_site == "bulbar") + s["age_decade"] * (people.age - c.MEAN_AGE) / 10
-    shift = shift + s["ftd"] * people.ftd + s["unc13a_cc"] * (genome.unc13a == 2) + s["ala5val"] * genome.ala5val
+    shift = (
+        s["bulbar"] * (people.onset_site == "bulbar")
+        + s["age_decade"] * (people.age - c.MEAN_AGE) / 10
+    )
+    shift = (
+        shift
+        + s["ftd"] * people.ftd
+        + s["unc13a_cc"] * (genome.unc13a == 2)
+        + s["ala5val"] * genome.ala5val
+    )
     return shift + s["c9orf72"] * c9orf72 + s["atxn2"] * atxn2
 
 
-def draw_course(people: People, genome: Genome, repeats: Repeats, rng: np.random.Generator) -> Course:
+def draw_course(
+    people: People, genome: Genome, repeats: Repeats, rng: np.random.Generator
+) -> Course:
     """Draw rates, the loss at index, the two visits up to the landmark, and events and drop-out before it."""
     n = len(people.family)
     shift = rate_shift(people, genome, people.cause == CAUSES.index("C9orf72"), repeats.atxn2_true)
     past = rng.normal(np.log(c.PAST_MEDIAN) + shift, c.PAST_SD)
     future = rng.normal(future_mean(past, shift), c.FUTURE_SD)
     median, slope, sd = c.DISEASE_MONTHS
-    months = np.exp(rng.normal(np.log(median) + slope * (past - np.log(c.PAST_MEDIAN)), sd)).clip(2, 240)
+    months = np.exp(rng.normal(np.log(median) + slope * (past - np.log(c.PAST_MEDIAN)), sd)).clip(
+        2, 240
+    )
     months = np.round(months * DAYS_PER_MONTH) / DAYS_PER_MONTH
     loss = np.minimum(np.exp(past) * months, c.LARGEST_LOSS)
     day = rng.integers(c.EARLY_VISIT[0], c.EARLY_VISIT[1] + 1, n).astype(float)
     day[rng.random(n) < c.MISSED_VISIT] = np.nan
     true = np.column_stack([loss, loss + np.exp(future) * np.nan_to_num(day) / DAYS_PER_MONTH])
     totals = np.where(np.isnan(np.column_stack([np.zeros(n), day])), np.nan, noisy_total(true, rng))
-    event, lost = (_early_day(monthly_hazard(figures, future, loss), rng) for figures in (c.EVENT_HAZARD, c.DROP_OUT))
+    event, lost = (
+        _early_day(monthly_hazard(figures, future, loss), rng)
+        for figures in (c.EVENT_HAZARD, c.DROP_OUT)
+    )
     return Course(shift, past, future, months, loss, day, totals, event, lost)
 
 
 def future_mean(past: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """Mean ln future rate, given the ln past rate and the covariates."""
-    return c.FUTURE_LOG_MEAN + c.SHIFT_LASTS * shift + c.FUTURE_ON_PAST * (past - np.log(c.PAST_MEDIAN) - shift)
+    return (
+        c.FUTURE_LOG_MEAN
+        + c.SHIFT_LASTS * shift
+        + c.FUTURE_ON_PAST * (past - np.log(c.PAST_MEDIAN) - shift)
+    )
 
 
 def noisy_total(loss: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -67,7 +88,9 @@ def noisy_total(loss: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(np.round(48 - loss + rng.normal(0, c.VISIT_SD, loss.shape)), 0, 48)
 
 
-def monthly_hazard(figures: tuple[float, float, float], rate: np.ndarray, loss: np.ndarray) -> np.ndarray:
+def monthly_hazard(
+    figures: tuple[float, float, float], rate: np.ndarray, loss: np.ndarray
+) -> np.ndarray:
     """Hazard in each month after index, (n, HORIZON), for ln rates and losses at index."""
     level, on_rate, on_loss = figures
     month = np.arange(HORIZON)
@@ -92,7 +115,9 @@ class Future:
         day = self.days.ravel()
         kept = np.isfinite(day)
         seen = np.full(n, np.inf)
-        return progression(row[kept], day[kept], self.totals.ravel()[kept], self.event_days, seen, natural, RULE).label
+        return progression(
+            row[kept], day[kept], self.totals.ravel()[kept], self.event_days, seen, natural, RULE
+        ).label
 
 
 def draw_future(rate: np.ndarray, loss: np.ndarray, rng: np.random.Generator) -> Future:
@@ -105,7 +130,9 @@ def draw_future(rate: np.ndarray, loss: np.ndarray, rng: np.random.Generator) ->
     absent = (rng.random(days.shape) < c.MISSED_VISIT) | (days >= np.minimum(event, lost)[:, None])
     totals = noisy_total(loss[:, None] + np.exp(rate)[:, None] * days / DAYS_PER_MONTH, rng)
     # An event after the patient was lost is not known to the centre.
-    return Future(np.where(absent, np.nan, days), totals, np.where(event < lost, event, np.inf), lost)
+    return Future(
+        np.where(absent, np.nan, days), totals, np.where(event < lost, event, np.inf), lost
+    )
 
 
 def _first_day(hazard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -123,7 +150,9 @@ def _early_day(hazard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     months = _early_months()
     cumulative = np.cumsum(hazard[:, :months], axis=1)
     month = (cumulative < rng.exponential(size=(len(hazard), 1))).sum(axis=1)
-    day = np.minimum(np.floor((month + rng.random(len(hazard))) * DAYS_PER_MONTH) + 1, RULE.landmark_days)
+    day = np.minimum(
+        np.floor((month + rng.random(len(hazard))) * DAYS_PER_MONTH) + 1, RULE.landmark_days
+    )
     return np.where(month < months, day, np.inf)
 
 
@@ -143,7 +172,10 @@ def draw_items(totals: np.ndarray, onset_site: np.ndarray, rng: np.random.Genera
     domain = item // 3
     first = {"bulbar": 0, "upper_limb": 1, "lower_limb": 2, "axial": 2, "respiratory": 3}
     weight = np.array(
-        [[4.0 if domain[t] == first[s] else (0.5 if domain[t] == 3 else 1.0) for t in range(48)] for s in first]
+        [
+            [4.0 if domain[t] == first[s] else (0.5 if domain[t] == 3 else 1.0) for t in range(48)]
+            for s in first
+        ]
     )
     codes = np.array([list(first).index(str(s)) for s in onset_site])
     rank = np.argsort(np.argsort(rng.exponential(size=(n, 48)) / weight[codes], axis=1), axis=1)

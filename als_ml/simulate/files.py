@@ -39,7 +39,12 @@ def write_cohort(folder: Path, ids: np.ndarray, tables: dict[str, pd.DataFrame])
 
 
 def patients_table(
-    ids: np.ndarray, people: People, repeats: Repeats, course: Course, future: Future, rng: np.random.Generator
+    ids: np.ndarray,
+    people: People,
+    repeats: Repeats,
+    course: Course,
+    future: Future,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     """The patients table of the contract."""
     n = len(ids)
@@ -48,7 +53,9 @@ def patients_table(
     degree = np.where(rng.random(n) < c.SECOND_DEGREE, "second_degree", "first_degree")
     other = rng.random(n)
     vague = np.where(
-        other < c.WIDER_HISTORY, "wider", np.where(other < c.WIDER_HISTORY + c.UNKNOWN_HISTORY, "unknown", "")
+        other < c.WIDER_HISTORY,
+        "wider",
+        np.where(other < c.WIDER_HISTORY + c.UNKNOWN_HISTORY, "unknown", ""),
     )
     history = np.where(vague != "", vague, np.where(people.familial, degree, "none"))
     mimic = rng.random(n) < c.OTHER_DIAGNOSIS
@@ -56,7 +63,9 @@ def patients_table(
     diagnosis_name[mimic] = rng.choice(["pls", "mimic", "unaffected_relative"], mimic.sum())
     riluzole = rng.random(n) < c.RILUZOLE
     tested = repeats.lab != ""
-    reason = np.where(people.familial, "family_history", np.where(people.age < 45, "young_onset", "all_comers"))
+    reason = np.where(
+        people.familial, "family_history", np.where(people.age < 45, "young_onset", "all_comers")
+    )
     table = pd.DataFrame(
         {
             "sample_id": ids,
@@ -96,9 +105,13 @@ def outcome_days(course: Course, future: Future, rng: np.random.Generator) -> di
         future.event_days,
     )
     kind = rng.choice(list(c.EVENT_KINDS), len(event), p=list(c.EVENT_KINDS.values()))
-    days = {name: np.where((kind == name) & np.isfinite(event), event, np.nan) for name in c.EVENT_KINDS}
+    days = {
+        name: np.where((kind == name) & np.isfinite(event), event, np.nan) for name in c.EVENT_KINDS
+    }
     lost = np.where(np.isfinite(early), course.early_lost, future.lost_days)
-    return days | {"last_contact_days": np.where(np.isfinite(lost) & ~np.isfinite(event), lost, np.nan)}
+    return days | {
+        "last_contact_days": np.where(np.isfinite(lost) & ~np.isfinite(event), lost, np.nan)
+    }
 
 
 def _family_ids(family: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -122,7 +135,11 @@ def alsfrs_table(
     totals = np.column_stack([course.early_totals, future.totals])
     items = draw_items(totals, people.onset_site, rng)
     early = np.minimum(course.early_event, course.early_lost)[:, None]
-    kept = np.isfinite(days) & np.isfinite(totals) & (days < np.minimum(early, future.event_days[:, None]))
+    kept = (
+        np.isfinite(days)
+        & np.isfinite(totals)
+        & (days < np.minimum(early, future.event_days[:, None]))
+    )
     row, visit = np.nonzero(kept)
     table = pd.DataFrame({"sample_id": ids[row], "days": days[row, visit].astype(int)})
     for item in range(12):
@@ -132,19 +149,37 @@ def alsfrs_table(
 
 
 def biomarker_table(
-    ids: np.ndarray, people: People, course: Course, future: Future, panel: Panel, rng: np.random.Generator
+    ids: np.ndarray,
+    people: People,
+    course: Course,
+    future: Future,
+    panel: Panel,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Long table with the units and assays of each site; values under a limit are written as `<limit`."""
     ella = np.isin(people.site, c.ELLA_SITES)
     later = rng.integers(100, 400, len(ids))
-    columns = [(np.zeros(len(ids)), panel.nfl[:, 0]), (panel.nfl_day, panel.nfl[:, 1]), (later, panel.later_nfl)]
-    parts = [_measured(ids, "nfl_serum", "pg/mL", "serum", np.where(ella, "ella", "simoa"), d, v) for d, v in columns]
+    columns = [
+        (np.zeros(len(ids)), panel.nfl[:, 0]),
+        (panel.nfl_day, panel.nfl[:, 1]),
+        (later, panel.later_nfl),
+    ]
+    parts = [
+        _measured(ids, "nfl_serum", "pg/mL", "serum", np.where(ella, "ella", "simoa"), d, v)
+        for d, v in columns
+    ]
     under = [np.where(ella & (v < c.ELLA_LIMIT), f"<{c.ELLA_LIMIT}", "") for _, v in columns]
     units = definitions("biomarkers").set_index("analyte")["unit"]
     for name, values in panel.analytes.items():
         matrix = "serum" if name.endswith("_serum") else "none"
-        parts.append(_measured(ids, name, units[name], matrix, np.full(len(ids), ""), np.zeros(len(ids)), values))
-        under.append(np.where((name == "crp_serum") & (values < c.CRP_LIMIT), f"<{c.CRP_LIMIT}", ""))
+        parts.append(
+            _measured(
+                ids, name, units[name], matrix, np.full(len(ids), ""), np.zeros(len(ids)), values
+            )
+        )
+        under.append(
+            np.where((name == "crp_serum") & (values < c.CRP_LIMIT), f"<{c.CRP_LIMIT}", "")
+        )
     parts[3:] = [_at_site(part, people.site == c.SI_SITE) for part in parts[3:]]
     table = pd.concat([part.assign(limit=limit) for part, limit in zip(parts, under, strict=True)])
     table = table[table["value"].notna()]
@@ -153,11 +188,21 @@ def biomarker_table(
     early = np.minimum(course.early_event, course.early_lost)
     end = pd.Series(np.minimum(early, future.event_days), index=ids)
     table = table[table["days"] < table["sample_id"].map(end)]
-    return table.drop(columns="limit").sort_values(["sample_id", "analyte", "days"]).astype({"days": int})
+    return (
+        table.drop(columns="limit")
+        .sort_values(["sample_id", "analyte", "days"])
+        .astype({"days": int})
+    )
 
 
 def _measured(
-    ids: np.ndarray, analyte: str, unit: str, matrix: str, assay: np.ndarray, days: np.ndarray, values: np.ndarray
+    ids: np.ndarray,
+    analyte: str,
+    unit: str,
+    matrix: str,
+    assay: np.ndarray,
+    days: np.ndarray,
+    values: np.ndarray,
 ) -> pd.DataFrame:
     columns = {
         "sample_id": ids,
@@ -179,11 +224,18 @@ def _at_site(part: pd.DataFrame, si: np.ndarray) -> pd.DataFrame:
     if change is None:
         return part
     unit, factor = change
-    return part.assign(unit=np.where(si, unit, part["unit"]), value=np.where(si, part["value"] * factor, part["value"]))
+    return part.assign(
+        unit=np.where(si, unit, part["unit"]),
+        value=np.where(si, part["value"] * factor, part["value"]),
+    )
 
 
 def truth_table(
-    ids: np.ndarray, labels: dict[str, np.ndarray], best: dict[str, Best], cause: np.ndarray, rate: np.ndarray
+    ids: np.ndarray,
+    labels: dict[str, np.ndarray],
+    best: dict[str, Best],
+    cause: np.ndarray,
+    rate: np.ndarray,
 ) -> pd.DataFrame:
     """Labels, best possible probabilities with their Monte-Carlo error, and the latents."""
     table = pd.DataFrame({"sample_id": ids})
@@ -197,10 +249,13 @@ def truth_table(
     return table.assign(cause=cause, future_rate=rate).round(6)
 
 
-def write_variants(path: Path, ids: np.ndarray, genome: Genome, people: People, rng: np.random.Generator) -> None:
+def write_variants(
+    path: Path, ids: np.ndarray, genome: Genome, people: People, rng: np.random.Generator
+) -> None:
     """A bgzipped, indexed multi-sample VCF with GT:DP:GQ:AD."""
     header = _header(
-        "Made-up genotypes. REF and ALT of sites without an ID are made up too.", genome.sites["chrom"].unique()
+        "Made-up genotypes. REF and ALT of sites without an ID are made up too.",
+        genome.sites["chrom"].unique(),
     )
     header += [
         '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">',
@@ -240,20 +295,36 @@ def _cells(genotypes: list[str], rng: np.random.Generator) -> np.ndarray:
         alt = np.round(depth * share).astype(int)
         missing = "." in gt
         cells.append(
-            [f"{gt}:.:.:." if missing else f"{gt}:{d}:99:{d - a},{a}" for d, a in zip(depth, alt, strict=True)]
+            [
+                f"{gt}:.:.:." if missing else f"{gt}:{d}:99:{d - a},{a}"
+                for d, a in zip(depth, alt, strict=True)
+            ]
         )
     return np.array(cells, dtype=object)
 
 
 def write_frequencies(path: Path, genome: Genome) -> None:
     """Made-up population frequencies of everything that is drawn by frequency."""
-    header = _header("Made-up population frequencies of the simulator.", genome.sites["chrom"].unique())
+    header = _header(
+        "Made-up population frequencies of the simulator.", genome.sites["chrom"].unique()
+    )
     header += [
         '##INFO=<ID=AF,Number=A,Type=Float,Description="Frequency">',
         "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO",
     ]
     lines = [
-        "\t".join([f"chr{s.chrom}", str(s.pos), s.rsid or ".", s.ref, s.alt, ".", "PASS", f"AF={s.frequency:g}"])
+        "\t".join(
+            [
+                f"chr{s.chrom}",
+                str(s.pos),
+                s.rsid or ".",
+                s.ref,
+                s.alt,
+                ".",
+                "PASS",
+                f"AF={s.frequency:g}",
+            ]
+        )
         for s in genome.sites.itertuples()
         if s.frequency > 0
     ]
@@ -262,10 +333,14 @@ def write_frequencies(path: Path, genome: Genome) -> None:
 
 def write_repeats(path: Path, ids: np.ndarray, repeats: Repeats) -> None:
     """ExpansionHunter v5 style calls of C9orf72 and ATXN2 for all samples."""
-    header = _header("Made-up repeat calls in the style of ExpansionHunter v5.", np.array(["9", "12"]))
+    header = _header(
+        "Made-up repeat calls in the style of ExpansionHunter v5.", np.array(["9", "12"])
+    )
     header += [f'##INFO=<ID={k},Number=1,Type={t},Description="{d}">' for k, t, d in _EH_INFO]
     header += [f'##FORMAT=<ID={k},Number=1,Type={t},Description="{d}">' for k, t, d in _EH_FORMAT]
-    header.append("\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *ids]))
+    header.append(
+        "\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *ids])
+    )
     c9 = (repeats.c9_short, repeats.c9_long, repeats.c9_low, repeats.c9_high)
     atxn2 = (repeats.atxn2_short, repeats.atxn2_long, repeats.atxn2_long, repeats.atxn2_long)
     lines = [_repeat_line("C9orf72", c9), _repeat_line("ATXN2", atxn2)]
@@ -291,7 +366,10 @@ def _repeat_line(locus: str, sizes: tuple[np.ndarray, ...]) -> str:
     alleles = sorted({int(x) for pair in sizes[:2] for x in pair[np.isfinite(pair)]} - {reference})
     index = {size: i + 1 for i, size in enumerate(alleles)} | {reference: 0}
     info = f"END={end};REF={reference};RL={end - start};RU={unit};VARID={locus};REPID={locus};SVTYPE=STR"
-    cells = [_repeat_cell(short, long, low, high, index) for short, long, low, high in zip(*sizes, strict=True)]
+    cells = [
+        _repeat_cell(short, long, low, high, index)
+        for short, long, low, high in zip(*sizes, strict=True)
+    ]
     alts = ",".join(f"<STR{size}>" for size in alleles) or "."
     return "\t".join(
         [
@@ -316,9 +394,7 @@ def _repeat_cell(short: float, long: float, low: float, high: float, index: dict
     if np.isnan(short):
         return f"{index[int(long)]}:{way}:{long:.0f}:{low:.0f}-{high:.0f}:9:4:0:31.5"
     pair = f"{index[int(short)]}/{index[int(long)]}"
-    return (
-        f"{pair}:SPANNING/{way}:{short:.0f}/{long:.0f}:{short:.0f}-{short:.0f}/{low:.0f}-{high:.0f}:12/9:4/5:0/2:31.5"
-    )
+    return f"{pair}:SPANNING/{way}:{short:.0f}/{long:.0f}:{short:.0f}-{short:.0f}/{low:.0f}-{high:.0f}:12/9:4/5:0/2:31.5"
 
 
 def _header(note: str, chroms: np.ndarray) -> list[str]:

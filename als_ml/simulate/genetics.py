@@ -36,7 +36,9 @@ def draw_people(n: int, rng: np.random.Generator) -> People:
     size = np.where(familial_family, rng.choice([1, 2, 3], n, p=c.FAMILY_SIZES), 1)
     family = np.repeat(np.arange(n), size)[:n]
     familial = familial_family[family]
-    family_cause = np.array([rng.choice(len(CAUSES), p=CAUSE_SHARES[int(f)]) for f in familial_family])
+    family_cause = np.array(
+        [rng.choice(len(CAUSES), p=CAUSE_SHARES[int(f)]) for f in familial_family]
+    )
     cause = np.where(familial & (rng.random(n) < c.PHENOCOPY), UNEXPLAINED, family_cause[family])
     female = rng.random(n) < c.FEMALE
     mean, sd = age_parameters(cause, familial, female)
@@ -45,7 +47,9 @@ def draw_people(n: int, rng: np.random.Generator) -> People:
     onset_site = rng.choice(list(c.ONSET_SITES), n, p=_normalised(c.ONSET_SITES))
     ftd = rng.random(n) < ftd_share(cause)
     family_site = rng.choice(c.SITES, n, p=c.SITE_SHARES)
-    people = People(family, familial, cause, female, np.round(age, 1), onset_site, ftd, family_site[family])
+    people = People(
+        family, familial, cause, female, np.round(age, 1), onset_site, ftd, family_site[family]
+    )
     order = rng.permutation(n)
     return People(**{name: values[order] for name, values in people.__dict__.items()})
 
@@ -55,7 +59,9 @@ def _normalised(shares: dict[str, float]) -> np.ndarray:
     return values / values.sum()
 
 
-def age_parameters(cause: np.ndarray, familial: np.ndarray, female: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def age_parameters(
+    cause: np.ndarray, familial: np.ndarray, female: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and SD of the age at onset before truncation."""
     sporadic = np.where(female[:, None], c.AGE["sporadic_female"], c.AGE["sporadic_male"])
     table = np.where(familial[:, None], c.AGE["familial"], sporadic)
@@ -93,13 +99,22 @@ def draw_genome(people: People, rng: np.random.Generator) -> Genome:
     """Give every patient alleles: the founder's causal one, and rare and common ones around it."""
     sites, n = _sites(rng), len(people.family)
     copies = _background(sites, people, rng)
-    novel = rng.random(n)[people.family] < c.NOVEL  # the same for all relatives, since it is the founder's allele
+    novel = (
+        rng.random(n)[people.family] < c.NOVEL
+    )  # the same for all relatives, since it is the founder's allele
     pick = rng.random(n)[people.family]
-    second = np.where(rng.random(n) < c.SECOND_HIT, rng.choice(np.arange(1, UNEXPLAINED), n), UNEXPLAINED)
+    second = np.where(
+        rng.random(n) < c.SECOND_HIT, rng.choice(np.arange(1, UNEXPLAINED), n), UNEXPLAINED
+    )
     for carrier in (people.cause, second):
         for index in range(1, UNEXPLAINED):
             _plant(
-                sites, copies, np.flatnonzero(carrier == index), CAUSES[index], novel & (carrier is people.cause), pick
+                sites,
+                copies,
+                np.flatnonzero(carrier == index),
+                CAUSES[index],
+                novel & (carrier is people.cause),
+                pick,
             )
     made_up = sites["kind"].isin(["rare", "common"]).to_numpy()
     copies[made_up[:, None] & (rng.random(copies.shape) < c.NO_CALL)] = -1
@@ -118,14 +133,20 @@ def _sites(rng: np.random.Generator) -> pd.DataFrame:
     rows = [_made_up(str(gene), bounds, rng) for gene, bounds in genes("GRCh38").iterrows()]
     sites = pd.concat([known, *rows], ignore_index=True).drop_duplicates(["chrom", "pos"])
     order = {name: i for i, name in enumerate([*map(str, range(1, 23)), "X"])}
-    return sites.assign(order=sites["chrom"].map(order)).sort_values(["order", "pos"], ignore_index=True)
+    return sites.assign(order=sites["chrom"].map(order)).sort_values(
+        ["order", "pos"], ignore_index=True
+    )
 
 
 def _made_up(gene: str, bounds: pd.Series, rng: np.random.Generator) -> pd.DataFrame:
     kinds = ["rare"] * c.RARE_SITES + ["common"] * c.COMMON_SITES
     pos = np.sort(rng.choice(np.arange(bounds["start"], bounds["end"]), len(kinds), replace=False))
     bases = np.array([rng.choice(list("ACGT"), 2, replace=False) for _ in kinds])
-    frequency = np.where(np.array(kinds) == "rare", c.RARE_FREQUENCY, rng.uniform(*c.COMMON_RANGE, len(kinds)).round(4))
+    frequency = np.where(
+        np.array(kinds) == "rare",
+        c.RARE_FREQUENCY,
+        rng.uniform(*c.COMMON_RANGE, len(kinds)).round(4),
+    )
     columns = {
         "chrom": bounds["chrom"],
         "pos": pos,
@@ -156,7 +177,12 @@ def _background(sites: pd.DataFrame, people: People, rng: np.random.Generator) -
 
 
 def _plant(
-    sites: pd.DataFrame, copies: np.ndarray, carriers: np.ndarray, gene: str, novel: np.ndarray, pick: np.ndarray
+    sites: pd.DataFrame,
+    copies: np.ndarray,
+    carriers: np.ndarray,
+    gene: str,
+    novel: np.ndarray,
+    pick: np.ndarray,
 ) -> None:
     """Give carriers one causal row of the gene (recessive rows twice), or one more rare made-up allele if it is novel."""
     own = (sites["gene"] == gene).to_numpy()
@@ -174,7 +200,9 @@ def _plant(
 def _observed(sites: pd.DataFrame, copies: np.ndarray, n: int) -> Genome:
     kind, gene = sites["kind"].to_numpy(), sites["gene"].to_numpy()
     dominant = np.isin(kind, ["causal_dominant", "causal_xlinked"])
-    enough = (copies >= 1) & dominant[:, None] | (copies >= 2) & (kind == "causal_recessive")[:, None]
+    enough = (copies >= 1) & dominant[:, None] | (copies >= 2) & (kind == "causal_recessive")[
+        :, None
+    ]
     seen, rare = np.zeros((n, len(CAUSES)), dtype=bool), np.zeros((n, len(CAUSES)), dtype=int)
     for index, name in enumerate(c.CAUSES):
         seen[:, index] = enough[gene == name].any(axis=0)
@@ -209,7 +237,9 @@ class Repeats:
 def draw_repeats(people: People, rng: np.random.Generator) -> Repeats:
     """Size both loci, call them by short reads, and test C9orf72 in the laboratory, more often with a family history."""
     n, expanded = len(people.family), people.cause == CAUSES.index("C9orf72")
-    pair = np.sort(rng.choice(list(c.C9_NORMAL), (n, 2), p=list(c.C9_NORMAL.values())), axis=1).astype(float)
+    pair = np.sort(
+        rng.choice(list(c.C9_NORMAL), (n, 2), p=list(c.C9_NORMAL.values())), axis=1
+    ).astype(float)
     detected = expanded & (rng.random(n) < c.SHORT_READ_SENSITIVITY)
     size = np.round(np.exp(rng.normal(np.log(120), 0.5, n))).clip(60, 900)
     straddles = rng.random(n) < c.STRADDLES
@@ -227,9 +257,13 @@ def draw_repeats(people: People, rng: np.random.Generator) -> Repeats:
     method = np.where(tested, rng.choice(["rp_pcr", "southern"], n, p=[0.85, 0.15]), "")
     by_reads = np.where(~called, -1, np.where(low >= 31, 1, np.where((high >= 31) | one, -1, 0)))
     state = np.where(tested, expanded.astype(int), by_reads)
-    atxn2 = np.sort(rng.choice(list(c.ATXN2_NORMAL), (n, 2), p=list(c.ATXN2_NORMAL.values())), axis=1).astype(float)
+    atxn2 = np.sort(
+        rng.choice(list(c.ATXN2_NORMAL), (n, 2), p=list(c.ATXN2_NORMAL.values())), axis=1
+    ).astype(float)
     at_risk = rng.random(n) < c.ATXN2_RISK
     atxn2[:, 1] = np.where(at_risk, rng.choice(c.ATXN2_RISK_SIZES, n), atxn2[:, 1])
     sizes = np.where(called[:, None], atxn2, np.nan)
     atxn2_state = np.where(called, at_risk.astype(int), -1)
-    return Repeats(short, long, low, high, sizes[:, 0], sizes[:, 1], lab, method, state, atxn2_state, at_risk)
+    return Repeats(
+        short, long, low, high, sizes[:, 0], sizes[:, 1], lab, method, state, atxn2_state, at_risk
+    )

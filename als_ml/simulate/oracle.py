@@ -13,7 +13,13 @@ import numpy as np
 from scipy.stats import binom, norm, truncnorm
 
 from als_ml.simulate import constants as c
-from als_ml.simulate.course import Course, draw_future, future_mean, log_survival_to_landmark, rate_shift
+from als_ml.simulate.course import (
+    Course,
+    draw_future,
+    future_mean,
+    log_survival_to_landmark,
+    rate_shift,
+)
 from als_ml.simulate.genetics import (
     CAUSE_SHARES,
     CAUSES,
@@ -66,7 +72,10 @@ def familial_best(people: People, genome: Genome, repeats: Repeats) -> Best:
         for cause in range(len(CAUSES)):
             clinical = _clinical_likelihood(people, cause, familial)
             joint[familial, :, cause] = (
-                prior * cause_shares(familial)[cause] * clinical * _genetic_likelihood(genome, repeats, cause)
+                prior
+                * cause_shares(familial)[cause]
+                * clinical
+                * _genetic_likelihood(genome, repeats, cause)
             )
     by_label = joint.sum(axis=2)
     at_cause = joint[:, np.arange(joint.shape[1]), people.cause]
@@ -87,11 +96,16 @@ def c9orf72_probability(people: People, genome: Genome, repeats: Repeats) -> np.
 
 
 def _clinical_likelihood(people: People, cause: int, familial: int) -> np.ndarray:
-    causes, history = np.full(len(people.family), cause), np.full(len(people.family), bool(familial))
+    causes, history = (
+        np.full(len(people.family), cause),
+        np.full(len(people.family), bool(familial)),
+    )
     mean, sd = age_parameters(causes, history, people.female)
     low, high = (np.array(c.AGE_RANGE)[:, None] - mean) / sd
     ftd = ftd_share(causes)
-    return truncnorm.pdf(people.age, low, high, loc=mean, scale=sd) * np.where(people.ftd, ftd, 1 - ftd)
+    return truncnorm.pdf(people.age, low, high, loc=mean, scale=sd) * np.where(
+        people.ftd, ftd, 1 - ftd
+    )
 
 
 def _genetic_likelihood(genome: Genome, repeats: Repeats, cause: int) -> np.ndarray:
@@ -122,7 +136,11 @@ def _rare_pmf(count: np.ndarray, one_more: bool) -> np.ndarray:
 def _repeat_likelihood(repeats: Repeats, cause: int) -> np.ndarray:
     """Of the C9orf72 result: definite results have their emission probabilities, an unknown one is missing at random."""
     is_c9, tested = CAUSES[cause] == "C9orf72", repeats.lab != ""
-    expanded = np.where(tested, 1.0, c.SHORT_READ_SENSITIVITY * (1 - c.STRADDLES)) if is_c9 else np.zeros(len(tested))
+    expanded = (
+        np.where(tested, 1.0, c.SHORT_READ_SENSITIVITY * (1 - c.STRADDLES))
+        if is_c9
+        else np.zeros(len(tested))
+    )
     unsized = (
         c.SHORT_READ_SENSITIVITY * c.STRADDLES + (1 - c.SHORT_READ_SENSITIVITY) * c.ONE_ALLELE
         if is_c9
@@ -135,7 +153,12 @@ def _repeat_likelihood(repeats: Repeats, cause: int) -> np.ndarray:
 
 
 def progression_best(
-    people: People, genome: Genome, repeats: Repeats, course: Course, panel: Panel, rng: np.random.Generator
+    people: People,
+    genome: Genome,
+    repeats: Repeats,
+    course: Course,
+    panel: Panel,
+    rng: np.random.Generator,
 ) -> Best:
     """P(fast | files up to the landmark, labelled), in chunks of patients."""
     n = len(people.family)
@@ -143,9 +166,17 @@ def progression_best(
     parts = []
     for start in range(0, n, _CHUNK):
         rows = slice(start, start + _CHUNK)
-        own = _rows(people, rows), _rows(genome, rows), _rows(repeats, rows), _rows(course, rows), _rows(panel, rows)
+        own = (
+            _rows(people, rows),
+            _rows(genome, rows),
+            _rows(repeats, rows),
+            _rows(course, rows),
+            _rows(panel, rows),
+        )
         parts.append(_chunk_best(*own, c9[rows], rng))
-    return Best(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("p", "se", "latent")))
+    return Best(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("p", "se", "latent"))
+    )
 
 
 def _rows(part: Record, rows: slice) -> Record:
@@ -155,7 +186,9 @@ def _rows(part: Record, rows: slice) -> Record:
         if name in ("sites", "copies"):
             chosen[name] = value
         else:
-            chosen[name] = {k: v[rows] for k, v in value.items()} if isinstance(value, dict) else value[rows]
+            chosen[name] = (
+                {k: v[rows] for k, v in value.items()} if isinstance(value, dict) else value[rows]
+            )
     return type(part)(**chosen)
 
 
@@ -170,12 +203,16 @@ def _chunk_best(
 ) -> Best:
     loss, rate = _posterior_draws(people, genome, repeats, course, panel, c9, rng)
     p, se = _fast_share(rate, loss, rng)
-    true_rate, true_loss = (np.repeat(x[:, None], DRAWS, axis=1) for x in (course.future, course.loss))
+    true_rate, true_loss = (
+        np.repeat(x[:, None], DRAWS, axis=1) for x in (course.future, course.loss)
+    )
     latent, _ = _fast_share(true_rate, true_loss, rng)
     return Best(p, se, latent)
 
 
-def _fast_share(rate: np.ndarray, loss: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _fast_share(
+    rate: np.ndarray, loss: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Share of fast among the labelled futures of (n, draws) latents, with its standard error."""
     label = draw_future(rate.ravel(), loss.ravel(), rng).label().reshape(rate.shape)
     labelled = np.isfinite(label).sum(axis=1)
@@ -197,7 +234,8 @@ def _posterior_draws(
     past = np.log(loss / course.months[:, None])
     states = [(a, b) for a in (0, 1) for b in (0, 1)]
     weight = [
-        _state_weight(repeats.c9_state, c9, a) * _state_weight(repeats.atxn2_state, c.ATXN2_RISK, b) for a, b in states
+        _state_weight(repeats.c9_state, c9, a) * _state_weight(repeats.atxn2_state, c.ATXN2_RISK, b)
+        for a, b in states
     ]
     n, size = len(loss), loss.shape[1] * len(RATES)
     log_p = np.full((n, len(states), size), -np.inf)
@@ -209,7 +247,9 @@ def _posterior_draws(
             log_p[:, k] = grid.reshape(n, size) + np.log(weight[k])[:, None]
     p = np.exp(log_p - log_p.max(axis=(1, 2), keepdims=True)).sum(axis=1)
     cumulative = np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1)
-    node = np.array([np.searchsorted(row, rng.random(DRAWS)) for row in cumulative]).clip(0, size - 1)
+    node = np.array([np.searchsorted(row, rng.random(DRAWS)) for row in cumulative]).clip(
+        0, size - 1
+    )
     i, j = np.divmod(node, len(RATES))
     jitter = rng.uniform(-0.5, 0.5, (2, n, DRAWS))
     drawn = np.take_along_axis(loss, i, axis=1) + jitter[0] * (LOSS_STEPS[1] - LOSS_STEPS[0])
@@ -222,7 +262,9 @@ def _state_weight(state: np.ndarray, probability: np.ndarray | float, value: int
     return np.where(state == -1, unknown, (state == value).astype(float))
 
 
-def _log_posterior(people: People, course: Course, panel: Panel, past: np.ndarray, shift: np.ndarray) -> np.ndarray:
+def _log_posterior(
+    people: People, course: Course, panel: Panel, past: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
     """Log posterior on the grid (n, loss, rate), up to a constant: what depends on the covariates' shift of the rates."""
     before, after = past[:, :, None], np.broadcast_to(RATES, (len(past), 1, len(RATES)))
     prior = norm.logpdf(before, np.log(c.PAST_MEDIAN) + shift, c.PAST_SD)

@@ -37,7 +37,13 @@ def nfl_mean(people: People, past: np.ndarray, future: np.ndarray, shift: np.nda
     age = (c.NFL_AGE * (people.age - c.MEAN_AGE))[extra]
     ella = (np.log(c.ELLA_FACTOR) * np.isin(people.site, c.ELLA_SITES))[extra]
     past_z = (past - np.log(c.PAST_MEDIAN) - shift) / c.PAST_SD
-    return c.NFL_MEAN + age + ella + c.NFL_PAST * past_z + c.NFL_FUTURE * standardised_future(future, shift)
+    return (
+        c.NFL_MEAN
+        + age
+        + ella
+        + c.NFL_PAST * past_z
+        + c.NFL_FUTURE * standardised_future(future, shift)
+    )
 
 
 def draw_panel(people: People, course: Course, rng: np.random.Generator) -> Panel:
@@ -60,7 +66,9 @@ def _draw(name: str, people: People, course: Course, rng: np.random.Generator) -
     return np.where(rng.random(len(value)) < measured, value, np.nan)
 
 
-def panel_mean(name: str, people: People, first_total: np.ndarray, future: np.ndarray, shift: np.ndarray) -> np.ndarray:
+def panel_mean(
+    name: str, people: People, first_total: np.ndarray, future: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
     """Mean of an analyte (of its logarithm on log scale); latents may carry further axes behind the first."""
     men, women, _, loading, _, _ = c.PANEL[name]
     extra = (slice(None),) + (None,) * (np.ndim(future) - 1)
@@ -71,7 +79,12 @@ def panel_mean(name: str, people: People, first_total: np.ndarray, future: np.nd
 
 
 def log_likelihood(
-    panel: Panel, people: People, first_total: np.ndarray, past: np.ndarray, future: np.ndarray, shift: np.ndarray
+    panel: Panel,
+    people: People,
+    first_total: np.ndarray,
+    past: np.ndarray,
+    future: np.ndarray,
+    shift: np.ndarray,
 ) -> np.ndarray:
     """Log likelihood of everything measured up to the landmark; latents of shape (n, ...)."""
     extra = (slice(None),) + (None,) * (np.ndim(past) - 1)
@@ -85,12 +98,18 @@ def log_likelihood(
             continue
         value = np.log(panel.analytes[name]) if log else panel.analytes[name]
         limit = np.full(len(value), np.log(c.CRP_LIMIT) if name == "crp_serum" else -np.inf)
-        total = total + _term(value, limit, panel_mean(name, people, first_total, future, shift), sd, extra)
+        total = total + _term(
+            value, limit, panel_mean(name, people, first_total, future, shift), sd, extra
+        )
     return total
 
 
 def _term(
-    value: np.ndarray, limit: np.ndarray, mean: np.ndarray, sd: float, extra: tuple[slice | None, ...]
+    value: np.ndarray,
+    limit: np.ndarray,
+    mean: np.ndarray,
+    sd: float,
+    extra: tuple[slice | None, ...],
 ) -> np.ndarray:
     """Normal log density, or log distribution below a limit; 0 where nothing was measured."""
     value, limit = value[extra], limit[extra]

@@ -94,17 +94,29 @@ def _small(count: Any) -> bool:
 
 
 def _hidden(row: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: f"1-{_FEWEST - 1}" if name in _COUNTS and _small(value) else value for name, value in row.items()}
-    return {name: None if isinstance(value, float) and name != "threshold" else value for name, value in kept.items()}
+    kept = {
+        name: f"1-{_FEWEST - 1}" if name in _COUNTS and _small(value) else value
+        for name, value in row.items()
+    }
+    return {
+        name: None if isinstance(value, float) and name != "threshold" else value
+        for name, value in kept.items()
+    }
 
 
 def as_page(title: str, markdown: str, pictures: list[Path]) -> str:
     """One self-contained HTML page; HTML in the Markdown is shown as text, never run."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     for verdict in _VERDICTS:
-        body = body.replace(f"<td>{verdict}</td>", f'<td class="{verdict.split()[0]}">{verdict}</td>')
+        body = body.replace(
+            f"<td>{verdict}</td>", f'<td class="{verdict.split()[0]}">{verdict}</td>'
+        )
     drawn = [(path.stem, base64.b64encode(path.read_bytes()).decode()) for path in pictures]
-    return _environment().get_template("page.html.j2").render(title=title, body=Markup(body), pictures=drawn)  # noqa: S704
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(title=title, body=Markup(body), pictures=drawn)  # noqa: S704
+    )
 
 
 def _environment() -> Environment:

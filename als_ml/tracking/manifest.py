@@ -43,7 +43,9 @@ def manifest(training: Training) -> dict[str, Any]:
         "n": len(training.y),
         "events": int(training.y.sum()),
         "labels": training.labels.counts,
-        "missing": {str(k): round(float(share), 4) for k, share in training.rows.isna().mean().items()},
+        "missing": {
+            str(k): round(float(share), 4) for k, share in training.rows.isna().mean().items()
+        },
         "split": split,
         "als_ml_version": als_ml.__version__,
         "definitions_version": definitions_version(),
@@ -71,6 +73,8 @@ def git_commit() -> str | None:
     """Commit of the code that runs, None outside a checkout."""
     try:
         command = ["git", "-C", str(PACKAGES), "rev-parse", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()  # noqa: S603
+        return subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, check=True, timeout=5
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

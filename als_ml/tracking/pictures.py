@@ -21,7 +21,11 @@ _BINS = 8
 
 def draw_run(training: Training, folder: Path) -> list[Path]:
     """Draw every picture of a run and return their paths."""
-    drawn = [_draw_curves(training, folder), _draw_importance(training, folder), _draw_usefulness(training, folder)]
+    drawn = [
+        _draw_curves(training, folder),
+        _draw_importance(training, folder),
+        _draw_usefulness(training, folder),
+    ]
     return drawn + ([_draw_sites(training, folder)] if training.tables.get("sites") else [])
 
 
@@ -35,7 +39,11 @@ def _draw_curves(training: Training, folder: Path) -> Path:
     axes[0].plot([0, 1], [0, 1], color="0.7", lw=1)
     axes[1].axhline(training.y.mean(), color="0.7", lw=1)
     titles = ("ROC", "Precision and recall", "Calibration (95 % interval)")
-    labels = (("1 - specificity", "sensitivity"), ("recall", "precision"), ("predicted probability", "observed share"))
+    labels = (
+        ("1 - specificity", "sensitivity"),
+        ("recall", "precision"),
+        ("predicted probability", "observed share"),
+    )
     for axis, title, (x, y) in zip(axes, titles, labels, strict=True):
         axis.set(title=title, xlabel=x, ylabel=y, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         axis.spines[["top", "right"]].set_visible(False)
@@ -48,9 +56,14 @@ def _draw_curves(training: Training, folder: Path) -> Path:
 
 
 def _title(training: Training) -> str:
-    task, simulated = training.task, "  (SIMULATED patients: machinery, not medicine)" if training.best_possible else ""
+    task, simulated = (
+        training.task,
+        "  (SIMULATED patients: machinery, not medicine)" if training.best_possible else "",
+    )
     counts = f"{len(training.y)} patients, {int(training.y.sum())} {task.positive}"
-    return f"{task.positive} v {task.negative}: out-of-fold, {counts}. Research use only.{simulated}"
+    return (
+        f"{task.positive} v {task.negative}: out-of-fold, {counts}. Research use only.{simulated}"
+    )
 
 
 def _name(training: Training, name: str) -> str:
@@ -61,12 +74,16 @@ def _name(training: Training, name: str) -> str:
     return f"{shown} {metrics['roc_auc']:.2f} ({metrics['roc_auc_low']:.2f}-{metrics['roc_auc_high']:.2f})"
 
 
-def _draw_roc(axis: Any, training: Training, name: str, probability: np.ndarray, style: tuple[str, str]) -> None:
+def _draw_roc(
+    axis: Any, training: Training, name: str, probability: np.ndarray, style: tuple[str, str]
+) -> None:
     fpr, tpr, _ = roc_curve(training.y, probability)
     axis.plot(fpr, tpr, color=style[0], ls=style[1], lw=2, label=_name(training, name))
 
 
-def _draw_precision(axis: Any, training: Training, name: str, probability: np.ndarray, style: tuple[str, str]) -> None:
+def _draw_precision(
+    axis: Any, training: Training, name: str, probability: np.ndarray, style: tuple[str, str]
+) -> None:
     precision, recall, _ = precision_recall_curve(training.y, probability)
     axis.plot(recall, precision, color=style[0], ls=style[1], lw=2, drawstyle="steps-post")
 
@@ -79,7 +96,9 @@ def _draw_calibration(axis: Any, training: Training, probability: np.ndarray) ->
         axis.plot(row["predicted"], row["observed"], "o", color=_STYLES[0][0])
     metrics = training.metrics_of("model")
     axis.text(
-        0.03, 0.93, f"slope {metrics['calibration_slope']:.2f}, intercept {metrics['calibration_intercept']:+.2f}"
+        0.03,
+        0.93,
+        f"slope {metrics['calibration_slope']:.2f}, intercept {metrics['calibration_intercept']:+.2f}",
     )
 
 
@@ -98,7 +117,9 @@ def _draw_importance(training: Training, folder: Path) -> Path:
         for i, row in enumerate(rows):
             axis.plot([row["low"], row["high"]], [i, i], color=_STYLES[0][0], lw=1.5)
             axis.plot(row["share"], i, "o", color=_STYLES[0][0])
-        axis.set_yticks(range(len(rows)), [row["name"].replace("_", " ") for row in rows], fontsize=8)
+        axis.set_yticks(
+            range(len(rows)), [row["name"].replace("_", " ") for row in rows], fontsize=8
+        )
         axis.set(title=f"by {kind}", xlabel="share of the contributions")
         axis.spines[["top", "right"]].set_visible(False)
     return _finished(figure, training, folder / "importance.png")
@@ -111,10 +132,26 @@ def _draw_usefulness(training: Training, folder: Path) -> Path:
     names = [name for name in curve[0] if name != "threshold"]
     styles = [*_STYLES, ("0.4", "-"), ("0.7", "--"), ("0.2", ":"), ("0.5", "-.")]
     for name, (color, style) in zip(names, styles, strict=False):
-        axes[0].plot([r["threshold"] for r in curve], [r[name] for r in curve], color=color, ls=style, label=name)
-    axes[0].set(title="Decision curve", xlabel="threshold", ylabel="net benefit", ylim=(-0.05, None))
-    for name, (color, style) in zip(("sensitivity", "specificity", "ppv", "npv"), _STYLES, strict=True):
-        axes[1].plot([r["threshold"] for r in points], [r[name] for r in points], color=color, ls=style, label=name)
+        axes[0].plot(
+            [r["threshold"] for r in curve],
+            [r[name] for r in curve],
+            color=color,
+            ls=style,
+            label=name,
+        )
+    axes[0].set(
+        title="Decision curve", xlabel="threshold", ylabel="net benefit", ylim=(-0.05, None)
+    )
+    for name, (color, style) in zip(
+        ("sensitivity", "specificity", "ppv", "npv"), _STYLES, strict=True
+    ):
+        axes[1].plot(
+            [r["threshold"] for r in points],
+            [r[name] for r in points],
+            color=color,
+            ls=style,
+            label=name,
+        )
     axes[1].set(title="Operating points", xlabel="threshold", ylim=(-0.01, 1.01))
     for axis in axes:
         axis.legend(frameon=False, fontsize=8)
@@ -128,14 +165,29 @@ def _draw_sites(training: Training, folder: Path) -> Path:
     figure, axis = plt.subplots(figsize=(7, 0.5 * len(rows) + 2.2), layout="constrained")
     for i, row in enumerate(rows[::-1], start=1):
         half = 1.96 * row["error"]
-        axis.plot([row["roc_auc"] - half, min(row["roc_auc"] + half, 1)], [i, i], color=_STYLES[0][0], lw=1.5)
+        axis.plot(
+            [row["roc_auc"] - half, min(row["roc_auc"] + half, 1)],
+            [i, i],
+            color=_STYLES[0][0],
+            lw=1.5,
+        )
         axis.plot(row["roc_auc"], i, "s", color=_STYLES[0][0])
     if "sites_roc_auc_prediction_low" in m:
-        axis.plot([m["sites_roc_auc_prediction_low"], m["sites_roc_auc_prediction_high"]], [0, 0], color="0.6", lw=1.5)
+        axis.plot(
+            [m["sites_roc_auc_prediction_low"], m["sites_roc_auc_prediction_high"]],
+            [0, 0],
+            color="0.6",
+            lw=1.5,
+        )
     if "sites_roc_auc" in m:
-        axis.plot([m["sites_roc_auc_low"], m["sites_roc_auc_high"]], [0, 0], color=_STYLES[1][0], lw=4)
+        axis.plot(
+            [m["sites_roc_auc_low"], m["sites_roc_auc_high"]], [0, 0], color=_STYLES[1][0], lw=4
+        )
         axis.plot(m["sites_roc_auc"], 0, "D", color=_STYLES[1][0])
-    labels = ["pooled (grey: a further site)", *(f"{row['site']} ({row['n']})" for row in rows[::-1])]
+    labels = [
+        "pooled (grey: a further site)",
+        *(f"{row['site']} ({row['n']})" for row in rows[::-1]),
+    ]
     axis.set_yticks(range(len(rows) + 1), labels)
     axis.axvline(0.5, color="0.7", lw=1)
     axis.set(title="Held-out sites", xlabel="ROC AUC, 95 % interval")

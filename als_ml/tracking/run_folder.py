@@ -49,7 +49,9 @@ def read_run(folder: Path) -> dict[str, Any]:
     missing = [name for name in FILES if not (folder / name).exists()]
     if missing:
         found = "there is no such folder" if not folder.is_dir() else f"{missing[0]} is missing"
-        raise RequestError(str(folder), found, "Give the folder that train.py named when it could not log its run.")
+        raise RequestError(
+            str(folder), found, "Give the folder that train.py named when it could not log its run."
+        )
     try:
         stored: dict[str, Any] = json.loads((folder / "run.json").read_text())
         return {name: stored[name] for name in _KEYS}
@@ -62,8 +64,12 @@ _KEYS = ("experiment", "run_name", "task", "register_as", "parameters", "metrics
 
 def _described(training: Training) -> dict[str, Any]:
     config, task = training.config, training.task
-    metrics = training.metrics | {f"labels_{name}": float(n) for name, n in training.labels.counts.items()}
-    register_as = (config.tracking.model_name or task.model_name) if config.tracking.register_model else None
+    metrics = training.metrics | {
+        f"labels_{name}": float(n) for name, n in training.labels.counts.items()
+    }
+    register_as = (
+        (config.tracking.model_name or task.model_name) if config.tracking.register_model else None
+    )
     return {
         "experiment": config.tracking.experiment,
         "run_name": f"{task.name}-{config.model.estimator}",
@@ -83,7 +89,11 @@ def _finite(metrics: dict[str, float]) -> dict[str, float]:
 def _nested(training: Training) -> list[dict[str, Any]]:
     """A run below the run for each fold and each trial of the final search."""
     folds = [
-        {"name": f"fold {row['fold']}", "parameters": _flat({"members": row["members"]}), "metrics": {}}
+        {
+            "name": f"fold {row['fold']}",
+            "parameters": _flat({"members": row["members"]}),
+            "metrics": {},
+        }
         for row in training.tables["folds"]
     ]
     trials = [
@@ -103,7 +113,9 @@ def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, dict) and value:
             flat |= _flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list | dict) else str(value)
+            flat[f"{prefix}{key}"] = (
+                json.dumps(value) if isinstance(value, list | dict) else str(value)
+            )
     return {key: value[:500] for key, value in flat.items() if key != "cohort"}
 
 
@@ -118,14 +130,22 @@ def _tags(training: Training) -> dict[str, str]:
     commit = git_commit()
     tags |= {"git_commit": commit} if commit else {}
     return tags | (
-        {"simulated": "true: proves the machinery, says nothing of medicine"} if training.best_possible else {}
+        {"simulated": "true: proves the machinery, says nothing of medicine"}
+        if training.best_possible
+        else {}
     )
 
 
 def _write_files(training: Training, folder: Path) -> None:
     """Write what people read (card, checks, pictures) and what machines do (manifest, tables)."""
-    config, dictionary, table = folder / "config.yaml", folder / "feature_dictionary.csv", folder / "summary.csv"
-    config.write_text(yaml.safe_dump(training.config.model_dump(mode="json", exclude={"cohort"}), sort_keys=False))
+    config, dictionary, table = (
+        folder / "config.yaml",
+        folder / "feature_dictionary.csv",
+        folder / "summary.csv",
+    )
+    config.write_text(
+        yaml.safe_dump(training.config.model_dump(mode="json", exclude={"cohort"}), sort_keys=False)
+    )
     write_dictionary(training.predictor, dictionary)
     pd.DataFrame(summary(training)).to_csv(table, index=False)
     checks, made_from = folder / "honesty.json", folder / "manifest.json"
@@ -136,7 +156,9 @@ def _write_files(training: Training, folder: Path) -> None:
     (folder / "tables").mkdir()
     for name, rows in training.tables.items():
         if rows:
-            pd.DataFrame(without_small_counts(rows)).to_csv(folder / "tables" / f"{name}.csv", index=False)
+            pd.DataFrame(without_small_counts(rows)).to_csv(
+                folder / "tables" / f"{name}.csv", index=False
+            )
 
 
 def write_dictionary(predictor: Predictor, path: Path) -> None:

@@ -93,7 +93,10 @@ def check_store() -> None:
         With the store, its password left out, and why.
     """
     uri = use_store()
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///").split("?")[0]).exists():
+    if (
+        uri.startswith("sqlite:///")
+        and not Path(uri.removeprefix("sqlite:///").split("?")[0]).exists()
+    ):
         return
     try:
         with quiet_mlflow():
@@ -129,7 +132,9 @@ def log_training(training: Training) -> dict[str, str]:
         except STORE_FAILURES as error:
             kept = _kept(folder, training.task.name)
             remedy = f"The finished run is kept in {kept}; when the store is back: python -m als_ml push {kept}"
-            raise RequestError(*_store_and_reason(error, "the run could not be logged"), remedy) from None
+            raise RequestError(
+                *_store_and_reason(error, "the run could not be logged"), remedy
+            ) from None
 
 
 def _kept(folder: Path, task: str) -> Path:
@@ -151,14 +156,18 @@ def push(folder: Path) -> dict[str, str]:
             except KeyboardInterrupt:
                 mlflow.end_run("KILLED")
                 raise
-        registered = _register(stored["register_as"], logged.model_uri) if stored["register_as"] else {}
+        registered = (
+            _register(stored["register_as"], logged.model_uri) if stored["register_as"] else {}
+        )
         return {"run_id": run.info.run_id, "model_uri": logged.model_uri, **registered}
 
 
 def _started(stored: dict[str, Any]) -> Any:
     """A new run in the configured experiment; under `mlflow run` the one that MLflow has made."""
     mine = {PROCESS: _process(os.getpid())}
-    if given := os.environ.pop("MLFLOW_RUN_ID", None):  # left there, each nested run would be taken for it
+    if given := os.environ.pop(
+        "MLFLOW_RUN_ID", None
+    ):  # left there, each nested run would be taken for it
         return mlflow.start_run(run_id=given, tags={**mine, "mlflow.runName": stored["run_name"]})
     experiment = mlflow.set_experiment(stored["experiment"])
     _end_dead_runs(experiment.experiment_id)
@@ -195,10 +204,14 @@ def _log_run(stored: dict[str, Any], folder: Path) -> Any:
     tags = stored["tags"]
     mlflow.set_tags(tags)
     source = CodeDatasetSource({"definitions_version": tags["definitions_version"]})
-    mlflow.log_input(MetaDataset(source, name=f"{stored['task']}-cohort", digest=tags["data_digest"]), "training")
+    mlflow.log_input(
+        MetaDataset(source, name=f"{stored['task']}-cohort", digest=tags["data_digest"]), "training"
+    )
     mlflow.log_artifacts(str(folder / "artifacts"))
     for row in stored["nested"]:
-        with mlflow.start_run(run_name=row["name"], nested=True, tags={PROCESS: _process(os.getpid())}):
+        with mlflow.start_run(
+            run_name=row["name"], nested=True, tags={PROCESS: _process(os.getpid())}
+        ):
             mlflow.log_params(row["parameters"])
             mlflow.log_metrics(row["metrics"])
     return _log_model(folder / "model", stored["task"])
@@ -273,7 +286,9 @@ def load_model(uri: str) -> Predictor:
         except (MlflowException, OSError) as error:
             reason = str(error).splitlines()[0]
             remedy = f"Train one with train.py, or set MLFLOW_TRACKING_URI (now {store})."
-            raise RequestError(f"--model {uri}", f"it cannot be loaded ({reason})", remedy) from None
+            raise RequestError(
+                f"--model {uri}", f"it cannot be loaded ({reason})", remedy
+            ) from None
         except AttributeError:
             raise RequestError(
                 f"--model {uri}", "it is no model of als-ml", "Give one that train.py registered."

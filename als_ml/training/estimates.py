@@ -34,7 +34,11 @@ def baseline_names(validated: Validated) -> list[str]:
 
 def estimates(data: Trainable, validated: Validated, config: Config) -> dict[str, float]:
     """Metrics of the model and its baselines, differences between them, coverage, and the AUC of each diagnostic."""
-    metrics = _metrics(data, validated, config) | _differences(data, validated, config) | _coverage(data, validated)
+    metrics = (
+        _metrics(data, validated, config)
+        | _differences(data, validated, config)
+        | _coverage(data, validated)
+    )
     metrics |= calibration_errors(data.y, validated.probability["model"])
     for name in DIAGNOSTICS:
         if name in validated.probability:
@@ -55,11 +59,23 @@ def _metrics(data: Trainable, validated: Validated, config: Config) -> dict[str,
     metrics: dict[str, float] = {}
     for name in ["model", *baseline_names(validated)]:
         found = evaluate(
-            data.y, validated.probability[name], validated.predicted[name], data.families, v.bootstrap, v.seed
+            data.y,
+            validated.probability[name],
+            validated.predicted[name],
+            data.families,
+            v.bootstrap,
+            v.seed,
         )
         if name == "prevalence":  # constant in each fold: a slope over the folds means nothing
-            found = {key: value for key, value in found.items() if not key.startswith("calibration_slope")}
-        metrics |= {key if name == "model" else f"baseline_{name}_{key}": value for key, value in found.items()}
+            found = {
+                key: value
+                for key, value in found.items()
+                if not key.startswith("calibration_slope")
+            }
+        metrics |= {
+            key if name == "model" else f"baseline_{name}_{key}": value
+            for key, value in found.items()
+        }
     return metrics
 
 
@@ -81,7 +97,11 @@ def _coverage(data: Trainable, validated: Validated) -> dict[str, float]:
     for name, own in (("", data.y >= 0), ("_positive", data.y == 1), ("_negative", data.y == 0)):
         inside = validated.covered[own, 0]
         low, high = exact_interval(round(float(inside.sum())), int(own.sum()))
-        metrics |= {f"coverage{name}": float(inside.mean()), f"coverage{name}_low": low, f"coverage{name}_high": high}
+        metrics |= {
+            f"coverage{name}": float(inside.mean()),
+            f"coverage{name}_low": low,
+            f"coverage{name}_high": high,
+        }
     return metrics | {"abstention_rate": float(validated.covered[:, 1].mean())}
 
 
@@ -105,24 +125,41 @@ def site_table(data: Trainable, folds: dict[str, Fold]) -> list[dict[str, Any]]:
         found = evaluate(y, p, fold.predicted["model"], data.families[fold.test], 0, 0)
         auc, error = auc_with_error(y, p)
         row = {"site": site, "n": len(y), "positive": int(y.sum()), "roc_auc": auc, "error": error}
-        row |= {name: found[name] for name in ("brier", "calibration_slope", "calibration_intercept")}
+        row |= {
+            name: found[name] for name in ("brier", "calibration_slope", "calibration_intercept")
+        }
         table.append(
-            row | {"coverage": float(fold.covered[:, 0].mean()), "abstained": float(fold.covered[:, 1].mean())}
+            row
+            | {
+                "coverage": float(fold.covered[:, 0].mean()),
+                "abstained": float(fold.covered[:, 1].mean()),
+            }
         )
     return table
 
 
 def site_estimates(table: list[dict[str, Any]]) -> dict[str, float]:
     """Pooled AUC over the held-out sites (on the logit scale), its spread and, where allowed, its prediction interval."""
-    usable = [row for row in table if np.isfinite(row["error"]) and row["error"] > 0 and 0 < row["roc_auc"] < 1]
+    usable = [
+        row
+        for row in table
+        if np.isfinite(row["error"]) and row["error"] > 0 and 0 < row["roc_auc"] < 1
+    ]
     if len(usable) < 2:
         return {}
     auc, error = (np.array([row[name] for row in usable]) for name in ("roc_auc", "error"))
-    allowed = sum(min(row["positive"], row["n"] - row["positive"]) >= _EACH for row in usable) >= _SITES
+    allowed = (
+        sum(min(row["positive"], row["n"] - row["positive"]) >= _EACH for row in usable) >= _SITES
+    )
     found = pooled(logit(auc), error / (auc * (1 - auc)), allowed)
     names = {"mean": "roc_auc", "low": "roc_auc_low", "high": "roc_auc_high"}
-    names |= {"prediction_low": "roc_auc_prediction_low", "prediction_high": "roc_auc_prediction_high"}
-    metrics = {f"sites_{names[key]}": float(expit(value)) for key, value in found.items() if key in names}
+    names |= {
+        "prediction_low": "roc_auc_prediction_low",
+        "prediction_high": "roc_auc_prediction_high",
+    }
+    metrics = {
+        f"sites_{names[key]}": float(expit(value)) for key, value in found.items() if key in names
+    }
     return metrics | {
         "sites_tau": found["tau"],
         "sites_n": float(len(usable)),
@@ -140,7 +177,11 @@ def subgroup_table(data: Trainable, validated: Validated) -> list[dict[str, Any]
     for variable, values in groups.items():
         levels = sorted(set(map(str, values)))
         table += [
-            {"group": variable, "level": level, **_of_group(data, validated, values.astype(str) == level)}
+            {
+                "group": variable,
+                "level": level,
+                **_of_group(data, validated, values.astype(str) == level),
+            }
             for level in levels
         ]
     return table
@@ -152,14 +193,20 @@ def _age_group(age: np.ndarray) -> np.ndarray:
     return np.asarray(named, dtype=object)
 
 
-def _of_group(data: Trainable, validated: Validated, own: np.ndarray, least: int = 10) -> dict[str, Any]:
+def _of_group(
+    data: Trainable, validated: Validated, own: np.ndarray, least: int = 10
+) -> dict[str, Any]:
     y, p = data.y[own], validated.probability["model"][own]
     row: dict[str, Any] = {"n": int(own.sum()), "positive": int(y.sum())}
     if min(y.sum(), len(y) - y.sum()) < least:
         return row
     found = evaluate(y, p, validated.predicted["model"][own], data.families[own], 0, 0)
     auc, error = auc_with_error(y, p)
-    row |= {"roc_auc": auc, "roc_auc_low": max(auc - 1.96 * error, 0.0), "roc_auc_high": min(auc + 1.96 * error, 1.0)}
+    row |= {
+        "roc_auc": auc,
+        "roc_auc_low": max(auc - 1.96 * error, 0.0),
+        "roc_auc_high": min(auc + 1.96 * error, 1.0),
+    }
     row |= {name: found[name] for name in ("brier", "calibration_slope", "calibration_intercept")}
     return row | {
         "coverage": float(validated.covered[own, 0].mean()),
@@ -172,7 +219,9 @@ def unbeaten(metrics: dict[str, float], task: str) -> list[str]:
     said = []
     auc = metrics["roc_auc"]
     if auc - _WIDER * (auc - metrics.get("roc_auc_low", auc - 0.05)) <= 0.5:
-        said.append(f"no signal: the 99 % interval of the ROC AUC for {TASKS[task].positive} reaches 0.5")
+        said.append(
+            f"no signal: the 99 % interval of the ROC AUC for {TASKS[task].positive} reaches 0.5"
+        )
     for key, value in metrics.items():
         name = key.removeprefix("difference_").removesuffix("_roc_auc")
         if key != f"difference_{name}_roc_auc" or name == "prevalence":
@@ -180,5 +229,7 @@ def unbeaten(metrics: dict[str, float], task: str) -> list[str]:
         low, high = metrics.get(f"{key}_low", value), metrics.get(f"{key}_high", value)
         if low <= 0:
             verb = "does not beat" if value <= 0 else "is not shown to beat"
-            said.append(f"the model {verb} the baseline {name} (ROC AUC {value:+.3f}, {low:+.3f} to {high:+.3f})")
+            said.append(
+                f"the model {verb} the baseline {name} (ROC AUC {value:+.3f}, {low:+.3f} to {high:+.3f})"
+            )
     return said

@@ -59,21 +59,31 @@ class Validated:
     folds: list[Fold]
 
 
-def cross_validate(data: Trainable, config: Config, progress: Progress = lambda *_: None) -> Validated:
+def cross_validate(
+    data: Trainable, config: Config, progress: Progress = lambda *_: None
+) -> Validated:
     """Out-of-fold results of the model, its baselines and its diagnostics."""
     v = config.validation
     splits = [
-        split for repeat in range(v.repeats) for split in family_folds(data.y, data.families, v.folds, v.seed + repeat)
+        split
+        for repeat in range(v.repeats)
+        for split in family_folds(data.y, data.families, v.folds, v.seed + repeat)
     ]
     jobs = (delayed(_on_one_core)(data, train, test, config) for train, test in splits)
-    return merged(_in_threads(jobs, len(splits), config.threads, progress, "cross-validation"), len(data.y))
+    return merged(
+        _in_threads(jobs, len(splits), config.threads, progress, "cross-validation"), len(data.y)
+    )
 
 
-def _in_threads(jobs: Iterable[Any], n: int, threads: int, progress: Progress, what: str) -> list[Any]:
+def _in_threads(
+    jobs: Iterable[Any], n: int, threads: int, progress: Progress, what: str
+) -> list[Any]:
     """Run jobs in threads of one core each, telling how many are done."""
     progress(what, 0, n)
     done = []
-    for result in Parallel(n_jobs=min(threads, max(n, 1)), prefer="threads", return_as="generator")(jobs):
+    for result in Parallel(n_jobs=min(threads, max(n, 1)), prefer="threads", return_as="generator")(
+        jobs
+    ):
         done.append(result)
         progress(what, len(done), n)
     return done
@@ -89,11 +99,19 @@ def merged(folds: list[Fold], n: int) -> Validated:
     """Average over repeats for each patient."""
     names = list(dict.fromkeys(name for fold in folds for name in fold.probability))
     tests = [fold.test for fold in folds]
-    probability = {name: _averaged(tests, [fold.probability.get(name) for fold in folds], n) for name in names}
-    predicted = {name: _averaged(tests, [fold.predicted.get(name) for fold in folds], n) for name in names}
+    probability = {
+        name: _averaged(tests, [fold.probability.get(name) for fold in folds], n) for name in names
+    }
+    predicted = {
+        name: _averaged(tests, [fold.predicted.get(name) for fold in folds], n) for name in names
+    }
     predicted = {name: (values >= 0.5).astype(float) for name, values in predicted.items()}
-    covered = np.column_stack([_averaged(tests, [fold.covered[:, i] for fold in folds], n) for i in (0, 1)])
-    return Validated(probability, predicted, covered, _averaged(tests, [fold.graded for fold in folds], n), folds)
+    covered = np.column_stack(
+        [_averaged(tests, [fold.covered[:, i] for fold in folds], n) for i in (0, 1)]
+    )
+    return Validated(
+        probability, predicted, covered, _averaged(tests, [fold.graded for fold in folds], n), folds
+    )
 
 
 def _averaged(tests: list[np.ndarray], values: list[np.ndarray | None], n: int) -> np.ndarray:
@@ -131,15 +149,23 @@ def run_fold(data: Trainable, train: np.ndarray, test: np.ndarray, config: Confi
 
 def _graded(fitted: FittedModel, ladder: Ladder | None, X: np.ndarray) -> np.ndarray:
     """Predicted class of a ladder, else the raw score (the slope, where that is learned)."""
-    return fitted.score(X) if ladder is None else ladder.assign(X, fitted, fitted.probability(X))[0].astype(float)
+    return (
+        fitted.score(X)
+        if ladder is None
+        else ladder.assign(X, fitted, fitted.probability(X))[0].astype(float)
+    )
 
 
 def _covered(fitted: FittedModel, probability: np.ndarray, y: np.ndarray) -> np.ndarray:
     holds = fitted.holds(probability)
-    return np.column_stack([holds[np.arange(len(y)), y.astype(int)], holds.sum(axis=1) != 1]).astype(float)
+    return np.column_stack(
+        [holds[np.arange(len(y)), y.astype(int)], holds.sum(axis=1) != 1]
+    ).astype(float)
 
 
-def _baselines(data: Trainable, X: np.ndarray, train: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
+def _baselines(
+    data: Trainable, X: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> dict[str, np.ndarray]:
     """Prevalence, the simple rules of the task, and plain logistic regression on all features."""
     y = data.y[train]
     found = {"prevalence": np.full(len(test), y.mean())}
@@ -162,14 +188,20 @@ def _diagnostics(
             found[name] = plain_logistic(values[train], y, values[test], 0.1)
     if data.by_event.any() and config.validation.honesty:
         natural = train[~data.by_event[train]]
-        plain = config.model_copy(update={"model": config.model.model_copy(update={"search": None})})
+        plain = config.model_copy(
+            update={"model": config.model.model_copy(update={"search": None})}
+        )
         found["without_events"] = data.fit(X, natural, plain)[0].probability(X[test])
     return found
 
 
 def plain_logistic(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, C: float = 10.0) -> np.ndarray:
     """Probabilities of a logistic regression on mean-imputed, standardised columns (ridge of strength 1 / C)."""
-    steps = SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression(C=C, max_iter=2000)
+    steps = (
+        SimpleImputer(keep_empty_features=True),
+        StandardScaler(),
+        LogisticRegression(C=C, max_iter=2000),
+    )
     return np.asarray(make_pipeline(*steps).fit(X, y.astype(int)).predict_proba(X_test)[:, 1])
 
 
@@ -186,10 +218,18 @@ def site_splits(data: Trainable) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _enough(data: Trainable, train: np.ndarray, least: int = 10) -> bool:
     """Whether both labels have families enough to fit a model with inner folds."""
-    return min((len(np.unique(data.families[train][data.y[train] == label])) for label in (0, 1)), default=0) >= least
+    return (
+        min(
+            (len(np.unique(data.families[train][data.y[train] == label])) for label in (0, 1)),
+            default=0,
+        )
+        >= least
+    )
 
 
-def leave_one_site_out(data: Trainable, config: Config, progress: Progress = lambda *_: None) -> dict[str, Fold]:
+def leave_one_site_out(
+    data: Trainable, config: Config, progress: Progress = lambda *_: None
+) -> dict[str, Fold]:
     """Internal-external validation: the results at each site of a model that saw none of its patients."""
     splits, plain = site_splits(data), _without_refits(config)
     jobs = (delayed(_on_one_core)(data, train, test, plain) for train, test in splits.values())
@@ -222,7 +262,9 @@ def temporal(data: Trainable, config: Config) -> tuple[Fold | None, dict[str, in
 
 
 def _without_refits(config: Config) -> Config:
-    quick: Config = config.model_copy(update={"validation": config.validation.model_copy(update={"honesty": False})})
+    quick: Config = config.model_copy(
+        update={"validation": config.validation.model_copy(update={"honesty": False})}
+    )
     return quick
 
 
@@ -232,7 +274,9 @@ def probabilities_for(data: Trainable, config: Config, y: np.ndarray) -> np.ndar
     label = config.label.model_copy(update={"uncertain": False, "learn": "fast"})
     quick = config.model_copy(update={"model": model, "label": label})
     changed, probability = replace(data, y=y), np.empty(len(y))
-    for train, test in family_folds(y, data.families, config.validation.folds, config.validation.seed):
+    for train, test in family_folds(
+        y, data.families, config.validation.folds, config.validation.seed
+    ):
         X = data.matrix(train)
         probability[test] = changed.fit(X, train, quick)[0].probability(X[test])
     return probability

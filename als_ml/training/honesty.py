@@ -86,15 +86,31 @@ def honesty_checks(
 
 
 def _signal(metrics: dict[str, float], config: Config) -> Check:
-    said = [sentence for sentence in unbeaten(metrics, config.task) if sentence.startswith("no signal")]
+    said = [
+        sentence for sentence in unbeaten(metrics, config.task) if sentence.startswith("no signal")
+    ]
     found = said[0] if said else f"ROC AUC {metrics['roc_auc']:.3f}"
-    return Check("signal", "failed" if said else "passed", found, "Nothing here predicts this label." if said else "")
+    return Check(
+        "signal",
+        "failed" if said else "passed",
+        found,
+        "Nothing here predicts this label." if said else "",
+    )
 
 
 def _baselines(metrics: dict[str, float], config: Config) -> Check:
-    said = [sentence for sentence in unbeaten(metrics, config.task) if not sentence.startswith("no signal")]
+    said = [
+        sentence
+        for sentence in unbeaten(metrics, config.task)
+        if not sentence.startswith("no signal")
+    ]
     if said:
-        return Check("baselines", "attention", "; ".join(said), "Use the simpler rule, or give more patients.")
+        return Check(
+            "baselines",
+            "attention",
+            "; ".join(said),
+            "Use the simpler rule, or give more patients.",
+        )
     return Check("baselines", "passed", "the model beats each baseline")
 
 
@@ -108,7 +124,9 @@ def _circular(data: Trainable) -> Check:
             worst, name = strength, str(column)
     found = f"the strongest single feature is {name} (AUC or correlation {worst:.3f})"
     if worst >= _CIRCULAR_AUC:
-        return Check("circularity", "failed", found, f"Leave {name} out: it is the label in another form.")
+        return Check(
+            "circularity", "failed", found, f"Leave {name} out: it is the label in another form."
+        )
     return Check("circularity", "passed", found)
 
 
@@ -118,7 +136,11 @@ def _strength(values: np.ndarray, y: np.ndarray, slope: np.ndarray) -> float:
         return 0.0
     auc = roc_auc_score(y[known], values[known])
     both = known & np.isfinite(slope)
-    linear = abs(np.corrcoef(values[both], slope[both])[0, 1]) if both.sum() > 20 and np.ptp(values[both]) > 0 else 0.0
+    linear = (
+        abs(np.corrcoef(values[both], slope[both])[0, 1])
+        if both.sum() > 20 and np.ptp(values[both]) > 0
+        else 0.0
+    )
     return float(max(auc, 1 - auc, linear if linear >= _CIRCULAR_CORRELATION else 0.0))
 
 
@@ -126,7 +148,12 @@ def _own_sources(data: Trainable) -> Check:
     """Whether a column that the label comes from is a feature."""
     shared = sorted(set(data.spec.columns) & data.labels.sources)
     if shared:
-        return Check("sources of the label", "failed", f"{shared[0]} is a source of the label", "Leave it out.")
+        return Check(
+            "sources of the label",
+            "failed",
+            f"{shared[0]} is a source of the label",
+            "Leave it out.",
+        )
     return Check("sources of the label", "passed", "no feature is a source of the label")
 
 
@@ -137,7 +164,12 @@ def _alone(words: str, name: str, metrics: dict[str, float], config: Config) -> 
     auc, low = metrics[f"{name}_roc_auc"], metrics[f"{name}_roc_auc_low"]
     found = f"AUC of {words} alone {auc:.3f}, the model's {metrics['roc_auc']:.3f}"
     if TASKS[config.task].learns_missingness and auc >= metrics["roc_auc"] and low > 0.5:
-        return Check(f"{words} alone", "failed", found, "What was measured says as much as the values: look why.")
+        return Check(
+            f"{words} alone",
+            "failed",
+            found,
+            "What was measured says as much as the values: look why.",
+        )
     if low > 0.55:
         return Check(f"{words} alone", "attention", found, "Who is measured depends on the label.")
     return Check(f"{words} alone", "passed", found)
@@ -154,10 +186,15 @@ def _events_per_parameter(data: Trainable) -> Check:
 
 
 def _optimism(metrics: dict[str, float]) -> Check:
-    found = f"apparent ROC AUC {metrics['apparent_roc_auc']:.3f}, out of fold {metrics['roc_auc']:.3f}"
+    found = (
+        f"apparent ROC AUC {metrics['apparent_roc_auc']:.3f}, out of fold {metrics['roc_auc']:.3f}"
+    )
     large = metrics["optimism_roc_auc"] > _OPTIMISM
     return Check(
-        "optimism", "attention" if large else "passed", found, "The model overfits: regularise." if large else ""
+        "optimism",
+        "attention" if large else "passed",
+        found,
+        "The model overfits: regularise." if large else "",
     )
 
 
@@ -167,12 +204,16 @@ def _site_told(data: Trainable) -> Check:
     names, counts = np.unique(site, return_counts=True)
     names = names[counts >= 20]
     if len(names) < 2:
-        return Check("features tell the site", "not tried", "there are not two sites of 20 patients")
+        return Check(
+            "features tell the site", "not tried", "there are not two sites of 20 patients"
+        )
     aucs = {str(name): _told(data.rows.to_numpy(dtype=float), site == name) for name in names}
     best = max(aucs, key=lambda name: aucs[name])
     found = f"AUC of telling a site {np.mean(list(aucs.values())):.3f} on average, highest {best} {aucs[best]:.3f}"
     if aucs[best] > _TELLS_SITE:
-        return Check("features tell the site", "attention", found, "See the results of each held-out site.")
+        return Check(
+            "features tell the site", "attention", found, "See the results of each held-out site."
+        )
     return Check("features tell the site", "passed", found)
 
 
@@ -201,7 +242,9 @@ def _confounded(data: Trainable) -> Iterator[Check]:
 def _association(name: str, group: np.ndarray, y: np.ndarray) -> Check:
     """Chi-squared test and Cramer's V."""
     levels, at = np.unique(group.astype(str), return_inverse=True)
-    counts = np.array([[((at == i) & (y == label)).sum() for label in (0, 1)] for i in range(len(levels))])
+    counts = np.array(
+        [[((at == i) & (y == label)).sum() for label in (0, 1)] for i in range(len(levels))]
+    )
     counts = counts[counts.sum(axis=1) >= 10]
     if len(counts) < 2 or (counts.sum(axis=0) == 0).any():
         return Check(name, "not tried", "there are not two groups of 10 patients")
@@ -210,7 +253,9 @@ def _association(name: str, group: np.ndarray, y: np.ndarray) -> Check:
     shares = counts[:, 1] / counts.sum(axis=1)
     found = f"share of positives {shares.min():.0%} to {shares.max():.0%}, Cramer's V {v:.2f}, p {test.pvalue:.2g}"
     if test.pvalue < 0.01 and v >= 0.15:
-        return Check(name, "attention", found, "They are confounded: see the results of each held-out site.")
+        return Check(
+            name, "attention", found, "They are confounded: see the results of each held-out site."
+        )
     return Check(name, "passed", found)
 
 
@@ -222,7 +267,9 @@ def _batches(data: Trainable) -> Check:
     shifted = []
     for analyte, own in table.dropna(subset=["batch"]).groupby("analyte", observed=True):
         groups = [
-            rows.to_numpy(dtype=float) for _, rows in own.groupby("batch", observed=True)["value"] if len(rows) >= 5
+            rows.to_numpy(dtype=float)
+            for _, rows in own.groupby("batch", observed=True)["value"]
+            if len(rows) >= 5
         ]
         if len(groups) > 1 and np.ptp(np.concatenate(groups)) > 0:
             share, p = _between(groups)
@@ -230,7 +277,12 @@ def _batches(data: Trainable) -> Check:
                 shifted.append(f"{analyte} ({share:.0%} of its variance)")
     if shifted:
         found = f"the batch explains {', '.join(shifted)}"
-        return Check("batch effects", "attention", found, "Correct or re-measure the batch; never by the label.")
+        return Check(
+            "batch effects",
+            "attention",
+            found,
+            "Correct or re-measure the batch; never by the label.",
+        )
     return Check("batch effects", "passed", "no analyte differs by batch")
 
 
@@ -245,11 +297,17 @@ def _between(groups: list[np.ndarray]) -> tuple[float, float]:
 
 def _without_events(data: Trainable, metrics: dict[str, float]) -> Check:
     if "without_events_roc_auc" not in metrics:
-        return Check("without the event patients", "not tried", "no label comes from an event, or refits are off")
+        return Check(
+            "without the event patients",
+            "not tried",
+            "no label comes from an event, or refits are off",
+        )
     found = f"ROC AUC among patients with a slope {metrics['without_events_roc_auc']:.3f} ({int(data.by_event.sum())} by event)"
     drop = metrics["roc_auc"] - metrics["without_events_roc_auc"]
     remedy = "Much of the score is about who dies, not about the rate." if drop > 0.05 else ""
-    return Check("without the event patients", "attention" if drop > 0.05 else "passed", found, remedy)
+    return Check(
+        "without the event patients", "attention" if drop > 0.05 else "passed", found, remedy
+    )
 
 
 def _subgroups(table: list[dict[str, Any]]) -> Check:
@@ -259,7 +317,9 @@ def _subgroups(table: list[dict[str, Any]]) -> Check:
         return Check("subgroups", "not tried", "no subgroup has 10 patients of each label")
     middle = float(np.mean([row["roc_auc"] for row in tried]))
     poor = [
-        f"{row['group']} {row['level']} (AUC {row['roc_auc']:.2f})" for row in tried if row["roc_auc_high"] < middle
+        f"{row['group']} {row['level']} (AUC {row['roc_auc']:.2f})"
+        for row in tried
+        if row["roc_auc_high"] < middle
     ]
     off = [
         f"{row['group']} {row['level']} (intercept {row['calibration_intercept']:+.2f})"
@@ -268,7 +328,10 @@ def _subgroups(table: list[dict[str, Any]]) -> Check:
     ]
     if poor or off:
         return Check(
-            "subgroups", "attention", "; ".join([*poor, *off]), "Do not use the score there without recalibration."
+            "subgroups",
+            "attention",
+            "; ".join([*poor, *off]),
+            "Do not use the score there without recalibration.",
         )
     return Check("subgroups", "passed", f"{len(tried)} groups perform alike")
 
@@ -276,17 +339,27 @@ def _subgroups(table: list[dict[str, Any]]) -> Check:
 def _sites(metrics: dict[str, float], table: list[dict[str, Any]]) -> Check:
     if not table:
         return Check("held-out sites", "not tried", "there are not two sites with both labels")
-    found = f"no pooled ROC AUC: of {len(table)} held-out sites fewer than two have one with an error"
+    found = (
+        f"no pooled ROC AUC: of {len(table)} held-out sites fewer than two have one with an error"
+    )
     if "sites_roc_auc" in metrics:
         low, high = metrics["sites_roc_auc_low"], metrics["sites_roc_auc_high"]
         found = f"pooled ROC AUC over {len(table)} held-out sites {metrics['sites_roc_auc']:.3f} ({low:.3f}-{high:.3f})"
     off = [row["site"] for row in table if abs(row["calibration_intercept"]) > 1]
     if off:
         remedy = "Recalibrate there: python -m als_ml recalibrate."
-        return Check("held-out sites", "attention", f"{found}; the risk is far off at {', '.join(off)}", remedy)
+        return Check(
+            "held-out sites",
+            "attention",
+            f"{found}; the risk is far off at {', '.join(off)}",
+            remedy,
+        )
     if metrics["roc_auc"] - metrics.get("sites_roc_auc", 0.5) > 0.05:
         return Check(
-            "held-out sites", "attention", found, "At a new site expect this figure, not the cross-validated one."
+            "held-out sites",
+            "attention",
+            found,
+            "At a new site expect this figure, not the cross-validated one.",
         )
     return Check("held-out sites", "passed", found)
 
@@ -300,8 +373,14 @@ def _label_noise(data: Trainable, config: Config, metrics: dict[str, float]) -> 
         if y is None:
             return Check("label noise", "not tried", "the label's error is not known")
         aucs.append(auc_with_error(data.y, probabilities_for(data, config, y))[0])
-    how = "3 % of the sporadic turned familial" if config.task == FAMILIAL.name else "slopes redrawn within their error"
-    found = f"ROC AUC {np.mean(aucs):.3f} after refits under {how} ({metrics['roc_auc']:.3f} without)"
+    how = (
+        "3 % of the sporadic turned familial"
+        if config.task == FAMILIAL.name
+        else "slopes redrawn within their error"
+    )
+    found = (
+        f"ROC AUC {np.mean(aucs):.3f} after refits under {how} ({metrics['roc_auc']:.3f} without)"
+    )
     fragile = metrics["roc_auc"] - np.mean(aucs) > 0.05
     return Check(
         "label noise",
@@ -318,7 +397,9 @@ def _flipped(data: Trainable, config: Config, rng: np.random.Generator) -> np.nd
         return np.where(later, 1.0, data.y)
     likely = replace(data).learned(
         np.arange(len(data.y)),
-        config.model_copy(update={"label": config.label.model_copy(update={"learn": "fast", "uncertain": True})}),
+        config.model_copy(
+            update={"label": config.label.model_copy(update={"learn": "fast", "uncertain": True})}
+        ),
     )
     if np.isin(likely, (0.0, 1.0)).all():
         return None
@@ -333,9 +414,14 @@ def learning_curve(data: Trainable, config: Config) -> list[dict[str, float]]:
     for share in (0.25, 0.5, 0.75, 1.0):
         kept = np.isin(data.families, order[: round(share * len(order))])
         p, n = np.full(len(data.y), np.nan), []
-        for train, test in family_folds(data.y, data.families, config.validation.folds, config.validation.seed):
+        for train, test in family_folds(
+            data.y, data.families, config.validation.folds, config.validation.seed
+        ):
             some = train[kept[train]]
-            few = min((len(np.unique(data.families[some][data.y[some] == label])) for label in (0, 1)), default=0)
+            few = min(
+                (len(np.unique(data.families[some][data.y[some] == label])) for label in (0, 1)),
+                default=0,
+            )
             if few > config.validation.inner_folds:
                 X = data.matrix(train)
                 p[test] = data.fit(X, some, plain)[0].probability(X[test])
@@ -343,7 +429,12 @@ def learning_curve(data: Trainable, config: Config) -> list[dict[str, float]]:
         if np.isfinite(p).all():
             auc, error = auc_with_error(data.y, p)
             table.append(
-                {"patients": float(np.mean(n)), "roc_auc": auc, "low": auc - 1.96 * error, "high": auc + 1.96 * error}
+                {
+                    "patients": float(np.mean(n)),
+                    "roc_auc": auc,
+                    "low": auc - 1.96 * error,
+                    "high": auc + 1.96 * error,
+                }
             )
     return table
 

@@ -53,7 +53,9 @@ def grouped(
     for j, feature in enumerate(features):
         groups = of(feature)
         for group in groups:
-            total[group] = total.get(group, np.zeros(values.shape[:-1])) + values[..., j] / len(groups)
+            total[group] = total.get(group, np.zeros(values.shape[:-1])) + values[..., j] / len(
+                groups
+            )
     return total
 
 
@@ -68,9 +70,17 @@ def importance_table(spec: FeatureSpec, folds: list[Fold]) -> list[dict[str, Any
     values = np.array([fold.importance for fold in folds])
     total = values.sum(axis=1, keepdims=True)
     share = np.divide(values, total, out=np.zeros_like(values), where=total > 0)
-    table = [_row("feature", feature.name, share[:, j]) for j, feature in enumerate(features) if share[:, j].any()]
+    table = [
+        _row("feature", feature.name, share[:, j])
+        for j, feature in enumerate(features)
+        if share[:, j].any()
+    ]
     for kind, of in (("block", block_of), ("mechanism", mechanisms_of)):
-        table += [_row(kind, name, found) for name, found in grouped(share, features, of).items() if found.any()]
+        table += [
+            _row(kind, name, found)
+            for name, found in grouped(share, features, of).items()
+            if found.any()
+        ]
     return sorted(table, key=lambda row: (row["kind"], -row["share"]))
 
 
@@ -78,14 +88,24 @@ def _row(kind: str, name: str, share: np.ndarray) -> dict[str, Any]:
     """Mean over folds with a 95 % interval of the folds' spread."""
     half = 1.96 * share.std(ddof=1) if len(share) > 1 else float("nan")
     low, high = max(share.mean() - half, 0.0), share.mean() + half
-    return {"kind": kind, "name": name, "share": float(share.mean()), "low": float(low), "high": float(high)}
+    return {
+        "kind": kind,
+        "name": name,
+        "share": float(share.mean()),
+        "low": float(low),
+        "high": float(high),
+    }
 
 
-def contribution_table(samples: list[str], contributions: np.ndarray, features: list[Feature]) -> pd.DataFrame:
+def contribution_table(
+    samples: list[str], contributions: np.ndarray, features: list[Feature]
+) -> pd.DataFrame:
     """Contributions (n, p) as rows of sample_id, kind (feature, block, mechanism), name, contribution; zeros left out."""
     parts = {("feature", feature.name): contributions[:, j] for j, feature in enumerate(features)}
     for kind, of in (("block", block_of), ("mechanism", mechanisms_of)):
-        parts |= {(kind, name): values for name, values in grouped(contributions, features, of).items()}
+        parts |= {
+            (kind, name): values for name, values in grouped(contributions, features, of).items()
+        }
     rows = [
         pd.DataFrame({"sample_id": samples, "kind": kind, "name": name, "contribution": values})
         for (kind, name), values in parts.items()

@@ -23,7 +23,12 @@ _CHUNK = 200
 
 
 def evaluate(
-    y: np.ndarray, probability: np.ndarray, predicted: np.ndarray, families: np.ndarray, draws: int, seed: int
+    y: np.ndarray,
+    probability: np.ndarray,
+    predicted: np.ndarray,
+    families: np.ndarray,
+    draws: int,
+    seed: int,
 ) -> dict[str, float]:
     """Compute METRICS, each with `_low` and `_high` (95 %, sampling of patients with the model fixed).
 
@@ -40,10 +45,17 @@ def evaluate(
     result = {name: float(values[0]) for name, values in point.items()}
     if draws:
         weights = family_weights(y, families, draws, seed)
-        parts = [weighted_metrics(y, probability, predicted, weights[i : i + _CHUNK]) for i in range(0, draws, _CHUNK)]
+        parts = [
+            weighted_metrics(y, probability, predicted, weights[i : i + _CHUNK])
+            for i in range(0, draws, _CHUNK)
+        ]
         for name in METRICS:
             drawn = np.concatenate([part[name] for part in parts])
-            low, high = np.nanpercentile(drawn, [2.5, 97.5]) if np.isfinite(drawn).any() else (np.nan, np.nan)
+            low, high = (
+                np.nanpercentile(drawn, [2.5, 97.5])
+                if np.isfinite(drawn).any()
+                else (np.nan, np.nan)
+            )
             result |= {f"{name}_low": float(low), f"{name}_high": float(high)}
     return result
 
@@ -56,7 +68,9 @@ def family_weights(y: np.ndarray, families: np.ndarray, draws: int, seed: int) -
     counts = np.zeros((draws, len(names)))
     for stratum in (np.flatnonzero(positive), np.flatnonzero(~positive)):
         if len(stratum):
-            counts[:, stratum] = rng.multinomial(len(stratum), np.full(len(stratum), 1 / len(stratum)), size=draws)
+            counts[:, stratum] = rng.multinomial(
+                len(stratum), np.full(len(stratum), 1 / len(stratum)), size=draws
+            )
     return counts[:, family]
 
 
@@ -79,7 +93,9 @@ def weighted_metrics(
     }
 
 
-def _by_threshold(y: np.ndarray, score: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _by_threshold(
+    y: np.ndarray, score: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Weight of positives and negatives at each different score, highest first, (m, groups) each."""
     order = np.argsort(-score, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
@@ -103,7 +119,10 @@ def _average_precision(y: np.ndarray, score: np.ndarray, weights: np.ndarray) ->
 
 def _balanced_accuracy(y: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     right = (predicted == y).astype(float)
-    recalls = [_ratio(weights @ (right * (y == label)), weights @ (y == label).astype(float)) for label in (0, 1)]
+    recalls = [
+        _ratio(weights @ (right * (y == label)), weights @ (y == label).astype(float))
+        for label in (0, 1)
+    ]
     return (recalls[0] + recalls[1]) / 2
 
 
@@ -111,7 +130,9 @@ def _ratio(top: np.ndarray, bottom: np.ndarray, empty: float = np.nan) -> np.nda
     return np.divide(top, bottom, out=np.full_like(top, empty), where=bottom > 0)
 
 
-def _calibration(y: np.ndarray, score: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _calibration(
+    y: np.ndarray, score: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Slope of the label on the log-odds, and intercept with that slope held at 1 (calibration in the large)."""
     m = len(weights)
     start = np.tile([0.0, 1.0], (m, 1))
@@ -122,7 +143,9 @@ def _calibration(y: np.ndarray, score: np.ndarray, weights: np.ndarray) -> tuple
     return _newton(y, score, weights, np.zeros((m, 2)), slope_too=True)[:, 1], intercept
 
 
-def _newton(y: np.ndarray, score: np.ndarray, weights: np.ndarray, start: np.ndarray, slope_too: bool) -> np.ndarray:
+def _newton(
+    y: np.ndarray, score: np.ndarray, weights: np.ndarray, start: np.ndarray, slope_too: bool
+) -> np.ndarray:
     """Weighted logistic regression of y on score for each weight row, by Newton's method."""
     beta = start
     for _ in range(25):
@@ -135,18 +158,26 @@ def _newton(y: np.ndarray, score: np.ndarray, weights: np.ndarray, start: np.nda
     return beta
 
 
-def _newton_step(residual: np.ndarray, variance: np.ndarray, score: np.ndarray, slope_too: bool) -> np.ndarray:
+def _newton_step(
+    residual: np.ndarray, variance: np.ndarray, score: np.ndarray, slope_too: bool
+) -> np.ndarray:
     g0, h00 = residual.sum(axis=1), variance.sum(axis=1)
     if not slope_too:
         return np.column_stack([_ratio(g0, h00, empty=0.0), np.zeros(len(g0))])
     g1, h01, h11 = residual @ score, variance @ score, variance @ score**2
     determinant = np.maximum(h00 * h11 - h01**2, 1e-12)
-    return np.column_stack([(h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant])
+    return np.column_stack(
+        [(h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant]
+    )
 
 
-def share_of_possible(y: np.ndarray, probability: np.ndarray, best: np.ndarray) -> tuple[float, float]:
+def share_of_possible(
+    y: np.ndarray, probability: np.ndarray, best: np.ndarray
+) -> tuple[float, float]:
     """ROC AUC of the best possible score on the same patients, and the share of its distance from 0.5 that was reached."""
-    reached, possible = (float(_roc_auc(y, score, np.ones((1, len(y))))[0]) for score in (probability, best))
+    reached, possible = (
+        float(_roc_auc(y, score, np.ones((1, len(y))))[0]) for score in (probability, best)
+    )
     return possible, (reached - 0.5) / (possible - 0.5)
 
 
@@ -155,10 +186,19 @@ def slope_metrics(slope: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     known = np.isfinite(slope)
     slope, predicted = slope[known], predicted[known]
     rest = float(((slope - predicted) ** 2).sum() / ((slope - slope.mean()) ** 2).sum())
-    rank = float(np.corrcoef(rankdata(slope), rankdata(predicted))[0, 1]) if np.ptp(predicted) > 0 else 0.0
+    rank = (
+        float(np.corrcoef(rankdata(slope), rankdata(predicted))[0, 1])
+        if np.ptp(predicted) > 0
+        else 0.0
+    )
     error = float(np.abs(slope - predicted).mean())
     of_mean = float(np.abs(slope - slope.mean()).mean())
-    return {"slope_mae": error, "baseline_mean_slope_mae": of_mean, "slope_r2": 1 - rest, "slope_spearman": rank}
+    return {
+        "slope_mae": error,
+        "baseline_mean_slope_mae": of_mean,
+        "slope_r2": 1 - rest,
+        "slope_spearman": rank,
+    }
 
 
 def class_metrics(level: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
@@ -186,18 +226,28 @@ def paired_differences(
     result = {}
     for k, name in enumerate(names):
         drawn = np.concatenate([a[k] - b[k] for a, b in parts[1:]]) if draws else np.array([np.nan])
-        low, high = np.nanpercentile(drawn, [2.5, 97.5]) if np.isfinite(drawn).any() else (np.nan, np.nan)
+        low, high = (
+            np.nanpercentile(drawn, [2.5, 97.5]) if np.isfinite(drawn).any() else (np.nan, np.nan)
+        )
         result[name] = (float((parts[0][0][k] - parts[0][1][k])[0]), float(low), float(high))
     return result
 
 
-def _discrimination(y: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+def _discrimination(
+    y: np.ndarray, probability: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, ...]:
     clipped, total = np.clip(probability, _CLIP, 1 - _CLIP), weights.sum(axis=1)
     loss = -np.where(y == 1, np.log(clipped), np.log1p(-clipped))
-    return _roc_auc(y, probability, weights), weights @ (probability - y) ** 2 / total, weights @ loss / total
+    return (
+        _roc_auc(y, probability, weights),
+        weights @ (probability - y) ** 2 / total,
+        weights @ loss / total,
+    )
 
 
-def calibration_bins(y: np.ndarray, probability: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
+def calibration_bins(
+    y: np.ndarray, probability: np.ndarray, bins: int = 10
+) -> list[dict[str, float]]:
     """Reliability curve: patients in equally filled bins with mean probability, observed share and its Wilson interval."""
     table = []
     for members in np.array_split(np.argsort(probability, kind="stable"), min(bins, len(y))):
@@ -216,7 +266,9 @@ def calibration_errors(y: np.ndarray, probability: np.ndarray, bins: int = 10) -
     """
     table = calibration_bins(y, probability, bins)
     share = np.array([row["n"] for row in table]) / len(y)
-    predicted, observed = (np.array([row[name] for row in table]) for name in ("predicted", "observed"))
+    predicted, observed = (
+        np.array([row[name] for row in table]) for name in ("predicted", "observed")
+    )
     return {
         "ece": float(share @ np.abs(predicted - observed)),
         "brier_reliability": float(share @ (predicted - observed) ** 2),
@@ -255,7 +307,9 @@ def auc_with_error(y: np.ndarray, probability: np.ndarray) -> tuple[float, float
     ranks = rankdata(np.r_[positive, negative])
     above = (ranks[:m] - rankdata(positive)) / n
     below = 1 - (ranks[m:] - rankdata(negative)) / m
-    variance = (above.var(ddof=1) / m if m > 1 else np.nan) + (below.var(ddof=1) / n if n > 1 else np.nan)
+    variance = (above.var(ddof=1) / m if m > 1 else np.nan) + (
+        below.var(ddof=1) / n if n > 1 else np.nan
+    )
     return float(above.mean()), float(np.sqrt(variance))
 
 

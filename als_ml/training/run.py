@@ -13,7 +13,13 @@ from threadpoolctl import threadpool_limits
 from als_ml.cohort.read import read_cohort
 from als_ml.config import Config
 from als_ml.prediction.predictor import Predictor, training_aggregates
-from als_ml.training.estimates import baseline_names, estimates, site_estimates, site_table, subgroup_table
+from als_ml.training.estimates import (
+    baseline_names,
+    estimates,
+    site_estimates,
+    site_table,
+    subgroup_table,
+)
 from als_ml.training.folds import Validated, cross_validate, leave_one_site_out, temporal
 from als_ml.training.honesty import Check, honesty_checks
 from als_ml.training.importance import importance_table
@@ -66,12 +72,19 @@ class Training:
     @property
     def out_of_fold(self) -> dict[str, np.ndarray]:
         """Probabilities of the model and of its baselines."""
-        return {name: self.validated.probability[name] for name in ["model", *baseline_names(self.validated)]}
+        return {
+            name: self.validated.probability[name]
+            for name in ["model", *baseline_names(self.validated)]
+        }
 
     def metrics_of(self, name: str) -> dict[str, float]:
         """Metrics of `model` or of a baseline, without the prefix."""
         prefix = "" if name == "model" else f"baseline_{name}_"
-        return {key.removeprefix(prefix): value for key, value in self.metrics.items() if key.startswith(prefix)}
+        return {
+            key.removeprefix(prefix): value
+            for key, value in self.metrics.items()
+            if key.startswith(prefix)
+        }
 
 
 def train(config: Config, progress: Progress = lambda *_: None) -> Training:
@@ -88,7 +101,9 @@ def train(config: Config, progress: Progress = lambda *_: None) -> Training:
         If a file is wrong, or the labels cannot be learned from (one class only, too few families).
     """
     task, problems = TASKS[config.task], Problems()
-    cohort, described = read_cohort(Path(config.cohort), problems, _call_rule(config), partial(_reading, progress))
+    cohort, described = read_cohort(
+        Path(config.cohort), problems, _call_rule(config), partial(_reading, progress)
+    )
     data = prepare(config, cohort, described)
     _note_scheme(config, problems)
     check_labels(data.y, data.families, config)
@@ -105,7 +120,9 @@ def train(config: Config, progress: Progress = lambda *_: None) -> Training:
     with threadpool_limits(1):
         fitted, ladder = data.fit(data.rows.to_numpy(), np.arange(len(data.y)), config, trials)
     tables["trials"] = [trial._asdict() for trial in trials]
-    predictor = Predictor(fitted, data.spec, cohort.lookups, ladder, training_aggregates(data.rows, data.y))
+    predictor = Predictor(
+        fitted, data.spec, cohort.lookups, ladder, training_aggregates(data.rows, data.y)
+    )
     if config.validation.cohort:
         metrics |= _external_metrics(predictor, config, problems, progress)
     metrics |= _apparent(fitted.probability(data.rows.to_numpy()), data.y, metrics)
@@ -114,7 +131,9 @@ def train(config: Config, progress: Progress = lambda *_: None) -> Training:
     best = best_possible(config, data, validated.probability["model"])
     if best:
         metrics |= {"best_possible_roc_auc": best[0], "share_of_possible": best[1]}
-    return Training(config, task, predictor, data, validated, metrics, problems.found, best, tables, checks)
+    return Training(
+        config, task, predictor, data, validated, metrics, problems.found, best, tables, checks
+    )
 
 
 def _tables(data: Trainable, validated: Validated, config: Config) -> dict[str, Table]:
@@ -123,7 +142,9 @@ def _tables(data: Trainable, validated: Validated, config: Config) -> dict[str, 
         "calibration": calibration_bins(y, p),
         "subgroups": subgroup_table(data, validated),
         "thresholds": threshold_table(y, p),
-        "decision_curve": decision_curve(y, {name: validated.probability[name] for name in validated.predicted}),
+        "decision_curve": decision_curve(
+            y, {name: validated.probability[name] for name in validated.predicted}
+        ),
         "enrichment": enrichment_table(y, p, data.slope),
         "importance": importance_table(data.spec, validated.folds),
         "folds": [
@@ -133,7 +154,9 @@ def _tables(data: Trainable, validated: Validated, config: Config) -> dict[str, 
     }
 
 
-def _apparent(probability: np.ndarray, y: np.ndarray, metrics: dict[str, float]) -> dict[str, float]:
+def _apparent(
+    probability: np.ndarray, y: np.ndarray, metrics: dict[str, float]
+) -> dict[str, float]:
     """ROC AUC of the final model on its own training patients, and how much of it is optimism."""
     apparent = auc_with_error(y, probability)[0]
     return {"apparent_roc_auc": apparent, "optimism_roc_auc": apparent - metrics["roc_auc"]}
@@ -144,7 +167,11 @@ def _temporal_metrics(data: Trainable, config: Config, problems: Problems) -> di
     said = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items())
     problems.note("validation.split_date", said, "Relatives of a training patient are not tested.")
     if fold is None:
-        problems.warn("validation.split_date", "a side has too few patients of a label", "Choose another date.")
+        problems.warn(
+            "validation.split_date",
+            "a side has too few patients of a label",
+            "Choose another date.",
+        )
         return {}
     return _prefixed(
         "temporal",
@@ -157,36 +184,60 @@ def _temporal_metrics(data: Trainable, config: Config, problems: Problems) -> di
 
 
 def _prefixed(
-    prefix: str, y: np.ndarray, probability: np.ndarray, predicted: np.ndarray, families: np.ndarray, config: Config
+    prefix: str,
+    y: np.ndarray,
+    probability: np.ndarray,
+    predicted: np.ndarray,
+    families: np.ndarray,
+    config: Config,
 ) -> dict[str, float]:
-    found = evaluate(y, probability, predicted, families, config.validation.bootstrap, config.validation.seed)
-    return {f"{prefix}_{name}": value for name, value in found.items()} | {f"{prefix}_n": float(len(y))}
+    found = evaluate(
+        y, probability, predicted, families, config.validation.bootstrap, config.validation.seed
+    )
+    return {f"{prefix}_{name}": value for name, value in found.items()} | {
+        f"{prefix}_n": float(len(y))
+    }
 
 
-def _external_metrics(predictor: Predictor, config: Config, problems: Problems, progress: Progress) -> dict[str, float]:
+def _external_metrics(
+    predictor: Predictor, config: Config, problems: Problems, progress: Progress
+) -> dict[str, float]:
     """Metrics of the final model on a held-out cohort."""
     progress("held-out cohort", 0, 0)
     y, probability, families = external(predictor, config, Path(str(config.validation.cohort)))
     if len(np.unique(y)) < 2:
-        problems.warn("validation.cohort", f"its {len(y)} labelled patients have one label only", "Give a larger one.")
+        problems.warn(
+            "validation.cohort",
+            f"its {len(y)} labelled patients have one label only",
+            "Give a larger one.",
+        )
         return {}
     predicted = (probability >= predictor.fitted.calibration.threshold).astype(float)
     return _prefixed("external", y, probability, predicted, families, config)
 
 
-def external(predictor: Predictor, config: Config, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def external(
+    predictor: Predictor, config: Config, path: Path
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Label, probability and family of the labelled and scored patients of another cohort."""
     cohort, _ = read_cohort(path, Problems(), _call_rule(config))
     y = make_labels(config, cohort).y
     rows = predictor.predict_cohort(cohort, drivers=False)
-    probability = np.array([np.nan if row["probability"] is None else row["probability"] for row in rows])
+    probability = np.array(
+        [np.nan if row["probability"] is None else row["probability"] for row in rows]
+    )
     kept = np.isfinite(y) & np.isfinite(probability)
     return y[kept], probability[kept], cohort.families[kept]
 
 
 def _note_scheme(config: Config, problems: Problems) -> None:
     label = config.label
-    if config.task == "progression" and label.column is None and label.scheme != "default" and label.measure == "slope":
+    if (
+        config.task == "progression"
+        and label.column is None
+        and label.scheme != "default"
+        and label.measure == "slope"
+    ):
         cuts = " and ".join(f"{cut:g}" for cut in label.cutoffs)
         found = f"the cut-offs of {label.scheme} ({cuts} points/month) were published for dFS; here they cut a prospective slope"
         problems.warn("label.scheme", found, "Name them as such where you report the result.")
@@ -209,14 +260,20 @@ def _as_simulated(config: Config) -> bool:
     )
 
 
-def best_possible(config: Config, data: Trainable, probability: np.ndarray) -> tuple[float, float] | None:
+def best_possible(
+    config: Config, data: Trainable, probability: np.ndarray
+) -> tuple[float, float] | None:
     """ROC AUC of the simulator's own probability on the same patients, and the share of it reached; None for real cohorts.
 
     A simulated cohort is known by its `truth.csv`; it is read here only, after everything is fitted.
     """
     path = Path(config.cohort).parent / "truth.csv"
     column = f"p_{config.task}"
-    if not path.is_file() or not _as_simulated(config) or (config.task != FAMILIAL.name and config.landmark_days != 90):
+    if (
+        not path.is_file()
+        or not _as_simulated(config)
+        or (config.task != FAMILIAL.name and config.landmark_days != 90)
+    ):
         return None
     truth = pd.read_csv(path, dtype={"sample_id": str}).set_index("sample_id")
     best = truth[column].reindex(data.rows.index).to_numpy(dtype=float)
@@ -231,5 +288,7 @@ def summary(training: Training) -> list[dict[str, Any]]:
     for row, name in zip(table[1:], names[1:], strict=True):
         row["name"] = f"baseline: {name}"
     if training.best_possible:
-        table.append({"name": "best possible (simulated truth)", "roc_auc": training.best_possible[0]})
+        table.append(
+            {"name": "best possible (simulated truth)", "roc_auc": training.best_possible[0]}
+        )
     return table

@@ -64,7 +64,9 @@ class Trainable:
         fitted = fit_model(X[train], y, families, recipe, self.learned(train, config), trials)
         if config.label.learn != "classes":
             return fitted, None
-        return fitted, fit_ladder(X[train], self.level[train], families, recipe, self.labels.classes)
+        return fitted, fit_ladder(
+            X[train], self.level[train], families, recipe, self.labels.classes
+        )
 
     def learned(self, train: np.ndarray, config: Config) -> np.ndarray:
         """What a model of these patients learns: the slope, or the label as far as its own error lets it be known."""
@@ -95,7 +97,12 @@ class Trainable:
 
     def column(self, name: str) -> np.ndarray:
         """Name a column of the patients table as text, `unknown` where empty."""
-        return self.cohort.patients[name].astype(object).where(self.cohort.patients[name].notna(), "unknown").to_numpy()
+        return (
+            self.cohort.patients[name]
+            .astype(object)
+            .where(self.cohort.patients[name].notna(), "unknown")
+            .to_numpy()
+        )
 
 
 def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
@@ -103,7 +110,10 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
     labels = make_labels(config, cohort)
     kept = labels.usable
     spec = with_columns(
-        spec_of(config, described.genome_build), cohort.patients, list(config.features.columns), labels.sources
+        spec_of(config, described.genome_build),
+        cohort.patients,
+        list(config.features.columns),
+        labels.sources,
     )
     visits = _early_visits(cohort, kept, spec)
     if "alsfrs" in spec.blocks:
@@ -112,8 +122,14 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
     _refuse_own_rate(config, cohort, rows, labels)
     found = (genetic_cause(cohort, spec.genome_build) == "found").astype(float)
     baselines = {name: values[kept] for name, values in _baselines(config, rows, found).items()}
-    baselines = {name: values for name, values in baselines.items() if len(np.unique(values[np.isfinite(values)])) > 1}
-    by_event = labels.by_event[kept] if labels.by_event is not None else np.zeros(len(kept), dtype=bool)
+    baselines = {
+        name: values
+        for name, values in baselines.items()
+        if len(np.unique(values[np.isfinite(values)])) > 1
+    }
+    by_event = (
+        labels.by_event[kept] if labels.by_event is not None else np.zeros(len(kept), dtype=bool)
+    )
     return Trainable(
         spec,
         labels,
@@ -145,13 +161,21 @@ def _refuse_own_rate(config: Config, cohort: Cohort, rows: pd.DataFrame, labels:
     """
     if config.label.column is None or "delta_fs" not in rows.columns:
         return
-    label = pd.to_numeric(cohort.patients[config.label.column], errors="coerce").to_numpy(dtype=float)
+    label = pd.to_numeric(cohort.patients[config.label.column], errors="coerce").to_numpy(
+        dtype=float
+    )
     rate = rows["delta_fs"].to_numpy(dtype=float)
     both = np.isfinite(label) & np.isfinite(rate) & np.isfinite(labels.y)
-    if both.sum() > 2 and np.ptp(label[both]) > 0 and abs(np.corrcoef(label[both], rate[both])[0, 1]) >= 0.99:
+    if (
+        both.sum() > 2
+        and np.ptp(label[both]) > 0
+        and abs(np.corrcoef(label[both], rate[both])[0, 1]) >= 0.99
+    ):
         found = f"{config.label.column!r} is dFS, which is also a feature (and so is ENCALS, which contains it)"
         raise DataError(
-            "label.column", found, "Leave alsfrs and prognosis out of features.blocks, or take another label."
+            "label.column",
+            found,
+            "Leave alsfrs and prognosis out of features.blocks, or take another label.",
         )
 
 
@@ -170,7 +194,9 @@ def spec_of(config: Config, genome_build: str) -> FeatureSpec:
     )
 
 
-def _early_visits(cohort: Cohort, kept: np.ndarray, spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _early_visits(
+    cohort: Cohort, kept: np.ndarray, spec: FeatureSpec
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Position among the kept patients, day and ALSFRS-R total of each visit up to the landmark."""
     visits = as_known(cohort.take(kept), spec.landmark_days).alsfrs
     visits = visits[(visits["scale"] == "alsfrs_r").to_numpy()]
@@ -189,7 +215,12 @@ def make_labels(config: Config, cohort: Cohort) -> Labels:
         rate = alsfrs_features(as_known(cohort, config.landmark_days))["delta_fs"]
         return delta_fs_labels(cohort, rate, label.cutoffs)
     rule = SlopeRule(
-        config.landmark_days, label.window_days, label.cutoffs, label.min_visits, label.min_span_days, label.events
+        config.landmark_days,
+        label.window_days,
+        label.cutoffs,
+        label.min_visits,
+        label.min_span_days,
+        label.events,
     )
     return progression_labels(cohort, rule)
 
@@ -202,14 +233,25 @@ def check_labels(y: np.ndarray, families: np.ndarray, config: Config) -> None:
     DataError
         With the count of both classes.
     """
-    task, folds = TASKS[config.task], max(config.validation.folds, config.validation.inner_folds) + 1
-    counts = {name: len(np.unique(families[y == value])) for name, value in ((task.positive, 1), (task.negative, 0))}
+    task, folds = (
+        TASKS[config.task],
+        max(config.validation.folds, config.validation.inner_folds) + 1,
+    )
+    counts = {
+        name: len(np.unique(families[y == value]))
+        for name, value in ((task.positive, 1), (task.negative, 0))
+    }
     few = [name for name, count in counts.items() if count < folds]
     if few:
-        n = ", ".join(f"{int((y == value).sum())} {name}" for name, value in ((task.positive, 1), (task.negative, 0)))
+        n = ", ".join(
+            f"{int((y == value).sum())} {name}"
+            for name, value in ((task.positive, 1), (task.negative, 0))
+        )
         found = f"of {len(y)} labelled patients {n}: {few[0]} has fewer than {folds} families"
         raise DataError(
-            f"labels of the task {task.name}", found, "Give more patients, fewer validation.folds or another label."
+            f"labels of the task {task.name}",
+            found,
+            "Give more patients, fewer validation.folds or another label.",
         )
 
 
@@ -218,7 +260,9 @@ def recipe_of(config: Config) -> Recipe:
     v, model, decision = config.validation, config.model, config.decision
     members: tuple[tuple[str, dict[str, Any]], ...] = ((model.estimator, dict(model.parameters)),)
     if model.estimator == "stack":
-        members = tuple((name, dict(model.members[name])) for name in ESTIMATORS if name in model.members)
+        members = tuple(
+            (name, dict(model.members[name])) for name in ESTIMATORS if name in model.members
+        )
     search = None
     if model.search is not None:
         seconds = None if model.search.minutes is None else 60 * model.search.minutes
@@ -233,7 +277,9 @@ def recipe_of(config: Config) -> Recipe:
         least_share=model.least_share,
         calibration=model.calibration,
         threshold=decision.threshold,
-        threshold_value=decision.miss_cost if decision.threshold == "cost" else decision.sensitivity,
+        threshold_value=decision.miss_cost
+        if decision.threshold == "cost"
+        else decision.sensitivity,
         search=search,
         related=model.imputation == "related",
     )
@@ -251,13 +297,17 @@ def _baselines(config: Config, rows: pd.DataFrame, found: np.ndarray) -> dict[st
     }
     if config.label.measure == "delta_fs":
         columns = {"nfl": columns["nfl"]}
-    present = {name: [column for column in own if column in rows.columns] for name, own in columns.items()}
+    present = {
+        name: [column for column in own if column in rows.columns] for name, own in columns.items()
+    }
     return {name: rows[own].to_numpy(dtype=float) for name, own in present.items() if own}
 
 
 def _assay_status(cohort: Cohort) -> np.ndarray:
     """Who was tested, (n, 3): never an input, only the diagnostic that each run reports."""
     c9orf72 = RepeatStates("C9orf72", cohort.repeats, cohort.patients)
-    laboratory = cohort.patients["c9orf72_status"].isin(["normal", "intermediate", "expanded", "indeterminate"])
+    laboratory = cohort.patients["c9orf72_status"].isin(
+        ["normal", "intermediate", "expanded", "indeterminate"]
+    )
     genes = np.nan_to_num(cohort.genotypes.assayed).mean(axis=1)
     return np.column_stack([c9orf72.state > 0, laboratory.to_numpy(), genes]).astype(float)

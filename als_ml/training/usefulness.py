@@ -48,7 +48,11 @@ def decision_curve(y: np.ndarray, probability: dict[str, np.ndarray]) -> list[di
 
 
 def enrichment_table(
-    y: np.ndarray, probability: np.ndarray, slope: np.ndarray, effect: float = 0.25, power: float = 0.8
+    y: np.ndarray,
+    probability: np.ndarray,
+    slope: np.ndarray,
+    effect: float = 0.25,
+    power: float = 0.8,
 ) -> list[dict[str, float]]:
     """What a trial gains that enrols patients from a score upwards.
 
@@ -92,7 +96,15 @@ def _needed(y: np.ndarray, slope: np.ndarray, effect: float, power: float) -> fl
     known = slope[np.isfinite(slope)]
     if len(known) >= 10:
         difference = effect * known.mean()
-        return float(np.ceil(4 * z**2 * known.var(ddof=1) / difference**2)) if difference > 0 else float("nan")
+        return (
+            float(np.ceil(4 * z**2 * known.var(ddof=1) / difference**2))
+            if difference > 0
+            else float("nan")
+        )
     rate, treated = y.mean(), y.mean() * (1 - effect)
     spread = rate * (1 - rate) + treated * (1 - treated)
-    return float(np.ceil(2 * z**2 * spread / (rate - treated) ** 2)) if rate > treated else float("nan")
+    return (
+        float(np.ceil(2 * z**2 * spread / (rate - treated) ** 2))
+        if rate > treated
+        else float("nan")
+    )

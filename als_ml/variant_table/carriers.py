@@ -54,7 +54,11 @@ def shown_class(variant: Variant, assessment: Assessment) -> str:
 
 def inheritance_of(variant: Variant) -> str:
     """Inheritance that a variant follows: its own role's, else its gene's."""
-    own = {"causal_dominant": "dominant", "causal_recessive": "recessive", "causal_xlinked": "x_linked"}
+    own = {
+        "causal_dominant": "dominant",
+        "causal_recessive": "recessive",
+        "causal_xlinked": "x_linked",
+    }
     return own.get(variant.role, inheritance(variant.gene))
 
 
@@ -80,7 +84,9 @@ def count_carriers(
     table = _Table(weighed, query.header.samples)
     rows = {name: i for i, name in enumerate(query.header.samples)}
     counts, missing, held = np.zeros((len(weighed), len(ZYGOSITIES)), dtype=int), 0, []
-    waits = table.recessive | np.array([variant.key in repeated for variant, _ in weighed], dtype=bool)
+    waits = table.recessive | np.array(
+        [variant.key in repeated for variant, _ in weighed], dtype=bool
+    )
     with _writer(output) as write:
         for chunk in call_chunks(query, rule, rows):
             carried, missing = table.carried(chunk), missing + len(chunk.missing["row"])
@@ -88,7 +94,11 @@ def count_carriers(
             held.append(carried[wait])
             _count(counts, carried[~wait])
             write(table.shown(carried[~wait], np.zeros(int((~wait).sum()), dtype=bool)))
-        last = pd.concat(held).sort_values(["site", "row", "zygosity"]).drop_duplicates(["site", "row"], keep="last")
+        last = (
+            pd.concat(held)
+            .sort_values(["site", "row", "zygosity"])
+            .drop_duplicates(["site", "row"], keep="last")
+        )
         _count(counts, last)
         write(table.shown(last, table.second_allele(last)))
     return counts, missing
@@ -103,14 +113,22 @@ class _Table:
 
     def __init__(self, weighed: Weighed, samples: tuple[str, ...]):
         self.site = {variant.key: i for i, (variant, _) in enumerate(weighed)}
-        classes, modes = [shown_class(*pair) for pair in weighed], [inheritance_of(variant) for variant, _ in weighed]
+        classes, modes = (
+            [shown_class(*pair) for pair in weighed],
+            [inheritance_of(variant) for variant, _ in weighed],
+        )
         genes = [variant.gene for variant, _ in weighed]
         self.of_site = {"gene": genes, "class": classes, "inheritance": modes}
         self.categories = {name: pd.Categorical(values) for name, values in self.of_site.items()}
         self.samples, self.keys = list(samples), list(self.site)
         pairs = list(zip(classes, modes, strict=True))
-        self.recessive = np.array([c in ("P", "LP") and mode == "recessive" for c, mode in pairs], dtype=bool)
-        told = [[[FINDINGS.index(finding(c, m, z, s)) for s in (False, True)] for z in ZYGOSITIES] for c, m in pairs]
+        self.recessive = np.array(
+            [c in ("P", "LP") and mode == "recessive" for c, mode in pairs], dtype=bool
+        )
+        told = [
+            [[FINDINGS.index(finding(c, m, z, s)) for s in (False, True)] for z in ZYGOSITIES]
+            for c, m in pairs
+        ]
         self.findings = np.array(told, dtype=np.int8).reshape(-1, len(ZYGOSITIES), 2)
 
     def carried(self, chunk: Calls) -> pd.DataFrame:
@@ -118,16 +136,24 @@ class _Table:
         record, allele = chunk.carried["record"], chunk.carried["allele"]
         pair = record.astype(np.int64) * 1024 + allele
         used, inverse = np.unique(pair, return_inverse=True)
-        numbers = np.array([self._number(chunk, *divmod(which, 1024)) for which in used.tolist()], dtype=np.int32)
+        numbers = np.array(
+            [self._number(chunk, *divmod(which, 1024)) for which in used.tolist()], dtype=np.int32
+        )
         site = numbers[inverse] if len(used) else np.empty(0, np.int32)
         copies, ploidy = chunk.carried["copies"], chunk.carried["ploidy"]
         zygosity = np.select([ploidy == 1, copies >= ploidy], [np.int8(2), np.int8(1)], np.int8(0))
-        return pd.DataFrame({"row": chunk.carried["row"], "site": site, "zygosity": zygosity})[site >= 0]
+        return pd.DataFrame({"row": chunk.carried["row"], "site": site, "zygosity": zygosity})[
+            site >= 0
+        ]
 
     def _number(self, chunk: Calls, record: int, allele: int) -> int:
         chrom, pos, ref, alt = chunk.records[record]
         alts = alt.split(",")
-        return self.site.get(allele_key(chrom, pos, ref, alts[allele - 1]), -1) if allele <= len(alts) else -1
+        return (
+            self.site.get(allele_key(chrom, pos, ref, alts[allele - 1]), -1)
+            if allele <= len(alts)
+            else -1
+        )
 
     def second_allele(self, carried: pd.DataFrame) -> np.ndarray:
         """Whether the carrier has another (likely) pathogenic recessive allele in the same gene."""
@@ -144,7 +170,9 @@ class _Table:
             "variant": pd.Categorical.from_codes(site, self.keys),
             "zygosity": pd.Categorical.from_codes(zygosity, list(ZYGOSITIES)),
             **{name: values.take(site) for name, values in self.categories.items()},
-            "finding": pd.Categorical.from_codes(self.findings[site, zygosity, second.astype(int)], list(FINDINGS)),
+            "finding": pd.Categorical.from_codes(
+                self.findings[site, zygosity, second.astype(int)], list(FINDINGS)
+            ),
         }
         return pd.DataFrame(columns, columns=list(CARRIER_COLUMNS))
 

@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 
 from als_ml.output import write_table
-from als_ml.variant_table.carriers import CARRIER_COLUMNS, ZYGOSITIES, Weighed, count_carriers, shown_class
+from als_ml.variant_table.carriers import (
+    CARRIER_COLUMNS,
+    ZYGOSITIES,
+    Weighed,
+    count_carriers,
+    shown_class,
+)
 from features.catalogue import gene_names
 from features.errors import DataError
 from features.genotypes.extraction import check_reference, reference_agreement
@@ -70,13 +76,17 @@ def variant_table(
     check_reference([reference_agreement(sites.names())], build, str(path), problems)
     distinct, repeated = _distinct_sites(sites)
     if fasta is not None:
-        lookups = replace(lookups, effects=predicted_effects(list(distinct["key"]), build, fasta, gff))
+        lookups = replace(
+            lookups, effects=predicted_effects(list(distinct["key"]), build, fasta, gff)
+        )
     weighed = _weighed(distinct, build, replace(sources, lookups=lookups))
     table = pd.DataFrame([_row(*pair) for pair in weighed], columns=list(COLUMNS))
     if query.header.samples and "GT" in query.header.formats:
         counts, missing = count_carriers(query, rule, weighed, repeated, carriers)
         table = table.assign(**{f"n_{name}": counts[:, i] for i, name in enumerate(ZYGOSITIES)})
-        problems.note(str(path), f"{len(query.header.samples)} samples, {missing} missing genotypes", "")
+        problems.note(
+            str(path), f"{len(query.header.samples)} samples, {missing} missing genotypes", ""
+        )
     elif carriers is not None:
         write_table(pd.DataFrame(columns=list(CARRIER_COLUMNS)), carriers)
     inside = sites.gene >= 0
@@ -95,19 +105,31 @@ def _distinct_sites(sites: Sites) -> tuple[pd.DataFrame, set[str]]:
     ]
     none = {name: np.empty(0, dtype=int) for name in ("row", "site", "copies", "ploidy")}
     times = Counter(row[0] for row in rows)
-    return numbered_sites(typed_table(rows, SITE_TYPES), none)[0], {key for key, n in times.items() if n > 1}
+    return numbered_sites(typed_table(rows, SITE_TYPES), none)[0], {
+        key for key, n in times.items() if n > 1
+    }
 
 
 def _weighed(distinct: pd.DataFrame, build: str, sources: Sources) -> Weighed:
     columns = zip(distinct["key"], distinct["gene"], distinct["effect"], strict=True)
-    described = [describe(key, gene_names()[gene], effect, build, sources.lookups) for key, gene, effect in columns]
+    described = [
+        describe(key, gene_names()[gene], effect, build, sources.lookups)
+        for key, gene, effect in columns
+    ]
     return [(variant, assess(variant, sources)) for variant in described]
 
 
 def _row(variant: Variant, assessment: Assessment) -> tuple[Any, ...]:
     scores = (variant.scores.get(name) for name in ("revel", "alphamissense", "cadd", "spliceai"))
-    asserted = (variant.clinvar.significance, variant.clinvar.stars) if variant.clinvar else (None, None)
-    weighed = (assessment.points, shown_class(variant, assessment), assessment.pathogenicity, assessment.text)
+    asserted = (
+        (variant.clinvar.significance, variant.clinvar.stars) if variant.clinvar else (None, None)
+    )
+    weighed = (
+        assessment.points,
+        shown_class(variant, assessment),
+        assessment.pathogenicity,
+        assessment.text,
+    )
     return (
         variant.key,
         variant.gene,

@@ -15,7 +15,9 @@ LONGEST_MONTHS = 600.0
 _ROUNDS, _STEPS, _TOLERANCE = 20, 10, 1e-6
 
 
-def fit_d50(row: np.ndarray, months: np.ndarray, total: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+def fit_d50(
+    row: np.ndarray, months: np.ndarray, total: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Fit D50 and dx, both in months, of `n` patients.
 
     Parameters
@@ -33,7 +35,10 @@ def fit_d50(row: np.ndarray, months: np.ndarray, total: np.ndarray, n: int) -> t
     number = np.full(n, -1)
     number[at] = np.arange(len(at))
     own = np.append(number[row[mine]], np.arange(len(at)))
-    t, y = np.append(months[mine], np.zeros(len(at))), np.append(total[mine], np.full(len(at), FULL))
+    t, y = (
+        np.append(months[mine], np.zeros(len(at))),
+        np.append(total[mine], np.full(len(at), FULL)),
+    )
     fitted = _levenberg(own, t, y, _start(own, t, y, len(at)))
     d50, dx = np.full(n, np.nan), np.full(n, np.nan)
     d50[at], dx[at] = fitted
@@ -97,9 +102,15 @@ def _derivatives(
     residual = y - FULL * share
     slope = FULL * share * (1 - share)
     by_d50, by_dx = slope * d50 / dx, slope * z
-    gradient = np.array([np.bincount(own, by_d50 * residual, n), np.bincount(own, by_dx * residual, n)])
+    gradient = np.array(
+        [np.bincount(own, by_d50 * residual, n), np.bincount(own, by_dx * residual, n)]
+    )
     products = (by_d50**2, by_d50 * by_dx, by_dx**2)
-    return np.bincount(own, residual**2, n), gradient, np.array([np.bincount(own, p, n) for p in products])
+    return (
+        np.bincount(own, residual**2, n),
+        gradient,
+        np.array([np.bincount(own, p, n) for p in products]),
+    )
 
 
 def _held(values: np.ndarray, most: float) -> np.ndarray:
@@ -111,4 +122,7 @@ def _step(gradient: np.ndarray, curvature: np.ndarray, damping: np.ndarray) -> n
     a, b, d = curvature
     a, d = a * (1 + damping) + 1e-12, d * (1 + damping) + 1e-12
     determinant = np.maximum(a * d - b * b, 1e-18)
-    return np.array([d * gradient[0] - b * gradient[1], a * gradient[1] - b * gradient[0]]) / determinant
+    return (
+        np.array([d * gradient[0] - b * gradient[1], a * gradient[1] - b * gradient[0]])
+        / determinant
+    )

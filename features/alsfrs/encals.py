@@ -51,7 +51,10 @@ def linear_predictor(
     [-4.411, -1.292]
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        delay, fvc = np.where(delay_months > 0, delay_months, np.nan) / 10, np.where(fvc_pct > 0, fvc_pct, np.nan) / 100
+        delay, fvc = (
+            np.where(delay_months > 0, delay_months, np.nan) / 10,
+            np.where(fvc_pct > 0, fvc_pct, np.nan) / 100,
+        )
         transformed = {
             "delta_fs": (np.maximum(delta_fs, 0.0) + 0.1) ** -0.5,
             "delay": delay**-0.5 + np.log(delay),
@@ -90,6 +93,9 @@ def median_months(predictor: np.ndarray) -> np.ndarray:
 def _log_odds(months: np.ndarray) -> np.ndarray:
     x = np.log(months)
     low, first, second, high = (np.maximum(x - knot, 0.0) ** 3 for knot in _KNOTS)
-    waves = [inner - weight * low - (1 - weight) * high for inner, weight in zip((first, second), _LAMBDA, strict=True)]
+    waves = [
+        inner - weight * low - (1 - weight) * high
+        for inner, weight in zip((first, second), _LAMBDA, strict=True)
+    ]
     start, rate, *bends = _SPLINE
     return start + rate * x + bends[0] * waves[0] + bends[1] * waves[1]

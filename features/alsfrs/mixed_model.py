@@ -35,15 +35,21 @@ class Course:
         return asdict(self)
 
 
-def visit_sums(row: np.ndarray, days: np.ndarray, total: np.ndarray, n: int) -> dict[str, np.ndarray]:
+def visit_sums(
+    row: np.ndarray, days: np.ndarray, total: np.ndarray, n: int
+) -> dict[str, np.ndarray]:
     """What the model needs of each patient's visits: their number and the sums of t, t^2, y and t y (t in months)."""
     known = np.isfinite(total)
     row, t, y = row[known], days[known] / DAYS_PER_MONTH, total[known]
     count = np.bincount(row, minlength=n).astype(float)
-    return dict(zip(SUMS, (count, *(np.bincount(row, v, n) for v in (t, t * t, y, t * y))), strict=True))
+    return dict(
+        zip(SUMS, (count, *(np.bincount(row, v, n) for v in (t, t * t, y, t * y))), strict=True)
+    )
 
 
-def patient_slopes(sums: dict[str, np.ndarray], course: Course | None) -> tuple[np.ndarray, np.ndarray]:
+def patient_slopes(
+    sums: dict[str, np.ndarray], course: Course | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Best linear unbiased prediction of each patient's slope, in points lost per month, and its standard error.
 
     NaN without a visit or without a course. The error is that of the random slope given the population's parameters.
@@ -51,10 +57,23 @@ def patient_slopes(sums: dict[str, np.ndarray], course: Course | None) -> tuple[
     n, t, tt, y, ty = (sums[name] for name in SUMS)
     if course is None:
         return np.full(len(n), np.nan), np.full(len(n), np.nan)
-    noise, d00, d01, d11 = course.var_residual, course.var_intercept, course.covariance, course.var_slope
-    residual, by_time = y - course.intercept * n - course.slope * t, ty - course.intercept * t - course.slope * tt
+    noise, d00, d01, d11 = (
+        course.var_residual,
+        course.var_intercept,
+        course.covariance,
+        course.var_slope,
+    )
+    residual, by_time = (
+        y - course.intercept * n - course.slope * t,
+        ty - course.intercept * t - course.slope * tt,
+    )
     # u = (noise I + D Z'Z)^-1 D Z'r, which holds for a singular D too.
-    a, b, c, d = noise + d00 * n + d01 * t, d00 * t + d01 * tt, d01 * n + d11 * t, noise + d01 * t + d11 * tt
+    a, b, c, d = (
+        noise + d00 * n + d01 * t,
+        d00 * t + d01 * tt,
+        d01 * n + d11 * t,
+        noise + d01 * t + d11 * tt,
+    )
     right = d00 * residual + d01 * by_time, d01 * residual + d11 * by_time
     determinant = a * d - b * c
     own = (a * right[1] - c * right[0]) / determinant
@@ -66,7 +85,9 @@ def patient_slopes(sums: dict[str, np.ndarray], course: Course | None) -> tuple[
     )
 
 
-def fit_course(row: np.ndarray, days: np.ndarray, total: np.ndarray, seed: int = 0) -> Course | None:
+def fit_course(
+    row: np.ndarray, days: np.ndarray, total: np.ndarray, seed: int = 0
+) -> Course | None:
     """Estimate the population's course by REML; None with too few patients, or where no estimate is reached.
 
     Parameters
@@ -82,7 +103,9 @@ def fit_course(row: np.ndarray, days: np.ndarray, total: np.ndarray, seed: int =
     if (visits >= 2).sum() < FEWEST_PATIENTS:
         return None
     if len(patients) > MOST_PATIENTS:
-        kept = np.isin(row, np.random.default_rng(seed).choice(patients, MOST_PATIENTS, replace=False))
+        kept = np.isin(
+            row, np.random.default_rng(seed).choice(patients, MOST_PATIENTS, replace=False)
+        )
         row, days, total = row[kept], days[kept], total[kept]
     order = np.lexsort((total, days, row))
     return _reml(row[order], days[order] / DAYS_PER_MONTH, total[order])
@@ -99,12 +122,21 @@ def _reml(row: np.ndarray, months: np.ndarray, total: np.ndarray) -> Course | No
         warnings.simplefilter("ignore")
         try:
             model = MixedLM(total, design, groups=row, exog_re=design)
-            result = model.fit(reml=True, method=["lbfgs", "bfgs", "powell"], start_params=_start(years, total))
+            result = model.fit(
+                reml=True, method=["lbfgs", "bfgs", "powell"], start_params=_start(years, total)
+            )
         except (np.linalg.LinAlgError, ValueError):
             return None
     spread = np.asarray(result.cov_re)
     intercept, slope = result.fe_params
-    values = [intercept, slope / 12, spread[0, 0], spread[0, 1] / 12, spread[1, 1] / 144, result.scale]
+    values = [
+        intercept,
+        slope / 12,
+        spread[0, 0],
+        spread[0, 1] / 12,
+        spread[1, 1] / 144,
+        result.scale,
+    ]
     return Course(*map(float, values)) if result.converged and np.isfinite(values).all() else None
 
 
@@ -115,4 +147,6 @@ def _start(years: np.ndarray, total: np.ndarray) -> Any:
     line = np.polyfit(years, total, 1)
     spread = float(np.var(total - np.polyval(line, years)))
     noise = max(spread * 0.05, 0.5)
-    return MixedLMParams.from_components(fe_params=line[::-1], cov_re=np.diag([spread, 2 * spread]) / noise)
+    return MixedLMParams.from_components(
+        fe_params=line[::-1], cov_re=np.diag([spread, 2 * spread]) / noise
+    )

@@ -57,7 +57,9 @@ class Progression:
         return {name: int((self.branch == i).sum()) for i, name in enumerate(BRANCHES)}
 
 
-def decline(row: np.ndarray, days: np.ndarray, total: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def decline(
+    row: np.ndarray, days: np.ndarray, total: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Least-squares rate of decline of each of `n` patients.
 
     Returns
@@ -76,18 +78,24 @@ def decline(row: np.ndarray, days: np.ndarray, total: np.ndarray, n: int) -> tup
     centred = months - (np.bincount(row, months, n) / some)[row]
     lost = (np.bincount(row, total, n) / some)[row] - total
     spread = np.bincount(row, centred * centred, n)
-    slope = np.divide(np.bincount(row, centred * lost, n), spread, out=np.full(n, np.nan), where=spread > 1e-9)
+    slope = np.divide(
+        np.bincount(row, centred * lost, n), spread, out=np.full(n, np.nan), where=spread > 1e-9
+    )
     return slope, visits, _span(row, days[known], n)
 
 
-def decline_error(row: np.ndarray, days: np.ndarray, total: np.ndarray, slope: np.ndarray, n: int) -> np.ndarray:
+def decline_error(
+    row: np.ndarray, days: np.ndarray, total: np.ndarray, slope: np.ndarray, n: int
+) -> np.ndarray:
     """Standard error of the least-squares slope from the patient's own residuals; NaN with fewer than three visits."""
     spread, noise, freedom = slope_scatter(row, days, total, slope, n).T
     usable = (freedom > 0) & (spread > 1e-9)
     return np.sqrt(np.divide(noise, spread * freedom, out=np.full(n, np.nan), where=usable))
 
 
-def slope_scatter(row: np.ndarray, days: np.ndarray, total: np.ndarray, slope: np.ndarray, n: int) -> np.ndarray:
+def slope_scatter(
+    row: np.ndarray, days: np.ndarray, total: np.ndarray, slope: np.ndarray, n: int
+) -> np.ndarray:
     """What the error of a least-squares slope is made of.
 
     Returns
@@ -101,7 +109,9 @@ def slope_scatter(row: np.ndarray, days: np.ndarray, total: np.ndarray, slope: n
     visits = np.bincount(row, minlength=n)
     some = np.maximum(visits, 1)
     centred = months - (np.bincount(row, months, n) / some)[row]
-    residual = total - (np.bincount(row, total, n) / some)[row] + np.nan_to_num(slope)[row] * centred
+    residual = (
+        total - (np.bincount(row, total, n) / some)[row] + np.nan_to_num(slope)[row] * centred
+    )
     spread, noise = np.bincount(row, centred**2, n), np.bincount(row, residual**2, n)
     return np.column_stack([spread, noise, np.maximum(visits - 2, 0)])
 
@@ -144,13 +154,20 @@ def progression(
     measured = (visits >= rule.min_visits) & (span >= rule.min_span_days)
     fast = measured & (slope >= rule.cutoff)
     event = (event_days > start) & (event_days <= end)
-    by_event = {"without_slope": event & ~measured, "all": event, "none": np.zeros(n, dtype=bool)}[rule.events]
+    by_event = {"without_slope": event & ~measured, "all": event, "none": np.zeros(n, dtype=bool)}[
+        rule.events
+    ]
     excluded = (event_days <= start) | (last_seen_days <= start)
     branch = np.select([excluded, by_event, fast, measured], [0, 4, 3, 2], default=1)
     label = np.choose(branch, [np.nan, np.nan, 0.0, 1.0, 1.0])
     slope = np.where(measured & ~excluded, slope, np.nan)
-    level = np.choose(branch, [np.nan, np.nan, classes_of(slope, rule.cutoffs), len(rule.cutoffs), len(rule.cutoffs)])
-    return Progression(label, slope, branch, level, np.where(np.isfinite(slope)[:, None], scatter, np.nan))
+    level = np.choose(
+        branch,
+        [np.nan, np.nan, classes_of(slope, rule.cutoffs), len(rule.cutoffs), len(rule.cutoffs)],
+    )
+    return Progression(
+        label, slope, branch, level, np.where(np.isfinite(slope)[:, None], scatter, np.nan)
+    )
 
 
 def classes_of(slope: np.ndarray, cutoffs: tuple[float, ...]) -> np.ndarray:
@@ -159,10 +176,14 @@ def classes_of(slope: np.ndarray, cutoffs: tuple[float, ...]) -> np.ndarray:
     >>> classes_of(np.array([0.4, 0.5, 1.0, np.nan]), (0.5, 1.0)).tolist()
     [0.0, 1.0, 2.0, nan]
     """
-    return np.where(np.isnan(slope), np.nan, np.searchsorted(np.array(cutoffs), slope, side="right"))
+    return np.where(
+        np.isnan(slope), np.nan, np.searchsorted(np.array(cutoffs), slope, side="right")
+    )
 
 
-def last_visit(row: np.ndarray, days: np.ndarray, until_days: float, usable: np.ndarray, n: int) -> np.ndarray:
+def last_visit(
+    row: np.ndarray, days: np.ndarray, until_days: float, usable: np.ndarray, n: int
+) -> np.ndarray:
     """Index of each patient's last usable visit at or before a day, -1 if there is none."""
     candidates = np.flatnonzero(usable & (days <= until_days))
     order = candidates[np.lexsort((days[candidates], row[candidates]))]
@@ -171,11 +192,15 @@ def last_visit(row: np.ndarray, days: np.ndarray, until_days: float, usable: np.
     return found
 
 
-def delta_fs(total: np.ndarray, months_from_onset: np.ndarray, full_score: float = 48.0) -> np.ndarray:
+def delta_fs(
+    total: np.ndarray, months_from_onset: np.ndarray, full_score: float = 48.0
+) -> np.ndarray:
     """DFS = (48 - total) / months from onset, in points per month; missing under 1 month (contract, section Time).
 
     >>> delta_fs(np.array([36.0, 40.0]), np.array([12.0, 0.5])).tolist()
     [1.0, nan]
     """
     usable = months_from_onset >= 1.0
-    return np.divide(full_score - total, months_from_onset, out=np.full(len(total), np.nan), where=usable)
+    return np.divide(
+        full_score - total, months_from_onset, out=np.full(len(total), np.nan), where=usable
+    )

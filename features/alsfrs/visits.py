@@ -5,7 +5,14 @@ import pandas as pd
 
 from features.alsfrs.d50 import fit_d50
 from features.alsfrs.mixed_model import Course, patient_slopes, visit_sums
-from features.alsfrs.slopes import DAYS_PER_MONTH, FULL_SCORE, decline, decline_error, delta_fs, last_visit
+from features.alsfrs.slopes import (
+    DAYS_PER_MONTH,
+    FULL_SCORE,
+    decline,
+    decline_error,
+    delta_fs,
+    last_visit,
+)
 from features.alsfrs.stages import kings_stage, mitos_stage
 from features.biomarkers.measurements import dates_of_rows, patient_rows
 from features.blocks.dictionary import Feature
@@ -56,21 +63,37 @@ def checked_visits(
     present = {name: table[name] if name in table.columns else _empty(table) for name in others}
     visits = {"row": row}
     visits["days"] = days(
-        table["days"], f"{where}, column days", problems, dialect=rules.dialect, index_dates=index_dates
+        table["days"],
+        f"{where}, column days",
+        problems,
+        dialect=rules.dialect,
+        index_dates=index_dates,
     )
-    scale = categories(present["scale"], tuple(FULL_SCORE), f"{where}, column scale", problems, rules.words("scale"))
+    scale = categories(
+        present["scale"],
+        tuple(FULL_SCORE),
+        f"{where}, column scale",
+        problems,
+        rules.words("scale"),
+    )
     visits["scale"] = np.where(pd.isna(scale), "alsfrs_r", scale)
     unknown = np.full(len(table), np.nan)
     for item in ALL_ITEMS:
         given = item in table.columns
-        visits[item] = _points(table[item], f"{where}, column {item}", problems) if given else unknown
-    form = categories(present["q5_form"], ("a", "b"), f"{where}, column q5_form", problems, rules.words("q5_form"))
+        visits[item] = (
+            _points(table[item], f"{where}, column {item}", problems) if given else unknown
+        )
+    form = categories(
+        present["q5_form"], ("a", "b"), f"{where}, column q5_form", problems, rules.words("q5_form")
+    )
     visits["q5"], visits["q5_form"] = _cutting(table, visits["q5"], form, where, problems)
     stated = numbers(present["total"], f"{where}, column total", problems, 0, 48, rules.dialect)
     visits["total"] = _totals(visits, stated, where, problems)
     _check_course(visits, patients, where, problems)
     usable = np.flatnonzero((row >= 0) & np.isfinite(visits["days"]))
-    order = usable[np.lexsort((visits["scale"][usable] == "alsfrs", visits["days"][usable], row[usable]))]
+    order = usable[
+        np.lexsort((visits["scale"][usable] == "alsfrs", visits["days"][usable], row[usable]))
+    ]
     kept = order[~_repeats_previous(*(visits[name][order] for name in ("row", "days", "scale")))]
     return table_of({name: visits[name][kept] for name in COLUMNS}, table)
 
@@ -82,7 +105,9 @@ def _empty(table: pd.DataFrame) -> Column:
 def _points(column: pd.Series, where: str, problems: Problems) -> np.ndarray:
     points = numbers(column, where, problems, 0, 4)
     broken = np.isfinite(points) & (points != np.round(points))
-    problems.reject(broken, where, column, "is no whole point", "An item has 0, 1, 2, 3 or 4 points.")
+    problems.reject(
+        broken, where, column, "is no whole point", "An item has 0, 1, 2, 3 or 4 points."
+    )
     return points
 
 
@@ -99,13 +124,21 @@ def _cutting(
         given = np.isfinite(points)
         clash = given & np.isfinite(q5) & (q5 != points)
         remedy = "A visit has one of q5a (without gastrostomy) and q5b (with gastrostomy); empty the other."
-        problems.reject(clash, f"{where}, column q5{name}", table[f"q5{name}"], "differs from the other form", remedy)
+        problems.reject(
+            clash,
+            f"{where}, column q5{name}",
+            table[f"q5{name}"],
+            "differs from the other form",
+            remedy,
+        )
         form = np.where(given & np.isnan(q5), name, form)
         q5 = np.where(given, points, q5)
     return q5, form
 
 
-def _totals(visits: dict[str, np.ndarray], stated: np.ndarray, where: str, problems: Problems) -> np.ndarray:
+def _totals(
+    visits: dict[str, np.ndarray], stated: np.ndarray, where: str, problems: Problems
+) -> np.ndarray:
     total, any_item = np.full(len(stated), np.nan), np.zeros(len(stated), dtype=bool)
     for scale, items in ITEMS.items():
         own = visits["scale"] == scale
@@ -114,11 +147,15 @@ def _totals(visits: dict[str, np.ndarray], stated: np.ndarray, where: str, probl
         any_item |= own & np.any([np.isfinite(visits[item]) for item in items], axis=0)
     differs = np.isfinite(total) & np.isfinite(stated) & (total != stated)
     remedy = "The total must be the sum of the items; correct one of them."
-    problems.reject(differs, f"{where}, column total", stated, "is not the sum of the items", remedy)
+    problems.reject(
+        differs, f"{where}, column total", stated, "is not the sum of the items", remedy
+    )
     return np.where(any_item, total, stated)
 
 
-def _check_course(visits: dict[str, np.ndarray], patients: pd.DataFrame, where: str, problems: Problems) -> None:
+def _check_course(
+    visits: dict[str, np.ndarray], patients: pd.DataFrame, where: str, problems: Problems
+) -> None:
     row, day, total, scale = (visits[name] for name in ("row", "days", "total", "scale"))
     known = row >= 0
     death = np.append(patients["death_days"].to_numpy(), np.nan)[row]
@@ -132,13 +169,17 @@ def _check_course(visits: dict[str, np.ndarray], patients: pd.DataFrame, where: 
         problems.reject(same_day & ~same_all, place, day, "occurs twice with other points", remedy)
         merged = int((table[same_day & same_all].duplicated(["row", "days", "scale"])).sum())
         if merged:
-            problems.note(where, f"{merged} rows repeat a visit exactly", "They are merged.", merged)
+            problems.note(
+                where, f"{merged} rows repeat a visit exactly", "They are merged.", merged
+            )
     order = np.lexsort((day, row, scale == "alsfrs"))
     order = order[np.isfinite(total[order]) & known[order]]
     same = (np.diff(row[order]) == 0) & (scale[order][1:] == scale[order][:-1])
     jumps = np.zeros(len(row), dtype=bool)
     jumps[order[1:][same & (np.diff(total[order]) > 4)]] = True
-    problems.question(jumps, f"{where}, column total", total, "rises by more than 4", "Check the items.")
+    problems.question(
+        jumps, f"{where}, column total", total, "rises by more than 4", "Check the items."
+    )
 
 
 def _repeated(*keys: np.ndarray) -> np.ndarray:
@@ -162,23 +203,55 @@ def alsfrs_dictionary() -> list[Feature]:
     stages = "doi:10.3109/21678421.2014.1003551 (King's) and Chio 2015 (MiToS); rules in features/alsfrs/stages.py"
     rate = "points/month"
     return [
-        Feature("alsfrs_baseline", block, "points (0-48)", "total at the index visit or the first after it", source),
+        Feature(
+            "alsfrs_baseline",
+            block,
+            "points (0-48)",
+            "total at the index visit or the first after it",
+            source,
+        ),
         Feature("alsfrs_total", block, "points (0-48)", "last total", source),
         *(
-            Feature(f"alsfrs_{name}", block, "points (0-12)", f"last {name.replace('_', ' ')} score", source)
+            Feature(
+                f"alsfrs_{name}",
+                block,
+                "points (0-12)",
+                f"last {name.replace('_', ' ')} score",
+                source,
+            )
             for name in DOMAINS
         ),
         Feature("kings_stage", block, "stage (1-4)", "King's stage at the last visit", stages),
         Feature("mitos_stage", block, "stage (0-4)", "MiToS stage at the last visit", stages),
-        Feature("delta_fs", block, rate, "(48 - last total) / months from onset", "contract, section Time"),
         Feature(
-            "log_delta_fs", block, f"ln({rate})", "ln(dFS + 0.1)", "offset of ENCALS, doi:10.1016/S1474-4422(18)30089-9"
+            "delta_fs",
+            block,
+            rate,
+            "(48 - last total) / months from onset",
+            "contract, section Time",
         ),
-        Feature("early_slope", block, rate, f"decline over the visits from day 0, >= {EARLY_SPAN_DAYS} days", source),
+        Feature(
+            "log_delta_fs",
+            block,
+            f"ln({rate})",
+            "ln(dFS + 0.1)",
+            "offset of ENCALS, doi:10.1016/S1474-4422(18)30089-9",
+        ),
+        Feature(
+            "early_slope",
+            block,
+            rate,
+            f"decline over the visits from day 0, >= {EARLY_SPAN_DAYS} days",
+            source,
+        ),
         Feature("early_slope_se", block, rate, "its standard error, from 3 visits on", source),
         *MIXED,
         Feature(
-            "d50_months", block, "months", "D50: onset to the loss of half of function, fitted sigmoid", D50_SOURCE
+            "d50_months",
+            block,
+            "months",
+            "D50: onset to the loss of half of function, fitted sigmoid",
+            D50_SOURCE,
         ),
         Feature("d50_dx", block, "months", "dx: time constant of that sigmoid", D50_SOURCE),
         Feature("d50_relative", block, "1", "rD50: months from onset / (2 D50)", D50_SOURCE),
@@ -187,9 +260,17 @@ def alsfrs_dictionary() -> list[Feature]:
 
 
 D50_SOURCE = "D50 model (R); features/alsfrs/d50.py"
-_MIXED_SOURCE = "features/alsfrs/mixed_model.py; population parameters come from the training patients"
+_MIXED_SOURCE = (
+    "features/alsfrs/mixed_model.py; population parameters come from the training patients"
+)
 MIXED = (
-    Feature("mixed_slope", "alsfrs", "points/month", "decline by a mixed model of all visits", _MIXED_SOURCE),
+    Feature(
+        "mixed_slope",
+        "alsfrs",
+        "points/month",
+        "decline by a mixed model of all visits",
+        _MIXED_SOURCE,
+    ),
     Feature("mixed_slope_se", "alsfrs", "points/month", "its standard error", _MIXED_SOURCE),
 )
 
@@ -210,7 +291,12 @@ def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, n
     features |= _early_slope(row, day, total, n)
     features |= mixed_features(visit_sums(row, day, total, n), course)
     d50, dx = fit_d50(row, (day - onset[row]) / DAYS_PER_MONTH, total, n)
-    return features | {"d50_months": d50, "d50_dx": dx, "d50_relative": months / (2 * d50), "disease_months": months}
+    return features | {
+        "d50_months": d50,
+        "d50_dx": dx,
+        "d50_relative": months / (2 * d50),
+        "disease_months": months,
+    }
 
 
 def revised_sums(cohort: Cohort, landmark_days: float) -> dict[str, np.ndarray]:
@@ -235,7 +321,9 @@ def _last_item_scores(visits: pd.DataFrame, last: np.ndarray) -> dict[str, np.nd
     return {**scores, "kings_stage": kings_stage(items, tube), "mitos_stage": mitos_stage(items)}
 
 
-def _early_slope(row: np.ndarray, day: np.ndarray, total: np.ndarray, n: int) -> dict[str, np.ndarray]:
+def _early_slope(
+    row: np.ndarray, day: np.ndarray, total: np.ndarray, n: int
+) -> dict[str, np.ndarray]:
     early = day >= 0
     arrays = row[early], day[early], total[early]
     slope, _, span = decline(*arrays, n)

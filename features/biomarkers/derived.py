@@ -71,18 +71,26 @@ def with_derived(table: pd.DataFrame) -> pd.DataFrame:
 @lru_cache(maxsize=1024)
 def _possible(measured: frozenset[str]) -> tuple[Derived, ...]:
     """Rules whose inputs were all measured in somebody."""
-    return tuple(rule for rule in derived_values() if all(name in measured for name, _ in rule.terms))
+    return tuple(
+        rule for rule in derived_values() if all(name in measured for name, _ in rule.terms)
+    )
 
 
-def _daily(row: np.ndarray, days: np.ndarray, assay: np.ndarray, value: np.ndarray, line: np.ndarray) -> _Daily:
+def _daily(
+    row: np.ndarray, days: np.ndarray, assay: np.ndarray, value: np.ndarray, line: np.ndarray
+) -> _Daily:
     """Means of replicates, summed in a fixed order."""
     if len(row) <= 1:
         return _Daily(row, days, value, line)
     order = np.lexsort((line, value, assay, days, row))
     row, days, assay, value, line = (array[order] for array in (row, days, assay, value, line))
-    new = np.r_[True, (np.diff(row) != 0) | (np.diff(days) != 0) | (np.diff(assay) != 0)][: len(row)]
+    new = np.r_[True, (np.diff(row) != 0) | (np.diff(days) != 0) | (np.diff(assay) != 0)][
+        : len(row)
+    ]
     number = np.cumsum(new) - 1
-    means = np.bincount(number, value, new.sum()) / np.maximum(np.bincount(number, minlength=new.sum()), 1)
+    means = np.bincount(number, value, new.sum()) / np.maximum(
+        np.bincount(number, minlength=new.sum()), 1
+    )
     row, days, line = row[new], days[new], line[new]
     order = np.lexsort((means, days, row))
     return _Daily(row[order], days[order], means[order], line[order])
@@ -111,13 +119,17 @@ def _last_known(part: _Daily, at: _Daily, tolerance: float) -> np.ndarray:
     """Last value of each patient on or before the days of `at`, not older than the tolerance; NaN where there is none."""
     if part is at:
         return at.value
-    found = np.searchsorted(_moment(part.row, part.days), _moment(at.row, at.days), side="right") - 1
+    found = (
+        np.searchsorted(_moment(part.row, part.days), _moment(at.row, at.days), side="right") - 1
+    )
     row, days, value = (np.append(array, np.nan) for array in (part.row, part.days, part.value))
     fits = (row[found] == at.row) & (at.days - days[found] <= tolerance)
     return np.where(fits, value[found], np.nan)
 
 
-def _extended(table: pd.DataFrame, codes: np.ndarray, values: np.ndarray, lines: np.ndarray) -> pd.DataFrame:
+def _extended(
+    table: pd.DataFrame, codes: np.ndarray, values: np.ndarray, lines: np.ndarray
+) -> pd.DataFrame:
     """Add rows for derived values, like those that they are dated by, without their unit, range and batch."""
     own: dict[str, Any] = {"value": values, "ref_low": np.nan, "ref_high": np.nan}
     own |= {"analyte": codes, "unit": -1, "batch": -1}

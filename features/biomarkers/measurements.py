@@ -15,14 +15,34 @@ from features.catalogue import analyte_names, analytes, normal_name
 from features.errors import nearest
 from features.tables.cells import read_values
 from features.tables.columns import Column, Table, factorized, rows_of
-from features.tables.convert import categories, codes_of, days, numbers, report_unclear, require_columns, table_of, text
+from features.tables.convert import (
+    categories,
+    codes_of,
+    days,
+    numbers,
+    report_unclear,
+    require_columns,
+    table_of,
+    text,
+)
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 
 ASSAYS = ("simoa", "ella", "elisa", "unknown")
 CENSORED = ("none", "below", "above")
 LIMIT_FACTOR = np.array([1.0, 1 / np.sqrt(2), 1.0])  # by CENSORED
-COLUMNS = ["row", "analyte", "value", "days", "assay", "censored", "unit", "ref_low", "ref_high", "batch"]
+COLUMNS = [
+    "row",
+    "analyte",
+    "value",
+    "days",
+    "assay",
+    "censored",
+    "unit",
+    "ref_low",
+    "ref_high",
+    "batch",
+]
 NUMERIC = {"row": int, "value": float, "days": float, "ref_low": float, "ref_high": float}
 
 
@@ -30,7 +50,8 @@ def no_biomarkers(like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
     """An empty, typed table."""
     none, levels = np.empty(0, dtype=int), {"analyte": _ids()}
     empty: dict[str, Any] = {
-        n: none.astype(NUMERIC[n]) if n in NUMERIC else _coded(none, levels.get(n, ())) for n in COLUMNS
+        n: none.astype(NUMERIC[n]) if n in NUMERIC else _coded(none, levels.get(n, ()))
+        for n in COLUMNS
     }
     return table_of(empty, like)
 
@@ -91,7 +112,11 @@ def checked_biomarkers(
             "analyte": _coded(analyte, _ids()),
             "value": value * factor * LIMIT_FACTOR[censored],
             "days": days(
-                _column(table, "days"), f"{where}, column days", problems, dialect=rules.dialect, index_dates=own_dates
+                _column(table, "days"),
+                f"{where}, column days",
+                problems,
+                dialect=rules.dialect,
+                index_dates=own_dates,
             ),
             "assay": _coded(assay_codes, assays),
             "censored": _coded(censored, CENSORED),
@@ -116,15 +141,15 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series:
     return Column(text(table[name])) if typed else table[name]
 
 
-def patient_rows(column: pd.Series, rows: dict[str, int], where: str, problems: Problems) -> np.ndarray:
+def patient_rows(
+    column: pd.Series, rows: dict[str, int], where: str, problems: Problems
+) -> np.ndarray:
     """Patient index of each row of a table, -1 for a sample_id that is no patient (those rows are counted and left out)."""
     codes, levels = codes_of(Column(text(column)) if column.dtype == float else column)
     row = np.array([*(rows.get(name, -1) for name in levels), -1], dtype=int)[codes]
     if len(row) and not (row >= 0).any():
         known, ours = [str(name) for name in levels[:3]], list(rows)[:3]
-        found = (
-            f"none of its {len(row)} rows belongs to a patient (here {', '.join(known)}; patients {', '.join(ours)})"
-        )
+        found = f"none of its {len(row)} rows belongs to a patient (here {', '.join(known)}; patients {', '.join(ours)})"
         problems.error(where, found, "Use the sample_id of the patients table.")
     else:
         remedy = "These rows are left out; add the patients or correct the ids."
@@ -144,14 +169,18 @@ def _pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, list[tupl
     return numbered, [(int(key) // width - 1, int(key) % width - 1) for key in keys]
 
 
-def _analytes(table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> np.ndarray:
+def _analytes(
+    table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules
+) -> np.ndarray:
     """Code of each row's analyte among the ids, -1 if it is unknown; a bare name is completed by its matrix."""
     codes, names = codes_of(table["analyte"])
     matrix_codes, matrices = codes_of(_column(table, "matrix"))
     number, pairs = _pairs(codes, matrix_codes)
     words, code = rules.words("matrix"), _codes()
     found = []
-    for name, matrix in ((names[a] if a >= 0 else "", matrices[m] if m >= 0 else "") for a, m in pairs):
+    for name, matrix in (
+        (names[a] if a >= 0 else "", matrices[m] if m >= 0 else "") for a, m in pairs
+    ):
         own = normal_name(str(name))
         if own not in code:
             fluid = normal_name(str(matrix))
@@ -161,8 +190,12 @@ def _analytes(table: pd.DataFrame, where: str, problems: Problems, rules: Readin
     unknown = analyte < 0
     if unknown.any():
         first = str(names[codes[np.flatnonzero(unknown)[0]]])
-        remedy = f"{_suggestion(first)} A new analyte is a line in features/definitions/biomarkers.tsv."
-        problems.reject(unknown, f"{where}, column analyte", table["analyte"], "is no known analyte", remedy)
+        remedy = (
+            f"{_suggestion(first)} A new analyte is a line in features/definitions/biomarkers.tsv."
+        )
+        problems.reject(
+            unknown, f"{where}, column analyte", table["analyte"], "is no known analyte", remedy
+        )
     return analyte
 
 
@@ -176,7 +209,9 @@ def _codes() -> dict[str, int]:
 def _suggestion(name: str) -> str:
     """The nearest id, or the ids of the same analyte in each matrix."""
     own = normal_name(name)
-    same = [analyte for spelled, analyte in analyte_names().items() if spelled.startswith(f"{own}_")]
+    same = [
+        analyte for spelled, analyte in analyte_names().items() if spelled.startswith(f"{own}_")
+    ]
     same = list(dict.fromkeys(same))
     return f"Say which by `matrix`: {', '.join(same)}." if same else nearest(name, _ids())
 
@@ -187,7 +222,11 @@ def _values(
     """Numbers, and whether each is below or above a limit (code of CENSORED)."""
     column, place = table["value"], f"{where}, column {shown}"
     stated = categories(
-        _column(table, "censored"), CENSORED, f"{where}, column censored", problems, rules.words("censored")
+        _column(table, "censored"),
+        CENSORED,
+        f"{where}, column censored",
+        problems,
+        rules.words("censored"),
     )
     censored = np.select([stated == "below", stated == "above"], [1, 2], 0)
     if column.dtype == float:
@@ -199,11 +238,18 @@ def _values(
     problems.reject(np.append(read.wrong, False)[codes], place, column, "is no number", remedy)
     value = np.append(read.value, np.nan)[codes]
     signs = np.select(
-        [(read.sign == "<") | (read.limit_word == "below"), (read.sign != "") | (read.limit_word != "")], [1, 2], 0
+        [
+            (read.sign == "<") | (read.limit_word == "below"),
+            (read.sign != "") | (read.limit_word != ""),
+        ],
+        [1, 2],
+        0,
     )
     own = np.append(signs, 0)[codes]
     word = np.append(read.limit_word != "", False)[codes]
-    limit = numbers(_column(table, "limit"), f"{where}, column limit", problems, dialect=rules.dialect)
+    limit = numbers(
+        _column(table, "limit"), f"{where}, column limit", problems, dialect=rules.dialect
+    )
     value = np.where(word | (np.isnan(value) & (censored > 0)), limit, value)
     problems.reject(
         word & np.isnan(limit),
@@ -249,7 +295,8 @@ def _own_ranges(
     table: pd.DataFrame, factor: np.ndarray, where: str, problems: Problems, rules: ReadingRules
 ) -> dict[str, np.ndarray]:
     return {
-        name: numbers(table[name], f"{where}, column {name}", problems, dialect=rules.dialect) * factor
+        name: numbers(table[name], f"{where}, column {name}", problems, dialect=rules.dialect)
+        * factor
         if name in table.columns
         else np.full(len(table), np.nan)
         for name in ("ref_low", "ref_high")
@@ -268,7 +315,8 @@ def implausible(table: pd.DataFrame) -> np.ndarray:
 def _bounds() -> tuple[np.ndarray, np.ndarray]:
     """Plausible minimum and maximum of each analyte, and NaN for an unknown one."""
     low, high = (
-        np.append(analytes()[name].to_numpy(dtype=float), np.nan) for name in ("plausible_min", "plausible_max")
+        np.append(analytes()[name].to_numpy(dtype=float), np.nan)
+        for name in ("plausible_min", "plausible_max")
     )
     return low, high
 
@@ -290,12 +338,20 @@ def _note_unused(usable: pd.DataFrame, where: str, problems: Problems) -> None:
         return
     undated = int(np.isnan(usable["days"].to_numpy()).sum())
     if undated:
-        problems.note(where, f"{undated} values have no day", "No model sees them; give their days or dates.", undated)
+        problems.note(
+            where,
+            f"{undated} values have no day",
+            "No model sees them; give their days or dates.",
+            undated,
+        )
     log = is_log()[codes_of(usable["analyte"])[0]]
     none = int((log & (usable["value"].to_numpy() <= 0)).sum())
     if none:
         problems.warn(
-            where, f"{none} values on log scale are not above 0", "No model sees them; write a limit, as <0.1.", none
+            where,
+            f"{none} values on log scale are not above 0",
+            "No model sees them; write a limit, as <0.1.",
+            none,
         )
 
 
@@ -307,12 +363,16 @@ def _labels(checked: pd.DataFrame, outside: np.ndarray) -> pd.Series:
     return labels
 
 
-def _flag_implausible(checked: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules) -> None:
+def _flag_implausible(
+    checked: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules
+) -> None:
     """Implausible values are flagged, never deleted; a strict user takes them for errors."""
     outside = implausible(checked) & (checked["row"].to_numpy() >= 0)
     if not outside.any() or (problems.silent and not rules.strict):
         return
     labels = _labels(checked, outside)
     report = problems.reject if rules.strict else problems.question
-    remedy = "Correct the value or its unit." if rules.strict else "Check the unit; the value is kept."
+    remedy = (
+        "Correct the value or its unit." if rules.strict else "Check the unit; the value is kept."
+    )
     report(outside, where, labels, "lies outside the plausible range", remedy)

@@ -46,13 +46,17 @@ def checked_wide(
     absent = [name for name in wide.columns if name not in table.columns]
     if absent:
         raise DataError(
-            f"{where}, wide.columns", f"there is no column {absent[0]!r}", nearest(absent[0], table.columns)
+            f"{where}, wide.columns",
+            f"there is no column {absent[0]!r}",
+            nearest(absent[0], table.columns),
         )
     facts = {name: {"analyte": name, **wide.common, **own} for name, own in wide.columns.items()}
     parts = []
     for name, own in facts.items():
         long = _long(table, name, own, where)
-        parts.append(checked_biomarkers(long, rows, where, problems, rules, index_dates, shown=name))
+        parts.append(
+            checked_biomarkers(long, rows, where, problems, rules, index_dates, shown=name)
+        )
     used = {*wide.columns, "sample_id", *(own.get("days") for own in facts.values())}
     _note_unused([name for name in table.columns if name not in used], where, problems)
     return _joined(parts)
@@ -63,12 +67,20 @@ def _long(table: pd.DataFrame, name: str, own: dict[str, str | int], where: str)
     long = {"sample_id": table["sample_id"], "value": table[name]}
     for fact in ("analyte", "unit", "matrix", "assay"):
         if fact in own:
-            long[fact] = pd.Series(pd.Categorical([str(own[fact])])).repeat(len(table)).reset_index(drop=True)
+            long[fact] = (
+                pd.Series(pd.Categorical([str(own[fact])]))
+                .repeat(len(table))
+                .reset_index(drop=True)
+            )
     days = own.get("days")
     if isinstance(days, str) and days not in table.columns:
-        raise RequestError(f"{where}, wide days", f"there is no column {days!r}", nearest(days, table.columns))
+        raise RequestError(
+            f"{where}, wide days", f"there is no column {days!r}", nearest(days, table.columns)
+        )
     if days is not None:
-        long["days"] = table[days] if isinstance(days, str) else pd.Series(np.full(len(table), float(days)))
+        long["days"] = (
+            table[days] if isinstance(days, str) else pd.Series(np.full(len(table), float(days)))
+        )
     return pd.DataFrame(long)
 
 
@@ -82,10 +94,16 @@ def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Tables of several columns as one, in the order of the file's lines within each column."""
     if not parts:
         return no_biomarkers()
-    coded = [name for name, kind in parts[0].dtypes.items() if isinstance(kind, pd.CategoricalDtype)]
+    coded = [
+        name for name, kind in parts[0].dtypes.items() if isinstance(kind, pd.CategoricalDtype)
+    ]
     analyte = parts[0]["analyte"].dtype
     plain = [part.assign(**{name: decoded(part[name]) for name in coded}) for part in parts]
     table = pd.concat(plain, ignore_index=True)
     for name in coded:
-        table[name] = pd.Categorical(table[name], dtype=analyte) if name == "analyte" else pd.Categorical(table[name])
+        table[name] = (
+            pd.Categorical(table[name], dtype=analyte)
+            if name == "analyte"
+            else pd.Categorical(table[name])
+        )
     return table

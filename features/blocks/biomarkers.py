@@ -61,7 +61,11 @@ def feature_name(analyte: str, assay: str = "", summary: str = "last") -> str:
     ('log_nfl_serum_simoa', 'albumin_serum', 'bmi_slope')
     """
     scale = "log_" if analytes().loc[analyte, "scale"] == "log" else ""
-    return f"{scale}{analyte}" + (f"_{assay}" if assay else "") + ("" if summary == "last" else f"_{summary}")
+    return (
+        f"{scale}{analyte}"
+        + (f"_{assay}" if assay else "")
+        + ("" if summary == "last" else f"_{summary}")
+    )
 
 
 @cache
@@ -84,10 +88,14 @@ def _described(analyte: str, assay: str, summary: str) -> Feature:
     row: dict[str, Any] = analytes().loc[analyte].to_dict()
     unit = f"ln({row['unit']})" if row["scale"] == "log" else row["unit"]
     unit += "/month" if summary == "slope" else ""
-    words = {"slope": f"change over at least {SLOPE_SPAN_DAYS} days", "mean": "mean"}.get(summary, f"{summary} value")
+    words = {"slope": f"change over at least {SLOPE_SPAN_DAYS} days", "mean": "mean"}.get(
+        summary, f"{summary} value"
+    )
     fluid = "" if row["matrix"] == "none" else f", {row['matrix'].replace('_', ' ')}"
     meaning = f"{row['name']}{fluid}{', ' + assay if assay else ''}: {words} up to the landmark"
-    return Feature(feature_name(analyte, assay, summary), "biomarkers", unit, meaning, row["source"])
+    return Feature(
+        feature_name(analyte, assay, summary), "biomarkers", unit, meaning, row["source"]
+    )
 
 
 def biomarker_features(
@@ -113,7 +121,11 @@ def biomarker_features(
         With `refuse`, naming the analyte and its assays.
     """
     table, keys = cohort.biomarkers, feature_keys()
-    analyte, assay, value = codes_of(table["analyte"])[0], _assay_codes(table), table["value"].to_numpy()
+    analyte, assay, value = (
+        codes_of(table["analyte"])[0],
+        _assay_codes(table),
+        table["value"].to_numpy(),
+    )
     if assays == "bridge":
         analyte, assay, value = _bridged(analyte, assay, value)
     if assays == "refuse":
@@ -125,7 +137,10 @@ def biomarker_features(
     kept = (at >= 0) & np.isfinite(value)
     cell = table["row"].to_numpy(dtype=int)[kept] * len(keys) + at[kept]
     days, value, n = table["days"].to_numpy()[kept], value[kept], len(cohort) * len(keys)
-    found = {s: _summary(s, cell, days, value, n).reshape(len(cohort), len(keys)) for s in {*summaries, "slope"}}
+    found = {
+        s: _summary(s, cell, days, value, n).reshape(len(cohort), len(keys))
+        for s in {*summaries, "slope"}
+    }
     position = {key: i for i, key in enumerate(keys)}
     return {
         feature_name(analyte, assay, summary): found[summary][:, position[analyte, assay]]
@@ -150,7 +165,9 @@ def _column_numbers(keys: tuple[tuple[str, str], ...]) -> np.ndarray:
     return number
 
 
-def _bridged(analyte: np.ndarray, assay: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _bridged(
+    analyte: np.ndarray, assay: np.ndarray, value: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ids = analytes().index
     new_analyte, new_assay, new_value = analyte.astype(int), assay.copy(), value.copy()
     for rule in bridges():
@@ -165,11 +182,15 @@ def _refuse_mixture(analyte: np.ndarray, assay: np.ndarray) -> None:
         used = np.unique(assay[analyte == i])
         if separate == "yes" and len(used) > 1:
             found = f"it was measured by {' and '.join(ASSAYS[code] for code in used)}, which are not interchangeable"
-            remedy = "Set features.assays to `separate` or `bridge`, or give the values of one assay."
+            remedy = (
+                "Set features.assays to `separate` or `bridge`, or give the values of one assay."
+            )
             raise DataError(f"biomarkers, {name}", found, remedy)
 
 
-def _summary(summary: str, cell: np.ndarray, days: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
+def _summary(
+    summary: str, cell: np.ndarray, days: np.ndarray, value: np.ndarray, n: int
+) -> np.ndarray:
     if summary == "slope":
         order = np.lexsort((value, days, cell))  # a fixed order of summation
         cell, days, value = cell[order], days[order], value[order]

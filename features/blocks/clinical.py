@@ -26,7 +26,8 @@ def clinical_dictionary() -> list[Feature]:
     """Describe the columns of `clinical_features`."""
     block, source = "clinical", "patients table"
     states = [
-        Feature(f"on_{name}", block, "0/1", f"{name} recorded as in place at the landmark", source) for name in STATES
+        Feature(f"on_{name}", block, "0/1", f"{name} recorded as in place at the landmark", source)
+        for name in STATES
     ]
     sites = [
         Feature(name, block, "0/1", f"onset site: {' or '.join(values)}", source)
@@ -34,12 +35,20 @@ def clinical_dictionary() -> list[Feature]:
     ]
     return [
         Feature("age_at_onset", block, "years", "age at symptom onset", source),
-        Feature("age_at_index", block, "years", "age at onset + time since onset: the age beside log NfL", source),
+        Feature(
+            "age_at_index",
+            block,
+            "years",
+            "age at onset + time since onset: the age beside log NfL",
+            source,
+        ),
         Feature("female", block, "0/1", "sex", source),
         Feature("diagnostic_delay_months", block, "months", "onset to diagnosis", source),
         Feature("log_diagnostic_delay", block, "ln(months)", "ln(delay + 1)", source),
         *sites,
-        Feature("el_escorial_definite", block, "0/1", "definite by revised El Escorial at index", source),
+        Feature(
+            "el_escorial_definite", block, "0/1", "definite by revised El Escorial at index", source
+        ),
         Feature("ftd", block, "0/1", "frontotemporal dementia at index", source),
         *states,
     ]
@@ -51,12 +60,15 @@ def clinical_features(cohort: Cohort) -> dict[str, np.ndarray]:
     delay = patients["diagnostic_delay_months"].to_numpy()
     features = {
         "age_at_onset": patients["age_at_onset"].to_numpy(),
-        "age_at_index": patients["age_at_onset"].to_numpy() - patients["onset_days"].to_numpy() / DAYS_PER_YEAR,
+        "age_at_index": patients["age_at_onset"].to_numpy()
+        - patients["onset_days"].to_numpy() / DAYS_PER_YEAR,
         "female": is_one_of(patients["sex"], ("female",)),
         "diagnostic_delay_months": delay,
         "log_diagnostic_delay": np.log1p(delay),
     }
-    features |= {name: is_one_of(patients["onset_site"], values) for name, values in ONSET_SITES.items()}
+    features |= {
+        name: is_one_of(patients["onset_site"], values) for name, values in ONSET_SITES.items()
+    }
     features["el_escorial_definite"] = is_one_of(patients["el_escorial"], ("definite",))
     features["ftd"] = is_one_of(patients["ftd"], ("yes",))
     return features | {f"on_{name}": _state(patients, *columns) for name, columns in STATES.items()}
@@ -66,7 +78,9 @@ def is_one_of(column: pd.Series, values: tuple[str, ...]) -> np.ndarray:
     """1 if the category is one of the values, 0 if it is another one, NaN if unknown."""
     cells = column.to_numpy(dtype=object)
     known = ~pd.isna(cells)
-    return np.where(known, np.logical_or.reduce([cells == value for value in values]).astype(float), np.nan)
+    return np.where(
+        known, np.logical_or.reduce([cells == value for value in values]).astype(float), np.nan
+    )
 
 
 def _state(patients: pd.DataFrame, start: str, stop: str | None) -> np.ndarray:

@@ -25,7 +25,13 @@ from features.variants.variant import CAUSAL, describe, inheritance
 DAMAGING_FROM = 2
 GENETIC_CAUSES = ("not_fully_tested", "not_found", "uncertain", "found")
 KNOWN, EVIDENCE = "definitions/known_variants.tsv", "definitions/evidence.tsv"
-VARIANT_TYPES = {"variant": object, "assessment": object, "role": object, "points": float, "frequency": float}
+VARIANT_TYPES = {
+    "variant": object,
+    "assessment": object,
+    "role": object,
+    "points": float,
+    "frequency": float,
+}
 _INDETERMINATE, _INTERMEDIATE = STATES.index("indeterminate"), STATES.index("intermediate")
 _RISK, _EXPANDED = STATES.index("risk"), STATES.index("expanded")
 
@@ -40,13 +46,17 @@ def weigh_sites(sites: pd.DataFrame, build: str, lookups: Lookups) -> pd.DataFra
     """
     columns = (sites[name].to_numpy() for name in ("key", "gene", "effect"))
     rows = [
-        _weighed_before(key, gene, build, lookups) if effect is None else _weighed(key, gene, build, lookups, effect)
+        _weighed_before(key, gene, build, lookups)
+        if effect is None
+        else _weighed(key, gene, build, lookups, effect)
         for key, gene, effect in zip(*columns, strict=True)
     ]
     return typed_table(rows, VARIANT_TYPES, sites)
 
 
-def _weighed(key: str, gene: int, build: str, lookups: Lookups, effect: Any = None) -> tuple[Any, ...]:
+def _weighed(
+    key: str, gene: int, build: str, lookups: Lookups, effect: Any = None
+) -> tuple[Any, ...]:
     variant = describe(key, gene_names()[gene], effect, build, lookups)
     assessment = assess(variant, Sources(build, lookups))
     return variant, assessment, variant.role, assessment.points, variant.frequency
@@ -138,27 +148,40 @@ def genetic_features(cohort: Cohort, build: str, rare_frequency: float) -> dict[
 
     `rare_frequency` is the population frequency from which a variant is no longer rare.
     """
-    c9orf72, atxn2 = (RepeatStates(locus, cohort.repeats, cohort.patients) for locus in ("C9orf72", "ATXN2"))
+    c9orf72, atxn2 = (
+        RepeatStates(locus, cohort.repeats, cohort.patients) for locus in ("C9orf72", "ATXN2")
+    )
     causal = causal_carriers(cohort, build)
     expanded = _flag(c9orf72, _EXPANDED)
     features = {"causal_any": _any_known([*causal.values(), expanded])}
     features |= {f"causal_{gene}": values for gene, values in causal.items()}
-    features |= {"c9orf72_expanded": expanded, "c9orf72_intermediate": _flag(c9orf72, _INTERMEDIATE)}
+    features |= {
+        "c9orf72_expanded": expanded,
+        "c9orf72_intermediate": _flag(c9orf72, _INTERMEDIATE),
+    }
     features |= {"atxn2_risk": _flag(atxn2, _RISK), "atxn2_longest": atxn2.longest}
     features["risk_alleles"] = _site_alleles(cohort, _keys_of(build, "risk"), build)
     features["rs12608932_c"] = _site_alleles(cohort, _key_of_rsid(build, "rs12608932"), build)
     rare = _rare(cohort, rare_frequency)
-    features |= _per_gene("rare", cohort, rare & (cohort.variants["role"].to_numpy() == ""), gene_names())
+    features |= _per_gene(
+        "rare", cohort, rare & (cohort.variants["role"].to_numpy() == ""), gene_names()
+    )
     return features | _burden(cohort, rare)
 
 
 def causal_carriers(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
     """For each gene with causal rows: 1 known pathogenic carrier, 0 assayed and none, NaN unknown."""
     causal = _qualifies(cohort)
-    genes, rows = cohort.genotypes.genes()[causal], cohort.genotypes.alleles["row"].to_numpy()[causal]
+    genes, rows = (
+        cohort.genotypes.genes()[causal],
+        cohort.genotypes.alleles["row"].to_numpy()[causal],
+    )
     carriers = _zero_where_assayed(cohort.genotypes.assayed)
     carriers[rows, genes] = 1.0
-    return {gene: carriers[:, i] for gene, i in zip(causal_genes(), _positions(causal_genes()), strict=True)}
+    return {
+        gene: carriers[:, i]
+        for gene, i in zip(causal_genes(), _positions(causal_genes()), strict=True)
+    }
 
 
 def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
@@ -171,9 +194,15 @@ def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
     c9orf72 = RepeatStates("C9orf72", cohort.repeats, cohort.patients)
     causal = np.array([*causal_carriers(cohort, build).values()])
     found = (causal == 1).any(axis=0) | (c9orf72.state == _EXPANDED)
-    uncertain = _uncertain_alleles(cohort) | (c9orf72.state == _INDETERMINATE) | (c9orf72.state == _INTERMEDIATE)
+    uncertain = (
+        _uncertain_alleles(cohort)
+        | (c9orf72.state == _INDETERMINATE)
+        | (c9orf72.state == _INTERMEDIATE)
+    )
     with np.errstate(invalid="ignore"):
-        tested = (cohort.genotypes.assayed[:, _positions(_core())] >= ASSAYED_FROM).all(axis=1) & (c9orf72.state != 0)
+        tested = (cohort.genotypes.assayed[:, _positions(_core())] >= ASSAYED_FROM).all(axis=1) & (
+            c9orf72.state != 0
+        )
     cause = np.full(len(cohort), "not_fully_tested", dtype=object)
     for holds, name in ((tested, "not_found"), (uncertain, "uncertain"), (found, "found")):
         cause[holds] = name
@@ -182,7 +211,9 @@ def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
 
 def _of_alleles(cohort: Cohort, column: str) -> np.ndarray:
     """A column of `cohort.variants` for each carried allele."""
-    return np.asarray(cohort.variants[column].to_numpy()[cohort.genotypes.alleles["site"].to_numpy()])
+    return np.asarray(
+        cohort.variants[column].to_numpy()[cohort.genotypes.alleles["site"].to_numpy()]
+    )
 
 
 def _qualifies(cohort: Cohort) -> np.ndarray:
@@ -190,16 +221,22 @@ def _qualifies(cohort: Cohort) -> np.ndarray:
     role, alleles = _of_alleles(cohort, "role"), cohort.genotypes.alleles
     copies, ploidy = alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy()
     one_is_enough = (role == "causal_dominant") | (role == "causal_xlinked")
-    return np.asarray(one_is_enough | ((role == "causal_recessive") & ((copies >= 2) | (ploidy == 1))), dtype=bool)
+    return np.asarray(
+        one_is_enough | ((role == "causal_recessive") & ((copies >= 2) | (ploidy == 1))), dtype=bool
+    )
 
 
 def _uncertain_alleles(cohort: Cohort) -> np.ndarray:
     role, points = _of_alleles(cohort, "role"), _of_alleles(cohort, "points")
     by_points = (
-        (points >= 6) & _is_scored()[cohort.genotypes.genes()] & ~_is_one(role, "risk", "modifier", "other_disease")
+        (points >= 6)
+        & _is_scored()[cohort.genotypes.genes()]
+        & ~_is_one(role, "risk", "modifier", "other_disease")
     )
     unsure = (role == "vus") | (role == "causal_recessive") | by_points
-    rows = cohort.genotypes.alleles["row"].to_numpy()[np.asarray(unsure & ~_qualifies(cohort), dtype=bool)]
+    rows = cohort.genotypes.alleles["row"].to_numpy()[
+        np.asarray(unsure & ~_qualifies(cohort), dtype=bool)
+    ]
     return np.bincount(rows, minlength=len(cohort)) > 0
 
 
@@ -222,7 +259,9 @@ def _flag(repeat: RepeatStates, at_least: int) -> np.ndarray:
 def _any_known(columns: list[np.ndarray]) -> np.ndarray:
     """1 where one is 1, 0 where all are 0, else NaN."""
     stacked = np.array(columns)
-    return np.where((stacked == 1).any(axis=0), 1.0, np.where((stacked == 0).all(axis=0), 0.0, np.nan))
+    return np.where(
+        (stacked == 1).any(axis=0), 1.0, np.where((stacked == 0).all(axis=0), 0.0, np.nan)
+    )
 
 
 @cache
@@ -240,7 +279,9 @@ def _key_of_rsid(build: str, rsid: str) -> frozenset[str]:
 @cache
 def _genes_of(build: str, keys: frozenset[str]) -> tuple[int, ...]:
     """Genes of some known variants, as index into `gene_names()`."""
-    return tuple(sorted({gene_names().index(gene) for gene in known_variants(build).loc[list(keys), "gene"]}))
+    return tuple(
+        sorted({gene_names().index(gene) for gene in known_variants(build).loc[list(keys), "gene"]})
+    )
 
 
 def _among(column: pd.Series, keys: frozenset[str]) -> np.ndarray:
@@ -250,7 +291,9 @@ def _among(column: pd.Series, keys: frozenset[str]) -> np.ndarray:
 def _site_alleles(cohort: Cohort, keys: frozenset[str], build: str) -> np.ndarray:
     """Copies of some table alleles, NaN where their genes are not assayed or a site is a no-call."""
     unknown = cohort.genotypes.no_calls
-    covered = [_zero_where_assayed(cohort.genotypes.assayed[:, gene]) for gene in _genes_of(build, keys)]
+    covered = [
+        _zero_where_assayed(cohort.genotypes.assayed[:, gene]) for gene in _genes_of(build, keys)
+    ]
     total = np.sum(covered, axis=0)
     total[unknown["row"].to_numpy(dtype=int)[_among(unknown["key"], keys)]] = np.nan
     copies = _alleles_per_patient(cohort, _among(cohort.genotypes.sites["key"], keys))
@@ -272,19 +315,28 @@ def _rare(cohort: Cohort, limit: float) -> np.ndarray:
         return np.asarray(frequency < limit, dtype=bool)
 
 
-def _per_gene(name: str, cohort: Cohort, chosen: np.ndarray, genes: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _per_gene(
+    name: str, cohort: Cohort, chosen: np.ndarray, genes: tuple[str, ...]
+) -> dict[str, np.ndarray]:
     """Copies of the chosen sites in each gene and in all; unknown without frequencies or where nothing was assayed."""
-    known = cohort.lookups.frequencies is not None or np.isfinite(cohort.variants["frequency"].to_numpy()).any()
+    known = (
+        cohort.lookups.frequencies is not None
+        or np.isfinite(cohort.variants["frequency"].to_numpy()).any()
+    )
     counts = _gene_matrix(cohort, chosen, np.add)
     if not known:
         counts = np.where(counts > 0, counts, np.nan)
     counts = _unless_assayed(counts, cohort)[:, _positions(genes)]
     finite = np.isfinite(counts)
     total = np.where(finite.any(axis=1), np.where(finite, counts, 0.0).sum(axis=1), np.nan)
-    return {f"{name}_{gene}": counts[:, i] for i, gene in enumerate(genes)} | {f"{name}_alleles": total}
+    return {f"{name}_{gene}": counts[:, i] for i, gene in enumerate(genes)} | {
+        f"{name}_alleles": total
+    }
 
 
-def _gene_matrix(cohort: Cohort, chosen: np.ndarray, how: Any, values: "np.ndarray | None" = None) -> np.ndarray:
+def _gene_matrix(
+    cohort: Cohort, chosen: np.ndarray, how: Any, values: "np.ndarray | None" = None
+) -> np.ndarray:
     """Combine copies (or given values of the sites) of the chosen sites, (n, G), 0 where there is none."""
     alleles, matrix = cohort.genotypes.alleles, np.zeros((len(cohort), len(gene_names())))
     site = alleles["site"].to_numpy()
@@ -303,7 +355,9 @@ def _unless_assayed(counts: np.ndarray, cohort: Cohort) -> np.ndarray:
 def _burden(cohort: Cohort, rare: np.ndarray) -> dict[str, np.ndarray]:
     """Damaging alleles, evidence points, biallelic and oligogenic findings, and the burden of each mechanism."""
     role, points = cohort.variants["role"].to_numpy(), cohort.variants["points"].to_numpy()
-    damaging = _is_one(role, *CAUSAL) | (rare & (points >= DAMAGING_FROM) & ~_is_one(role, "risk", "modifier"))
+    damaging = _is_one(role, *CAUSAL) | (
+        rare & (points >= DAMAGING_FROM) & ~_is_one(role, "risk", "modifier")
+    )
     features = _per_gene("damaging", cohort, damaging, scored_genes())
     strength = _unless_assayed(_gene_matrix(cohort, points > 0, np.maximum, points), cohort)
     strength = strength[:, _positions(scored_genes())]
@@ -318,12 +372,18 @@ def _over_genes(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Sum over genes what is known; unknown where no gene is."""
     stacked = np.array([features[f"damaging_{gene}"] for gene in scored_genes()])
     known = np.isfinite(stacked)
-    burden = np.where(_taking_part() @ known > 0, _taking_part() @ np.where(known, stacked, 0.0), np.nan)
+    burden = np.where(
+        _taking_part() @ known > 0, _taking_part() @ np.where(known, stacked, 0.0), np.nan
+    )
     found = {"oligogenic": np.where(known.any(axis=0), (stacked > 0).sum(axis=0), np.nan)}
-    return found | {f"mechanism_{name}": own for name, own in zip(mechanisms(), burden, strict=True)}
+    return found | {
+        f"mechanism_{name}": own for name, own in zip(mechanisms(), burden, strict=True)
+    }
 
 
 @cache
 def _taking_part() -> np.ndarray:
     """Whether a scored gene takes part in a mechanism, (mechanisms, scored genes), 1 or 0."""
-    return np.array([[float(gene in genes) for gene in scored_genes()] for genes in mechanisms().values()])
+    return np.array(
+        [[float(gene in genes) for gene in scored_genes()] for genes in mechanisms().values()]
+    )

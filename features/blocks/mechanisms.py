@@ -21,7 +21,12 @@ from features.genotypes.repeats import STATES, RepeatStates
 from features.tables.convert import as_frame
 
 ASSAYED, NOT_ASSAYED = "nothing found", "not assayed"
-BEYOND, WITHIN, NO_LIMIT, NOT_MEASURED = "beyond the limit", "within the limit", "no limit known", "not measured"
+BEYOND, WITHIN, NO_LIMIT, NOT_MEASURED = (
+    "beyond the limit",
+    "within the limit",
+    "no limit known",
+    "not measured",
+)
 
 
 class Mechanism(NamedTuple):
@@ -57,7 +62,9 @@ def mechanism_analytes() -> dict[str, tuple[str, ...]]:
 @cache
 def _limit_rows() -> dict[str, tuple[dict[str, str], ...]]:
     rows = definitions("reference_limits").to_dict("records")
-    return {row["analyte"]: tuple(r for r in rows if r["analyte"] == row["analyte"]) for row in rows}
+    return {
+        row["analyte"]: tuple(r for r in rows if r["analyte"] == row["analyte"]) for row in rows
+    }
 
 
 def reference_limit(analyte: str, sex: "str | None" = None, age: float = np.nan) -> Limit:
@@ -69,7 +76,10 @@ def reference_limit(analyte: str, sex: "str | None" = None, age: float = np.nan)
     ('', 0.82)
     """
     for row in _limit_rows().get(analyte, ()):
-        low, high = (float(row[name] or default) for name, default in (("age_from", -np.inf), ("age_to", np.inf)))
+        low, high = (
+            float(row[name] or default)
+            for name, default in (("age_from", -np.inf), ("age_to", np.inf))
+        )
         aged = not (row["age_from"] or row["age_to"]) or low <= age < high
         if aged and row["sex"] in ("", sex):
             below, above = (float(row[name] or np.nan) for name in ("below", "above"))
@@ -81,11 +91,15 @@ def last_values(cohort: Cohort) -> pd.DataFrame:
     """The last dated value of each patient and analyte: `row`, `analyte`, `value`, `days`, `state`, `bound`, `limit` in words."""
     table = as_frame(cohort.biomarkers)
     table = table[table["days"].notna()]
-    last = table.sort_values(["days", "value"], kind="stable").drop_duplicates(["row", "analyte"], keep="last")
+    last = table.sort_values(["days", "value"], kind="stable").drop_duplicates(
+        ["row", "analyte"], keep="last"
+    )
     age = age_at(cohort)
     sexes = cohort.patients["sex"].to_numpy(dtype=object)
     found = [_judged(m, sexes[m.row], age[m.row]) for m in last.itertuples()]
-    kept = last[["row", "value", "days", "assay", "censored"]].assign(analyte=last["analyte"].astype(object))
+    kept = last[["row", "value", "days", "assay", "censored"]].assign(
+        analyte=last["analyte"].astype(object)
+    )
     judged = pd.DataFrame(found, columns=["state", "bound", "limit"], index=kept.index)
     return pd.concat([kept, judged], axis=1).reset_index(drop=True)
 
@@ -101,7 +115,9 @@ def _judged(measured: Any, sex: "str | None", age: float) -> tuple[str, float, s
     worse = analytes().loc[measured.analyte, "worse"]
     own = Limit(measured.ref_low, measured.ref_high, "the laboratory's own range")
     limit = (
-        own if np.isfinite(own.below if worse == "low" else own.above) else reference_limit(measured.analyte, sex, age)
+        own
+        if np.isfinite(own.below if worse == "low" else own.above)
+        else reference_limit(measured.analyte, sex, age)
     )
     bound = limit.below if worse == "low" else limit.above if worse == "high" else np.nan
     if not np.isfinite(bound):
@@ -118,7 +134,9 @@ def mechanism_profiles(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]
     """
     genetic = _genetic_evidence(cohort, build)
     measured = [own.to_dict("records") for own in _by_patient(last_values(cohort), len(cohort))]
-    return [_profile(genetic[i], {m["analyte"]: m for m in measured[i]}) for i in range(len(cohort))]
+    return [
+        _profile(genetic[i], {m["analyte"]: m for m in measured[i]}) for i in range(len(cohort))
+    ]
 
 
 def _by_patient(table: pd.DataFrame, n: int) -> list[pd.DataFrame]:
@@ -133,7 +151,9 @@ def _profile(genetic: dict[str, str], measured: dict[str, dict[str, Any]]) -> li
             "name": m.name,
             "meaning": m.meaning,
             "genetic": [{"gene": g, "finding": genetic[g]} for g in _genes_of(m.mechanism)],
-            "biomarkers": [_measured(a, measured.get(a)) for a in mechanism_analytes()[m.mechanism]],
+            "biomarkers": [
+                _measured(a, measured.get(a)) for a in mechanism_analytes()[m.mechanism]
+            ],
         }
         for m in panel_mechanisms()
     ]
@@ -146,7 +166,10 @@ def _genes_of(mechanism: str) -> tuple[str, ...]:
 @cache
 def _described() -> dict[str, tuple[str, str]]:
     rows = analytes().reset_index().to_dict("records")
-    return {row["analyte"]: (f"{row['name']}, {row['matrix'].replace('_', ' ')}", row["unit"]) for row in rows}
+    return {
+        row["analyte"]: (f"{row['name']}, {row['matrix'].replace('_', ' ')}", row["unit"])
+        for row in rows
+    }
 
 
 def _measured(analyte: str, found: "dict[str, Any] | None") -> dict[str, Any]:
@@ -154,7 +177,12 @@ def _measured(analyte: str, found: "dict[str, Any] | None") -> dict[str, Any]:
     about = {"analyte": analyte, "name": name, "unit": unit}
     if found is None:
         return about | {"state": NOT_MEASURED, "value": None, "days": None, "limit": ""}
-    return about | {"state": found["state"], "value": found["value"], "days": found["days"], "limit": found["limit"]}
+    return about | {
+        "state": found["state"],
+        "value": found["value"],
+        "days": found["days"],
+        "limit": found["limit"],
+    }
 
 
 def _genetic_evidence(cohort: Cohort, build: str) -> list[dict[str, str]]:
@@ -164,14 +192,18 @@ def _genetic_evidence(cohort: Cohort, build: str) -> list[dict[str, str]]:
     role, points = (cohort.variants[name].to_numpy() for name in ("role", "points"))
     frequency = cohort.variants["frequency"].to_numpy()
     causal = np.char.startswith(role.astype(str), "causal")
-    counts = causal | ((points >= DAMAGING_FROM) & (frequency < 0.001) & ~np.isin(role, ["risk", "modifier"]))
+    counts = causal | (
+        (points >= DAMAGING_FROM) & (frequency < 0.001) & ~np.isin(role, ["risk", "modifier"])
+    )
     found: list[dict[str, str]] = [
         {g: ASSAYED if s >= 0.9 else NOT_ASSAYED for g, s in zip(gene_names(), state, strict=True)}
         for state in np.nan_to_num(cohort.genotypes.assayed, nan=0.0)
     ]
     genes = cohort.genotypes.genes()
     for i in np.flatnonzero(counts[site]) if len(site) else ():
-        words = _words(*(cohort.variants[name].to_numpy()[site[i]] for name in ("variant", "assessment")))
+        words = _words(
+            *(cohort.variants[name].to_numpy()[site[i]] for name in ("variant", "assessment"))
+        )
         gene, own = gene_names()[genes[i]], found[row[i]]
         own[gene] = words if own[gene] in (ASSAYED, NOT_ASSAYED) else f"{own[gene]}; {words}"
     _add_repeats(cohort, found)
@@ -210,10 +242,16 @@ def mechanism_features(cohort: Cohort) -> dict[str, np.ndarray]:
     last = last_values(cohort)
     judged = last[last["state"].isin([BEYOND, WITHIN])]
     owner = judged["analyte"].map(analytes()["mechanism"]).to_numpy(dtype=object)
-    row, beyond = judged["row"].to_numpy(dtype=int), (judged["state"] == BEYOND).to_numpy(dtype=float)
+    row, beyond = (
+        judged["row"].to_numpy(dtype=int),
+        (judged["state"] == BEYOND).to_numpy(dtype=float),
+    )
     features = {}
     for feature in mechanism_dictionary():
         own = owner == feature.name.removeprefix("evidence_")
-        hits, n = np.bincount(row[own], beyond[own], len(cohort)), np.bincount(row[own], minlength=len(cohort))
+        hits, n = (
+            np.bincount(row[own], beyond[own], len(cohort)),
+            np.bincount(row[own], minlength=len(cohort)),
+        )
         features[feature.name] = np.divide(hits, n, out=np.full(len(cohort), np.nan), where=n > 0)
     return features

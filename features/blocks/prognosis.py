@@ -16,10 +16,18 @@ def prognosis_dictionary() -> list[Feature]:
     """Describe the columns of `prognosis_features`."""
     return [
         Feature(
-            "encals_lp", "prognosis", "linear predictor", "ENCALS linear predictor, higher = shorter survival", _SOURCE
+            "encals_lp",
+            "prognosis",
+            "linear predictor",
+            "ENCALS linear predictor, higher = shorter survival",
+            _SOURCE,
         ),
         Feature(
-            "encals_median_months", "prognosis", "months", "ENCALS median from onset to death or ventilation", _SOURCE
+            "encals_median_months",
+            "prognosis",
+            "months",
+            "ENCALS median from onset to death or ventilation",
+            _SOURCE,
         ),
     ]
 
@@ -47,4 +55,6 @@ def prognosis_features(cohort: Cohort, known: dict[str, np.ndarray]) -> dict[str
 
 def _expanded(cohort: Cohort) -> np.ndarray:
     state = RepeatStates("C9orf72", cohort.repeats, cohort.patients).state
-    return np.where(np.isin(state, _TESTED), (state == STATES.index("expanded")).astype(float), np.nan)
+    return np.where(
+        np.isin(state, _TESTED), (state == STATES.index("expanded")).astype(float), np.nan
+    )

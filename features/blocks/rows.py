@@ -51,7 +51,9 @@ class FeatureSpec:
     def from_json(cls, stored: dict[str, Any]) -> "FeatureSpec":
         """Rebuild what `dataclasses.asdict` and JSON made lists of."""
         lists: dict[str, Any] = {
-            name: tuple(stored[name]) for name in ("blocks", "summaries", "columns") if name in stored
+            name: tuple(stored[name])
+            for name in ("blocks", "summaries", "columns")
+            if name in stored
         }
         levels = {name: tuple(values) for name, values in stored["levels"].items()}
         course = Course(**stored["course"]) if stored.get("course") else None
@@ -68,9 +70,16 @@ def feature_dictionary(spec: FeatureSpec) -> list[Feature]:
         "prognosis": prognosis_dictionary(),
         "mechanisms": mechanism_dictionary(),
     }
-    own = [feature for block in (*BLOCKS, *FURTHER_BLOCKS) if block in spec.blocks for feature in described[block]]
+    own = [
+        feature
+        for block in (*BLOCKS, *FURTHER_BLOCKS)
+        if block in spec.blocks
+        for feature in described[block]
+    ]
     source = "patients table, known at baseline by the configuration"
-    further = [Feature(name, "columns", "as given", f"column {name}", source) for name in spec.columns]
+    further = [
+        Feature(name, "columns", "as given", f"column {name}", source) for name in spec.columns
+    ]
     levels = [
         Feature(f"{name}={level}", "columns", "0/1", f"column {name} is {level}", source)
         for name, values in spec.levels.items()
@@ -88,10 +97,14 @@ def feature_rows(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
         float32, NaN where unknown; index = sample_id; columns as in `feature_dictionary(spec)`.
     """
     names, matrix = feature_matrix(cohort, spec)
-    return pd.DataFrame(matrix, columns=names, index=pd.Index(cohort.patients["sample_id"], name="sample_id"))
+    return pd.DataFrame(
+        matrix, columns=names, index=pd.Index(cohort.patients["sample_id"], name="sample_id")
+    )
 
 
-def feature_matrix(cohort: Cohort, spec: FeatureSpec, names: "list[str] | None" = None) -> tuple[list[str], np.ndarray]:
+def feature_matrix(
+    cohort: Cohort, spec: FeatureSpec, names: "list[str] | None" = None
+) -> tuple[list[str], np.ndarray]:
     """Columns and values of `feature_rows`; `names` are those of `feature_dictionary(spec)`, where they are at hand."""
     known = as_known(cohort, spec.landmark_days)
     values: dict[str, np.ndarray] = {}
@@ -100,7 +113,9 @@ def feature_matrix(cohort: Cohort, spec: FeatureSpec, names: "list[str] | None" 
     if {"clinical", "prognosis"} & set(spec.blocks):
         values |= clinical_features(known)
     if {"biomarkers", "prognosis"} & set(spec.blocks):
-        values |= biomarker_features(known, tuple(dict.fromkeys((*spec.summaries, "last"))), spec.assays)
+        values |= biomarker_features(
+            known, tuple(dict.fromkeys((*spec.summaries, "last"))), spec.assays
+        )
     if {"alsfrs", "prognosis"} & set(spec.blocks):
         values |= alsfrs_features(known, spec.course)
     if "mechanisms" in spec.blocks:
@@ -119,7 +134,9 @@ def _further_columns(patients: pd.DataFrame, spec: FeatureSpec) -> dict[str, np.
     absent = [name for name in (*spec.columns, *spec.levels) if name not in patients.columns]
     if absent:
         remedy = f"{nearest(absent[0], patients.columns)} The model was trained with this column."
-        raise DataError("patients", f"{len(absent)} columns are missing, the first is {absent[0]!r}", remedy)
+        raise DataError(
+            "patients", f"{len(absent)} columns are missing, the first is {absent[0]!r}", remedy
+        )
     values = {}
     for name in spec.columns:
         cells = patients[name].to_numpy()
@@ -127,14 +144,18 @@ def _further_columns(patients: pd.DataFrame, spec: FeatureSpec) -> dict[str, np.
         broken = np.flatnonzero(np.isnan(numeric) & ~pd.isna(cells))
         if len(broken):
             where = f"patients, column {name}, line {broken[0] + 2}"
-            raise DataError(where, "the model takes a number here and a text was found", "Write a plain number.")
+            raise DataError(
+                where, "the model takes a number here and a text was found", "Write a plain number."
+            )
         values[name] = numeric
     for name, levels in spec.levels.items():
         values |= {f"{name}={level}": is_one_of(patients[name], (level,)) for level in levels}
     return values
 
 
-def with_columns(spec: FeatureSpec, patients: pd.DataFrame, patterns: list[str], never: set[str]) -> FeatureSpec:
+def with_columns(
+    spec: FeatureSpec, patients: pd.DataFrame, patterns: list[str], never: set[str]
+) -> FeatureSpec:
     """Resolve the names and globs of further columns; a glob skips what may be no feature, a plain name is refused.
 
     Parameters
@@ -152,15 +173,30 @@ def with_columns(spec: FeatureSpec, patients: pd.DataFrame, patterns: list[str],
     for pattern in patterns:
         matched = [name for name in patients.columns if fnmatch.fnmatchcase(name, pattern)]
         if not matched:
-            raise RequestError(f"features.columns {pattern!r}", "matches no column", nearest(pattern, patients.columns))
+            raise RequestError(
+                f"features.columns {pattern!r}",
+                "matches no column",
+                nearest(pattern, patients.columns),
+            )
         if pattern in matched and pattern in never | contract:
-            why = "is what the label is made of" if pattern in never else "has its own meaning in the patients table"
-            raise RequestError(f"features.columns {pattern!r}", why, "Remove it from features.columns.")
+            why = (
+                "is what the label is made of"
+                if pattern in never
+                else "has its own meaning in the patients table"
+            )
+            raise RequestError(
+                f"features.columns {pattern!r}", why, "Remove it from features.columns."
+            )
         chosen += [name for name in matched if name not in never | contract and name not in chosen]
     numeric = [
         name
         for name in chosen
-        if pd.to_numeric(patients[name], errors="coerce").notna().sum() == patients[name].notna().sum()
+        if pd.to_numeric(patients[name], errors="coerce").notna().sum()
+        == patients[name].notna().sum()
     ]
-    levels = {name: tuple(sorted(map(str, patients[name].dropna().unique()))) for name in chosen if name not in numeric}
+    levels = {
+        name: tuple(sorted(map(str, patients[name].dropna().unique())))
+        for name in chosen
+        if name not in numeric
+    }
     return replace(spec, columns=tuple(numeric), levels=levels)

@@ -20,7 +20,9 @@ with open(sys.argv[1], "rb") as raw:
 with (gzip.open if packed else open)(sys.argv[1], "rb") as lines:
     sys.stdout.buffer.writelines(line for line in lines if line.strip())
 """
-_CHILD = "import sys, pysam.bcftools as b; getattr(b, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
+_CHILD = (
+    "import sys, pysam.bcftools as b; getattr(b, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
+)
 
 
 @contextmanager
@@ -41,7 +43,11 @@ def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
             source = children[-1].stdout if children else subprocess.DEVNULL
             command = [sys.executable, "-c", *_command(step)]
             # No shell, and the arguments are ours: paths are passed as they are, never interpreted.
-            children.append(subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=complaints))  # noqa: S603
+            children.append(
+                subprocess.Popen(  # noqa: S603
+                    command, stdin=source, stdout=subprocess.PIPE, stderr=complaints
+                )
+            )
             if len(children) > 1:
                 _close(children[-2])
         try:
@@ -56,7 +62,9 @@ def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
             complaints.seek(0)
             reason = _reason(complaints.read())
             remedy = (
-                "The FASTA lacks this place: give the whole reference." if "faidx" in reason else "Repair the file."
+                "The FASTA lacks this place: give the whole reference."
+                if "faidx" in reason
+                else "Repair the file."
             )
             raise DataError(where, f"bcftools cannot read it ({reason})", remedy)
 

@@ -68,9 +68,13 @@ class _Tokens(dict[bytes, int]):
         ploidy = np.array([g.ploidy for g in self.genotypes], dtype=np.int8)
         pieces: list[tuple[np.ndarray, ...]] = []
         for allele in sorted({a for g in self.genotypes for a in g.copies}):
-            copies = np.array([g.copies.get(allele, 0) for g in self.genotypes], dtype=np.int8)[text]
+            copies = np.array([g.copies.get(allele, 0) for g in self.genotypes], dtype=np.int8)[
+                text
+            ]
             at = np.flatnonzero(copies)
-            pieces.append((record[at], row[at], np.full(len(at), allele), copies[at], ploidy[text[at]]))
+            pieces.append(
+                (record[at], row[at], np.full(len(at), allele), copies[at], ploidy[text[at]])
+            )
         return together(pieces, CARRIED_TYPES), {"record": record[missing], "row": row[missing]}
 
 

@@ -30,7 +30,12 @@ def coverage_state(fraction: np.ndarray) -> np.ndarray:
 
 
 def assayed_parts(
-    sites: Sites, first: np.ndarray, lost: tuple[np.ndarray, np.ndarray], rows: np.ndarray, own: list[int], build: str
+    sites: Sites,
+    first: np.ndarray,
+    lost: tuple[np.ndarray, np.ndarray],
+    rows: np.ndarray,
+    own: list[int],
+    build: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Called part and whole of each gene for the patients of a file.
 
@@ -61,7 +66,9 @@ def assayed_parts(
     return np.minimum(np.clip(called, 0, None), whole), np.tile(whole, (len(rows), 1))
 
 
-def _weights(sites: Sites, first: np.ndarray, own: list[int], build: str) -> tuple[np.ndarray, np.ndarray]:
+def _weights(
+    sites: Sites, first: np.ndarray, own: list[int], build: str
+) -> tuple[np.ndarray, np.ndarray]:
     """How much of each gene a record speaks for (records, G), and how much there is of it (G)."""
     weight = np.zeros((len(sites), len(gene_names())))
     if not _has_blocks(sites):
@@ -75,7 +82,9 @@ def _weights(sites: Sites, first: np.ndarray, own: list[int], build: str) -> tup
         ranges = coding_bases(name, build)
         whole[index] = _length(ranges)
         on = (chroms == genes(build).loc[name, "chrom"]) & first
-        weight[on, index] = _bases_up_to(ranges, sites.end[on]) - _bases_up_to(ranges, sites.pos[on] - 1)
+        weight[on, index] = _bases_up_to(ranges, sites.end[on]) - _bases_up_to(
+            ranges, sites.pos[on] - 1
+        )
     return weight, whole
 
 
@@ -90,7 +99,9 @@ def _length(ranges: list[tuple[int, int]]) -> int:
 
 
 def _bases_up_to(ranges: list[tuple[int, int]], position: np.ndarray) -> np.ndarray:
-    return np.sum([np.clip(position - start + 1, 0, end - start + 1) for start, end in ranges], axis=0)
+    return np.sum(
+        [np.clip(position - start + 1, 0, end - start + 1) for start, end in ranges], axis=0
+    )
 
 
 def targeted_fraction(path: Path, build: str) -> np.ndarray:
@@ -106,13 +117,21 @@ def targeted_fraction(path: Path, build: str) -> np.ndarray:
     if not path.is_file():
         raise DataError(str(path), "there is no such file", "Correct `targets` in the cohort file.")
     lines = path.read_text(errors="replace").splitlines()
-    intervals = [i for i in (_interval(line, number, path) for number, line in enumerate(lines, 1)) if i]
+    intervals = [
+        i for i in (_interval(line, number, path) for number, line in enumerate(lines, 1)) if i
+    ]
     return np.array([_targeted(name, intervals, build) for name in gene_names()])
 
 
 def _targeted(name: str, intervals: list[Region], build: str) -> float:
     ranges = coding_bases(name, build)
-    own = _merged([(start + 1, end) for chrom, start, end in intervals if chrom == genes(build).loc[name, "chrom"]])
+    own = _merged(
+        [
+            (start + 1, end)
+            for chrom, start, end in intervals
+            if chrom == genes(build).loc[name, "chrom"]
+        ]
+    )
     covered = sum(max(0, min(e, high) - max(s, low) + 1) for s, e in own for low, high in ranges)
     return covered / _length(ranges) if name in transcripts(build) else float(covered > 0)
 
@@ -132,5 +151,7 @@ def _interval(line: str, number: int, path: Path) -> Region | None:
         return None
     fields = line.split()
     if len(fields) < 3 or not fields[1].isdigit() or not fields[2].isdigit():
-        raise DataError(f"{path}, line {number}", "this is no interval", "BED wants chrom, start and end.")
+        raise DataError(
+            f"{path}, line {number}", "this is no interval", "BED wants chrom, start and end."
+        )
     return plain_contig(fields[0]), int(fields[1]), int(fields[2])

@@ -45,7 +45,14 @@ from features.genotypes.vcf import (
 from features.tables.problems import Problems
 from features.variants.annotation import Effect
 
-COUNTS = ("panel records", "multi-allelic", "filtered", "duplicates", "symbolic", "missing genotypes")
+COUNTS = (
+    "panel records",
+    "multi-allelic",
+    "filtered",
+    "duplicates",
+    "symbolic",
+    "missing genotypes",
+)
 
 
 @dataclass
@@ -105,10 +112,16 @@ def read_genotypes(
         _check_formats(header, rule, str(path), problems)
     if fasta is not None:
         check_fasta(fasta, build)
-    check_match(vcf_rows, {name for header in headers.values() for name in header.samples}, paths, problems)
+    check_match(
+        vcf_rows, {name for header in headers.values() for name in header.samples}, paths, problems
+    )
     wanted = [path for path in paths if any(name in vcf_rows for name in headers[path].samples)]
     _report_indexes(wanted, problems)
-    queries = [Query(p, part, headers[p], build, fasta) for p in wanted for part in _parts(p, build, len(wanted))]
+    queries = [
+        Query(p, part, headers[p], build, fasta)
+        for p in wanted
+        for part in _parts(p, build, len(wanted))
+    ]
 
     def read(query: Query) -> FileCalls:
         progress(query.path.name)
@@ -121,24 +134,30 @@ def read_genotypes(
 def _check_formats(header: Header, rule: CallRule, where: str, problems: Problems) -> None:
     if not header.samples:
         problems.error(
-            where, "this VCF has no samples", "A cohort needs genotypes; `variants` reads sites without them."
+            where,
+            "this VCF has no samples",
+            "A cohort needs genotypes; `variants` reads sites without them.",
         )
     elif "GT" not in header.formats:
-        problems.error(where, "this VCF has no genotypes (FORMAT/GT)", "Give a VCF with called genotypes.")
+        problems.error(
+            where, "this VCF has no genotypes (FORMAT/GT)", "Give a VCF with called genotypes."
+        )
     for tag, least in (("GQ", rule.min_gq), ("DP", rule.min_depth)):
         if least and tag not in header.formats:
             problems.warn(
-                where, f"the threshold on {tag} cannot be applied: there is no FORMAT/{tag}", "All calls count."
+                where,
+                f"the threshold on {tag} cannot be applied: there is no FORMAT/{tag}",
+                "All calls count.",
             )
 
 
 def _report_indexes(paths: list[Path], problems: Problems) -> None:
     unindexed = [path for path in paths if not has_index(path)]
     if unindexed:
-        found = (
-            f"{len(unindexed)} of {len(paths)} files have no index, or one older than the file: read from end to end"
+        found = f"{len(unindexed)} of {len(paths)} files have no index, or one older than the file: read from end to end"
+        problems.note(
+            _named(unindexed), found, "That is correct but slower; `bcftools index` makes one."
         )
-        problems.note(_named(unindexed), found, "That is correct but slower; `bcftools index` makes one.")
 
 
 def _parts(path: Path, build: str, files: int) -> list[list[Region]]:
@@ -149,7 +168,9 @@ def _parts(path: Path, build: str, files: int) -> list[list[Region]]:
     lengths = np.array([end - start for _, start, end in regions], dtype=float)
     share = np.cumsum(lengths / lengths.sum() + 1 / len(regions)) / 2
     part = np.minimum((np.r_[0.0, share[:-1]] * n).astype(int), n - 1)
-    return [[region for region, own in zip(regions, part, strict=True) if own == i] for i in range(n)]
+    return [
+        [region for region, own in zip(regions, part, strict=True) if own == i] for i in range(n)
+    ]
 
 
 def _read_part(query: Query, vcf_rows: dict[str, int], rule: CallRule) -> FileCalls:
@@ -157,7 +178,9 @@ def _read_part(query: Query, vcf_rows: dict[str, int], rule: CallRule) -> FileCa
         pending = beside.submit(read_sites, query)
         calls = read_calls(query, rule, vcf_rows)
         sites = pending.result()
-    rows = np.array(sorted(vcf_rows[name] for name in query.header.samples if name in vcf_rows), dtype=int)
+    rows = np.array(
+        sorted(vcf_rows[name] for name in query.header.samples if name in vcf_rows), dtype=int
+    )
     return _file_calls(sites, calls, rows, query)
 
 
@@ -184,7 +207,9 @@ def _file_calls(sites: Sites, calls: Calls, rows: np.ndarray, query: Query) -> F
     )
 
 
-def _counts(sites: Sites, first: np.ndarray, lost: tuple[np.ndarray, np.ndarray], patients: int) -> dict[str, int]:
+def _counts(
+    sites: Sites, first: np.ndarray, lost: tuple[np.ndarray, np.ndarray], patients: int
+) -> dict[str, int]:
     inside = sites.gene >= 0
     filtered = int((inside & ~sites.passed).sum())
     values = (
@@ -198,7 +223,9 @@ def _counts(sites: Sites, first: np.ndarray, lost: tuple[np.ndarray, np.ndarray]
     return dict(zip(COUNTS, values, strict=True))
 
 
-def _carried(sites: Sites, calls: Calls, at: np.ndarray) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+def _carried(
+    sites: Sites, calls: Calls, at: np.ndarray
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Alternative alleles of the calls as sites, and who carries them; those outside the panel or without a key are left out."""
     record, allele = calls.carried["record"], calls.carried["allele"]
     most = int(allele.max(initial=0)) + 1
@@ -212,7 +239,11 @@ def _carried(sites: Sites, calls: Calls, at: np.ndarray) -> tuple[pd.DataFrame, 
             number[i] = len(rows)
             rows.append(site)
     site_of = number[inverse]
-    columns = {"row": calls.carried["row"], "site": site_of, **{n: calls.carried[n] for n in ("copies", "ploidy")}}
+    columns = {
+        "row": calls.carried["row"],
+        "site": site_of,
+        **{n: calls.carried[n] for n in ("copies", "ploidy")},
+    }
     if (number < 0).any():
         columns = {name: column[site_of >= 0] for name, column in columns.items()}
     return typed_table(rows, SITE_TYPES), columns
@@ -236,14 +267,19 @@ def _allele_site(sites: Sites, i: int, allele: int) -> tuple[str, int, Effect | 
     return (key, int(sites.gene[i]), sites.effect(i, allele - 1)) if key else None
 
 
-def _no_calls(sites: Sites, lost: tuple[np.ndarray, np.ndarray], rows: np.ndarray, build: str) -> pd.DataFrame:
+def _no_calls(
+    sites: Sites, lost: tuple[np.ndarray, np.ndarray], rows: np.ndarray, build: str
+) -> pd.DataFrame:
     """`row`, `key` of the known variants that are missing in a patient; a filtered record is missing in all of the file."""
     known = set(known_variants(build).index)
     at_known = {(key.split("-")[0], int(key.split("-")[1])) for key in known}
     found: list[tuple[int, str]] = []
     for i in range(len(sites)):
         # Alleles may be longer than the known ones: a look at the neighbourhood is cheap, making keys of all is not.
-        near = any((plain_contig(sites.chrom[i]), sites.pos[i] + k) in at_known for k in range(len(sites.ref[i]) + 1))
+        near = any(
+            (plain_contig(sites.chrom[i]), sites.pos[i] + k) in at_known
+            for k in range(len(sites.ref[i]) + 1)
+        )
         for key in known.intersection(sites.keys(i)) if near else ():
             without = rows if not sites.passed[i] else lost[1][lost[0] == i]
             found += [(int(row), key) for row in without]
@@ -273,7 +309,9 @@ def _joined(
     counts = {name: sum(part.counts[name] for part in parts) for name in COUNTS}
     _report_counts(counts, where, problems)
     unknown = (
-        pd.concat([part.no_calls for part in parts]).drop_duplicates().sort_values(["row", "key"], ignore_index=True)
+        pd.concat([part.no_calls for part in parts])
+        .drop_duplicates()
+        .sort_values(["row", "key"], ignore_index=True)
     )
     fraction = np.divide(called, whole, out=np.full_like(called, np.nan), where=whole > 0)
     return Genotypes(*_joined_alleles(parts), unknown, fraction), counts
@@ -286,14 +324,21 @@ def _joined_alleles(parts: list[FileCalls]) -> tuple[pd.DataFrame, pd.DataFrame]
     pieces = [tuple(part.alleles.values()) for part in parts]
     for part in parts:
         part.alleles = {}  # Of millions of alleles no copy is kept longer than needed.
-    return numbered_sites(pd.concat([part.sites for part in parts], ignore_index=True), together(pieces, ALLELE_TYPES))
+    return numbered_sites(
+        pd.concat([part.sites for part in parts], ignore_index=True), together(pieces, ALLELE_TYPES)
+    )
 
 
-def check_reference(agrees: list[dict[str, list[bool]]], build: str, where: str, problems: Problems) -> None:
+def check_reference(
+    agrees: list[dict[str, list[bool]]], build: str, where: str, problems: Problems
+) -> None:
     """Stop where REF at the known positions speaks for the other build: three hits or more, twice as many as for this one."""
     other = next(b for b in BUILDS if b != build)
     # Every part reads the other build's positions, and each its own share of this build's.
-    agree = {build: sum(sum(part[build]) for part in agrees), other: max(sum(part[other]) for part in agrees)}
+    agree = {
+        build: sum(sum(part[build]) for part in agrees),
+        other: max(sum(part[other]) for part in agrees),
+    }
     hits = sum(len(part[build]) for part in agrees)
     if agree[other] >= 3 and agree[other] > 2 * agree[build] and 2 * agree[build] <= hits:
         found = f"REF is that of {other} at {agree[other]} known positions, but the cohort file says {build} ({agree[build]})"
@@ -306,7 +351,9 @@ def _report_counts(counts: dict[str, int], where: str, problems: Problems) -> No
         problems.note(where, found, "Not called.")
     if counts["duplicates"]:
         problems.warn(
-            where, f"{counts['duplicates']} panel records are there more than once", "Each allele counts once."
+            where,
+            f"{counts['duplicates']} panel records are there more than once",
+            "Each allele counts once.",
         )
     if not counts["panel records"]:
         remedy = "Check the contig names and `genome_build`; every gene stays unknown."

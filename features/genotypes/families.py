@@ -29,7 +29,9 @@ def duplicated(genotypes: Genotypes) -> pd.DataFrame:
     np.add.at(count, row, 1)
     enough = np.flatnonzero(count >= SITES_OF_A_DUPLICATE)
     first = pd.Series(enough).groupby(fingerprint[enough]).transform("min").to_numpy()
-    return pd.DataFrame({"row1": first, "row2": enough, "kinship": 0.5})[first != enough].reset_index(drop=True)
+    return pd.DataFrame({"row1": first, "row2": enough, "kinship": 0.5})[
+        first != enough
+    ].reset_index(drop=True)
 
 
 def family_numbers(patients: pd.DataFrame, kinship: pd.DataFrame) -> np.ndarray:
@@ -44,7 +46,12 @@ def family_numbers(patients: pd.DataFrame, kinship: pd.DataFrame) -> np.ndarray:
     """
     n = len(patients)
     code, _ = pd.factorize(patients["family_id"], use_na_sentinel=True)
-    first = pd.Series(np.arange(n)).groupby(np.where(code >= 0, code, -1 - np.arange(n))).transform("min").to_numpy()
+    first = (
+        pd.Series(np.arange(n))
+        .groupby(np.where(code >= 0, code, -1 - np.arange(n)))
+        .transform("min")
+        .to_numpy()
+    )
     related = kinship[kinship["kinship"] >= RELATED_FROM]
     start = np.concatenate([np.arange(n), related["row1"].to_numpy(dtype=int)])
     end = np.concatenate([first, related["row2"].to_numpy(dtype=int)])

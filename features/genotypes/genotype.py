@@ -57,7 +57,9 @@ def zygosity(copies: np.ndarray, ploidy: np.ndarray) -> np.ndarray:
     >>> zygosity(np.array([1, 2, 1]), np.array([2, 2, 1])).tolist()
     ['heterozygous', 'homozygous', 'hemizygous']
     """
-    return np.select([ploidy == 1, copies >= ploidy], ["hemizygous", "homozygous"], default="heterozygous")
+    return np.select(
+        [ploidy == 1, copies >= ploidy], ["hemizygous", "homozygous"], default="heterozygous"
+    )
 
 
 def allele_key(chrom: str, pos: int, ref: str, alt: str) -> str:
@@ -102,7 +104,9 @@ class Genotypes:
 
     def take(self, position: np.ndarray, rows: np.ndarray) -> "Genotypes":
         """Genotypes of the patients `rows`; `position` is each patient's new row, -1 where it is left out."""
-        moved = {name: moved_rows(getattr(self, name), position) for name in ("alleles", "no_calls")}
+        moved = {
+            name: moved_rows(getattr(self, name), position) for name in ("alleles", "no_calls")
+        }
         return replace(self, **moved, assayed=self.assayed[rows])
 
 
@@ -123,13 +127,18 @@ def no_genotypes(n: int) -> Genotypes:
 
 
 def typed_table(
-    rows: "list[Any] | pd.DataFrame", types: dict[str, Any], like: "pd.DataFrame | Table | None" = None
+    rows: "list[Any] | pd.DataFrame",
+    types: dict[str, Any],
+    like: "pd.DataFrame | Table | None" = None,
 ) -> pd.DataFrame:
     """Make a table with stated columns and types, however many rows there are: a DataFrame, or a Table where `like` is one."""
     if isinstance(rows, pd.DataFrame):
         return pd.DataFrame(rows, columns=list(types)).astype(types)
     cells = zip(*rows, strict=True) if rows else ([] for _ in types)
-    columns = {name: _column(values, kind) for (name, kind), values in zip(types.items(), cells, strict=True)}
+    columns = {
+        name: _column(values, kind)
+        for (name, kind), values in zip(types.items(), cells, strict=True)
+    }
     return table_of(columns, like)
 
 
@@ -137,12 +146,16 @@ def _column(values: Iterable[Any], kind: Any) -> np.ndarray:
     cells = list(values)
     if kind is not object:
         return np.array(cells, dtype=kind)
-    column = np.empty(len(cells), dtype=object)  # an Effect is a tuple, which np.array would take apart
+    column = np.empty(
+        len(cells), dtype=object
+    )  # an Effect is a tuple, which np.array would take apart
     column[:] = cells
     return column
 
 
-def numbered_sites(sites: pd.DataFrame, alleles: dict[str, np.ndarray]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def numbered_sites(
+    sites: pd.DataFrame, alleles: dict[str, np.ndarray]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Give each allele one number: equal keys become one site, in genomic order, with the first effect that is told.
 
     The same allele in two records of one patient (shards, duplicates) counts once, with its larger copies. The alleles
@@ -154,7 +167,11 @@ def numbered_sites(sites: pd.DataFrame, alleles: dict[str, np.ndarray]) -> tuple
     keys, first = sites["key"].to_numpy(dtype=object), dict[str, int]()
     for i in order:
         first.setdefault(keys[i], i)
-    kept = sites if order == list(first.values()) == list(range(len(sites))) else rows_of(sites, [*first.values()])
+    kept = (
+        sites
+        if order == list(first.values()) == list(range(len(sites)))
+        else rows_of(sites, [*first.values()])
+    )
     number = dict(zip(first, range(len(first)), strict=True))
     new = np.array([number[key] for key in keys], dtype=np.int32)
     site = alleles["site"] if np.array_equal(new, np.arange(len(new))) else new[alleles["site"]]

@@ -30,7 +30,9 @@ STATES = ("not_tested", "indeterminate", "normal", "intermediate", "risk", "expa
 LABORATORY = ("rp_pcr", "southern", "long_read")
 
 
-def read_repeats(paths: list[Path], build: str, vcf_rows: dict[str, int], problems: Problems) -> pd.DataFrame:
+def read_repeats(
+    paths: list[Path], build: str, vcf_rows: dict[str, int], problems: Problems
+) -> pd.DataFrame:
     """Read the repeat calls of all patients, one row a patient and locus.
 
     Returns
@@ -46,19 +48,32 @@ def read_repeats(paths: list[Path], build: str, vcf_rows: dict[str, int], proble
             with pysam.VariantFile(str(path)) as file:
                 records += _records(file, vcf_rows)
         except (OSError, ValueError) as error:
-            raise DataError(str(path), f"this repeat file cannot be read ({error})", "Repair the file.") from None
+            raise DataError(
+                str(path), f"this repeat file cannot be read ({error})", "Repair the file."
+            ) from None
     calls = pd.DataFrame(records, columns=[*CALL_TYPES, "alleles"])
     if paths and calls.empty:
         found = "no patient has a repeat call at " + " or ".join(repeat_loci().index)
-        problems.warn(str(paths[0]), found, "C9orf72 stays not tested; check the sample names and the catalogue used.")
+        problems.warn(
+            str(paths[0]),
+            found,
+            "C9orf72 stays not tested; check the sample names and the catalogue used.",
+        )
     return _one_per_locus(calls)
 
 
 def _records(file: pysam.VariantFile, vcf_rows: dict[str, int]) -> Iterator[dict[str, Any]]:
     loci = {name.upper(): name for name in repeat_loci().index}
     for record in file:
-        names = [str(record.info[key]).upper() for key in ("VARID", "REPID", "TRID") if key in record.info]
-        locus = next((loci[re.split(r"[_-]", n)[-1]] for n in names if re.split(r"[_-]", n)[-1] in loci), None)
+        names = [
+            str(record.info[key]).upper()
+            for key in ("VARID", "REPID", "TRID")
+            if key in record.info
+        ]
+        locus = next(
+            (loci[re.split(r"[_-]", n)[-1]] for n in names if re.split(r"[_-]", n)[-1] in loci),
+            None,
+        )
         if locus is None:
             continue
         passed = not set(record.filter.keys()) - {"PASS"}
@@ -82,7 +97,11 @@ def _sizes(call: Any, record: Any) -> tuple[list[float], list[tuple[float, float
     """Sizes and intervals of the called alleles, in repeat units."""
     if "MC" in call:
         motif = len(
-            str(record.info["MOTIFS"][0] if isinstance(record.info["MOTIFS"], tuple) else record.info["MOTIFS"])
+            str(
+                record.info["MOTIFS"][0]
+                if isinstance(record.info["MOTIFS"], tuple)
+                else record.info["MOTIFS"]
+            )
         )
         sizes = [float(part.split("_")[0]) for part in _parts(call, "MC", ",")]
         bases = [_interval(part) for part in _parts(call, "ALLR", ",")]
@@ -110,7 +129,11 @@ def _symbolic_sizes(call: Any, record: Any) -> list[float]:
         float(record.info["REF"]) if "REF" in record.info else np.nan,
         *(float(m[1]) if m else np.nan for m in alts),
     ]
-    return [sizes[allele] for allele in call.get("GT") or () if allele is not None and np.isfinite(sizes[allele])]
+    return [
+        sizes[allele]
+        for allele in call.get("GT") or ()
+        if allele is not None and np.isfinite(sizes[allele])
+    ]
 
 
 def _one_per_locus(calls: pd.DataFrame) -> pd.DataFrame:
@@ -133,7 +156,10 @@ def repeat_state(locus: str, low: np.ndarray, high: np.ndarray, complete: np.nda
     ('normal', 'intermediate', 'expanded', 'indeterminate', 'indeterminate', 'expanded', 'indeterminate')
     """
     names, bounds = _bounds(locus)
-    lower, upper = names[np.searchsorted(bounds, low, side="right")], names[np.searchsorted(bounds, high, side="right")]
+    lower, upper = (
+        names[np.searchsorted(bounds, low, side="right")],
+        names[np.searchsorted(bounds, high, side="right")],
+    )
     sure = np.where(complete & (lower == upper), lower, np.where(lower == 5, 5, 1))
     return np.where(np.isnan(low), 0, sure)
 
@@ -142,7 +168,9 @@ def repeat_state(locus: str, low: np.ndarray, high: np.ndarray, complete: np.nda
 def _bounds(locus: str) -> tuple[np.ndarray, np.ndarray]:
     """States of a locus by size, as index into STATES, and where each but the first begins."""
     rule = repeat_loci().loc[locus]
-    bounds = np.array([rule["intermediate_min"], rule["risk_min"], rule["expanded_min"]], dtype=float)
+    bounds = np.array(
+        [rule["intermediate_min"], rule["risk_min"], rule["expanded_min"]], dtype=float
+    )
     return np.array([2, 3, 4, 5])[np.r_[True, np.isfinite(bounds)]], bounds[np.isfinite(bounds)]
 
 
@@ -163,7 +191,9 @@ class RepeatStates:
         own = calls["locus"].to_numpy(dtype=object) == locus
         row, n = calls["row"].to_numpy(dtype=int)[own], len(patients)
         of_file = np.zeros(n, dtype=int)
-        low, high, long = (calls[name].to_numpy(dtype=float)[own] for name in ("ci_low", "ci_high", "long"))
+        low, high, long = (
+            calls[name].to_numpy(dtype=float)[own] for name in ("ci_low", "ci_high", "long")
+        )
         of_file[row] = repeat_state(locus, low, high, calls["complete"].to_numpy(dtype=bool)[own])
         laboratory, overrides = _laboratory(locus, patients)
         self.state = np.where((of_file == 0) | (overrides & (laboratory > 0)), laboratory, of_file)
@@ -181,6 +211,10 @@ def _laboratory(locus: str, patients: pd.DataFrame) -> tuple[np.ndarray, np.ndar
     if locus != "C9orf72":
         return state, np.ones(len(patients), dtype=bool)
     position = {name: i for i, name in enumerate(STATES)}
-    stated = np.array([position.get(name, 0) for name in patients["c9orf72_status"].to_numpy()], dtype=int)
-    overrides = [method is None or method in LABORATORY for method in patients["c9orf72_method"].to_numpy()]
+    stated = np.array(
+        [position.get(name, 0) for name in patients["c9orf72_status"].to_numpy()], dtype=int
+    )
+    overrides = [
+        method is None or method in LABORATORY for method in patients["c9orf72_method"].to_numpy()
+    ]
     return np.where(stated > 0, stated, state), np.array(overrides, dtype=bool)

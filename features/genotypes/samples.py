@@ -16,7 +16,11 @@ def normal_name(name: str) -> str:
     """
     plain = re.sub(r"\s+", "", name).lower().removeprefix("0_")
     half = len(plain) // 2
-    return plain[:half] if plain[half : half + 1] in ("_", "-") and plain[:half] == plain[half + 1 :] else plain
+    return (
+        plain[:half]
+        if plain[half : half + 1] in ("_", "-") and plain[:half] == plain[half + 1 :]
+        else plain
+    )
 
 
 def near_misses(patients: Iterable[str], samples: Iterable[str]) -> dict[str, str]:
@@ -34,7 +38,9 @@ def near_misses(patients: Iterable[str], samples: Iterable[str]) -> dict[str, st
     return {name: matches[0] for name, matches in found.items() if len(matches) == 1}
 
 
-def check_match(vcf_rows: dict[str, int], samples: set[str], paths: list[Path], problems: Problems) -> None:
+def check_match(
+    vcf_rows: dict[str, int], samples: set[str], paths: list[Path], problems: Problems
+) -> None:
     """Report patients without a sample: an error if none has one, else a warning, with the near misses as suggestion."""
     absent = [name for name in vcf_rows if name not in samples]
     if not absent:
@@ -49,7 +55,11 @@ def check_match(vcf_rows: dict[str, int], samples: set[str], paths: list[Path], 
     )
     if len(absent) == len(vcf_rows):
         found = f"none of the {len(vcf_rows)} patients ({examples(vcf_rows)}) is a sample of it ({examples(sorted(samples))})"
-        problems.error(where, found, advice or "Give the pairs in a `sample_map` table (sample_id, vcf_id).")
+        problems.error(
+            where, found, advice or "Give the pairs in a `sample_map` table (sample_id, vcf_id)."
+        )
     else:
-        found = f"{len(absent)} of {len(vcf_rows)} patients are no sample of it ({examples(absent)})"
+        found = (
+            f"{len(absent)} of {len(vcf_rows)} patients are no sample of it ({examples(absent)})"
+        )
         problems.warn(where, found, f"Their genotypes stay unknown. {advice}".strip(), len(absent))

@@ -17,7 +17,16 @@ from typing import NamedTuple
 import numpy as np
 import pysam
 
-from features.catalogue import BUILDS, PADDING, definitions, gene_at, gene_names, genes, known_variants, plain_contig
+from features.catalogue import (
+    BUILDS,
+    PADDING,
+    definitions,
+    gene_at,
+    gene_names,
+    genes,
+    known_variants,
+    plain_contig,
+)
 from features.errors import DataError
 from features.genotypes.bcftools import bcftools
 from features.genotypes.genotype import allele_key
@@ -58,7 +67,9 @@ def read_header(path: Path) -> Header:
         If the file is absent or no VCF.
     """
     if not path.is_file():
-        raise DataError(str(path), "there is no such file", "Correct `variants` in the cohort file.")
+        raise DataError(
+            str(path), "there is no such file", "Correct `variants` in the cohort file."
+        )
     pysam.set_verbosity(0)
     try:
         with _header_file(path) as source, pysam.VariantFile(str(source)) as file:
@@ -67,10 +78,14 @@ def read_header(path: Path) -> Header:
             lengths = {plain_contig(name): header.contigs[name].length or 0 for name in names}
             info = {name: str(field.description) for name, field in header.info.items()}
             blocks = any(alt in header.alts for alt in ("NON_REF", "*"))
-            return Header(tuple(header.samples), lengths, info, frozenset(header.formats), blocks, names)
+            return Header(
+                tuple(header.samples), lengths, info, frozenset(header.formats), blocks, names
+            )
     except (ValueError, OSError, NotImplementedError, UnicodeDecodeError, AssertionError) as error:
         remedy = "Give a VCF or BCF, plain or bgzipped."
-        raise DataError(str(path), f"this is no VCF or BCF file that htslib can read ({error})", remedy) from None
+        raise DataError(
+            str(path), f"this is no VCF or BCF file that htslib can read ({error})", remedy
+        ) from None
 
 
 @contextmanager
@@ -140,7 +155,9 @@ def other_build(found: str, build: str) -> str:
 def panel_regions(build: str) -> list[Region]:
     """Padded gene bounds (1-based inclusive), overlapping ones merged, in genomic order."""
     panel = genes(build)
-    bounds = list(zip(panel["chrom"], panel["start"] - PADDING, panel["end"] + PADDING, strict=True))
+    bounds = list(
+        zip(panel["chrom"], panel["start"] - PADDING, panel["end"] + PADDING, strict=True)
+    )
     bounds.sort(key=lambda bound: (int(bound[0]) if bound[0].isdigit() else 99, bound))
     merged: list[Region] = []
     for chrom, start, end in bounds:
@@ -156,7 +173,9 @@ def has_index(path: Path) -> bool:
     if needs_cleaning(path):
         return False
     indexes = [Path(f"{path}{suffix}") for suffix in (".tbi", ".csi")]
-    return any(index.is_file() and index.stat().st_mtime >= path.stat().st_mtime - 1 for index in indexes)
+    return any(
+        index.is_file() and index.stat().st_mtime >= path.stat().st_mtime - 1 for index in indexes
+    )
 
 
 @dataclass(frozen=True)
@@ -194,7 +213,15 @@ class Sites:
 
     def names(self) -> list[tuple[str, int, str, str]]:
         """Chromosome, position, reference and alternatives of each record."""
-        return list(zip(self.chrom.tolist(), self.pos.tolist(), self.ref.tolist(), self.alt.tolist(), strict=True))
+        return list(
+            zip(
+                self.chrom.tolist(),
+                self.pos.tolist(),
+                self.ref.tolist(),
+                self.alt.tolist(),
+                strict=True,
+            )
+        )
 
     def keys(self, i: int) -> list[str]:
         """Key of each alternative of a record, empty for one that has none."""
@@ -206,7 +233,9 @@ class Sites:
         if not self.info[i] or self.gene[i] < 0:
             return None
         alt = self.alt[i].split(",")[index]
-        return effect_of(self.info[i], self.descriptions, alt, index, gene_names()[self.gene[i]], self.ref[i])
+        return effect_of(
+            self.info[i], self.descriptions, alt, index, gene_names()[self.gene[i]], self.ref[i]
+        )
 
 
 @dataclass(frozen=True)
@@ -219,7 +248,9 @@ class Query:
     build: str
     fasta: Path | None = None
 
-    def steps(self, *query: str, rule: CallRule = ANY_CALL, sites_only: bool = False) -> list[list[str]]:
+    def steps(
+        self, *query: str, rule: CallRule = ANY_CALL, sites_only: bool = False
+    ) -> list[list[str]]:
         """Steps of the pipe; the first one reads the file, restricted to the regions."""
         called = [] if sites_only else self._quality(rule)
         first, *rest = [*called, *self._normalised(sites_only), ["query", *query]]
@@ -244,7 +275,9 @@ class Query:
 
     def _quality(self, rule: CallRule) -> list[list[str]]:
         least = {"GQ": rule.min_gq, "DP": max(rule.min_depth, 1 if self.header.blocks else 0)}
-        failed = [f"FMT/{tag}<{least[tag]}" for tag in least if least[tag] and tag in self.header.formats]
+        failed = [
+            f"FMT/{tag}<{least[tag]}" for tag in least if least[tag] and tag in self.header.formats
+        ]
         return [["filter", "-S", ".", "-e", " | ".join(failed)]] if failed else []
 
     def _restriction(self) -> list[str]:
@@ -260,7 +293,8 @@ class Query:
         panel = genes(self.build)
         bounds = zip(panel["chrom"], panel["start"], panel["end"], strict=True)
         inside = [
-            any(c == chrom and s <= start and end <= e for c, s, e in self.regions) for chrom, start, end in bounds
+            any(c == chrom and s <= start and end <= e for c, s, e in self.regions)
+            for chrom, start, end in bounds
         ]
         return np.flatnonzero(inside).tolist()
 
@@ -334,22 +368,43 @@ def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
     """Read the records of the panel without their genotypes; `info` holds the wanted fields that the header knows."""
     fields = [name for name in wanted if name in query.header.info]
     end = r"%INFO/END" if "END" in query.header.info else "."
-    template = r"%CHROM\t%POS\t%REF\t%ALT\t%FILTER\t" + "\\t".join([end, *(f"%INFO/{name}" for name in fields)]) + r"\n"
+    template = (
+        r"%CHROM\t%POS\t%REF\t%ALT\t%FILTER\t"
+        + "\\t".join([end, *(f"%INFO/{name}" for name in fields)])
+        + r"\n"
+    )
     rows: list[list[str]] = []
     with bcftools(*query.steps("-f", template, sites_only=True), where=str(query.path)) as lines:
         rows = [line.decode(errors="replace").rstrip("\n").split("\t") for line in lines]
     columns = list(zip(*(row[:6] for row in rows), strict=True)) or [()] * 6
     chrom, ref, alt, passed, last = (np.array(columns[i], dtype=object) for i in (0, 2, 3, 4, 5))
     pos = np.array(columns[1], dtype=np.int64)
-    end_of = [int(e) if e.isdigit() else p + len(r) - 1 for e, p, r in zip(last, pos, ref, strict=True)]
-    gene = np.array([gene_at(c, int(p), query.build) for c, p in zip(chrom, pos, strict=True)], dtype=int)
+    end_of = [
+        int(e) if e.isdigit() else p + len(r) - 1 for e, p, r in zip(last, pos, ref, strict=True)
+    ]
+    gene = np.array(
+        [gene_at(c, int(p), query.build) for c, p in zip(chrom, pos, strict=True)], dtype=int
+    )
     gene = np.where(np.isin(gene, query.gene_indices()), gene, -1)
     info = [dict(zip(fields, row[6:], strict=True)) for row in rows]
     in_panel = np.isin(passed, ["PASS", "."])
-    return Sites(chrom, pos, ref, alt, in_panel, np.array(end_of, dtype=np.int64), gene, info, query.header.info)
+    return Sites(
+        chrom,
+        pos,
+        ref,
+        alt,
+        in_panel,
+        np.array(end_of, dtype=np.int64),
+        gene,
+        info,
+        query.header.info,
+    )
 
 
 def known_reference(build: str) -> dict[tuple[str, int], str]:
     """Reference base at the positions of the known variants."""
     table = known_variants(build)
-    return {(c, int(p)): r[0] for c, p, r in zip(table["chrom"], table["pos"], table["ref"], strict=True)}
+    return {
+        (c, int(p)): r[0]
+        for c, p, r in zip(table["chrom"], table["pos"], table["ref"], strict=True)
+    }

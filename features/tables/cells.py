@@ -15,9 +15,25 @@ import pyarrow.compute as pc
 
 # Ways to say that nothing was measured, in a column of numbers or days, beside the empty cell.
 NO_NUMBER = frozenset(
-    ["-", "--", "---", "\u2013", "\u2014", ".", "?", "missing", "unknown", "unk", "not done", "not measured", "pending"]
+    [
+        "-",
+        "--",
+        "---",
+        "\u2013",
+        "\u2014",
+        ".",
+        "?",
+        "missing",
+        "unknown",
+        "unk",
+        "not done",
+        "not measured",
+        "pending",
+    ]
 )
-LIMIT_WORD = r"^(?:[<>]\s*|(?:below|under|above|over)\s+)?(?:lod|loq|llod|lloq|uloq|blq|bloq|blod|alq|aloq)$"
+LIMIT_WORD = (
+    r"^(?:[<>]\s*|(?:below|under|above|over)\s+)?(?:lod|loq|llod|lloq|uloq|blq|bloq|blod|alq|aloq)$"
+)
 ABOVE_WORD = r"^(?:>|above|over|uloq|alq|aloq)"
 _SIGN = "^(?:<=|>=|[<>\u2264\u2265])\\s*"
 _SPACES = "(\\d)[ \u00a0\u2009\u202f'\u2019](\\d{3})"
@@ -88,9 +104,17 @@ def read_values(cells: np.ndarray, dialect: Dialect = PLAIN) -> Values:
         return Values(value, none, none, false, false)
     lower = pc.utf8_lower(pc.utf8_trim_whitespace(text.filter(pa.array(hard))))
     number, vague = _separated(_bare(lower), commas, dialect)
-    word, below, above = (_matches(lower, pattern) for pattern in (LIMIT_WORD, "^[<\u2264]", "^[>\u2265]"))
+    word, below, above = (
+        _matches(lower, pattern) for pattern in (LIMIT_WORD, "^[<\u2264]", "^[>\u2265]")
+    )
     silent = np.asarray(pc.is_in(lower, value_set=pa.array(sorted(NO_NUMBER))))
-    value, unclear, wrong, sign, limit_word = value.copy(), false.copy(), false.copy(), none, none.copy()
+    value, unclear, wrong, sign, limit_word = (
+        value.copy(),
+        false.copy(),
+        false.copy(),
+        none,
+        none.copy(),
+    )
     value[hard], unclear[hard] = number, vague
     wrong[hard] = np.isnan(number) & ~vague & ~word & ~silent
     sign[hard] = np.select([below, above], ["<", ">"], "")
@@ -100,7 +124,11 @@ def read_values(cells: np.ndarray, dialect: Dialect = PLAIN) -> Values:
 
 def _has_decimal_commas(bare: pa.Array, dialect: Dialect) -> bool:
     """Whether some cell of a column without a stated decimal sign has a comma that can only be a decimal one."""
-    plain = _matches(bare, _COMMA_DECIMAL) & ~_matches(bare, _AMBIGUOUS_COMMA) & ~_matches(bare, _COMMA_GROUPS)
+    plain = (
+        _matches(bare, _COMMA_DECIMAL)
+        & ~_matches(bare, _AMBIGUOUS_COMMA)
+        & ~_matches(bare, _COMMA_GROUPS)
+    )
     return dialect.decimal is None and bool(plain.any())
 
 
@@ -114,7 +142,9 @@ def _points_may_group(text: pa.Array, commas: bool, dialect: Dialect) -> np.ndar
 def _bare(text: pa.Array) -> pa.Array:
     """Without a limit sign and without blanks or apostrophes between groups of three digits."""
     bare = pc.replace_substring_regex(text, _SIGN, "")
-    for _ in range(2):  # neighbouring groups share a digit, so one pass leaves every other separator
+    for _ in range(
+        2
+    ):  # neighbouring groups share a digit, so one pass leaves every other separator
         bare = pc.replace_substring_regex(bare, _SPACES, r"\1\2")
     return bare
 
@@ -126,7 +156,9 @@ def _separated(bare: pa.Array, commas: bool, dialect: Dialect) -> tuple[np.ndarr
         unclear = _matches(bare, _AMBIGUOUS_COMMA) | (_matches(bare, _AMBIGUOUS_POINT) & commas)
     for pattern, removed, decimal in _READINGS[dialect.decimal]:
         fits = _matches(bare, pattern) & np.isnan(number) & ~unclear
-        plain = pc.replace_substring(pc.replace_substring(bare.filter(pa.array(fits)), removed, ""), decimal, ".")
+        plain = pc.replace_substring(
+            pc.replace_substring(bare.filter(pa.array(fits)), removed, ""), decimal, "."
+        )
         number[fits] = np.asarray(plain.cast(pa.float64()))
     return number, unclear
 
@@ -161,11 +193,24 @@ def read_dates(cells: np.ndarray, dialect: Dialect = PLAIN) -> Dates:
     date = np.full(len(cells), np.datetime64("NaT"), dtype="datetime64[D]")
     normal = text.str.replace("/", "-", regex=False)
     for kind, form in ((iso, "%Y-%m-%d"), (named, "mixed")):
-        written = normal[kind].str.slice(0, 10) if form != "mixed" else normal[kind].str.replace("-", " ", regex=False)
-        date[kind] = pd.to_datetime(written, format=form, errors="coerce").to_numpy().astype("datetime64[D]")
+        written = (
+            normal[kind].str.slice(0, 10)
+            if form != "mixed"
+            else normal[kind].str.replace("-", " ", regex=False)
+        )
+        date[kind] = (
+            pd.to_datetime(written, format=form, errors="coerce").to_numpy().astype("datetime64[D]")
+        )
     plain = text.str.replace(r"[./]", "-", regex=True)
-    for kind, form in ((numeric & day_first, "%d-%m-%Y"), (numeric & ~day_first & ~unclear, "%m-%d-%Y")):
-        date[kind] = pd.to_datetime(plain[kind], format=form, errors="coerce").to_numpy().astype("datetime64[D]")
+    for kind, form in (
+        (numeric & day_first, "%d-%m-%Y"),
+        (numeric & ~day_first & ~unclear, "%m-%d-%Y"),
+    ):
+        date[kind] = (
+            pd.to_datetime(plain[kind], format=form, errors="coerce")
+            .to_numpy()
+            .astype("datetime64[D]")
+        )
     return Dates(date, unclear, np.isnat(date) & ~unclear)
 
 
@@ -180,5 +225,11 @@ def _order(
     slashed = numeric & ~dotted
     first, second = (parts[i].to_numpy() > 12 for i in (0, 1))
     some_first, some_second = bool((first & slashed).any()), bool((second & slashed).any())
-    unclear = slashed & ~first & ~second if some_first == some_second else np.zeros(len(parts), dtype=bool)
-    return dotted & numeric | slashed & (first | (some_first and not some_second)) & ~unclear, unclear
+    unclear = (
+        slashed & ~first & ~second
+        if some_first == some_second
+        else np.zeros(len(parts), dtype=bool)
+    )
+    return dotted & numeric | slashed & (
+        first | (some_first and not some_second)
+    ) & ~unclear, unclear

@@ -31,7 +31,11 @@ class Column:
 
     def to_numpy(self, dtype: Any = None) -> np.ndarray:
         """The cells; the column's own array where it has their type."""
-        cells = self.cells if self.levels is None else np.array([*self.levels, None], dtype=object)[self.cells]
+        cells = (
+            self.cells
+            if self.levels is None
+            else np.array([*self.levels, None], dtype=object)[self.cells]
+        )
         return cells if dtype is None else cells.astype(dtype, copy=False)
 
     def take(self, rows: "np.ndarray | list[int]") -> "Column":
@@ -45,7 +49,9 @@ class Table:
     __slots__ = ("_columns", "_length")
 
     def __init__(self, columns: "Mapping[str, Column | np.ndarray]"):
-        self._columns = {name: c if isinstance(c, Column) else Column(c) for name, c in columns.items()}
+        self._columns = {
+            name: c if isinstance(c, Column) else Column(c) for name, c in columns.items()
+        }
         self._length = len(next(iter(self._columns.values()))) if columns else 0
 
     def __len__(self) -> int:
@@ -86,5 +92,7 @@ def factorized(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     (array([ 0, -1,  1,  0]), array(['b', 'a'], dtype=object))
     """
     number: dict[Any, int] = {}
-    codes = [-1 if cell is None else number.setdefault(cell, len(number)) for cell in cells.tolist()]
+    codes = [
+        -1 if cell is None else number.setdefault(cell, len(number)) for cell in cells.tolist()
+    ]
     return np.array(codes, dtype=int), np.array([*number, None], dtype=object)[:-1]

@@ -42,7 +42,9 @@ def read_table(path: Path) -> pd.DataFrame:
         If the file is absent, empty or not what its name says.
     """
     table = read_coded(path)
-    return pd.DataFrame({name: decoded(column) for name, column in table.items()}, index=table.index)
+    return pd.DataFrame(
+        {name: decoded(column) for name, column in table.items()}, index=table.index
+    )
 
 
 def read_coded(path: Path) -> pd.DataFrame:
@@ -55,20 +57,33 @@ def read_coded(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise DataError(
-            str(path), "there is no such file", "Correct the path in the cohort file or on the command line."
+            str(path),
+            "there is no such file",
+            "Correct the path in the cohort file or on the command line.",
         )
     try:
         _check_unpacked(path)
         names, columns = _read(path)
-    except (ValueError, OSError, pa.ArrowException, UnicodeDecodeError, zipfile.BadZipFile, KeyError) as error:
+    except (
+        ValueError,
+        OSError,
+        pa.ArrowException,
+        UnicodeDecodeError,
+        zipfile.BadZipFile,
+        KeyError,
+    ) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
-            str(path), f"this is no readable table ({reason})", "Save it as CSV (UTF-8), TSV, Parquet or xlsx."
+            str(path),
+            f"this is no readable table ({reason})",
+            "Save it as CSV (UTF-8), TSV, Parquet or xlsx.",
         ) from None
     names = [str(name).strip().lstrip("\ufeff") for name in names]
     twice = pd.Index(names)[pd.Index(names).duplicated()]
     if len(twice):
-        raise DataError(str(path), f"column {twice[0]!r} occurs twice", "Rename or remove one of them.")
+        raise DataError(
+            str(path), f"column {twice[0]!r} occurs twice", "Rename or remove one of them."
+        )
     return pd.DataFrame(dict(zip(names, columns, strict=True)))
 
 
@@ -77,7 +92,10 @@ def _check_unpacked(path: Path) -> None:
     suffix, most = path.suffix.lower(), max(MOST_UNPACKED, MOST_RATIO * path.stat().st_size)
     if suffix == ".gz":
         with gzip.open(path) as file:
-            size = sum(len(block) for block in iter(lambda: file.read(1 << 20) if file.tell() <= most else b"", b""))
+            size = sum(
+                len(block)
+                for block in iter(lambda: file.read(1 << 20) if file.tell() <= most else b"", b"")
+            )
     elif suffix in (".xlsx", ".xlsm"):
         with zipfile.ZipFile(path) as file:
             size = sum(part.file_size for part in file.infolist())
@@ -87,7 +105,9 @@ def _check_unpacked(path: Path) -> None:
     else:
         return
     if size > most:
-        raise ValueError(f"it unpacks to more than {MOST_RATIO} times its size; unpack it yourself if you trust it")
+        raise ValueError(
+            f"it unpacks to more than {MOST_RATIO} times its size; unpack it yourself if you trust it"
+        )
 
 
 def _read(path: Path) -> tuple[list[str], list[pd.Series]]:
@@ -105,7 +125,9 @@ def _read_delimited(path: Path) -> tuple[list[str], list[pd.Series]]:
     """CSV or TSV by Arrow, each column as codes of its distinct cells."""
     names, options = delimited(path)
     kinds = dict.fromkeys(map(str, range(len(names))), pa.dictionary(pa.int32(), pa.string()))
-    table = arrow_csv.read_csv(path, *options, arrow_csv.ConvertOptions(column_types=kinds, strings_can_be_null=False))
+    table = arrow_csv.read_csv(
+        path, *options, arrow_csv.ConvertOptions(column_types=kinds, strings_can_be_null=False)
+    )
     columns = [column.combine_chunks() for column in table.unify_dictionaries().columns]
     return names, [_arrow_column(column, len(table)) for column in columns]
 
@@ -152,7 +174,9 @@ def _coded(codes: np.ndarray, levels: np.ndarray) -> pd.Series:
     clean = pd.Series(levels, dtype=object).str.strip()
     unknown = clean.str.lower().isin(MISSING)
     recoded, distinct = pd.factorize(clean.where(~unknown, None), use_na_sentinel=True)
-    return pd.Series(pd.Categorical.from_codes(np.append(recoded, -1)[codes], pd.Index(distinct, dtype=object)))
+    return pd.Series(
+        pd.Categorical.from_codes(np.append(recoded, -1)[codes], pd.Index(distinct, dtype=object))
+    )
 
 
 def decoded(column: pd.Series) -> pd.Series:
@@ -165,7 +189,9 @@ def decoded(column: pd.Series) -> pd.Series:
     return pd.Series(np.array([*levels, None], dtype=object)[codes], dtype=object)
 
 
-def table_of(columns: "Mapping[str, np.ndarray | Column]", like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
+def table_of(
+    columns: "Mapping[str, np.ndarray | Column]", like: "pd.DataFrame | Table | None" = None
+) -> pd.DataFrame:
     """Arrays as a DataFrame, or as a Table where `like` is one; coded columns become Categorical.
 
     Arrays of objects stay objects, which pandas would otherwise look through for text.
@@ -211,28 +237,38 @@ def rename_columns(table: pd.DataFrame, names: dict[str, str], where: str) -> pd
     for ours, theirs in names.items():
         if theirs not in table.columns:
             raise DataError(
-                f"{where}, columns.{ours}", f"there is no column {theirs!r}", nearest(theirs, table.columns)
+                f"{where}, columns.{ours}",
+                f"there is no column {theirs!r}",
+                nearest(theirs, table.columns),
             )
     return table.rename(columns={theirs: ours for ours, theirs in names.items()})
 
 
-def with_known_names(table: pd.DataFrame, aliases: dict[str, str], where: str, problems: Problems) -> pd.DataFrame:
+def with_known_names(
+    table: pd.DataFrame, aliases: dict[str, str], where: str, problems: Problems
+) -> pd.DataFrame:
     """Give columns their name in the contract: case, blanks and signs do not matter, and `aliases` {normal name: ours} count.
 
     A column that already has its own name wins; two columns that could both be one of ours are an error.
     """
-    ours = {name: aliases[normal_name(name)] for name in table.columns if normal_name(name) in aliases}
+    ours = {
+        name: aliases[normal_name(name)] for name in table.columns if normal_name(name) in aliases
+    }
     ours = {name: meant for name, meant in ours.items() if meant not in table.columns}
     for meant in dict.fromkeys(ours.values()):
         rivals = [name for name in ours if ours[name] == meant]
         if len(rivals) > 1:
             found = f"the columns {' and '.join(map(repr, rivals))} could both be {meant!r}"
-            problems.error(where, found, f"Say which: `columns: {{{meant}: {rivals[0]}}}` in the cohort file.")
+            problems.error(
+                where, found, f"Say which: `columns: {{{meant}: {rivals[0]}}}` in the cohort file."
+            )
             ours = {name: kept for name, kept in ours.items() if kept != meant}
     if ours:
         read = ", ".join(f"{name!r} as {meant}" for name, meant in ours.items())
         problems.note(
-            where, f"columns are read under other names: {read}", "Map them with `columns:` if that is wrong."
+            where,
+            f"columns are read under other names: {read}",
+            "Map them with `columns:` if that is wrong.",
         )
     return table.rename(columns=ours)
 
@@ -276,16 +312,28 @@ def numbers(
     problems.reject(not_number, where, column, "is no number", remedy)
     with np.errstate(invalid="ignore"):
         outside = (values < low) | (values > high)
-    bounds = f"must lie between {low:g} and {high:g}" if np.isfinite(low + high) else f"must be <= {high:g}"
-    problems.reject(outside & ~not_number, where, column, bounds, "Correct the value or leave it empty.")
+    bounds = (
+        f"must lie between {low:g} and {high:g}"
+        if np.isfinite(low + high)
+        else f"must be <= {high:g}"
+    )
+    problems.reject(
+        outside & ~not_number, where, column, bounds, "Correct the value or leave it empty."
+    )
     return np.where(not_number | outside, np.nan, values)
 
 
-def report_unclear(column: pd.Series, codes: np.ndarray, unclear: np.ndarray, where: str, problems: Problems) -> None:
+def report_unclear(
+    column: pd.Series, codes: np.ndarray, unclear: np.ndarray, where: str, problems: Problems
+) -> None:
     """Refuse cells whose comma or point may be a decimal or a thousands separator."""
     remedy = "Say `decimal: ','` or `decimal: '.'` in the cohort file."
     problems.reject(
-        np.append(unclear, False)[codes], where, column, "may have a decimal or a thousands separator", remedy
+        np.append(unclear, False)[codes],
+        where,
+        column,
+        "may have a decimal or a thousands separator",
+        remedy,
     )
 
 
@@ -313,15 +361,27 @@ def days(
         plain = pd.Series(decoded(column).to_numpy(dtype=object), dtype=object).mask(is_date, None)
     values = numbers(plain, where, problems, dialect=dialect)
     broken = np.isfinite(values) & (values != np.round(values))
-    problems.reject(broken, where, column, "is no whole day", "Write days since the index day as an integer.")
+    problems.reject(
+        broken, where, column, "is no whole day", "Write days since the index day as an integer."
+    )
     far = np.abs(values) > MOST_DAYS
     problems.reject(
-        far, where, column, "is no number of days", "Write days since the index day, or a date as 2024-12-31."
+        far,
+        where,
+        column,
+        "is no number of days",
+        "Write days since the index day, or a date as 2024-12-31.",
     )
     values = np.where(broken | far, np.nan, values)
     if dated is not None:
-        values = np.where(is_date, _since_index(codes, dated, is_date, column, index_dates, where, problems), values)
-    problems.reject(values > high, where, column, f"must be <= {high:g}", "Correct the day, or the index day.")
+        values = np.where(
+            is_date,
+            _since_index(codes, dated, is_date, column, index_dates, where, problems),
+            values,
+        )
+    problems.reject(
+        values > high, where, column, f"must be <= {high:g}", "Correct the day, or the index day."
+    )
     return np.where(values > high, np.nan, values)
 
 
@@ -340,7 +400,9 @@ def _dated(
     dates[at] = read.date
     unclear = np.zeros(len(levels) + 1, dtype=bool)
     unclear[at] = read.unclear
-    remedy = "Say `dates: day_first` or `dates: month_first` in the cohort file, or write 2024-12-31."
+    remedy = (
+        "Say `dates: day_first` or `dates: month_first` in the cohort file, or write 2024-12-31."
+    )
     problems.reject(unclear[codes], where, column, "may be day or month first", remedy)
     return codes, dates
 
@@ -367,13 +429,21 @@ def _since_index(
     return np.where(np.isnat(lag), np.nan, lag.astype(float))
 
 
-def dates(column: pd.Series, where: str, problems: Problems, dialect: Dialect = PLAIN) -> np.ndarray:
+def dates(
+    column: pd.Series, where: str, problems: Problems, dialect: Dialect = PLAIN
+) -> np.ndarray:
     """Turn a column of calendar dates into datetime64[D], NaT where unknown."""
     codes, levels = codes_of(column)
     read = read_dates(levels, dialect)
-    remedy = "Say `dates: day_first` or `dates: month_first` in the cohort file, or write 2024-12-31."
-    problems.reject(np.append(read.unclear, False)[codes], where, column, "may be day or month first", remedy)
-    problems.reject(np.append(read.wrong, False)[codes], where, column, "is no date", "Write 2024-12-31.")
+    remedy = (
+        "Say `dates: day_first` or `dates: month_first` in the cohort file, or write 2024-12-31."
+    )
+    problems.reject(
+        np.append(read.unclear, False)[codes], where, column, "may be day or month first", remedy
+    )
+    problems.reject(
+        np.append(read.wrong, False)[codes], where, column, "is no date", "Write 2024-12-31."
+    )
     today = np.datetime64("today", "D")
     found = np.append(read.date, np.datetime64("NaT"))[codes]
     odd = (found > today) | (found < np.datetime64("1900-01-01"))
@@ -415,6 +485,7 @@ def text(column: pd.Series) -> np.ndarray:
     """Identifiers as text, None where unknown; whole numbers of a typed file lose their `.0`."""
     if column.dtype == float:
         return np.array(
-            [None if np.isnan(v) else f"{v:.0f}" if v == round(v) else repr(v) for v in column], dtype=object
+            [None if np.isnan(v) else f"{v:.0f}" if v == round(v) else repr(v) for v in column],
+            dtype=object,
         )
     return decoded(column).to_numpy(dtype=object)

@@ -54,13 +54,23 @@ class Problems:
             self.found.append(problem)
 
     def reject(
-        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+        self,
+        bad: np.ndarray,
+        where: str,
+        values: "np.ndarray | pd.Series | None",
+        what: str,
+        remedy: str,
     ) -> None:
         """Note an error for the table rows flagged in `bad`; the message names the first line and counts the others."""
         self._flag("error", bad, where, values, what, remedy)
 
     def question(
-        self, bad: np.ndarray, where: str, values: "np.ndarray | pd.Series | None", what: str, remedy: str
+        self,
+        bad: np.ndarray,
+        where: str,
+        values: "np.ndarray | pd.Series | None",
+        what: str,
+        remedy: str,
     ) -> None:
         """Note a warning for the table rows flagged in `bad`."""
         self._flag("warning", bad, where, values, what, remedy)
@@ -77,14 +87,20 @@ class Problems:
         lines = np.flatnonzero(bad)
         if not len(lines):
             return
-        shown = "" if values is None else f"{examples(dict.fromkeys(repr(str(v)) for v in _some(values, lines)))} "
+        shown = (
+            ""
+            if values is None
+            else f"{examples(dict.fromkeys(repr(str(v)) for v in _some(values, lines)))} "
+        )
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
         report = self.error if severity == "error" else self.warn
         file, comma, column = where.partition(",")
         name, numbers = self.sources.get(file, (file, None))
         line = lines[0] if numbers is None else numbers[lines[0]]
         # Line 1 of a table file is its header.
-        report(f"{name}{comma}{column}, line {line + 2}{more}", f"{shown}{what}", remedy, len(lines))
+        report(
+            f"{name}{comma}{column}, line {line + 2}{more}", f"{shown}{what}", remedy, len(lines)
+        )
 
     @property
     def errors(self) -> list[Problem]:
@@ -96,7 +112,9 @@ def merged(found: list[Problem]) -> list[Problem]:
     """Problems of the same kind and column, as the parts of a large cohort raise them, as one with their count."""
     kinds: dict[tuple[str, str, str], list[Problem]] = {}
     for problem in found:
-        kinds.setdefault((problem.severity, problem.where.partition(", line")[0], problem.remedy), []).append(problem)
+        kinds.setdefault(
+            (problem.severity, problem.where.partition(", line")[0], problem.remedy), []
+        ).append(problem)
     return [_joined(same) for same in kinds.values()]
 
 
@@ -104,7 +122,9 @@ def _joined(same: list[Problem]) -> Problem:
     first, total = same[0], sum(problem.count for problem in same)
     if len(same) == 1:
         return first
-    return replace(first, found=f"{first.found} (the first of {total} in {len(same)} parts)", count=total)
+    return replace(
+        first, found=f"{first.found} (the first of {total} in {len(same)} parts)", count=total
+    )
 
 
 def _some(values: "np.ndarray | pd.Series | Column", lines: np.ndarray) -> list[object]:

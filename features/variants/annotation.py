@@ -35,7 +35,11 @@ _FREQUENCIES = (
     "gnomAD_exomes_AF",
     "gnomAD_genomes_AF",
 )
-INFO_FIELDS = (*ANNOTATION_FIELDS, *dict.fromkeys(n for names in _SCORE_NAMES.values() for n in names), *_FREQUENCIES)
+INFO_FIELDS = (
+    *ANNOTATION_FIELDS,
+    *dict.fromkeys(n for names in _SCORE_NAMES.values() for n in names),
+    *_FREQUENCIES,
+)
 _ANN = (
     "Allele",
     "Consequence",
@@ -82,7 +86,11 @@ def _terms() -> dict[str, str]:
     """Every name of a consequence, in lower case, to the term used here."""
     table = definitions("consequences")
     pairs = zip(table["term"], table["aliases"], strict=True)
-    return {name.lower(): term for term, aliases in pairs for name in (term, *filter(None, aliases.split(";")))}
+    return {
+        name.lower(): term
+        for term, aliases in pairs
+        for name in (term, *filter(None, aliases.split(";")))
+    }
 
 
 @cache
@@ -113,7 +121,9 @@ def protein_change(text: str) -> tuple[str, int, str] | None:
     >>> protein_change("p.Glu643del") is None
     True
     """
-    match = re.search(r"(?:p\.|^)\(?([A-Z][a-z]{2}|[A-Z*])(\d+)([A-Z][a-z]{2}|[A-Z*=])\)?$", text.strip())
+    match = re.search(
+        r"(?:p\.|^)\(?([A-Z][a-z]{2}|[A-Z*])(\d+)([A-Z][a-z]{2}|[A-Z*=])\)?$", text.strip()
+    )
     if not match:
         return None
     before, number, after = match.groups()
@@ -156,7 +166,11 @@ def effect_of(
     for name in ANNOTATION_FIELDS:
         text = info.get(name, ".")
         if text not in (".", ""):
-            entries = [e for e in _entries(name, text, descriptions.get(name, "")) if _fits(e, gene, alt, ref, index)]
+            entries = [
+                e
+                for e in _entries(name, text, descriptions.get(name, ""))
+                if _fits(e, gene, alt, ref, index)
+            ]
             best = min(entries, key=lambda e: _preference(e, gene), default=None)
             if best is not None and consequence_term(best["Consequence"]):
                 return _effect(best, name, info, index)
@@ -166,21 +180,31 @@ def effect_of(
 def _entries(name: str, text: str, description: str) -> list[dict[str, str]]:
     if name == "EFF":
         matches = re.finditer(r"(?:^|,)([^,(]+)\(([^)]*)\)", text)
-        return [{"Consequence": m[1], **dict(zip(_EFF, m[2].split("|"), strict=False))} for m in matches]
+        return [
+            {"Consequence": m[1], **dict(zip(_EFF, m[2].split("|"), strict=False))} for m in matches
+        ]
     fields = {"ANN": _ANN, "BCSQ": _BCSQ}.get(name) or _field_names(description)
     entries = [dict(zip(fields, entry.split("|"), strict=False)) for entry in text.split(",")]
-    return [_bcsq(entry) if name == "BCSQ" else entry for entry in entries if entry.get("Consequence")]
+    return [
+        _bcsq(entry) if name == "BCSQ" else entry for entry in entries if entry.get("Consequence")
+    ]
 
 
 @cache
 def _field_names(description: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in description.rpartition("Format:")[2].strip(' "').split("|"))
+    return tuple(
+        name.strip() for name in description.rpartition("Format:")[2].strip(' "').split("|")
+    )
 
 
 def _bcsq(entry: dict[str, str]) -> dict[str, str]:
     """Turn `5A>5V` into HGVS; a synonymous change is written `5A`."""
     match = re.fullmatch(r"(\d+)([A-Z*])(?:>(\d+)([A-Z*]))?", entry.get("AMINO", ""))
-    changed = hgvs_protein(match[2], int(match[1]), match[4] or match[2]) if match and match[2] in _THREE else ""
+    changed = (
+        hgvs_protein(match[2], int(match[1]), match[4] or match[2])
+        if match and match[2] in _THREE
+        else ""
+    )
     return {**entry, "HGVSp": changed}
 
 
@@ -191,7 +215,10 @@ def _fits(entry: dict[str, str], gene: str, alt: str, ref: str, index: int) -> b
     if entry.get("ALLELE_NUM", "").isdigit():
         return int(entry["ALLELE_NUM"]) == index + 1
     allele = entry.get("Allele", "")
-    return allele in ("", alt, alt[1:] or "-", "-" if len(alt) < len(ref) else alt) or "Allele" not in entry
+    return (
+        allele in ("", alt, alt[1:] or "-", "-" if len(alt) < len(ref) else alt)
+        or "Allele" not in entry
+    )
 
 
 def _preference(entry: dict[str, str], gene: str) -> tuple[bool, bool, int]:
@@ -205,7 +232,9 @@ def _preference(entry: dict[str, str], gene: str) -> tuple[bool, bool, int]:
 
 
 def _effect(entry: dict[str, str], name: str, info: dict[str, str], index: int) -> Effect:
-    frequency = _first([*(entry.get(field, "") for field in _FREQUENCIES), *_of_allele(info, _FREQUENCIES, index)])
+    frequency = _first(
+        [*(entry.get(field, "") for field in _FREQUENCIES), *_of_allele(info, _FREQUENCIES, index)]
+    )
     return Effect(
         consequence_term(entry["Consequence"]),
         entry.get("Feature", ""),
@@ -223,7 +252,10 @@ def _hgvs_p(entry: dict[str, str]) -> str:
     change = protein_change(text)
     if change is not None and {change[0], change[2]} <= set(_THREE):
         return hgvs_protein(*change)
-    residues, position = entry.get("Amino_acids", ""), entry.get("Protein_position", "").partition("/")[0]
+    residues, position = (
+        entry.get("Amino_acids", ""),
+        entry.get("Protein_position", "").partition("/")[0],
+    )
     if (
         re.fullmatch(r"[A-Z*](/[A-Z*])?", residues)
         and position.isdigit()
@@ -238,7 +270,12 @@ def _score(score: str, entry: dict[str, str], info: dict[str, str], index: int) 
         parts = [entry.get(name, "") for name in _SPLICE_PARTS]
         found = [*parts, *(_spliceai(info.get(name, ""), index) for name in _SCORE_NAMES[score])]
         return max((value for value in map(_number, found) if value is not None), default=None)
-    return _first([*(entry.get(n, "") for n in _SCORE_NAMES[score]), *_of_allele(info, _SCORE_NAMES[score], index)])
+    return _first(
+        [
+            *(entry.get(n, "") for n in _SCORE_NAMES[score]),
+            *_of_allele(info, _SCORE_NAMES[score], index),
+        ]
+    )
 
 
 def _spliceai(text: str, index: int) -> str:

@@ -110,13 +110,20 @@ class Rule(NamedTuple):
 def _rules() -> dict[str, Rule]:
     rows = definitions("evidence").to_dict("records")
     return {
-        r["rule"]: Rule(r["criterion"], int(r["points"]), float(r["threshold"] or "nan"), r["reason"]) for r in rows
+        r["rule"]: Rule(
+            r["criterion"], int(r["points"]), float(r["threshold"] or "nan"), r["reason"]
+        )
+        for r in rows
     }
 
 
 def _met(rule: str, variant: Variant, detail: Any = "") -> Criterion:
     name, points, threshold, reason = _rules()[rule]
-    return Criterion(name, points, reason.format(consequence=variant.consequence, detail=detail, threshold=threshold))
+    return Criterion(
+        name,
+        points,
+        reason.format(consequence=variant.consequence, detail=detail, threshold=threshold),
+    )
 
 
 def _threshold(rule: str) -> float:
@@ -168,7 +175,9 @@ def _residue_of_splice(variant: Variant) -> int | None:
         transcript = transcripts(build).get(variant.gene)
         pos = int(variant.key.split("-")[1])
         if transcript is not None and transcript.starts[0] <= pos <= transcript.ends[-1]:
-            near = [o for o in map(transcript.coding_offset, range(pos - 3, pos + 4)) if o is not None]
+            near = [
+                o for o in map(transcript.coding_offset, range(pos - 3, pos + 4)) if o is not None
+            ]
             return near[0] // 3 + 1 if near else None
     return None
 
@@ -216,10 +225,14 @@ def _clinvar_neighbours(variant: Variant, sources: Sources) -> str:
         return ""
     chrom, pos, _, _ = variant.key.split("-")
     codon = [
-        p for p in range(int(pos) - 2, int(pos) + 3) if (transcript.coding_offset(p) or -9) // 3 == variant.offset // 3
+        p
+        for p in range(int(pos) - 2, int(pos) + 3)
+        if (transcript.coding_offset(p) or -9) // 3 == variant.offset // 3
     ]
     keys = (f"{chrom}-{p}-{a}-{b}" for p in codon for a in "ACGT" for b in "ACGT" if a != b)
-    return next((k for k in keys if k != variant.key and _is_pathogenic(sources.lookups.clinvar.get(k))), "")
+    return next(
+        (k for k in keys if k != variant.key and _is_pathogenic(sources.lookups.clinvar.get(k))), ""
+    )
 
 
 def _is_pathogenic(assertion: Any) -> bool:
@@ -239,7 +252,11 @@ def _hot_region(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     if variant.kind != "missense" or variant.residue is None:
         return
     reach = _threshold("PM1_hot_spot")
-    causal = {residue for key, residue, _ in _causal_changes(sources.build, variant.gene) if key != variant.key}
+    causal = {
+        residue
+        for key, residue, _ in _causal_changes(sources.build, variant.gene)
+        if key != variant.key
+    }
     near = sum(abs(residue - variant.residue) <= reach for residue in causal - {variant.residue})
     region, density = _region("hot_regions", variant), missense_density(variant)
     if sources.known and near >= 2:
@@ -253,12 +270,17 @@ def _hot_region(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 @cache
 def _constraint() -> dict[str, tuple[int, np.ndarray]]:
     rows = definitions("constraint").to_dict("records")
-    return {r["gene"]: (int(r["residues"]), np.array(r["missense_per_window"].split(","), dtype=int)) for r in rows}
+    return {
+        r["gene"]: (int(r["residues"]), np.array(r["missense_per_window"].split(","), dtype=int))
+        for r in rows
+    }
 
 
 @cache
 def _mean_density() -> float:
-    return float(sum(w.sum() for _, w in _constraint().values()) / sum(n for n, _ in _constraint().values()))
+    return float(
+        sum(w.sum() for _, w in _constraint().values()) / sum(n for n, _ in _constraint().values())
+    )
 
 
 def missense_density(variant: Variant) -> float:
@@ -308,13 +330,26 @@ def _prediction(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     """PP3 or BP4: the first predictor with a score for a missense variant, SpliceAI for any."""
     if variant.kind == "missense":
         scores = {**variant.scores, "substitution": _substitution(variant)}
-        name = next((n for n in ("revel", "alphamissense", "cadd", "substitution") if scores.get(n) is not None), None)
+        name = next(
+            (
+                n
+                for n in ("revel", "alphamissense", "cadd", "substitution")
+                if scores.get(n) is not None
+            ),
+            None,
+        )
         score = scores[name] if name else None
-        if name and score is not None and (name != "substitution" or _region_agrees(variant, score)):
+        if (
+            name
+            and score is not None
+            and (name != "substitution" or _region_agrees(variant, score))
+        ):
             yield from _by_score(name, score)
     if "spliceai" in variant.scores and variant.kind not in NULL_KINDS:
         points = list(_by_score("spliceai", variant.scores["spliceai"]))
-        yield from (criterion for criterion in points if criterion.points > 0 or variant.kind != "missense")
+        yield from (
+            criterion for criterion in points if criterion.points > 0 or variant.kind != "missense"
+        )
 
 
 def _region_agrees(variant: Variant, score: float) -> bool:
@@ -340,7 +375,9 @@ def _by_score(name: str, score: float) -> Iterator[Criterion]:
         met = score >= row[1] if row[0] == "at_least" else score <= row[1]
         if met:
             word = "at least" if row[0] == "at_least" else "at most"
-            yield Criterion("PP3" if row[2] > 0 else "BP4", row[2], f"{name} {score:g}, {word} {row[1]:g}")
+            yield Criterion(
+                "PP3" if row[2] > 0 else "BP4", row[2], f"{name} {score:g}, {word} {row[1]:g}"
+            )
             return
 
 
@@ -349,7 +386,9 @@ def _predictors() -> dict[str, list[tuple[str, float, int]]]:
     """Thresholds of each score, strongest first."""
     found: dict[str, list[tuple[str, float, int]]] = {}
     for row in definitions("predictors").to_dict("records"):
-        found.setdefault(row["score"], []).append((row["direction"], float(row["threshold"]), int(row["points"])))
+        found.setdefault(row["score"], []).append(
+            (row["direction"], float(row["threshold"]), int(row["points"]))
+        )
     return {name: sorted(rows, key=lambda row: -abs(row[2])) for name, rows in found.items()}
 
 
@@ -361,7 +400,11 @@ def _silent(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 
 def _assertion(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     found = variant.clinvar
-    if not (sources.assertions and sources.known) or found is None or found.stars < _threshold("PP5"):
+    if (
+        not (sources.assertions and sources.known)
+        or found is None
+        or found.stars < _threshold("PP5")
+    ):
         return
     meaning = _meaning(found.significance)
     if meaning:

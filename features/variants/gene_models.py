@@ -36,7 +36,10 @@ class Transcript:
     @cached_property
     def coding(self) -> list[tuple[int, int]]:
         """Coding part of each exon that has one."""
-        parts = [(max(s, self.cds_start), min(e, self.cds_end)) for s, e in zip(self.starts, self.ends, strict=True)]
+        parts = [
+            (max(s, self.cds_start), min(e, self.cds_end))
+            for s, e in zip(self.starts, self.ends, strict=True)
+        ]
         return [(start, end) for start, end in parts if start <= end]
 
     @cached_property
@@ -59,7 +62,9 @@ class Transcript:
     @cached_property
     def introns(self) -> list[tuple[int, int]]:
         """First and last base of each intron."""
-        return [(end + 1, start - 1) for end, start in zip(self.ends[:-1], self.starts[1:], strict=True)]
+        return [
+            (end + 1, start - 1) for end, start in zip(self.ends[:-1], self.starts[1:], strict=True)
+        ]
 
     def introns_near(self, start: int, end: int) -> list[tuple[int, int]]:
         """Introns that a changed range meets or that begin or end within SPLICE_EXON bases of it."""
@@ -74,7 +79,11 @@ class Transcript:
         """
         last = self.coding[-1] if self.strand == "+" else self.coding[0]
         length = last[1] - last[0] + 1
-        return self.coding_length if len(self.starts) == 1 else max(0, self.coding_length - length - 50)
+        return (
+            self.coding_length
+            if len(self.starts) == 1
+            else max(0, self.coding_length - length - 50)
+        )
 
 
 class Place(NamedTuple):
@@ -97,13 +106,27 @@ class Place(NamedTuple):
 def transcripts(build: str) -> dict[str, Transcript]:
     """Transcripts by gene, on one build."""
     suffix = checked_build(build).lower()
-    return {row["gene"]: _transcript(row, suffix) for row in definitions("gene_models").to_dict("records")}
+    return {
+        row["gene"]: _transcript(row, suffix)
+        for row in definitions("gene_models").to_dict("records")
+    }
 
 
 def _transcript(row: dict[str, str], suffix: str) -> Transcript:
-    starts, ends = (tuple(map(int, row[f"exon_{part}_{suffix}"].split(","))) for part in ("starts", "ends"))
+    starts, ends = (
+        tuple(map(int, row[f"exon_{part}_{suffix}"].split(","))) for part in ("starts", "ends")
+    )
     bounds = (int(row[f"cds_{part}_{suffix}"]) for part in ("start", "end"))
-    return Transcript(row["gene"], row["transcript"], row["refseq"], row["chrom"], row["strand"], starts, ends, *bounds)
+    return Transcript(
+        row["gene"],
+        row["transcript"],
+        row["refseq"],
+        row["chrom"],
+        row["strand"],
+        starts,
+        ends,
+        *bounds,
+    )
 
 
 def place(gene: str, pos: int, ref: str, alt: str, build: str) -> Place | None:
@@ -120,10 +143,14 @@ def place(gene: str, pos: int, ref: str, alt: str, build: str) -> Place | None:
     start, end = changed_range(pos, ref, alt)
     inside = [transcript.coding_offset(p) for p in range(start, min(end, start + 10_000) + 1)]
     offsets = [offset for offset in inside if offset is not None]
-    if start > end:  # An insertion changes no base: it lies in the coding sequence if both its neighbours do.
+    if (
+        start > end
+    ):  # An insertion changes no base: it lies in the coding sequence if both its neighbours do.
         beside = [transcript.coding_offset(p) for p in (end, start)]
         offsets = [max(o for o in beside if o is not None)] if None not in beside else []
-    consequence = _splice_site(transcript, start, end) or _coding(offsets, len(alt) - len(ref), transcript)
+    consequence = _splice_site(transcript, start, end) or _coding(
+        offsets, len(alt) - len(ref), transcript
+    )
     return Place(
         consequence or _splice_region(transcript, start, end) or _outside(transcript, start, end),
         min(offsets) if offsets else None,
@@ -170,7 +197,10 @@ def _coding(offsets: list[int], longer: int, transcript: Transcript) -> str | No
 
 def _splice_region(transcript: Transcript, start: int, end: int) -> str | None:
     for low, high in transcript.introns_near(start, end):
-        beside = ((low - SPLICE_EXON, low + SPLICE_INTRON - 1), (high - SPLICE_INTRON + 1, high + SPLICE_EXON))
+        beside = (
+            (low - SPLICE_EXON, low + SPLICE_INTRON - 1),
+            (high - SPLICE_INTRON + 1, high + SPLICE_EXON),
+        )
         if any(_overlap(start, end, *bounds) for bounds in beside):
             return "splice_region_variant"
     return None
@@ -181,12 +211,17 @@ def _outside(transcript: Transcript, start: int, end: int) -> str:
     upstream, downstream = ("upstream_gene_variant", "downstream_gene_variant")[
         :: 1 if transcript.strand == "+" else -1
     ]
-    five, three = ("5_prime_UTR_variant", "3_prime_UTR_variant")[:: 1 if transcript.strand == "+" else -1]
+    five, three = ("5_prime_UTR_variant", "3_prime_UTR_variant")[
+        :: 1 if transcript.strand == "+" else -1
+    ]
     if max(start, end) < transcript.starts[0]:
         return upstream
     if min(start, end) > transcript.ends[-1]:
         return downstream
-    exonic = any(start <= e and max(start, end) >= s for s, e in zip(transcript.starts, transcript.ends, strict=True))
+    exonic = any(
+        start <= e and max(start, end) >= s
+        for s, e in zip(transcript.starts, transcript.ends, strict=True)
+    )
     if not exonic:
         return "intron_variant"
     return five if start < transcript.cds_start else three
@@ -201,7 +236,9 @@ def coding_bases(gene: str, build: str) -> list[tuple[int, int]]:
     return [(int(bounds["start"]), int(bounds["end"]))]
 
 
-def write_gff(path: Path, build: str, prefix: str = "", contigs: frozenset[str] | None = None) -> None:
+def write_gff(
+    path: Path, build: str, prefix: str = "", contigs: frozenset[str] | None = None
+) -> None:
     """Write the gene models as the GFF3 that `bcftools csq` wants.
 
     `prefix` is what the FASTA puts before a contig; genes outside `contigs` are left out.
@@ -209,10 +246,15 @@ def write_gff(path: Path, build: str, prefix: str = "", contigs: frozenset[str] 
     lines = ["##gff-version 3"]
     for t in (t for t in transcripts(build).values() if contigs is None or t.chrom in contigs):
         common, span = f"{prefix}{t.chrom}\tals-ml", f"{t.starts[0]}\t{t.ends[-1]}\t.\t{t.strand}"
-        lines.append(f"{common}\tgene\t{span}\t.\tID=gene:{t.gene};Name={t.gene};biotype=protein_coding")
+        lines.append(
+            f"{common}\tgene\t{span}\t.\tID=gene:{t.gene};Name={t.gene};biotype=protein_coding"
+        )
         own = f"ID=transcript:{t.name};Parent=gene:{t.gene};biotype=protein_coding"
         lines.append(f"{common}\tmRNA\t{span}\t.\t{own}")
-        lines += [f"{common}\texon\t{s}\t{e}\t.\t{t.strand}\t.\tParent=transcript:{t.name}" for s, e in _exons(t)]
+        lines += [
+            f"{common}\texon\t{s}\t{e}\t.\t{t.strand}\t.\tParent=transcript:{t.name}"
+            for s, e in _exons(t)
+        ]
         lines += [f"{common}\t{kind}\t{s}\t{e}\t.\t{t.strand}\t{phase}\tParent=transcript:{t.name}"
                   for kind, s, e, phase in _parts(t)]  # fmt: skip
     path.write_text("\n".join(lines) + "\n")

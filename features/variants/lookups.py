@@ -59,14 +59,18 @@ class Lookups:
 
     def as_json(self) -> dict[str, Any]:
         """Give what a model stores: frequencies and assertions, which are public and of no patient."""
-        asserted = None if self.clinvar is None else {key: list(a) for key, a in self.clinvar.items()}
+        asserted = (
+            None if self.clinvar is None else {key: list(a) for key, a in self.clinvar.items()}
+        )
         return {"frequencies": self.frequencies, "clinvar": asserted}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Lookups":
         """Rebuild what `as_json` gave."""
         clinvar = stored["clinvar"]
-        return cls(stored["frequencies"], clinvar and {key: Assertion(*a) for key, a in clinvar.items()})
+        return cls(
+            stored["frequencies"], clinvar and {key: Assertion(*a) for key, a in clinvar.items()}
+        )
 
 
 NO_LOOKUPS = Lookups()
@@ -80,7 +84,11 @@ def read_frequencies(path: Path, build: str) -> dict[str, float]:
     DataError
         If the file is no VCF or has no INFO/AF.
     """
-    return {key: float(f) for key, f in _field_by_key(path, build, "AF", "population frequency") if _is_number(f)}
+    return {
+        key: float(f)
+        for key, f in _field_by_key(path, build, "AF", "population frequency")
+        if _is_number(f)
+    }
 
 
 def read_clinvar(path: Path, build: str) -> dict[str, Assertion]:
@@ -93,17 +101,28 @@ def read_clinvar(path: Path, build: str) -> dict[str, Assertion]:
     """
     significance = dict(_field_by_key(path, build, "CLNSIG", "clinical significance"))
     status = dict(_field_by_key(path, build, "CLNREVSTAT", "review status"))
-    return {key: Assertion(text, _stars(status.get(key, ""))) for key, text in significance.items() if text != "."}
+    return {
+        key: Assertion(text, _stars(status.get(key, "")))
+        for key, text in significance.items()
+        if text != "."
+    }
 
 
 def _stars(status: str) -> int:
-    return next((stars for word, stars in STARS.items() if word in status and "no_assertion" not in status), 0)
+    return next(
+        (stars for word, stars in STARS.items() if word in status and "no_assertion" not in status),
+        0,
+    )
 
 
 def _field_by_key(path: Path, build: str, name: str, what: str) -> list[tuple[str, str]]:
     query = site_query(path, build)
     if name not in query.header.info:
-        raise DataError(str(path), f"no record has INFO/{name}", f"Give a sites VCF with the {what} as INFO/{name}.")
+        raise DataError(
+            str(path),
+            f"no record has INFO/{name}",
+            f"Give a sites VCF with the {what} as INFO/{name}.",
+        )
     sites, found = read_sites(query, (name,)), []
     for i, info in enumerate(sites.info):
         keys, values = sites.keys(i), info[name].split(",")
@@ -119,7 +138,9 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def predicted_effects(keys: list[str], build: str, fasta: Path, gff: Path | None = None) -> dict[str, Effect]:
+def predicted_effects(
+    keys: list[str], build: str, fasta: Path, gff: Path | None = None
+) -> dict[str, Effect]:
     """Consequences of variants by `bcftools csq`, one at a time (not joined into haplotypes).
 
     Parameters
@@ -144,9 +165,15 @@ def predicted_effects(keys: list[str], build: str, fasta: Path, gff: Path | None
         if gff is None:
             write_gff(models, build, prefix, frozenset(plain_contig(name) for name in contigs))
         steps = (["csq", "-f", str(fasta), "-g", str(models), "-l", "--force", "-Ov", str(sites)],)
-        with bcftools(*steps, ["query", "-f", r"%ID\t%INFO/BCSQ\n", "-"], where=str(fasta)) as lines:
+        with bcftools(
+            *steps, ["query", "-f", r"%ID\t%INFO/BCSQ\n", "-"], where=str(fasta)
+        ) as lines:
             found = dict(line.decode().rstrip("\n").split("\t") for line in lines)
-    return {key: effect for key in written if (effect := _csq_effect(key, found.get(key, "."), build)) is not None}
+    return {
+        key: effect
+        for key in written
+        if (effect := _csq_effect(key, found.get(key, "."), build)) is not None
+    }
 
 
 def _write_sites(path: Path, keys: list[str], contigs: dict[str, int], prefix: str) -> list[str]:
@@ -157,7 +184,10 @@ def _write_sites(path: Path, keys: list[str], contigs: dict[str, int], prefix: s
         if prefix + chrom in contigs:
             rows.append((prefix + chrom, int(pos), key, ref, alt))
     rows.sort()
-    header = ["##fileformat=VCFv4.2", *(f"##contig=<ID={name},length={n}>" for name, n in contigs.items())]
+    header = [
+        "##fileformat=VCFv4.2",
+        *(f"##contig=<ID={name},length={n}>" for name, n in contigs.items()),
+    ]
     header.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO")
     body = [f"{chrom}\t{pos}\t{key}\t{ref}\t{alt}\t.\t.\t." for chrom, pos, key, ref, alt in rows]
     path.write_text("\n".join([*header, *body]) + "\n")
@@ -173,4 +203,6 @@ def _csq_effect(key: str, text: str, build: str) -> Effect | None:
     if effect is None:
         return None
     model = transcripts(build).get(gene_names()[gene])
-    return effect._replace(origin="bcftools csq", transcript=model.name if model else effect.transcript)
+    return effect._replace(
+        origin="bcftools csq", transcript=model.name if model else effect.transcript
+    )

@@ -13,7 +13,13 @@ import pandas as pd
 
 from features.catalogue import definitions, known_variants
 from features.errors import RequestError, nearest
-from features.variants.annotation import SCORES, Effect, consequence_kinds, hgvs_protein, protein_change
+from features.variants.annotation import (
+    SCORES,
+    Effect,
+    consequence_kinds,
+    hgvs_protein,
+    protein_change,
+)
 from features.variants.gene_models import place, transcripts
 from features.variants.lookups import Assertion, Lookups
 
@@ -103,7 +109,11 @@ def describe(key: str, gene: str, effect: Effect | None, build: str, lookups: Lo
         where.offset if where else None,
         frequency,
         frequency_origin,
-        {name: score for name, score in zip(SCORES, effect.scores, strict=True) if score is not None},
+        {
+            name: score
+            for name, score in zip(SCORES, effect.scores, strict=True)
+            if score is not None
+        },
         (lookups.clinvar or {}).get(key),
         known["als_role"] if known else "",
         known["legacy_name"] if known else "",
@@ -152,10 +162,14 @@ def find_known(gene: str, name: str, build: str) -> str:
     """
     names = _names(build).get(gene)
     if names is None:
-        raise RequestError(f"{gene} {name}", "no known variant of this gene", nearest(gene, _names(build)))
+        raise RequestError(
+            f"{gene} {name}", "no known variant of this gene", nearest(gene, _names(build))
+        )
     wanted = _plain_name(name)
     if wanted not in names:
-        raise RequestError(f"{gene} {name}", "no known variant has this name", nearest(wanted, names))
+        raise RequestError(
+            f"{gene} {name}", "no known variant has this name", nearest(wanted, names)
+        )
     return names[wanted]
 
 

@@ -30,7 +30,9 @@ def test_a_map_rises_keeps_the_mean_and_is_the_same_for_one_score(kind):
     assert (np.diff(p) >= -1e-12).all()
     assert ((p > 0) & (p < 1)).all()
     assert fitted.probability(score).mean() == pytest.approx(y.mean(), abs=0.01)
-    assert [fitted.probability(grid[i : i + 1])[0] for i in range(0, 1001, 100)] == p[::100].tolist()
+    assert [fitted.probability(grid[i : i + 1])[0] for i in range(0, 1001, 100)] == p[
+        ::100
+    ].tolist()
 
 
 def test_isotonic_is_that_of_scikit_learn():
@@ -55,21 +57,31 @@ def test_venn_abers_by_its_definition():
     score, y = scores(60)
     fitted = fit_map("venn_abers", score, y)
     for new in [*scores(20, seed=2)[0], score[3]]:
-        p = [IsotonicRegression().fit(np.r_[score, new], np.r_[y, label]).predict([new])[0] for label in (0.0, 1.0)]
-        assert fitted.probability(np.array([new]))[0] == pytest.approx(p[1] / (1 - p[0] + p[1]), abs=1e-9)
+        p = [
+            IsotonicRegression().fit(np.r_[score, new], np.r_[y, label]).predict([new])[0]
+            for label in (0.0, 1.0)
+        ]
+        assert fitted.probability(np.array([new]))[0] == pytest.approx(
+            p[1] / (1 - p[0] + p[1]), abs=1e-9
+        )
 
 
 def test_scores_without_signal_say_the_prevalence():
     score, y = scores()
     for kind in KINDS:
-        assert fit_map(kind, -score, y).probability(score) == pytest.approx(np.full(len(y), y.mean()), abs=1e-6)
+        assert fit_map(kind, -score, y).probability(score) == pytest.approx(
+            np.full(len(y), y.mean()), abs=1e-6
+        )
 
 
 def test_the_sigmoid_stays_unless_another_map_is_clearly_better():
     straight, bent = scores(1500, seed=3), scores(1500, seed=3)
     assert choose_map(*straight, family_folds(straight[1], np.arange(1500), 5, 1)).kind == "sigmoid"
     steps = (np.random.default_rng(0).random(1500) < np.where(bent[0] > 0, 0.9, 0.1)).astype(float)
-    assert choose_map(bent[0], steps, family_folds(steps, np.arange(1500), 5, 1)).kind in ("isotonic", "venn_abers")
+    assert choose_map(bent[0], steps, family_folds(steps, np.arange(1500), 5, 1)).kind in (
+        "isotonic",
+        "venn_abers",
+    )
 
 
 @given(st.integers(20, 200), st.integers(0, 1000), st.sampled_from([0.8, 0.9, 0.95]))
@@ -106,7 +118,9 @@ def test_an_update_moves_the_log_odds():
     plain = Calibration((1.0, 1.0), 0.5, (), (), (), "sigmoid", 1.0, 0.0)
     p = np.array([0.2, 0.5, 0.9])
     assert recalibrated(p, plain) is p
-    moved = Calibration((1.0, 1.0), 0.5, (), (), (), "sigmoid", 1.0, 0.0, update_slope=2.0, update_intercept=1.0)
+    moved = Calibration(
+        (1.0, 1.0), 0.5, (), (), (), "sigmoid", 1.0, 0.0, update_slope=2.0, update_intercept=1.0
+    )
     assert recalibrated(p, moved) == pytest.approx(1 / (1 + np.exp(-(2 * np.log(p / (1 - p)) + 1))))
     assert Calibration.from_json(moved.to_json()) == moved
 

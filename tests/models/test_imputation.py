@@ -19,7 +19,9 @@ MEAN, SD = np.array([10.0, -2.0, 100.0]), np.array([1.0, 3.0, 20.0])
 def made(n: int, seed: int, unknown: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
     """Correlated columns and a 0/1 column, whole and with unknown values."""
     rng = np.random.default_rng(seed)
-    whole = np.column_stack([MEAN + SD * rng.multivariate_normal(np.zeros(3), COVARIANCE, n), rng.integers(0, 2, n)])
+    whole = np.column_stack(
+        [MEAN + SD * rng.multivariate_normal(np.zeros(3), COVARIANCE, n), rng.integers(0, 2, n)]
+    )
     return whole, np.where(rng.random(whole.shape) < unknown, np.nan, whole)
 
 
@@ -41,7 +43,9 @@ def test_the_conditional_mean_of_a_normal_distribution():
 
 def test_nearer_to_the_truth_than_the_mean():
     whole, known = made(2_000, 2)
-    own, plain = (i.fit(known).transform(known) for i in (imputer(), SimpleImputer(keep_empty_features=True)))
+    own, plain = (
+        i.fit(known).transform(known) for i in (imputer(), SimpleImputer(keep_empty_features=True))
+    )
     error = [np.abs(filled - whole)[:, :2].mean() for filled in (own, plain)]
     assert error[0] < 0.8 * error[1]
     assert np.array_equal(own[np.isfinite(known)], whole[np.isfinite(known)])
@@ -55,7 +59,9 @@ def test_one_patient_alone_gets_the_bits_of_the_batch():
     for scored in (raw_score, contributions):
         batch = scored(pipeline, X)
         assert np.isfinite(batch).all()
-        assert all(np.array_equal(scored(pipeline, X[i : i + 1])[0], batch[i]) for i in range(len(X)))
+        assert all(
+            np.array_equal(scored(pipeline, X[i : i + 1])[0], batch[i]) for i in range(len(X))
+        )
     assert np.array_equal(pipeline[0].transform(X[:1])[0], pipeline[0].statistics_)
 
 

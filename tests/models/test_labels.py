@@ -31,7 +31,10 @@ def test_each_published_scheme(cohort, scheme):
 
 
 def test_what_an_event_means(cohort):
-    by = {rule: make_labels(config(f"label.events={rule}"), cohort) for rule in ("without_slope", "all", "none")}
+    by = {
+        rule: make_labels(config(f"label.events={rule}"), cohort)
+        for rule in ("without_slope", "all", "none")
+    }
     assert by["none"].counts["fast_by_event"] == 0
     assert by["all"].counts["fast_by_event"] > by["without_slope"].counts["fast_by_event"] > 0
 
@@ -47,7 +50,10 @@ def test_a_label_of_the_past(cohort):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["label.measure=delta_fs"], "alsfrs and prognosis .ENCALS contains dFS.: leave them out of features.blocks"),
+        (
+            ["label.measure=delta_fs"],
+            "alsfrs and prognosis .ENCALS contains dFS.: leave them out of features.blocks",
+        ),
         (["label.learn=classes"], "needs two cut-offs or more"),
         (["label.scheme=gordon", "label.cutoff=1"], "give label.scheme or label.cutoff, not both"),
         (["label.middle_cutoff=0.5"], "goes with a higher label.cutoff"),
@@ -63,7 +69,12 @@ def test_labels_that_make_no_sense(changes, message):
 @pytest.mark.parametrize("learn", ["classes", "slope"])
 def test_learning_more_than_fast_or_slow(demo, cohort, tmp_path, learn):
     """Simulated patients: machinery, not medicine."""
-    changes = [f"cohort={demo}/cohort.yaml", f"label.learn={learn}", "label.scheme=kimura_three", "validation.folds=3"]
+    changes = [
+        f"cohort={demo}/cohort.yaml",
+        f"label.learn={learn}",
+        "label.scheme=kimura_three",
+        "validation.folds=3",
+    ]
     quick = [
         "validation.inner_folds=3",
         "validation.repeats=1",

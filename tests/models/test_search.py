@@ -33,14 +33,22 @@ def recipe(*changes):
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_each_estimator_is_searched_and_the_same_seed_gives_the_same_bits(name):
-    made = recipe(f"model.estimator={name}", "model.search={trials: 2, folds: 2}", "validation.inner_folds=2")
+    made = recipe(
+        f"model.estimator={name}", "model.search={trials: 2, folds: 2}", "validation.inner_folds=2"
+    )
     first, second = (fit_model(*patients(100), made) for _ in range(2))
     assert first.members[0].parameters == second.members[0].parameters
-    assert np.array_equal(first.probability(patients(seed=1)[0]), second.probability(patients(seed=1)[0]))
+    assert np.array_equal(
+        first.probability(patients(seed=1)[0]), second.probability(patients(seed=1)[0])
+    )
 
 
 def test_the_first_trial_is_what_the_configuration_says():
-    made = recipe("model.estimator=elastic_net", "model.parameters={C: 0.2}", "model.search={trials: 1, folds: 2}")
+    made = recipe(
+        "model.estimator=elastic_net",
+        "model.parameters={C: 0.2}",
+        "model.search={trials: 1, folds: 2}",
+    )
     found, trials = tuned(*patients(), made, patients()[1])
     assert found.members[0][1]["C"] == 0.2
     assert [trial.state for trial in trials] == ["COMPLETE"]
@@ -60,25 +68,35 @@ def test_an_interrupted_search_goes_on_as_if_uninterrupted(tmp_path):
     part = tuned(X, y, families, replace(made, search=Search(2, folds=2, journal=journal)), y)
     rest = tuned(X, y, families, replace(made, search=Search(6, folds=2, journal=journal)), y)
     assert len(part[1]) == 2
-    assert [trial.loss for trial in rest[1]] == pytest.approx([trial.loss for trial in whole[1]], nan_ok=True)
+    assert [trial.loss for trial in rest[1]] == pytest.approx(
+        [trial.loss for trial in whole[1]], nan_ok=True
+    )
     assert rest[0].members == whole[0].members
 
 
 def test_other_patients_have_a_journal_of_their_own(tmp_path):
-    made = replace(recipe("model.estimator=elastic_net"), search=Search(2, folds=2, journal=str(tmp_path / "j")))
+    made = replace(
+        recipe("model.estimator=elastic_net"),
+        search=Search(2, folds=2, journal=str(tmp_path / "j")),
+    )
     for seed in (0, 1):
         X, y, families = patients(seed=seed)
         assert len(tuned(X, y, families, made, y)[1]) == 2
 
 
 def test_time_ends_a_search():
-    made = replace(recipe("model.estimator=elastic_net"), search=Search(1000, seconds=0.01, folds=2))
+    made = replace(
+        recipe("model.estimator=elastic_net"), search=Search(1000, seconds=0.01, folds=2)
+    )
     X, y, families = patients()
     assert len(tuned(X, y, families, made, y)[1]) < 10
 
 
 def test_a_stack_leans_on_the_member_that_knows():
-    made = recipe("model.estimator=stack", "model.members={elastic_net: {C: 1.0}, random_forest: {n_estimators: 30}}")
+    made = recipe(
+        "model.estimator=stack",
+        "model.members={elastic_net: {C: 1.0}, random_forest: {n_estimators: 30}}",
+    )
     X, y, families = patients(400)
     fitted = fit_model(X, y, families, made)
     weights = {m.name: m.weight for m in fitted.members}
@@ -112,7 +130,9 @@ def test_what_hardly_varies_is_left_out():
     X[:1, 0], X[:5, 1], X[:, 2] = 1, 1, np.arange(100)
     assert varying(X, 0.02).tolist() == [1, 2]
     assert varying(X, 0.0).tolist() == [0, 1, 2]
-    member = fit_member("elastic_net", {}, X, (np.arange(100) > 50).astype(float), recipe("model.least_share=0.02"))
+    member = fit_member(
+        "elastic_net", {}, X, (np.arange(100) > 50).astype(float), recipe("model.least_share=0.02")
+    )
     assert member.columns == (1, 2)
     assert member.contributions(X)[:, 0].tolist() == [0] * 100
 
@@ -120,7 +140,10 @@ def test_what_hardly_varies_is_left_out():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["model.estimator=stack", "model.members={xgboost: {}}"], "a stack takes two or more `members`"),
+        (
+            ["model.estimator=stack", "model.members={xgboost: {}}"],
+            "a stack takes two or more `members`",
+        ),
         (["model.estimator=stack", "model.parameters={C: 1}"], "and no `parameters`"),
         (["model.estimator=svm"], "input should be"),
         (["model.search={trials: 0}"], "greater than or equal to 1"),

@@ -27,7 +27,11 @@ def folder(demo, tmp_path):
     for name in TABLES:
         shutil.copy(demo / name, tmp_path / name)
     text = (tmp_path / "cohort.yaml").read_text()
-    kept = [line for line in text.splitlines() if not line.startswith(("variants", "repeats", "- ", "reference", "  "))]
+    kept = [
+        line
+        for line in text.splitlines()
+        if not line.startswith(("variants", "repeats", "- ", "reference", "  "))
+    ]
     (tmp_path / "cohort.yaml").write_text("\n".join(kept))
     return tmp_path
 
@@ -47,11 +51,23 @@ def cell(row, column, value):
 
 def features(folder: Path, capsys, *more: str) -> tuple[int, str]:
     output = folder / "out.parquet"
-    status = als_ml(["features", "--cohort", str(folder / "cohort.yaml"), "--output", str(output), "--quiet", *more])
+    status = als_ml(
+        [
+            "features",
+            "--cohort",
+            str(folder / "cohort.yaml"),
+            "--output",
+            str(output),
+            "--quiet",
+            *more,
+        ]
+    )
     error = capsys.readouterr().err
     assert output.exists() == (status == 0)
     assert len(error.splitlines()) == (0 if status == 0 else 1)  # one message, never a traceback
-    assert not [path for path in folder.iterdir() if path.name.startswith(".")]  # nothing half-written
+    assert not [
+        path for path in folder.iterdir() if path.name.startswith(".")
+    ]  # nothing half-written
     return status, error
 
 
@@ -67,26 +83,62 @@ def test_the_unspoiled_cohort_is_read(folder, capsys):
             cell(3, "analyte", "nfl_serun"),
             r"biomarkers.csv, column analyte, line 5: 'nfl_serun' is no known",
         ),
-        ("biomarkers.csv", cell(3, "unit", "furlong"), "is measured in 'furlong', which does not fit. Known units of"),
+        (
+            "biomarkers.csv",
+            cell(3, "unit", "furlong"),
+            "is measured in 'furlong', which does not fit. Known units of",
+        ),
         ("biomarkers.csv", cell(3, "unit", ""), "has no unit. Known units of"),
         ("biomarkers.csv", cell(3, "value", "high"), "column value, line 5: 'high' is no number"),
-        ("biomarkers.csv", cell(3, "value", "1,500"), "line 5: '1,500' may have a decimal or a thousands separator"),
+        (
+            "biomarkers.csv",
+            cell(3, "value", "1,500"),
+            "line 5: '1,500' may have a decimal or a thousands separator",
+        ),
         ("biomarkers.csv", cell(3, "days", "soon"), "column days, line 5: 'soon' is no number"),
         ("biomarkers.csv", cell(3, "days", "1.5"), "column days, line 5: '1.5' is no whole day"),
         ("biomarkers.csv", lambda t: t.drop(columns="analyte"), "the column 'analyte' is missing"),
-        ("biomarkers.csv", lambda t: t.assign(sample_id="X" + t["sample_id"]), "belongs to a patient (here XDEMO-"),
-        ("patients.csv", lambda t: pd.concat([t, t.head(1)]), "occurs more than once. Keep one row per sample"),
+        (
+            "biomarkers.csv",
+            lambda t: t.assign(sample_id="X" + t["sample_id"]),
+            "belongs to a patient (here XDEMO-",
+        ),
+        (
+            "patients.csv",
+            lambda t: pd.concat([t, t.head(1)]),
+            "occurs more than once. Keep one row per sample",
+        ),
         ("patients.csv", cell(2, "sample_id", ""), "column sample_id, line 4: is empty"),
-        ("patients.csv", cell(2, "sex", "femal"), "'femal' is no known value. Did you mean 'female'?"),
-        ("patients.csv", cell(2, "age_at_onset", "old"), "column age_at_onset, line 4: 'old' is no number"),
+        (
+            "patients.csv",
+            cell(2, "sex", "femal"),
+            "'femal' is no known value. Did you mean 'female'?",
+        ),
+        (
+            "patients.csv",
+            cell(2, "age_at_onset", "old"),
+            "column age_at_onset, line 4: 'old' is no number",
+        ),
         ("patients.csv", cell(2, "age_at_onset", "150"), "'150' must lie between 1 and 110"),
-        ("patients.csv", cell(2, "onset_days", "30"), "column onset_days, line 4: '30' must be <= 0"),
+        (
+            "patients.csv",
+            cell(2, "onset_days", "30"),
+            "column onset_days, line 4: '30' must be <= 0",
+        ),
         ("patients.csv", cell(2, "diagnosis_days", "-9999"), "lies before onset_days"),
-        ("patients.csv", lambda t: t.rename(columns={"sample_id": "id"}), "the column 'sample_id' is missing"),
+        (
+            "patients.csv",
+            lambda t: t.rename(columns={"sample_id": "id"}),
+            "the column 'sample_id' is missing",
+        ),
         ("alsfrs.csv", cell(0, "q1", "5"), "column q1, line 2: '5' must lie between 0 and 4"),
         ("alsfrs.csv", lambda t: t.assign(total="49"), "'49' must lie between 0 and 48"),
         ("alsfrs.csv", lambda t: t.assign(total="1"), "is not the sum of the items"),
-        ("alsfrs.csv", lambda t: pd.concat([t, t.head(1).assign(q1="0", q2="0")]), "occurs twice with other points"),
+        (
+            "alsfrs.csv",
+            lambda t: pd.concat([t, t.head(1).assign(q1="0", q2="0")]),
+            "occurs twice with other points",
+        ),
     ],
 )
 def test_a_spoiled_table(folder, capsys, file, change, message):
@@ -112,7 +164,10 @@ def test_a_broken_table(folder, capsys):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("genome_biuld: GRCh38", "key genome_biuld: this key is not known. Did you mean 'genome_build'?"),
+        (
+            "genome_biuld: GRCh38",
+            "key genome_biuld: this key is not known. Did you mean 'genome_build'?",
+        ),
         ("genome_build: hg19", "key genome_build: 'hg19': input should be 'GRCh37' or 'GRCh38'"),
         ("variants: [absent.vcf.gz]", "absent.vcf.gz: there is no such file"),
         ("variants: ['*.vcf.gz']", "variants: *.vcf.gz: matches no file"),
@@ -136,7 +191,10 @@ def test_outputs_that_cannot_be_written(folder, capsys):
         ("absent/out.csv", "is absent or read-only"),
     ):
         path = folder / output
-        assert als_ml(["features", "--cohort", str(folder / "cohort.yaml"), "--output", str(path)]) == 2
+        assert (
+            als_ml(["features", "--cohort", str(folder / "cohort.yaml"), "--output", str(path)])
+            == 2
+        )
         assert message in capsys.readouterr().err
 
 
@@ -144,7 +202,13 @@ def test_a_one_class_label(folder, capsys, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("run"))
     edit(folder / "patients.csv", lambda t: t.assign(family_history="none"))
     status = train.main(
-        ["--config", str(ROOT / "configs/familial.yaml"), "--set", f"cohort={folder}/cohort.yaml", "--quiet"]
+        [
+            "--config",
+            str(ROOT / "configs/familial.yaml"),
+            "--set",
+            f"cohort={folder}/cohort.yaml",
+            "--quiet",
+        ]
     )
     error = capsys.readouterr().err
     assert status == 1
@@ -155,7 +219,9 @@ def test_a_one_class_label(folder, capsys, tmp_path_factory, monkeypatch):
 
 def test_a_label_is_no_feature(folder, capsys):
     changes = ["features.columns=[family_history]", "features.known_at=baseline"]
-    arguments = [part for change in (*changes, f"cohort={folder}/cohort.yaml") for part in ("--set", change)]
+    arguments = [
+        part for change in (*changes, f"cohort={folder}/cohort.yaml") for part in ("--set", change)
+    ]
     assert train.main(["--config", str(ROOT / "configs/familial.yaml"), "--quiet", *arguments]) == 2
     assert "is what the label is made of" in capsys.readouterr().err
 
@@ -206,7 +272,10 @@ def test_an_archive_that_is_huge_inside_is_not_unpacked(suffix, tmp_path, monkey
             file.writestr("xl/worksheets/sheet1.xml", b"0" * (1 << 22))
     else:
         pd.DataFrame({"sample_id": np.zeros(1 << 24, dtype=np.int8)}).to_parquet(path)
-    with pytest.raises(DataError, match="unpacks to more than 100 times its size; unpack it yourself if you trust it"):
+    with pytest.raises(
+        DataError,
+        match="unpacks to more than 100 times its size; unpack it yourself if you trust it",
+    ):
         read_table(path)
 
 

@@ -31,7 +31,15 @@ def predicted(folder, store, capsys, *more: str) -> tuple[int, str, bytes]:
     output.unlink(missing_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
-        words = ["--model", MODEL, "--cohort", str(folder / "cohort.yaml"), "--output", str(output), *more]
+        words = [
+            "--model",
+            MODEL,
+            "--cohort",
+            str(folder / "cohort.yaml"),
+            "--output",
+            str(output),
+            *more,
+        ]
         status = predict.main(words)
     return status, capsys.readouterr().err, output.read_bytes() if output.exists() else b""
 
@@ -60,7 +68,9 @@ def test_parts_are_the_whole(suffix, shuffled, store, capsys, monkeypatch):
 
 def test_each_part_is_the_same_cohort(shuffled):
     whole, _ = read_cohort(shuffled / "cohort.yaml")
-    with large_cohort.large_cohort(shuffled / "cohort.yaml", Problems(), ANY_CALL, size=100) as cohort:
+    with large_cohort.large_cohort(
+        shuffled / "cohort.yaml", Problems(), ANY_CALL, size=100
+    ) as cohort:
         assert cohort.parts == 3
         rows = range(100, 200)
         part, same = cohort.part(1, Problems()), whole.take(list(rows))
@@ -69,19 +79,28 @@ def test_each_part_is_the_same_cohort(shuffled):
     for name in ("biomarkers", "alsfrs"):
         ours, theirs = (getattr(c, name) for c in (part, same))
         keys = order if name == "biomarkers" else order[:2]
-        ours, theirs = (t.sort_values([*keys, "days"]).reset_index(drop=True)[keys] for t in (ours, theirs))
+        ours, theirs = (
+            t.sort_values([*keys, "days"]).reset_index(drop=True)[keys] for t in (ours, theirs)
+        )
         pd.testing.assert_frame_equal(ours, theirs)
 
 
 @pytest.mark.parametrize(
     ("file", "column", "value", "message"),
     [
-        ("biomarkers.csv", "value", "much", "biomarkers.csv, column value, line 12: 'much' is no number"),
+        (
+            "biomarkers.csv",
+            "value",
+            "much",
+            "biomarkers.csv, column value, line 12: 'much' is no number",
+        ),
         ("alsfrs.csv", "q1", "9", "alsfrs.csv, column q1, line 12: '9' must lie between 0 and 4"),
         ("patients.csv", "sex", "x", "patients.csv, column sex, line 12: 'x' is no known value"),
     ],
 )
-def test_a_mistake_has_the_line_of_the_users_file(file, column, value, message, shuffled, store, capsys, monkeypatch):
+def test_a_mistake_has_the_line_of_the_users_file(
+    file, column, value, message, shuffled, store, capsys, monkeypatch
+):
     table = pd.read_csv(shuffled / file, dtype=str, keep_default_na=False)
     table.loc[10, column] = value
     table.to_csv(shuffled / file, index=False)
@@ -108,7 +127,10 @@ def test_rows_of_nobody_are_counted(shuffled, store, capsys, monkeypatch):
 
 
 def test_equal_problems_of_the_parts_become_one():
-    part = [Problem("warning", f"b.csv, column value, line {i}", f"{i} is odd", "Check it.", i) for i in (3, 4)]
+    part = [
+        Problem("warning", f"b.csv, column value, line {i}", f"{i} is odd", "Check it.", i)
+        for i in (3, 4)
+    ]
     (one,) = merged(part)
     assert (one.count, one.where) == (7, part[0].where)
     assert one.found == "3 is odd (the first of 7 in 2 parts)"

@@ -25,10 +25,22 @@ def test_features_of_a_real_cohort(reference_data, tmp_path, name, monkeypatch):
     samples = read_header(path).samples
     pd.DataFrame({"sample_id": samples}).to_csv(tmp_path / "patients.csv", index=False)
     cohort = tmp_path / "cohort.yaml"
-    cohort.write_text(f"name: real\ngenome_build: GRCh37\nvariants: [{path}]\npatients: patients.csv\n")
+    cohort.write_text(
+        f"name: real\ngenome_build: GRCh37\nvariants: [{path}]\npatients: patients.csv\n"
+    )
     output = tmp_path / "features.parquet"
-    monkeypatch.setenv("ALS_ML_ALLOW_OUTSIDE", "")  # so that what the option sets is unset afterwards
-    words = ["features", "--cohort", str(cohort), "--output", str(output), "--quiet", "--allow-outside"]
+    monkeypatch.setenv(
+        "ALS_ML_ALLOW_OUTSIDE", ""
+    )  # so that what the option sets is unset afterwards
+    words = [
+        "features",
+        "--cohort",
+        str(cohort),
+        "--output",
+        str(output),
+        "--quiet",
+        "--allow-outside",
+    ]
     assert als_ml(words) == 0
     rows = pd.read_parquet(output)
     assert list(rows["sample_id"]) == list(samples)
@@ -48,17 +60,27 @@ def test_trio_alleles_are_those_of_bcftools(reference_data, tmp_path):
 
     path = reference_data / "cohorts" / "ashk-trio.vcf.gz"
     samples = read_header(path).samples
-    found, _ = read_genotypes([path], "GRCh37", {s: i for i, s in enumerate(samples)}, len(samples), Problems())
+    found, _ = read_genotypes(
+        [path], "GRCh37", {s: i for i, s in enumerate(samples)}, len(samples), Problems()
+    )
     expected = set()
     with pysam.VariantFile(str(path)) as file:
         for record in file:
             chrom = record.chrom.removeprefix("chr")
             for _, gene in genes("GRCh37").iterrows():
-                if gene["chrom"] == chrom and gene["start"] - PADDING <= record.pos <= gene["end"] + PADDING:
+                if (
+                    gene["chrom"] == chrom
+                    and gene["start"] - PADDING <= record.pos <= gene["end"] + PADDING
+                ):
                     called = [
-                        (i, a) for i, s in enumerate(samples) for a in record.samples[s].allele_indices or () if a
+                        (i, a)
+                        for i, s in enumerate(samples)
+                        for a in record.samples[s].allele_indices or ()
+                        if a
                     ]
-                    expected |= {(i, record.pos, a) for i, a in called if set(record.filter) <= {"PASS"}}
+                    expected |= {
+                        (i, record.pos, a) for i, a in called if set(record.filter) <= {"PASS"}
+                    }
     assert len(found.alleles) == len(expected)
     assert len(expected) > 0
 
@@ -66,12 +88,17 @@ def test_trio_alleles_are_those_of_bcftools(reference_data, tmp_path):
 def test_expansionhunter_and_trgt(reference_data):
     path = reference_data / "repeats" / "643594.clinical.str.vcf"
     samples = read_header(path).samples
-    calls = read_repeats([path], "GRCh37", {s: i for i, s in enumerate(samples)}, Problems()).set_index(
-        ["row", "locus"]
-    )
+    calls = read_repeats(
+        [path], "GRCh37", {s: i for i, s in enumerate(samples)}, Problems()
+    ).set_index(["row", "locus"])
     assert calls.loc[(1, "C9orf72"), ["short", "long"]].tolist() == [2, 2]
-    assert calls.loc[(1, "ATXN2"), ["short", "long"]].tolist() == [8, 24]  # two records in this file, one an allele
+    assert calls.loc[(1, "ATXN2"), ["short", "long"]].tolist() == [
+        8,
+        24,
+    ]  # two records in this file, one an allele
     assert calls.loc[(1, "C9orf72"), "complete"]
     trgt = reference_data / "repeats" / "HG002_Revio.sort.vcf.gz"
-    found = read_repeats([trgt], "GRCh38", {s: i for i, s in enumerate(read_header(trgt).samples)}, Problems())
+    found = read_repeats(
+        [trgt], "GRCh38", {s: i for i, s in enumerate(read_header(trgt).samples)}, Problems()
+    )
     assert np.isfinite(found["long"]).all()

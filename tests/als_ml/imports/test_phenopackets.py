@@ -19,8 +19,16 @@ A4V = {"genomeAssembly": "hg38", "chrom": "chr21", "pos": 31659783, "ref": "C", 
 
 
 def variant(record, state="GENO:0000135", status="CAUSATIVE"):
-    descriptor = {"id": "v", "vcfRecord": record, "geneContext": {"symbol": "SOD1"}, "allelicState": {"id": state}}
-    return {"interpretationStatus": status, "variantInterpretation": {"variationDescriptor": descriptor}}
+    descriptor = {
+        "id": "v",
+        "vcfRecord": record,
+        "geneContext": {"symbol": "SOD1"},
+        "allelicState": {"id": state},
+    }
+    return {
+        "interpretationStatus": status,
+        "variantInterpretation": {"variationDescriptor": descriptor},
+    }
 
 
 def packet(name="p1", age="P60Y", onset="P58Y6M", diseases=None, variants=(), **more):
@@ -40,7 +48,9 @@ def imported(tmp_path: Path, *packets):
     source = tmp_path / "packets"
     source.mkdir(exist_ok=True)
     for i, content in enumerate(packets):
-        (source / f"{i}.json").write_text(content if isinstance(content, str) else json.dumps(content))
+        (source / f"{i}.json").write_text(
+            content if isinstance(content, str) else json.dumps(content)
+        )
     problems = Problems(collect=True)
     import_phenopackets(source, tmp_path / "cohort", problems)
     cohort, _ = read_cohort(tmp_path / "cohort/cohort.yaml")
@@ -59,7 +69,14 @@ def test_ages_become_days_before_the_last_encounter(tmp_path):
         ([ALS], "als"),
         ([{"term": {"id": "OMIM:1", "label": "Paget disease"}}, ALS], "als"),
         (
-            [{"term": {"id": "MONDO:1", "label": "Frontotemporal dementia and/or amyotrophic lateral sclerosis 1"}}],
+            [
+                {
+                    "term": {
+                        "id": "MONDO:1",
+                        "label": "Frontotemporal dementia and/or amyotrophic lateral sclerosis 1",
+                    }
+                }
+            ],
             "als_ftd",
         ),
         ([{"term": {"id": "OMIM:1", "label": "Paget disease"}}], "mimic"),
@@ -68,14 +85,21 @@ def test_ages_become_days_before_the_last_encounter(tmp_path):
     ],
 )
 def test_diagnosis(tmp_path, diseases, diagnosis):
-    assert imported(tmp_path, packet(diseases=diseases))[0].patients["diagnosis"].tolist() == [diagnosis]
+    assert imported(tmp_path, packet(diseases=diseases))[0].patients["diagnosis"].tolist() == [
+        diagnosis
+    ]
 
 
 def test_what_is_not_listed_is_unknown_and_never_reference(tmp_path):
     import pysam
 
     other = variant({**A4V, "pos": 31659784, "ref": "C", "alt": "A"}, "GENO:0000136")
-    imported(tmp_path, packet("p1", variants=[variant(A4V)]), packet("p2", variants=[other]), packet("p3"))
+    imported(
+        tmp_path,
+        packet("p1", variants=[variant(A4V)]),
+        packet("p2", variants=[other]),
+        packet("p3"),
+    )
     with pysam.VariantFile(str(tmp_path / "cohort/variants.vcf.gz")) as file:
         calls = [{name: sample["GT"] for name, sample in record.samples.items()} for record in file]
     assert calls == [
@@ -115,10 +139,19 @@ def test_measurements_findings_and_death(tmp_path):
         "medicalActions": [{"treatment": {"agent": {"id": "x", "label": "Riluzole"}}}],
     }  # fmt: skip
     content = packet(**more)
-    content["subject"]["vitalStatus"] = {"status": "DECEASED", "timeOfDeath": {"age": {"iso8601duration": "P61Y"}}}
+    content["subject"]["vitalStatus"] = {
+        "status": "DECEASED",
+        "timeOfDeath": {"age": {"iso8601duration": "P61Y"}},
+    }
     cohort, found = imported(tmp_path, content)
-    assert cohort.biomarkers[["analyte", "value", "days"]].to_numpy().tolist() == [["nfl_serum", 80.0, -365.0]]
-    assert cohort.patients.loc[0, ["ftd", "riluzole", "death_days"]].tolist() == ["no", "yes", 365.0]
+    assert cohort.biomarkers[["analyte", "value", "days"]].to_numpy().tolist() == [
+        ["nfl_serum", 80.0, -365.0]
+    ]
+    assert cohort.patients.loc[0, ["ftd", "riluzole", "death_days"]].tolist() == [
+        "no",
+        "yes",
+        365.0,
+    ]
     assert "'Sodium' in 'mmol/L' is no analyte and unit of ours" in found
 
 
@@ -130,7 +163,10 @@ def test_measurements_findings_and_death(tmp_path):
         (['{"cohortType": "mendelian"}'], r"there is no phenopacket"),
         ([packet("a"), packet("a")], r"1.json: its id is that of another phenopacket"),
         (
-            [packet("a", variants=[variant(A4V)]), packet("b", variants=[variant({**A4V, "genomeAssembly": "hg19"})])],
+            [
+                packet("a", variants=[variant(A4V)]),
+                packet("b", variants=[variant({**A4V, "genomeAssembly": "hg19"})]),
+            ],
             r"several genome builds \(1 on GRCh37, 1 on GRCh38\)",
         ),
     ],
@@ -145,7 +181,10 @@ def test_an_output_in_use_and_a_missing_folder(tmp_path, capsys):
     imported(tmp_path, packet())
     with pytest.raises(RequestError, match="it exists and is not empty"):
         import_phenopackets(tmp_path / "packets", tmp_path / "cohort", Problems(collect=True))
-    assert als_ml(["import-phenopackets", str(tmp_path / "absent"), "--output", str(tmp_path / "c")]) == 2
+    assert (
+        als_ml(["import-phenopackets", str(tmp_path / "absent"), "--output", str(tmp_path / "c")])
+        == 2
+    )
     assert "there is no such folder" in capsys.readouterr().err
 
 

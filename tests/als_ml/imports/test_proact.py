@@ -43,7 +43,11 @@ def imported(tmp_path, **tables):
 @pytest.mark.parametrize(
     ("row", "analyte", "value"),
     [
-        ({"Test_Name": "Creatinine", "Test_Result": "88.4", "Test_Unit": "umol/L"}, "creatinine_serum", 1.0),
+        (
+            {"Test_Name": "Creatinine", "Test_Result": "88.4", "Test_Unit": "umol/L"},
+            "creatinine_serum",
+            1.0,
+        ),
         (
             {"Test_Name": "Creatinine", "Test_Result": "<18", "Test_Unit": "UMOL/L"},
             "creatinine_serum",
@@ -51,7 +55,11 @@ def imported(tmp_path, **tables):
         ),
         ({"Test_Name": "CK", "Test_Result": "1,230", "Test_Unit": "U/L"}, "ck_serum", 1230),
         ({"Test_Name": "Albumin", "Test_Result": "42", "Test_Unit": "G/L"}, "albumin_serum", 4.2),
-        ({"Test_Name": "Bilirubin (total)", "Test_Result": "0.5", "Test_Unit": "mg/dl"}, "bilirubin_serum", 0.5),
+        (
+            {"Test_Name": "Bilirubin (total)", "Test_Result": "0.5", "Test_Unit": "mg/dl"},
+            "bilirubin_serum",
+            0.5,
+        ),
         (
             {"Test_Name": "Absolute Neutrophil Count", "Test_Result": "4.1", "Test_Unit": "10E9/L"},
             "neutrophils_blood",
@@ -69,10 +77,22 @@ def test_a_laboratory_value(tmp_path, row, analyte, value):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"Test_Name": "Creatinine", "Test_Result": "5", "Test_Unit": "%"}, "do not fit|does not fit"),
-        ({"Test_Name": "Creatinine", "Test_Result": "Trace", "Test_Unit": "mg/dL"}, "1 results are no numbers"),
-        ({"Test_Name": "Creatinine", "Test_Result": "1", "Test_Unit": None}, "1 values have no unit"),
-        ({"Test_Name": "Sodium", "Test_Result": "140", "Test_Unit": "mmol/L"}, "1 values of 1 other tests .Sodium."),
+        (
+            {"Test_Name": "Creatinine", "Test_Result": "5", "Test_Unit": "%"},
+            "do not fit|does not fit",
+        ),
+        (
+            {"Test_Name": "Creatinine", "Test_Result": "Trace", "Test_Unit": "mg/dL"},
+            "1 results are no numbers",
+        ),
+        (
+            {"Test_Name": "Creatinine", "Test_Result": "1", "Test_Unit": None},
+            "1 values have no unit",
+        ),
+        (
+            {"Test_Name": "Sodium", "Test_Result": "140", "Test_Unit": "mmol/L"},
+            "1 values of 1 other tests .Sodium.",
+        ),
     ],
 )
 def test_what_is_left_out_is_counted(tmp_path, row, message):
@@ -106,7 +126,9 @@ def test_dirty_visits(tmp_path):
         visit(1, 200, ALSFRS_R_Total=30),
     ]  # fmt: skip
     cohort, found = imported(
-        tmp_path, ALSFRS=rows, DEATHDATA=[{"subject_id": 1, "Subject_Died": "Yes", "Death_Days": 300}]
+        tmp_path,
+        ALSFRS=rows,
+        DEATHDATA=[{"subject_id": 1, "Subject_Died": "Yes", "Death_Days": 300}],
     )
     assert cohort.alsfrs["days"].tolist() == [0, 90, 203]  # the first visit is day 0
     assert np.isnan(cohort.alsfrs["total"].iloc[1])  # half a point is no point, and never 0
@@ -136,7 +158,9 @@ def test_the_patients_table(tmp_path):
         ],
     )  # fmt: skip
     row = cohort.patients.iloc[0]
-    facts = row[["sex", "onset_site", "el_escorial", "riluzole", "trial_drug", "family_history"]].tolist()
+    facts = row[
+        ["sex", "onset_site", "el_escorial", "riluzole", "trial_drug", "family_history"]
+    ].tolist()
     assert facts == ["female", "bulbar", "probable_lab", "yes", "yes", "second_degree"]
     assert (row["age_at_onset"], row["onset_days"], row["trial_drug_start_days"]) == (59.0, -365, 4)
     measured = cohort.biomarkers.set_index("analyte")["value"]
@@ -154,23 +178,47 @@ KIN = {"subject_id": 1, "Neurological_Disease": "ALS", "Mother": 0.0, "Aunt": 1.
 @pytest.mark.parametrize(
     ("tables", "column", "value"),
     [
-        ({"DEATHDATA": [DEATH | {"Subject_Died": "No"}]}, "death_days", None),  # the day of the last contact
+        (
+            {"DEATHDATA": [DEATH | {"Subject_Died": "No"}]},
+            "death_days",
+            None,
+        ),  # the day of the last contact
         ({"DEATHDATA": [DEATH | {"Death_Days": 10**6}]}, "death_days", None),
-        ({"DEATHDATA": [DEATH], "LABS": [CK | {"Laboratory_Delta": 400}]}, "last_contact_days", 300),
+        (
+            {"DEATHDATA": [DEATH], "LABS": [CK | {"Laboratory_Delta": 400}]},
+            "last_contact_days",
+            300,
+        ),
         ({"LABS": [CK | {"Laboratory_Delta": 200}]}, "last_contact_days", 200),
         ({"LABS": [CK | {"Laboratory_Delta": 10**6}]}, "last_contact_days", 90),
-        ({"TREATMENT": [ARM]}, "trial_drug_start_days", 0),  # undated: treated from the start of the trial
+        (
+            {"TREATMENT": [ARM]},
+            "trial_drug_start_days",
+            0,
+        ),  # undated: treated from the start of the trial
         ({"FAMILYHISTORY": [KIN]}, "family_history", "second_degree"),  # 0.0 is no flag
         ({"FAMILYHISTORY": [KIN | {"Aunt": "No"}]}, "family_history", "unknown"),
         ({"ALSHISTORY": [HISTORY | {"Onset_Delta": -(10**6)}]}, "onset_days", None),
-        ({"ALSHISTORY": [HISTORY | {"Site_of_Onset": "Onset: Limb and Bulbar"}]}, "onset_site", None),
         (
-            {"ALSHISTORY": [HISTORY | {"Site_of_Onset": "Onset: Limb and Bulbar", "Site_of_Onset___Limb": 1}]},
+            {"ALSHISTORY": [HISTORY | {"Site_of_Onset": "Onset: Limb and Bulbar"}]},
+            "onset_site",
+            None,
+        ),
+        (
+            {
+                "ALSHISTORY": [
+                    HISTORY | {"Site_of_Onset": "Onset: Limb and Bulbar", "Site_of_Onset___Limb": 1}
+                ]
+            },
             "onset_site",
             "limb",
         ),
         (
-            {"RILUZOLE": [{"subject_id": 1, "Subject_used_Riluzole": word} for word in ("No", "Yes")]},
+            {
+                "RILUZOLE": [
+                    {"subject_id": 1, "Subject_used_Riluzole": word} for word in ("No", "Yes")
+                ]
+            },
             "riluzole",
             "yes",
         ),
@@ -184,9 +232,15 @@ def test_a_dirty_cell_of_a_subject(tmp_path, tables, column, value):
 
 def test_the_old_scale_beside_a_total_of_the_new(tmp_path):
     none = {"R_1_Dyspnea": None, "R_2_Orthopnea": None, "R_3_Respiratory_Insufficiency": None}
-    rows = [visit(1, 0, Q10_Respiratory=4, ALSFRS_R_Total=48, **none), visit(2, 0, ALSFRS_R_Total=480)]
+    rows = [
+        visit(1, 0, Q10_Respiratory=4, ALSFRS_R_Total=48, **none),
+        visit(2, 0, ALSFRS_R_Total=480),
+    ]
     cohort, found = imported(tmp_path, ALSFRS=rows)
-    assert cohort.alsfrs[["scale", "total"]].to_numpy().tolist() == [["alsfrs", 40], ["alsfrs_r", 48]]
+    assert cohort.alsfrs[["scale", "total"]].to_numpy().tolist() == [
+        ["alsfrs", 40],
+        ["alsfrs_r", 48],
+    ]
     assert "1 totals cannot be" in found
 
 
@@ -199,7 +253,12 @@ def test_a_weight_without_unit_is_no_weight(tmp_path):
 
 @pytest.mark.parametrize("unit", ["10E3/mm3", "GI/L", "thou/uL", "X10E3/UL", "10E9/L"])
 def test_spellings_of_a_count(tmp_path, unit):
-    row = {"Test_Name": "Absolute Neutrophil Count", "Test_Result": "4.1", "Test_Unit": unit, "Laboratory_Delta": 1}
+    row = {
+        "Test_Name": "Absolute Neutrophil Count",
+        "Test_Result": "4.1",
+        "Test_Unit": unit,
+        "Laboratory_Delta": 1,
+    }
     cohort, _ = imported(tmp_path, LABS=[{"subject_id": 1, **row}])
     assert cohort.biomarkers["value"].tolist() == [4.1]
 
@@ -216,21 +275,36 @@ def test_files_of_a_download_with_another_prefix(tmp_path):
     ("tables", "message"),
     [
         (
-            {"ALSFRS": [{"Q7_Tutning_in_Bed" if k == "Q7_Turning_in_Bed" else k: v for k, v in visit(1, 0).items()}]},
+            {
+                "ALSFRS": [
+                    {
+                        "Q7_Tutning_in_Bed" if k == "Q7_Turning_in_Bed" else k: v
+                        for k, v in visit(1, 0).items()
+                    }
+                ]
+            },
             "'q7_turning_in_bed' is missing. Did you mean 'q7_tutning_in_bed'",
         ),
         (
             {"ALSFRS": [visit(1, 0)], "LABS": [CK | {"Lab_Delta": 3}]},
             "PROACT_LABS.csv: the column 'laboratory_delta' is missing. Did you mean 'lab_delta'",
         ),
-        ({"ALSFRS": [{"subject_id": 1, "Delta": 3}]}, "PROACT_ALSFRS.csv: the column 'alsfrs_delta' is missing"),
-        ({"ALSFRS": [{"patient": 1, "ALSFRS_Delta": 3}]}, "PROACT_ALSFRS.csv: the column 'subject_id' is missing"),
+        (
+            {"ALSFRS": [{"subject_id": 1, "Delta": 3}]},
+            "PROACT_ALSFRS.csv: the column 'alsfrs_delta' is missing",
+        ),
+        (
+            {"ALSFRS": [{"patient": 1, "ALSFRS_Delta": 3}]},
+            "PROACT_ALSFRS.csv: the column 'subject_id' is missing",
+        ),
         ({"LABS": [{"subject_id": 1}]}, "there is no PROACT_ALSFRS.csv"),
     ],
 )
 def test_another_schema_is_refused(tmp_path, tables, message):
     with pytest.raises(DataError, match=message):
-        import_proact(write(tmp_path / "release", **tables), tmp_path / "cohort", Problems(collect=True))
+        import_proact(
+            write(tmp_path / "release", **tables), tmp_path / "cohort", Problems(collect=True)
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["release"]  # nothing half-written
 
 
@@ -256,7 +330,11 @@ def test_from_the_release_to_a_trained_model(tmp_path, monkeypatch):
     release = write(tmp_path / "release", ALSFRS=visits, LABS=labs, ALSHISTORY=history)
     import_proact(release, tmp_path / "cohort", Problems(collect=True))
     monkeypatch.chdir(tmp_path)
-    changes = ["cohort=cohort/cohort.yaml", "features.blocks=[clinical,biomarkers,alsfrs]", "validation.bootstrap=50"]
+    changes = [
+        "cohort=cohort/cohort.yaml",
+        "features.blocks=[clinical,biomarkers,alsfrs]",
+        "validation.bootstrap=50",
+    ]
     found = train(load_config(ROOT / "configs/quick.yaml", changes))
     assert found.metrics["n"] == 160
     assert found.metrics["roc_auc"] > 0.7

@@ -42,7 +42,12 @@ def registry(tmp_path_factory, demo, migrated):
     for own in ([], ["model.least_share=0"], ["label.learn=slope"]):
         changes = [part for change in [BLOCKS, *small, *own] for part in ("--set", change)]
         with store_in(folder):
-            assert train.main(["--config", str(ROOT / "configs/progression.yaml"), "--quiet", *changes]) == 0
+            assert (
+                train.main(
+                    ["--config", str(ROOT / "configs/progression.yaml"), "--quiet", *changes]
+                )
+                == 0
+            )
     return folder
 
 
@@ -75,10 +80,17 @@ def version_of(alias: str) -> str:
 
 
 def differences(auc_low=-0.01, loss=0.0):
-    return {"roc_auc": (0.01, auc_low, 0.05), "log_loss": (loss, loss - 0.02, loss + 0.02), "brier": (0.0, -0.1, 0.1)}
+    return {
+        "roc_auc": (0.01, auc_low, 0.05),
+        "log_loss": (loss, loss - 0.02, loss + 0.02),
+        "brier": (0.0, -0.1, 0.1),
+    }
 
 
-GOOD, BAD = {"name": "signal", "verdict": "passed", "found": ""}, {"name": "leak", "verdict": "failed", "found": "it"}
+GOOD, BAD = (
+    {"name": "signal", "verdict": "passed", "found": ""},
+    {"name": "leak", "verdict": "failed", "found": "it"},
+)
 
 
 @pytest.mark.parametrize(
@@ -115,18 +127,41 @@ def test_the_training_patients_are_not_others(registry, demo, capsys):
 
 def test_promotion_by_rule_by_override_and_its_log(registry, others, demo, capsys):
     """On other patients version 2 stands or falls by the rule; an override needs a reason; the log keeps every decision."""
-    outcome = main(["promote", "--model", f"models:/{NAME}/2", "--cohort", str(others), "--by", "ada"])
+    outcome = main(
+        ["promote", "--model", f"models:/{NAME}/2", "--cohort", str(others), "--by", "ada"]
+    )
     captured = capsys.readouterr()
     assert (outcome == 0) == (version_of("champion") == "2")
     assert ("the rule is met" in captured.out) == (outcome == 0)
     assert main(["promote", "--model", f"models:/{NAME}/3", "--override", " "]) != 0
     assert "the reason is empty" in capsys.readouterr().err
     was = version_of("champion")
-    assert main(["promote", "--model", f"models:/{NAME}/3", "--override", "the board says so", "--by", "bo"]) == 0
+    assert (
+        main(
+            [
+                "promote",
+                "--model",
+                f"models:/{NAME}/3",
+                "--override",
+                "the board says so",
+                "--by",
+                "bo",
+            ]
+        )
+        == 0
+    )
     assert (version_of("champion"), version_of("previous")) == ("3", was)
     assert main(["promote", "--model", f"models:/{NAME}@champion", "--override", "again"]) != 0
     assert "it is the champion already" in capsys.readouterr().err
-    back = ["promote", "--model", f"models:/{NAME}/1", "--training-cohort", f"{demo}/cohort.yaml", "--by", "cy"]
+    back = [
+        "promote",
+        "--model",
+        f"models:/{NAME}/1",
+        "--training-cohort",
+        f"{demo}/cohort.yaml",
+        "--by",
+        "cy",
+    ]
     refused = main(back) != 0
     capsys.readouterr()
     assert version_of("champion") == ("3" if refused else "1")
@@ -148,7 +183,10 @@ def test_no_such_version(registry, uri, capsys):
 
 def test_comparison_on_a_cohort(registry, others, capsys, tmp_path):
     pair = [f"models:/{NAME}/1", f"models:/{NAME}/3"]
-    assert main(["compare", *pair, "--cohort", str(others), "--output", str(tmp_path / "changed.csv")]) == 0
+    assert (
+        main(["compare", *pair, "--cohort", str(others), "--output", str(tmp_path / "changed.csv")])
+        == 0
+    )
     text, changed = capsys.readouterr().out, pd.read_csv(tmp_path / "changed.csv")
     assert "roc_auc: first minus second" in text
     assert f"{len(changed)} patients change class" in text
@@ -167,7 +205,11 @@ def scored(probability, y=None, predicted=None):
 def test_a_model_compared_with_itself():
     own = scored([0.2, 0.7, 0.4, 0.9], [0, 1, 1, 0])
     found = compare(own, own, draws=50)
-    assert (found["correlation"], found["largest"], len(found["changed"])) == (pytest.approx(1.0), 0.0, 0)
+    assert (found["correlation"], found["largest"], len(found["changed"])) == (
+        pytest.approx(1.0),
+        0.0,
+        0,
+    )
     assert found["differences"]["roc_auc"] == (0.0, 0.0, 0.0)
 
 
@@ -176,19 +218,34 @@ def test_who_changes_class():
     assert found["n"] == 2
     assert "differences" not in found
     assert found["changed"].to_dict("records") == [
-        {"sample_id": "s0", "from": "slow", "to": "fast", "probability_from": 0.4, "probability_to": 0.6}
+        {
+            "sample_id": "s0",
+            "from": "slow",
+            "to": "fast",
+            "probability_from": 0.4,
+            "probability_to": 0.6,
+        }
     ]
     with pytest.raises(RequestError, match="no patient is scored by both"):
         compare(scored([np.nan]), scored([0.4]))
 
 
 def test_monitoring_names_what_has_shifted(registry, cohort, others, capsys, tmp_path):
-    words = ["--model", f"models:/{NAME}/1", "--cohort", str(others), "--output", str(tmp_path / "drift.csv")]
+    words = [
+        "--model",
+        f"models:/{NAME}/1",
+        "--cohort",
+        str(others),
+        "--output",
+        str(tmp_path / "drift.csv"),
+    ]
     assert main(["monitor", *words]) == 0
     text = capsys.readouterr().out
     assert "features have drifted" in text
     assert "observed/expected" in text
-    assert {"feature", "PSI", "missing change", "verdict"} <= set(pd.read_csv(tmp_path / "drift.csv").columns)
+    assert {"feature", "PSI", "missing change", "verdict"} <= set(
+        pd.read_csv(tmp_path / "drift.csv").columns
+    )
 
 
 def test_drift_of_a_planted_shift(registry, cohort):
@@ -229,7 +286,11 @@ def test_the_update_is_that_of_statsmodels(centre):
     """Few events move the intercept alone (a binomial model with an offset), 100 the slope too (a plain logit)."""
     p, y = centre
     few = np.r_[np.flatnonzero(y == 1)[:60], np.flatnonzero(y == 0)[:60]]
-    offset = sm.GLM(y[few], np.ones(120), family=sm.families.Binomial(), offset=logit(p[few])).fit().params
+    offset = (
+        sm.GLM(y[few], np.ones(120), family=sm.families.Binomial(), offset=logit(p[few]))
+        .fit()
+        .params
+    )
     found = recalibration(calibration(), p[few], y[few], 0.9)
     assert (found.update_slope, found.update_intercept) == (1.0, pytest.approx(offset[0], abs=1e-6))
     intercept, slope = sm.Logit(y, sm.add_constant(logit(p))).fit(disp=0).params
@@ -265,7 +326,18 @@ def test_recalibration_is_a_new_version_of_the_same_ranking(registry, others, ca
 
 def test_too_few_patients_to_recalibrate(registry, tmp_path, capsys):
     simulate(tmp_path / "few", patients=12, seed=2)
-    assert main(["recalibrate", "--model", f"models:/{NAME}/1", "--cohort", str(tmp_path / "few/cohort.yaml")]) != 0
+    assert (
+        main(
+            [
+                "recalibrate",
+                "--model",
+                f"models:/{NAME}/1",
+                "--cohort",
+                str(tmp_path / "few/cohort.yaml"),
+            ]
+        )
+        != 0
+    )
     assert "needs 10 of each label" in capsys.readouterr().err
 
 
@@ -278,7 +350,9 @@ def lock(registry) -> Path:
 
 
 def locked_run(lock: Path, cohort: Path, output: Path) -> int:
-    return predict.main(["--lock", str(lock), "--cohort", str(cohort), "--output", str(output), "--quiet"])
+    return predict.main(
+        ["--lock", str(lock), "--cohort", str(cohort), "--output", str(output), "--quiet"]
+    )
 
 
 def test_a_lock_scores_with_its_model(lock, others, tmp_path):
@@ -340,10 +414,21 @@ def test_a_run_is_repeated_to_the_last_figure(registry, demo, others, capsys):
 def test_explanations_add_up(registry, others, tmp_path):
     """Contributions by block and by mechanism are those by feature, grouped; who is not scored is not explained."""
     out, why = tmp_path / "out.csv", tmp_path / "why.csv"
-    words = ["--model", f"models:/{NAME}/1", "--cohort", str(others), "--output", str(out), "--explanations", str(why)]
+    words = [
+        "--model",
+        f"models:/{NAME}/1",
+        "--cohort",
+        str(others),
+        "--output",
+        str(out),
+        "--explanations",
+        str(why),
+    ]
     assert predict.main([*words, "--quiet"]) == 0
     rows, table = pd.read_csv(out), pd.read_csv(why)
-    sums = table.pivot_table(index="sample_id", columns="kind", values="contribution", aggfunc="sum")
+    sums = table.pivot_table(
+        index="sample_id", columns="kind", values="contribution", aggfunc="sum"
+    )
     assert np.allclose(sums["block"], sums["feature"])
     assert np.allclose(sums["mechanism"], sums["feature"])
     assert set(table["sample_id"]) == set(rows.loc[rows["error"].isna(), "sample_id"])
@@ -362,7 +447,9 @@ def test_an_interrupted_run_is_killed_and_registers_nothing(registry, demo, monk
     monkeypatch.setattr(als_ml.tracking.store, "_log_model", interrupted)
     changes = [BLOCKS, *(f"validation.{change}" for change in SMALL), f"cohort={demo}/cohort.yaml"]
     words = [part for change in changes for part in ("--set", change)]
-    assert train.main(["--config", str(ROOT / "configs/progression.yaml"), "--quiet", *words]) == 130
+    assert (
+        train.main(["--config", str(ROOT / "configs/progression.yaml"), "--quiet", *words]) == 130
+    )
     assert "interrupted" in capsys.readouterr().err
     experiment = client.get_experiment_by_name("als-ml").experiment_id
     (run,) = client.search_runs([experiment], "attributes.status = 'KILLED'")

@@ -33,15 +33,31 @@ def written(store, demo, tmp_path_factory):
     patients.to_csv(folder / "patients.csv", index=False)
     for name in ("biomarkers.csv", "alsfrs.csv"):
         table = pd.read_csv(folder / name, dtype=str, keep_default_na=False)
-        table.assign(sample_id=table["sample_id"].replace(first, EVIL)).to_csv(folder / name, index=False)
+        table.assign(sample_id=table["sample_id"].replace(first, EVIL)).to_csv(
+            folder / name, index=False
+        )
     described = yaml.safe_load((folder / "cohort.yaml").read_text())
     (folder / "cohort.yaml").write_text(yaml.safe_dump({**described, "name": EVIL}))
     output = folder / "report.html"
-    models = [part for task in ("familial", "progression") for part in ("--model", f"models:/als-{task}@champion")]
+    models = [
+        part
+        for task in ("familial", "progression")
+        for part in ("--model", f"models:/als-{task}@champion")
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
         assert (
-            als_ml(["report", "--cohort", str(folder / "cohort.yaml"), *models, "--output", str(output), "--quiet"])
+            als_ml(
+                [
+                    "report",
+                    "--cohort",
+                    str(folder / "cohort.yaml"),
+                    *models,
+                    "--output",
+                    str(output),
+                    "--quiet",
+                ]
+            )
             == 0
         )
     return output
@@ -55,8 +71,13 @@ def pages(written):
 def payload(path):
     """The overview, with the pages from all parts."""
     packed = dict(re.findall(r'id="(payload|pages-\d+)">([^<]*)<', path.read_text()))
-    found = {name: json.loads(gzip.decompress(base64.b64decode(text))) for name, text in packed.items()}
-    return {**found["payload"], "pages": [page for name, part in found.items() if name != "payload" for page in part]}
+    found = {
+        name: json.loads(gzip.decompress(base64.b64decode(text))) for name, text in packed.items()
+    }
+    return {
+        **found["payload"],
+        "pages": [page for name, part in found.items() if name != "payload" for page in part],
+    }
 
 
 def test_a_page_a_patient_but_none_of_a_relative(pages, cohort):
@@ -98,14 +119,19 @@ def test_everything_shown_has_its_genetic_finding(pages):
 
 
 def test_what_to_measure_next_would_change_the_answer(pages):
-    shares = [share for page in pages for score in page["scores"] for _, share in score.get("next", [])]
+    shares = [
+        share for page in pages for score in page["scores"] for _, share in score.get("next", [])
+    ]
     assert shares
     assert all(0 < share <= 1 for share in shares)
 
 
 def test_the_answers_are_counted(pages, written):
     good = [
-        score for page in pages for score in page["scores"] if score["task"] == "progression" and not score["error"]
+        score
+        for page in pages
+        for score in page["scores"]
+        if score["task"] == "progression" and not score["error"]
     ]
     abstained, outside = (sum(score[name] for score in good) for name in ("abstained", "outside"))
     counted = f"<td>progression</td><td>{len(good)}</td>.*?<td>{abstained}</td><td>{outside}</td>"
@@ -138,7 +164,12 @@ def test_pseudonyms_replace_every_name(cohort):
 
 def test_the_command_with_pseudonyms(demo, tmp_path, capsys):
     output = tmp_path / "r.html"
-    assert als_ml(["report", "--cohort", f"{demo}/cohort.yaml", "--output", str(output), "--pseudonymise"]) == 0
+    assert (
+        als_ml(
+            ["report", "--cohort", f"{demo}/cohort.yaml", "--output", str(output), "--pseudonymise"]
+        )
+        == 0
+    )
     assert "keep it apart from the report" in capsys.readouterr().out
     key = pd.read_csv(tmp_path / "r.key.csv")
     assert (tmp_path / "r.key.csv").stat().st_mode & 0o077 == 0
@@ -153,7 +184,10 @@ def test_the_command_with_pseudonyms(demo, tmp_path, capsys):
         (["--output", "r.pdf"], "the ending '.pdf' is not known"),
         (["--output", "absent/r.html"], "absent or read-only"),
         (["--output", "r.html", "--rules", "none.yaml"], "none.yaml: it cannot be read"),
-        (["--output", "r.html", "--model", "models:/nothing@champion"], "--model models:/nothing@champion"),
+        (
+            ["--output", "r.html", "--model", "models:/nothing@champion"],
+            "--model models:/nothing@champion",
+        ),
     ],
 )
 def test_wrong_requests(more, message, demo, store, tmp_path, monkeypatch, capsys):
@@ -167,7 +201,9 @@ def test_wrong_requests(more, message, demo, store, tmp_path, monkeypatch, capsy
 def test_the_facts_of_the_cohort(demo):
     cohort, _ = read_cohort(demo / "cohort.yaml", Problems())
     pages = patient_pages(cohort, [], read_rules(), "GRCh38")
-    facts = cohort_facts(Report("demo", cohort, pages, read_rules(), labels={"progression": np.ones(len(pages))}))
+    facts = cohort_facts(
+        Report("demo", cohort, pages, read_rules(), labels={"progression": np.ones(len(pages))})
+    )
     assert sum(row["patients"] for row in facts["sites"]) == len(pages)
     assert set(facts["discordant"]) == {
         p["sample_id"] for p in pages if p["cause"] == "found" and p["family_history"] == "none"
@@ -181,7 +217,8 @@ def test_an_empty_and_a_bare_cohort(tmp_path):
     (tmp_path / "cohort.yaml").write_text("patients: p.csv\n")
     cohort, _ = read_cohort(tmp_path / "cohort.yaml", Problems())
     write_report(
-        Report("bare", cohort, patient_pages(cohort, [], read_rules(), "GRCh38"), read_rules()), tmp_path / "r.html"
+        Report("bare", cohort, patient_pages(cohort, [], read_rules(), "GRCh38"), read_rules()),
+        tmp_path / "r.html",
     )
     (page,) = payload(tmp_path / "r.html")["pages"]
     assert page["alsfrs"] == []
@@ -190,23 +227,43 @@ def test_an_empty_and_a_bare_cohort(tmp_path):
 
 @pytest.mark.slow
 def test_phenopackets_can_be_read_back(demo, tmp_path):
-    words = ["report", "--cohort", f"{demo}/cohort.yaml", "--output", str(tmp_path / "r.html"), "--quiet"]
+    words = [
+        "report",
+        "--cohort",
+        f"{demo}/cohort.yaml",
+        "--output",
+        str(tmp_path / "r.html"),
+        "--quiet",
+    ]
     assert als_ml([*words, "--phenopackets", str(tmp_path / "packets"), "--pseudonymise"]) == 0
     assert (
-        als_ml(["import-phenopackets", str(tmp_path / "packets"), "--output", str(tmp_path / "back"), "--quiet"]) == 0
+        als_ml(
+            [
+                "import-phenopackets",
+                str(tmp_path / "packets"),
+                "--output",
+                str(tmp_path / "back"),
+                "--quiet",
+            ]
+        )
+        == 0
     )
     key = pd.read_csv(tmp_path / "r.key.csv").set_index("pseudonym")["sample_id"]
     before, _ = read_cohort(demo / "cohort.yaml", Problems())
     after, _ = read_cohort(tmp_path / "back/cohort.yaml", Problems())
     ours = before.patients.set_index("sample_id").loc[after.patients["sample_id"].map(key)]
-    ill = ours["diagnosis"].isin(["als", "als_ftd"]).to_numpy()  # others have no disease of ours that has an onset
+    ill = (
+        ours["diagnosis"].isin(["als", "als_ftd"]).to_numpy()
+    )  # others have no disease of ours that has an onset
     ages = after.patients["age_at_onset"].to_numpy()[ill], ours["age_at_onset"].to_numpy()[ill]
     assert np.allclose(*ages, atol=0.01, equal_nan=True)
     assert list(after.patients["sex"]) == list(ours["sex"])
     shown = set(before.patients.index[(before.patients["consent_genetic_return"] == "yes")
                                       & (before.patients["diagnosis"] != "unaffected_relative")])  # fmt: skip
     assert len(after.genotypes.alleles) == before.genotypes.alleles["row"].isin(shown).sum()
-    values = before.biomarkers[~before.biomarkers["analyte"].isin(["bmi", "nlr_blood", "nfl_creatinine_serum"])]
+    values = before.biomarkers[
+        ~before.biomarkers["analyte"].isin(["bmi", "nlr_blood", "nfl_creatinine_serum"])
+    ]
     related = before.patients.index[before.patients["diagnosis"] == "unaffected_relative"]
     assert (~values["row"].isin(related)).sum() == (
         ~after.biomarkers["analyte"].isin(["bmi", "nlr_blood", "nfl_creatinine_serum"])
@@ -235,7 +292,12 @@ def test_in_a_browser(browser, written, scheme, tmp_path):
 
     page = browser.new_context(color_scheme=scheme, accept_downloads=True, offline=True).new_page()
     faults, asked = [], []
-    page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
+    page.on(
+        "console",
+        lambda message: (
+            faults.append(message.text) if message.type in ("error", "warning") else None
+        ),
+    )
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", lambda request: asked.append(request.url.partition(":")[0]))
     page.on("dialog", lambda dialog: faults.append("a name was run as a script"))
@@ -245,8 +307,12 @@ def test_in_a_browser(browser, written, scheme, tmp_path):
     expect(page.locator("h1")).to_have_text(EVIL)
     age, shown = page.get_by_role("columnheader", name="Age at onset"), page.locator("#shown")
     age.click()
-    expect(age).to_have_attribute("aria-sort", "ascending")  # the table sorts after the click has returned
-    ages = [float(text) for text in page.locator("#patients tbody tr td:nth-child(4)").all_inner_texts()]
+    expect(age).to_have_attribute(
+        "aria-sort", "ascending"
+    )  # the table sorts after the click has returned
+    ages = [
+        float(text) for text in page.locator("#patients tbody tr td:nth-child(4)").all_inner_texts()
+    ]
     assert ages == sorted(ages)
     page.get_by_label("Search").fill("DEMO-00010")
     expect(shown).to_have_text(re.compile("^1 of "))
@@ -281,6 +347,8 @@ def test_in_a_browser(browser, written, scheme, tmp_path):
 
 def serious(found) -> None:
     faults = [
-        (v["id"], v["nodes"][0]["html"]) for v in found.response["violations"] if v["impact"] in ("serious", "critical")
+        (v["id"], v["nodes"][0]["html"])
+        for v in found.response["violations"]
+        if v["impact"] in ("serious", "critical")
     ]
     assert not faults

@@ -18,7 +18,14 @@ STUDY_19 = {
     "lowest_item": 2, "fvc_pct": 80, "el_escorial": "probable", "months_since_onset": 24, "age": 60, "decline_12_weeks": 1,
 }  # fmt: skip
 JETALS = {"months_since_onset": 12, "decline_12_weeks": 1, "fvc_pct": 60}
-NIV = {"q10": 3, "fvc_pct": 80, "paco2_blood": 6.5, "snip": 90, "nocturnal_desaturation": "no", "q11": 4}
+NIV = {
+    "q10": 3,
+    "fvc_pct": 80,
+    "paco2_blood": 6.5,
+    "snip": 90,
+    "nocturnal_desaturation": "no",
+    "q11": 4,
+}
 NIV |= {"respiratory_symptoms": "no"}
 BREATHING = {"fvc_pct": 90, "mip": 90, "spo2": 97, "paco2_blood": 5}
 NICE = {**BREATHING, "snip": 90, "q10": 4, "q11": 4}
@@ -27,7 +34,9 @@ ARMS, LEGS, SPEECH = ({f"q{i}": 4 for i in items} for items in ((4, 5, 6), (7, 8
 
 
 def inputs(changes: dict, days=0.0, today=0.0) -> Inputs:
-    return Inputs({name: Value(name, name, value, "", days) for name, value in changes.items()}, today)
+    return Inputs(
+        {name: Value(name, name, value, "", days) for name, value in changes.items()}, today
+    )
 
 
 def status(rule: str, values: dict, days=0.0, today=0.0) -> str:
@@ -97,7 +106,9 @@ def status(rule: str, values: dict, days=0.0, today=0.0) -> str:
 def test_each_rule_at_its_threshold(rule, others, name, applies, not_):
     assert {status(rule, {**others, name: value}) for value in applies} == {"applies"}
     assert {status(rule, {**others, name: value}) for value in not_} == {"does not apply"}
-    without = decide(ALL[rule], inputs({key: value for key, value in others.items() if key != name}))
+    without = decide(
+        ALL[rule], inputs({key: value for key, value in others.items() if key != name})
+    )
     assert without.status == "cannot be decided"
     assert name in without.missing
 
@@ -107,7 +118,9 @@ def test_every_rule_is_tested():
     assert {row[0] for row in table} == set(ALL)
 
 
-@pytest.mark.parametrize(("day", "expected"), [(0.0, "out of date"), (10.0, "applies"), (None, "out of date")])
+@pytest.mark.parametrize(
+    ("day", "expected"), [(0.0, "out of date"), (10.0, "applies"), (None, "out of date")]
+)
 def test_what_is_old_or_undated_is_out_of_date(day, expected):
     decision = decide(ALL["NIV-02"], inputs({**BREATHING, "fvc_pct": 40}, day, today=100.0))
     assert decision.status == expected
@@ -122,14 +135,18 @@ def test_an_old_value_does_not_hide_a_new_one_that_decides():
 
 
 def test_recalled_rules_are_off():
-    assert {rule.id for rule in read_rules()} == {name for name, rule in ALL.items() if rule.mark != "R"}
+    assert {rule.id for rule in read_rules()} == {
+        name for name, rule in ALL.items() if rule.mark != "R"
+    }
     assert {"SCR-01", "PBA-01", "NIV-04", "PEG-01", "GEN-03"} == {
         name for name, rule in ALL.items() if rule.mark == "R"
     }
 
 
 def test_no_rule_knows_a_score():
-    assert not [name for name in known_inputs() if "probab" in name or "score" in name or "familial" in name]
+    assert not [
+        name for name in known_inputs() if "probab" in name or "score" in name or "familial" in name
+    ]
 
 
 def own_rules(tmp_path: Path, *rules: dict, **more) -> Path:
@@ -145,7 +162,9 @@ OURS = {
 
 
 def test_a_clinics_own_rules(tmp_path):
-    extended = {rule.id: rule for rule in read_rules(own_rules(tmp_path, OURS, {**OURS, "id": "OWN-1"}))}
+    extended = {
+        rule.id: rule for rule in read_rules(own_rules(tmp_path, OURS, {**OURS, "id": "OWN-1"}))
+    }
     assert extended["NIV-02"].text == "Ours."
     assert len(extended) == len(read_rules()) + 1
     assert [rule.id for rule in read_rules(own_rules(tmp_path, OURS, replace=True))] == ["NIV-02"]
@@ -154,8 +173,14 @@ def test_a_clinics_own_rules(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"when": {"input": "fvc", "below": 60}}, "rule NIV-02: it asks for the unknown input 'fvc'.*fvc_pct"),
-        ({"when": {"input": "fvc_pct"}}, "one of `all`, `any`, `not`, or an `input` with one comparison"),
+        (
+            {"when": {"input": "fvc", "below": 60}},
+            "rule NIV-02: it asks for the unknown input 'fvc'.*fvc_pct",
+        ),
+        (
+            {"when": {"input": "fvc_pct"}},
+            "one of `all`, `any`, `not`, or an `input` with one comparison",
+        ),
         ({"when": {"input": "fvc_pct", "below": 60, "above": 3}}, "one comparison"),
         ({"when": {"all": [], "any": []}}, "one of"),
         ({"mark": "X"}, "mark"),
@@ -168,7 +193,9 @@ def test_wrong_rules_are_named(change, message, tmp_path):
         read_rules(own_rules(tmp_path, {**OURS, **change}))
 
 
-@pytest.mark.parametrize("content", ["rules: [", "", "- 1", "!!python/object/apply:os.system ['true']"])
+@pytest.mark.parametrize(
+    "content", ["rules: [", "", "- 1", "!!python/object/apply:os.system ['true']"]
+)
 def test_what_is_no_rule_file(content, tmp_path):
     (tmp_path / "r.yaml").write_text(content)
     with pytest.raises(RequestError):

@@ -27,13 +27,17 @@ MODELS = ("models:/als-familial@champion", "models:/als-progression@champion")
 @pytest.fixture(scope="module")
 def features(demo, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("features") / "features.parquet"
-    assert main(["features", "--cohort", f"{demo}/cohort.yaml", "--output", str(path), "--quiet"]) == 0
+    assert (
+        main(["features", "--cohort", f"{demo}/cohort.yaml", "--output", str(path), "--quiet"]) == 0
+    )
     return path
 
 
 def run(features: Path, output: Path, *more: str) -> int:
     models = [part for model in MODELS for part in ("--model", model)]
-    return predict.main([*models, "--features", str(features), "--output", str(output), "--quiet", *more])
+    return predict.main(
+        [*models, "--features", str(features), "--output", str(output), "--quiet", *more]
+    )
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -105,16 +109,29 @@ def test_killed_at_any_time(store, features, tmp_path):
     table = pd.read_parquet(features)
     pd.concat([table] * 300, ignore_index=True).to_parquet(large)
     output = tmp_path / "out.parquet"
-    command = [sys.executable, str(ROOT / "predict.py"), "--model", MODELS[1], "--features", str(large)]
+    command = [
+        sys.executable,
+        str(ROOT / "predict.py"),
+        "--model",
+        MODELS[1],
+        "--features",
+        str(large),
+    ]
     command += ["--output", str(output), "--no-drivers", "--quiet"]
     server = subprocess.Popen(command, env=os.environ | store)
     until = time.monotonic() + 120
-    while not list(tmp_path.glob(".out.parquet.parts/0*")) and server.poll() is None and time.monotonic() < until:
+    while (
+        not list(tmp_path.glob(".out.parquet.parts/0*"))
+        and server.poll() is None
+        and time.monotonic() < until
+    ):
         time.sleep(0.01)
     server.send_signal(signal.SIGKILL)
     server.wait(20)
     assert not output.exists() or pq.ParquetFile(output).metadata.num_rows == 300 * len(table)
-    assert subprocess.run([*command, "--resume"], env=os.environ | store, timeout=300).returncode == 0
+    assert (
+        subprocess.run([*command, "--resume"], env=os.environ | store, timeout=300).returncode == 0
+    )
     assert pq.ParquetFile(output).metadata.num_rows == 300 * len(table)
 
 
@@ -130,10 +147,19 @@ def test_a_broken_feature_table(store, tmp_path, capsys, content):
 
 def test_the_summary_counts_everything(store, demo, tmp_path, capsys):
     """Scored and not scored add up to the patients; the reasons are named."""
-    words = ["--model", MODELS[1], "--cohort", f"{demo}/cohort.yaml", "--output", str(tmp_path / "out.csv")]
+    words = [
+        "--model",
+        MODELS[1],
+        "--cohort",
+        f"{demo}/cohort.yaml",
+        "--output",
+        str(tmp_path / "out.csv"),
+    ]
     assert predict.main(words) == 0
     text, rows = capsys.readouterr().out, pd.read_csv(tmp_path / "out.csv")
     assert f"{len(rows)} rows" in text
-    for reason, n in rows["error"].dropna().map(lambda e: json.loads(e)["reason"]).value_counts().items():
+    for reason, n in (
+        rows["error"].dropna().map(lambda e: json.loads(e)["reason"]).value_counts().items()
+    ):
         assert f"not scored: {n} of progression, {reason}" in text
     assert np.isfinite(rows.loc[rows["error"].isna(), "probability"]).all()

@@ -38,7 +38,9 @@ class Served:
     body: bytes
     etag: str | None = '"v1"'
     ranges: bool = True
-    cuts: list[int] = field(default_factory=list)  # bytes after which each of the first answers breaks off
+    cuts: list[int] = field(
+        default_factory=list
+    )  # bytes after which each of the first answers breaks off
     status: int = 200
     location: str = ""
     asked: list[str | None] = field(default_factory=list)  # the Range header of each request
@@ -65,7 +67,9 @@ class Handler(BaseHTTPRequestHandler):
         body = served.body[start or 0 : end]
         self.send_header("Content-Length", str(len(body)))
         if start is not None:
-            self.send_header("Content-Range", f"bytes {start}-{start + len(body) - 1}/{len(served.body)}")
+            self.send_header(
+                "Content-Range", f"bytes {start}-{start + len(body) - 1}/{len(served.body)}"
+            )
         if served.etag:
             self.send_header("ETag", served.etag)
         self.end_headers()
@@ -78,7 +82,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def wanted(self, served):
         asked = self.headers.get("Range")
-        if not served.ranges or not asked or self.headers.get("If-Range", served.etag) != served.etag:
+        if (
+            not served.ranges
+            or not asked
+            or self.headers.get("If-Range", served.etag) != served.etag
+        ):
             return None, None
         first, _, last = asked.removeprefix("bytes=").partition("-")
         return int(first), int(last) + 1 if last else None
@@ -139,7 +147,9 @@ def broken_off(server, target: Path) -> Served:
 
 def test_the_next_call_continues_and_the_message_says_how_much_is_there(server, tmp_path):
     served = server.files["/x.gz"] = Served(BODY, cuts=[100_000, 0, 0, 0])
-    with pytest.raises(DataError, match=r"broke off .*; 100,000 of 300,000 bytes are there \(x.gz.part\)"):
+    with pytest.raises(
+        DataError, match=r"broke off .*; 100,000 of 300,000 bytes are there \(x.gz.part\)"
+    ):
         download(f"{server.url}/x.gz", tmp_path / "x.gz", SHA256, quiet)
     assert not (tmp_path / "x.gz").exists()
     download(f"{server.url}/x.gz", tmp_path / "x.gz", SHA256, quiet)
@@ -281,18 +291,24 @@ def expected(name: str) -> str:
 
 @pytest.mark.parametrize("width", [7, 60, 1000])
 def test_bases_outside_the_regions_become_n_and_coordinates_stay(tmp_path, width):
-    (tmp_path / "a.fa.gz").write_bytes(gzip.compress(fasta({k: GENOME[k] for k in ("chr1", "chr2")}, width)))
+    (tmp_path / "a.fa.gz").write_bytes(
+        gzip.compress(fasta({k: GENOME[k] for k in ("chr1", "chr2")}, width))
+    )
     (tmp_path / "b.fa").write_bytes(fasta({"chr21": GENOME["chr21"]}, width))
     lengths = cut_fasta([tmp_path / "a.fa.gz", tmp_path / "b.fa"], tmp_path / "cut.fa.gz", REGIONS)
     with pysam.FastaFile(str(tmp_path / "cut.fa.gz")) as cut:
-        assert {name: cut.fetch(name) for name in cut.references} == {name: expected(name) for name in GENOME}
+        assert {name: cut.fetch(name) for name in cut.references} == {
+            name: expected(name) for name in GENOME
+        }
         assert cut.fetch("chr21", 50, 70) == GENOME["chr21"][50:70].upper()
     assert lengths == {name: len(bases) for name, bases in GENOME.items()}
 
 
 def test_a_genome_of_the_wrong_length_is_refused_and_leaves_nothing(tmp_path):
     (tmp_path / "a.fa").write_bytes(fasta({"chr1": GENOME["chr1"], "chr21": "ACGT"}))
-    with pytest.raises(DataError, match="there is 4 bases of chromosome 21, of which 51-70 is needed"):
+    with pytest.raises(
+        DataError, match="there is 4 bases of chromosome 21, of which 51-70 is needed"
+    ):
         cut_fasta([tmp_path / "a.fa"], tmp_path / "cut.fa.gz", REGIONS)
     with pytest.raises(DataError, match="there is no chromosome 9"):
         cut_fasta([tmp_path / "a.fa"], tmp_path / "cut.fa.gz", [("9", 1, 2)])
@@ -316,10 +332,20 @@ def test_what_is_no_fasta_is_refused(tmp_path, content, message):
 def vcf(records: list[str], prefix: str = "", contigs: bool = True) -> bytes:
     """Records are 'chrom pos ref alt info' with blanks."""
     lines = ["##fileformat=VCFv4.2", '##FILTER=<ID=AC0,Description="none, after filtering">']
-    kinds = {"AC": ("A", "Integer"), "AN": ("1", "Integer"), "AF": ("A", "Float"), "AF_grpmax": ("A", "Float")}
+    kinds = {
+        "AC": ("A", "Integer"),
+        "AN": ("1", "Integer"),
+        "AF": ("A", "Float"),
+        "AF_grpmax": ("A", "Float"),
+    }
     kinds |= {"vep": (".", "String"), "CLNSIG": (".", "String")}
-    lines += [f'##INFO=<ID={n},Number={k},Type={t},Description="{n}, made up">' for n, (k, t) in kinds.items()]
-    lines += [f"##contig=<ID={prefix}{name},length=400>" for name in ("1", "2", "21")] if contigs else []
+    lines += [
+        f'##INFO=<ID={n},Number={k},Type={t},Description="{n}, made up">'
+        for n, (k, t) in kinds.items()
+    ]
+    lines += (
+        [f"##contig=<ID={prefix}{name},length=400>" for name in ("1", "2", "21")] if contigs else []
+    )
     lines.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO")
     for record in records:
         chrom, pos, ref, alt, info = record.split()
@@ -360,7 +386,9 @@ def test_a_file_without_contig_lines_as_clinvar_is(tmp_path):
 
 
 def test_files_of_chromosomes_become_one_with_the_frequency_fields_alone(tmp_path):
-    (tmp_path / "21.vcf").write_bytes(vcf(["21 60 A G AC=1;AN=10;AF=0.1;vep=x|y;AF_grpmax=0.2"], "chr"))
+    (tmp_path / "21.vcf").write_bytes(
+        vcf(["21 60 A G AC=1;AN=10;AF=0.1;vep=x|y;AF_grpmax=0.2"], "chr")
+    )
     (tmp_path / "1.vcf").write_bytes(vcf(["1 150 A G vep=x", "1 101 A G AC=2;AN=10;AF=0.2"], "chr"))
     files = [tmp_path / "21.vcf", tmp_path / "1.vcf"]
     cut_vcf(files, tmp_path / "cut.vcf.gz", REGIONS, FREQUENCY_FIELDS)
@@ -422,14 +450,27 @@ def provider(server, small, tmp_path):
     clinvar = gzip.compress(vcf(RECORDS))
     server.files["/clinvar.vcf.gz"] = Served(clinvar)
     digest = hashlib.md5(clinvar, usedforsecurity=False).hexdigest()
-    server.files["/clinvar.vcf.gz.md5"] = Served(f"{digest}  /panfs/some/where/clinvar_2026.vcf.gz\n".encode())
+    server.files["/clinvar.vcf.gz.md5"] = Served(
+        f"{digest}  /panfs/some/where/clinvar_2026.vcf.gz\n".encode()
+    )
     entries = {
-        "fasta": {"url": "/hg38/chr{chrom}.fa.gz", "checksum_url": "/hg38/md5sum.txt", "licence": "free"},
-        "clinvar": {"url": "/clinvar.vcf.gz", "checksum_url": "/clinvar.vcf.gz.md5", "licence": "public domain"},
+        "fasta": {
+            "url": "/hg38/chr{chrom}.fa.gz",
+            "checksum_url": "/hg38/md5sum.txt",
+            "licence": "free",
+        },
+        "clinvar": {
+            "url": "/clinvar.vcf.gz",
+            "checksum_url": "/clinvar.vcf.gz.md5",
+            "licence": "public domain",
+        },
         "frequencies": {"url": "/gnomad.chr{chrom}.vcf.bgz", "indexed": True, "licence": "CC0"},
     }
     full = {
-        kind: {key: f"{server.url}{value}" if key.endswith("url") else value for key, value in entry.items()}
+        kind: {
+            key: f"{server.url}{value}" if key.endswith("url") else value
+            for key, value in entry.items()
+        }
         for kind, entry in entries.items()
     }
     server.sources = tmp_path / "sources.yaml"
@@ -452,24 +493,38 @@ def test_everything_is_fetched_cut_and_recorded(provider, tmp_path):
         assert [(r.chrom, r.pos) for r in file] == [("chr1", 110), ("chr21", 60), ("chr21", 203)]
         assert [r.pos for r in file.fetch("chr21", 200, 210)] == [203]
     names = {path.name for path in output.iterdir()}
-    indexes = {"GRCh38.fa.gz.fai", "GRCh38.fa.gz.gzi", "clinvar.GRCh38.vcf.gz.tbi", "frequencies.GRCh38.vcf.gz.tbi"}
+    indexes = {
+        "GRCh38.fa.gz.fai",
+        "GRCh38.fa.gz.gzi",
+        "clinvar.GRCh38.vcf.gz.tbi",
+        "frequencies.GRCh38.vcf.gz.tbi",
+    }
     assert names == {path.name for path in paths.values()} | indexes | {"references.json"}
     record = json.loads((output / "references.json").read_text())["clinvar.GRCh38.vcf.gz"]
     assert record["urls"] == [f"{provider.url}/clinvar.vcf.gz"]
     assert record["licence"] == "public domain"
     assert record["sha256"] == hashlib.sha256(paths["clinvar"].read_bytes()).hexdigest()
-    assert record["files"][0]["sha256"] == hashlib.sha256(provider.files["/clinvar.vcf.gz"].body).hexdigest()
+    assert (
+        record["files"][0]["sha256"]
+        == hashlib.sha256(provider.files["/clinvar.vcf.gz"].body).hexdigest()
+    )
     assert record["files"][0]["compared_with_checksum"]
-    assert yaml.safe_load(cohort_block(paths))["reference"] == {kind: str(path) for kind, path in paths.items()}
+    assert yaml.safe_load(cohort_block(paths))["reference"] == {
+        kind: str(path) for kind, path in paths.items()
+    }
 
 
 def test_an_indexed_source_is_read_in_part(provider, tmp_path):
     for chrom in ("1", "21"):
-        rows = [f"{chrom} {pos} A G AC=1;AN=10;AF=0.1;vep={blob(1_500, pos)}" for pos in range(1, 390)]
+        rows = [
+            f"{chrom} {pos} A G AC=1;AN=10;AF=0.1;vep={blob(1_500, pos)}" for pos in range(1, 390)
+        ]
         compressed, index = bgzipped(tmp_path / "made", "sites.vcf.bgz", vcf(rows, "chr"))
         provider.files[f"/gnomad.chr{chrom}.vcf.bgz"].body = compressed
         provider.files[f"/gnomad.chr{chrom}.vcf.bgz.tbi"].body = index
-    paths = fetch_references(tmp_path / "out", "GRCh38", provider.sources, ("frequencies",), quiet, keep=True)
+    paths = fetch_references(
+        tmp_path / "out", "GRCh38", provider.sources, ("frequencies",), quiet, keep=True
+    )
     with pysam.VariantFile(str(paths["frequencies"])) as file:
         assert sum(1 for _ in file) == 60 + 20 + 5
     kept = tmp_path / "out" / "downloads" / "gnomad.chr1.vcf.bgz"
@@ -479,7 +534,10 @@ def test_an_indexed_source_is_read_in_part(provider, tmp_path):
 
 def test_an_unreadable_remote_index_is_one_message(provider, tmp_path):
     provider.files["/gnomad.chr21.vcf.bgz.tbi"].body = b"no index"
-    with pytest.raises(DataError, match=r"could not be read through gnomad.chr21.vcf.bgz.tbi \(.+\)\. Run the command"):
+    with pytest.raises(
+        DataError,
+        match=r"could not be read through gnomad.chr21.vcf.bgz.tbi \(.+\)\. Run the command",
+    ):
         fetch_references(tmp_path / "out", "GRCh38", provider.sources, ("frequencies",), quiet)
     assert not (tmp_path / "out" / "frequencies.GRCh38.vcf.gz").exists()
 
@@ -492,7 +550,9 @@ def test_a_remote_file_that_breaks_off_is_no_shorter_file(provider, tmp_path, mo
         tmp_path / "made", "sites.vcf.bgz", vcf(rows, "chr")
     )
     served.cuts = [len(served.body), len(served.body), *[500_000] * 20]
-    with pytest.raises(DataError, match=r"could not be read through gnomad.chr1.vcf.bgz.tbi \(.*read error\)"):
+    with pytest.raises(
+        DataError, match=r"could not be read through gnomad.chr1.vcf.bgz.tbi \(.*read error\)"
+    ):
         fetch_references(tmp_path / "out", "GRCh38", provider.sources, ("frequencies",), quiet)
     assert not list((tmp_path / "out" / "downloads").glob("*.bgz"))
     served.cuts = []
@@ -518,7 +578,10 @@ def test_files_put_by_hand_are_used_without_the_internet_and_stay(provider, tmp_
         (downloads / name).write_bytes(provider.files.pop(f"/{name}").body)
     paths = fetch_references(tmp_path / "out", "GRCh38", provider.sources, ("clinvar",), quiet)
     assert read(paths["clinvar"], "CLNSIG") == MEANT
-    assert sorted(path.name for path in downloads.iterdir()) == ["clinvar.vcf.gz", "clinvar.vcf.gz.md5"]
+    assert sorted(path.name for path in downloads.iterdir()) == [
+        "clinvar.vcf.gz",
+        "clinvar.vcf.gz.md5",
+    ]
     record = json.loads((tmp_path / "out" / "references.json").read_text())
     assert record["clinvar.GRCh38.vcf.gz"]["files"][0]["put_there_by_hand"]
 
@@ -557,7 +620,9 @@ def test_a_kept_download_of_another_build_with_the_same_name_is_not_used(provide
 
 
 def test_a_kept_download_is_fetched_again_when_the_provider_renews_it(provider, tmp_path):
-    first = fetch_references(tmp_path / "out", "GRCh38", provider.sources, ("clinvar",), quiet, keep=True)
+    first = fetch_references(
+        tmp_path / "out", "GRCh38", provider.sources, ("clinvar",), quiet, keep=True
+    )
     first["clinvar"].unlink()
     renewed = gzip.compress(vcf(["1 130 A G CLNSIG=renewed"]))
     provider.files["/clinvar.vcf.gz"].body = renewed
@@ -568,7 +633,9 @@ def test_a_kept_download_is_fetched_again_when_the_provider_renews_it(provider, 
 
 
 def test_a_checksum_file_that_lacks_the_name_is_refused(provider, tmp_path):
-    provider.files["/hg38/md5sum.txt"].body = b"0" * 32 + b"  chr8.fa.gz\n" + b"1" * 32 + b"  chr9.fa.gz\n"
+    provider.files["/hg38/md5sum.txt"].body = (
+        b"0" * 32 + b"  chr8.fa.gz\n" + b"1" * 32 + b"  chr9.fa.gz\n"
+    )
     with pytest.raises(DataError, match=r"it has no checksum of chr1.fa.gz"):
         fetch_references(tmp_path / "out", "GRCh38", provider.sources, ("fasta",), quiet)
 
@@ -580,7 +647,9 @@ def test_the_shipped_sources_name_every_file_of_both_builds_once():
     for build in BUILDS:
         chosen = read_sources(SHIPPED, build)
         assert tuple(chosen) == KINDS
-        assert all(source.url.startswith("https://") and source.licence for source in chosen.values())
+        assert all(
+            source.url.startswith("https://") and source.licence for source in chosen.values()
+        )
 
 
 @pytest.mark.parametrize(
@@ -590,13 +659,19 @@ def test_the_shipped_sources_name_every_file_of_both_builds_once():
             "GRCh38: {clinvar: {url: 'http://x/y', licence: x, shasum: x}}",
             "GRCh38.clinvar, key shasum: this key is not",
         ),
-        ("GRCh38: {clinvr: {url: 'http://x/y', licence: x}}", "the key clinvr is not known. Did you mean 'clinvar'"),
+        (
+            "GRCh38: {clinvr: {url: 'http://x/y', licence: x}}",
+            "the key clinvr is not known. Did you mean 'clinvar'",
+        ),
         ("hg38: {}", "the key hg38 is not known"),
         ("GRCh38: {clinvar: {url: 'http://x/y'}}", "key licence: this key is missing"),
         ("GRCh38: {clinvar: {url: 'ftp://x/y', licence: x}}", "this is no address of a file"),
         ("GRCh38: {clinvar: {url: 'http://x/', licence: x}}", "this is no address of a file"),
         ("GRCh38: {clinvar: {url: 'http://x/y', md5: abc, licence: x}}", "key md5"),
-        ("GRCh38: {fasta: {url: 'http://x/{chrom}', md5: " + "a" * 32 + ", licence: x}}", "md5 is that of one file"),
+        (
+            "GRCh38: {fasta: {url: 'http://x/{chrom}', md5: " + "a" * 32 + ", licence: x}}",
+            "md5 is that of one file",
+        ),
         ("GRCh38: {fasta: {url: 'http://x/{chrom}/y', licence: x}}", "two files are called y"),
         ("GRCh38: {fasta: {url: 'http://x/y', licence: x}}", "it has no entry clinvar"),
         ("GRCh38: [", "this is no YAML"),
@@ -613,7 +688,9 @@ def test_a_mistake_in_the_sources_file_is_named(tmp_path, text, message):
 def test_an_unknown_build_kind_or_file_is_refused(tmp_path):
     with pytest.raises(RequestError, match="is no known build"):
         read_sources(SHIPPED, "GRCh39")
-    with pytest.raises(RequestError, match=r"--only fast: this is no reference file. Did you mean 'fasta'"):
+    with pytest.raises(
+        RequestError, match=r"--only fast: this is no reference file. Did you mean 'fasta'"
+    ):
         read_sources(SHIPPED, "GRCh38", ("fast",))
     with pytest.raises(RequestError, match="there is no such sources file"):
         read_sources(tmp_path / "absent.yaml", "GRCh38")

@@ -34,11 +34,16 @@ MODEL = "models:/als-progression@champion"
 JSON = {"content-type": "application/json", "host": "localhost:5001"}
 
 
-def ask(app, body: bytes = b"", path="/invocations", method="POST", headers=JSON, chunk=None) -> tuple[int, bytes]:
+def ask(
+    app, body: bytes = b"", path="/invocations", method="POST", headers=JSON, chunk=None
+) -> tuple[int, bytes]:
     """Send one request to an ASGI app."""
     size = chunk or max(len(body), 1)
     parts = [body[i : i + size] for i in range(0, max(len(body), 1), size)]
-    waiting = [{"type": "http.request", "body": p, "more_body": i < len(parts) - 1} for i, p in enumerate(parts)]
+    waiting = [
+        {"type": "http.request", "body": p, "more_body": i < len(parts) - 1}
+        for i, p in enumerate(parts)
+    ]
     sent = []
 
     async def receive():
@@ -97,7 +102,9 @@ def test_a_good_request_reaches_the_model_as_it_was_sent(chunk):
 )
 def test_a_bad_request_never_reaches_the_model(body, status, message):
     inner = answering(200, b"")
-    found, text = ask(Guard(inner, megabytes=0.2 if len(body) == 100_000 else 0.01, patients=10), body)
+    found, text = ask(
+        Guard(inner, megabytes=0.2 if len(body) == 100_000 else 0.01, patients=10), body
+    )
     assert found == status
     assert message in json.loads(text)["message"]
     assert inner.seen == []
@@ -126,7 +133,12 @@ def test_what_is_not_served(change, status):
 @pytest.mark.parametrize("status", [400, 422, 500, 504])
 def test_an_error_repeats_nothing(status):
     """Whatever the app says of the patient: in JSON, in plain text, in a stack trace."""
-    for said in (b'{"message": "Failed to predict P-1: 42", "stack_trace": "P-1 42"}', b"P-1 42", b"", b'["P-1 42"]'):
+    for said in (
+        b'{"message": "Failed to predict P-1: 42", "stack_trace": "P-1 42"}',
+        b"P-1 42",
+        b"",
+        b'["P-1 42"]',
+    ):
         found, text = ask(Guard(answering(status, said)), GOOD)
         assert found == status
         assert b"P-1" not in text
@@ -142,14 +154,25 @@ def test_an_exception_repeats_nothing(capsys):
 
 
 def test_the_models_own_message_goes_out():
-    own = {"error_code": "BAD_REQUEST", "message": "no valid patient among 1; the first: sex is unknown."}
+    own = {
+        "error_code": "BAD_REQUEST",
+        "message": "no valid patient among 1; the first: sex is unknown.",
+    }
     assert json.loads(ask(Guard(answering(400, json.dumps(own).encode())), GOOD)[1]) == own
 
 
-@given(st.recursive(st.none() | st.integers(), lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=20))
+@given(
+    st.recursive(
+        st.none() | st.integers(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+        max_leaves=20,
+    )
+)
 def test_depth_is_that_of_the_text(value):
     def depth(inner):
-        children = inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
+        children = (
+            inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
+        )
         return 1 + max(map(depth, children), default=0) if isinstance(inner, dict | list) else 0
 
     assert all(deeper_than(value, limit) == (depth(value) > limit) for limit in range(1, 6))
@@ -186,8 +209,20 @@ def test_a_killed_server_leaves_nothing(store, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "als_ml", "serve", "--model", MODEL, "--port", str(port), "--quiet"]
-    server = subprocess.Popen(command, env=os.environ | store | {"TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "als_ml",
+        "serve",
+        "--model",
+        MODEL,
+        "--port",
+        str(port),
+        "--quiet",
+    ]
+    server = subprocess.Popen(
+        command, env=os.environ | store | {"TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL
+    )
     wait_until_up(server, ("127.0.0.1", port))
     assert list(tmp_path.glob("als-ml-serve-*"))
     post(port, {"inputs": [EXAMPLE] * 50})
@@ -204,7 +239,9 @@ def test_a_killed_server_leaves_nothing(store, tmp_path):
 
 def post(port: int, body) -> tuple[int, dict]:
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request("POST", "/invocations", json.dumps(body), {"Content-Type": "application/json"})
+    connection.request(
+        "POST", "/invocations", json.dumps(body), {"Content-Type": "application/json"}
+    )
     reply = connection.getresponse()
     content = json.loads(reply.read())
     connection.close()
@@ -215,7 +252,9 @@ def test_served_equals_the_library_to_the_last_bit(served, store, cohort):
     records = [record(cohort, i) for i in range(0, len(cohort), 6)]
     status, reply = post(served[0], {"inputs": records})
     assert status == 200
-    assert reply["predictions"] == json.loads(json.dumps(load_model(MODEL).predict_records(records)))
+    assert reply["predictions"] == json.loads(
+        json.dumps(load_model(MODEL).predict_records(records))
+    )
 
 
 def test_no_patient_is_in_errors_or_the_log(served):
@@ -234,7 +273,9 @@ def test_no_patient_is_in_errors_or_the_log(served):
 
 
 def test_the_curl_that_it_prints_works(served):
-    while not (printed := [line for line in served[1].read_text().splitlines() if line.startswith("curl ")]):
+    while not (
+        printed := [line for line in served[1].read_text().splitlines() if line.startswith("curl ")]
+    ):
         time.sleep(0.1)  # it is printed once the server is up
     (command,) = printed
     assert command == curl(("127.0.0.1", served[0]))
@@ -249,7 +290,11 @@ def test_a_changed_model_is_not_run(store, tmp_path):
         fetch(MODEL, tmp_path / "a", digest="0" * 64)
     client = MlflowClient(store["MLFLOW_TRACKING_URI"], store["MLFLOW_TRACKING_URI"])
     version = client.get_model_version_by_alias("als-progression", "champion")
-    code = next(Path(store["folder"]).rglob(f"{version.source.split('/')[-1]}/artifacts/code/als_ml/serving/model.py"))
+    code = next(
+        Path(store["folder"]).rglob(
+            f"{version.source.split('/')[-1]}/artifacts/code/als_ml/serving/model.py"
+        )
+    )
     before = code.read_bytes()
     marker = tmp_path / "run"
     code.write_bytes(before + f"\nopen({str(marker)!r}, 'w')\n".encode())
@@ -273,7 +318,9 @@ def test_a_model_without_a_digest_is_refused(store, tmp_path):
         with pytest.raises(RequestError, match="registered without a digest"):
             fetch("models:/als-familial@champion", tmp_path)
     finally:
-        client.set_model_version_tag("als-familial", version.version, MODEL_DIGEST, version.tags[MODEL_DIGEST])
+        client.set_model_version_tag(
+            "als-familial", version.version, MODEL_DIGEST, version.tags[MODEL_DIGEST]
+        )
 
 
 def test_serve_says_what_is_wrong(store, capsys):
@@ -327,7 +374,17 @@ def test_mlflow_models_predict(store, tmp_path):
     """MLflow's own batch command on the logged model."""
     request, answer = tmp_path / "request.json", tmp_path / "answer.json"
     request.write_text(json.dumps({"inputs": [EXAMPLE]}))
-    command = [sys.executable, "-m", "mlflow", "models", "predict", "-m", MODEL, "--env-manager", "local"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "models",
+        "predict",
+        "-m",
+        MODEL,
+        "--env-manager",
+        "local",
+    ]
     subprocess.run(
         [*command, "-i", str(request), "-o", str(answer), "-t", "json"],
         env=os.environ | store,
@@ -342,7 +399,9 @@ def test_mlflow_models_predict(store, tmp_path):
 def test_two_models_in_one_process_do_not_disturb_each_other(store):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-        first, second = (load_model(f"models:/als-{task}@champion") for task in ("familial", "progression"))
+        first, second = (
+            load_model(f"models:/als-{task}@champion") for task in ("familial", "progression")
+        )
         alone = [first.predict_records([EXAMPLE]), second.predict_records([EXAMPLE])]
         again = load_model("models:/als-familial@champion")
     assert [first.predict_records([EXAMPLE]), second.predict_records([EXAMPLE])] == alone
@@ -362,7 +421,9 @@ def test_spark(store, monkeypatch):
     try:
         plain = {key: value for key, value in EXAMPLE.items() if isinstance(value, str | int)}
         table = spark.createDataFrame([plain])
-        udf = mlflow.pyfunc.spark_udf(spark, MODEL, result_type="probability double", env_manager="local")
+        udf = mlflow.pyfunc.spark_udf(
+            spark, MODEL, result_type="probability double", env_manager="local"
+        )
         (row,) = table.select(udf(sql.functions.struct(*table.columns)).alias("p")).collect()
     finally:
         spark.stop()

@@ -37,7 +37,12 @@ def test_truth_holds_the_labels_of_the_contract(demo, cohort):
 
 def test_true_carriers_are_found(demo, cohort):
     """Every patient whose cause is a gene other than C9orf72 carries a known row there, or a novel variant."""
-    cause = pd.read_csv(demo / "truth.csv").set_index("sample_id").loc[cohort.patients["sample_id"], "cause"].to_numpy()
+    cause = (
+        pd.read_csv(demo / "truth.csv")
+        .set_index("sample_id")
+        .loc[cohort.patients["sample_id"], "cause"]
+        .to_numpy()
+    )
     carriers = causal_carriers(cohort, "GRCh38")
     mendelian = np.flatnonzero(~np.isin(cause, ["C9orf72", "unexplained"]))
     found = [carriers[cause[i]][i] == 1 for i in mendelian]
@@ -50,8 +55,13 @@ def test_familial_score_is_calibrated():
     people = draw_people(6000, rng)
     best = familial_best(people, draw_genome(people, rng), draw_repeats(people, rng))
     for members in np.array_split(np.argsort(best.p), 5):
-        expected, error = best.p[members].sum(), np.sqrt((best.p[members] * (1 - best.p[members])).sum())
-        assert abs(people.familial[members].sum() - expected) < 5 * error  # relatives: wider than binomial
+        expected, error = (
+            best.p[members].sum(),
+            np.sqrt((best.p[members] * (1 - best.p[members])).sum()),
+        )
+        assert (
+            abs(people.familial[members].sum() - expected) < 5 * error
+        )  # relatives: wider than binomial
 
 
 def test_progression_score_is_calibrated(demo):
@@ -80,4 +90,7 @@ def test_a_strange_folder_is_refused(tmp_path):
 def test_share_of_the_possible_stays(tmp_path, task, floor):
     """One seed of 800 patients; the floor lies 3 SD below the mean of `python -m benchmarks share`."""
     simulate(tmp_path / "cohort", 800, 2)
-    assert share_of_possible.measure(task, tmp_path / "cohort", "validation.repeats=1")["share"] > floor
+    assert (
+        share_of_possible.measure(task, tmp_path / "cohort", "validation.repeats=1")["share"]
+        > floor
+    )

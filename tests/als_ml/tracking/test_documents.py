@@ -54,13 +54,18 @@ def test_no_patient_is_in_it(written, training, cohort):
     texts += [str(without_small_counts(rows)) for rows in training.tables.values()]
     for text in texts:
         assert not [sample for sample in cohort.patients["sample_id"] if sample in text]
-    few = [row for row in training.tables["subgroups"] if 0 < row["n"] < 5 or 0 < row["positive"] < 5]
+    few = [
+        row for row in training.tables["subgroups"] if 0 < row["n"] < 5 or 0 < row["positive"] < 5
+    ]
     assert few
     assert all("1-4" in hidden.values() for hidden in without_small_counts(few))
 
 
 def test_names_from_tables_stay_in_their_cells(training, tmp_path):
-    site = {**training.tables["sites"][0], "site": "<script>alert(1)</script> | x | [a](javascript:b)"}
+    site = {
+        **training.tables["sites"][0],
+        "site": "<script>alert(1)</script> | x | [a](javascript:b)",
+    }
     changed = replace(training, tables={**training.tables, "sites": [site]})
     write_documents(changed, tmp_path, [])
     page = (tmp_path / "model_card.html").read_text()
@@ -70,7 +75,10 @@ def test_names_from_tables_stay_in_their_cells(training, tmp_path):
 
 
 def test_what_is_wrong_comes_first(training, tmp_path):
-    metrics = training.metrics | {"difference_nfl_roc_auc": -0.02, "difference_nfl_roc_auc_low": -0.05}
+    metrics = training.metrics | {
+        "difference_nfl_roc_auc": -0.02,
+        "difference_nfl_roc_auc_low": -0.05,
+    }
     checks = [*training.checks, Check("circularity", "failed", "age tells it", "Leave age out.")]
     write_documents(replace(training, metrics=metrics, checks=checks), tmp_path, [])
     text = (tmp_path / "model_card.md").read_text()

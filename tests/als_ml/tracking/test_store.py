@@ -53,15 +53,26 @@ def finished(uri: str) -> tuple[list[str], list[str]]:
     """Statuses of the top runs, and versions of the model."""
     client = MlflowClient(uri, uri)
     experiment = client.get_experiment_by_name("als-ml")
-    runs = [r for r in client.search_runs([experiment.experiment_id]) if "mlflow.parentRunId" not in r.data.tags]
-    return [r.info.status for r in runs], sorted(str(v.version) for v in client.search_model_versions())
+    runs = [
+        r
+        for r in client.search_runs([experiment.experiment_id])
+        if "mlflow.parentRunId" not in r.data.tags
+    ]
+    return [r.info.status for r in runs], sorted(
+        str(v.version) for v in client.search_model_versions()
+    )
 
 
 @contextmanager
 def running(command: list[str], port: int, folder: Path, **more: str) -> Iterator[subprocess.Popen]:
     with (folder / f"server-{port}.log").open("ab") as log:
         server = subprocess.Popen(
-            command, cwd=folder, env=os.environ | more, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=folder,
+            env=os.environ | more,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         wait_for(port, server)
@@ -90,8 +101,20 @@ def free_port() -> int:
 
 @contextmanager
 def tracking_server(folder: Path, port: int) -> Iterator[subprocess.Popen]:
-    store = [f"--backend-store-uri=sqlite:///{folder}/server.db", f"--artifacts-destination={folder}/artifacts"]
-    command = [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1", *store]
+    store = [
+        f"--backend-store-uri=sqlite:///{folder}/server.db",
+        f"--artifacts-destination={folder}/artifacts",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host=127.0.0.1",
+        f"--port={port}",
+        "--workers=1",
+        *store,
+    ]
     with running(command, port, folder) as server:
         yield server
 
@@ -120,9 +143,22 @@ def postgres() -> Iterator[str]:
     if who:
         shutil.chown(folder, "nobody")
     subprocess.run(
-        [programs["initdb"], "-D", folder / "data", "-A", "trust", "-U", "als"], check=True, capture_output=True, **who
+        [programs["initdb"], "-D", folder / "data", "-A", "trust", "-U", "als"],
+        check=True,
+        capture_output=True,
+        **who,
     )
-    command = [programs["postgres"], "-D", folder / "data", "-p", str(port), "-h", "127.0.0.1", "-k", folder]
+    command = [
+        programs["postgres"],
+        "-D",
+        folder / "data",
+        "-p",
+        str(port),
+        "-h",
+        "127.0.0.1",
+        "-k",
+        folder,
+    ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **who)
     try:
         wait_for(port, server)
@@ -176,7 +212,9 @@ def test_a_server_that_is_lost_costs_no_work(demo, empty_store, tmp_path, monkey
         assert als_ml(["push", f"als-ml-runs/{kept.name}"]) == 2
         assert "Start it, or set MLFLOW_TRACKING_URI" in capsys.readouterr().err
         while mlflow.active_run():  # in a new process there is none
-            monkeypatch.setattr(mlflow.tracking.client.MlflowClient, "set_terminated", lambda *_: None)
+            monkeypatch.setattr(
+                mlflow.tracking.client.MlflowClient, "set_terminated", lambda *_: None
+            )
             mlflow.end_run("FAILED")
         monkeypatch.undo()
     with at(tmp_path, uri), tracking_server(tmp_path, port):
@@ -201,7 +239,9 @@ def test_under_mlflow_run_its_own_run_is_used(demo, empty_store, tmp_path, monke
     with at(tmp_path, uri):
         monkeypatch.setenv("MLFLOW_RUN_ID", made.info.run_id)
         monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
-        monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)  # as in a new process
+        monkeypatch.setattr(
+            "mlflow.tracking.fluent._active_experiment_id", None
+        )  # as in a new process
         assert train.main(words(demo)) == 0
     run = client.get_run(made.info.run_id)
     assert run.info.status == "FINISHED"
@@ -221,7 +261,9 @@ def test_only_a_whole_run_is_pushed(missing, tmp_path, empty_store, capsys):
         shutil.rmtree(folder / missing) if missing == "artifacts" else (folder / missing).unlink()
     with at(tmp_path, f"sqlite:///{empty_store}"):
         assert als_ml(["push", str(folder)]) == 2
-    assert ("no such folder" if missing == "everything" else f"{missing} is missing") in capsys.readouterr().err
+    assert (
+        "no such folder" if missing == "everything" else f"{missing} is missing"
+    ) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"task": 1}', "\x00"])
@@ -239,7 +281,8 @@ def test_two_trainings_at_once(demo, empty_store, tmp_path):
     environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{empty_store}"}
     command = [sys.executable, str(ROOT / "train.py"), *words(demo)]
     both = [
-        subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)
+        subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
     ]
     assert [(p.communicate()[1], p.returncode) for p in both] == [("", 0), ("", 0)]
     assert finished(f"sqlite:///{empty_store}") == (["FINISHED"] * 2, ["1", "2"])
@@ -324,7 +367,10 @@ def test_a_full_disk_leaves_what_was_there(store, demo, tmp_path):
     output.write_text("yesterday's\n")
     command = [sys.executable, str(ROOT / "predict.py"), "--model", "models:/als-familial@champion"]
     command += ["--cohort", f"{demo}/cohort.yaml", "--output", str(output)]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": store["MLFLOW_TRACKING_URI"], "MPLCONFIGDIR": str(tmp_path)}
+    environment = os.environ | {
+        "MLFLOW_TRACKING_URI": store["MLFLOW_TRACKING_URI"],
+        "MPLCONFIGDIR": str(tmp_path),
+    }
     done = subprocess.run(
         command,
         cwd=store["folder"],
@@ -345,12 +391,28 @@ def test_locale_and_clock_change_nothing(store, demo, tmp_path):
     for i, change in enumerate(
         [
             {},
-            {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "TZ": "Pacific/Kiritimati"},
-            {"LC_ALL": "tr_TR.UTF-8", "LANG": "de_DE.UTF-8", "TZ": "America/Los_Angeles", "PYTHONHASHSEED": "7"},
+            {
+                "LC_ALL": "C",
+                "PYTHONCOERCECLOCALE": "0",
+                "PYTHONUTF8": "0",
+                "TZ": "Pacific/Kiritimati",
+            },
+            {
+                "LC_ALL": "tr_TR.UTF-8",
+                "LANG": "de_DE.UTF-8",
+                "TZ": "America/Los_Angeles",
+                "PYTHONHASHSEED": "7",
+            },
         ]
     ):
         output = tmp_path / f"{i}.csv"
-        command = [sys.executable, str(ROOT / "predict.py"), "--model", "models:/als-familial@champion", "--quiet"]
+        command = [
+            sys.executable,
+            str(ROOT / "predict.py"),
+            "--model",
+            "models:/als-familial@champion",
+            "--quiet",
+        ]
         command += ["--cohort", f"{demo}/cohort.yaml", "--output", str(output)]
         environment = os.environ | {"MLFLOW_TRACKING_URI": store["MLFLOW_TRACKING_URI"]} | change
         subprocess.run(command, cwd=store["folder"], env=environment, check=True)

@@ -43,7 +43,11 @@ def spoiled(demo, tmp_path):
     folder = tmp_path / "cohort"
     shutil.copytree(demo, folder)
     described = yaml.safe_load((folder / "cohort.yaml").read_text())
-    kept = {k: v for k, v in described.items() if k not in ("variants", "repeats", "reference", "genome_build")}
+    kept = {
+        k: v
+        for k, v in described.items()
+        if k not in ("variants", "repeats", "reference", "genome_build")
+    }
     (folder / "cohort.yaml").write_text(yaml.safe_dump(kept))
 
     def change(name: str, how) -> Path:
@@ -72,7 +76,13 @@ def test_a_sound_run_fails_nothing(training):
     assert [check.name for check in training.checks if check.verdict == "failed"] == []
     names = [check.name for check in training.checks]
     assert len(names) == len(set(names))
-    assert {"label noise", "without the event patients", "held-out sites", "subgroups", "optimism"} <= set(names)
+    assert {
+        "label noise",
+        "without the event patients",
+        "held-out sites",
+        "subgroups",
+        "optimism",
+    } <= set(names)
     assert [row["patients"] for row in training.tables["learning_curve"]] == sorted(
         row["patients"] for row in training.tables["learning_curve"]
     )
@@ -80,7 +90,9 @@ def test_a_sound_run_fails_nothing(training):
 
 def test_a_planted_leak(spoiled, label):
     rng = np.random.default_rng(1)
-    folder = spoiled("patients", lambda t: t.assign(handgrip=of(t, label, rng) + rng.normal(0, 0.1, len(t))))
+    folder = spoiled(
+        "patients", lambda t: t.assign(handgrip=of(t, label, rng) + rng.normal(0, 0.1, len(t)))
+    )
     found = run(folder, "features.columns=[handgrip]", "features.known_at=baseline")
     said = verdict(found, "circularity")
     assert said[0] == "failed"
@@ -92,7 +104,9 @@ def test_a_planted_site_effect(spoiled):
     """One laboratory reports creatinine threefold: the features tell the site."""
     folder = spoiled("patients", lambda t: t)
     site = pd.read_csv(folder / "patients.csv").set_index("sample_id")["site"]
-    spoiled("biomarkers", lambda t: t.assign(value=_times(t, t["sample_id"].map(site) == "site2", 3)))
+    spoiled(
+        "biomarkers", lambda t: t.assign(value=_times(t, t["sample_id"].map(site) == "site2", 3))
+    )
     said = verdict(run(folder), "features tell the site")
     assert said[0] == "attention"
     assert "highest site2" in said[1]
@@ -100,7 +114,11 @@ def test_a_planted_site_effect(spoiled):
 
 def _times(table: pd.DataFrame, rows: pd.Series, factor: float) -> pd.Series:
     value, numeric = table["value"].astype(object), pd.to_numeric(table["value"], errors="coerce")
-    own = rows & numeric.notna() & table["analyte"].isin(["creatinine", "creatinine_serum", "ck_serum"])
+    own = (
+        rows
+        & numeric.notna()
+        & table["analyte"].isin(["creatinine", "creatinine_serum", "ck_serum"])
+    )
     return value.mask(own, numeric * factor)
 
 
@@ -132,20 +150,30 @@ def test_a_planted_batch_effect(spoiled):
 
 def test_batches_without_an_effect(spoiled):
     rng = np.random.default_rng(3)
-    folder = spoiled("biomarkers", lambda t: t.assign(batch=np.where(rng.random(len(t)) < 0.5, "B2", "B1")))
+    folder = spoiled(
+        "biomarkers", lambda t: t.assign(batch=np.where(rng.random(len(t)) < 0.5, "B2", "B1"))
+    )
     assert verdict(run(folder), "batch effects")[0] == "passed"
 
 
 def test_shuffled_labels_have_no_signal(demo):
     """20 shuffles: the mean AUC is that of chance, and the run says so."""
-    changes = [f"cohort={demo}/cohort.yaml", FEW, *QUICK, "label.uncertain=false", "model.calibration=sigmoid"]
+    changes = [
+        f"cohort={demo}/cohort.yaml",
+        FEW,
+        *QUICK,
+        "label.uncertain=false",
+        "model.calibration=sigmoid",
+    ]
     config = load_config(ROOT / "configs/progression.yaml", changes)
     data = prepare(config, *read_cohort(Path(config.cohort)))
     from als_ml.training.estimates import estimates
 
     rng, aucs, said = np.random.default_rng(5), [], []
     for _ in range(20):
-        shuffled = replace(data, y=rng.permutation(data.y), by_event=np.zeros(len(data.y), dtype=bool))
+        shuffled = replace(
+            data, y=rng.permutation(data.y), by_event=np.zeros(len(data.y), dtype=bool)
+        )
         metrics = estimates(shuffled, cross_validate(shuffled, config), config)
         aucs.append(metrics["roc_auc"])
         said.append(any("no signal" in sentence for sentence in unbeaten(metrics, "progression")))
@@ -166,8 +194,12 @@ def test_a_temporal_split(spoiled):
     rng = np.random.default_rng(4)
 
     def dated(table):
-        days = pd.to_datetime("2018-01-01") + pd.to_timedelta(rng.integers(0, 2000, len(table)), unit="D")
-        return table.assign(index_date=days.strftime("%Y-%m-%d").where(rng.random(len(table)) > 0.05, None))
+        days = pd.to_datetime("2018-01-01") + pd.to_timedelta(
+            rng.integers(0, 2000, len(table)), unit="D"
+        )
+        return table.assign(
+            index_date=days.strftime("%Y-%m-%d").where(rng.random(len(table)) > 0.05, None)
+        )
 
     folder = spoiled("patients", dated)
     found = run(folder, "validation.split_date=2021-06-01")
@@ -189,7 +221,9 @@ def test_a_held_out_cohort(spoiled, demo):
     folder = spoiled("patients", lambda t: t)
     found = run(folder, f"validation.cohort={demo}/cohort.yaml")
     assert found.metrics["external_n"] == len(found.y)
-    assert found.metrics["external_roc_auc"] == pytest.approx(found.metrics["apparent_roc_auc"], abs=0.02)
+    assert found.metrics["external_roc_auc"] == pytest.approx(
+        found.metrics["apparent_roc_auc"], abs=0.02
+    )
 
 
 def test_threads_change_no_bit(training, demo):
@@ -199,7 +233,9 @@ def test_threads_change_no_bit(training, demo):
     for threads in (1, 2):
         config = load_config(ROOT / "configs/progression.yaml", [*changes, f"threads={threads}"])
         data = prepare(config, *read_cohort(Path(config.cohort)))
-        found.append((cross_validate(data, config).probability["model"], leave_one_site_out(data, config)))
+        found.append(
+            (cross_validate(data, config).probability["model"], leave_one_site_out(data, config))
+        )
     assert np.array_equal(found[0][0], found[1][0])
     for one, two in zip(found[0][1].values(), found[1][1].values(), strict=True):
         assert np.array_equal(one.probability["model"], two.probability["model"])
@@ -210,9 +246,17 @@ def test_out_of_distribution_says_why(training):
     rows.iloc[0, list(rows.columns).index("age_at_onset")] = 250.0
     strange, usual = training.predictor.predict_rows(rows)
     assert strange["out_of_distribution"]
-    reason = next(driver for driver in strange["drivers"] if "outside the training data" in driver["text"])
-    assert (reason["feature"], reason["value"], reason["contribution"]) == ("age_at_onset", 250.0, 0.0)
-    assert usual["out_of_distribution"] == any("outside" in driver["text"] for driver in usual["drivers"])
+    reason = next(
+        driver for driver in strange["drivers"] if "outside the training data" in driver["text"]
+    )
+    assert (reason["feature"], reason["value"], reason["contribution"]) == (
+        "age_at_onset",
+        250.0,
+        0.0,
+    )
+    assert usual["out_of_distribution"] == any(
+        "outside" in driver["text"] for driver in usual["drivers"]
+    )
 
 
 def test_importance_adds_up(training):

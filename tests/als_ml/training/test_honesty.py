@@ -26,14 +26,20 @@ def test_no_value_after_the_landmark_reaches_a_feature(cohort):
     """Plant absurd later values in each table that has days, and in each dated column of patients."""
     spec = FeatureSpec(landmark_days=90)
     before = feature_rows(cohort, spec)
-    biomarkers, visits, patients = cohort.biomarkers.copy(), cohort.alsfrs.copy(), cohort.patients.copy()
+    biomarkers, visits, patients = (
+        cohort.biomarkers.copy(),
+        cohort.alsfrs.copy(),
+        cohort.patients.copy(),
+    )
     biomarkers.loc[biomarkers["days"] > 90, "value"] = 1e6
     visits.loc[visits["days"] > 90, ["q1", "total"]] = 0.0
     outcome = ["death_days", "tracheostomy_days", "niv_23h_days", "last_contact_days"]
     patients[outcome] = 91.0
     for name in ("riluzole_start_days", "gastrostomy_days", "niv_start_days"):
         patients[name] = patients[name].where(patients[name] <= 90, 91.0)
-    after = feature_rows(changed(cohort, biomarkers=biomarkers, alsfrs=visits, patients=patients), spec)
+    after = feature_rows(
+        changed(cohort, biomarkers=biomarkers, alsfrs=visits, patients=patients), spec
+    )
     assert before.equals(after)
 
 
@@ -43,9 +49,13 @@ def test_an_earlier_landmark_sees_less(cohort):
     assert late["early_slope"].notna().mean() > 0.5
 
 
-@pytest.mark.parametrize("column", ["family_history", "family_id", "site", "genetic_test_reason", "death_days", "sex"])
+@pytest.mark.parametrize(
+    "column", ["family_history", "family_id", "site", "genetic_test_reason", "death_days", "sex"]
+)
 def test_columns_of_the_contract_cannot_be_smuggled_in(cohort, column):
-    with pytest.raises(RequestError, match=r"its own meaning in the patients table|what the label is made of"):
+    with pytest.raises(
+        RequestError, match=r"its own meaning in the patients table|what the label is made of"
+    ):
         with_columns(FeatureSpec(), cohort.patients, [column], {"family_history"})
 
 
@@ -65,7 +75,9 @@ def test_who_was_tested_does_not_give_the_familial_label_away(estimator):
     """Noise features whose missingness is the label: a familial model must stay blind."""
     rng = np.random.default_rng(0)
     y = (rng.random(600) < 0.3).astype(float)
-    X = np.column_stack([rng.random(600) < 0.2, rng.normal(size=600), rng.normal(size=600)]).astype(np.float32)
+    X = np.column_stack([rng.random(600) < 0.2, rng.normal(size=600), rng.normal(size=600)]).astype(
+        np.float32
+    )
     X[(y == 0) & (rng.random(600) < 0.8), 0] = np.nan
     config = load_config(
         ROOT / "configs/familial.yaml",
@@ -73,13 +85,21 @@ def test_who_was_tested_does_not_give_the_familial_label_away(estimator):
     )
     if estimator != "elastic_net":
         config = load_config(
-            ROOT / "configs/familial.yaml", [f"model.estimator={estimator}", "model.parameters={n_estimators: 60}"]
+            ROOT / "configs/familial.yaml",
+            [f"model.estimator={estimator}", "model.parameters={n_estimators: 60}"],
         )
     recipe = recipe_of(config)
     blind = roc_auc_score(y, out_of_fold(X, y, np.arange(600), recipe)[:, 0])
     assert blind < 0.6
-    if estimator == "xgboost":  # the same data give the label away to an estimator that may learn missingness
-        assert roc_auc_score(y, out_of_fold(X, y, np.arange(600), replace(recipe, task="progression"))[:, 0]) > 0.8
+    if (
+        estimator == "xgboost"
+    ):  # the same data give the label away to an estimator that may learn missingness
+        assert (
+            roc_auc_score(
+                y, out_of_fold(X, y, np.arange(600), replace(recipe, task="progression"))[:, 0]
+            )
+            > 0.8
+        )
 
 
 def test_donors_come_from_the_same_column():
@@ -91,7 +111,11 @@ def test_donors_come_from_the_same_column():
 
 @pytest.mark.parametrize("estimator", ["elastic_net", "xgboost", "random_forest"])
 def test_a_saved_model_is_the_same_model(cohort, demo, tmp_path, estimator):
-    changes = [f"model.estimator={estimator}", f"cohort={demo}/cohort.yaml", "validation.inner_folds=3"]
+    changes = [
+        f"model.estimator={estimator}",
+        f"cohort={demo}/cohort.yaml",
+        "validation.inner_folds=3",
+    ]
     changes += ["model.parameters={}"]
     changes += [] if estimator == "elastic_net" else ["model.parameters.n_estimators=20"]
     config = load_config(ROOT / "configs/progression.yaml", changes)
@@ -109,7 +133,10 @@ def test_contributions_add_up_to_the_score(cohort, demo):
     from als_ml.cohort.read import read_cohort_file
 
     for estimator in ("elastic_net", "xgboost"):
-        config = load_config(ROOT / "configs/progression.yaml", [f"model.estimator={estimator}", "model.parameters={}"])
+        config = load_config(
+            ROOT / "configs/progression.yaml",
+            [f"model.estimator={estimator}", "model.parameters={}"],
+        )
         data = prepare(config, cohort, read_cohort_file(demo / "cohort.yaml"))
         X = data.rows.to_numpy()
         (member,) = fit_model(X, data.y, data.families, recipe_of(config)).members

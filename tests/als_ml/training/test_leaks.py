@@ -52,8 +52,12 @@ def numbers(fitted: FittedModel) -> dict[str, bytes]:
     pipeline, calibration = fitted.members[0].pipeline, fitted.calibration
     steps = {
         "selection": np.array(fitted.members[0].columns, dtype=float),
-        "search": np.array(sorted(v for v in fitted.members[0].parameters.values() if isinstance(v, float))),
-        "calibration": np.array([calibration.slope, calibration.intercept, *calibration.x, *calibration.y]),
+        "search": np.array(
+            sorted(v for v in fitted.members[0].parameters.values() if isinstance(v, float))
+        ),
+        "calibration": np.array(
+            [calibration.slope, calibration.intercept, *calibration.x, *calibration.y]
+        ),
         "conformal limits": np.array(calibration.limits),
         "threshold": np.array([calibration.threshold]),
         "training range": np.array([*calibration.low, *calibration.high]),
@@ -71,7 +75,9 @@ def moved(data, leak=lambda whole, patch: None, recipe: Recipe = RECIPE) -> set[
     for whole in data:
         with pytest.MonkeyPatch.context() as patch:
             leak(whole, patch)
-            found.append(numbers(fit_model(whole.X[TRAIN], whole.y[TRAIN], whole.families[TRAIN], recipe)))
+            found.append(
+                numbers(fit_model(whole.X[TRAIN], whole.y[TRAIN], whole.families[TRAIN], recipe))
+            )
     return {name for name in found[0] if found[0][name] != found[1][name]}
 
 
@@ -98,8 +104,14 @@ def _imputation(whole, patch):
 
 def _scaling(whole, patch):
     filled = np.nan_to_num(whole.X)
-    patch.setattr(StandardScaler, "fit", lambda self, X, y=None, w=None: _FIT_SCALER(self, filled[:, : X.shape[1]]))
-    patch.setattr(StandardScaler, "fit_transform", lambda self, X, y=None, **_: self.fit(X).transform(X))
+    patch.setattr(
+        StandardScaler,
+        "fit",
+        lambda self, X, y=None, w=None: _FIT_SCALER(self, filled[:, : X.shape[1]]),
+    )
+    patch.setattr(
+        StandardScaler, "fit_transform", lambda self, X, y=None, **_: self.fit(X).transform(X)
+    )
 
 
 def _selection(whole, patch):
@@ -117,15 +129,25 @@ def _search(whole, patch):
 
 def _calibration(whole, patch):
     own = models.calibration.fit_map
-    patch.setattr(models.fitted, "choose_map", lambda score, y, folds: own("sigmoid", np.resize(score, 120), whole.y))
+    patch.setattr(
+        models.fitted,
+        "choose_map",
+        lambda score, y, folds: own("sigmoid", np.resize(score, 120), whole.y),
+    )
 
 
 def _conformal(whole, patch):
-    patch.setattr(models.fitted, "conformal_limits", lambda p, y, c: conformal_limits(np.resize(p, 120), whole.y, c))
+    patch.setattr(
+        models.fitted,
+        "conformal_limits",
+        lambda p, y, c: conformal_limits(np.resize(p, 120), whole.y, c),
+    )
 
 
 def _threshold(whole, patch):
-    patch.setattr(models.fitted, "threshold", lambda rule, value, p, y: threshold(rule, value, p, whole.y))
+    patch.setattr(
+        models.fitted, "threshold", lambda rule, value, p, y: threshold(rule, value, p, whole.y)
+    )
 
 
 _FIT_IMPUTER, _FIT_SCALER = SimpleImputer.fit, StandardScaler.fit
@@ -152,8 +174,12 @@ def test_calibration_and_limits_come_from_whole_families():
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(60, 30)), rng.integers(0, 2, 60).astype(float)
     X, y, families = np.vstack([X, X]), np.r_[y, y], np.tile(np.arange(60), 2)
-    recipe = replace(RECIPE, members=(("xgboost", {"n_estimators": 30}),), search=None, least_share=0.0)
-    apart, together = (fit_model(X, y, own, recipe).calibration for own in (np.arange(120), families))
+    recipe = replace(
+        RECIPE, members=(("xgboost", {"n_estimators": 30}),), search=None, least_share=0.0
+    )
+    apart, together = (
+        fit_model(X, y, own, recipe).calibration for own in (np.arange(120), families)
+    )
     assert together.slope < 0.3 * apart.slope
     for train, test in family_folds(y, families, 3, 1):
         assert not set(families[train]) & set(families[test])

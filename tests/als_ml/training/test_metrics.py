@@ -30,13 +30,17 @@ from als_ml.training.usefulness import decision_curve, enrichment_table, thresho
 def scored():
     rng = np.random.default_rng(3)
     y = (rng.random(300) < 0.3).astype(float)
-    p = np.clip(0.3 + 0.2 * (y - 0.3) + rng.normal(0, 0.12, 300), 0.02, 0.98).round(2)  # rounded: with ties
+    p = np.clip(0.3 + 0.2 * (y - 0.3) + rng.normal(0, 0.12, 300), 0.02, 0.98).round(
+        2
+    )  # rounded: with ties
     return y, p, (p >= 0.3).astype(float), rng.integers(1, 4, 300).astype(float)
 
 
 def test_metrics_are_those_of_scikit_learn(scored):
     y, p, predicted, weights = scored
-    ours = {name: values[0] for name, values in weighted_metrics(y, p, predicted, weights[None]).items()}
+    ours = {
+        name: values[0] for name, values in weighted_metrics(y, p, predicted, weights[None]).items()
+    }
     z = np.log(p / (1 - p)).reshape(-1, 1)
     fitted = LogisticRegression(C=np.inf, tol=1e-10).fit(z, y, sample_weight=weights)
     expected = {
@@ -76,7 +80,10 @@ def test_families_are_drawn_together_and_strata_keep_their_size():
 
 def test_share_of_possible():
     y = np.array([0.0, 0, 1, 1])
-    assert share_of_possible(y, np.array([0.1, 0.4, 0.3, 0.9]), np.array([0.1, 0.2, 0.3, 0.4])) == (1.0, 0.5)
+    assert share_of_possible(y, np.array([0.1, 0.4, 0.3, 0.9]), np.array([0.1, 0.2, 0.3, 0.4])) == (
+        1.0,
+        0.5,
+    )
 
 
 def test_delong_by_its_definition(scored):
@@ -101,14 +108,18 @@ def test_pooling_is_that_of_statsmodels(spread):
     assert ours["tau"] ** 2 == pytest.approx(max(theirs.tau2, 0.0), abs=1e-12)
     assert ours["mean"] == pytest.approx(theirs.mean_effect_re)
     assert (ours["low"], ours["high"]) == (pytest.approx(low), pytest.approx(high))
-    half = stats.t.ppf(0.975, 5) * np.sqrt(max(theirs.tau2, 0.0) + 1 / (1 / (error**2 + max(theirs.tau2, 0.0))).sum())
+    half = stats.t.ppf(0.975, 5) * np.sqrt(
+        max(theirs.tau2, 0.0) + 1 / (1 / (error**2 + max(theirs.tau2, 0.0))).sum()
+    )
     assert ours["prediction_high"] == pytest.approx(theirs.mean_effect_re + half)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 7), (3, 9), (9, 9), (40, 300)])
 def test_intervals_of_a_share_are_those_of_statsmodels(hits, n):
     assert exact_interval(hits, n) == pytest.approx(proportion_confint(hits, n, method="beta"))
-    assert exact_interval(hits, n, 0.99) == pytest.approx(proportion_confint(hits, n, 0.01, method="beta"))
+    assert exact_interval(hits, n, 0.99) == pytest.approx(
+        proportion_confint(hits, n, 0.01, method="beta")
+    )
     assert wilson(hits, n) == pytest.approx(proportion_confint(hits, n, method="wilson"), abs=1e-7)
 
 
@@ -116,7 +127,9 @@ def test_the_calibration_error_is_that_of_mapie(scored):
     y, p, _, _ = scored
     p = p + np.arange(300) * 1e-9
     order = np.argsort(p)  # MAPIE splits the patients as they come
-    theirs = expected_calibration_error(y[order].astype(int), p[order], num_bins=10, split_strategy="array split")
+    theirs = expected_calibration_error(
+        y[order].astype(int), p[order], num_bins=10, split_strategy="array split"
+    )
     assert calibration_errors(y, p)["ece"] == pytest.approx(theirs)
 
 
@@ -135,7 +148,9 @@ def test_paired_differences_hold_the_same_patients(scored):
     other = np.random.default_rng(1).permutation(p)
     found = paired_differences(y, p, other, np.arange(300), 200, 1)
     difference, low, high = found["roc_auc"]
-    assert difference == pytest.approx(metrics.roc_auc_score(y, p) - metrics.roc_auc_score(y, other))
+    assert difference == pytest.approx(
+        metrics.roc_auc_score(y, p) - metrics.roc_auc_score(y, other)
+    )
     assert low < difference < high
     assert paired_differences(y, p, p, np.arange(300), 50, 1)["brier"] == (0.0, 0.0, 0.0)
 

@@ -55,7 +55,9 @@ def visits():
     days = [np.sort(rng.choice(np.arange(0, 180, 15), n, replace=False)) for n in np.bincount(row)]
     own = rng.multivariate_normal([0, 0], [[30, 1.5], [1.5, 0.5]], 80)
     day = np.concatenate(days).astype(float)
-    total = np.round(40 + own[row, 0] + (-1 + own[row, 1]) * day / DAYS_PER_MONTH + rng.normal(0, 1.2, len(row)))
+    total = np.round(
+        40 + own[row, 0] + (-1 + own[row, 1]) * day / DAYS_PER_MONTH + rng.normal(0, 1.2, len(row))
+    )
     return row, day, total
 
 
@@ -71,9 +73,13 @@ def test_the_mixed_model_is_that_of_nlme():
         course.var_slope,
         course.var_residual,
     ]
-    assert found == pytest.approx([40.15504, -0.8844985, 22.8530, 2.04310, 0.38748, 1.842020], rel=2e-3)
+    assert found == pytest.approx(
+        [40.15504, -0.8844985, 22.8530, 2.04310, 0.38748, 1.842020], rel=2e-3
+    )
     slopes, _ = patient_slopes(visit_sums(row, days, total, 80), course)
-    assert slopes[:4] == pytest.approx([-0.1801249702, 1.7184258689, 0.4331846942, 1.7672906244], abs=1e-3)
+    assert slopes[:4] == pytest.approx(
+        [-0.1801249702, 1.7184258689, 0.4331846942, 1.7672906244], abs=1e-3
+    )
 
 
 def test_one_patient_s_slope_is_that_of_a_gaussian_process():
@@ -81,12 +87,16 @@ def test_one_patient_s_slope_is_that_of_a_gaussian_process():
     course = Course(40.0, -1.0, 25.0, 0.0, 0.6, 1.5)
     t, y = np.array([0.0, 1.5, 3.0]), np.array([38.0, 34.0, 33.0])
     kernel = ConstantKernel(0.6) * DotProduct(np.sqrt(25.0 / 0.6))
-    process = GaussianProcessRegressor(kernel, alpha=1.5, optimizer=None).fit(t[:, None], y - (40 - t))
+    process = GaussianProcessRegressor(kernel, alpha=1.5, optimizer=None).fit(
+        t[:, None], y - (40 - t)
+    )
     ends, spread = process.predict(np.array([[0.0], [1.0]]), return_cov=True)
     sums = visit_sums(np.zeros(3, dtype=int), t * DAYS_PER_MONTH, y, 1)
     slope, error = patient_slopes(sums, course)
     assert slope[0] == pytest.approx(1.0 - (ends[1] - ends[0]))
-    assert error[0] == pytest.approx(np.sqrt(spread[0, 0] + spread[1, 1] - 2 * spread[0, 1]), rel=1e-6)
+    assert error[0] == pytest.approx(
+        np.sqrt(spread[0, 0] + spread[1, 1] - 2 * spread[0, 1]), rel=1e-6
+    )
 
 
 def test_without_visits_or_patients_there_is_no_slope():
@@ -126,7 +136,9 @@ def test_d50_is_that_of_scipy_least_squares(d50, share, seed):
     y = np.round(np.clip(sigmoid(t, d50, share * d50) + rng.normal(0, 1, 4), 0, 47))
     found = [values[0] for values in fit_d50(np.zeros(4, dtype=int), t, y, 1)]
     if np.isfinite(found).all():
-        best = least_squares(residuals, (d50, share * d50), args=([*t, 0], [*y, 48]), max_nfev=1000).x
+        best = least_squares(
+            residuals, (d50, share * d50), args=([*t, 0], [*y, 48]), max_nfev=1000
+        ).x
         loss = [(residuals(p, [*t, 0], [*y, 48]) ** 2).sum() for p in (found, best)]
         assert loss[0] <= loss[1] + 1e-3
 
@@ -139,7 +151,17 @@ def test_d50_where_it_cannot_be_fitted():
 
 @pytest.mark.parametrize(
     ("predictor", "months"),
-    [(-6.0, 57), (-5.5, 49), (-5.0, 42), (-4.5, 37), (-4.0, 32), (-3.5, 28), (-3.0, 24), (-2.5, 21), (-2.0, 19)],
+    [
+        (-6.0, 57),
+        (-5.5, 49),
+        (-5.0, 42),
+        (-4.5, 37),
+        (-4.0, 32),
+        (-3.5, 28),
+        (-3.0, 24),
+        (-2.5, 21),
+        (-2.0, 19),
+    ],
 )
 def test_encals_median(predictor, months):
     """Reference values of the dossier, section 5.5 (D)."""
@@ -159,7 +181,10 @@ def test_encals_of_three_patients():
 def test_encals_without_c9orf72_uses_the_tricals_profile():
     known = [np.array([v]) for v in (0.6, 12.0, 62.0, 85.0, 0.0, 0.0, 0.0)]
     expected = (
-        -1.839 * 0.7**-0.5 - 2.376 * (1.2**-0.5 + np.log(1.2)) - 0.264 * 0.62**-2 + 0.474 * (1 / 0.85 + 0.85**-0.5)
+        -1.839 * 0.7**-0.5
+        - 2.376 * (1.2**-0.5 + np.log(1.2))
+        - 0.264 * 0.62**-2
+        + 0.474 * (1 / 0.85 + 0.85**-0.5)
     )
     assert linear_predictor(*known, np.array([np.nan]))[0] == pytest.approx(expected)
     known[3] = np.array([np.nan])

@@ -30,9 +30,14 @@ ROWS = {"a": 0, "b": 1}
 
 def check(rules=None, problems=None, **columns) -> pd.DataFrame:
     n = max(len(value) if isinstance(value, list) else 1 for value in columns.values())
-    filled = {k: v if isinstance(v, list) else [v] * n for k, v in {"sample_id": "a", "days": "0", **columns}.items()}
+    filled = {
+        k: v if isinstance(v, list) else [v] * n
+        for k, v in {"sample_id": "a", "days": "0", **columns}.items()
+    }
     table = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in filled.items()})
-    return checked_biomarkers(table, ROWS, "b.csv", problems or Problems(), rules or ReadingRules(Dialect()))
+    return checked_biomarkers(
+        table, ROWS, "b.csv", problems or Problems(), rules or ReadingRules(Dialect())
+    )
 
 
 def rows_of(cohort, table: pd.DataFrame, **more) -> dict[str, np.ndarray]:
@@ -104,12 +109,24 @@ def test_limits(columns, value, censored):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"value": "LOD"}, "line 2: 'LOD' names a limit that is not stated. Write <2.7, or add a column `limit`"),
-        ({"value": "1,234"}, "line 2: '1,234' may have a decimal or a thousands separator. Say `decimal"),
+        (
+            {"value": "LOD"},
+            "line 2: 'LOD' names a limit that is not stated. Write <2.7, or add a column `limit`",
+        ),
+        (
+            {"value": "1,234"},
+            "line 2: '1,234' may have a decimal or a thousands separator. Say `decimal",
+        ),
         ({"value": "ND"}, "line 2: 'ND' is no number"),
-        ({"value": "5", "unit": "mmol/L"}, "measured in 'mmol/L', which does not fit. Known units of nfl_serum: pg/mL"),
+        (
+            {"value": "5", "unit": "mmol/L"},
+            "measured in 'mmol/L', which does not fit. Known units of nfl_serum: pg/mL",
+        ),
         ({"value": "5", "unit": None}, "has no unit. Known units of nfl_serum"),
-        ({"value": "5", "analyte": "NfL"}, "'NfL' is no known analyte. Say which by `matrix`: nfl_serum, nfl_plasma"),
+        (
+            {"value": "5", "analyte": "NfL"},
+            "'NfL' is no known analyte. Say which by `matrix`: nfl_serum, nfl_plasma",
+        ),
         ({"value": "5", "analyte": "nfl", "matrix": "saliva"}, "'nfl' is no known analyte"),
         ({"value": "5", "analyte": "creatinin_serum"}, "Did you mean 'creatinine_serum'"),
         ({"value": "5", "censored": "maybe"}, "column censored, line 2: 'maybe' is no known value"),
@@ -144,23 +161,44 @@ def test_implausible_values_are_kept_or_refused_as_the_user_says():
     kept = check(analyte="albumin_serum", unit="g/dL", value="42", problems=problems)
     assert kept["value"][0] == 42
     assert "albumin_serum 42" in problems.found[0].found
-    with pytest.raises(DataError, match=r"lies outside the plausible range. Correct the value or its unit"):
+    with pytest.raises(
+        DataError, match=r"lies outside the plausible range. Correct the value or its unit"
+    ):
         check(ReadingRules(strict=True), analyte="albumin_serum", unit="g/dL", value="42")
 
 
 def test_values_that_reach_no_feature_are_counted():
     problems = Problems()
-    check(analyte="crp_serum", unit="mg/L", value=["0", "2", "3"], days=["0", "0", None], problems=problems)
+    check(
+        analyte="crp_serum",
+        unit="mg/L",
+        value=["0", "2", "3"],
+        days=["0", "0", None],
+        problems=problems,
+    )
     found = [problem.found for problem in problems.found]
     assert found == ["1 values have no day", "1 values on log scale are not above 0"]
 
 
 def test_rows_of_nobody_are_one_warning_whatever_their_cells():
-    table = pd.DataFrame({"sample_id": ["a", "z"], "NfL": ["5", "6"], "Crea": ["1", "1"], "days": ["3", "2024-01-01"]})
+    table = pd.DataFrame(
+        {
+            "sample_id": ["a", "z"],
+            "NfL": ["5", "6"],
+            "Crea": ["1", "1"],
+            "days": ["3", "2024-01-01"],
+        }
+    )
     facts = {name: {"unit": unit} for name, unit in (("NfL", "pg/mL"), ("Crea", "mg/dL"))}
     problems, none = Problems(), np.full(2, np.datetime64("NaT"), dtype="datetime64[D]")
     found = checked_wide(
-        table, Wide(facts, {"days": "days", "matrix": "serum"}), ROWS, "w", problems, ReadingRules(), none
+        table,
+        Wide(facts, {"days": "days", "matrix": "serum"}),
+        ROWS,
+        "w",
+        problems,
+        ReadingRules(),
+        none,
     )
     assert found["analyte"].tolist() == ["nfl_serum", "creatinine_serum"]
     assert [problem.found for problem in problems.found] == ["'z' is no patient"]
@@ -168,13 +206,21 @@ def test_rows_of_nobody_are_one_warning_whatever_their_cells():
 
 def test_wide_and_long_give_the_same_rows():
     wide = pd.DataFrame(
-        {"sample_id": ["a", "b"], "NfL": ["<5", "60"], "Crea": ["66,3", None], "drawn": ["3", "9"], "x": ["?", "?"]}
+        {
+            "sample_id": ["a", "b"],
+            "NfL": ["<5", "60"],
+            "Crea": ["66,3", None],
+            "drawn": ["3", "9"],
+            "x": ["?", "?"],
+        }
     )
     columns = {"NfL": {"analyte": "nfl_serum", "unit": "pg/mL", "assay": "Quanterix"}}
     columns["Crea"] = {"analyte": "creatinine", "matrix": "serum", "unit": "umol/L"}
     problems = Problems()
     rules = ReadingRules(Dialect())
-    from_wide = checked_wide(wide, Wide(columns, {"days": "drawn"}), ROWS, "w.csv", problems, rules, None)
+    from_wide = checked_wide(
+        wide, Wide(columns, {"days": "drawn"}), ROWS, "w.csv", problems, rules, None
+    )
     from_long = check(
         sample_id=["a", "b", "a"],
         analyte=["nfl_serum", "nfl_serum", "creatinine_serum"],
@@ -190,7 +236,9 @@ def test_wide_and_long_give_the_same_rows():
 
 
 NUMBER = st.floats(0.01, 1000).map(lambda value: f"{value:.4g}")
-CELL = st.one_of(st.none(), NUMBER, NUMBER.map(lambda text: f"<{text}"), NUMBER.map(lambda text: f"> {text}"))
+CELL = st.one_of(
+    st.none(), NUMBER, NUMBER.map(lambda text: f"<{text}"), NUMBER.map(lambda text: f"> {text}")
+)
 
 
 @given(st.lists(st.tuples(CELL, CELL, st.integers(-500, 500)), min_size=1, max_size=8))
@@ -199,11 +247,15 @@ def test_any_wide_table_is_its_long_one(lines):
     wide = pd.DataFrame(lines, columns=["NfL", "Crea", "days"]).astype(object).assign(sample_id="a")
     wide["days"] = wide["days"].astype(float)
     facts = Wide(
-        {name: {"analyte": analyte, "unit": unit} for name, (analyte, unit) in names.items()}, {"days": "days"}
+        {name: {"analyte": analyte, "unit": unit} for name, (analyte, unit) in names.items()},
+        {"days": "days"},
     )
     rules = ReadingRules(Dialect("."))
     from_wide = checked_wide(wide, facts, ROWS, "w", Problems(), rules, None)
-    parts = [wide[["sample_id", "days"]].assign(analyte=a, unit=u, value=wide[name]) for name, (a, u) in names.items()]
+    parts = [
+        wide[["sample_id", "days"]].assign(analyte=a, unit=u, value=wide[name])
+        for name, (a, u) in names.items()
+    ]
     long = checked_biomarkers(pd.concat(parts, ignore_index=True), ROWS, "l", Problems(), rules)
     columns = ["row", "value", "days"]
     assert from_wide[columns].equals(long[columns])
@@ -232,22 +284,35 @@ def test_assays_and_matrices_are_never_pooled(cohort):
     ]
     assert np.exp(values) == pytest.approx([10, 20, 40])
     assert np.isnan(apart[feature_name("nfl_serum", "unknown")][0])
-    with pytest.raises(DataError, match=r"nfl_serum: it was measured by simoa and ella, which are not interchangeable"):
+    with pytest.raises(
+        DataError,
+        match=r"nfl_serum: it was measured by simoa and ella, which are not interchangeable",
+    ):
         rows_of(cohort, table, assays="refuse")
 
 
 def test_a_bridge_with_a_source_converts(cohort):
     """Serum = -0.33 + 1.11 x plasma (doi:10.3389/fneur.2022.894119); Ella has no such equation and stays apart."""
-    table = check(analyte=["nfl_plasma", "nfl_serum"], unit="pg/mL", value=["40", "20"], assay=["simoa", "ella"])
+    table = check(
+        analyte=["nfl_plasma", "nfl_serum"],
+        unit="pg/mL",
+        value=["40", "20"],
+        assay=["simoa", "ella"],
+    )
     bridged = rows_of(cohort, table, assays="bridge")
-    assert np.exp(bridged[feature_name("nfl_serum", "simoa")][0]) == pytest.approx(-0.33 + 1.11 * 40)
+    assert np.exp(bridged[feature_name("nfl_serum", "simoa")][0]) == pytest.approx(
+        -0.33 + 1.11 * 40
+    )
     assert np.exp(bridged[feature_name("nfl_serum", "ella")][0]) == pytest.approx(20)
     assert np.isnan(bridged[feature_name("nfl_plasma", "simoa")][0])
 
 
 def test_which_value_counts(cohort):
     table = check(
-        analyte="albumin_serum", unit="g/dL", value=["4.0", "4.4", "4.6", "3.6"], days=["0", "30", "30", "60"]
+        analyte="albumin_serum",
+        unit="g/dL",
+        value=["4.0", "4.4", "4.6", "3.6"],
+        days=["0", "30", "30", "60"],
     )
     found = rows_of(cohort, table, summaries=("last", "first", "mean", "slope"))
     names = [feature_name("albumin_serum", summary=s) for s in ("last", "first", "mean", "slope")]
@@ -262,7 +327,14 @@ def test_replicates_of_a_skewed_analyte_are_averaged_geometrically(cohort):
 
 def test_derived_values():
     table = check(
-        analyte=["weight", "height", "weight", "neutrophils_blood", "lymphocytes_blood", "lymphocytes_blood"],
+        analyte=[
+            "weight",
+            "height",
+            "weight",
+            "neutrophils_blood",
+            "lymphocytes_blood",
+            "lymphocytes_blood",
+        ],
         unit=["kg", "m", "kg", "10^9/L", "10^9/L", "10^9/L"],
         value=["81", "1.80", "72", "6", "2", "3"],
         days=["0", "0", "60", "10", "10", "40"],
@@ -275,18 +347,27 @@ def test_derived_values():
 
 
 def test_a_measured_value_wins_over_a_derived_one():
-    table = check(analyte=["weight", "height", "bmi"], unit=["kg", "m", "kg/m2"], value=["81", "1.80", "24"], days="0")
+    table = check(
+        analyte=["weight", "height", "bmi"],
+        unit=["kg", "m", "kg/m2"],
+        value=["81", "1.80", "24"],
+        days="0",
+    )
     derived = with_derived(table)
     assert derived.loc[derived["analyte"] == "bmi", "value"].tolist() == [24.0]
 
 
 def test_values_on_tofersen_are_kept_apart(cohort):
-    table = check(analyte="nfl_serum", unit="pg/mL", value=["80", "30"], assay="simoa", days=["0", "60"])
+    table = check(
+        analyte="nfl_serum", unit="pg/mL", value=["80", "30"], assay="simoa", days=["0", "60"]
+    )
     patients = cohort.patients.copy()
     patients.loc[0, "tofersen_start_days"] = 30.0
     treated = replace(cohort, biomarkers=table, patients=patients)
     assert on_tofersen(treated).tolist() == [False, True]
-    assert np.exp(biomarker_features(as_known(treated, 90))["log_nfl_serum_simoa"][0]) == pytest.approx(80)
+    assert np.exp(
+        biomarker_features(as_known(treated, 90))["log_nfl_serum_simoa"][0]
+    ) == pytest.approx(80)
 
 
 def test_an_analyte_is_a_line_of_the_definitions(tmp_path, monkeypatch, cohort):
@@ -299,7 +380,12 @@ def test_an_analyte_is_a_line_of_the_definitions(tmp_path, monkeypatch, cohort):
     }  # fmt: skip
     path.write_text(path.read_text() + "\t".join(line[name] for name in header) + "\n")
     modules = (catalogue, biomarker_features_module, biomarkers_module, units)
-    cached = [function for module in modules for function in vars(module).values() if hasattr(function, "cache_clear")]
+    cached = [
+        function
+        for module in modules
+        for function in vars(module).values()
+        if hasattr(function, "cache_clear")
+    ]
     with monkeypatch.context() as patch:
         patch.setattr(catalogue, "FOLDER", tmp_path / "definitions")
         for function in cached:
@@ -315,6 +401,8 @@ def test_an_analyte_is_a_line_of_the_definitions(tmp_path, monkeypatch, cohort):
 def test_each_summary_leaves_the_prognosis_as_it_is(cohort, summary):
     from features.blocks.rows import FeatureSpec, feature_rows
 
-    last, other = (feature_rows(cohort, FeatureSpec(summaries=(name,))) for name in ("last", summary))
+    last, other = (
+        feature_rows(cohort, FeatureSpec(summaries=(name,))) for name in ("last", summary)
+    )
     assert other["encals_lp"].equals(last["encals_lp"])
     assert "fvc_pct" not in other.columns

@@ -33,7 +33,9 @@ def read(tmp_path):
 
 
 def evidence(cohort, mechanism: str, analyte: str, patient: int = 0) -> dict:
-    (profile,) = [m for m in mechanism_profiles(cohort, "GRCh38")[patient] if m["mechanism"] == mechanism]
+    (profile,) = [
+        m for m in mechanism_profiles(cohort, "GRCh38")[patient] if m["mechanism"] == mechanism
+    ]
     (found,) = [b for b in profile["biomarkers"] if b["analyte"] == analyte]
     return found
 
@@ -43,7 +45,11 @@ def evidence(cohort, mechanism: str, analyte: str, patient: int = 0) -> dict:
     [
         ("P1,nfl_plasma,20,pg/mL,0,,", "within the limit", "upper limit 20, upper 95th centile"),
         ("P1,nfl_plasma,20.1,pg/mL,0,,", "beyond the limit", "upper limit 20,"),
-        ("P1,nfl_plasma,30,pg/mL,0,5,40", "within the limit", "upper limit 40, the laboratory's own range"),
+        (
+            "P1,nfl_plasma,30,pg/mL,0,5,40",
+            "within the limit",
+            "upper limit 40, the laboratory's own range",
+        ),
         ("P1,nfl_plasma,30,pg/mL,,,", "not measured", ""),  # undated: no one knows when
     ],
 )
@@ -55,7 +61,9 @@ def test_a_value_against_its_limit(read, row, state, limit):
 
 def test_the_limit_is_that_of_the_sex_and_the_last_value_counts(read):
     cohort = read(
-        "P1,uric_acid_serum,292,umol/L,0,,", "P2,uric_acid_serum,200,umol/L,0,,", "P1,uric_acid_serum,300,umol/L,9,,"
+        "P1,uric_acid_serum,292,umol/L,0,,",
+        "P2,uric_acid_serum,200,umol/L,0,,",
+        "P1,uric_acid_serum,300,umol/L,9,,",
     )
     assert evidence(cohort, "oxidative_stress", "uric_acid_serum", 0)["state"] == "within the limit"
     assert evidence(cohort, "oxidative_stress", "uric_acid_serum", 0)["value"] == 300
@@ -90,7 +98,9 @@ def test_features_are_the_share_beyond_the_limit(read):
 
 def test_the_definitions_agree():
     assert set(definitions("reference_limits")["analyte"]) <= set(analytes().index)
-    assert all(row["below"] or row["above"] for row in definitions("reference_limits").to_dict("records"))
+    assert all(
+        row["below"] or row["above"] for row in definitions("reference_limits").to_dict("records")
+    )
     for analyte in definitions("reference_limits")["analyte"]:
         worse = analytes().loc[analyte, "worse"]
         limit = reference_limit(analyte, "male", 65.0)

@@ -38,7 +38,9 @@ def state(tmp_path, locus, passed, formats, call, patients):
     chrom = "9" if locus == "C9orf72" else "12"
     path = tmp_path / "r.vcf"
     path.write_text(
-        HEADER + "\t".join([chrom, "27573528", ".", "C", "<STR8>", ".", passed, info, formats, call]) + "\n"
+        HEADER
+        + "\t".join([chrom, "27573528", ".", "C", "<STR8>", ".", passed, info, formats, call])
+        + "\n"
     )
     calls = read_repeats([path], "GRCh38", {"p": 0}, Problems())
     return STATES[RepeatStates(locus, calls, patients).state[0]]
@@ -48,7 +50,11 @@ def state(tmp_path, locus, passed, formats, call, patients):
 def patients(cohort):
     columns = [f"{locus}_allele{i}" for locus in ("c9orf72", "atxn2") for i in (1, 2)]
     columns += ["c9orf72_status", "c9orf72_method"]
-    return cohort.patients.iloc[:1].assign(**dict.fromkeys(columns, float("nan"))).reset_index(drop=True)
+    return (
+        cohort.patients.iloc[:1]
+        .assign(**dict.fromkeys(columns, float("nan")))
+        .reset_index(drop=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +68,13 @@ def patients(cohort):
         ("C9orf72", "PASS", LONG, "0/1:2,900:12-12,5000-5800", "expanded"),
         ("C9orf72", "PASS", NEW, "0/1:2/28:2-2/22-40", "indeterminate"),  # straddles two boundaries
         ("C9orf72", "LowDepth", NEW, "0/1:2/8:2-2/8-8", "indeterminate"),
-        ("C9orf72", "LowDepth", NEW, "0/1:2/349:2-2/323-376", "expanded"),  # its lower end is expanded already
+        (
+            "C9orf72",
+            "LowDepth",
+            NEW,
+            "0/1:2/349:2-2/323-376",
+            "expanded",
+        ),  # its lower end is expanded already
         ("C9orf72", "PASS", NEW, "0/0:2:2-2", "indeterminate"),  # one allele
         ("C9orf72", "PASS", NEW, "./.:.:.", "not_tested"),
         ("ATXN2", "PASS", NEW, "0/1:22/22:22-22/22-22", "normal"),
@@ -75,7 +87,8 @@ def test_a_call_becomes_a_state(tmp_path, patients, locus, passed, formats, call
 
 
 @pytest.mark.parametrize(
-    ("method", "expected"), [("rp_pcr", "normal"), ("southern", "normal"), ("short_read", "expanded")]
+    ("method", "expected"),
+    [("rp_pcr", "normal"), ("southern", "normal"), ("short_read", "expanded")],
 )
 def test_the_laboratory_overrides_short_reads(tmp_path, patients, method, expected):
     tested = patients.assign(c9orf72_status="normal", c9orf72_method=method)

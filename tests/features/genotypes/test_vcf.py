@@ -18,7 +18,13 @@ from features.catalogue import gene_names, known_variants
 from features.errors import DataError
 from features.genotypes.extraction import read_genotypes, with_targets
 from features.genotypes.families import duplicated
-from features.genotypes.genotype import ALLELE_TYPES, SITE_TYPES, no_genotypes, typed_table, zygosity
+from features.genotypes.genotype import (
+    ALLELE_TYPES,
+    SITE_TYPES,
+    no_genotypes,
+    typed_table,
+    zygosity,
+)
 from features.genotypes.vcf import CallRule, panel_regions
 from features.tables.problems import Problems
 from features.variants.lookups import NO_LOOKUPS, read_frequencies
@@ -39,25 +45,43 @@ def read(path, samples, build="GRCh38", problems=None):
 def documented_genotypes():
     lines = (ROOT / "docs" / "genotypes.md").read_text().splitlines()
     rows = [
-        [cell.strip() for cell in line.replace(r"\|", "@").split("|")[1:-1]] for line in lines if line.startswith("| `")
+        [cell.strip() for cell in line.replace(r"\|", "@").split("|")[1:-1]]
+        for line in lines
+        if line.startswith("| `")
     ]
     return [[cell.strip("`").replace("@", "|") for cell in row] for row in rows if len(row) == 7]
 
 
-@pytest.mark.parametrize(("gt", "meaning", "carried", "ploidy", "zygous", "no_call", "assayed"), documented_genotypes())
-def test_each_form_of_a_genotype_is_as_documented(tmp_path, gt, meaning, carried, ploidy, zygous, no_call, assayed):
+@pytest.mark.parametrize(
+    ("gt", "meaning", "carried", "ploidy", "zygous", "no_call", "assayed"), documented_genotypes()
+)
+def test_each_form_of_a_genotype_is_as_documented(
+    tmp_path, gt, meaning, carried, ploidy, zygous, no_call, assayed
+):
     found = read(write_vcf(tmp_path / "a.vcf", ["p"], [f"{A5V} PASS {gt}"]), ["p"])
     assert found.alleles["copies"].sum() == int(carried)
     if int(carried):
-        assert (found.keys()[0], found.alleles["ploidy"][0], found.genes()[0]) == ("21-31659783-C-T", int(ploidy), SOD1)
-        assert zygosity(found.alleles["copies"].to_numpy(), found.alleles["ploidy"].to_numpy()).tolist() == [zygous]
+        assert (found.keys()[0], found.alleles["ploidy"][0], found.genes()[0]) == (
+            "21-31659783-C-T",
+            int(ploidy),
+            SOD1,
+        )
+        assert zygosity(
+            found.alleles["copies"].to_numpy(), found.alleles["ploidy"].to_numpy()
+        ).tolist() == [zygous]
     assert list(found.no_calls["key"]) == (["21-31659783-C-T"] if no_call == "yes" else [])
     assert found.assayed[0, SOD1] == float(assayed)
-    assert np.isnan(np.delete(found.assayed[0], SOD1)).all()  # a gene without a record stays unknown
+    assert np.isnan(
+        np.delete(found.assayed[0], SOD1)
+    ).all()  # a gene without a record stays unknown
 
 
 def test_multiallelic_symbolic_and_star_alleles(tmp_path):
-    records = ["21 31659783 C A,T PASS 1/2", "21 31660000 G <DEL> PASS 0/1", "21 31660100 G *,A PASS 1/2"]
+    records = [
+        "21 31659783 C A,T PASS 1/2",
+        "21 31660000 G <DEL> PASS 0/1",
+        "21 31660100 G *,A PASS 1/2",
+    ]
     found = read(write_vcf(tmp_path / "a.vcf", ["p"], records), ["p"])
     assert list(found.keys()) == ["21-31659783-C-A", "21-31659783-C-T", "21-31660100-G-A"]
 
@@ -72,11 +96,16 @@ def test_a_filtered_record_is_not_called(tmp_path):
     found = read(write_vcf(tmp_path / "a.vcf", ["p"], [f"{A5V} low 0/1"]), ["p"], problems=problems)
     assert found.alleles.empty
     assert found.assayed[0, SOD1] == 0
-    assert any("1 of 1 panel records have a FILTER other than PASS" in p.found for p in problems.found)
+    assert any(
+        "1 of 1 panel records have a FILTER other than PASS" in p.found for p in problems.found
+    )
 
 
 def test_every_container_gives_the_same(tmp_path):
-    samples, records = ["a", "b"], [f"{A5V} PASS 0/1 ./.", f"{D91A} PASS 0/0 1/1", "1 11022418 A G PASS 0/1 0/0"]
+    samples, records = (
+        ["a", "b"],
+        [f"{A5V} PASS 0/1 ./.", f"{D91A} PASS 0/0 1/1", "1 11022418 A G PASS 0/1 0/0"],
+    )
     expected = read(write_vcf(tmp_path / "plain.vcf", samples, records), samples)
     bcf = tmp_path / "c.bcf"
     with (
@@ -86,9 +115,13 @@ def test_every_container_gives_the_same(tmp_path):
         for record in source:
             target.write(record)
     shards = [
-        write_vcf(tmp_path / f"shard{i}.vcf.gz", samples, part) for i, part in enumerate((records[:2], records[2:]))
+        write_vcf(tmp_path / f"shard{i}.vcf.gz", samples, part)
+        for i, part in enumerate((records[:2], records[2:]))
     ]
-    alone = [write_vcf(tmp_path / f"{s}.vcf", [s], [_only(r, i) for r in records]) for i, s in enumerate(samples)]
+    alone = [
+        write_vcf(tmp_path / f"{s}.vcf", [s], [_only(r, i) for r in records])
+        for i, s in enumerate(samples)
+    ]
     forms = {
         "indexed": write_vcf(tmp_path / "i.vcf.gz", samples, records),
         "chr": write_vcf(tmp_path / "chr.vcf.gz", samples, records, chr_prefix=True),
@@ -111,20 +144,26 @@ def _only(record: str, sample: int) -> str:
 
 def test_the_other_build_is_refused_with_both_names(tmp_path):
     path = write_vcf(tmp_path / "a.vcf", ["p"], [f"{A5V} PASS 0/1"], build="GRCh37")
-    with pytest.raises(DataError, match=r"has 249250621 bases, as in GRCh37, but the cohort file says GRCh38"):
+    with pytest.raises(
+        DataError, match=r"has 249250621 bases, as in GRCh37, but the cohort file says GRCh38"
+    ):
         read(path, ["p"])
 
 
 def test_names_that_match_nowhere(tmp_path):
     path = write_vcf(tmp_path / "a.vcf", ["S1", "S2"], [f"{A5V} PASS 0/1 0/0"])
-    with pytest.raises(DataError, match=r"none of the 1 patients \(p\) is a sample of it \(S1, S2\).*sample_map"):
+    with pytest.raises(
+        DataError, match=r"none of the 1 patients \(p\) is a sample of it \(S1, S2\).*sample_map"
+    ):
         read(path, ["p"])
     problems = Problems()
     read(path, ["S1", "p"], problems=problems)
     assert "1 of 2 patients are no sample of it (p)" in problems.found[0].found
 
 
-@pytest.mark.parametrize("content", [b"", b"hello\n", b"\x1f\x8b\x08\x04broken", b"##fileformat=VCFv4.2\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello\n", b"\x1f\x8b\x08\x04broken", b"##fileformat=VCFv4.2\n"]
+)
 def test_what_is_no_vcf(tmp_path, content):
     path = tmp_path / "a.vcf.gz"
     path.write_bytes(content)
@@ -134,7 +173,10 @@ def test_what_is_no_vcf(tmp_path, content):
 
 def test_common_variants(tmp_path):
     path = write_vcf(tmp_path / "f.vcf", [], [])
-    path.write_text(path.read_text().replace("\tFORMAT", "") + "21\t31660000\t.\tG\tA,T\t.\tPASS\tAF=0.2,0.0001\n")
+    path.write_text(
+        path.read_text().replace("\tFORMAT", "")
+        + "21\t31660000\t.\tG\tA,T\t.\tPASS\tAF=0.2,0.0001\n"
+    )
     assert read_frequencies(path, "GRCh38") == {"21-31660000-G-A": 0.2, "21-31660000-G-T": 0.0001}
 
 
@@ -142,7 +184,9 @@ def test_panel_regions_cover_every_known_variant():
     regions = panel_regions("GRCh38")
     for _, row in known_variants("GRCh38").iterrows():
         if row["gene"] in gene_names():
-            assert any(c == row["chrom"] and s <= row["pos"] <= e for c, s, e in regions), row["hgvs_p"]
+            assert any(c == row["chrom"] and s <= row["pos"] <= e for c, s, e in regions), row[
+                "hgvs_p"
+            ]
 
 
 FORMATS = """##fileformat=VCFv4.2
@@ -163,11 +207,19 @@ def written(path, *records, header=FORMATS):
 
 @pytest.mark.parametrize(
     ("rule", "carried"),
-    [(CallRule(), 1), (CallRule(20, 0), 1), (CallRule(31, 0), 0), (CallRule(0, 9), 0), (CallRule(0, 8), 1)],
+    [
+        (CallRule(), 1),
+        (CallRule(20, 0), 1),
+        (CallRule(31, 0), 0),
+        (CallRule(0, 9), 0),
+        (CallRule(0, 8), 1),
+    ],
 )
 def test_quality_and_depth_below_the_threshold_are_missing(tmp_path, rule, carried):
     header = FORMATS.replace('##ALT=<ID=NON_REF,Description="x">\n', "")
-    path = written(tmp_path / "a.vcf", "21 31659783 . C T . PASS . GT:GQ:DP 0/1:30:8", header=header)
+    path = written(
+        tmp_path / "a.vcf", "21 31659783 . C T . PASS . GT:GQ:DP 0/1:30:8", header=header
+    )
     found, _ = read_genotypes([path], "GRCh38", {"p": 0}, 1, Problems(), rule=rule)
     assert (len(found.alleles), found.assayed[0, SOD1]) == (carried, float(carried))
 
@@ -190,7 +242,10 @@ def test_a_record_without_gt_is_missing(tmp_path):
         (["31659000 31669000 0/0:50:30"], 1.0),
         (["31659000 31669000 0/0:50:0"], 0.0),  # no depth: nothing was seen
         (["31659000 31669000 ./.:0:30"], 0.0),
-        (["31659000 31659841 0/0:50:30"], 72 / 465),  # exon 1 holds 72 of the 465 coding bases of SOD1
+        (
+            ["31659000 31659841 0/0:50:30"],
+            72 / 465,
+        ),  # exon 1 holds 72 of the 465 coding bases of SOD1
         (["31659000 31659841 0/0:50:30", "31659842 31669000 ./.:.:."], 72 / 465),
     ],
 )
@@ -208,11 +263,13 @@ def test_the_other_build_is_told_by_ref_where_lengths_are_not_stated(tmp_path):
     table = known_variants("GRCh37")
     sod1 = table[table["gene"] == "SOD1"].iloc[:6]
     records = [
-        f"21 {pos} . {r} {a} . PASS . GT 0/1" for pos, r, a in zip(sod1["pos"], sod1["ref"], sod1["alt"], strict=True)
+        f"21 {pos} . {r} {a} . PASS . GT 0/1"
+        for pos, r, a in zip(sod1["pos"], sod1["ref"], sod1["alt"], strict=True)
     ]
     path = written(tmp_path / "a.vcf", *records)
     with pytest.raises(
-        DataError, match=r"REF is that of GRCh37 at \d known positions, but the cohort file says GRCh38"
+        DataError,
+        match=r"REF is that of GRCh37 at \d known positions, but the cohort file says GRCh38",
     ):
         read(path, ["p"])
     assert len(read(path, ["p"], build="GRCh37").alleles) == 6
@@ -222,7 +279,10 @@ def test_records_out_of_order_and_twice(tmp_path):
     problems = Problems()
     records = [f"{D91A} PASS 0/1", f"{A5V} PASS 0/1", f"{A5V} PASS 1/1"]
     found = read(write_vcf(tmp_path / "a.vcf", ["p"], records), ["p"], problems=problems)
-    assert dict(zip(found.keys(), found.alleles["copies"], strict=True)) == {"21-31659783-C-T": 2, "21-31667290-A-C": 1}
+    assert dict(zip(found.keys(), found.alleles["copies"], strict=True)) == {
+        "21-31659783-C-T": 2,
+        "21-31667290-A-C": 1,
+    }
     assert any("1 panel records are there more than once" in p.found for p in problems.found)
 
 
@@ -275,11 +335,17 @@ def test_targets_bound_what_was_assayed(tmp_path):
 def test_duplicates_share_a_family():
     n, sites = 3, 250
     alleles = pd.DataFrame(
-        [(row, site, 1 + (site % 2 if row < 2 else 0), 2) for row in range(n) for site in range(sites)]
+        [
+            (row, site, 1 + (site % 2 if row < 2 else 0), 2)
+            for row in range(n)
+            for site in range(sites)
+        ]
     )
     table = typed_table([(f"21-{i}-A-C", 0, None) for i in range(sites)], SITE_TYPES)
     genotypes = replace(
-        no_genotypes(n), sites=table, alleles=alleles.set_axis(list(ALLELE_TYPES), axis=1).astype(ALLELE_TYPES)
+        no_genotypes(n),
+        sites=table,
+        alleles=alleles.set_axis(list(ALLELE_TYPES), axis=1).astype(ALLELE_TYPES),
     )
     assert duplicated(genotypes)[["row1", "row2"]].to_numpy().tolist() == [[0, 1]]
     fewer = replace(genotypes, alleles=genotypes.alleles[genotypes.alleles["site"] < 199])
@@ -323,13 +389,21 @@ def test_one_cohort_in_every_form_gives_the_same_rows(form, style, prefix, order
         "9 130000 . A C . . . GT 0/1",
     ]
     header = FORMATS.replace("#CHROM", f"{description}\n#CHROM" if description else "#CHROM")
-    header = header.replace("##contig=<ID=21>", f"##contig=<ID={prefix}21>\n##contig=<ID={prefix}9>")
+    header = header.replace(
+        "##contig=<ID=21>", f"##contig=<ID={prefix}21>\n##contig=<ID={prefix}9>"
+    )
     records = [prefix + records[i] for i in (sorted(order) if form != "vcf" else order)]
     with tempfile.TemporaryDirectory() as name:
         parts = [records[:1], records[1:]] if split else [records]
-        paths = [_in_form(written(Path(name) / f"{i}.vcf", *part, header=header), form) for i, part in enumerate(parts)]
+        paths = [
+            _in_form(written(Path(name) / f"{i}.vcf", *part, header=header), form)
+            for i, part in enumerate(parts)
+        ]
         found = read(paths, ["p"])
-    assert dict(zip(found.keys(), found.alleles["copies"], strict=True)) == {"21-31659783-C-T": 1, "21-31667290-A-C": 2}
+    assert dict(zip(found.keys(), found.alleles["copies"], strict=True)) == {
+        "21-31659783-C-T": 1,
+        "21-31667290-A-C": 2,
+    }
     weighed = weigh_sites(found.sites, "GRCh38", NO_LOOKUPS)
     assert [v.consequence for v in weighed["variant"]] == ["missense_variant", "missense_variant"]
     assert [v.hgvs_p for v in weighed["variant"]] == ["p.Ala5Val", "p.Asp91Ala"]
@@ -341,7 +415,10 @@ def _in_form(path, form):
     if form == "vcf":
         return path
     target, mode = path.with_suffix(f".{form}"), "wz" if form == "vcf.gz" else "wb"
-    with pysam.VariantFile(str(path)) as source, pysam.VariantFile(str(target), mode, header=source.header) as out:
+    with (
+        pysam.VariantFile(str(path)) as source,
+        pysam.VariantFile(str(target), mode, header=source.header) as out,
+    ):
         for record in source:
             out.write(record)
     return target

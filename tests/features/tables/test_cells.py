@@ -18,7 +18,9 @@ def one(cell: str, dialect: Dialect, *others: str):
     read = read_values(np.array([cell, *others], dtype=object), dialect)
     if read.unclear[0] or read.wrong[0]:
         return "unclear" if read.unclear[0] else "wrong"
-    return read.limit_word[0] or read.sign[0] + ("" if np.isnan(read.value[0]) else f"{read.value[0]:g}")
+    return read.limit_word[0] or read.sign[0] + (
+        "" if np.isnan(read.value[0]) else f"{read.value[0]:g}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,9 @@ def test_a_program_s_cell_has_no_thousands_separator():
 
 def test_other_cells_of_the_column_make_a_point_unclear():
     assert one("1.234", ANY) == "1.234"
-    assert one("1.234", ANY, "7,5") == "unclear"  # a decimal comma in the column: 1.234 may be thousands
+    assert (
+        one("1.234", ANY, "7,5") == "unclear"
+    )  # a decimal comma in the column: 1.234 may be thousands
     assert one("<1.234", ANY, "7,5") == "unclear"
     assert one("1.23", ANY, "7,5") == "1.23"
 
@@ -104,7 +108,9 @@ def test_a_number_survives_each_dialect(value):
 )
 def test_a_date(cell, dialect, found):
     read = read_dates(np.array([cell], dtype=object), dialect)
-    assert found == ("unclear" if read.unclear[0] else "wrong" if read.wrong[0] else str(read.date[0]))
+    assert found == (
+        "unclear" if read.unclear[0] else "wrong" if read.wrong[0] else str(read.date[0])
+    )
 
 
 def test_one_plain_date_tells_the_order_of_the_column():
@@ -146,7 +152,9 @@ def test_a_limit_is_no_plain_number():
 def test_csv_dialects_of_separators(tmp_path):
     for separator, suffix in ((";", "csv"), ("\t", "csv"), ("\t", "tsv"), (",", "csv")):
         path = tmp_path / f"t.{suffix}"
-        path.write_bytes(f'\ufeffa{separator}"b c"\n 1 {separator}"x{separator}y"\nNA{separator}\n'.encode())
+        path.write_bytes(
+            f'\ufeffa{separator}"b c"\n 1 {separator}"x{separator}y"\nNA{separator}\n'.encode()
+        )
         table = read_coded(path)
         assert list(table.columns) == ["a", "b c"]
         assert [table["a"].iloc[0], table["b c"].iloc[0]] == ["1", f"x{separator}y"]
@@ -173,7 +181,13 @@ def test_columns_under_other_names():
     problems = Problems(collect=True)
     table = pd.DataFrame({"Patient ID": ["a"], "Gender": ["f"], "sex": ["m"]})
     renamed = with_known_names(table, {"patient_id": "sample_id", "gender": "sex"}, "t", problems)
-    assert list(renamed.columns) == ["sample_id", "Gender", "sex"]  # a column with its own name wins
+    assert list(renamed.columns) == [
+        "sample_id",
+        "Gender",
+        "sex",
+    ]  # a column with its own name wins
     assert "'Patient ID' as sample_id" in problems.found[0].found
     with pytest.raises(DataError, match=r"'Gender' and 'GENDER' could both be 'sex'. Say which"):
-        with_known_names(pd.DataFrame({"Gender": [], "GENDER": []}), {"gender": "sex"}, "t", Problems())
+        with_known_names(
+            pd.DataFrame({"Gender": [], "GENDER": []}), {"gender": "sex"}, "t", Problems()
+        )

@@ -29,8 +29,14 @@ def test_factorized_as_by_pandas(cells):
 
 @given(CELLS, st.data())
 def test_rows_and_columns_as_by_pandas(cells, data):
-    mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(cells), max_size=len(cells))), dtype=bool)
-    columns = {"text": objects(cells), "coded": Column(*factorized(objects(cells))), "n": np.arange(len(cells)) / 2}
+    mask = np.array(
+        data.draw(st.lists(st.booleans(), min_size=len(cells), max_size=len(cells))), dtype=bool
+    )
+    columns = {
+        "text": objects(cells),
+        "coded": Column(*factorized(objects(cells))),
+        "n": np.arange(len(cells)) / 2,
+    }
     ours, theirs = table_of(columns, Table({})), table_of(columns)
     assert list(ours.columns) == list(theirs.columns)
     assert len(ours) == len(theirs) == len(cells)
@@ -40,14 +46,20 @@ def test_rows_and_columns_as_by_pandas(cells, data):
         for name in columns:
             mine, expected = some[name].to_numpy(dtype=object), same[name].to_numpy(dtype=object)
             assert [*mine] == [None if pd.isna(cell) else cell for cell in expected]
-    assert text(ours["text"]).tolist() == text(theirs["text"]).tolist() == decoded(ours["coded"]).to_numpy().tolist()
+    assert (
+        text(ours["text"]).tolist()
+        == text(theirs["text"]).tolist()
+        == decoded(ours["coded"]).to_numpy().tolist()
+    )
     for name in ("text", "coded"):
         codes, levels = codes_of(ours[name])
         assert [None if code < 0 else levels[code] for code in codes] == cells
 
 
 def test_a_table_as_a_frame():
-    table = Table({"row": np.array([0, 1]), "assay": Column(np.array([1, -1]), objects(["ella", "simoa"]))})
+    table = Table(
+        {"row": np.array([0, 1]), "assay": Column(np.array([1, -1]), objects(["ella", "simoa"]))}
+    )
     frame = as_frame(table.assign(days=np.array([0.0, 5.0])))
     assert frame.astype(object).where(frame.notna(), None).to_dict("list") == {
         "row": [0, 1],
@@ -64,11 +76,21 @@ def test_the_gene_of_a_site(build):
     panel = genes(build)
     for gene, row in panel.iterrows():
         index, start, end = gene_names().index(gene), int(row["start"]), int(row["end"])
-        assert gene_at(row["chrom"], start, build) == gene_at(f"chr{row['chrom']}", end, build) == index
+        assert (
+            gene_at(row["chrom"], start, build)
+            == gene_at(f"chr{row['chrom']}", end, build)
+            == index
+        )
         others = panel[(panel["chrom"] == row["chrom"]) & (panel.index != gene)]
-        alone = ((others["start"] - 2 * PADDING > end) | (others["end"] + 2 * PADDING < start)).all()
+        alone = (
+            (others["start"] - 2 * PADDING > end) | (others["end"] + 2 * PADDING < start)
+        ).all()
         if alone:
-            assert gene_at(row["chrom"], start - PADDING, build) == gene_at(row["chrom"], end + PADDING, build) == index
+            assert (
+                gene_at(row["chrom"], start - PADDING, build)
+                == gene_at(row["chrom"], end + PADDING, build)
+                == index
+            )
             assert (
                 gene_at(row["chrom"], start - PADDING - 1, build)
                 == gene_at(row["chrom"], end + PADDING + 1, build)

@@ -32,7 +32,9 @@ def index_dates(ids: pd.Series) -> pd.Series:
     return START + pd.to_timedelta(pd.factorize(ids)[0] % 700, unit="D")
 
 
-def dated(table: pd.DataFrame, column: str, form: str, ids: pd.Series, dates: pd.Series) -> pd.Series:
+def dated(
+    table: pd.DataFrame, column: str, form: str, ids: pd.Series, dates: pd.Series
+) -> pd.Series:
     """A column of days as calendar dates."""
     start = ids.map(dates)
     days = pd.to_numeric(table[column], errors="coerce")
@@ -85,13 +87,17 @@ def american(demo: Path, folder: Path) -> None:
     rewrite(t["biomarkers"], "uric_acid_serum", "umol/L", "mg/dl", 1 / 59.48)
     rewrite(t["biomarkers"], "nfl_serum", "pg/mL", "fg/mL", 1000)
     fine = (t["biomarkers"]["unit"] == "fg/mL") & ~t["biomarkers"]["value"].str.startswith("<")
-    t["biomarkers"].loc[fine, "value"] = pd.to_numeric(t["biomarkers"]["value"][fine]).map("{:,.6f}".format)
+    t["biomarkers"].loc[fine, "value"] = pd.to_numeric(t["biomarkers"]["value"][fine]).map(
+        "{:,.6f}".format
+    )
     t["patients"] = t["patients"].rename(
         columns={"sample_id": "Subject ID", "sex": "Gender", "onset_site": "Site of Onset"}
     )
     theirs = {"analyte": "Test Name", "value": "Result", "unit": "Units", "days": "Collection Date"}
     t["biomarkers"] = t["biomarkers"].rename(columns={"sample_id": "Subject ID", **theirs})
-    t["alsfrs"] = t["alsfrs"].rename(columns={"sample_id": "Subject ID", "days": "Visit Date", "q1": "Q1_Speech"})
+    t["alsfrs"] = t["alsfrs"].rename(
+        columns={"sample_id": "Subject ID", "days": "Visit Date", "q1": "Q1_Speech"}
+    )
     for name, table in t.items():
         table.to_csv(folder / f"{name}.tsv", index=False, sep="\t")
     write_cohort(folder, "tsv", dates="month_first", decimal=".")
@@ -104,21 +110,36 @@ def spreadsheet(demo: Path, folder: Path) -> None:
     rewrite(long, "creatinine_serum", "umol/L", "mg/dL", 1 / 88.4)
     rewrite(long, "uric_acid_serum", "mg/dL", "umol/L", 59.48)
     facts = long.drop_duplicates(["analyte", "assay"])
-    long["column"] = long["analyte"].where(long["assay"] == "", long["analyte"] + " " + long["assay"])
+    long["column"] = long["analyte"].where(
+        long["assay"] == "", long["analyte"] + " " + long["assay"]
+    )
     keys = ["sample_id", "days"]
-    wide = long.pivot_table(index=keys, columns="column", values="value", aggfunc="first").fillna("NA").reset_index()
+    wide = (
+        long.pivot_table(index=keys, columns="column", values="value", aggfunc="first")
+        .fillna("NA")
+        .reset_index()
+    )
     wide.to_excel(folder / "biomarkers.xlsx", index=False)
     t["alsfrs"].rename(columns={"q5": "q5a"}).drop(columns="q5_form").replace("", "-").to_excel(
         folder / "alsfrs.xlsx", index=False
     )
     t["patients"].replace("", None).to_parquet(folder / "patients.parquet")
     columns = {
-        (row.analyte if not row.assay else f"{row.analyte} {row.assay}"): {"analyte": row.analyte, "unit": row.unit}
+        (row.analyte if not row.assay else f"{row.analyte} {row.assay}"): {
+            "analyte": row.analyte,
+            "unit": row.unit,
+        }
         | ({"assay": row.assay} if row.assay else {})
         for row in facts.itertuples()
     }
-    described = {"patients": "patients.parquet", "biomarkers": "biomarkers.xlsx", "alsfrs": "alsfrs.xlsx"}
-    (folder / "cohort.yaml").write_text(yaml.safe_dump({**described, "wide": {"days": "days", "columns": columns}}))
+    described = {
+        "patients": "patients.parquet",
+        "biomarkers": "biomarkers.xlsx",
+        "alsfrs": "alsfrs.xlsx",
+    }
+    (folder / "cohort.yaml").write_text(
+        yaml.safe_dump({**described, "wide": {"days": "days", "columns": columns}})
+    )
 
 
 def write_cohort(folder: Path, suffix: str, **more) -> None:
@@ -152,7 +173,11 @@ def checked(folder: Path, capsys) -> tuple[int, dict]:
 def test_check_tells_what_is_in_the_files(folder, capsys):
     status, report = checked(folder, capsys)
     assert status == 0
-    assert report["samples"]["patients"] == report["samples"]["alsfrs"] == report["contents"]["patients"]
+    assert (
+        report["samples"]["patients"]
+        == report["samples"]["alsfrs"]
+        == report["contents"]["patients"]
+    )
     creatinine = next(row for row in report["analytes"] if row["analyte"] == "creatinine_serum")
     assert creatinine["units seen"] == "mg/dL, umol/L"
     assert 0 < creatinine["% missing"] < 30
@@ -165,17 +190,28 @@ def test_check_tells_what_is_in_the_files(folder, capsys):
 
 def test_check_hints_at_a_site_whose_unit_is_wrong(folder, capsys):
     patients, values = (
-        pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False) for name in ("patients", "biomarkers")
+        pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
+        for name in ("patients", "biomarkers")
     )
     there = values["sample_id"].isin(patients.loc[patients["site"] == "site2", "sample_id"])
     own = there & (values["analyte"] == "albumin_serum")
-    values.loc[own, "value"] = (pd.to_numeric(values["value"][own]) * 10).astype(str)  # g/L under the name of g/dL
+    values.loc[own, "value"] = (pd.to_numeric(values["value"][own]) * 10).astype(
+        str
+    )  # g/L under the name of g/dL
     values.to_csv(folder / "biomarkers.csv", index=False)
     _, report = checked(folder, capsys)
-    hints = [p for p in report["problems"] if "the median of albumin_serum at site site2" in p["found"]]
+    hints = [
+        p for p in report["problems"] if "the median of albumin_serum at site site2" in p["found"]
+    ]
     assert len(hints) == 1
-    assert "10 is a conversion factor: are its values given in g/L but stated in g/dL?" in hints[0]["remedy"]
-    assert next(row for row in report["analytes"] if row["analyte"] == "albumin_serum")["implausible"] == own.sum()
+    assert (
+        "10 is a conversion factor: are its values given in g/L but stated in g/dL?"
+        in hints[0]["remedy"]
+    )
+    assert (
+        next(row for row in report["analytes"] if row["analyte"] == "albumin_serum")["implausible"]
+        == own.sum()
+    )
 
 
 def test_check_groups_every_cause(folder, capsys):
@@ -190,8 +226,19 @@ def test_check_groups_every_cause(folder, capsys):
     patients.to_csv(folder / "patients.csv", index=False)
     status, report = checked(folder, capsys)
     assert status == 1
-    errors = [(p["found"], p["count"]) for p in report["files"]["biomarkers.csv"] if p["severity"] == "error"]
-    assert sum(count for found, count in errors if "is measured in 'furlong', which does not fit" in found) == 3
+    errors = [
+        (p["found"], p["count"])
+        for p in report["files"]["biomarkers.csv"]
+        if p["severity"] == "error"
+    ]
+    assert (
+        sum(
+            count
+            for found, count in errors
+            if "is measured in 'furlong', which does not fit" in found
+        )
+        == 3
+    )
     assert ("'high' is no number", 1) in errors
     everything = " ".join(p["found"] for p in report["problems"])
     assert "2 rows repeat another exactly" in everything
@@ -202,8 +249,14 @@ def test_check_groups_every_cause(folder, capsys):
     ("change", "message"),
     [
         ({"decimal": ";"}, "key decimal"),
-        ({"wide": {"columns": {"NfL": {"units": "pg/mL"}}}}, "units: this key is not known. Did you mean 'unit'"),
-        ({"wide": {"columns": {"NfL": {"analyte": "nfl_serum", "unit": "pg/mL"}}}}, "there is no column 'NfL'"),
+        (
+            {"wide": {"columns": {"NfL": {"units": "pg/mL"}}}},
+            "units: this key is not known. Did you mean 'unit'",
+        ),
+        (
+            {"wide": {"columns": {"NfL": {"analyte": "nfl_serum", "unit": "pg/mL"}}}},
+            "there is no column 'NfL'",
+        ),
         ({"policy": "strict"}, "lies outside the plausible range. Correct the value or its unit"),
         ({"columns": {"sample_id": "nobody"}}, ""),
     ],
@@ -212,7 +265,9 @@ def test_a_spoiled_description(folder, capsys, change, message):
     described = yaml.safe_load((folder / "cohort.yaml").read_text())
     (folder / "cohort.yaml").write_text(yaml.safe_dump({**described, **change}))
     output = folder / "out.csv"
-    status = als_ml(["features", "--cohort", str(folder / "cohort.yaml"), "--output", str(output), "--quiet"])
+    status = als_ml(
+        ["features", "--cohort", str(folder / "cohort.yaml"), "--output", str(output), "--quiet"]
+    )
     error = capsys.readouterr().err
     assert message in error
     assert output.exists() == (status == 0) == (not message)
@@ -224,7 +279,11 @@ def test_the_landmark_takes_later_rows_from_each_table(cohort):
     assert (cohort.alsfrs["days"] > 90).any()
     assert known.biomarkers["days"].max() <= 90
     assert known.alsfrs["days"].max() <= 90
-    days = [name for name in known.patients.columns if name.endswith("_days") and known.patients[name].notna().any()]
+    days = [
+        name
+        for name in known.patients.columns
+        if name.endswith("_days") and known.patients[name].notna().any()
+    ]
     assert "death_days" not in days
     assert all((known.patients[name].dropna() <= 90).all() for name in days)
     for name in (
@@ -243,7 +302,8 @@ def test_an_ambiguous_cell_is_refused_with_its_address(folder):
     values.loc[7, "value"] = "1,234"
     values.to_csv(folder / "biomarkers.csv", index=False)
     with pytest.raises(
-        DataError, match=r"biomarkers.csv, column value, line 9: '1,234' may have a decimal or a thousands"
+        DataError,
+        match=r"biomarkers.csv, column value, line 9: '1,234' may have a decimal or a thousands",
     ):
         read_cohort(folder / "cohort.yaml")
     shutil.rmtree(folder)

@@ -17,8 +17,19 @@ A5V = "21-31659783-C-T"
 NOWHERE = Lookups(frequencies={})  # a frequency file in which nothing of this is found
 
 
-def weighed(key, gene, consequence="", protein="", lookups=NOWHERE, frequency=None, scores=(None,) * 4, **sources):
-    effect = Effect(consequence, hgvs_p=protein, scores=scores, frequency=frequency, origin="VCF CSQ")
+def weighed(
+    key,
+    gene,
+    consequence="",
+    protein="",
+    lookups=NOWHERE,
+    frequency=None,
+    scores=(None,) * 4,
+    **sources,
+):
+    effect = Effect(
+        consequence, hgvs_p=protein, scores=scores, frequency=frequency, origin="VCF CSQ"
+    )
     variant = describe(key, gene, effect, B, lookups)
     return assess(variant, Sources(B, lookups, **sources))
 
@@ -34,7 +45,11 @@ TBK1_STOP = ("12-64464454-C-T", "TBK1", "stop_gained", "p.Arg117Ter")
     ("case", "expected", "points"),
     [
         (TBK1_STOP, ["PVS1", "PM2"], 9),  # loss of function is how TBK1 causes disease
-        (("21-31659790-G-GA", "SOD1", "frameshift_variant", "p.Val8fs"), ["PM2"], 1),  # not how SOD1 does
+        (
+            ("21-31659790-G-GA", "SOD1", "frameshift_variant", "p.Val8fs"),
+            ["PM2"],
+            1,
+        ),  # not how SOD1 does
         (("16-31191400-C-T", "FUS", "stop_gained", "p.Arg495Ter"), ["PVS1_GOF", "PM2"], 5),
         (("12-57582601-G-A", "KIF5A", "splice_acceptor_variant", ""), ["PVS1_GOF", "PM2"], 5),
         (("12-64497000-C-T", "TBK1", "synonymous_variant", "p.Gly700="), ["PM2", "BP7"], 0),
@@ -57,13 +72,17 @@ def test_known_neighbours_count_and_never_the_variant_itself():
 
 
 def test_clinvar_off_uses_no_known_variant():
-    on, off = (weighed(A5V, "SOD1", "missense_variant", "p.Ala5Val", known=known) for known in (True, False))
+    on, off = (
+        weighed(A5V, "SOD1", "missense_variant", "p.Ala5Val", known=known)
+        for known in (True, False)
+    )
     assert (on.classification, off.classification) == ("P", "VUS")
     assert not {"KNOWN", "PS1", "PM5"} & set(names(off))
 
 
 @pytest.mark.parametrize(
-    ("word", "points"), [("Pathogenic", 1), ("Likely_benign", -1), ("Conflicting_interpretations", 0)]
+    ("word", "points"),
+    [("Pathogenic", 1), ("Likely_benign", -1), ("Conflicting_interpretations", 0)],
 )
 def test_clinvars_own_word_is_off_unless_asked_for(word, points):
     lookups = Lookups({}, {"12-64497000-C-T": Assertion(word, 2)})
@@ -73,7 +92,8 @@ def test_clinvars_own_word_is_off_unless_asked_for(word, points):
 
 
 @pytest.mark.parametrize(
-    ("frequency", "criterion"), [(0.0, "PM2"), (2e-5, None), (2e-4, "BS1"), (2e-3, "BS1"), (0.06, "BA1"), (None, None)]
+    ("frequency", "criterion"),
+    [(0.0, "PM2"), (2e-5, None), (2e-4, "BS1"), (2e-3, "BS1"), (0.06, "BA1"), (None, None)],
 )
 def test_frequency(frequency, criterion):
     lookups = NO_LOOKUPS if frequency is None else NOWHERE
@@ -94,7 +114,11 @@ def test_a_recessive_founder_allele_is_not_benign_by_frequency():
 def test_a_present_predictor_is_used_the_first_one_only(scores, points):
     case = ("12-64497000-C-T", "TBK1", "missense_variant", "p.Gly700Thr")
     without = weighed(*case, known=False).points
-    predicted = [c.points for c in weighed(*case, scores=scores, known=False).criteria if c.name in ("PP3", "BP4")]
+    predicted = [
+        c.points
+        for c in weighed(*case, scores=scores, known=False).criteria
+        if c.name in ("PP3", "BP4")
+    ]
     assert sum(predicted) == points or (
         scores[3] and weighed(*case, scores=scores, known=False).points - without == points
     )
@@ -102,7 +126,9 @@ def test_a_present_predictor_is_used_the_first_one_only(scores, points):
 
 def test_pp3_is_left_out_beside_pvs1_and_capped_with_pm1():
     assert "PP3" not in names(weighed(*TBK1_STOP, scores=(None, None, None, 0.9)))
-    found = weighed("21-31659783-C-G", "SOD1", "missense_variant", "p.Ala5Gly", scores=(0.95, None, None, None))
+    found = weighed(
+        "21-31659783-C-G", "SOD1", "missense_variant", "p.Ala5Gly", scores=(0.95, None, None, None)
+    )
     assert sum(c.points for c in found.criteria if c.name in ("PM1", "PP3")) <= 4
 
 

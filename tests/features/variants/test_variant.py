@@ -24,14 +24,29 @@ A5V = "21 31659783 C T"
 
 def variants(tmp_path, path, *options, build="GRCh38"):
     output, carriers = tmp_path / "v.csv", tmp_path / "c.csv"
-    arguments = ["--vcf", str(path), "--genome-build", build, "--output", str(output), "--carriers", str(carriers)]
+    arguments = [
+        "--vcf",
+        str(path),
+        "--genome-build",
+        build,
+        "--output",
+        str(output),
+        "--carriers",
+        str(carriers),
+    ]
     status = main(["variants", *arguments, *options])
     return status, output, carriers
 
 
 def test_variants_and_their_carriers(tmp_path, capsys):
-    records = [f"{A5V} PASS 0/1 0/0", "21 31667290 A C PASS 0/1 1/1", "2 201701850 A C PASS 0/1 0/1"]
-    status, output, carriers = variants(tmp_path, write_vcf(tmp_path / "a.vcf.gz", ["a", "b"], records))
+    records = [
+        f"{A5V} PASS 0/1 0/0",
+        "21 31667290 A C PASS 0/1 1/1",
+        "2 201701850 A C PASS 0/1 0/1",
+    ]
+    status, output, carriers = variants(
+        tmp_path, write_vcf(tmp_path / "a.vcf.gz", ["a", "b"], records)
+    )
     assert status == 0
     table = pd.read_csv(output).set_index("variant")
     assert table.loc["21-31659783-C-T", ["gene", "hgvs_p", "legacy_name", "class"]].tolist() == [
@@ -50,22 +65,33 @@ def test_variants_and_their_carriers(tmp_path, capsys):
 
 
 def test_carriers_count_once_and_compound_heterozygotes_are_possible(tmp_path):
-    stops = ["2 201724310 CA C PASS 0/1 1/1", "2 201768880 CA C PASS 0/1 0/0"]  # made-up frameshifts in ALS2, recessive
-    path = write_vcf(tmp_path / "a.vcf", ["a", "b"], [f"{A5V} PASS 0/1 0/0", f"{A5V} PASS 1/1 0/0", *stops])
+    stops = [
+        "2 201724310 CA C PASS 0/1 1/1",
+        "2 201768880 CA C PASS 0/1 0/0",
+    ]  # made-up frameshifts in ALS2, recessive
+    path = write_vcf(
+        tmp_path / "a.vcf", ["a", "b"], [f"{A5V} PASS 0/1 0/0", f"{A5V} PASS 1/1 0/0", *stops]
+    )
     arguments = ["--vcf", str(path), "--genome-build", "GRCh38", "--quiet"]
     files = [tmp_path / "v.parquet", tmp_path / "c.parquet"]
-    assert main(["variants", *arguments, "--output", str(files[0]), "--carriers", str(files[1])]) == 0
+    assert (
+        main(["variants", *arguments, "--output", str(files[0]), "--carriers", str(files[1])]) == 0
+    )
     table, carriers = (pd.read_parquet(file) for file in files)
     counts = table.set_index("variant").loc["21-31659783-C-T", ["n_heterozygous", "n_homozygous"]]
     assert counts.tolist() == [0, 1]  # twice in the file: the larger number of copies
-    found = carriers[carriers["gene"] == "ALS2"].groupby("sample_id", observed=True)["finding"].agg(set)
+    found = (
+        carriers[carriers["gene"] == "ALS2"].groupby("sample_id", observed=True)["finding"].agg(set)
+    )
     assert found["a"] == {"possible compound heterozygote"}
     assert found["b"] == {"causal"}
 
 
 def test_sites_without_samples_and_a_panel_without_records(tmp_path):
     path = write_vcf(tmp_path / "a.vcf", [], [])
-    path.write_text(path.read_text().replace("\tFORMAT", "") + "21\t31659783\t.\tC\tT\t.\tPASS\t.\n")
+    path.write_text(
+        path.read_text().replace("\tFORMAT", "") + "21\t31659783\t.\tC\tT\t.\tPASS\t.\n"
+    )
     assert variants(tmp_path, path)[0] == 0
     assert pd.read_csv(tmp_path / "v.csv")["known_role"].tolist() == ["causal_dominant"]
     empty = write_vcf(tmp_path / "b.vcf", ["p"], ["3 100 A C PASS 0/1"])
@@ -144,7 +170,10 @@ def test_check_tells_the_coverage_of_each_gene(demo, capsys):
     assert main(["check", "--cohort", f"{demo}/cohort.yaml", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     sod1 = next(row for row in found["genes"] if row["gene"] == "SOD1")
-    assert sum(sod1[name] for name in ("unknown", "not covered", "partly", "covered")) == found["contents"]["patients"]
+    assert (
+        sum(sod1[name] for name in ("unknown", "not covered", "partly", "covered"))
+        == found["contents"]["patients"]
+    )
     assert 0 < sod1["no-call rate"] < 0.2
     assert any("panel records" in problem["found"] for problem in found["problems"])
 
@@ -166,7 +195,9 @@ def test_pathogenicity_on_clinvar_without_clinvar(reference_data):
     assert roc_auc_score(table["pathogenic"], scores) > 0.9
     rare = [v for v in described if v.kind == "missense" and (v.frequency or 0) < 0.01]
     made_up = [replace(v, scores={"revel": 0.99}) for v in rare]
-    before, after = (pathogenicity.scores(some)["pathogenicity"].to_numpy() for some in (rare, made_up))
+    before, after = (
+        pathogenicity.scores(some)["pathogenicity"].to_numpy() for some in (rare, made_up)
+    )
     assert (after > before).all()
 
 
@@ -178,7 +209,9 @@ def test_public_conformance_files_end_in_a_table_or_a_message(reference_data):
     assert not {name: end for name, end in outcomes.items() if end.startswith("BUG")}
 
 
-@pytest.mark.parametrize("name", ["ann_and_csq.vcf", "with-bcsq.vcf", "test.snpeff.vcf", "homo_sapiens_GRCh37.vcf"])
+@pytest.mark.parametrize(
+    "name", ["ann_and_csq.vcf", "with-bcsq.vcf", "test.snpeff.vcf", "homo_sapiens_GRCh37.vcf"]
+)
 def test_public_annotated_files(reference_data, tmp_path, name):
     assert variants(tmp_path, reference_data / "annotated" / name, build="GRCh37")[0] == 0
 
@@ -209,7 +242,8 @@ def test_public_annotations_are_understood(reference_data, tmp_path, name, field
             text = value if isinstance(value, str) else ",".join(value)
             gene = text.split("|")[5] if symbol is None else text.split(",")[0].split("|")[symbol]
             found = [
-                effect_of({field: text}, description, alt, i, gene, record.ref) for i, alt in enumerate(record.alts)
+                effect_of({field: text}, description, alt, i, gene, record.ref)
+                for i, alt in enumerate(record.alts)
             ]
             total += 1
             understood += any(effect is not None and effect.consequence for effect in found)
@@ -226,7 +260,9 @@ def test_residues_agree_with_gnomad(reference_data):
     table = table[(table["Annotation"] == "missense_variant") & (table["Reference"].str.len() == 1)]
     for gene in ("SOD1", "FUS", "VCP", "KIF5A", "NEK1", "SPG11"):
         own = table[table["gene"] == gene]
-        told = own["Protein_Consequence"].where(own["Protein_Consequence"] != "", own["Consequence"])
+        told = own["Protein_Consequence"].where(
+            own["Protein_Consequence"] != "", own["Consequence"]
+        )
         residue = told.str.extract(r"p\.[A-Za-z]{3}(\d+)")[0].astype(float)
         sites = zip(own["Position"].astype(int), own["Reference"], own["Alternate"], strict=True)
         found = [place(gene, pos, ref, alt, "GRCh37").residue for pos, ref, alt in sites]
@@ -235,4 +271,8 @@ def test_residues_agree_with_gnomad(reference_data):
 
 
 def test_the_header_of_a_file_is_read_once_for_all(reference_data):
-    assert read_header(reference_data / "cohorts" / "ashk-trio.vcf.gz").samples == ("HG002", "HG003", "HG004")
+    assert read_header(reference_data / "cohorts" / "ashk-trio.vcf.gz").samples == (
+        "HG002",
+        "HG003",
+        "HG004",
+    )
