@@ -6,8 +6,9 @@ Every row carries its source; V = verified there, R = recalled, P = a proposal o
 
 import hashlib
 import re
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,38 @@ _NOT_NAME = re.compile(r"[\W_]+")
 PADDING = 5_000
 
 
+@dataclass(frozen=True, eq=False)
+class Definitions:
+    """The definition tables as a value: a cohort is read with one, a model keeps the one it was trained with.
+
+    Attributes
+    ----------
+    texts : dict
+        Name of a table (`genes`, `biomarkers`, ...) -> its TSV, lines ending in a line feed.
+    """
+
+    texts: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Definitions":
+        """Read every table of a folder."""
+        paths = sorted(folder.glob("*.tsv"))
+        return cls({path.stem: path.read_text(encoding="utf-8") for path in paths})
+
+    @cached_property
+    def version(self) -> str:
+        """Digest of all tables: 12 hexadecimal digits, the same wherever the tables are the same."""
+        digest = hashlib.sha256()
+        for name, text in sorted(self.texts.items()):
+            digest.update(f"{name}.tsv".encode() + b"\0" + text.encode())
+        return digest.hexdigest()[:12]
+
+
+def shipped() -> Definitions:
+    """The tables of this installation, as their files are now."""
+    return Definitions.read(FOLDER)
+
+
 @cache
 def definitions(name: str) -> pd.DataFrame:
     """Read one definition table as text, empty where nothing is stated."""
@@ -30,10 +63,7 @@ def definitions(name: str) -> pd.DataFrame:
 @cache
 def definitions_version() -> str:
     """Digest of all definition tables: 12 hexadecimal digits, the same wherever the files are the same."""
-    digest = hashlib.sha256()
-    for path in sorted(FOLDER.glob("*.tsv")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
-    return digest.hexdigest()[:12]
+    return shipped().version
 
 
 @lru_cache(maxsize=4096)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.catalogue import Definitions
 from features.genotypes.genotype import Genotypes, moved_rows
 from features.tables.columns import rows_of
 from features.variants.lookups import Lookups
@@ -35,6 +36,8 @@ class Cohort:
         Calls of `features.genotypes.repeats.read_repeats`.
     families : array of n
         Relatives share a number (`features.genotypes.families`).
+    definitions : Definitions
+        The tables that it was read with.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Cohort:
     lookups: Lookups
     repeats: pd.DataFrame
     families: np.ndarray
+    definitions: Definitions
 
     def __len__(self) -> int:
         return len(self.patients)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
 from als_ml.cohort.read import CohortFile, long_tables, read_cohort_file, read_genetics, table_names
+from features.catalogue import shipped
 from features.cohort import Cohort
 from features.errors import DataError
 from features.genotypes.genotype import moved_rows
@@ -60,15 +61,17 @@ class LargeCohort:
             name: (getattr(self.described, kind), self._lines(name)) for kind, name in files.items()
         }
         own = replace(problems, sources=sources)
-        tables = long_tables(
+        biomarkers, visits = long_tables(
             self.described.model_copy(update=files), self.folder, names, patients, own
         )
         return Cohort(
-            self.described.name,
-            patients,
-            *tables,
+            name=self.described.name,
+            patients=patients,
+            biomarkers=biomarkers,
+            alsfrs=visits,
             **self._genetics(rows),
             families=np.arange(len(rows)),
+            definitions=shipped(),
         )
 
     def _lines(self, name: str) -> np.ndarray:

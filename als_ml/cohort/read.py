@@ -15,7 +15,7 @@ from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.biomarkers.wide import Wide, checked_wide
 from features.blocks.genetics import weigh_sites
-from features.catalogue import column_aliases
+from features.catalogue import column_aliases, shipped
 from features.cohort import Cohort
 from features.errors import DataError, RequestError, examples
 from features.genotypes.extraction import read_genotypes, with_targets
@@ -184,12 +184,20 @@ def read_cohort(
     table = _table(folder, described.patients, described, "patients", problems)
     patients = checked_patients(table, described.patients, problems, described.rules)
     rows = {name: i for i, name in enumerate(patients["sample_id"]) if name is not None}
-    tables = long_tables(described, folder, rows, patients, problems, progress)
+    biomarkers, visits = long_tables(described, folder, rows, patients, problems, progress)
     genetics = read_genetics(described, folder, rows, len(patients), problems, rule, progress)
     related = [_kinship(described, folder, rows, problems), duplicated(genetics["genotypes"])]
     _report_duplicates(related[1], problems)
     families = family_numbers(patients, pd.concat(related, ignore_index=True))
-    cohort = Cohort(described.name, patients, *tables, **genetics, families=families)
+    cohort = Cohort(
+        name=described.name,
+        patients=patients,
+        biomarkers=biomarkers,
+        alsfrs=visits,
+        **genetics,
+        families=families,
+        definitions=shipped(),
+    )
     _report_conflicts(cohort, problems)
     return cohort, described
 

@@ -18,6 +18,7 @@ from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.blocks.genetics import weigh_sites
 from features.blocks.rows import FeatureSpec
 from features.catalogue import (
+    Definitions,
     analytes,
     gene_at,
     gene_names,
@@ -116,7 +117,7 @@ class RowProblems(Problems):
 
 
 def read_records(
-    records: list[Any], spec: FeatureSpec, lookups: Lookups
+    records: list[Any], spec: FeatureSpec, lookups: Lookups, definitions: Definitions
 ) -> tuple[Cohort, np.ndarray, dict[int, dict[str, str]]]:
     """Turn records into a cohort of the valid ones.
 
@@ -131,7 +132,7 @@ def read_records(
     """
     problems = RowProblems(collect=True, silent=True)
     parsed = [_parsed(record, i, spec, problems) for i, record in enumerate(records)]
-    cohort = _cohort(parsed, problems, spec, lookups)
+    cohort = _cohort(parsed, problems, spec, lookups, definitions)
     errors = problems.by_patient
     rows = np.array([i for i in range(len(records)) if i not in errors], dtype=int)
     return cohort if not errors else cohort.take(rows), rows, errors
@@ -392,7 +393,11 @@ def _assayed(assayed: Any) -> dict[str, float]:
 
 
 def _cohort(
-    parsed: list[_Record], problems: RowProblems, spec: FeatureSpec, lookups: Lookups
+    parsed: list[_Record],
+    problems: RowProblems,
+    spec: FeatureSpec,
+    lookups: Lookups,
+    definitions: Definitions,
 ) -> Cohort:
     problems.owner = np.arange(len(parsed))
     ids = [str(i) for i in range(len(parsed))]
@@ -408,15 +413,16 @@ def _cohort(
     visits = _checked_visits(parsed, rows, patients, problems)
     genotypes = _genotypes(parsed)
     return Cohort(
-        "request",
-        patients,
-        biomarkers,
-        visits,
-        genotypes,
-        weigh_sites(genotypes.sites, spec.genome_build, lookups),
-        lookups,
-        _repeat_table(parsed),
-        np.arange(len(parsed)),
+        name="request",
+        patients=patients,
+        biomarkers=biomarkers,
+        alsfrs=visits,
+        genotypes=genotypes,
+        variants=weigh_sites(genotypes.sites, spec.genome_build, lookups),
+        lookups=lookups,
+        repeats=_repeat_table(parsed),
+        families=np.arange(len(parsed)),
+        definitions=definitions,
     )
 
 

@@ -1,11 +1,8 @@
 """From a cohort to prediction rows: the same code for a batch, a served request and one patient alone."""
 
-import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -17,13 +14,12 @@ from features.alsfrs.visits import mixed_features, revised_sums
 from features.blocks.dictionary import Feature
 from features.blocks.genetics import genetic_cause, weigh_sites
 from features.blocks.rows import FeatureSpec, feature_dictionary, feature_matrix
-from features.catalogue import definitions_version
+from features.catalogue import Definitions, definitions_version
 from features.cohort import Cohort
 from features.errors import DataError
 from features.variants.lookups import Lookups
-from models.fitted import Calibration, FittedModel
+from models.fitted import FittedModel
 from models.ladder import Ladder
-from models.members import Member
 from models.tasks import TASKS, out_of_scope
 
 ROW_FIELDS = (
@@ -83,6 +79,7 @@ class Predictor:
     fitted: FittedModel
     spec: FeatureSpec
     lookups: Lookups
+    definitions: Definitions
     ladder: Ladder | None = None
     training: dict[str, Any] = field(default_factory=dict)
     model_name: str | None = None
@@ -216,7 +213,7 @@ class Predictor:
 
     def predict_records(self, records: list[Any], drivers: bool = True) -> list[dict[str, Any]]:
         """Prediction rows from served records, each bad record in its place with its error."""
-        cohort, rows, errors = read_records(records, self.spec, self.lookups)
+        cohort, rows, errors = read_records(records, self.spec, self.lookups, self.definitions)
         good = iter(self.predict_cohort(cohort, drivers)) if len(rows) else iter(())
         return [
             next(good) if i not in errors else self._failed(record, errors[i])
@@ -358,121 +355,3 @@ def _refuse(row: dict[str, Any], error: dict[str, str]) -> None:
         "out_of_distribution",
     )
     row |= dict.fromkeys(emptied) | {"drivers": [], "missing_inputs": [], "error": error}
-
-
-def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
-    """Write a predictor as files without a pickle: the pipeline by skops, everything else as JSON.
-
-    Returns
-    -------
-    dict
-        Name -> path, as MLflow's `artifacts` wants it.
-    """
-    import skops.io
-
-    models = [predictor.fitted, *(predictor.ladder.lower if predictor.ladder else ())]
-    stored = {
-        "task": predictor.fitted.task,
-        "features": asdict(predictor.spec),
-        "models": [_stored(model) for model in models],
-        "classes": list(predictor.ladder.classes) if predictor.ladder else [],
-        "columns": predictor.names,
-        "lookups": predictor.lookups.as_json(),
-        "training": predictor.training,
-        "als_ml_version": als_ml.__version__,
-        "definitions_version": definitions_version(),
-    }
-    paths = {"pipeline": folder / "pipeline.skops", "model": folder / "model.json"}
-    skops.io.dump(
-        [[member.pipeline for member in model.members] for model in models], paths["pipeline"]
-    )
-    paths["model"].write_text(json.dumps(stored, indent=1, allow_nan=False))
-    return paths
-
-
-def _stored(model: FittedModel) -> dict[str, Any]:
-    """Everything of a fitted model but its pipelines, as JSON."""
-    members = [
-        {"name": m.name, "parameters": m.parameters, "columns": list(m.columns), "weight": m.weight}
-        for m in model.members
-    ]
-    return {"members": members, "calibration": model.calibration.to_json()}
-
-
-def _restored(task: str, pipelines: list[Any], stored: dict[str, Any]) -> FittedModel:
-    members = tuple(
-        Member(m["name"], m["parameters"], pipeline, tuple(m["columns"]), m["weight"])
-        for pipeline, m in zip(pipelines, stored["members"], strict=True)
-    )
-    return FittedModel(task, members, Calibration.from_json(stored["calibration"]))
-
-
-# What a pipeline of `models.estimators` holds, apart from the types that skops trusts by itself.
-TRUSTED = (
-    "models.imputation.RelatedImputer",
-    "numpy.dtype",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-    "xgboost.sklearn.XGBRegressor",
-    "sklearn.tree._tree.Tree",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.IdentityLink",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn._loss.loss.HalfSquaredError",
-    "sklearn._loss._loss.CyHalfBinomialLoss",
-    "sklearn._loss._loss.CyHalfSquaredError",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-)
-
-
-def _assembled(
-    stored: dict[str, Any], pipeline: Path, name: str | None, version: str | None
-) -> Predictor:
-    import skops.io
-
-    spec = FeatureSpec.from_json(stored["features"])
-    task, pipelines = stored["task"], skops.io.load(pipeline, trusted=list(TRUSTED))
-    fitted, *lower = (
-        _restored(task, *pair) for pair in zip(pipelines, stored["models"], strict=True)
-    )
-    ladder = Ladder(tuple(stored["classes"]), tuple(lower)) if lower else None
-    return Predictor(
-        fitted,
-        spec,
-        Lookups.from_json(stored["lookups"]),
-        ladder,
-        stored["training"],
-        name,
-        version,
-    )
-
-
-def load_predictor(
-    pipeline: Path, model: Path, name: str | None = None, version: str | None = None
-) -> Predictor:
-    """Read what `save_predictor` wrote.
-
-    Raises
-    ------
-    DataError
-        If its files are damaged, or its features are not those that this version of als-ml computes.
-    """
-    try:
-        stored = json.loads(model.read_text(encoding="utf-8"))
-        predictor = _assembled(stored, pipeline, name, version)
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
-        found = f"its files are damaged ({type(error).__name__})"
-        raise DataError(
-            f"model {name or model}", found, "Restore them from a backup, or train again."
-        ) from None
-    if predictor.names != stored["columns"]:
-        lost = sorted(set(stored["columns"]) ^ set(predictor.names))
-        found = f"it was trained with other features ({len(lost)} differ, the first is {lost[0] if lost else 'the order'})"
-        raise DataError(
-            f"model {name or model}",
-            found,
-            f"Use als-ml {stored['als_ml_version']} or train it again.",
-        )
-    return predictor

@@ -13,7 +13,8 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from als_ml.prediction.predictor import Predictor, load_predictor
+from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.storage import load_predictor
 from als_ml.serving.schema import PredictionRow, ServedPatient
 
 

@@ -17,7 +17,8 @@ import yaml
 
 import als_ml
 from als_ml.cohort.digests import data_digest
-from als_ml.prediction.predictor import RESEARCH_USE, Predictor, save_predictor
+from als_ml.prediction.predictor import RESEARCH_USE, Predictor
+from als_ml.prediction.storage import save_predictor
 from als_ml.tracking.documents import without_small_counts, write_documents
 from als_ml.tracking.manifest import git_commit, manifest
 from als_ml.tracking.pictures import draw_run

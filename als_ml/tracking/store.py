@@ -24,7 +24,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from als_ml.cohort.digests import MODEL_DIGEST, tree_digest
 from als_ml.prediction.example import EXAMPLE
-from als_ml.prediction.predictor import RESEARCH_USE, Predictor, save_predictor
+from als_ml.prediction.predictor import RESEARCH_USE, Predictor
+from als_ml.prediction.storage import save_predictor
 from als_ml.tracking.manifest import PACKAGES
 from als_ml.tracking.run_folder import read_run, write_run
 from als_ml.training.run import Training

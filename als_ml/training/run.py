@@ -121,7 +121,12 @@ def train(config: Config, progress: Progress = lambda *_: None) -> Training:
         fitted, ladder = data.fit(data.rows.to_numpy(), np.arange(len(data.y)), config, trials)
     tables["trials"] = [trial._asdict() for trial in trials]
     predictor = Predictor(
-        fitted, data.spec, cohort.lookups, ladder, training_aggregates(data.rows, data.y)
+        fitted=fitted,
+        spec=data.spec,
+        lookups=cohort.lookups,
+        definitions=cohort.definitions,
+        ladder=ladder,
+        training=training_aggregates(data.rows, data.y),
     )
     if config.validation.cohort:
         metrics |= _external_metrics(predictor, config, problems, progress)

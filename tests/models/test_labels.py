@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from als_ml.config import load_config
-from als_ml.prediction.predictor import load_predictor, save_predictor
+from als_ml.prediction.storage import load_predictor, save_predictor
 from als_ml.training.run import train
 from als_ml.training.task_data import make_labels, prepare
 from features.blocks.landmark import as_known

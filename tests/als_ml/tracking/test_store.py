@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 import train
 from als_ml.__main__ import main as als_ml
 from als_ml.cohort.digests import MODEL_DIGEST
-from als_ml.prediction.predictor import load_predictor
+from als_ml.prediction.storage import load_predictor
 from als_ml.tracking import store as tracking
 from als_ml.tracking.run_folder import FILES
 from als_ml.tracking.store import load_model

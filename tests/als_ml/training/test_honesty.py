@@ -7,7 +7,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from als_ml.config import load_config
-from als_ml.prediction.predictor import Predictor, load_predictor, save_predictor
+from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.storage import load_predictor, save_predictor
 from als_ml.training.task_data import prepare, recipe_of
 from features.blocks.rows import FeatureSpec, feature_rows, with_columns
 from features.cohort import Cohort
@@ -123,7 +124,7 @@ def test_a_saved_model_is_the_same_model(cohort, demo, tmp_path, estimator):
 
     data = prepare(config, cohort, read_cohort_file(demo / "cohort.yaml"))
     fitted = fit_model(data.rows.to_numpy(), data.y, data.families, recipe_of(config))
-    predictor = Predictor(fitted, data.spec, cohort.lookups)
+    predictor = Predictor(fitted, data.spec, cohort.lookups, cohort.definitions)
     loaded = load_predictor(**save_predictor(predictor, tmp_path))
     assert loaded.predict_cohort(cohort) == predictor.predict_cohort(cohort)
     assert loaded.names == list(data.rows.columns)
