@@ -5,18 +5,28 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from features.errors import UserError
+from features.errors import RequestError, UserError
 
+if TYPE_CHECKING:
+    from features.tables.problems import Problem, Problems
+
+# Told what is being done, how much of it is done, and of how much (0: not known).
+Progress = Callable[[str, int, int], None]
 EPILOG = "Research use only; not for diagnosis or treatment."
 
 
-def parser(description: str, prog: str | None = None) -> argparse.ArgumentParser:
-    """Make a parser with the options that all commands share."""
-    made = argparse.ArgumentParser(prog=prog, description=description, epilog=EPILOG)
+def single(command: ModuleType) -> argparse.ArgumentParser:
+    """Make the parser of a script that is one command of `als_ml.commands`."""
+    summary = command.SUMMARY
+    sentence = f"{summary[:1].upper()}{summary[1:]}."
+    made = argparse.ArgumentParser(description=sentence, epilog=EPILOG)
     add_shared(made)
+    command.add_options(made)
     return made
 
 
@@ -32,8 +42,6 @@ def add_shared(made: argparse.ArgumentParser) -> None:
 
 def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     """Run a command; a user's mistake ends in one message on standard error and its exit status, never in a traceback."""
-    if arguments.allow_outside:
-        os.environ["ALS_ML_ALLOW_OUTSIDE"] = "1"
     try:
         return command(arguments)
     except UserError as error:
@@ -120,3 +128,33 @@ def _cell(value: Any) -> str:
     if value is None or value != value:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def print_problems(problems: "Iterable[Problem]") -> None:
+    """Print what was found in the files, one line each."""
+    for problem in problems:
+        print(f"{problem.severity}: {problem.where}: {problem.found}. {problem.remedy}".rstrip())
+
+
+def import_folder(
+    imported: "Callable[[Path, Path, Problems], dict[str, int]]", arguments: argparse.Namespace
+) -> int:
+    """Turn a folder in another format into a cohort folder, and say what came of it."""
+    from features.tables.problems import Problems
+
+    problems, source = Problems(collect=True), Path(arguments.folder)
+    if not source.is_dir():
+        raise RequestError(
+            str(source), "there is no such folder", "Give the folder that holds the files."
+        )
+    with progress_bar(arguments.quiet) as progress:
+        progress(f"importing {source.name}", 0, 0)
+        counts = imported(source, Path(arguments.output), problems)
+    if not arguments.quiet:
+        print_problems(problems.found)
+        print_table([{"imported": name, "n": n} for name, n in counts.items()])
+        print(
+            f"written: {arguments.output}."
+            f" Next: python -m als_ml check --cohort {arguments.output}/cohort.yaml"
+        )
+    return 0

@@ -5,10 +5,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from features.errors import RequestError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TABLE_SUFFIXES = (".parquet", ".csv")
 
@@ -54,7 +56,7 @@ def _umask() -> int:
     return current
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
+def write_table(table: "pd.DataFrame", path: Path) -> None:
     """Write CSV or Parquet by the ending of the path."""
     with whole_file(path) as temporary:
         if path.suffix.lower() == ".parquet":

@@ -25,11 +25,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from als_ml.cohort.read import read_cohort
+from als_ml.cohort.source import open_cohort
 from als_ml.config import load_config
 from als_ml.training.folds import cross_validate
 from als_ml.training.metrics import calibration_errors, evaluate, paired_differences
-from als_ml.training.task_data import prepare
+from als_ml.training.task_data import prepared
 from models.members import family_folds
 
 HERE = Path(__file__).resolve().parent
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         config = load_config(
             HERE / "casi.yaml", [f"cohort={write_cohort(Path(folder))}", *arguments]
         )
-        data = prepare(config, *read_cohort(Path(config.cohort)))
+        data = prepared(config, open_cohort(Path(config.cohort)))
     v, X, y, started = config.validation, data.rows.to_numpy(), data.y, time.perf_counter()
     found = {f"als-ml {config.model.estimator}": cross_validate(data, config).probability["model"]}
     print(

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
-from als_ml.cohort.read import read_cohort
+from als_ml.cohort.source import open_cohort
 from als_ml.config import load_config
 from als_ml.simulate import simulate
 from als_ml.training.folds import cross_validate
 from als_ml.training.metrics import exact_interval, share_of_possible
-from als_ml.training.task_data import prepare
+from als_ml.training.task_data import prepared
 from models.scoring import conformal_limits
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -66,7 +66,7 @@ def measure(task: str, folder: Path, *more: str) -> dict[str, Any]:
         *more,
     ]
     config = load_config(CONFIGS / f"{task}.yaml", changes)
-    data = prepare(config, *read_cohort(Path(config.cohort)))
+    data = prepared(config, open_cohort(Path(config.cohort)))
     validated, y = cross_validate(data, config), data.y
     p = validated.probability["model"]
     truth = (

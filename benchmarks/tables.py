@@ -66,10 +66,11 @@ def run(way: str, folder: Path) -> None:
 
 def ours(folder: Path) -> tuple[int, int]:
     """Read, check and compute every feature."""
-    from als_ml.cohort.read import read_cohort
+    from als_ml.cohort.read import plain_reading, read_cohort
+    from als_ml.cohort.source import open_cohort
     from features.blocks.rows import FeatureSpec, feature_rows
 
-    cohort, _ = read_cohort(folder / "cohort.yaml")
+    cohort = read_cohort(open_cohort(folder / "cohort.yaml"), plain_reading())
     return feature_rows(cohort, FeatureSpec()).shape
 
 

@@ -35,9 +35,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cohort(demo: Path):
-    from als_ml.cohort.read import read_cohort
+    from tests.cohorts import read
 
-    return read_cohort(demo / "cohort.yaml")[0]
+    return read(demo / "cohort.yaml")
 
 
 @pytest.fixture(scope="session")

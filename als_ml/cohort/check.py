@@ -1,13 +1,13 @@
 """What is in the files of a cohort, and what is wrong with them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from als_ml.cohort.read import read_cohort
+from als_ml.cohort.read import plain_reading, read_cohort
+from als_ml.cohort.source import CohortSource
 from features.biomarkers.derived import derived_values
 from features.biomarkers.measurements import implausible
 from features.blocks.landmark import on_tofersen
@@ -25,7 +25,9 @@ SITE_VALUES, FACTOR_TOLERANCE = 5, 0.15
 _DERIVED = {rule.analyte for rule in derived_values()}
 
 
-def check_cohort(path: Path, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+def check_cohort(
+    source: CohortSource, progress: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """Read a cohort and report on it.
 
     Returns
@@ -43,7 +45,7 @@ def check_cohort(path: Path, progress: Callable[[str], None] = lambda _: None) -
         "genes": [],
     }
     try:
-        cohort, _ = read_cohort(path, problems, progress=progress)
+        cohort = read_cohort(source, plain_reading(), problems, progress)
     except DataError as error:
         problems.error(error.where, error.found, error.remedy)
     else:

@@ -2,14 +2,16 @@
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from als_ml.cohort.read import read_cohort_file
+from als_ml.cohort.source import CohortSource
 
 # Tag of a registered version: the digest of its files.
 MODEL_DIGEST = "als_ml.digest"
+_GENOMES: tuple[Literal["variants"], Literal["repeats"]] = ("variants", "repeats")
 
 
 def data_digest(rows: pd.DataFrame, y: np.ndarray) -> str:
@@ -28,22 +30,15 @@ def files_digest(files: list[Path]) -> str:
     return whole.hexdigest()[:16]
 
 
-def file_digests(path: Path) -> dict[str, str]:
+def file_digests(source: CohortSource) -> dict[str, str]:
     """SHA-256 of each table of a cohort by its role, and of all its VCFs together; no name of a file."""
-    described, folder = read_cohort_file(path), path.parent
-    tables = {
-        role: getattr(described, role)
-        for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map")
-    }
-    found = {role: files_digest([folder / name]) for role, name in tables.items() if name}
-    for role in ("variants", "repeats"):
-        patterns = getattr(described, role)
-        files = [
-            file
-            for pattern in patterns
-            for file in sorted((folder / pattern).parent.glob(Path(pattern).name))
-        ]
-        found |= {role: files_digest(files)} if files else {}
+    found = {}
+    for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map"):
+        if name := getattr(source.described, role):
+            found[role] = files_digest([source.file(name, role)])
+    for role in _GENOMES:
+        if getattr(source.described, role):
+            found[role] = files_digest(source.files(role))
     return found
 
 

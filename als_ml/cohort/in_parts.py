@@ -18,13 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
-from als_ml.cohort.read import CohortFile, long_tables, read_cohort_file, read_genetics, table_names
-from features.catalogue import shipped
+from als_ml.cohort.read import Reading, long_tables, read_genetics, read_patients, table_names
+from als_ml.cohort.source import CohortFile, CohortSource
 from features.cohort import Cohort
 from features.errors import DataError
 from features.genotypes.genotype import moved_rows
-from features.genotypes.vcf import CallRule
-from features.patients import checked_patients
 from features.tables.convert import delimited, read_coded, text
 from features.tables.problems import Problems
 
@@ -38,7 +36,8 @@ _LINE = "__line"
 class LargeCohort:
     """Patients and genotypes in memory, long tables on disk in `folder`, one file a part."""
 
-    described: CohortFile
+    source: CohortSource
+    reading: Reading
     patients: pd.DataFrame
     genetics: dict[str, Any]
     folder: Path
@@ -54,24 +53,22 @@ class LargeCohort:
         rows = np.arange(number * self.size, min((number + 1) * self.size, len(self.patients)))
         patients = self.patients.iloc[rows].reset_index(drop=True)
         names = {name: i for i, name in enumerate(patients["sample_id"])}
-        files = {
-            kind: f"{kind}-{number:05d}.parquet" for kind in LONG if getattr(self.described, kind)
-        }
+        described = self.source.described
+        files = {kind: f"{kind}-{number:05d}.parquet" for kind in LONG if getattr(described, kind)}
         sources = {
-            name: (getattr(self.described, kind), self._lines(name)) for kind, name in files.items()
+            name: (getattr(described, kind), self._lines(name)) for kind, name in files.items()
         }
+        part = CohortSource(self.folder / "cohort.yaml", described.model_copy(update=files))
         own = replace(problems, sources=sources)
-        biomarkers, visits = long_tables(
-            self.described.model_copy(update=files), self.folder, names, patients, own
-        )
+        biomarkers, visits = long_tables(part, names, patients, own)
         return Cohort(
-            name=self.described.name,
+            name=described.name,
             patients=patients,
             biomarkers=biomarkers,
             alsfrs=visits,
             **self._genetics(rows),
             families=np.arange(len(rows)),
-            definitions=shipped(),
+            definitions=self.reading.definitions,
         )
 
     def _lines(self, name: str) -> np.ndarray:
@@ -86,33 +83,37 @@ class LargeCohort:
 
 @contextmanager
 def large_cohort(
-    path: Path,
+    source: CohortSource,
+    reading: Reading,
     problems: Problems,
-    rule: CallRule,
     progress: Callable[[str], None] = lambda _: None,
     size: int | None = None,
 ) -> Iterator[LargeCohort]:
     """Read patients and genotypes, put the long tables in order on disk, and clean up in the end."""
-    described, folder = read_cohort_file(path), path.parent
     progress("patients")
-    table = table_names(
-        read_coded(folder / described.patients), described.patients, described, "patients", problems
-    )
-    patients = checked_patients(table, described.patients, problems, described.rules)
+    patients = read_patients(source, problems)
     rows = {name: i for i, name in enumerate(patients["sample_id"])}
-    genetics = read_genetics(described, folder, rows, len(patients), problems, rule, progress)
+    genetics = read_genetics(source, reading, rows, len(patients), problems, progress)
     with tempfile.TemporaryDirectory(prefix="als-ml-parts-") as scratch:
         for kind in LONG:
-            if name := getattr(described, kind):
+            if name := getattr(source.described, kind):
                 progress(f"ordering {kind}")
-                _split(folder / name, kind, described, rows, Path(scratch), size or PART, problems)
-        yield LargeCohort(described, patients, genetics, Path(scratch), size or PART)
+                file = source.file(name, kind)
+                _split(file, kind, source.described, rows, Path(scratch), size or PART, problems)
+        yield LargeCohort(
+            source=source,
+            reading=reading,
+            patients=patients,
+            genetics=genetics,
+            folder=Path(scratch),
+            size=size or PART,
+        )
 
 
-def patient_count(path: Path) -> int:
+def patient_count(source: CohortSource) -> int:
     """Lines of the patients table of a cohort."""
-    described = read_cohort_file(path)
-    return sum(len(batch) for batch in _batches(path.parent / described.patients))
+    path = source.file(source.described.patients, "patients")
+    return sum(len(batch) for batch in _batches(path))
 
 
 def _split(

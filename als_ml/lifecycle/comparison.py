@@ -1,17 +1,17 @@
 """Two models on one cohort: differences with paired intervals, and who changes class."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from als_ml.cohort.read import read_cohort
+from als_ml.cohort.source import CohortSource
 from als_ml.config import Config
 from als_ml.prediction.predictor import Predictor
 from als_ml.training.metrics import paired_differences
 from als_ml.training.task_data import make_labels
+from features.cohort import Cohort
 from features.errors import DataError, RequestError
 from features.tables.problems import Problems
 
@@ -28,9 +28,13 @@ class Scored:
     rows: list[dict[str, Any]]
 
 
-def scored_cohort(predictor: Predictor, config: Config, path: Path) -> Scored:
+def scored_cohort(predictor: Predictor, config: Config, source: CohortSource) -> Scored:
     """Score a cohort and label it as the model's own run did."""
-    cohort, _ = read_cohort(path, Problems())
+    return scored(predictor, config, predictor.read(source, Problems()))
+
+
+def scored(predictor: Predictor, config: Config, cohort: Cohort) -> Scored:
+    """The same for a cohort that `predictor.read` gave."""
     rows = predictor.predict_cohort(cohort, drivers=False)
     probability = np.array(
         [np.nan if row["probability"] is None else row["probability"] for row in rows]
@@ -42,7 +46,7 @@ def scored_cohort(predictor: Predictor, config: Config, path: Path) -> Scored:
     )
 
 
-def labels_or_none(config: Config, cohort: Any) -> np.ndarray:
+def labels_or_none(config: Config, cohort: Cohort) -> np.ndarray:
     """Labels of the patients; all NaN for a cohort without what they are made of."""
     try:
         return make_labels(config, cohort).y

@@ -3,7 +3,6 @@
 import getpass
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -13,14 +12,13 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from als_ml.cohort.digests import data_digest
-from als_ml.cohort.read import read_cohort
-from als_ml.config import Config
+from als_ml.cohort.source import CohortSource
 from als_ml.lifecycle.comparison import compare, scored_cohort
 from als_ml.lifecycle.registry import registered_version, run_checks, run_config, run_tags
 from als_ml.tracking.store import load_model, quiet_mlflow, use_store
 from als_ml.training.folds import cross_validate
 from als_ml.training.metrics import paired_differences
-from als_ml.training.task_data import Trainable, prepare
+from als_ml.training.task_data import prepared
 from features.errors import DataError, RequestError
 
 LOG = "als-ml-promotions"
@@ -75,8 +73,8 @@ def _with_checks(
 
 def promote(
     uri: str,
-    cohort: Path | None = None,
-    training_cohort: Path | None = None,
+    cohort: CohortSource | None = None,
+    training_cohort: CohortSource | None = None,
     override: str | None = None,
     by: str | None = None,
 ) -> tuple[ModelVersion, Decision]:
@@ -84,9 +82,9 @@ def promote(
 
     Parameters
     ----------
-    cohort : Path, optional
+    cohort : CohortSource, optional
         A cohort file that neither model was trained on.
-    training_cohort : Path, optional
+    training_cohort : CohortSource, optional
         Instead: the cohort on which both configurations are refitted, on the same folds.
     override : str, optional
         A reason to promote whatever the rule says; it is kept.
@@ -133,23 +131,25 @@ def _champion(name: str) -> ModelVersion | None:
 
 
 def _on_other_patients(
-    version: ModelVersion, champion: ModelVersion, cohort: Path
+    version: ModelVersion, champion: ModelVersion, source: CohortSource
 ) -> dict[str, tuple[float, float, float]]:
-    config = run_config(version.run_id, str(cohort))
-    data = _prepared(config)
+    config = run_config(version.run_id, str(source.path))
+    data = prepared(config, source)
     for other in (version, champion):
-        own = _prepared(run_config(other.run_id, str(cohort)))
+        own = prepared(run_config(other.run_id, str(source.path)), source)
         if data_digest(own.rows, own.y) == run_tags(other).get("data_digest"):
             found = f"version {other.version} was trained on these very patients"
             raise RequestError(
-                f"--cohort {cohort}", found, "Give other patients, or use --training-cohort."
+                f"--cohort {source.path}", found, "Give other patients, or use --training-cohort."
             )
     if len(np.unique(data.y)) < 2:
         raise DataError(
-            str(cohort), "its labelled patients do not have both labels", "Give a larger cohort."
+            str(source.path),
+            "its labelled patients do not have both labels",
+            "Give a larger cohort.",
         )
     ours, theirs = (
-        scored_cohort(load_model(f"models:/{v.name}/{v.version}"), config, cohort)
+        scored_cohort(load_model(f"models:/{v.name}/{v.version}"), config, source)
         for v in (version, champion)
     )
     found_differences: dict[str, tuple[float, float, float]] = compare(ours, theirs)["differences"]
@@ -157,15 +157,15 @@ def _on_other_patients(
 
 
 def _on_same_folds(
-    version: ModelVersion, champion: ModelVersion, cohort: Path
+    version: ModelVersion, champion: ModelVersion, source: CohortSource
 ) -> dict[str, tuple[float, float, float]]:
     """Refit both configurations on the folds of the new one; patients labelled in both count."""
-    new, old = (run_config(v.run_id, str(cohort)) for v in (version, champion))
+    new, old = (run_config(v.run_id, str(source.path)) for v in (version, champion))
     old = old.model_copy(update={"validation": new.validation})
-    data, other = _prepared(new), _prepared(old)
+    data, other = prepared(new, source), prepared(old, source)
     if list(data.rows.index) != list(other.rows.index) or not np.array_equal(data.y, other.y):
         raise DataError(
-            str(cohort),
+            str(source.path),
             "the two configurations label other patients",
             "Compare on other patients: --cohort.",
         )
@@ -175,10 +175,6 @@ def _on_same_folds(
     )
     v = new.validation
     return paired_differences(data.y, p, q, data.families, v.bootstrap or 200, v.seed)
-
-
-def _prepared(config: Config) -> Trainable:
-    return prepare(config, *read_cohort(Path(config.cohort)))
 
 
 def _record(

@@ -1,7 +1,6 @@
 """A new centre's labelled patients move a model's intercept (and slope, from 100 events), as a new version."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from mlflow import MlflowClient
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
+from als_ml.cohort.source import CohortSource
 from als_ml.lifecycle.comparison import scored_cohort
 from als_ml.lifecycle.registry import registered_version, run_config
 from als_ml.prediction.predictor import Predictor
@@ -68,7 +68,7 @@ def _intercept(odds: np.ndarray, y: np.ndarray) -> float:
     return shift
 
 
-def recalibrate(uri: str, cohort: Path) -> dict[str, Any]:
+def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
     """Recalibrate a registered model on a cohort and register the result as a challenger.
 
     Returns
@@ -82,13 +82,13 @@ def recalibrate(uri: str, cohort: Path) -> dict[str, Any]:
         With fewer than 10 patients of a label.
     """
     version, predictor = registered_version(uri), load_model(uri)
-    config = run_config(version.run_id, str(cohort))
-    scored = scored_cohort(predictor, config, cohort)
+    config = run_config(version.run_id, str(source.path))
+    scored = scored_cohort(predictor, config, source)
     known = np.isfinite(scored.y) & np.isfinite(scored.probability)
     y, p, families = scored.y[known], scored.probability[known], scored.families[known]
     if min(y.sum(), (1 - y).sum()) < _FEWEST:
         found = f"{len(y)} labelled and scored patients, {int(y.sum())} of them positive"
-        raise DataError(str(cohort), found, f"Recalibration needs {_FEWEST} of each label.")
+        raise DataError(str(source.path), found, f"Recalibration needs {_FEWEST} of each label.")
     old = predictor.fitted.calibration
     new = recalibration(old, p, y, config.validation.coverage)
     if config.decision.threshold != "prevalence":

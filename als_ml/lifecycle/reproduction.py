@@ -16,7 +16,10 @@ _EQUAL = 1e-9
 
 
 def reproduce(
-    run_id: str, cohort: str, progress: Callable[[str, int, int], None] = lambda *_: None
+    run_id: str,
+    cohort: str,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+    allow_outside: bool = False,
 ) -> dict[str, Any]:
     """Train again from a run's own configuration, without tracking, and compare every figure.
 
@@ -36,7 +39,7 @@ def reproduce(
             f"run {run_id}", "it has no manifest.json", "Give a run of train.py of this version."
         )
     then = json.loads(text)
-    now = manifest(train(run_config(run_id, cohort), progress))
+    now = manifest(train(run_config(run_id, cohort), progress, allow_outside))
     differing = [
         {"figure": name, "then": then["metrics"].get(name), "now": now["metrics"].get(name)}
         for name in sorted(set(then["metrics"]) | set(now["metrics"]))

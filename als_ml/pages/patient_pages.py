@@ -19,7 +19,6 @@ from features.alsfrs.slopes import decline
 from features.alsfrs.stages import kings_stage, mitos_stage
 from features.alsfrs.visits import ITEMS
 from features.blocks.mechanisms import last_values, mechanism_profiles
-from features.blocks.rows import feature_matrix
 from features.catalogue import analytes
 from features.cohort import Cohort
 from features.genotypes.genotype import zygosity
@@ -27,6 +26,7 @@ from features.variants.evidence import Assessment
 from features.variants.variant import Variant
 
 Page = dict[str, Any]
+Progress = Callable[[str, int, int], None]
 NO_CONSENT = "not shown: no consent to the return of genetic results"
 # A rule is told to the page unless it is decided and does not apply.
 _BENIGN = -7  # points, as for class B: a common allele of a risk gene is no finding
@@ -35,37 +35,50 @@ _TOLD = ("applies", "out of date", "cannot be decided")
 
 def patient_pages(
     cohort: Cohort,
-    predictors: list[Predictor],
+    pairs: list[tuple[Predictor, Cohort]],
     rules: tuple[Rule, ...],
     build: str,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> list[Page]:
-    """One page a patient, in the order of the cohort."""
-    kept = np.flatnonzero((cohort.patients["diagnosis"] != "unaffected_relative").to_numpy())
-    cohort = cohort.take(kept) if len(kept) < len(cohort) else cohort
+    """One page a patient, in the order of the cohort.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What the pages show.
+    pairs : list of (Predictor, Cohort)
+        Each model with the same patients as it reads them.
+    """
+    cohort = _with_pages(cohort)
     consents = (cohort.patients["consent_genetic_return"] == "yes").to_numpy()
     pages = [
         _patient(row, bool(consent))
         for row, consent in zip(cohort.patients.to_dict("records"), consents, strict=True)
     ]
-    for number, predictor in enumerate(predictors):
-        progress("scoring", number, len(predictors))
-        for page, score in zip(pages, _scores(cohort, predictor), strict=True):
+    for number, (predictor, own) in enumerate(pairs):
+        progress("scoring", number, len(pairs))
+        for page, score in zip(pages, _scores(_with_pages(own), predictor), strict=True):
             page["scores"].append(_shown_score(score, page["consent"]))
     progress("describing patients", 0, 0)
     inputs, profiles = cohort_inputs(cohort, build), mechanism_profiles(cohort, build)
     columns = (_variants(cohort), _biomarkers(cohort), _courses(cohort), profiles, inputs)
-    for page, variants, markers, course, profile, own in zip(pages, *columns, strict=True):
+    for page, variants, markers, course, profile, facts in zip(pages, *columns, strict=True):
         page |= {
             "variants": variants if page["consent"] else None,
             "biomarkers": markers,
             **course,
-            "today": own.today,
+            "today": facts.today,
         }
         page["mechanisms"] = [_mechanism(m, page["consent"]) for m in profile]
-        page["protocol"] = _protocol(rules, own, page["consent"])
-        page["cause"] = own.known["genetic_cause"].value if page["consent"] else NO_CONSENT
+        page["protocol"] = _protocol(rules, facts, page["consent"])
+        page["cause"] = facts.known["genetic_cause"].value if page["consent"] else NO_CONSENT
     return pages
+
+
+def _with_pages(cohort: Cohort) -> Cohort:
+    """Those who have a page: not unaffected relatives."""
+    kept = np.flatnonzero((cohort.patients["diagnosis"] != "unaffected_relative").to_numpy())
+    return cohort.take(kept) if len(kept) < len(cohort) else cohort
 
 
 def _patient(row: dict[str, Any], consent: bool) -> Page:
@@ -93,8 +106,8 @@ def _number(value: Any) -> "float | None":
 def _scores(cohort: Cohort, predictor: Predictor) -> list[dict[str, Any]]:
     """Prediction rows with their drivers, and what to measure next."""
     trained = predictor.as_trained(cohort)
-    rows = predictor.predict_cohort(trained)
-    _, X = feature_matrix(trained, predictor.spec, predictor.names)
+    X = predictor.cohort_matrix(trained)
+    rows = predictor.predict_cohort(trained, matrix=X)
     further = next_measurements(predictor, X)
     genetic = {f.name for f in predictor.described if f.block == "genetics"}
     return [
@@ -113,7 +126,7 @@ def _shown_score(row: dict[str, Any], consent: bool) -> dict[str, Any]:
     drivers = [d for d in row["drivers"] if consent or d["feature"] not in genetic]
     return shown | {
         "error": None,
-        "probability": _number(row["probability"]),
+        "probability": row["probability"],
         "class": row["predicted_class"],
         "set": row["prediction_set"],
         "abstained": row["abstained"],

@@ -30,6 +30,8 @@ from features.tables.convert import read_table
 from features.tables.problems import Problems
 
 Progress = Callable[[str, int, int], None]
+# A model and the cohort that was read for it.
+Scoring = tuple[Predictor, Cohort]
 # Rows of a feature table, and patients of a cohort, at a time.
 CHUNK, PATIENTS = 20_000, 5_000
 _TYPES = {"probability": pa.float64(), "abstained": pa.bool_(), "out_of_distribution": pa.bool_()}
@@ -160,33 +162,31 @@ def score_features(
         yield as_table(predictor.predict_table(chunk)) if drivers else predicted(predictor, chunk)
 
 
-def score_cohort(
-    cohort: Cohort, predictors: list[Predictor], drivers: bool, first: int
-) -> Iterator[pa.Table]:
-    """Prediction rows of a cohort, chunk by chunk, one model after the other, from a chunk on."""
-    starts = range(0, max(len(cohort), 1), PATIENTS)
-    for predictor, start in islice(((p, s) for p in predictors for s in starts), first, None):
-        some = (
-            cohort
-            if len(starts) == 1
-            else cohort.take(np.arange(start, min(start + PATIENTS, len(cohort))))
-        )
+def score_cohorts(pairs: list[Scoring], drivers: bool, first: int) -> Iterator[pa.Table]:
+    """Prediction rows of each model on its cohort, chunk by chunk, one model after the other, from a chunk on."""
+    starts = ((p, c, start) for p, c in pairs for start in _starts(c))
+    for predictor, cohort, start in islice(starts, first, None):
+        end = min(start + PATIENTS, len(cohort))
+        some = cohort if len(_starts(cohort)) == 1 else cohort.take(np.arange(start, end))
         yield as_table(predictor.predict_cohort(some, drivers))
 
 
 def score_parts(
-    cohort: LargeCohort, predictors: list[Predictor], drivers: bool, problems: Problems, first: int
+    pairs: list[tuple[Predictor, LargeCohort]], drivers: bool, problems: Problems, first: int
 ) -> Iterator[pa.Table]:
-    """Prediction rows of a cohort that is too large for memory, part by part, one model after the other, from a part on."""
-    for predictor, number in islice(
-        ((p, i) for p in predictors for i in range(cohort.parts)), first, None
-    ):
+    """The same for a cohort that is too large for memory, part by part, from a part on."""
+    numbers = ((p, c, number) for p, c in pairs for number in range(c.parts))
+    for predictor, cohort, number in islice(numbers, first, None):
         yield as_table(predictor.predict_cohort(cohort.part(number, problems), drivers))
 
 
-def cohort_chunks(cohort: Cohort, predictors: list[Predictor]) -> int:
-    """How many chunks a cohort makes."""
-    return len(predictors) * len(range(0, max(len(cohort), 1), PATIENTS))
+def cohort_chunks(pairs: list[Scoring]) -> int:
+    """How many chunks the cohorts make."""
+    return sum(len(_starts(cohort)) for _, cohort in pairs)
+
+
+def _starts(cohort: Cohort) -> range:
+    return range(0, max(len(cohort), 1), PATIENTS)
 
 
 def chunk_count(path: Path, predictors: list[Predictor], size: int = CHUNK) -> int:

@@ -1,5 +1,7 @@
 """From a cohort to prediction rows: the same code for a batch, a served request and one patient alone."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -8,7 +10,10 @@ import numpy as np
 import pandas as pd
 
 import als_ml
+from als_ml.cohort.in_parts import LargeCohort, large_cohort
+from als_ml.cohort.read import Reading, read_cohort
 from als_ml.cohort.records import read_records
+from als_ml.cohort.source import CohortSource
 from features.alsfrs.mixed_model import SUMS
 from features.alsfrs.visits import mixed_features, revised_sums
 from features.blocks.dictionary import Feature
@@ -16,7 +21,9 @@ from features.blocks.genetics import genetic_cause, weigh_sites
 from features.blocks.rows import FeatureSpec, feature_dictionary, feature_matrix
 from features.catalogue import Definitions, definitions_version
 from features.cohort import Cohort
-from features.errors import DataError
+from features.errors import DataError, RequestError
+from features.genotypes.vcf import CallRule
+from features.tables.problems import Problems
 from features.variants.lookups import Lookups
 from models.fitted import FittedModel
 from models.ladder import Ladder
@@ -43,6 +50,7 @@ ROW_FIELDS = (
 BESIDE = (
     "genetic_cause",
     "landmark_days",
+    "read_as",
     "on_tofersen",
     "too_early",
     *(f"not_scored_{name}" for name in TASKS),
@@ -101,14 +109,87 @@ class Predictor:
         importance = np.asarray(self.fitted.calibration.importance)
         return [int(j) for j in np.argsort(-importance, kind="stable") if importance[j] > 0]
 
-    def predict_cohort(self, cohort: Cohort, drivers: bool = True) -> list[dict[str, Any]]:
-        """One row a patient, in the cohort's order."""
-        cohort = self.as_trained(cohort)
-        _, X = feature_matrix(cohort, self.spec, self.names)
-        ids = cohort.patients["sample_id"].to_numpy(dtype=object)
-        return self._completed(
-            self.predict_matrix(ids, X, drivers), _beside(cohort, self.spec), drivers
+    @cached_property
+    def reading(self) -> Reading:
+        """How a cohort is read for this model: definitions, thresholds and references as trained."""
+        return Reading(
+            definitions=self.definitions,
+            rule=CallRule(min_gq=self.spec.min_gq, min_depth=self.spec.min_depth),
+            lookups=self.lookups,
         )
+
+    @property
+    def reads_like(self) -> tuple[str, str, CallRule]:
+        """Models that agree in this can share a cohort: references are weighed anew by `as_trained`."""
+        return self.spec.genome_build, self.definitions.version, self.reading.rule
+
+    @property
+    def read_as(self) -> str:
+        """What this model's rows depend on beside the files (`read_as`)."""
+        return read_as(self.spec, self.definitions, self.lookups)
+
+    def read(
+        self,
+        source: CohortSource,
+        problems: Problems | None = None,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> Cohort:
+        """The one way from files to a cohort that this model scores.
+
+        Raises
+        ------
+        RequestError
+            If the genomes are on another build than the model's.
+        """
+        self.check_build(source)
+        return read_cohort(source, self.reading, problems, progress)
+
+    @contextmanager
+    def read_in_parts(
+        self,
+        source: CohortSource,
+        problems: Problems,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> Iterator[LargeCohort]:
+        """The same for a cohort that is too large for memory."""
+        self.check_build(source)
+        with large_cohort(source, self.reading, problems, progress) as cohort:
+            yield cohort
+
+    def check_build(self, source: CohortSource) -> None:
+        """Refuse genomes on another build than the model's."""
+        described = source.described
+        if described.variants and described.genome_build != self.spec.genome_build:
+            raise RequestError(
+                "genome_build",
+                f"the cohort is on {described.genome_build}, the model on {self.spec.genome_build}",
+                "Give the files called on the model's build.",
+            )
+
+    def predict_cohort(
+        self, cohort: Cohort, drivers: bool = True, matrix: np.ndarray | None = None
+    ) -> list[dict[str, Any]]:
+        """One row a patient, in the cohort's order.
+
+        Parameters
+        ----------
+        cohort : Cohort
+            Of `Predictor.read`.
+        drivers : bool
+            Whether to say what drove each score.
+        matrix : array (n, p), optional
+            Of `cohort_matrix`, where it is at hand.
+        """
+        cohort = self.as_trained(cohort)
+        X = self.cohort_matrix(cohort) if matrix is None else matrix
+        ids = cohort.patients["sample_id"].to_numpy(dtype=object)
+        rows = self.predict_matrix(ids, X, drivers)
+        return self._completed(rows, _beside(cohort, self.spec), drivers)
+
+    def cohort_matrix(self, cohort: Cohort) -> np.ndarray:
+        """The model's matrix (n, p) float32 of a cohort, NaN where unknown."""
+        _, X = feature_matrix(self.as_trained(cohort), self.spec, self.names)
+        return X
 
     def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
         """Prediction rows from a table of `python -m als_ml features`."""
@@ -128,6 +209,10 @@ class Predictor:
         if absent:
             found = f"the column {absent[0]!r} is missing"
             raise DataError("features", found, "Make the table with `python -m als_ml features`.")
+        others = sorted({str(text) for text in table["read_as"]} - {self.read_as})
+        if others:
+            found = f"they were made as `{others[0]}`, the model's as `{self.read_as}`"
+            raise DataError("features", found, "Make the table with `features --model URI`.")
         landmarks = set(table["landmark_days"].astype(float))
         if landmarks - {float(self.spec.landmark_days)}:
             found = (
@@ -222,7 +307,9 @@ class Predictor:
 
     def as_trained(self, cohort: Cohort) -> Cohort:
         """Weigh variants by the references that the model was trained with, so that a patient alone gets the same row."""
-        if cohort.lookups is self.lookups:
+        if cohort.definitions.version != self.definitions.version:
+            raise ValueError("this cohort was read with other definitions: use Predictor.read")
+        if self.lookups.same_references(cohort.lookups):
             return cohort
         lookups = replace(self.lookups, effects=cohort.lookups.effects)
         weighed = weigh_sites(cohort.genotypes.sites, self.spec.genome_build, lookups)
@@ -319,6 +406,18 @@ def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
     return {"n": len(rows), "positive": float(y.mean()), "deciles": deciles, "missing": missing}
 
 
+def read_as(spec: FeatureSpec, definitions: Definitions, lookups: Lookups) -> str:
+    """What feature rows depend on beside the files and the landmark, in words.
+
+    A feature table carries it, so that no model scores rows that were made by other thresholds, tables or references.
+    """
+    return (
+        f"{spec.genome_build} gq {spec.min_gq} depth {spec.min_depth}"
+        f" rare {spec.rare_frequency:g} assays {spec.assays}"
+        f" definitions {definitions.version} references {lookups.digest}"
+    )
+
+
 def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
     """What a prediction needs beside the features: the genetic finding, the landmark, tofersen, and who is not scored."""
     return pd.DataFrame(_beside(cohort, spec), index=cohort.patients["sample_id"])
@@ -328,6 +427,7 @@ def _beside(cohort: Cohort, spec: FeatureSpec) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "genetic_cause": genetic_cause(cohort, spec.genome_build),
         "landmark_days": np.full(len(cohort), spec.landmark_days),
+        "read_as": np.full(len(cohort), read_as(spec, cohort.definitions, cohort.lookups)),
     }
     columns["on_tofersen"] = (
         cohort.patients["tofersen_start_days"].to_numpy() <= spec.landmark_days

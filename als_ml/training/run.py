@@ -11,6 +11,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from als_ml.cohort.read import read_cohort
+from als_ml.cohort.source import CohortSource, open_cohort
 from als_ml.config import Config
 from als_ml.prediction.predictor import Predictor, training_aggregates
 from als_ml.training.estimates import (
@@ -24,9 +25,14 @@ from als_ml.training.folds import Validated, cross_validate, leave_one_site_out,
 from als_ml.training.honesty import Check, honesty_checks
 from als_ml.training.importance import importance_table
 from als_ml.training.metrics import auc_with_error, calibration_bins, evaluate, share_of_possible
-from als_ml.training.task_data import Trainable, check_labels, make_labels, prepare
+from als_ml.training.task_data import (
+    Trainable,
+    check_labels,
+    make_labels,
+    prepare,
+    reading_of,
+)
 from als_ml.training.usefulness import decision_curve, enrichment_table, threshold_table
-from features.genotypes.vcf import CallRule
 from features.tables.problems import Problem, Problems
 from models.members import Trial
 from models.tasks import FAMILIAL, TASKS, Labels, Task
@@ -44,6 +50,7 @@ class Training:
     """
 
     config: Config
+    source: CohortSource
     task: Task
     predictor: Predictor
     data: Trainable
@@ -87,11 +94,15 @@ class Training:
         }
 
 
-def train(config: Config, progress: Progress = lambda *_: None) -> Training:
+def train(
+    config: Config, progress: Progress = lambda *_: None, allow_outside: bool = False
+) -> Training:
     """Run everything of a training but its tracking.
 
     Parameters
     ----------
+    allow_outside : bool
+        Whether the cohort file may name files outside its folder.
     progress : callable
         Told (what, done, of).
 
@@ -101,10 +112,9 @@ def train(config: Config, progress: Progress = lambda *_: None) -> Training:
         If a file is wrong, or the labels cannot be learned from (one class only, too few families).
     """
     task, problems = TASKS[config.task], Problems()
-    cohort, described = read_cohort(
-        Path(config.cohort), problems, _call_rule(config), partial(_reading, progress)
-    )
-    data = prepare(config, cohort, described)
+    source = open_cohort(Path(config.cohort), allow_outside)
+    cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
+    data = prepare(config, cohort, source.described)
     _note_scheme(config, problems)
     check_labels(data.y, data.families, config)
     validated = cross_validate(data, config, progress)
@@ -129,7 +139,8 @@ def train(config: Config, progress: Progress = lambda *_: None) -> Training:
         training=training_aggregates(data.rows, data.y),
     )
     if config.validation.cohort:
-        metrics |= _external_metrics(predictor, config, problems, progress)
+        held_out = open_cohort(Path(config.validation.cohort), allow_outside)
+        metrics |= _external_metrics(predictor, config, held_out, problems, progress)
     metrics |= _apparent(fitted.probability(data.rows.to_numpy()), data.y, metrics)
     with threadpool_limits(1):
         checks = honesty_checks(data, validated, config, metrics, tables, progress)
@@ -137,7 +148,17 @@ def train(config: Config, progress: Progress = lambda *_: None) -> Training:
     if best:
         metrics |= {"best_possible_roc_auc": best[0], "share_of_possible": best[1]}
     return Training(
-        config, task, predictor, data, validated, metrics, problems.found, best, tables, checks
+        config=config,
+        source=source,
+        task=task,
+        predictor=predictor,
+        data=data,
+        validated=validated,
+        metrics=metrics,
+        warnings=problems.found,
+        best_possible=best,
+        tables=tables,
+        checks=checks,
     )
 
 
@@ -205,11 +226,15 @@ def _prefixed(
 
 
 def _external_metrics(
-    predictor: Predictor, config: Config, problems: Problems, progress: Progress
+    predictor: Predictor,
+    config: Config,
+    source: CohortSource,
+    problems: Problems,
+    progress: Progress,
 ) -> dict[str, float]:
     """Metrics of the final model on a held-out cohort."""
     progress("held-out cohort", 0, 0)
-    y, probability, families = external(predictor, config, Path(str(config.validation.cohort)))
+    y, probability, families = external(predictor, config, source)
     if len(np.unique(y)) < 2:
         problems.warn(
             "validation.cohort",
@@ -222,10 +247,10 @@ def _external_metrics(
 
 
 def external(
-    predictor: Predictor, config: Config, path: Path
+    predictor: Predictor, config: Config, source: CohortSource
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Label, probability and family of the labelled and scored patients of another cohort."""
-    cohort, _ = read_cohort(path, Problems(), _call_rule(config))
+    cohort = predictor.read(source, Problems())
     y = make_labels(config, cohort).y
     rows = predictor.predict_cohort(cohort, drivers=False)
     probability = np.array(
@@ -246,10 +271,6 @@ def _note_scheme(config: Config, problems: Problems) -> None:
         cuts = " and ".join(f"{cut:g}" for cut in label.cutoffs)
         found = f"the cut-offs of {label.scheme} ({cuts} points/month) were published for dFS; here they cut a prospective slope"
         problems.warn("label.scheme", found, "Name them as such where you report the result.")
-
-
-def _call_rule(config: Config) -> CallRule:
-    return CallRule(config.features.min_gq, config.features.min_depth)
 
 
 def _reading(progress: Progress, what: str) -> None:

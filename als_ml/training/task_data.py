@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from als_ml.cohort.read import CohortFile
+from als_ml.cohort.read import Reading, read_cohort
+from als_ml.cohort.source import CohortFile, CohortSource
 from als_ml.config import Config
 from features.alsfrs.mixed_model import fit_course, visit_sums
 from features.alsfrs.slopes import SlopeRule
@@ -16,9 +17,11 @@ from features.blocks.biomarkers import feature_name
 from features.blocks.genetics import genetic_cause
 from features.blocks.landmark import as_known
 from features.blocks.rows import FeatureSpec, feature_rows, with_columns
+from features.catalogue import shipped
 from features.cohort import Cohort
 from features.errors import DataError
 from features.genotypes.repeats import RepeatStates
+from features.genotypes.vcf import CallRule
 from models.estimators import ESTIMATORS
 from models.fitted import FittedModel, fit_model
 from models.ladder import Ladder, fit_ladder
@@ -103,6 +106,17 @@ class Trainable:
             .where(self.cohort.patients[name].notna(), "unknown")
             .to_numpy()
         )
+
+
+def reading_of(config: Config) -> Reading:
+    """How a configuration wants its cohort to be read; the references are the cohort's own."""
+    own = config.features
+    return Reading(definitions=shipped(), rule=CallRule(own.min_gq, own.min_depth))
+
+
+def prepared(config: Config, source: CohortSource) -> Trainable:
+    """Read a cohort as a configuration wants it, and prepare it."""
+    return prepare(config, read_cohort(source, reading_of(config)), source.described)
 
 
 def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:

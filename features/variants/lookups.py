@@ -5,8 +5,11 @@ with an index, of which only the panel needs to be there. A model stores the fir
 gets the same answer alone, in a batch and years later.
 """
 
+import hashlib
+import json
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,6 +59,18 @@ class Lookups:
     frequencies: dict[str, float] | None = None
     clinvar: dict[str, Assertion] | None = None
     effects: dict[str, Effect] | None = None
+
+    def same_references(self, other: "Lookups") -> bool:
+        """Whether both look a variant up in the very same frequencies and assertions."""
+        return self.frequencies is other.frequencies and self.clinvar is other.clinvar
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of frequencies and assertions: 12 hexadecimal digits, `none` without any."""
+        if self.frequencies is None and self.clinvar is None:
+            return "none"
+        text = json.dumps(self.as_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def as_json(self) -> dict[str, Any]:
         """Give what a model stores: frequencies and assertions, which are public and of no patient."""

@@ -101,9 +101,9 @@ def test_learning_more_than_fast_or_slow(demo, cohort, tmp_path, learn):
 
 
 def test_the_mixed_slope_is_fitted_inside_the_fold(cohort, demo):
-    from als_ml.cohort.read import read_cohort_file
+    from als_ml.cohort.source import open_cohort
 
-    data = prepare(config(), cohort, read_cohort_file(demo / "cohort.yaml"))
+    data = prepare(config(), cohort, open_cohort(demo / "cohort.yaml").described)
     half = np.arange(len(data.y) // 2)
     column = list(data.rows.columns).index("mixed_slope")
     inside, everywhere = data.matrix(half)[:, column], data.rows["mixed_slope"].to_numpy()
@@ -114,7 +114,7 @@ def test_the_mixed_slope_is_fitted_inside_the_fold(cohort, demo):
 def test_a_column_that_is_dfs_is_no_label_for_dfs(cohort, demo):
     from dataclasses import replace
 
-    from als_ml.cohort.read import read_cohort_file
+    from als_ml.cohort.source import open_cohort
     from features.blocks.rows import FeatureSpec, feature_rows
     from features.errors import DataError
 
@@ -122,6 +122,6 @@ def test_a_column_that_is_dfs_is_no_label_for_dfs(cohort, demo):
     disguised = replace(cohort, patients=cohort.patients.assign(progression_rate=rate * 2 + 1))
     changes = ["label.column=progression_rate", "label.above=2"]
     with pytest.raises(DataError, match=r"'progression_rate' is dFS, which is also a feature"):
-        prepare(config(*changes), disguised, read_cohort_file(demo / "cohort.yaml"))
+        prepare(config(*changes), disguised, open_cohort(demo / "cohort.yaml").described)
     blind = config(*changes, "features.blocks=[clinical,biomarkers]")
-    assert prepare(blind, disguised, read_cohort_file(demo / "cohort.yaml")).y.mean() > 0
+    assert prepare(blind, disguised, open_cohort(demo / "cohort.yaml").described).y.mean() > 0

@@ -14,8 +14,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from als_ml.cohort.read import read_cohort, read_cohort_file
 from als_ml.cohort.records import BIOMARKER_KEYS, PARTS, VISIT_KEYS
+from als_ml.cohort.source import open_cohort
 from als_ml.config import load_config
 from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.predictor import ROW_FIELDS
@@ -24,6 +24,7 @@ from features.catalogue import analytes, gene_names, patient_columns
 from features.errors import UserError
 from features.tables.convert import read_table
 from features.tables.problems import Problems
+from tests.cohorts import read
 
 GOOD = yaml.safe_load(
     (Path(__file__).resolve().parents[3] / "configs/progression.yaml").read_text()
@@ -127,7 +128,7 @@ def test_any_text_is_a_configuration_a_cohort_or_refused(tmp_path, content):
         content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
     )
     refused_or_fine(load_config, path)
-    refused_or_fine(read_cohort_file, path)
+    refused_or_fine(open_cohort, path)
 
 
 def refused_or_fine(read, *arguments):
@@ -165,7 +166,7 @@ def test_any_table_is_read_or_refused(tmp_path, header, rows, suffix):
     (tmp_path / "cohort.yaml").write_text(
         "patients: patients.csv\nbiomarkers: patients.csv\nalsfrs: patients.csv\n"
     )
-    refused_or_fine(read_cohort, tmp_path / "cohort.yaml", Problems())
+    refused_or_fine(read, tmp_path / "cohort.yaml", Problems())
 
 
 @fuzzed
@@ -187,4 +188,4 @@ def test_a_broken_vcf_is_read_or_refused(tmp_path, demo, data):
     (tmp_path / "v.vcf").write_text(text)
     (tmp_path / "patients.csv").write_text("sample_id\nALS-0001\n")
     (tmp_path / "cohort.yaml").write_text("patients: patients.csv\nvariants: [v.vcf]\n")
-    refused_or_fine(read_cohort, tmp_path / "cohort.yaml", Problems())
+    refused_or_fine(read, tmp_path / "cohort.yaml", Problems())

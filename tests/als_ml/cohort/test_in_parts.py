@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 import predict
-from als_ml.cohort import in_parts as large_cohort
-from als_ml.cohort.read import read_cohort
-from features.genotypes.vcf import ANY_CALL
+from als_ml.cohort import in_parts
+from als_ml.cohort.read import plain_reading
+from als_ml.cohort.source import open_cohort
 from features.tables.problems import Problem, Problems, merged
+from tests.cohorts import read
 
 MODEL = "models:/als-progression@champion"
 
@@ -59,18 +60,17 @@ def test_parts_are_the_whole(suffix, shuffled, store, capsys, monkeypatch):
         described[kind] = path.name
     (shuffled / "cohort.yaml").write_text(yaml.safe_dump(described))
     _, _, whole = predicted(shuffled, store, capsys, "--quiet")
-    monkeypatch.setattr(large_cohort, "LARGE", 100)
-    monkeypatch.setattr(large_cohort, "PART", 37)
+    monkeypatch.setattr(in_parts, "LARGE", 100)
+    monkeypatch.setattr(in_parts, "PART", 37)
     status, _, parts = predicted(shuffled, store, capsys, "--quiet")
     assert status == 0
     assert parts == whole
 
 
 def test_each_part_is_the_same_cohort(shuffled):
-    whole, _ = read_cohort(shuffled / "cohort.yaml")
-    with large_cohort.large_cohort(
-        shuffled / "cohort.yaml", Problems(), ANY_CALL, size=100
-    ) as cohort:
+    whole = read(shuffled / "cohort.yaml")
+    source = open_cohort(shuffled / "cohort.yaml")
+    with in_parts.large_cohort(source, plain_reading(), Problems(), size=100) as cohort:
         assert cohort.parts == 3
         rows = range(100, 200)
         part, same = cohort.part(1, Problems()), whole.take(list(rows))
@@ -104,7 +104,7 @@ def test_a_mistake_has_the_line_of_the_users_file(
     table = pd.read_csv(shuffled / file, dtype=str, keep_default_na=False)
     table.loc[10, column] = value
     table.to_csv(shuffled / file, index=False)
-    monkeypatch.setattr(large_cohort, "LARGE", 100)
+    monkeypatch.setattr(in_parts, "LARGE", 100)
     status, error, output = predicted(shuffled, store, capsys, "--quiet")
     assert status == 1
     assert message in error
@@ -116,11 +116,12 @@ def test_rows_of_nobody_are_counted(shuffled, store, capsys, monkeypatch):
     table.loc[:4, "sample_id"] = "nobody"
     table.to_csv(shuffled / "alsfrs.csv", index=False)
     problems = Problems()
-    with large_cohort.large_cohort(shuffled / "cohort.yaml", problems, ANY_CALL):
+    source = open_cohort(shuffled / "cohort.yaml")
+    with in_parts.large_cohort(source, plain_reading(), problems):
         pass
     assert [p.count for p in problems.found if "of no patient" in p.found] == [5]
     table.assign(sample_id="nobody").to_csv(shuffled / "alsfrs.csv", index=False)
-    monkeypatch.setattr(large_cohort, "LARGE", 100)
+    monkeypatch.setattr(in_parts, "LARGE", 100)
     status, error, _ = predicted(shuffled, store, capsys, "--quiet")
     assert status == 1
     assert "alsfrs.csv: none of its rows belongs to a patient" in error

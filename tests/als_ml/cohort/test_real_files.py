@@ -20,7 +20,7 @@ from features.tables.problems import Problems
         "ashk-trio.vcf.gz",
     ],
 )
-def test_features_of_a_real_cohort(reference_data, tmp_path, name, monkeypatch):
+def test_features_of_a_real_cohort(reference_data, tmp_path, name):
     path = reference_data.resolve() / "cohorts" / name
     samples = read_header(path).samples
     pd.DataFrame({"sample_id": samples}).to_csv(tmp_path / "patients.csv", index=False)
@@ -29,9 +29,6 @@ def test_features_of_a_real_cohort(reference_data, tmp_path, name, monkeypatch):
         f"name: real\ngenome_build: GRCh37\nvariants: [{path}]\npatients: patients.csv\n"
     )
     output = tmp_path / "features.parquet"
-    monkeypatch.setenv(
-        "ALS_ML_ALLOW_OUTSIDE", ""
-    )  # so that what the option sets is unset afterwards
     words = [
         "features",
         "--cohort",

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from als_ml.__main__ import main as als_ml
-from als_ml.cohort.read import read_cohort
 from als_ml.imports.phenopackets import import_phenopackets
 from features.blocks.genetics import genetic_cause
 from features.errors import DataError, RequestError
 from features.tables.problems import Problems
+from tests.cohorts import read
 
 ALS = {"term": {"id": "OMIM:105400", "label": "Amyotrophic lateral sclerosis 1"}}
 A4V = {"genomeAssembly": "hg38", "chrom": "chr21", "pos": 31659783, "ref": "C", "alt": "T"}
@@ -53,7 +53,7 @@ def imported(tmp_path: Path, *packets):
         )
     problems = Problems(collect=True)
     import_phenopackets(source, tmp_path / "cohort", problems)
-    cohort, _ = read_cohort(tmp_path / "cohort/cohort.yaml")
+    cohort = read(tmp_path / "cohort/cohort.yaml")
     return cohort, " ".join(problem.found for problem in problems.found)
 
 
@@ -193,7 +193,7 @@ def test_published_patients(reference_data, tmp_path, capsys):
     source = reference_data / "phenopackets"
     assert als_ml(["import-phenopackets", str(source), "--output", str(tmp_path / "cohort")]) == 0
     assert "58 patients have another disease than ALS" in capsys.readouterr().out
-    cohort, _ = read_cohort(tmp_path / "cohort/cohort.yaml")
+    cohort = read(tmp_path / "cohort/cohort.yaml")
     summary = pd.read_csv(source / "summary.tsv", sep="\t").set_index("id")
     patients = cohort.patients.set_index("sample_id")
     assert sorted(patients.index) == sorted(summary.index)

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from als_ml.cohort.read import read_cohort
 from als_ml.config import load_config
 from als_ml.imports.proact import import_proact
 from als_ml.training.run import train
 from features.errors import DataError, RequestError
 from features.tables.problems import Problems
+from tests.cohorts import read
 from tests.test_config import ROOT
 
 ITEMS = [
@@ -36,7 +36,7 @@ def imported(tmp_path, **tables):
     problems = Problems(collect=True)
     tables = {"ALSFRS": [visit(1, 0), visit(1, 90)], **tables}
     import_proact(write(tmp_path / "release", **tables), tmp_path / "cohort", problems)
-    cohort, _ = read_cohort(tmp_path / "cohort/cohort.yaml")
+    cohort = read(tmp_path / "cohort/cohort.yaml")
     return cohort, " ".join(f"{p.where} {p.found}" for p in problems.found)
 
 

@@ -12,12 +12,12 @@ import pytest
 import yaml
 
 from als_ml.__main__ import main as als_ml
-from als_ml.cohort.read import read_cohort
 from als_ml.pages.cohort_page import Report, cohort_facts, pseudonymised, write_report
 from als_ml.pages.patient_pages import NO_CONSENT, patient_pages
 from als_ml.pages.protocol import read_rules
 from als_ml.tracking.store import load_model
 from features.tables.problems import Problems
+from tests.cohorts import read
 
 EVIL = "<script>alert('DEMO')</script>"
 
@@ -199,7 +199,7 @@ def test_wrong_requests(more, message, demo, store, tmp_path, monkeypatch, capsy
 
 
 def test_the_facts_of_the_cohort(demo):
-    cohort, _ = read_cohort(demo / "cohort.yaml", Problems())
+    cohort = read(demo / "cohort.yaml", Problems())
     pages = patient_pages(cohort, [], read_rules(), "GRCh38")
     facts = cohort_facts(
         Report("demo", cohort, pages, read_rules(), labels={"progression": np.ones(len(pages))})
@@ -215,7 +215,7 @@ def test_the_facts_of_the_cohort(demo):
 def test_an_empty_and_a_bare_cohort(tmp_path):
     (tmp_path / "p.csv").write_text("sample_id\nA\n")
     (tmp_path / "cohort.yaml").write_text("patients: p.csv\n")
-    cohort, _ = read_cohort(tmp_path / "cohort.yaml", Problems())
+    cohort = read(tmp_path / "cohort.yaml", Problems())
     write_report(
         Report("bare", cohort, patient_pages(cohort, [], read_rules(), "GRCh38"), read_rules()),
         tmp_path / "r.html",
@@ -249,8 +249,8 @@ def test_phenopackets_can_be_read_back(demo, tmp_path):
         == 0
     )
     key = pd.read_csv(tmp_path / "r.key.csv").set_index("pseudonym")["sample_id"]
-    before, _ = read_cohort(demo / "cohort.yaml", Problems())
-    after, _ = read_cohort(tmp_path / "back/cohort.yaml", Problems())
+    before = read(demo / "cohort.yaml", Problems())
+    after = read(tmp_path / "back/cohort.yaml", Problems())
     ours = before.patients.set_index("sample_id").loc[after.patients["sample_id"].map(key)]
     ill = (
         ours["diagnosis"].isin(["als", "als_ftd"]).to_numpy()

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from als_ml.cohort.read import read_cohort
 from als_ml.pages.protocol import RULES, decide, read_rules
 from als_ml.pages.protocol_inputs import Inputs, Value, cohort_inputs, known_inputs
 from features.errors import RequestError
 from features.tables.problems import Problems
+from tests.cohorts import read
 
 ALL = {rule.id: rule for rule in read_rules(recalled=True)}
 ALS = {"diagnosis": "als"}
@@ -222,7 +222,7 @@ def test_the_inputs_of_a_patient(tmp_path):
     }
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    cohort, _ = read_cohort(tmp_path / "cohort.yaml", Problems())
+    cohort = read(tmp_path / "cohort.yaml", Problems())
     first, second = cohort_inputs(cohort, "GRCh38")
     found = {name: value.value for name, value in first.known.items()}
     assert first.today == 84

@@ -21,13 +21,13 @@ from mlflow import MlflowClient
 import predict
 from als_ml.__main__ import main
 from als_ml.cohort.digests import MODEL_DIGEST
-from als_ml.cohort.read import read_cohort
 from als_ml.prediction.example import EXAMPLE
 from als_ml.serving.guard import Guard, deeper_than
 from als_ml.serving.server import curl, fetch, serving, wait_until_up
 from als_ml.simulate import simulate
 from als_ml.tracking.store import load_model
 from features.errors import RequestError
+from tests.cohorts import read
 from tests.records import record
 
 MODEL = "models:/als-progression@champion"
@@ -339,7 +339,7 @@ def test_a_taken_port(served, store, capsys):
 def test_a_thousand_patients_library_batch_and_served(served, store, tmp_path):
     """Equal to the last bit; and no name of a patient is in an error reply or the log."""
     simulate(tmp_path / "cohort", patients=1000, seed=31)
-    cohort, _ = read_cohort(tmp_path / "cohort/cohort.yaml")
+    cohort = read(tmp_path / "cohort/cohort.yaml")
     records = [record(cohort, i) for i in range(len(cohort))]
     predictor = load_model(MODEL)
     library = json.loads(json.dumps(predictor.predict_records(records)))

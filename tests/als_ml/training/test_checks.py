@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from als_ml.cohort.read import read_cohort
 from als_ml.config import load_config
 from als_ml.training.estimates import unbeaten
 from als_ml.training.folds import cross_validate, leave_one_site_out, site_splits, temporal
 from als_ml.training.run import Training, train
-from als_ml.training.task_data import prepare
+from tests.cohorts import trainable
 from tests.test_config import ROOT
 
 QUICK = [
@@ -62,7 +61,7 @@ def spoiled(demo, tmp_path):
 def label(demo) -> pd.Series:
     """1 fast, 0 slow by patient; the others are absent."""
     config = load_config(ROOT / "configs/progression.yaml", [f"cohort={demo}/cohort.yaml", FEW])
-    data = prepare(config, *read_cohort(Path(config.cohort)))
+    data = trainable(config)
     return pd.Series(data.y, index=data.rows.index)
 
 
@@ -166,7 +165,7 @@ def test_shuffled_labels_have_no_signal(demo):
         "model.calibration=sigmoid",
     ]
     config = load_config(ROOT / "configs/progression.yaml", changes)
-    data = prepare(config, *read_cohort(Path(config.cohort)))
+    data = trainable(config)
     from als_ml.training.estimates import estimates
 
     rng, aucs, said = np.random.default_rng(5), [], []
@@ -232,7 +231,7 @@ def test_threads_change_no_bit(training, demo):
     found = []
     for threads in (1, 2):
         config = load_config(ROOT / "configs/progression.yaml", [*changes, f"threads={threads}"])
-        data = prepare(config, *read_cohort(Path(config.cohort)))
+        data = trainable(config)
         found.append(
             (cross_validate(data, config).probability["model"], leave_one_site_out(data, config))
         )

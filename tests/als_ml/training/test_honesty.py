@@ -120,9 +120,9 @@ def test_a_saved_model_is_the_same_model(cohort, demo, tmp_path, estimator):
     changes += ["model.parameters={}"]
     changes += [] if estimator == "elastic_net" else ["model.parameters.n_estimators=20"]
     config = load_config(ROOT / "configs/progression.yaml", changes)
-    from als_ml.cohort.read import read_cohort_file
+    from als_ml.cohort.source import open_cohort
 
-    data = prepare(config, cohort, read_cohort_file(demo / "cohort.yaml"))
+    data = prepare(config, cohort, open_cohort(demo / "cohort.yaml").described)
     fitted = fit_model(data.rows.to_numpy(), data.y, data.families, recipe_of(config))
     predictor = Predictor(fitted, data.spec, cohort.lookups, cohort.definitions)
     loaded = load_predictor(**save_predictor(predictor, tmp_path))
@@ -131,14 +131,14 @@ def test_a_saved_model_is_the_same_model(cohort, demo, tmp_path, estimator):
 
 
 def test_contributions_add_up_to_the_score(cohort, demo):
-    from als_ml.cohort.read import read_cohort_file
+    from als_ml.cohort.source import open_cohort
 
     for estimator in ("elastic_net", "xgboost"):
         config = load_config(
             ROOT / "configs/progression.yaml",
             [f"model.estimator={estimator}", "model.parameters={}"],
         )
-        data = prepare(config, cohort, read_cohort_file(demo / "cohort.yaml"))
+        data = prepare(config, cohort, open_cohort(demo / "cohort.yaml").described)
         X = data.rows.to_numpy()
         (member,) = fit_model(X, data.y, data.families, recipe_of(config)).members
         rest = member.score(X) - member.contributions(X).sum(axis=1)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from als_ml.cohort.read import read_cohort
 from features.blocks.mechanisms import (
     mechanism_analytes,
     mechanism_dictionary,
@@ -15,6 +14,7 @@ from features.blocks.mechanisms import (
 from features.blocks.rows import FeatureSpec, feature_rows
 from features.catalogue import analytes, definitions
 from features.tables.problems import Problems
+from tests import cohorts
 
 PATIENTS = "sample_id,sex,age_at_onset,onset_days,c9orf72_status,c9orf72_method\n"
 PATIENTS += "P1,male,63,-365,expanded,rp_pcr\nP2,female,63,-365,,\n"
@@ -27,7 +27,7 @@ def read(tmp_path):
         header = "sample_id,analyte,value,unit,days,ref_low,ref_high\n"
         (tmp_path / "b.csv").write_text(header + "\n".join(rows) + "\n")
         (tmp_path / "cohort.yaml").write_text("patients: patients.csv\nbiomarkers: b.csv\n")
-        return read_cohort(tmp_path / "cohort.yaml", Problems())[0]
+        return cohorts.read(tmp_path / "cohort.yaml", Problems())
 
     return made
 

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from als_ml.__main__ import main as als_ml
-from als_ml.cohort.read import read_cohort
 from features.blocks.landmark import as_known
 from features.blocks.rows import FeatureSpec, feature_rows
 from features.errors import DataError
 from features.tables.problems import Problems
+from tests.cohorts import read
 
 SPEC = FeatureSpec(blocks=("clinical", "biomarkers", "alsfrs"))
 START = pd.Timestamp("2021-03-05")
@@ -150,7 +150,7 @@ def write_cohort(folder: Path, suffix: str, **more) -> None:
 @pytest.mark.parametrize("dialect", [german, american, spreadsheet])
 def test_a_dirty_dialect_gives_the_same_features(cohort, demo, tmp_path, dialect):
     dialect(demo, tmp_path)
-    dirty, _ = read_cohort(tmp_path / "cohort.yaml", Problems())
+    dirty = read(tmp_path / "cohort.yaml", Problems())
     clean, same = feature_rows(cohort, SPEC), feature_rows(dirty, SPEC)
     assert list(clean.index) == list(same.index)
     for name in clean.columns:
@@ -305,5 +305,5 @@ def test_an_ambiguous_cell_is_refused_with_its_address(folder):
         DataError,
         match=r"biomarkers.csv, column value, line 9: '1,234' may have a decimal or a thousands",
     ):
-        read_cohort(folder / "cohort.yaml")
+        read(folder / "cohort.yaml")
     shutil.rmtree(folder)

@@ -197,9 +197,10 @@ def test_an_effect_on_another_gene_or_allele_is_left_out():
 def test_a_served_record_may_name_a_known_variant_by_its_protein_change():
     from als_ml.cohort.records import read_records
     from features.blocks.rows import FeatureSpec
+    from features.catalogue import shipped
 
     names = ["SOD1:p.Ala5Val 0/1", "SOD1:A4V 0/1", "21-31659783-C-T 0/1", "SOD1:A9Z 0/1"]
     records = [{"sample_id": str(i), "variants": [name]} for i, name in enumerate(names)]
-    cohort, rows, errors = read_records(records, FeatureSpec(), NO_LOOKUPS)
+    cohort, rows, errors = read_records(records, FeatureSpec(), NO_LOOKUPS, shipped())
     assert (list(rows), cohort.genotypes.keys().tolist()) == ([0, 1, 2], [A5V] * 3)
     assert errors[3]["field"] == "variants"

@@ -1,0 +1,228 @@
+"""The cohort file (`cohort.yaml`): its keys, and the only way to the files that it names.
+
+A cohort file reads nothing outside its own folder, by whatever way a name leads out: `..`, a root, a link, or a glob that
+matches a link. What lies outside is read only where the person who runs the command allows it, never because a file says so.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from als_ml.config import explain
+from features.biomarkers.wide import Wide
+from features.errors import DataError, RequestError
+from features.tables.cells import Dialect
+from features.tables.reading_rules import ReadingRules
+
+_GLOB = frozenset("*?[")
+# An index lies beside its genome file and is found by it.
+_INDEXES = (".tbi", ".csi")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Reference(_Part):
+    """Optional reference files; `gff` replaces the shipped gene models in `bcftools csq`."""
+
+    fasta: str | None = None
+    gff: str | None = None
+    clinvar: str | None = None
+    frequencies: str | None = None
+
+
+class WideColumn(_Part):
+    """What is said of one column of a wide biomarker table, or of all of them."""
+
+    analyte: str | None = None
+    unit: str | None = None
+    matrix: str | None = None
+    assay: str | None = None
+    days: int | str | None = None
+
+
+class WideTable(WideColumn):
+    """A biomarker table with a column an analyte; what stands beside `columns` holds for all of them."""
+
+    columns: dict[str, WideColumn]
+
+    def facts(self) -> Wide:
+        """The block as the reader wants it."""
+        own = {name: column.model_dump(exclude_none=True) for name, column in self.columns.items()}
+        return Wide(own, self.model_dump(exclude={"columns"}, exclude_none=True))
+
+
+class CohortFile(_Part):
+    """The keys of `cohort.yaml`; paths are relative to it, every part but `patients` is optional.
+
+    `decimal`, `dates`, `policy` and `values` say how the cells of the tables are to be read (`features.tables.reading_rules`).
+    """
+
+    name: str = "cohort"
+    genome_build: Literal["GRCh37", "GRCh38"] = "GRCh38"
+    variants: tuple[str, ...] = ()
+    repeats: tuple[str, ...] = ()
+    patients: str
+    biomarkers: str | None = None
+    alsfrs: str | None = None
+    sample_map: str | None = None
+    kinship: str | None = None
+    targets: str | None = None
+    reference: Reference = Reference()
+    columns: dict[str, str] = {}
+    wide: WideTable | None = None
+    decimal: Literal[".", ","] | None = None
+    dates: Literal["iso", "day_first", "month_first"] | None = None
+    policy: Literal["lenient", "strict"] = "lenient"
+    values: dict[str, dict[str, str]] = {}
+
+    @property
+    def rules(self) -> ReadingRules:
+        """How the tables are to be read."""
+        return ReadingRules(Dialect(self.decimal, self.dates), self.policy == "strict", self.values)
+
+
+@dataclass(frozen=True)
+class CohortSource:
+    """A cohort file that was read, and where the files that it names are.
+
+    Attributes
+    ----------
+    path : Path
+        The cohort file; the names in it are relative to its folder.
+    described : CohortFile
+        What it says.
+    allow_outside : bool
+        Whether the person who runs the command lets it name files outside its folder.
+    """
+
+    path: Path
+    described: CohortFile
+    allow_outside: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the cohort file."""
+        return self.path.parent
+
+    def file(self, name: str, key: str) -> Path:
+        """The file that a key names.
+
+        Raises
+        ------
+        RequestError
+            If it lies outside the folder and that was not allowed.
+        """
+        return self._inside(self.folder / name, name, key)
+
+    def _inside(self, path: Path, name: str, key: str) -> Path:
+        if self.allow_outside or path.resolve().is_relative_to(self.folder.resolve()):
+            return path
+        raise RequestError(
+            f"{self.path}, {key}",
+            f"{name!r} leaves the folder of the cohort file",
+            "Move the file, or allow it with --allow-outside if you trust this cohort file.",
+        )
+
+    def files(self, key: Literal["variants", "repeats"]) -> list[Path]:
+        """The files that the patterns of a key match, indexes left out.
+
+        Raises
+        ------
+        DataError
+            If a pattern matches nothing.
+        RequestError
+            If a pattern or what it matches lies outside the folder and that was not allowed.
+        """
+        paths: list[Path] = []
+        for pattern in getattr(self.described, key):
+            found = [path for path in self._matched(pattern, key) if path.suffix not in _INDEXES]
+            if not found:
+                raise DataError(
+                    f"{key}: {pattern}",
+                    "matches no file",
+                    f"Paths are relative to {self.folder}.",
+                )
+            paths += found
+        return paths
+
+    def _matched(self, pattern: str, key: str) -> list[Path]:
+        whole = self.file(pattern, key)
+        if not _GLOB & set(pattern):
+            return [whole]
+        matched = sorted(whole.parent.glob(whole.name))
+        return [self._inside(path, path.name, key) for path in matched]
+
+    def reference(self, name: str) -> Path | None:
+        """A reference file, None where it is not given.
+
+        Raises
+        ------
+        DataError
+            If there is no such file.
+        """
+        given = getattr(self.described.reference, name)
+        if given is None:
+            return None
+        path = self.file(given, f"reference.{name}")
+        if not path.is_file():
+            raise DataError(
+                f"reference.{name}: {given}",
+                "there is no such file",
+                f"Paths are relative to {self.folder}.",
+            )
+        return path
+
+    def check_names(self) -> None:
+        """Refuse at once what leaves the folder, before anything is read."""
+        for key in _TABLES:
+            if name := getattr(self.described, key):
+                self.file(name, key)
+        for key in _GENOMES:
+            for pattern in getattr(self.described, key):
+                self._matched(pattern, key)
+        for key, name in self.described.reference.model_dump().items():
+            if name is not None:
+                self.file(name, f"reference.{key}")
+
+
+_TABLES = ("patients", "biomarkers", "alsfrs", "sample_map", "kinship", "targets")
+_GENOMES = ("variants", "repeats")
+
+
+def open_cohort(path: Path, allow_outside: bool = False) -> CohortSource:
+    """Parse a cohort file.
+
+    Parameters
+    ----------
+    path : Path
+        `cohort.yaml`.
+    allow_outside : bool
+        Whether it may name files outside its own folder: for the person to say, never for the file.
+
+    Raises
+    ------
+    RequestError
+        If it is absent, not YAML, has an unknown key (with the nearest known one), or names a file outside its folder.
+    """
+    if not path.is_file():
+        raise RequestError(
+            str(path), "there is no such cohort file", "Give the path of a cohort.yaml."
+        )
+    source = CohortSource(path, _parsed(path), allow_outside)
+    source.check_names()
+    return source
+
+
+def _parsed(path: Path) -> CohortFile:
+    try:
+        return CohortFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = f"this is not YAML ({str(error).splitlines()[0]})"
+        raise RequestError(str(path), reason, "Correct the file.") from None
+    except ValidationError as error:
+        raise RequestError(*explain(error, CohortFile, str(path))) from None

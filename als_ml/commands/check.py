@@ -1,0 +1,84 @@
+"""Say what is in the files of a cohort and what is wrong with them."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from als_ml.cli import print_table, progress_bar
+from features.errors import examples
+
+SUMMARY = "say what is in the files of a cohort and what is wrong with them"
+
+
+def add_options(made: argparse.ArgumentParser) -> None:
+    """Describe the command's own options."""
+    made.add_argument("--cohort", required=True, help="cohort.yaml")
+    made.add_argument("--json", action="store_true", help="for machines")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Say what is in the files and what is wrong; exit 1 on errors."""
+    from als_ml.cohort.check import check_cohort
+    from als_ml.cohort.source import open_cohort
+
+    source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
+    with progress_bar(arguments.quiet or arguments.json) as progress:
+        report = check_cohort(source, lambda what: progress(f"reading {what}", 0, 0))
+    errors = [problem for problem in report["problems"] if problem["severity"] == "error"]
+    if arguments.json:
+        print(json.dumps(report, indent=1))
+    elif not arguments.quiet:
+        _print_check(report)
+        print(f"{len(errors)} errors, {len(report['problems']) - len(errors)} warnings and notes")
+    return 1 if errors else 0
+
+
+def _print_check(report: dict[str, Any]) -> None:
+    if report["contents"]:
+        print_table([{"in the files": name, "n": n} for name, n in report["contents"].items()])
+        print_table([report["samples"]], "patients found in")
+        if report["analytes"]:
+            print_table(report["analytes"], "biomarkers, in the canonical unit")
+        _print_sites(report["sites"])
+        _print_genes(report["genes"])
+    for file, problems in report["files"].items():
+        print(f"\n{file}")
+        for problem in problems:
+            where = str(problem["where"]).removeprefix(file).lstrip(",: ")
+            place = f" {where}:" if where else ""
+            print(
+                f"  {problem['severity']}:{place} {problem['found']}. {problem['remedy']}".rstrip()
+            )
+
+
+def _print_sites(sites: list[dict[str, Any]]) -> None:
+    """Print the median of each analyte by site."""
+    names = dict.fromkeys(row["site"] for row in sites)
+    analytes = dict.fromkeys(row["analyte"] for row in sites)
+    cells = {
+        (row["analyte"], row["site"]): f"{row['median']:.3g} ({row['% missing']:.0f} %)"
+        for row in sites
+    }
+    table = [
+        {"analyte": a, **{name: cells.get((a, name), "-") for name in names}} for a in analytes
+    ]
+    if len(names) > 1:
+        print_table(table, "median by site (and patients without a value)")
+
+
+def _print_genes(genes: list[dict[str, Any]]) -> None:
+    """Print the genes that are covered in less than 95 % of the patients, and count the others."""
+    patients = (
+        sum(genes[0][name] for name in ("unknown", "not covered", "partly", "covered"))
+        if genes
+        else 0
+    )
+    shown = [row for row in genes if row["covered"] < 0.95 * patients and row["unknown"] < patients]
+    unknown = [row["gene"] for row in genes if row["unknown"] == patients]
+    if shown:
+        print_table(shown, "genes covered in less than 95 % of the patients")
+    covered = len(genes) - len(shown) - len(unknown)
+    print(
+        f"{covered} genes covered in 95 % or more; unknown in all: {examples(unknown, 5) or 'none'}"
+    )

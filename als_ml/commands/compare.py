@@ -1,0 +1,89 @@
+"""Compare two models."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from als_ml.cli import print_table, progress_bar
+from als_ml.output import check_output, write_table
+
+SUMMARY = "compare two models: differences with intervals, and who changes class"
+
+
+def add_options(made: argparse.ArgumentParser) -> None:
+    """Describe the command's own options."""
+    made.add_argument(
+        "models", nargs=2, metavar="MODEL", help="models:/NAME@ALIAS or models:/NAME/VERSION"
+    )
+    made.add_argument(
+        "--cohort", help="cohort to score with both; without it, the figures of their runs"
+    )
+    made.add_argument("--output", help="patients who change class, .csv or .parquet")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare two models, on a cohort or by the metrics of their runs."""
+    if arguments.output:
+        check_output(Path(arguments.output))
+    if not arguments.cohort:
+        return _compare_runs(arguments)
+    from als_ml.cohort.source import open_cohort
+    from als_ml.lifecycle.comparison import compare, scored_cohort
+    from als_ml.lifecycle.registry import registered_version, run_config
+    from als_ml.tracking.store import load_model
+
+    with progress_bar(arguments.quiet) as progress:
+        progress("scoring with both models", 0, 0)
+        source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
+        version = registered_version(arguments.models[0])
+        config = run_config(version.run_id, arguments.cohort)
+        ours, theirs = (scored_cohort(load_model(uri), config, source) for uri in arguments.models)
+        found = compare(ours, theirs)
+    if arguments.output:
+        write_table(found["changed"], Path(arguments.output))
+    if not arguments.quiet:
+        _print_comparison(found, arguments)
+    return 0
+
+
+def _print_comparison(found: dict[str, Any], arguments: argparse.Namespace) -> None:
+    print(
+        f"{found['n']} patients scored by both, {found['n_labelled']} labelled; "
+        f"probabilities correlate {found['correlation']:.3f}"
+    )
+    for metric, (difference, low, high) in found.get("differences", {}).items():
+        print(f"{metric}: first minus second {difference:+.4f} ({low:+.4f} to {high:+.4f})")
+    if "differences" not in found:
+        print("no differences of performance: the labelled patients do not have both labels")
+    counts = found["classes"]
+    print_table(
+        [{"second \\ first": name, **row.to_dict()} for name, row in counts.iterrows()],
+        "predicted classes",
+    )
+    where = f"written: {arguments.output}" if arguments.output else "name them with --output FILE"
+    print(f"{len(found['changed'])} patients change class; {where}. Research use only.")
+
+
+def _compare_runs(arguments: argparse.Namespace) -> int:
+    from als_ml.lifecycle.registry import registered_version, run_metrics
+
+    first, second = (run_metrics(registered_version(uri)) for uri in arguments.models)
+    names = [
+        "roc_auc",
+        "average_precision",
+        "brier",
+        "log_loss",
+        "calibration_slope",
+        "coverage",
+        "sites_roc_auc",
+        "n",
+    ]
+    rows = [
+        {"metric": name, "first": first.get(name), "second": second.get(name)} for name in names
+    ]
+    if not arguments.quiet:
+        print_table(
+            rows,
+            "each run's own figures, on its own patients; --cohort FILE compares on the same ones",
+        )
+    return 0

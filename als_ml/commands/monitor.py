@@ -1,0 +1,54 @@
+"""Say how far a cohort has drifted from a model's training patients."""
+
+import argparse
+from pathlib import Path
+
+from als_ml.cli import print_table, progress_bar
+from als_ml.output import check_output, write_table
+
+SUMMARY = "say how far a cohort has drifted from a model's training patients"
+
+
+def add_options(made: argparse.ArgumentParser) -> None:
+    """Describe the command's own options."""
+    made.add_argument("--model", required=True, help="models:/NAME@ALIAS or models:/NAME/VERSION")
+    made.add_argument("--cohort", required=True, help="cohort.yaml")
+    made.add_argument("--output", help="drift of every feature, .csv or .parquet")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Say how far a cohort has drifted from a model's training patients."""
+    if arguments.output:
+        check_output(Path(arguments.output))
+    import pandas as pd
+
+    from als_ml.cohort.source import open_cohort
+    from als_ml.lifecycle.comparison import scored
+    from als_ml.lifecycle.monitoring import calibration_now, drift_table, flags
+    from als_ml.lifecycle.registry import registered_version, run_config
+    from als_ml.tracking.store import load_model
+    from features.blocks.rows import feature_rows
+    from features.tables.problems import Problems
+
+    with progress_bar(arguments.quiet) as progress:
+        progress("reading", 0, 0)
+        version, predictor = registered_version(arguments.model), load_model(arguments.model)
+        source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
+        config = run_config(version.run_id, arguments.cohort)
+        cohort = predictor.read(source, Problems())
+        now = scored(predictor, config, cohort)
+        table = drift_table(predictor, feature_rows(cohort, predictor.spec))
+    if arguments.output:
+        write_table(pd.DataFrame(table), Path(arguments.output))
+    if not arguments.quiet:
+        moved = [row for row in table if row["verdict"] != "stable"]
+        print_table(
+            moved[:20] or table[:3],
+            f"{len(moved)} of {len(table)} features have drifted (PSI 0.1 look, 0.25 shifted)",
+        )
+        print_table([flags(now)], "patients")
+        calibration = calibration_now(now)
+        print_table([calibration], "calibration") if calibration else print(
+            "no calibration: too few labelled patients"
+        )
+    return 0

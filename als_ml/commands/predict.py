@@ -1,0 +1,114 @@
+"""Score a cohort, or a table of features, in batch."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from als_ml.cli import Progress, print_problems, print_table, progress_bar
+from als_ml.output import check_output, write_table
+from features.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from als_ml.prediction.job import Done
+    from als_ml.prediction.predictor import Predictor
+
+SUMMARY = "score every patient of a cohort with one or several models"
+
+
+def add_options(made: argparse.ArgumentParser) -> None:
+    """Describe the command's own options."""
+    which = made.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model", action="append", help="MLflow model URI; may be repeated")
+    which.add_argument(
+        "--lock", action="append", help="a trial's lock file instead; any other model is refused"
+    )
+    source = made.add_mutually_exclusive_group(required=True)
+    source.add_argument("--cohort", help="cohort.yaml")
+    source.add_argument("--features", help="table made by `als-ml features`")
+    made.add_argument("--output", required=True, help="predictions, .csv or .parquet")
+    made.add_argument(
+        "--explanations",
+        help="also write contributions by feature, block and mechanism, .csv or .parquet",
+    )
+    made.add_argument(
+        "--no-drivers", action="store_true", help="leave the contributions out; faster"
+    )
+    made.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with an interrupted run: finished chunks are kept",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score a cohort or a feature table with each model, in chunks."""
+    output = Path(arguments.output)
+    explanations = Path(arguments.explanations) if arguments.explanations else None
+    for path in (output, explanations):
+        if path is not None:
+            check_output(path)
+    if explanations and arguments.features:
+        raise RequestError(
+            "--explanations", "it needs the cohort itself", "Give --cohort instead of --features."
+        )
+    with progress_bar(arguments.quiet) as progress:
+        progress("loading models", 0, 0)
+        done = _scored(arguments, progress)
+        if explanations:
+            write_table(done.explanations, explanations)
+    if not arguments.quiet:
+        print_problems(done.problems)
+        _print_predictions(done.counts, output, done.seconds)
+    return 0
+
+
+def _scored(arguments: argparse.Namespace, progress: Progress) -> "Done":
+    from als_ml.cohort.source import open_cohort
+    from als_ml.prediction.job import Job, score_source, score_table
+
+    job = Job(
+        predictors=_predictors(arguments),
+        named=[*(arguments.model or []), *(arguments.lock or [])],
+        output=Path(arguments.output),
+        drivers=not arguments.no_drivers,
+        resume=arguments.resume,
+        progress=progress,
+    )
+    if arguments.features:
+        return score_table(job, Path(arguments.features))
+    source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
+    return score_source(job, source, explain=bool(arguments.explanations))
+
+
+def _predictors(arguments: argparse.Namespace) -> "list[Predictor]":
+    """The models asked for, each checked against its lock where one is given."""
+    from als_ml.tracking.store import load_model
+
+    if not arguments.lock:
+        return [load_model(uri) for uri in arguments.model]
+    from als_ml.lifecycle.lock import check_lock, locked_uri, read_lock
+
+    predictors = []
+    for path in map(Path, arguments.lock):
+        uri = locked_uri(read_lock(path))
+        predictors.append(load_model(uri))
+        check_lock(path, uri, predictors[-1])
+    return predictors
+
+
+def _print_predictions(counts: "Counter[tuple[str, str]]", output: Path, seconds: float) -> None:
+    """One short table a task: scored, as what, abstained, out of distribution, not scored and why."""
+    for task in dict.fromkeys(task for task, _ in counts):
+        own = {what: n for (of, what), n in counts.items() if of == task}
+        classes = {what: n for what, n in sorted(own.items()) if what.startswith("as ")}
+        after = {name: own[name] for name in ("abstained", "out of distribution", "not scored")}
+        print_table([{"task": task, "scored": own["scored"], **classes, **after}])
+        for what, n in sorted(own.items()):
+            if what.startswith("reason "):
+                print(f"not scored: {n} of {task}, {what.removeprefix('reason ')}")
+    rows = sum(n for (_, what), n in counts.items() if what in ("scored", "not scored"))
+    print(
+        f"written: {output} ({rows:,} rows, {rows / max(seconds, 1e-9):,.0f} a second). Research use only."
+    )

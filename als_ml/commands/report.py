@@ -1,0 +1,90 @@
+"""Write a cohort as one HTML file."""
+
+import argparse
+from pathlib import Path
+
+from als_ml.cli import progress_bar
+from als_ml.output import check_output, write_table
+
+SUMMARY = "write a cohort as one HTML file that opens offline, with a page per patient"
+
+
+def add_options(made: argparse.ArgumentParser) -> None:
+    """Describe the command's own options."""
+    made.add_argument("--cohort", required=True, help="cohort.yaml")
+    made.add_argument(
+        "--model", action="append", default=[], help="MLflow model URI; may be repeated"
+    )
+    made.add_argument("--output", required=True, help="report to write, .html")
+    made.add_argument(
+        "--table",
+        help="also write everything that stands on the pages as a table, .csv or .parquet",
+    )
+    made.add_argument(
+        "--rules", help="care protocol of your own, YAML, that extends or replaces the shipped one"
+    )
+    made.add_argument(
+        "--recalled-rules",
+        action="store_true",
+        help="also show rules that are recalled, not verified",
+    )
+    made.add_argument(
+        "--phenopackets", metavar="DIR", help="also write each patient as a GA4GH phenopacket"
+    )
+    made.add_argument(
+        "--pseudonymise",
+        action="store_true",
+        help="replace the samples by numbers; the key goes into OUTPUT.key.csv",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write a cohort report."""
+    output = Path(arguments.output)
+    check_output(output, (".html",))
+    table = Path(arguments.table) if arguments.table else None
+    if table:
+        check_output(table)
+    from als_ml.cohort.source import open_cohort
+    from als_ml.output import whole_file
+    from als_ml.pages.cohort_page import pseudonymised, write_report
+    from als_ml.pages.page_table import page_table
+    from als_ml.pages.phenopacket_export import write_phenopackets
+    from als_ml.pages.report import make_report
+    from als_ml.tracking.store import load_model
+
+    with progress_bar(arguments.quiet) as progress:
+        progress("reading", 0, 0)
+        source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
+        models = {uri: load_model(uri) for uri in arguments.model}
+        rules = Path(arguments.rules) if arguments.rules else None
+        report = make_report(source, models, rules, arguments.recalled_rules, progress)
+        key = pseudonymised(report.pages) if arguments.pseudonymise else {}
+        progress("writing", 0, 0)
+        with whole_file(output) as temporary:
+            write_report(report, temporary)
+        if table:
+            write_table(page_table(report.pages), table)
+        if arguments.phenopackets:
+            progress("exporting", 0, 0)
+            build = source.described.genome_build
+            write_phenopackets(report.cohort, build, Path(arguments.phenopackets), key)
+        names = _write_key(key, output)
+    if not arguments.quiet:
+        size = f"{output.stat().st_size / 1e6:.1f} MB, {len(report.pages):,} patients"
+        print(f"written: {output} ({size}). Research use only.")
+        if key:
+            print(f"who is who: {names}; keep it apart from the report")
+    return 0
+
+
+def _write_key(key: dict[str, str], output: Path) -> Path:
+    """Who is who, in a file that only its owner reads."""
+    names = output.with_suffix(".key.csv")
+    if key:
+        import pandas as pd
+
+        rows = pd.DataFrame({"sample_id": list(key), "pseudonym": list(key.values())})
+        write_table(rows, names)
+        names.chmod(0o600)
+    return names

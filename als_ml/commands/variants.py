@@ -1,0 +1,100 @@
+"""Write the panel variants of a VCF with their evidence."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from als_ml.cli import print_problems, print_table, progress_bar
+from als_ml.output import check_output, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUMMARY = "write every ALS-gene variant of a VCF with its evidence, class and pathogenicity"
+
+
+def add_options(made: argparse.ArgumentParser) -> None:
+    """Describe the command's own options."""
+    made.add_argument("--vcf", required=True, help="VCF or BCF, with or without samples")
+    made.add_argument(
+        "--genome-build", required=True, choices=("GRCh37", "GRCh38"), help="build of the VCF"
+    )
+    made.add_argument("--output", required=True, help="one row a variant, .parquet or .csv")
+    made.add_argument("--carriers", help="also write who carries what, .parquet or .csv")
+    made.add_argument(
+        "--fasta", help="reference genome, for consequences (bcftools csq) and left-normalisation"
+    )
+    made.add_argument("--gff", help="gene models to use instead of the shipped ones (Ensembl GFF3)")
+    made.add_argument("--frequencies", help="sites VCF with population frequencies (INFO/AF)")
+    made.add_argument("--clinvar", help="ClinVar VCF")
+    made.add_argument(
+        "--clinvar-assertions", action="store_true", help="let ClinVar's own word count (PP5, BP6)"
+    )
+    made.add_argument(
+        "--clinvar-off", action="store_true", help="use no known variant at all, to test the rest"
+    )
+    made.add_argument(
+        "--min-gq", type=int, default=0, help="genotype quality below which a call is missing"
+    )
+    made.add_argument(
+        "--min-depth", type=int, default=0, help="depth below which a call is missing"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the variants of a VCF with their evidence, and their carriers."""
+    outputs = [Path(path) for path in (arguments.output, arguments.carriers) if path]
+    for output in outputs:
+        check_output(output)
+    from als_ml.variant_table.table import reference_path, variant_table
+    from features.genotypes.vcf import CallRule
+    from features.variants.evidence import Sources
+    from features.variants.lookups import Lookups, read_clinvar, read_frequencies
+
+    build, path = arguments.genome_build, Path(arguments.vcf)
+    given = {
+        name: reference_path(getattr(arguments, name), f"--{name}")
+        for name in ("fasta", "gff", "frequencies", "clinvar")
+    }
+    with progress_bar(arguments.quiet) as progress:
+        progress("reading references", 0, 0)
+        lookups = Lookups(
+            read_frequencies(given["frequencies"], build) if given["frequencies"] else None,
+            read_clinvar(given["clinvar"], build) if given["clinvar"] else None,
+        )
+        progress(path.name, 0, 0)
+        sources = Sources(build, lookups, arguments.clinvar_assertions, not arguments.clinvar_off)
+        rule = CallRule(arguments.min_gq, arguments.min_depth)
+        carriers = Path(arguments.carriers) if arguments.carriers else None
+        table, problems = variant_table(
+            path, build, lookups, sources, rule, given["fasta"], given["gff"], carriers
+        )
+        write_table(table, outputs[0])
+    if not arguments.quiet:
+        print_problems(problems.found)
+        _print_variants(table, outputs)
+    return 0
+
+
+def _print_variants(table: "pd.DataFrame", outputs: list[Path]) -> None:
+    if table.empty:
+        print("note: no record lies in the gene panel; check the contig names and --genome-build.")
+    classes = table["class"].value_counts()
+    print_table(
+        [
+            {"class": name, "variants": int(classes.get(name, 0))}
+            for name in ("P", "LP", "VUS", "LB", "B", "risk")
+        ]
+    )
+    unknown = int(
+        (table["consequence"].isna() | (table["consequence"] == "coding_sequence_variant")).sum()
+    )
+    if unknown:
+        print(
+            f"note: of {unknown} variants no more is known than their place; --fasta or an annotated VCF tells consequences."
+        )
+    if len(table) and table["frequency"].isna().all():
+        print(
+            "note: no population frequencies are known; --frequencies gives them (PM2, BS1, BA1)."
+        )
+    print(f"written: {' and '.join(str(path) for path in outputs)} ({len(table)} variants)")

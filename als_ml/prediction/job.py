@@ -1,0 +1,160 @@
+"""A whole batch job: the cohort read once for all models that read it alike, scored in chunks, written in one piece."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from als_ml.cohort import in_parts
+from als_ml.cohort.digests import file_digests
+from als_ml.cohort.source import CohortSource
+from als_ml.prediction import batch
+from als_ml.prediction.explanations import explanations
+from als_ml.prediction.predictor import Predictor
+from features.cohort import Cohort
+from features.errors import DataError
+from features.tables.problems import Problem, Problems, merged
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be scored, with what, and where to.
+
+    Attributes
+    ----------
+    predictors : list of Predictor
+        One after the other.
+    named : list of str
+        How the user named them: URIs or lock files; a resumed job must agree.
+    output : Path
+        Predictions, CSV or Parquet.
+    drivers : bool
+        Whether the rows say what drove the score.
+    resume : bool
+        Whether finished chunks of an interrupted job are kept.
+    progress : callable
+        Told (what, done, of).
+    """
+
+    predictors: list[Predictor]
+    named: list[str]
+    output: Path
+    drivers: bool = True
+    resume: bool = False
+    progress: batch.Progress = lambda *_: None
+
+    def made_from(self) -> dict[str, Any]:
+        """What the finished chunks depend on beside the data."""
+        versions = [[p.fitted.task, p.model_name, p.model_version] for p in self.predictors]
+        return {"models": self.named, "drivers": self.drivers, "versions": versions}
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a job: rows by task and kind, problems of the files, seconds, and explanations if asked for."""
+
+    counts: Counter[tuple[str, str]]
+    seconds: float
+    problems: list[Problem] = field(default_factory=list)
+    explanations: pd.DataFrame | None = None
+
+
+def score_table(job: Job, path: Path) -> Done:
+    """Score a table of `als-ml features`.
+
+    Raises
+    ------
+    DataError
+        If there is no such table, or a model cannot use it.
+    """
+    started = time.perf_counter()
+    if not path.is_file():
+        raise DataError(str(path), "there is no such file", "Make one with `als-ml features`.")
+    status = path.stat()
+    made_from = job.made_from()
+    made_from["features"] = [str(path.resolve()), status.st_size, status.st_mtime_ns]
+    counts = batch.write_parts(
+        chunks=lambda first: batch.score_features(path, job.predictors, job.drivers, first),
+        of=batch.chunk_count(path, job.predictors),
+        output=job.output,
+        made_from=made_from,
+        resume=job.resume,
+        progress=job.progress,
+    )
+    return Done(counts=counts, seconds=time.perf_counter() - started)
+
+
+def score_source(job: Job, source: CohortSource, explain: bool = False) -> Done:
+    """Score the cohort of a cohort file; a large one part by part, unless explanations are asked for."""
+    started, problems = time.perf_counter(), Problems()
+    job.progress("reading", 0, 0)
+    made_from = job.made_from() | {"cohort": file_digests(source)}
+    if not explain and in_parts.patient_count(source) >= in_parts.LARGE:
+        counts = _scored_in_parts(job, source, made_from, problems)
+        seconds = time.perf_counter() - started
+        return Done(counts=counts, seconds=seconds, problems=merged(problems.found))
+    pairs = cohorts_for(job.predictors, source, problems)
+    counts = batch.write_parts(
+        chunks=lambda first: batch.score_cohorts(pairs, job.drivers, first),
+        of=batch.cohort_chunks(pairs),
+        output=job.output,
+        made_from=made_from,
+        resume=job.resume,
+        progress=job.progress,
+    )
+    table = explanations(pairs) if explain else None
+    seconds = time.perf_counter() - started
+    return Done(counts=counts, seconds=seconds, problems=problems.found, explanations=table)
+
+
+def cohorts_for(
+    predictors: list[Predictor], source: CohortSource, problems: Problems
+) -> list[tuple[Predictor, Cohort]]:
+    """Each model with the cohort read as it was trained; models that read alike share one."""
+
+    def read(predictor: Predictor, into: Problems) -> Cohort:
+        return predictor.read(source, into)
+
+    return _read_for(predictors, read, problems)
+
+
+def _scored_in_parts(
+    job: Job, source: CohortSource, made_from: dict[str, Any], problems: Problems
+) -> Counter[tuple[str, str]]:
+    """Score a cohort that is too large for memory."""
+    with ExitStack() as stack:
+
+        def read(predictor: Predictor, into: Problems) -> in_parts.LargeCohort:
+            return stack.enter_context(predictor.read_in_parts(source, into))
+
+        pairs = _read_for(job.predictors, read, problems)
+        sizes = {cohort.size for _, cohort in pairs}
+        return batch.write_parts(
+            chunks=lambda first: batch.score_parts(pairs, job.drivers, problems, first),
+            of=sum(cohort.parts for _, cohort in pairs),
+            output=job.output,
+            made_from=made_from | {"part": max(sizes)},
+            resume=job.resume,
+            progress=job.progress,
+        )
+
+
+def _read_for(
+    predictors: Iterable[Predictor],
+    read: Callable[[Predictor, Problems], Read],
+    problems: Problems,
+) -> list[tuple[Predictor, Read]]:
+    """Read once for all models that read alike; only the first reading tells what is wrong with the files."""
+    known: dict[tuple[Any, ...], Read] = {}
+    for predictor in predictors:
+        key = predictor.reads_like
+        if key not in known:
+            known[key] = read(predictor, Problems(silent=True) if known else problems)
+    return [(predictor, known[predictor.reads_like]) for predictor in predictors]
