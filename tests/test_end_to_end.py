@@ -16,7 +16,7 @@ import pytest
 import predict
 from als_ml.__main__ import main as als_ml
 from als_ml.prediction.example import EXAMPLE
-from als_ml.prediction.predictor import ROW_FIELDS
+from als_ml.prediction.row import ROW_FIELDS
 from als_ml.tracking.store import load_model
 from features.blocks.rows import feature_rows
 from models.estimators import ESTIMATORS

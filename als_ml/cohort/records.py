@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.alsfrs.visits import ALL_ITEMS, checked_visits, no_visits
+from als_ml.cohort.record_keys import (
+    BIOMARKER_KEYS,
+    PARTS,
+    REPEAT_KEYS,
+    TREATMENT_KEYS,
+    VISIT_KEYS,
+)
+from features.alsfrs.visits import checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.blocks.genetics import weigh_sites
@@ -43,29 +50,6 @@ from features.tables.problems import Problems
 from features.variants.lookups import Lookups
 from features.variants.variant import find_known
 
-PARTS = (
-    "genome_build",
-    "as_of_days",
-    "biomarkers",
-    "variants",
-    "repeats",
-    "assayed",
-    "alsfrs",
-    "treatments",
-)
-BIOMARKER_KEYS = (
-    "analyte",
-    "value",
-    "unit",
-    "matrix",
-    "assay",
-    "days",
-    "censored",
-    "limit",
-    "ref_low",
-    "ref_high",
-)
-VISIT_KEYS = ("days", "scale", *ALL_ITEMS, "q5a", "q5b", "q5_form", "total")
 ASSAYED = {"full": 1.0, "partial": 0.5, "none": 0.0}
 _PLAIN = (str, int, type(None))  # by far the most cells; a bool is an int, but its type is not
 NO_ROWS = Table({})  # what the tables of a request are like
@@ -240,11 +224,11 @@ def _treatments(treatments: Any) -> dict[str, Any]:
         if drug not in TREATMENTS:
             raise RecordError("treatments", "names an unknown drug", nearest(str(drug), TREATMENTS))
         for key, value in (dates or {}).items() if isinstance(dates, dict) else []:
-            if key not in ("start_days", "stop_days"):
+            if key not in TREATMENT_KEYS:
                 raise RecordError(
                     f"treatments.{drug}",
                     "has an unknown key",
-                    nearest(str(key), ["start_days", "stop_days"]),
+                    nearest(str(key), TREATMENT_KEYS),
                 )
             if value is not None:
                 _check_scalar(f"{drug}_{key}", value)
@@ -355,7 +339,7 @@ def _repeats(repeats: Any) -> list[tuple[Any, ...]]:
 
 def _repeat_call(locus: str, call: Any) -> list[tuple[Any, ...]]:
     remedy = "Send {alleles: [short, long], ci: [low, high], method, status}."
-    if not isinstance(call, dict) or set(call) - {"alleles", "ci", "method", "status"}:
+    if not isinstance(call, dict) or set(call) - set(REPEAT_KEYS):
         raise RecordError(f"repeats.{locus}", "is no repeat call", remedy)
     alleles, interval = call.get("alleles") or [], call.get("ci") or []
     numbers = (

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 import als_ml
 from als_ml.cohort.in_parts import LargeCohort
 from als_ml.output import whole_file
-from als_ml.prediction.predictor import BESIDE, ROW_FIELDS, SCOPE, Predictor
+from als_ml.prediction.predictor import BESIDE, SCOPE, Predictor
+from als_ml.prediction.row import NESTED, PREDICTED, SCHEMA
 from features.catalogue import definitions_version
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
@@ -34,9 +35,6 @@ Progress = Callable[[str, int, int], None]
 Scoring = tuple[Predictor, Cohort]
 # Rows of a feature table, and patients of a cohort, at a time.
 CHUNK, PATIENTS = 20_000, 5_000
-_TYPES = {"probability": pa.float64(), "abstained": pa.bool_(), "out_of_distribution": pa.bool_()}
-SCHEMA = pa.schema([(name, _TYPES.get(name, pa.string())) for name in ROW_FIELDS])
-NESTED = ("drivers", "missing_inputs", "error")
 
 
 def as_table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -89,13 +87,7 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
     }
     if refused.any():
         gone = pa.array(refused)
-        for name in (
-            "probability",
-            "predicted_class",
-            "prediction_set",
-            "abstained",
-            "out_of_distribution",
-        ):
+        for name in PREDICTED:
             columns[name] = pc.if_else(gone, pa.scalar(None, columns[name].type), columns[name])
         columns["missing_inputs"] = pc.if_else(gone, "[]", columns["missing_inputs"])
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)

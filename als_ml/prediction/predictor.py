@@ -14,6 +14,7 @@ from als_ml.cohort.in_parts import LargeCohort, large_cohort
 from als_ml.cohort.read import Reading, read_cohort
 from als_ml.cohort.records import read_records
 from als_ml.cohort.source import CohortSource
+from als_ml.prediction.row import PREDICTED, ROW_FIELDS
 from features.alsfrs.mixed_model import SUMS
 from features.alsfrs.visits import mixed_features, revised_sums
 from features.blocks.dictionary import Feature
@@ -29,23 +30,6 @@ from models.fitted import FittedModel
 from models.ladder import Ladder
 from models.tasks import TASKS, out_of_scope
 
-ROW_FIELDS = (
-    "sample_id",
-    "task",
-    "probability",
-    "predicted_class",
-    "prediction_set",
-    "abstained",
-    "out_of_distribution",
-    "drivers",
-    "missing_inputs",
-    "genetic_cause",
-    "model_name",
-    "model_version",
-    "als_ml_version",
-    "definitions_version",
-    "error",
-)
 # Columns of a feature table that are no features.
 BESIDE = (
     "genetic_cause",
@@ -447,11 +431,4 @@ def _too_early(cohort: Cohort, spec: FeatureSpec) -> np.ndarray:
 
 def _refuse(row: dict[str, Any], error: dict[str, str]) -> None:
     """Take the prediction out of a row and put the reason in."""
-    emptied = (
-        "probability",
-        "predicted_class",
-        "prediction_set",
-        "abstained",
-        "out_of_distribution",
-    )
-    row |= dict.fromkeys(emptied) | {"drivers": [], "missing_inputs": [], "error": error}
+    row |= dict.fromkeys(PREDICTED) | {"drivers": [], "missing_inputs": [], "error": error}

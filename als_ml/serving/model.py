@@ -14,8 +14,9 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.row import PredictionRow
 from als_ml.prediction.storage import load_predictor
-from als_ml.serving.schema import PredictionRow, ServedPatient
+from als_ml.serving.schema import ServedPatient
 
 
 class BadRequest(MlflowException):

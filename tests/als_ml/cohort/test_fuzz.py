@@ -14,11 +14,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from als_ml.cohort.records import BIOMARKER_KEYS, PARTS, VISIT_KEYS
+from als_ml.cohort.record_keys import BIOMARKER_KEYS, PARTS, VISIT_KEYS
 from als_ml.cohort.source import open_cohort
 from als_ml.config import load_config
 from als_ml.prediction.example import EXAMPLE
-from als_ml.prediction.predictor import ROW_FIELDS
+from als_ml.prediction.row import ROW_FIELDS
 from als_ml.tracking.store import load_model
 from features.catalogue import analytes, gene_names, patient_columns
 from features.errors import UserError

@@ -1,0 +1,53 @@
+"""The prediction row of the contract, in its order, with its types; all that follows from its one description."""
+
+import pyarrow as pa
+import pytest
+
+from als_ml.prediction.row import NESTED, PREDICTED, ROW_FIELDS, SCHEMA, PredictionRow
+
+# Contract, section "Patient record (served) and prediction row".
+CONTRACT = (
+    "sample_id, task, probability, predicted_class, prediction_set, abstained, out_of_distribution, drivers, "
+    "missing_inputs, genetic_cause, model_name, model_version, als_ml_version, definitions_version, error"
+)
+
+
+def test_the_columns_are_those_of_the_contract():
+    assert ", ".join(ROW_FIELDS) == CONTRACT
+    assert tuple(SCHEMA.names) == ROW_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("sample_id", pa.string()),
+        ("probability", pa.float64()),
+        ("abstained", pa.bool_()),
+        ("out_of_distribution", pa.bool_()),
+        ("missing_inputs", pa.string()),
+        ("error", pa.string()),
+    ],
+)
+def test_types_of_the_cells(name, kind):
+    assert SCHEMA.field(name).type == kind
+
+
+def test_lists_and_objects_are_json_text():
+    assert NESTED == ("drivers", "missing_inputs", "error")
+
+
+def test_a_refused_patient_has_no_prediction_and_keeps_the_rest():
+    row = {
+        "sample_id": "P1",
+        "task": "familial",
+        "drivers": [],
+        "missing_inputs": [],
+        "genetic_cause": "found",
+        "model_name": None,
+        "model_version": None,
+        "als_ml_version": "0",
+        "definitions_version": "0",
+        "error": {"field": "diagnosis", "reason": "only als is scored", "remedy": "None."},
+    }
+    assert PredictionRow(**row, **dict.fromkeys(PREDICTED)).probability is None
+    assert {*row, *PREDICTED} == set(ROW_FIELDS)
