@@ -2,8 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from features.genotypes.genotype import Genotypes
 
@@ -55,5 +53,23 @@ def family_numbers(patients: pd.DataFrame, kinship: pd.DataFrame) -> np.ndarray:
     related = kinship[kinship["kinship"] >= RELATED_FROM]
     start = np.concatenate([np.arange(n), related["row1"].to_numpy(dtype=int)])
     end = np.concatenate([first, related["row2"].to_numpy(dtype=int)])
-    graph = coo_array((np.ones(len(start)), (start, end)), shape=(n, n))
-    return np.asarray(connected_components(graph, directed=False)[1])
+    return _components(n, start, end)
+
+
+def _components(n: int, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Number the connected parts of a graph of `n` nodes, in the order of their first nodes.
+
+    Each node takes the lowest number among its neighbours, and theirs, until nothing moves. scipy has the same function;
+    importing it takes longer than reading a cohort of 800 patients.
+
+    >>> _components(5, np.array([0, 3]), np.array([2, 4])).tolist()
+    [0, 1, 0, 2, 2]
+    """
+    lowest = np.arange(n)
+    while True:
+        before = lowest.copy()
+        np.minimum.at(lowest, start, before[end])
+        np.minimum.at(lowest, end, before[start])
+        lowest = lowest[lowest]
+        if np.array_equal(lowest, before):
+            return np.unique(lowest, return_inverse=True)[1]
