@@ -122,9 +122,9 @@ class Label(_Part):
     def cutoffs(self) -> tuple[float, ...]:
         """Ascending cut-offs: the stated ones, else those of the scheme."""
         if self.cutoff is None:
-            from features.catalogue import progression_schemes
+            from features.catalogue import progression_schemes, shipped
 
-            return progression_schemes()[self.scheme]
+            return progression_schemes(shipped())[self.scheme]
         return (self.cutoff,) if self.middle_cutoff is None else (self.middle_cutoff, self.cutoff)
 
     @model_validator(mode="after")

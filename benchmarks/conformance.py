@@ -11,6 +11,7 @@ from pathlib import Path
 
 from als_ml.variant_table.table import variant_table
 from benchmarks.casi import reference_data
+from features.catalogue import shipped
 from features.errors import UserError
 from features.genotypes.vcf import ANY_CALL
 from features.variants.evidence import Sources
@@ -31,7 +32,7 @@ def outcome(path: Path) -> str:
     """`table`, `refused: why`, or `BUG: what` for one file, on whichever build it says it is."""
     for build in ("GRCh38", "GRCh37"):
         try:
-            variant_table(path, build, NO_LOOKUPS, Sources(build), ANY_CALL, None, None)
+            variant_table(path, build, NO_LOOKUPS, Sources(shipped(), build), ANY_CALL, None, None)
         except UserError as error:
             if "but the cohort file says" in error.found:
                 continue

@@ -32,7 +32,7 @@ import train
 from als_ml.serving.server import serving, wait_until_up
 from als_ml.simulate import simulate
 from als_ml.tracking.store import load_model, quiet_mlflow
-from features.catalogue import analytes, known_variants
+from features.catalogue import analytes, known_variants, shipped
 from features.variants.gene_models import transcripts
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -146,7 +146,7 @@ def free_port() -> int:
 @cache
 def _coding(build: str) -> list[tuple[str, list[int]]]:
     """Contig and coding bases of the first 20 genes that have a model."""
-    models = list(transcripts(build).values())[:20]
+    models = list(transcripts(shipped(), build).values())[:20]
     return [
         (m.chrom, [pos for low, high in m.coding for pos in range(low, high + 1)]) for m in models
     ]
@@ -154,7 +154,7 @@ def _coding(build: str) -> list[tuple[str, list[int]]]:
 
 def full_record(i: int = 0, met: bool = True) -> dict[str, Any]:
     """A made-up patient with 50 biomarkers, 20 variants (known ones, or those of no patient before) and 8 visits."""
-    table, rng = analytes(), np.random.default_rng(i)
+    table, rng = analytes(shipped()), np.random.default_rng(i)
     named = table[table["unit"].notna()].head(50)
     biomarkers = []
     for analyte, row in named.iterrows():
@@ -165,7 +165,7 @@ def full_record(i: int = 0, met: bool = True) -> dict[str, Any]:
             "days": 0,
         }
         biomarkers.append(value | ({"assay": "simoa"} if str(analyte).startswith("nfl") else {}))
-    known = known_variants("GRCh38").head(20)
+    known = known_variants(shipped(), "GRCh38").head(20)
     variants = [f"{row.chrom}-{row.pos}-{row.ref}-{row.alt} 0/1" for row in known.itertuples()]
     if not met:
         variants = [f"{chrom}-{bases[i]}-A-G 0/1" for chrom, bases in _coding("GRCh38")]

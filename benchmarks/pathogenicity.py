@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.casi import reference_data
-from features.catalogue import definitions, gene_names, variant_key
+from features.catalogue import gene_names, shipped, variant_key
 from features.variants.annotation import (
     Effect,
     consequence_kinds,
@@ -42,7 +42,7 @@ def records() -> pd.DataFrame:
     word = table["clnsig"].str.lower()
     clear = word.str.contains("pathogenic|benign") & ~word.str.contains("conflict|uncertain")
     single = (table["ref"] != "") & ~table["name"].str.contains("[", regex=False)
-    table = table[clear & single & table["gene"].isin(gene_names())]
+    table = table[clear & single & table["gene"].isin(gene_names(shipped()))]
     contig = table["chrom"].str.split("|").str[0]
     alleles = [
         _alleles(*row)
@@ -63,7 +63,10 @@ def records() -> pd.DataFrame:
 
 def _alleles(name: str, gene: str, ref: str, alt: str) -> tuple[str, str]:
     """Alleles on the forward strand: the table has SOD1, NEFH, PFN1 and TUBA4A on the wrong one, as its own names show."""
-    change, model = re.search(r":c\.[-*+\d]+([ACGT])>([ACGT])", name), transcripts(BUILD).get(gene)
+    change, model = (
+        re.search(r":c\.[-*+\d]+([ACGT])>([ACGT])", name),
+        transcripts(shipped(), BUILD).get(gene),
+    )
     if change is None or model is None:
         return ref, alt
     told = change[1] + change[2]
@@ -84,7 +87,9 @@ def effect_of_name(name: str) -> Effect | None:
             else "missense"
         )
         term = "start_lost" if change[:2] == ("M", 1) else term
-        return Effect(consequence_term(term), hgvs_p=hgvs_protein(*change), origin="ClinVar name")
+        return Effect(
+            consequence_term(shipped(), term), hgvs_p=hgvs_protein(*change), origin="ClinVar name"
+        )
     if protein and "fs" in protein[1]:
         return Effect("frameshift_variant", hgvs_p=protein[1], origin="ClinVar name")
     return None
@@ -108,7 +113,7 @@ def described(table: pd.DataFrame) -> list[Variant]:
     """Variants with frequency and consequence, without any known-variant row."""
     lookups = Lookups(frequencies())
     return [
-        describe(k, g, e, BUILD, lookups)
+        describe(shipped(), k, g, e, BUILD, lookups)
         for k, g, e in zip(table["key"], table["gene"], table["effect"], strict=True)
     ]
 
@@ -116,8 +121,8 @@ def described(table: pd.DataFrame) -> list[Variant]:
 def scores(variants: list[Variant]) -> pd.DataFrame:
     """Pathogenicity with ClinVar off, and the two baselines."""
     off, rank = (
-        Sources(BUILD, known=False),
-        {t: i for i, t in enumerate(definitions("consequences")["term"])},
+        Sources(shipped(), BUILD, known=False),
+        {t: i for i, t in enumerate(shipped().table("consequences")["term"])},
     )
     return pd.DataFrame({
         "pathogenicity": [assess(v, off).pathogenicity for v in variants],
@@ -187,5 +192,7 @@ def main(arguments: Sequence[str] = ()) -> None:
             print(
                 f"  {gene:10s} {auc:.3f}  missense {of_missense:6s} ({own.sum()} P/LP, {(~own).sum()} B/LB)"
             )
-    unknown = sum(1 for v in variants if consequence_kinds().get(v.consequence) in (None, "coding"))
+    unknown = sum(
+        1 for v in variants if consequence_kinds(shipped()).get(v.consequence) in (None, "coding")
+    )
     print(f"{unknown} of {len(variants)} variants without a consequence")

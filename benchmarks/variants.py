@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
+from features.catalogue import shipped
 from features.genotypes.vcf import panel_regions
 
 SAMPLES, REPEATS, BUILD = 2_504, 5, "GRCh38"
@@ -77,7 +78,7 @@ def generate(
 
     `outside` is the number of records on chromosome 11, which has no panel gene.
     """
-    regions = panel_regions(BUILD)
+    regions = panel_regions(shipped(), BUILD)
     per_region = -(-records // len(regions))
     spread = [
         (c, int(p))
@@ -141,7 +142,7 @@ def _records(
 def compare(path: Path, folder: Path) -> dict[str, dict[str, float]]:
     """Best time and highest memory of each reader on one file."""
     regions = folder / "regions.tsv"
-    regions.write_text("".join(f"{c}\t{s}\t{e}\n" for c, s, e in panel_regions(BUILD)))
+    regions.write_text("".join(f"{c}\t{s}\t{e}\n" for c, s, e in panel_regions(shipped(), BUILD)))
     scripts = {"als-ml": (sys.executable, _OURS), "bcftools query": (sys.executable, _BCFTOOLS)}
     peers = os.environ.get("ALS_ML_PEERS", sys.executable)
     if (

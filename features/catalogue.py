@@ -1,15 +1,21 @@
-"""The definition tables in `features/definitions/`, read once: what a laboratory edits instead of code.
+"""The definition tables as a value, and what they say: what a laboratory edits instead of code.
 
 Coordinates of genes are 1-based inclusive (Ensembl), those of repeat loci 0-based half-open (ExpansionHunter catalogue).
 Every row carries its source; V = verified there, R = recalled, P = a proposal of ours.
+
+Whatever depends on the tables takes them as its first argument. What is made of them once is kept with them (`derived`),
+never in a cache of the process: two models with different tables answer side by side, each by its own.
 """
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache, partial, wraps
+from io import StringIO
 from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import pandas as pd
 
@@ -20,6 +26,9 @@ BUILDS = ("GRCh37", "GRCh38")
 _NOT_NAME = re.compile(r"[\W_]+")
 # The gene bounds of different annotations differ by some kb at the UTRs (dossier section 1), so the panel is padded (P).
 PADDING = 5_000
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +42,14 @@ class Definitions:
     """
 
     texts: dict[str, str]
+    # What was made of the tables: function -> the function with its results. It says nothing that `texts` does not.
+    _made: dict[Callable[..., Any], Callable[..., Any]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def __reduce__(self) -> tuple[type["Definitions"], tuple[dict[str, str]]]:
+        """Travel to another process as the tables alone."""
+        return Definitions, (self.texts,)
 
     @classmethod
     def read(cls, folder: Path) -> "Definitions":
@@ -48,22 +65,73 @@ class Definitions:
             digest.update(f"{name}.tsv".encode() + b"\0" + text.encode())
         return digest.hexdigest()[:12]
 
+    def table(self, name: str) -> pd.DataFrame:
+        """One table as text, empty where nothing is stated.
+
+        Raises
+        ------
+        RequestError
+            If there is no such table; the message names the nearest.
+        """
+        if name not in self.texts:
+            raise RequestError(
+                f"definitions, {name}", "there is no such table", nearest(name, self.texts)
+            )
+        return _table(self, name)
+
+
+def derived(
+    function: Callable[Concatenate[Definitions, P], T],
+) -> Callable[Concatenate[Definitions, P], T]:
+    """Keep with the definitions what a function makes of them; its further arguments are hashable and positional."""
+    return _kept_with_definitions(function, None)
+
+
+def recently_derived(
+    most: int,
+) -> Callable[[Callable[Concatenate[Definitions, P], T]], Callable[Concatenate[Definitions, P], T]]:
+    """Like `derived`, but only the latest results: for arguments that come from files and requests without end."""
+    return lambda function: _kept_with_definitions(function, most)
+
+
+def _kept_with_definitions(
+    function: Callable[Concatenate[Definitions, P], T], most: int | None
+) -> Callable[Concatenate[Definitions, P], T]:
+    @wraps(function)
+    def kept(definitions: Definitions, *args: P.args, **kwargs: P.kwargs) -> T:
+        made = definitions._made.get(function)
+        if made is None:
+            own = lru_cache(most)(partial(function, definitions))
+            # Of two threads that come first together both use the cache that is kept.
+            made = definitions._made.setdefault(function, own)
+        return cast("T", made(*args, **kwargs))
+
+    return cast("Callable[Concatenate[Definitions, P], T]", kept)
+
+
+@derived
+def _table(definitions: Definitions, name: str) -> pd.DataFrame:
+    text = StringIO(definitions.texts[name])
+    return pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False)
+
+
+# Name, size and time of change of each file of a folder.
+_State = tuple[tuple[str, int, int], ...]
+_latest: dict[Path, tuple[_State, Definitions]] = {}
+
 
 def shipped() -> Definitions:
-    """The tables of this installation, as their files are now."""
-    return Definitions.read(FOLDER)
+    """The tables of this installation as their files are now; the same object while no file changes."""
+    state = _state(FOLDER)
+    known = _latest.get(FOLDER)
+    if known is None or known[0] != state:
+        known = _latest[FOLDER] = (state, Definitions.read(FOLDER))
+    return known[1]
 
 
-@cache
-def definitions(name: str) -> pd.DataFrame:
-    """Read one definition table as text, empty where nothing is stated."""
-    return pd.read_csv(FOLDER / f"{name}.tsv", sep="\t", dtype=str, keep_default_na=False)
-
-
-@cache
-def definitions_version() -> str:
-    """Digest of all definition tables: 12 hexadecimal digits, the same wherever the files are the same."""
-    return shipped().version
+def _state(folder: Path) -> _State:
+    stats = ((path.name, path.stat()) for path in sorted(folder.glob("*.tsv")))
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
 
 @lru_cache(maxsize=4096)
@@ -83,10 +151,10 @@ def checked_build(build: str) -> str:
     return build
 
 
-@cache
-def genes(build: str) -> pd.DataFrame:
+@derived
+def genes(definitions: Definitions, build: str) -> pd.DataFrame:
     """Genes read by default, with `start`, `end` (1-based inclusive, unpadded) on one build; index = gene symbol."""
-    table = definitions("genes")
+    table = definitions.table("genes")
     table = table[table["read_by_default"] == "yes"].set_index("gene")
     suffix = checked_build(build).lower()
     return table.assign(
@@ -94,23 +162,23 @@ def genes(build: str) -> pd.DataFrame:
     )
 
 
-@cache
-def gene_names() -> tuple[str, ...]:
+@derived
+def gene_names(definitions: Definitions) -> tuple[str, ...]:
     """Symbols of the panel, in the order of the table."""
-    return tuple(genes("GRCh38").index)
+    return tuple(genes(definitions, "GRCh38").index)
 
 
-@cache
-def core_genes() -> tuple[str, ...]:
+@derived
+def core_genes(definitions: Definitions) -> tuple[str, ...]:
     """Genes that a genetic test of ALS covers at the least (Roggenbuck 2023, doi:10.1002/acn3.51895, V)."""
-    table = definitions("genes")
+    table = definitions.table("genes")
     return tuple(table.loc[table["core_test"] == "yes", "gene"])
 
 
-@cache
-def known_variants(build: str) -> pd.DataFrame:
+@derived
+def known_variants(definitions: Definitions, build: str) -> pd.DataFrame:
     """Known variants with a position on the build; index = key `chrom-pos-ref-alt`, minimal alleles."""
-    table = definitions("known_variants")
+    table = definitions.table("known_variants")
     position = table[f"pos_{checked_build(build).lower()}"]
     table = table[position != ""].assign(pos=position[position != ""].astype(int))
     keys = [
@@ -146,10 +214,10 @@ def plain_contig(name: str) -> str:
     return "MT" if plain == "M" else plain
 
 
-@cache
-def _gene_bounds(build: str) -> dict[str, list[tuple[int, int, int]]]:
+@derived
+def _gene_bounds(definitions: Definitions, build: str) -> dict[str, list[tuple[int, int, int]]]:
     """Contig -> index, start and end of its panel genes."""
-    panel, found = genes(build), dict[str, list[tuple[int, int, int]]]()
+    panel, found = genes(definitions, build), dict[str, list[tuple[int, int, int]]]()
     for index, (chrom, start, end) in enumerate(
         zip(panel["chrom"], panel["start"], panel["end"], strict=True)
     ):
@@ -157,13 +225,13 @@ def _gene_bounds(build: str) -> dict[str, list[tuple[int, int, int]]]:
     return found
 
 
-def gene_at(chrom: str, pos: int, build: str) -> int:
+def gene_at(definitions: Definitions, chrom: str, pos: int, build: str) -> int:
     """Index into `gene_names()` of the panel gene at a site, -1 outside; the gene bounds are padded by `PADDING`.
 
     Where two padded genes overlap, the one whose unpadded bounds hold the site wins, else the first of the panel.
     """
     near = -1
-    for index, start, end in _gene_bounds(build).get(plain_contig(chrom), ()):
+    for index, start, end in _gene_bounds(definitions, build).get(plain_contig(chrom), ()):
         if start <= pos <= end:
             return index
         if near < 0 and start - PADDING <= pos <= end + PADDING:
@@ -171,10 +239,10 @@ def gene_at(chrom: str, pos: int, build: str) -> int:
     return near
 
 
-@cache
-def analytes() -> pd.DataFrame:
+@derived
+def analytes(definitions: Definitions) -> pd.DataFrame:
     """Biomarker definitions; index = analyte id; `other_units` becomes a dict unit -> factor to the canonical unit."""
-    table = definitions("biomarkers").set_index("analyte")
+    table = definitions.table("biomarkers").set_index("analyte")
     factors = [
         _unit_factors(unit, others)
         for unit, others in zip(table["unit"], table["other_units"], strict=True)
@@ -197,16 +265,16 @@ def _ratio(text: str) -> Fraction:
     return Fraction(top) / Fraction(bottom or "1")
 
 
-@cache
-def analyte_names() -> dict[str, str]:
+@derived
+def analyte_names(definitions: Definitions) -> dict[str, str]:
     """Normal spellings of an analyte, alone where it needs no matrix, else with the matrix before or behind -> id.
 
-    >>> names = analyte_names()
+    >>> names = analyte_names(shipped())
     >>> names["nfl_serum"], names["serum_neurofilament_light"], names["ykl_40_csf"], names["fvc"], "creatinine" in names
     ('nfl_serum', 'nfl_serum', 'chi3l1_csf', 'fvc_pct', False)
     """
     names: dict[str, str] = {}
-    for analyte, row in analytes().iterrows():
+    for analyte, row in analytes(definitions).iterrows():
         matrix = row["matrix"]
         bare = str(analyte).removesuffix(f"_{matrix.removeprefix('whole_')}")
         spellings = {
@@ -215,51 +283,53 @@ def analyte_names() -> dict[str, str]:
         for word in spellings:
             with_matrix = {word} if matrix == "none" else {f"{word}_{matrix}", f"{matrix}_{word}"}
             names |= dict.fromkeys(with_matrix, str(analyte))
-    return names | {normal_name(str(analyte)): str(analyte) for analyte in analytes().index}
+    return names | {
+        normal_name(str(analyte)): str(analyte) for analyte in analytes(definitions).index
+    }
 
 
-@cache
-def column_aliases(table: str) -> dict[str, str]:
+@derived
+def column_aliases(definitions: Definitions, table: str) -> dict[str, str]:
     """Other names of a table's columns in their normal form -> ours; our own names are among them."""
-    rows = definitions("column_aliases")
+    rows = definitions.table("column_aliases")
     rows = rows[rows["table"] == table]
     pairs = zip(rows["column"], rows["aliases"], strict=True)
-    own = {name: name for name in patient_columns().index} if table == "patients" else {}
+    own = {name: name for name in patient_columns(definitions).index} if table == "patients" else {}
     return own | {alias: ours for ours, aliases in pairs for alias in (ours, *aliases.split(";"))}
 
 
-@cache
-def value_aliases(column: str) -> dict[str, str]:
+@derived
+def value_aliases(definitions: Definitions, column: str) -> dict[str, str]:
     """Other words for the values of a category column in their normal form -> ours."""
-    rows = definitions("value_aliases")
+    rows = definitions.table("value_aliases")
     rows = rows[rows["column"] == column]
     pairs = zip(rows["value"], rows["aliases"], strict=True)
     return {alias: ours for ours, aliases in pairs for alias in aliases.split(";") if alias}
 
 
-@cache
-def patient_columns() -> pd.DataFrame:
+@derived
+def patient_columns(definitions: Definitions) -> pd.DataFrame:
     """Columns of the patients table; index = column; `values` becomes the tuple of allowed categories."""
-    table = definitions("patients").set_index("column")
+    table = definitions.table("patients").set_index("column")
     values = [tuple(v.split(";")) if v not in ("", "*") else () for v in table["values"]]
     return table.assign(
         levels=values, min=pd.to_numeric(table["min"]), max=pd.to_numeric(table["max"])
     )
 
 
-@cache
-def progression_schemes() -> dict[str, tuple[float, ...]]:
+@derived
+def progression_schemes(definitions: Definitions) -> dict[str, tuple[float, ...]]:
     """Published cut-offs of progression by name, in points per month, ascending."""
-    table = definitions("progression_schemes")
+    table = definitions.table("progression_schemes")
     return {
         name: tuple(map(float, cuts.split(";")))
         for name, cuts in zip(table["scheme"], table["cutoffs"], strict=True)
     }
 
 
-@cache
-def repeat_loci() -> pd.DataFrame:
+@derived
+def repeat_loci(definitions: Definitions) -> pd.DataFrame:
     """Repeat loci with their thresholds in repeat units (NaN where none is stated); index = locus."""
-    table = definitions("repeats").set_index("locus")
+    table = definitions.table("repeats").set_index("locus")
     numbers = ["intermediate_min", "risk_min", "expanded_min", "confirm_max"]
     return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})

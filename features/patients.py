@@ -1,13 +1,12 @@
 """The patients table: one row per sample, typed and checked by `definitions/patients.tsv` (the contract's table)."""
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
-from features.catalogue import patient_columns
+from features.catalogue import Definitions, derived, patient_columns
 from features.tables.convert import (
     categories,
     dates,
@@ -25,7 +24,11 @@ SCORED_DIAGNOSES = ("als", "als_ftd")
 
 
 def checked_patients(
-    table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules = AS_IN_CONTRACT
+    definitions: Definitions,
+    table: pd.DataFrame,
+    where: str,
+    problems: Problems,
+    rules: ReadingRules = AS_IN_CONTRACT,
 ) -> pd.DataFrame:
     """Type every column of the contract (absent ones become unknown) and check the rows; further columns stay as they are.
 
@@ -36,7 +39,10 @@ def checked_patients(
     """
     require_columns(table, ["sample_id"], where)
     index_dates = _index_dates(table, where, problems, rules)
-    typed = {name: _typed(table, name, where, problems, rules, index_dates) for name in _rules()}
+    typed = {
+        name: _typed(definitions, table, name, where, problems, rules, index_dates)
+        for name in _rules(definitions)
+    }
     others = {name: _plain(column) for name, column in table.items() if name not in typed}
     _check_ids(typed["sample_id"], where, problems)
     _check_dates(typed, where, problems)
@@ -52,6 +58,7 @@ def _index_dates(
 
 
 def _typed(
+    definitions: Definitions,
     table: pd.DataFrame,
     name: str,
     where: str,
@@ -59,7 +66,7 @@ def _typed(
     rules: ReadingRules,
     index_dates: np.ndarray,
 ) -> np.ndarray:
-    rule = _rules()[name]
+    rule = _rules(definitions)[name]
     cell = f"{where}, column {name}"
     if rule.kind == "date":
         return index_dates
@@ -71,7 +78,7 @@ def _typed(
     if rule.kind == "days":
         return days(table[name], cell, problems, rule.high, rules.dialect, index_dates)
     if rule.levels:
-        return categories(table[name], rule.levels, cell, problems, rules.words(name))
+        return categories(table[name], rule.levels, cell, problems, rules.words(definitions, name))
     return text(table[name])
 
 
@@ -90,10 +97,10 @@ class _Rule(NamedTuple):
     levels: tuple[str, ...]
 
 
-@cache
-def _rules() -> dict[str, _Rule]:
+@derived
+def _rules(definitions: Definitions) -> dict[str, _Rule]:
     """What the contract says of each column."""
-    table = patient_columns()
+    table = patient_columns(definitions)
     rows = zip(table["type"], table["min"], table["max"], table["levels"], strict=True)
     return {name: _Rule(*row) for name, row in zip(table.index, rows, strict=True)}
 

@@ -5,14 +5,14 @@ from typing import Any
 import pandas as pd
 
 from features.blocks.genetics import ASSAYED_FROM
-from features.catalogue import analytes, gene_names, patient_columns
+from features.catalogue import analytes, gene_names, patient_columns, shipped
 
 
 def record(cohort: Any, row: int) -> dict[str, Any]:
     """The record of one patient with everything that the cohort's tables say."""
     patient = cohort.patients.iloc[row]
-    made = {k: _plain(patient[k]) for k in patient_columns().index if pd.notna(patient[k])}
-    unit = analytes()["unit"]
+    made = {k: _plain(patient[k]) for k in patient_columns(shipped()).index if pd.notna(patient[k])}
+    unit = analytes(shipped())["unit"]
     own = cohort.biomarkers[cohort.biomarkers["row"] == row]
     made["biomarkers"] = [
         {
@@ -37,7 +37,7 @@ def record(cohort: Any, row: int) -> dict[str, Any]:
     made["variants"] += [f"{key} ./." for key in no_calls["key"]]
     made["assayed"] = {
         g: _state(f)
-        for g, f in zip(gene_names(), cohort.genotypes.assayed[row], strict=True)
+        for g, f in zip(gene_names(shipped()), cohort.genotypes.assayed[row], strict=True)
         if f == f
     }
     calls = cohort.repeats[cohort.repeats["row"] == row]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pysam
 
-from features.catalogue import definitions
+from features.catalogue import shipped
 
 
 def write_vcf(
@@ -15,7 +15,7 @@ def write_vcf(
     chr_prefix: bool = False,
 ) -> Path:
     """Records are 'chrom pos ref alt filter gt gt ...' with blanks; bgzipped and indexed where the name ends in .gz."""
-    lengths = definitions("contigs").set_index("chrom")[build.lower()]
+    lengths = shipped().table("contigs").set_index("chrom")[build.lower()]
     prefix = "chr" if chr_prefix else ""
     lines = [
         "##fileformat=VCFv4.2",

@@ -11,7 +11,7 @@ from als_ml.cohort.source import CohortSource
 from features.biomarkers.derived import derived_values
 from features.biomarkers.measurements import implausible
 from features.blocks.landmark import on_tofersen
-from features.catalogue import analytes, gene_names
+from features.catalogue import Definitions, analytes, gene_names
 from features.cohort import Cohort
 from features.errors import DataError, examples
 from features.genotypes.coverage import STATES, coverage_state
@@ -20,9 +20,6 @@ from features.tables.problems import Problems
 
 # A site is compared with the others from this many values on; its ratio must meet a factor within this share of ln(factor) (P).
 SITE_VALUES, FACTOR_TOLERANCE = 5, 0.15
-
-
-_DERIVED = {rule.analyte for rule in derived_values()}
 
 
 def check_cohort(
@@ -112,21 +109,24 @@ def samples(cohort: Cohort) -> dict[str, int]:
 
 def analyte_table(cohort: Cohort) -> list[dict[str, Any]]:
     """Of each analyte: values, units and assays seen, and the share of patients without it, censored and implausible counts."""
-    table = cohort.biomarkers.assign(implausible=implausible(cohort.biomarkers))
+    table = cohort.biomarkers.assign(implausible=implausible(cohort.definitions, cohort.biomarkers))
     return [
-        _analyte_row(name, own, len(cohort))
+        _analyte_row(cohort.definitions, name, own, len(cohort))
         for name, own in table.groupby("analyte", observed=True)
     ]
 
 
-def _analyte_row(name: str, own: pd.DataFrame, patients: int) -> dict[str, Any]:
+def _analyte_row(
+    definitions: Definitions, name: str, own: pd.DataFrame, patients: int
+) -> dict[str, Any]:
+    derived = {rule.analyte for rule in derived_values(definitions)}
     return {
         "analyte": name,
         "n": len(own),
         "% missing": round(100 * (1 - own["row"].nunique() / max(patients, 1)), 1),
-        "unit": analytes()["unit"][name],
+        "unit": analytes(definitions)["unit"][name],
         "units seen": examples(sorted(map(str, decoded(own["unit"]).dropna().unique())), 4)
-        or ("derived" if name in _DERIVED else "none stated"),
+        or ("derived" if name in derived else "none stated"),
         "assays": examples(sorted(set(decoded(own["assay"]).dropna()) - {"unknown"}), 4) or "-",
         "median": float(own["value"].median()),
         "censored": int((own["censored"] != "none").sum()),
@@ -149,7 +149,7 @@ def site_table(cohort: Cohort) -> list[dict[str, Any]]:
             "n": len(own),
             "% missing": round(100 * (1 - own["row"].nunique() / size[place]), 1),
             "censored": int((own["censored"] != "none").sum()),
-            "implausible": int(implausible(own).sum()),
+            "implausible": int(implausible(cohort.definitions, own).sum()),
             "median": float(own["value"].median()),
         }
         for (analyte, place), own in groups
@@ -168,14 +168,20 @@ def _hint_at_units(cohort: Cohort, problems: Problems) -> None:
                 and values["value"].median() > 0
             ):
                 _hint_at_unit(
-                    str(analyte), str(place), values["value"].median() / others.median(), problems
+                    cohort.definitions,
+                    str(analyte),
+                    str(place),
+                    values["value"].median() / others.median(),
+                    problems,
                 )
 
 
-def _hint_at_unit(analyte: str, site: str, ratio: float, problems: Problems) -> None:
+def _hint_at_unit(
+    definitions: Definitions, analyte: str, site: str, ratio: float, problems: Problems
+) -> None:
     known = {
         name: float(factor)
-        for name, factor in analytes()["factors"][analyte].items()
+        for name, factor in analytes(definitions)["factors"][analyte].items()
         if factor != 1
     }
     for unit, factor in known.items():
@@ -185,7 +191,7 @@ def _hint_at_unit(analyte: str, site: str, ratio: float, problems: Problems) -> 
         ):
             if abs(np.log(ratio / off)) < FACTOR_TOLERANCE * abs(np.log(off)):
                 found = f"the median of {analyte} at site {site} is {ratio:.3g} times that of the others"
-                remedy = f"{off:.3g} is a conversion factor: are its values {words} {analytes()['unit'][analyte]}?"
+                remedy = f"{off:.3g} is a conversion factor: are its values {words} {analytes(definitions)['unit'][analyte]}?"
                 problems.warn("biomarkers", found, remedy)
                 return
 
@@ -231,7 +237,7 @@ def gene_coverage(cohort: Cohort) -> list[dict[str, Any]]:
     """In how many patients each gene is covered, partly, not, or unknown, and the rate of missing calls."""
     state = coverage_state(cohort.genotypes.assayed)
     table = []
-    for i, gene in enumerate(gene_names()):
+    for i, gene in enumerate(gene_names(cohort.definitions)):
         counts = np.bincount(state[:, i], minlength=len(STATES)).tolist()
         known = cohort.genotypes.assayed[state[:, i] > 0, i]
         missing = round(1 - float(known.mean()), 4) if len(known) else None

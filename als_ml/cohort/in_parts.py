@@ -20,6 +20,7 @@ from pyarrow import csv as arrow_csv
 
 from als_ml.cohort.read import Reading, long_tables, read_genetics, read_patients, table_names
 from als_ml.cohort.source import CohortFile, CohortSource
+from features.catalogue import Definitions
 from features.cohort import Cohort
 from features.errors import DataError
 from features.genotypes.genotype import moved_rows
@@ -60,7 +61,7 @@ class LargeCohort:
         }
         part = CohortSource(self.folder / "cohort.yaml", described.model_copy(update=files))
         own = replace(problems, sources=sources)
-        biomarkers, visits = long_tables(part, names, patients, own)
+        biomarkers, visits = long_tables(self.reading.definitions, part, names, patients, own)
         return Cohort(
             name=described.name,
             patients=patients,
@@ -91,7 +92,7 @@ def large_cohort(
 ) -> Iterator[LargeCohort]:
     """Read patients and genotypes, put the long tables in order on disk, and clean up in the end."""
     progress("patients")
-    patients = read_patients(source, problems)
+    patients = read_patients(reading.definitions, source, problems)
     rows = {name: i for i, name in enumerate(patients["sample_id"])}
     genetics = read_genetics(source, reading, rows, len(patients), problems, progress)
     with tempfile.TemporaryDirectory(prefix="als-ml-parts-") as scratch:
@@ -99,7 +100,16 @@ def large_cohort(
             if name := getattr(source.described, kind):
                 progress(f"ordering {kind}")
                 file = source.file(name, kind)
-                _split(file, kind, source.described, rows, Path(scratch), size or PART, problems)
+                _split(
+                    reading.definitions,
+                    file,
+                    kind,
+                    source.described,
+                    rows,
+                    Path(scratch),
+                    size or PART,
+                    problems,
+                )
         yield LargeCohort(
             source=source,
             reading=reading,
@@ -117,6 +127,7 @@ def patient_count(source: CohortSource) -> int:
 
 
 def _split(
+    definitions: Definitions,
     source: Path,
     kind: str,
     described: CohortFile,
@@ -130,7 +141,7 @@ def _split(
     writers: dict[int, pq.ParquetWriter] = {}
     with ExitStack() as stack:
         for batch in _batches(source):
-            ids = _ids(batch, kind, described, source.name, problems)
+            ids = _ids(definitions, batch, kind, described, source.name, problems)
             row = np.array([rows.get(name, -1) for name in ids], dtype=int)
             strangers, total = strangers + int((row < 0).sum()), total + len(row)
             numbered = batch.append_column(_LINE, pa.array(np.arange(line, line + len(batch))))
@@ -167,11 +178,16 @@ def _fill_gaps(
 
 
 def _ids(
-    batch: pa.Table, kind: str, described: CohortFile, where: str, problems: Problems
+    definitions: Definitions,
+    batch: pa.Table,
+    kind: str,
+    described: CohortFile,
+    where: str,
+    problems: Problems,
 ) -> np.ndarray:
     """Sample of each row, by whatever name the file has for the column."""
     header = pd.DataFrame({name: pd.Series([], dtype=object) for name in batch.column_names})
-    names = list(table_names(header, where, described, kind, problems).columns)
+    names = list(table_names(definitions, header, where, described, kind, problems).columns)
     if "sample_id" not in names:
         raise DataError(
             where,

@@ -90,9 +90,11 @@ def read_cohort(
     """
     problems = Problems() if problems is None else problems
     progress("patients")
-    patients = read_patients(source, problems)
+    patients = read_patients(reading.definitions, source, problems)
     rows = {name: i for i, name in enumerate(patients["sample_id"]) if name is not None}
-    biomarkers, visits = long_tables(source, rows, patients, problems, progress)
+    biomarkers, visits = long_tables(
+        reading.definitions, source, rows, patients, problems, progress
+    )
     genetics = read_genetics(source, reading, rows, len(patients), problems, progress)
     related = [_kinship(source, rows, problems), duplicated(genetics["genotypes"])]
     _report_duplicates(related[1], problems)
@@ -109,33 +111,43 @@ def read_cohort(
     return cohort
 
 
-def read_patients(source: CohortSource, problems: Problems) -> pd.DataFrame:
+def read_patients(
+    definitions: Definitions, source: CohortSource, problems: Problems
+) -> pd.DataFrame:
     """The checked patients table."""
     described = source.described
-    table = _table(source, described.patients, "patients", problems)
-    return checked_patients(table, described.patients, problems, described.rules)
+    table = _table(definitions, source, described.patients, "patients", problems)
+    return checked_patients(definitions, table, described.patients, problems, described.rules)
 
 
-def _table(source: CohortSource, name: str, kind: str, problems: Problems) -> pd.DataFrame:
+def _table(
+    definitions: Definitions, source: CohortSource, name: str, kind: str, problems: Problems
+) -> pd.DataFrame:
     """A table under the column names of the contract."""
     table = read_coded(source.file(name, kind))
-    return table_names(table, name, source.described, kind, problems)
+    return table_names(definitions, table, name, source.described, kind, problems)
 
 
 def table_names(
-    table: pd.DataFrame, name: str, described: CohortFile, kind: str, problems: Problems
+    definitions: Definitions,
+    table: pd.DataFrame,
+    name: str,
+    described: CohortFile,
+    kind: str,
+    problems: Problems,
 ) -> pd.DataFrame:
     """Rename what the cohort file maps and what has a known other name; of a wide table, the sample's column only."""
     present = {
         ours: theirs for ours, theirs in described.columns.items() if theirs in table.columns
     }
-    aliases = column_aliases(kind)
+    aliases = column_aliases(definitions, kind)
     if kind == "biomarkers" and described.wide is not None:
         aliases = {other: ours for other, ours in aliases.items() if ours == "sample_id"}
     return with_known_names(rename_columns(table, present, name), aliases, name, problems)
 
 
 def long_tables(
+    definitions: Definitions,
     source: CohortSource,
     rows: dict[str, int],
     patients: pd.DataFrame,
@@ -144,28 +156,45 @@ def long_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Checked biomarkers and visits; `rows` is sample_id -> position in `patients`."""
     described = source.described
-    biomarkers, visits = no_biomarkers(), no_visits()
+    biomarkers, visits = no_biomarkers(definitions), no_visits()
     if described.biomarkers:
         progress("biomarkers")
-        biomarkers = with_derived(_biomarkers(source, rows, patients, problems))
+        biomarkers = with_derived(
+            definitions, _biomarkers(definitions, source, rows, patients, problems)
+        )
     if described.alsfrs:
         progress("alsfrs")
-        table = _table(source, described.alsfrs, "alsfrs", problems)
-        visits = checked_visits(table, rows, patients, described.alsfrs, problems, described.rules)
+        table = _table(definitions, source, described.alsfrs, "alsfrs", problems)
+        visits = checked_visits(
+            definitions, table, rows, patients, described.alsfrs, problems, described.rules
+        )
     return biomarkers, visits
 
 
 def _biomarkers(
-    source: CohortSource, rows: dict[str, int], patients: pd.DataFrame, problems: Problems
+    definitions: Definitions,
+    source: CohortSource,
+    rows: dict[str, int],
+    patients: pd.DataFrame,
+    problems: Problems,
 ) -> pd.DataFrame:
     described = source.described
     where = str(described.biomarkers)
     index_dates = patients["index_date"].to_numpy().astype("datetime64[D]")
-    table = _table(source, where, "biomarkers", problems)
+    table = _table(definitions, source, where, "biomarkers", problems)
     if described.wide is None:
-        return checked_biomarkers(table, rows, where, problems, described.rules, index_dates)
+        return checked_biomarkers(
+            definitions, table, rows, where, problems, described.rules, index_dates
+        )
     return checked_wide(
-        table, described.wide.facts(), rows, where, problems, described.rules, index_dates
+        definitions,
+        table,
+        described.wide.facts(),
+        rows,
+        where,
+        problems,
+        described.rules,
+        index_dates,
     )
 
 
@@ -180,13 +209,13 @@ def read_genetics(
     """Genotypes, variants, lookups and repeats of a cohort of `n`; `rows` is sample_id -> patient."""
     build = source.described.genome_build
     vcf_rows = _vcf_rows(source, rows, problems)
-    genotypes = no_genotypes(n)
+    genotypes = no_genotypes(reading.definitions, n)
     if source.described.variants:
         genotypes = _genotypes(source, reading, vcf_rows, n, problems, progress)
     lookups = _lookups(source, reading, genotypes.sites, problems, progress)
     progress("repeats")
-    repeats = read_repeats(source.files("repeats"), build, vcf_rows, problems)
-    weighed = weigh_sites(genotypes.sites, build, lookups)
+    repeats = read_repeats(reading.definitions, source.files("repeats"), build, vcf_rows, problems)
+    weighed = weigh_sites(reading.definitions, genotypes.sites, build, lookups)
     return {"genotypes": genotypes, "variants": weighed, "lookups": lookups, "repeats": repeats}
 
 
@@ -202,13 +231,13 @@ def _genotypes(
     build, targets = source.described.genome_build, source.described.targets
     paths, fasta = source.files("variants"), source.reference("fasta")
     genotypes, counts = read_genotypes(
-        paths, build, vcf_rows, n, problems, progress, reading.rule, fasta
+        reading.definitions, paths, build, vcf_rows, n, problems, progress, reading.rule, fasta
     )
     counted = ", ".join(f"{n} {name}" for name, n in counts.items())
     problems.note("variants", counted or "nothing read", "")
     if targets is None:
         return genotypes
-    return with_targets(genotypes, source.file(targets, "targets"), build)
+    return with_targets(reading.definitions, genotypes, source.file(targets, "targets"), build)
 
 
 def _lookups(
@@ -222,16 +251,18 @@ def _lookups(
     progress("reference files")
     lookups = reading.lookups
     if lookups is None:
-        lookups = _own_lookups(source, problems)
+        lookups = _own_lookups(reading.definitions, source, problems)
     fasta, gff = source.reference("fasta"), source.reference("gff")
     if fasta is None:
         return lookups
     keys = list(sites["key"])
-    effects = predicted_effects(keys, source.described.genome_build, fasta, gff)
+    effects = predicted_effects(
+        reading.definitions, keys, source.described.genome_build, fasta, gff
+    )
     return replace(lookups, effects=effects)
 
 
-def _own_lookups(source: CohortSource, problems: Problems) -> Lookups:
+def _own_lookups(definitions: Definitions, source: CohortSource, problems: Problems) -> Lookups:
     """Population frequencies and ClinVar as far as the cohort file names them."""
     build = source.described.genome_build
     frequencies, clinvar = source.reference("frequencies"), source.reference("clinvar")
@@ -242,8 +273,8 @@ def _own_lookups(source: CohortSource, problems: Problems) -> Lookups:
             "Rare-variant features stay unknown unless the VCF itself has frequencies.",
         )
     return Lookups(
-        frequencies=read_frequencies(frequencies, build) if frequencies else None,
-        clinvar=read_clinvar(clinvar, build) if clinvar else None,
+        frequencies=read_frequencies(definitions, frequencies, build) if frequencies else None,
+        clinvar=read_clinvar(definitions, clinvar, build) if clinvar else None,
     )
 
 
@@ -291,7 +322,9 @@ def _report_duplicates(pairs: pd.DataFrame, problems: Problems) -> None:
 
 def _report_conflicts(cohort: Cohort, problems: Problems) -> None:
     for locus in ("C9orf72", "ATXN2"):
-        conflicts = int(RepeatStates(locus, cohort.repeats, cohort.patients).conflict.sum())
+        conflicts = int(
+            RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients).conflict.sum()
+        )
         if conflicts:
             found = f"laboratory and repeat file disagree on {locus} in {conflicts} patients"
             problems.warn(

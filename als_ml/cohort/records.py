@@ -6,7 +6,6 @@ values themselves are left out of the message.
 
 import math
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from features.blocks.rows import FeatureSpec
 from features.catalogue import (
     Definitions,
     analytes,
+    derived,
     gene_at,
     gene_names,
     patient_columns,
@@ -115,7 +115,7 @@ def read_records(
         Position of each other record -> {field, reason, remedy}.
     """
     problems = RowProblems(collect=True, silent=True)
-    parsed = [_parsed(record, i, spec, problems) for i, record in enumerate(records)]
+    parsed = [_parsed(definitions, record, i, spec, problems) for i, record in enumerate(records)]
     cohort = _cohort(parsed, problems, spec, lookups, definitions)
     errors = problems.by_patient
     rows = np.array([i for i in range(len(records)) if i not in errors], dtype=int)
@@ -135,15 +135,17 @@ class _Record:
     assayed: dict[str, float] = field(default_factory=dict)
 
 
-def _parsed(record: Any, index: int, spec: FeatureSpec, problems: RowProblems) -> _Record:
+def _parsed(
+    definitions: Definitions, record: Any, index: int, spec: FeatureSpec, problems: RowProblems
+) -> _Record:
     try:
-        return _parse(record, spec)
+        return _parse(definitions, record, spec)
     except RecordError as error:
         problems.add(index, error)
         return _Record()
 
 
-def _parse(record: Any, spec: FeatureSpec) -> _Record:
+def _parse(definitions: Definitions, record: Any, spec: FeatureSpec) -> _Record:
     if not isinstance(record, dict):
         raise RecordError("record", "is no object", "Send a JSON object per patient.")
     if not isinstance(record.get("sample_id"), str) or not record["sample_id"].strip():
@@ -151,30 +153,30 @@ def _parse(record: Any, spec: FeatureSpec) -> _Record:
     given = {key: value for key, value in record.items() if value is not None}
     parts = {key: given.pop(key) for key in PARTS if key in given}
     for name in given:
-        if name not in _kinds() and name not in spec.columns and name not in spec.levels:
-            known = {*_kinds(), *spec.columns, *spec.levels, *PARTS}
+        if name not in _kinds(definitions) and name not in spec.columns and name not in spec.levels:
+            known = {*_kinds(definitions), *spec.columns, *spec.levels, *PARTS}
             raise RecordError(name, "is no field of a patient", nearest(name, known))
-        _check_scalar(name, given[name])
+        _check_scalar(definitions, name, given[name])
     _check_build(parts.get("genome_build"), spec)
     given |= _as_of(parts.get("as_of_days"))
-    given |= _treatments(parts.get("treatments", {}))
+    given |= _treatments(definitions, parts.get("treatments", {}))
     visits = _objects(parts.get("alsfrs", []), "alsfrs", VISIT_KEYS)
-    alleles, no_calls = _variants(parts.get("variants", []), spec.genome_build)
-    biomarkers = _biomarkers(parts.get("biomarkers", []))
+    alleles, no_calls = _variants(definitions, parts.get("variants", []), spec.genome_build)
+    biomarkers = _biomarkers(definitions, parts.get("biomarkers", []))
     return _Record(
         given,
         biomarkers,
         visits,
         alleles,
         no_calls,
-        _repeats(parts.get("repeats", {})),
-        _assayed(parts.get("assayed", {})),
+        _repeats(definitions, parts.get("repeats", {})),
+        _assayed(definitions, parts.get("assayed", {})),
     )
 
 
-def _check_scalar(name: str, value: Any) -> None:
+def _check_scalar(definitions: Definitions, name: str, value: Any) -> None:
     """A number where a number belongs, text where text does; never an object, a list or a truth value."""
-    kind = _kinds().get(name, "any")
+    kind = _kinds(definitions).get(name, "any")
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     if kind in ("number", "days") and not (numeric and np.isfinite(value)):
         raise RecordError(name, "is no finite number", "Send a JSON number or null.")
@@ -186,10 +188,10 @@ def _check_scalar(name: str, value: Any) -> None:
         )
 
 
-@cache
-def _kinds() -> dict[str, str]:
+@derived
+def _kinds(definitions: Definitions) -> dict[str, str]:
     """Column of patients -> what it holds."""
-    return dict(patient_columns()["type"])
+    return dict(patient_columns(definitions)["type"])
 
 
 def _as_of(days: Any) -> dict[str, Any]:
@@ -209,7 +211,7 @@ def _check_build(build: Any, spec: FeatureSpec) -> None:
         raise RecordError("genome_build", f"is not {spec.genome_build}", remedy)
 
 
-def _treatments(treatments: Any) -> dict[str, Any]:
+def _treatments(definitions: Definitions, treatments: Any) -> dict[str, Any]:
     """`{drug: {start_days, stop_days}}` or a list of objects with `drug`, as columns of the patients table."""
     if isinstance(treatments, list):
         treatments = {
@@ -231,15 +233,15 @@ def _treatments(treatments: Any) -> dict[str, Any]:
                     nearest(str(key), TREATMENT_KEYS),
                 )
             if value is not None:
-                _check_scalar(f"{drug}_{key}", value)
+                _check_scalar(definitions, f"{drug}_{key}", value)
                 columns[f"{drug}_{key}"] = value
     return columns
 
 
-def _biomarkers(biomarkers: Any) -> list[dict[str, Any]]:
+def _biomarkers(definitions: Definitions, biomarkers: Any) -> list[dict[str, Any]]:
     """A list of measurements, or a plain map {id: value} in canonical units at day 0."""
     if isinstance(biomarkers, dict):
-        unit = analytes()["unit"]
+        unit = analytes(definitions)["unit"]
         unknown = [name for name in biomarkers if name not in unit.index]
         if unknown:
             raise RecordError(
@@ -284,17 +286,19 @@ def _objects(value: Any, name: str, keys: tuple[str, ...]) -> list[dict[str, Any
     return [{key: cell for key, cell in item.items() if cell is not None} for item in value]
 
 
-def _variants(variants: Any, build: str) -> tuple[list[tuple[Any, ...]], list[str]]:
+def _variants(
+    definitions: Definitions, variants: Any, build: str
+) -> tuple[list[tuple[Any, ...]], list[str]]:
     """`chrom-pos-ref-alt genotype` strings as alleles and no-calls; variants outside the panel are of no use and left out.
 
     A known variant may be named by its protein change instead: `SOD1:p.Ala5Val 0/1` or, in SOD1's older numbers, `SOD1:A4V 0/1`.
     """
     if not isinstance(variants, list):
         raise RecordError("variants", "is no list", 'Send ["21-31667299-G-C 0/1", ...].')
-    sites = [_variant(item, build) for item in variants]
+    sites = [_variant(definitions, item, build) for item in variants]
     alleles, no_calls = [], []
     for chrom, pos, ref, alt, genotype in sites:
-        gene, key = gene_at(chrom, pos, build), variant_key(chrom, pos, ref, alt)
+        gene, key = gene_at(definitions, chrom, pos, build), variant_key(chrom, pos, ref, alt)
         if gene >= 0 and genotype.copies.get(1):
             alleles.append((gene, key, genotype.copies[1], genotype.ploidy))
         if gene >= 0 and genotype.missing:
@@ -302,12 +306,12 @@ def _variants(variants: Any, build: str) -> tuple[list[tuple[Any, ...]], list[st
     return alleles, no_calls
 
 
-def _variant(item: Any, build: str) -> tuple[str, int, str, str, Any]:
+def _variant(definitions: Definitions, item: Any, build: str) -> tuple[str, int, str, str, Any]:
     remedy = "Write chrom-pos-ref-alt and a genotype, as in '21-31667299-G-C 0/1', or a known one, as in 'SOD1:p.Ala5Val 0/1'."
     try:
         site, text = str(item).split()
         gene, colon, name = site.partition(":")
-        site = find_known(gene, name, build) if colon else site
+        site = find_known(definitions, gene, name, build) if colon else site
         chrom, pos, ref, alt = site.split("-")
         genotype = parse_genotype(text)
         if (
@@ -321,15 +325,17 @@ def _variant(item: Any, build: str) -> tuple[str, int, str, str, Any]:
         raise RecordError("variants", "an entry is no variant with a genotype", remedy) from None
 
 
-def _repeats(repeats: Any) -> list[tuple[Any, ...]]:
+def _repeats(definitions: Definitions, repeats: Any) -> list[tuple[Any, ...]]:
     """`{locus: {alleles, ci?, status?}}`, or a plain list of alleles, as repeat calls without the patient."""
     if not isinstance(repeats, dict):
         raise RecordError("repeats", "is no object", "Send {locus: {alleles: [2, 8]}}.")
     calls = []
     for locus, call in repeats.items():
-        if locus not in repeat_loci().index:
+        if locus not in repeat_loci(definitions).index:
             raise RecordError(
-                "repeats", "names an unknown locus", nearest(str(locus), repeat_loci().index)
+                "repeats",
+                "names an unknown locus",
+                nearest(str(locus), repeat_loci(definitions).index),
             )
         call = {"alleles": call} if isinstance(call, list) else call
         if call is not None:
@@ -363,13 +369,15 @@ def _repeat_call(locus: str, call: Any) -> list[tuple[Any, ...]]:
     ]
 
 
-def _assayed(assayed: Any) -> dict[str, float]:
+def _assayed(definitions: Definitions, assayed: Any) -> dict[str, float]:
     if not isinstance(assayed, dict):
         raise RecordError("assayed", "is no object", "Send {gene: full | partial | none}.")
     for gene, state in assayed.items():
-        if gene not in gene_names():
+        if gene not in gene_names(definitions):
             raise RecordError(
-                "assayed", "names a gene outside the panel", nearest(str(gene), gene_names())
+                "assayed",
+                "names a gene outside the panel",
+                nearest(str(gene), gene_names(definitions)),
             )
         if state not in ASSAYED:
             raise RecordError(f"assayed.{gene}", "is no known state", nearest(str(state), ASSAYED))
@@ -388,21 +396,21 @@ def _cohort(
     numbered = [
         {**record.patient, "sample_id": name} for record, name in zip(parsed, ids, strict=True)
     ]
-    patients = checked_patients(_table(numbered), "patient", problems)
+    patients = checked_patients(definitions, _table(numbered), "patient", problems)
     patients = patients.assign(
         sample_id=np.array([r.patient.get("sample_id", "?") for r in parsed], dtype=object)
     )
     rows = {name: i for i, name in enumerate(ids)}
-    biomarkers = _checked_biomarkers(parsed, rows, patients, problems)
-    visits = _checked_visits(parsed, rows, patients, problems)
-    genotypes = _genotypes(parsed)
+    biomarkers = _checked_biomarkers(definitions, parsed, rows, patients, problems)
+    visits = _checked_visits(definitions, parsed, rows, patients, problems)
+    genotypes = _genotypes(definitions, parsed)
     return Cohort(
         name="request",
         patients=patients,
         biomarkers=biomarkers,
         alsfrs=visits,
         genotypes=genotypes,
-        variants=weigh_sites(genotypes.sites, spec.genome_build, lookups),
+        variants=weigh_sites(definitions, genotypes.sites, spec.genome_build, lookups),
         lookups=lookups,
         repeats=_repeat_table(parsed),
         families=np.arange(len(parsed)),
@@ -411,23 +419,32 @@ def _cohort(
 
 
 def _checked_biomarkers(
-    parsed: list[_Record], rows: dict[str, int], patients: Table, problems: RowProblems
+    definitions: Definitions,
+    parsed: list[_Record],
+    rows: dict[str, int],
+    patients: Table,
+    problems: RowProblems,
 ) -> Table:
     measured, problems.owner = _long(parsed, "biomarkers")
     if not len(measured):
-        return no_biomarkers(measured)
+        return no_biomarkers(definitions, measured)
     dates = patients["index_date"].to_numpy().astype("datetime64[D]")
     return with_derived(
-        checked_biomarkers(measured, rows, "biomarkers", problems, index_dates=dates)
+        definitions,
+        checked_biomarkers(definitions, measured, rows, "biomarkers", problems, index_dates=dates),
     )
 
 
 def _checked_visits(
-    parsed: list[_Record], rows: dict[str, int], patients: Table, problems: RowProblems
+    definitions: Definitions,
+    parsed: list[_Record],
+    rows: dict[str, int],
+    patients: Table,
+    problems: RowProblems,
 ) -> Table:
     seen, problems.owner = _long(parsed, "visits")
     return (
-        checked_visits(_with_days(seen), rows, patients, "alsfrs", problems)
+        checked_visits(definitions, _with_days(seen), rows, patients, "alsfrs", problems)
         if len(seen)
         else no_visits(seen)
     )
@@ -460,13 +477,13 @@ def _with_days(visits: Table) -> Table:
     return visits if "days" in visits.columns else visits.assign(days=np.full(len(visits), np.nan))
 
 
-def _genotypes(parsed: list[_Record]) -> Genotypes:
-    assayed = np.full((len(parsed), len(gene_names())), np.nan)
+def _genotypes(definitions: Definitions, parsed: list[_Record]) -> Genotypes:
+    assayed = np.full((len(parsed), len(gene_names(definitions))), np.nan)
     carried = [(i, *allele) for i, record in enumerate(parsed) for allele in record.alleles]
     no_calls = [(i, key) for i, record in enumerate(parsed) for key in record.no_calls]
     for i, record in enumerate(parsed):
         for gene, fraction in record.assayed.items():
-            assayed[i, gene_names().index(gene)] = fraction
+            assayed[i, gene_names(definitions).index(gene)] = fraction
     sites = typed_table([(key, gene, None) for _, gene, key, _, _ in carried], SITE_TYPES, NO_ROWS)
     columns = {
         "row": [c[0] for c in carried],

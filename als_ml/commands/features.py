@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         rows = feature_rows(cohort, spec)
         beside = beside_features(cohort, spec)
         dictionary = output.with_name(f"{output.stem}.dictionary.csv")
-        write_table(pd.DataFrame(feature_dictionary(spec)), dictionary)
+        write_table(pd.DataFrame(feature_dictionary(spec, cohort.definitions)), dictionary)
         write_table(pd.concat([beside, rows], axis=1).reset_index(), output)
     if not arguments.quiet:
         print_problems(problems.found)

@@ -47,11 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
     for output in outputs:
         check_output(output)
     from als_ml.variant_table.table import reference_path, variant_table
+    from features.catalogue import shipped
     from features.genotypes.vcf import CallRule
     from features.variants.evidence import Sources
     from features.variants.lookups import Lookups, read_clinvar, read_frequencies
 
-    build, path = arguments.genome_build, Path(arguments.vcf)
+    build, path, definitions = arguments.genome_build, Path(arguments.vcf), shipped()
     given = {
         name: reference_path(getattr(arguments, name), f"--{name}")
         for name in ("fasta", "gff", "frequencies", "clinvar")
@@ -59,11 +60,15 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(arguments.quiet) as progress:
         progress("reading references", 0, 0)
         lookups = Lookups(
-            read_frequencies(given["frequencies"], build) if given["frequencies"] else None,
-            read_clinvar(given["clinvar"], build) if given["clinvar"] else None,
+            read_frequencies(definitions, given["frequencies"], build)
+            if given["frequencies"]
+            else None,
+            read_clinvar(definitions, given["clinvar"], build) if given["clinvar"] else None,
         )
         progress(path.name, 0, 0)
-        sources = Sources(build, lookups, arguments.clinvar_assertions, not arguments.clinvar_off)
+        sources = Sources(
+            definitions, build, lookups, arguments.clinvar_assertions, not arguments.clinvar_off
+        )
         rule = CallRule(arguments.min_gq, arguments.min_depth)
         carriers = Path(arguments.carriers) if arguments.carriers else None
         table, problems = variant_table(

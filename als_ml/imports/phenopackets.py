@@ -16,7 +16,7 @@ from phenopackets.schema.v2 import Phenopacket
 
 from als_ml.imports.folder import whole_folder
 from features.biomarkers.units import unit_factor
-from features.catalogue import analyte_names, definitions, normal_name, plain_contig
+from features.catalogue import Definitions, analyte_names, normal_name, plain_contig, shipped
 from features.errors import DataError, examples
 from features.tables.problems import Problems
 
@@ -57,11 +57,11 @@ def import_phenopackets(source: Path, output: Path, problems: Problems) -> dict[
     DataError
         For broken JSON, a repeated id, several genome builds, or no phenopacket at all.
     """
-    packets = _packets(source, problems)
+    definitions, packets = shipped(), _packets(source, problems)
     patients = pd.DataFrame([_patient(packet) for packet in packets.values()])
     _check_patients(patients, packets, problems)
     values = pd.DataFrame(
-        [row for packet in packets.values() for row in _measurements(packet, problems)]
+        [row for packet in packets.values() for row in _measurements(definitions, packet, problems)]
     )
     calls = [call for packet in packets.values() for call in _calls(packet, problems)]
     described: dict[str, Any] = {
@@ -76,6 +76,7 @@ def import_phenopackets(source: Path, output: Path, problems: Problems) -> dict[
             described["biomarkers"] = "biomarkers.csv"
         if calls:
             _write_variants(
+                definitions,
                 folder / "variants.vcf.gz",
                 calls,
                 list(patients["sample_id"]),
@@ -204,14 +205,16 @@ def _death_days(packet: Phenopacket, now: float | None) -> int | None:
     return None if died is None or now is None else round((died - now) * DAYS_PER_YEAR)
 
 
-def _measurements(packet: Phenopacket, problems: Problems) -> list[dict[str, Any]]:
+def _measurements(
+    definitions: Definitions, packet: Phenopacket, problems: Problems
+) -> list[dict[str, Any]]:
     """Quantities of our analytes, found by their label; others are counted."""
     rows, now = [], _years(packet.subject.time_at_last_encounter)
     for measurement in packet.measurements:
-        analyte = analyte_names().get(normal_name(measurement.assay.label))
+        analyte = analyte_names(definitions).get(normal_name(measurement.assay.label))
         quantity = measurement.value.quantity
         unit = quantity.unit.label or quantity.unit.id
-        if analyte is None or unit_factor(analyte, unit) is None:
+        if analyte is None or unit_factor(definitions, analyte, unit) is None:
             label = measurement.assay.label or measurement.assay.id
             problems.note(
                 "measurements",
@@ -281,9 +284,11 @@ def _build(calls: list[Call]) -> str:
     return builds[0] if builds else "GRCh38"
 
 
-def _write_variants(path: Path, calls: list[Call], samples: list[str], build: str) -> None:
+def _write_variants(
+    definitions: Definitions, path: Path, calls: list[Call], samples: list[str], build: str
+) -> None:
     """A multi-sample VCF in which everything that is not listed is a missing genotype."""
-    lengths = definitions("contigs").set_index("chrom")[build.lower()]
+    lengths = definitions.table("contigs").set_index("chrom")[build.lower()]
     order = {name: i for i, name in enumerate(lengths.index)}
     lines = ["##fileformat=VCFv4.2", '##FILTER=<ID=PASS,Description="All filters passed">']
     lines += [f"##contig=<ID={name},length={length}>" for name, length in lengths.items()]

@@ -9,7 +9,6 @@ from als_ml.lifecycle.registry import model_digest, registered_version
 from als_ml.output import whole_file
 from als_ml.prediction.predictor import Predictor
 from als_ml.tracking.store import load_model
-from features.catalogue import definitions_version
 from features.errors import RequestError
 
 _PINNED = ("name", "version", "digest", "threshold", "definitions_version", "als_ml_version")
@@ -23,7 +22,7 @@ def facts(uri: str, predictor: Predictor) -> dict[str, str]:
         "version": str(version.version),
         "digest": model_digest(version),
         "threshold": repr(predictor.fitted.calibration.threshold),
-        "definitions_version": definitions_version(),
+        "definitions_version": predictor.definitions.version,
         "als_ml_version": als_ml.__version__,
     }
 

@@ -26,7 +26,6 @@ from als_ml.pages.protocol import Rule
 from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.documents import TEMPLATES
 from als_ml.training.metrics import calibration_bins, wilson
-from features.catalogue import definitions_version
 from features.cohort import Cohort
 from models.tasks import TASKS
 
@@ -68,7 +67,7 @@ def write_report(report: Report, path: Path) -> None:
         plotly=Markup(_plotly()),  # noqa: S704 - the library's own file
         research_use=RESEARCH_USE,
         simulated=report.simulated,
-        version=f"als-ml {als_ml.__version__}, definitions {definitions_version()}",
+        version=f"als-ml {als_ml.__version__}, definitions {report.cohort.definitions.version}",
     )
     path.write_text(text, encoding="utf-8")
 

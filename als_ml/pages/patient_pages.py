@@ -19,7 +19,7 @@ from features.alsfrs.slopes import decline
 from features.alsfrs.stages import kings_stage, mitos_stage
 from features.alsfrs.visits import ITEMS
 from features.blocks.mechanisms import last_values, mechanism_profiles
-from features.catalogue import analytes
+from features.catalogue import Definitions, analytes
 from features.cohort import Cohort
 from features.genotypes.genotype import zygosity
 from features.variants.evidence import Assessment
@@ -146,7 +146,10 @@ def _variants(cohort: Cohort) -> list[list[list[str]]]:
     """Gene, name, class, zygosity and criteria of each patient's variants; benign ones are counted by the page."""
     alleles, sites = cohort.genotypes.alleles, cohort.variants
     names = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
-    told = [_told(*pair) for pair in zip(sites["variant"], sites["assessment"], strict=True)]
+    told = [
+        _told(cohort.definitions, *pair)
+        for pair in zip(sites["variant"], sites["assessment"], strict=True)
+    ]
     found: list[list[list[str]]] = [[] for _ in range(len(cohort))]
     for row, site, zygous in zip(alleles["row"], alleles["site"], names, strict=True):
         gene, name, label, text = told[site]
@@ -155,15 +158,17 @@ def _variants(cohort: Cohort) -> list[list[list[str]]]:
     return [sorted(own, key=lambda one: (order.get(one[2], 9), one[0])) for own in found]
 
 
-def _told(variant: Variant, assessment: Assessment) -> tuple[str, str, str, str]:
-    label = "B" if assessment.points <= _BENIGN else shown_class(variant, assessment)
+def _told(
+    definitions: Definitions, variant: Variant, assessment: Assessment
+) -> tuple[str, str, str, str]:
+    label = "B" if assessment.points <= _BENIGN else shown_class(definitions, variant, assessment)
     return variant.gene, variant.hgvs_p or variant.hgvs_c or variant.key, label, assessment.text
 
 
 def _biomarkers(cohort: Cohort) -> list[list[dict[str, Any]]]:
     """Every analyte's dated values with the limit of the last one."""
     judged = {(m.row, m.analyte): m for m in last_values(cohort).itertuples()}
-    table, described = cohort.biomarkers, analytes()
+    table, described = cohort.biomarkers, analytes(cohort.definitions)
     found: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
     dated = table[table["days"].notna()].sort_values(["row", "analyte", "days"], kind="stable")
     for (row, analyte), own in dated.groupby(["row", "analyte"], observed=True, sort=False):

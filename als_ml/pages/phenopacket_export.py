@@ -136,7 +136,7 @@ def _diseases(patient: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _measurements(cohort: Cohort, age: np.ndarray) -> list[list[dict[str, Any]]]:
     """Dated values in canonical units under the analyte's id."""
-    units = analytes()["unit"]
+    units = analytes(cohort.definitions)["unit"]
     found: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
     table = cohort.biomarkers
     columns = (table["row"], table["analyte"].astype(object), table["value"], table["days"])

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from als_ml.config import explain
 from als_ml.pages.protocol_inputs import Inputs, Value, known_inputs
+from features.catalogue import shipped
 from features.errors import RequestError, nearest
 
 RULES = Path(__file__).with_name("protocol.yaml")
@@ -126,12 +127,15 @@ def _read(path: Path) -> _RuleFile:
         ) from None
     except ValidationError as error:
         raise RequestError(*explain(error, _RuleFile, str(path))) from None
+    known = known_inputs(shipped())
     for rule in read.rules:
         for leaf in _leaves(rule.when):
-            if leaf.input not in known_inputs():
+            if leaf.input not in known:
                 found = f"it asks for the unknown input {leaf.input!r}"
                 raise RequestError(
-                    f"{path}, rule {rule.id}", found, nearest(str(leaf.input), known_inputs())
+                    f"{path}, rule {rule.id}",
+                    found,
+                    nearest(str(leaf.input), known),
                 )
     return read
 

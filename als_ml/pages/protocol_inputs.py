@@ -1,7 +1,6 @@
 """What the care protocol may ask of a patient: values with their unit and day, from the checked tables of a cohort."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.alsfrs.visits import ITEMS
 from features.blocks.clinical import DAYS_PER_YEAR
 from features.blocks.genetics import causal_carriers, genetic_cause
-from features.catalogue import analytes, gene_names
+from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import Cohort
 from features.genotypes.repeats import STATES, RepeatStates
 from features.variants.evidence import CLASSES
@@ -60,10 +59,12 @@ class Inputs(NamedTuple):
     today: float
 
 
-@cache
-def known_inputs() -> frozenset[str]:
+@derived
+def known_inputs(definitions: Definitions) -> frozenset[str]:
     """Names that a rule may use."""
-    return frozenset([*analytes().index, *ITEMS["alsfrs_r"], *_STATIC, *_DERIVED, *SYMPTOMS])
+    return frozenset(
+        [*analytes(definitions).index, *ITEMS["alsfrs_r"], *_STATIC, *_DERIVED, *SYMPTOMS]
+    )
 
 
 def cohort_inputs(cohort: Cohort, build: str) -> list[Inputs]:
@@ -77,7 +78,7 @@ def cohort_inputs(cohort: Cohort, build: str) -> list[Inputs]:
     found = []
     for i, patient in enumerate(patients):
         values = [*_static(patient, today[i]), *genetics[i], *_symptoms(patient)]
-        values += _analytes(biomarkers[i]) if i in biomarkers else []
+        values += _analytes(cohort.definitions, biomarkers[i]) if i in biomarkers else []
         values += _visits(visits[i]) if i in visits else []
         found.append(Inputs({value.name: value for value in values}, today[i]))
     return found
@@ -141,21 +142,21 @@ def _symptoms(patient: dict[str, Any]) -> list[Value]:
     return found
 
 
-def _analytes(table: pd.DataFrame) -> list[Value]:
+def _analytes(definitions: Definitions, table: pd.DataFrame) -> list[Value]:
     """The last value of each analyte, an undated one only where there is no other; and what follows from several."""
     ordered = table.sort_values(["days", "value"], na_position="first", kind="stable")
     last = ordered.drop_duplicates("analyte", keep="last").set_index(
         ordered["analyte"].drop_duplicates(keep="last")
     )
-    named = described()
+    named = described(definitions)
     found = [Value(a, named[a][0], float(v), named[a][1], _day(d)) for a, v, d in _cells(last)]
     return [*found, *_times_limit(last), *_weight_loss(ordered)]
 
 
-@cache
-def described() -> dict[str, tuple[str, str]]:
+@derived
+def described(definitions: Definitions) -> dict[str, tuple[str, str]]:
     """Analyte -> its name and unit."""
-    table = analytes()
+    table = analytes(definitions)
     return dict(zip(table.index, zip(table["name"], table["unit"], strict=True), strict=True))
 
 
@@ -245,7 +246,7 @@ def _decline(day: np.ndarray, total: np.ndarray) -> list[Value]:
 def _genetics(cohort: Cohort, build: str) -> list[list[Value]]:
     cause, carriers = genetic_cause(cohort, build), causal_carriers(cohort, build)
     points = _strongest(cohort)
-    c9orf72 = RepeatStates("C9orf72", cohort.repeats, cohort.patients).state
+    c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
     tested = {1: "indeterminate", STATES.index("expanded"): "yes"}
     found = []
     for i in range(len(cohort)):
@@ -270,6 +271,6 @@ def _strongest(cohort: Cohort) -> dict[tuple[int, str], float]:
     for row, gene, own in zip(
         alleles["row"], cohort.genotypes.genes(), points[alleles["site"].to_numpy()], strict=True
     ):
-        key = (int(row), gene_names()[gene])
+        key = (int(row), gene_names(cohort.definitions)[gene])
         found[key] = max(found.get(key, -np.inf), own) if key[1] in ("SOD1", "FUS") else -np.inf
     return found

@@ -24,7 +24,6 @@ from als_ml.cohort.in_parts import LargeCohort
 from als_ml.output import whole_file
 from als_ml.prediction.predictor import BESIDE, SCOPE, Predictor
 from als_ml.prediction.row import NESTED, PREDICTED, SCHEMA
-from features.catalogue import definitions_version
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
 from features.tables.convert import read_table
@@ -80,7 +79,7 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
         "model_name": _same(predictor.model_name, n),
         "model_version": _same(predictor.model_version, n),
         "als_ml_version": _same(als_ml.__version__, n),
-        "definitions_version": _same(definitions_version(), n),
+        "definitions_version": _same(predictor.definitions.version, n),
         "error": pa.array([_error(name) for name in reason], pa.string())
         if refused.any()
         else _same(None, n),

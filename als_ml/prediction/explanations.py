@@ -1,7 +1,7 @@
 """Contributions of each patient by feature, block and disease mechanism."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from als_ml.prediction.predictor import Predictor
 from features.blocks.biomarkers import SUMMARIES, feature_keys, feature_name
 from features.blocks.dictionary import Feature
 from features.blocks.rows import feature_rows
-from features.catalogue import analytes, genes
+from features.catalogue import Definitions, analytes, derived, genes
 from features.cohort import Cohort
 from models.tasks import TASKS, out_of_scope
 
@@ -26,16 +26,18 @@ def _explained(predictor: Predictor, cohort: Cohort) -> pd.DataFrame:
     rows = feature_rows(predictor.as_trained(cohort), predictor.spec)
     rows = rows[out_of_scope(cohort, task, predictor.spec.landmark_days) == ""]
     contributions = predictor.fitted.contributions(predictor.matrix(rows))
-    table = contribution_table(list(rows.index), contributions, predictor.described)
+    table = contribution_table(
+        cohort.definitions, list(rows.index), contributions, predictor.described
+    )
     return table.assign(task=task.name)
 
 
 def contribution_table(
-    samples: list[str], contributions: np.ndarray, features: list[Feature]
+    definitions: Definitions, samples: list[str], contributions: np.ndarray, features: list[Feature]
 ) -> pd.DataFrame:
     """Contributions (n, p) as rows of sample_id, kind (feature, block, mechanism), name, contribution; zeros left out."""
     parts = {("feature", feature.name): contributions[:, j] for j, feature in enumerate(features)}
-    for kind, of in (("block", block_of), ("mechanism", mechanisms_of)):
+    for kind, of in (("block", block_of), ("mechanism", partial(mechanisms_of, definitions))):
         parts |= {
             (kind, name): values for name, values in grouped(contributions, features, of).items()
         }
@@ -48,31 +50,37 @@ def contribution_table(
     return table[table["contribution"] != 0].reset_index(drop=True)
 
 
-@cache
-def _biomarker_mechanisms() -> dict[str, str]:
-    table = analytes()["mechanism"]
+@derived
+def _biomarker_mechanisms(definitions: Definitions) -> dict[str, str]:
+    table = analytes(definitions)["mechanism"]
     return {
-        feature_name(analyte, assay, summary): str(table[analyte])
-        for analyte, assay in feature_keys()
+        feature_name(definitions, analyte, assay, summary): str(table[analyte])
+        for analyte, assay in feature_keys(definitions)
         for summary in SUMMARIES
     }
 
 
-@cache
-def _gene_mechanisms() -> dict[str, str]:
-    return {str(gene): str(text) for gene, text in genes("GRCh38")["mechanisms"].items()}
+@derived
+def _gene_mechanisms(definitions: Definitions) -> dict[str, str]:
+    return {
+        str(gene): str(text) for gene, text in genes(definitions, "GRCh38")["mechanisms"].items()
+    }
 
 
-def mechanisms_of(feature: Feature) -> tuple[str, ...]:
+def mechanisms_of(definitions: Definitions, feature: Feature) -> tuple[str, ...]:
     """Disease mechanisms that a feature speaks of: of its gene, of its analyte, or `none`."""
     if feature.block == "biomarkers":
-        return _split(_biomarker_mechanisms().get(feature.name, ""))
+        return _split(_biomarker_mechanisms(definitions).get(feature.name, ""))
     if feature.block != "genetics":
         return ("none",)
     if feature.name.startswith("mechanism_"):
         return (feature.name.removeprefix("mechanism_"),)
-    named = [gene for gene in _gene_mechanisms() if gene.lower() in feature.name.lower().split("_")]
-    return _split(_gene_mechanisms()[named[0]]) if named else ("none",)
+    named = [
+        gene
+        for gene in _gene_mechanisms(definitions)
+        if gene.lower() in feature.name.lower().split("_")
+    ]
+    return _split(_gene_mechanisms(definitions)[named[0]]) if named else ("none",)
 
 
 def _split(text: str) -> tuple[str, ...]:

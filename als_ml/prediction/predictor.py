@@ -20,7 +20,7 @@ from features.alsfrs.visits import mixed_features, revised_sums
 from features.blocks.dictionary import Feature
 from features.blocks.genetics import genetic_cause, weigh_sites
 from features.blocks.rows import FeatureSpec, feature_dictionary, feature_matrix
-from features.catalogue import Definitions, definitions_version
+from features.catalogue import Definitions
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
 from features.genotypes.vcf import CallRule
@@ -80,7 +80,7 @@ class Predictor:
     @cached_property
     def described(self) -> list[Feature]:
         """The feature dictionary."""
-        return feature_dictionary(self.spec)
+        return feature_dictionary(self.spec, self.definitions)
 
     @cached_property
     def names(self) -> list[str]:
@@ -296,7 +296,9 @@ class Predictor:
         if self.lookups.same_references(cohort.lookups):
             return cohort
         lookups = replace(self.lookups, effects=cohort.lookups.effects)
-        weighed = weigh_sites(cohort.genotypes.sites, self.spec.genome_build, lookups)
+        weighed = weigh_sites(
+            cohort.definitions, cohort.genotypes.sites, self.spec.genome_build, lookups
+        )
         return replace(cohort, lookups=lookups, variants=weighed)
 
     def classes(self, X: np.ndarray, probability: np.ndarray) -> tuple[list[str], list[str]]:
@@ -319,7 +321,7 @@ class Predictor:
         blank |= {"model_name": self.model_name, "model_version": self.model_version}
         return blank | {
             "als_ml_version": als_ml.__version__,
-            "definitions_version": definitions_version(),
+            "definitions_version": self.definitions.version,
         }
 
     def _failed(self, record: Any, error: dict[str, str]) -> dict[str, Any]:

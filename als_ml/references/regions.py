@@ -1,23 +1,24 @@
 """Which parts of the genome are kept. Regions and spans are 1-based inclusive; chromosomes are written without chr."""
 
-from features.catalogue import BUILDS, PADDING, known_variants
+from features.catalogue import BUILDS, PADDING, Definitions, known_variants
 from features.genotypes.vcf import Region, panel_regions
 
 Span = tuple[int, int]
 
 
-def fasta_regions(build: str) -> list[Region]:
+def fasta_regions(definitions: Definitions, build: str) -> list[Region]:
     """Regions whose bases are kept: wherever `features.genotypes.vcf` reads a record, each side padded once more.
 
     A record is left-aligned against the bases before it, and one that overlaps a gene may begin before it. The known
     positions of the other build are read as well, to tell a file of that build.
     """
-    other = known_variants(next(b for b in BUILDS if b != build))
+    other = known_variants(definitions, next(b for b in BUILDS if b != build))
     sites = [
         (chrom, int(pos), int(pos)) for chrom, pos in zip(other["chrom"], other["pos"], strict=True)
     ]
     padded = [
-        (chrom, max(1, s - PADDING), e + PADDING) for chrom, s, e in [*panel_regions(build), *sites]
+        (chrom, max(1, s - PADDING), e + PADDING)
+        for chrom, s, e in [*panel_regions(definitions, build), *sites]
     ]
     return [(chrom, *span) for chrom, spans in by_chromosome(padded).items() for span in spans]
 

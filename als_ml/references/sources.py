@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from als_ml.config import explain
 from als_ml.references.regions import fasta_regions
-from features.catalogue import BUILDS, checked_build
+from features.catalogue import BUILDS, checked_build, shipped
 from features.errors import RequestError, nearest
 from features.genotypes.vcf import Region, panel_regions
 
@@ -156,7 +156,8 @@ def _source(entry: Any, where: str) -> Source:
 
 def remotes_of(kind: str, source: Source, build: str) -> list[Remote]:
     """Files to fetch for one kind: one, or one for each chromosome with the regions on it."""
-    regions = fasta_regions(build) if kind == "fasta" else panel_regions(build)
+    regions_of = fasta_regions if kind == "fasta" else panel_regions
+    regions = regions_of(shipped(), build)
     if "{chrom}" not in source.url:
         return [Remote(source.url, source, regions)]
     by_chrom = {

@@ -9,11 +9,14 @@ from typing import Any
 from pydantic import create_model
 
 from als_ml.cohort.record_keys import PART_FIELDS, Announced
-from features.catalogue import patient_columns
+from features.catalogue import patient_columns, shipped
 
 _TYPES: dict[str, Any] = {"number": float | None, "days": int | None}
+# MLflow reads the announced shape from classes that exist when the module of the model is imported, so the columns are read
+# here, once: they say what this installation takes. What a model makes of a record is up to its own definitions.
 _COLUMNS: dict[str, Any] = {
-    name: (_TYPES.get(kind, str | None), None) for name, kind in patient_columns()["type"].items()
+    name: (_TYPES.get(kind, str | None), None)
+    for name, kind in patient_columns(shipped())["type"].items()
 }
 
 ServedPatient = create_model("ServedPatient", __base__=Announced, **_COLUMNS, **PART_FIELDS)

@@ -12,7 +12,7 @@ from als_ml.simulate.course import Course, Future, draw_items
 from als_ml.simulate.genetics import Genome, People, Repeats
 from als_ml.simulate.oracle import Best
 from als_ml.simulate.panel import Panel
-from features.catalogue import definitions, repeat_loci
+from features.catalogue import repeat_loci, shipped
 
 COHORT = {
     "name": "demo",
@@ -169,7 +169,7 @@ def biomarker_table(
         for d, v in columns
     ]
     under = [np.where(ella & (v < c.ELLA_LIMIT), f"<{c.ELLA_LIMIT}", "") for _, v in columns]
-    units = definitions("biomarkers").set_index("analyte")["unit"]
+    units = shipped().table("biomarkers").set_index("analyte")["unit"]
     for name, values in panel.analytes.items():
         matrix = "serum" if name.endswith("_serum") else "none"
         parts.append(
@@ -360,7 +360,7 @@ _EH_FORMAT = [
 
 
 def _repeat_line(locus: str, sizes: tuple[np.ndarray, ...]) -> str:
-    rule = repeat_loci().loc[locus]
+    rule = repeat_loci(shipped()).loc[locus]
     start, end, unit = int(rule["start_grch38"]), int(rule["end_grch38"]), rule["unit"]
     reference = (end - start) // len(unit)
     alleles = sorted({int(x) for pair in sizes[:2] for x in pair[np.isfinite(pair)]} - {reference})
@@ -398,7 +398,7 @@ def _repeat_cell(short: float, long: float, low: float, high: float, index: dict
 
 
 def _header(note: str, chroms: np.ndarray) -> list[str]:
-    lengths = definitions("contigs").set_index("chrom")["grch38"]
+    lengths = shipped().table("contigs").set_index("chrom")["grch38"]
     contigs = [f"##contig=<ID=chr{name},length={lengths[name]}>" for name in chroms]
     return [
         "##fileformat=VCFv4.2",

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import truncnorm
 
 from als_ml.simulate import constants as c
-from features.catalogue import genes, known_variants
+from features.catalogue import genes, known_variants, shipped
 
 CAUSES = (*c.CAUSES, "unexplained")
 UNEXPLAINED = len(CAUSES) - 1
@@ -123,14 +123,16 @@ def draw_genome(people: People, rng: np.random.Generator) -> Genome:
 
 def _sites(rng: np.random.Generator) -> pd.DataFrame:
     """Table rows with a confirmed position, and made-up rare and common sites in every panel gene."""
-    table = known_variants("GRCh38")
+    table = known_variants(shipped(), "GRCh38")
     usable = table[table["coord_status"].isin(["confirmed"]) | (table["rsid"] == "rs12608932")]
     known = usable[["chrom", "pos", "ref", "alt", "gene", "als_role", "rsid", "hgvs_p"]].rename(
         columns={"als_role": "kind"}
     )
     known["frequency"] = known["kind"].map(c.TABLE_FREQUENCY).fillna(0.0)
     known.loc[known["rsid"] == "rs12608932", "frequency"] = c.UNC13A_C
-    rows = [_made_up(str(gene), bounds, rng) for gene, bounds in genes("GRCh38").iterrows()]
+    rows = [
+        _made_up(str(gene), bounds, rng) for gene, bounds in genes(shipped(), "GRCh38").iterrows()
+    ]
     sites = pd.concat([known, *rows], ignore_index=True).drop_duplicates(["chrom", "pos"])
     order = {name: i for i, name in enumerate([*map(str, range(1, 23)), "X"])}
     return sites.assign(order=sites["chrom"].map(order)).sort_values(

@@ -17,7 +17,6 @@ from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.manifest import git_commit
 from als_ml.training.estimates import unbeaten
 from als_ml.training.run import Training, summary
-from features.catalogue import definitions_version
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _DOCUMENTS = {"model_card": "Model card", "tripod_ai": "TRIPOD+AI checklist"}
@@ -65,7 +64,7 @@ def card_facts(training: Training) -> dict[str, Any]:
         "simulated": training.best_possible is not None,
         "research_use": RESEARCH_USE,
         "version": als_ml.__version__,
-        "definitions": definitions_version(),
+        "definitions": training.predictor.definitions.version,
         "commit": git_commit() or "unknown",
     }
 

@@ -11,7 +11,6 @@ import numpy as np
 import als_ml
 from als_ml.cohort.digests import data_digest, file_digests
 from als_ml.training.run import Training
-from features.catalogue import definitions_version
 
 _NAMED = (
     "numpy",
@@ -48,7 +47,7 @@ def manifest(training: Training) -> dict[str, Any]:
         },
         "split": split,
         "als_ml_version": als_ml.__version__,
-        "definitions_version": definitions_version(),
+        "definitions_version": training.predictor.definitions.version,
         "git_commit": git_commit(),
         "python": platform.python_version(),
         "packages": _versions(),

@@ -23,8 +23,6 @@ from als_ml.tracking.documents import without_small_counts, write_documents
 from als_ml.tracking.manifest import git_commit, manifest
 from als_ml.tracking.pictures import draw_run
 from als_ml.training.run import Training, summary
-from features.blocks.rows import feature_dictionary
-from features.catalogue import definitions_version
 from features.errors import RequestError
 
 FILES = ("run.json", "artifacts", "model/model.json", "model/pipeline.skops")
@@ -124,7 +122,7 @@ def _tags(training: Training) -> dict[str, str]:
     tags = {
         "task": training.task.name,
         "als_ml_version": als_ml.__version__,
-        "definitions_version": definitions_version(),
+        "definitions_version": training.predictor.definitions.version,
         "data_digest": data_digest(training.rows, training.y),
         "research_use": RESEARCH_USE,
     }
@@ -164,4 +162,4 @@ def _write_files(training: Training, folder: Path) -> None:
 
 def write_dictionary(predictor: Predictor, path: Path) -> None:
     """Write the feature dictionary of a model as CSV."""
-    pd.DataFrame(feature_dictionary(predictor.spec)).to_csv(path, index=False)
+    pd.DataFrame(predictor.described).to_csv(path, index=False)

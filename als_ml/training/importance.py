@@ -1,5 +1,6 @@
 """Which features, blocks and disease mechanisms a model leans on, with their spread over folds."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,14 @@ import numpy as np
 from als_ml.prediction.explanations import block_of, grouped, mechanisms_of
 from als_ml.training.folds import Fold
 from features.blocks.rows import FeatureSpec, feature_dictionary
+from features.catalogue import Definitions
 
 
-def importance_table(spec: FeatureSpec, folds: list[Fold]) -> list[dict[str, Any]]:
+def importance_table(
+    definitions: Definitions, spec: FeatureSpec, folds: list[Fold]
+) -> list[dict[str, Any]]:
     """Share of each feature, block and mechanism in the mean absolute contributions, with its range over the folds."""
-    features = feature_dictionary(spec)
+    features = feature_dictionary(spec, definitions)
     values = np.array([fold.importance for fold in folds])
     total = values.sum(axis=1, keepdims=True)
     share = np.divide(values, total, out=np.zeros_like(values), where=total > 0)
@@ -20,7 +24,7 @@ def importance_table(spec: FeatureSpec, folds: list[Fold]) -> list[dict[str, Any
         for j, feature in enumerate(features)
         if share[:, j].any()
     ]
-    for kind, of in (("block", block_of), ("mechanism", mechanisms_of)):
+    for kind, of in (("block", block_of), ("mechanism", partial(mechanisms_of, definitions))):
         table += [
             _row(kind, name, found)
             for name, found in grouped(share, features, of).items()

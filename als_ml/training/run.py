@@ -172,7 +172,7 @@ def _tables(data: Trainable, validated: Validated, config: Config) -> dict[str, 
             y, {name: validated.probability[name] for name in validated.predicted}
         ),
         "enrichment": enrichment_table(y, p, data.slope),
-        "importance": importance_table(data.spec, validated.folds),
+        "importance": importance_table(data.cohort.definitions, data.spec, validated.folds),
         "folds": [
             {"fold": i, "calibration": fold.calibration, "members": fold.members}
             for i, fold in enumerate(validated.folds)

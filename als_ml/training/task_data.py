@@ -124,6 +124,7 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
     labels = make_labels(config, cohort)
     kept = labels.usable
     spec = with_columns(
+        cohort.definitions,
         spec_of(config, described.genome_build),
         cohort.patients,
         list(config.features.columns),
@@ -135,7 +136,9 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
     rows = feature_rows(cohort, spec)
     _refuse_own_rate(config, cohort, rows, labels)
     found = (genetic_cause(cohort, spec.genome_build) == "found").astype(float)
-    baselines = {name: values[kept] for name, values in _baselines(config, rows, found).items()}
+    baselines = {
+        name: values[kept] for name, values in _baselines(config, cohort, rows, found).items()
+    }
     baselines = {
         name: values
         for name, values in baselines.items()
@@ -299,13 +302,15 @@ def recipe_of(config: Config) -> Recipe:
     )
 
 
-def _baselines(config: Config, rows: pd.DataFrame, found: np.ndarray) -> dict[str, np.ndarray]:
+def _baselines(
+    config: Config, cohort: Cohort, rows: pd.DataFrame, found: np.ndarray
+) -> dict[str, np.ndarray]:
     """Columns of the simple rules that a model must beat; an unknown value counts as the training mean."""
     if config.task == "familial":
         return {"carrier": found.reshape(-1, 1)}
     summary = config.features.biomarker_values[0]
     columns = {
-        "nfl": [feature_name("nfl_serum", assay, summary) for assay in ASSAYS],
+        "nfl": [feature_name(cohort.definitions, "nfl_serum", assay, summary) for assay in ASSAYS],
         "dfs": ["log_delta_fs"],
         "encals": ["encals_lp"],
     }
@@ -319,7 +324,7 @@ def _baselines(config: Config, rows: pd.DataFrame, found: np.ndarray) -> dict[st
 
 def _assay_status(cohort: Cohort) -> np.ndarray:
     """Who was tested, (n, 3): never an input, only the diagnostic that each run reports."""
-    c9orf72 = RepeatStates("C9orf72", cohort.repeats, cohort.patients)
+    c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
     laboratory = cohort.patients["c9orf72_status"].isin(
         ["normal", "intermediate", "expanded", "indeterminate"]
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from als_ml.output import whole_file
+from features.catalogue import Definitions
 from features.genotypes.calls import Calls, call_chunks
 from features.genotypes.genotype import allele_key
 from features.genotypes.vcf import CallRule, Query
@@ -45,21 +46,24 @@ def finding(classification: str, mode: str, zygous: str, second: bool) -> str:
     return "possible compound heterozygote" if second else "carrier of one recessive allele"
 
 
-def shown_class(variant: Variant, assessment: Assessment) -> str:
+def shown_class(definitions: Definitions, variant: Variant, assessment: Assessment) -> str:
     """Class of a variant; alleles of risk genes and modifiers are never given a Mendelian one."""
-    if variant.role in ("risk", "modifier") or inheritance(variant.gene) in ("risk", "modifier"):
+    if variant.role in ("risk", "modifier") or inheritance(definitions, variant.gene) in (
+        "risk",
+        "modifier",
+    ):
         return "risk"
     return assessment.classification
 
 
-def inheritance_of(variant: Variant) -> str:
+def inheritance_of(definitions: Definitions, variant: Variant) -> str:
     """Inheritance that a variant follows: its own role's, else its gene's."""
     own = {
         "causal_dominant": "dominant",
         "causal_recessive": "recessive",
         "causal_xlinked": "x_linked",
     }
-    return own.get(variant.role, inheritance(variant.gene))
+    return own.get(variant.role, inheritance(definitions, variant.gene))
 
 
 def count_carriers(
@@ -81,7 +85,7 @@ def count_carriers(
     missing : int
         Missing genotypes.
     """
-    table = _Table(weighed, query.header.samples)
+    table = _Table(query.definitions, weighed, query.header.samples)
     rows = {name: i for i, name in enumerate(query.header.samples)}
     counts, missing, held = np.zeros((len(weighed), len(ZYGOSITIES)), dtype=int), 0, []
     waits = table.recessive | np.array(
@@ -111,11 +115,11 @@ def _count(counts: np.ndarray, carried: pd.DataFrame) -> None:
 class _Table:
     """Turns calls into rows of the carriers table; texts are categories, a few bytes each."""
 
-    def __init__(self, weighed: Weighed, samples: tuple[str, ...]):
+    def __init__(self, definitions: Definitions, weighed: Weighed, samples: tuple[str, ...]):
         self.site = {variant.key: i for i, (variant, _) in enumerate(weighed)}
         classes, modes = (
-            [shown_class(*pair) for pair in weighed],
-            [inheritance_of(variant) for variant, _ in weighed],
+            [shown_class(definitions, *pair) for pair in weighed],
+            [inheritance_of(definitions, variant) for variant, _ in weighed],
         )
         genes = [variant.gene for variant, _ in weighed]
         self.of_site = {"gene": genes, "class": classes, "inheritance": modes}

@@ -16,7 +16,7 @@ from als_ml.variant_table.carriers import (
     count_carriers,
     shown_class,
 )
-from features.catalogue import gene_names
+from features.catalogue import Definitions, gene_names
 from features.errors import DataError
 from features.genotypes.extraction import check_reference, reference_agreement
 from features.genotypes.genotype import SITE_TYPES, numbered_sites, typed_table
@@ -71,16 +71,18 @@ def variant_table(
     problems : Problems
         Counts and warnings of the reading.
     """
-    problems, query = Problems(), site_query(path, build, fasta)
+    definitions, problems = sources.definitions, Problems()
+    query = site_query(definitions, path, build, fasta)
     sites = read_sites(query)
-    check_reference([reference_agreement(sites.names())], build, str(path), problems)
+    agrees = reference_agreement(definitions, sites.names())
+    check_reference([agrees], build, str(path), problems)
     distinct, repeated = _distinct_sites(sites)
     if fasta is not None:
-        lookups = replace(
-            lookups, effects=predicted_effects(list(distinct["key"]), build, fasta, gff)
-        )
+        effects = predicted_effects(definitions, list(distinct["key"]), build, fasta, gff)
+        lookups = replace(lookups, effects=effects)
     weighed = _weighed(distinct, build, replace(sources, lookups=lookups))
-    table = pd.DataFrame([_row(*pair) for pair in weighed], columns=list(COLUMNS))
+    rows = [_row(definitions, *pair) for pair in weighed]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
     if query.header.samples and "GT" in query.header.formats:
         counts, missing = count_carriers(query, rule, weighed, repeated, carriers)
         table = table.assign(**{f"n_{name}": counts[:, i] for i, name in enumerate(ZYGOSITIES)})
@@ -111,22 +113,23 @@ def _distinct_sites(sites: Sites) -> tuple[pd.DataFrame, set[str]]:
 
 
 def _weighed(distinct: pd.DataFrame, build: str, sources: Sources) -> Weighed:
+    definitions, names = sources.definitions, gene_names(sources.definitions)
     columns = zip(distinct["key"], distinct["gene"], distinct["effect"], strict=True)
     described = [
-        describe(key, gene_names()[gene], effect, build, sources.lookups)
+        describe(definitions, key, names[gene], effect, build, sources.lookups)
         for key, gene, effect in columns
     ]
     return [(variant, assess(variant, sources)) for variant in described]
 
 
-def _row(variant: Variant, assessment: Assessment) -> tuple[Any, ...]:
+def _row(definitions: Definitions, variant: Variant, assessment: Assessment) -> tuple[Any, ...]:
     scores = (variant.scores.get(name) for name in ("revel", "alphamissense", "cadd", "spliceai"))
     asserted = (
         (variant.clinvar.significance, variant.clinvar.stars) if variant.clinvar else (None, None)
     )
     weighed = (
         assessment.points,
-        shown_class(variant, assessment),
+        shown_class(definitions, variant, assessment),
         assessment.pathogenicity,
         assessment.text,
     )
@@ -144,7 +147,7 @@ def _row(variant: Variant, assessment: Assessment) -> tuple[Any, ...]:
         variant.frequency_origin or None,
         *scores,
         *asserted,
-        inheritance(variant.gene),
+        inheritance(definitions, variant.gene),
         *weighed,
     )
 

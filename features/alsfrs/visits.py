@@ -16,6 +16,7 @@ from features.alsfrs.slopes import (
 from features.alsfrs.stages import kings_stage, mitos_stage
 from features.biomarkers.measurements import dates_of_rows, patient_rows
 from features.blocks.dictionary import Feature
+from features.catalogue import Definitions
 from features.cohort import Cohort
 from features.tables.columns import Column, Table, rows_of
 from features.tables.convert import categories, days, numbers, require_columns, table_of
@@ -44,6 +45,7 @@ def no_visits(like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
 
 
 def checked_visits(
+    definitions: Definitions,
     table: pd.DataFrame,
     rows: dict[str, int],
     patients: pd.DataFrame,
@@ -74,7 +76,7 @@ def checked_visits(
         tuple(FULL_SCORE),
         f"{where}, column scale",
         problems,
-        rules.words("scale"),
+        rules.words(definitions, "scale"),
     )
     visits["scale"] = np.where(pd.isna(scale), "alsfrs_r", scale)
     unknown = np.full(len(table), np.nan)
@@ -84,7 +86,11 @@ def checked_visits(
             _points(table[item], f"{where}, column {item}", problems) if given else unknown
         )
     form = categories(
-        present["q5_form"], ("a", "b"), f"{where}, column q5_form", problems, rules.words("q5_form")
+        present["q5_form"],
+        ("a", "b"),
+        f"{where}, column q5_form",
+        problems,
+        rules.words(definitions, "q5_form"),
     )
     visits["q5"], visits["q5_form"] = _cutting(table, visits["q5"], form, where, problems)
     stated = numbers(present["total"], f"{where}, column total", problems, 0, 48, rules.dialect)

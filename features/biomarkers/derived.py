@@ -1,13 +1,12 @@
 """Derived values: products of powers of measured ones, declared in `definitions/derived.tsv` (BMI, NLR, NfL/creatinine)."""
 
-from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from features.biomarkers.measurements import NUMERIC
-from features.catalogue import definitions
+from features.catalogue import Definitions, derived, recently_derived
 from features.tables.columns import Column
 from features.tables.convert import MOST_DAYS, codes_of, table_of
 
@@ -26,10 +25,10 @@ class Derived(NamedTuple):
         return (self.analyte, *(name for name, _ in self.terms))
 
 
-@cache
-def derived_values() -> tuple[Derived, ...]:
+@derived
+def derived_values(definitions: Definitions) -> tuple[Derived, ...]:
     """Rows of the definition table."""
-    return tuple(_rule(row) for _, row in definitions("derived").iterrows())
+    return tuple(_rule(row) for _, row in definitions.table("derived").iterrows())
 
 
 def _rule(row: pd.Series) -> Derived:
@@ -51,12 +50,12 @@ class _Daily(NamedTuple):
     line: np.ndarray
 
 
-def with_derived(table: pd.DataFrame) -> pd.DataFrame:
+def with_derived(definitions: Definitions, table: pd.DataFrame) -> pd.DataFrame:
     """Add derived values to checked biomarkers, dated like their first input; a measured value of the same day wins."""
     row, days, value = (table[name].to_numpy(dtype=float) for name in ("row", "days", "value"))
     (analyte, names), (assay, _) = (codes_of(table[name]) for name in ("analyte", "assay"))
     code = {name: i for i, name in enumerate(names)}
-    rules = _possible(frozenset(names[np.unique(analyte)]))
+    rules = _possible(definitions, frozenset(names[np.unique(analyte)]))
     parts: dict[str, _Daily] = {}
     for name in dict.fromkeys(name for rule in rules for name in rule.names):
         own = np.flatnonzero((analyte == code[name]) & np.isfinite(days))
@@ -68,11 +67,13 @@ def with_derived(table: pd.DataFrame) -> pd.DataFrame:
     return _extended(table, codes, *(np.concatenate([part[i] for part in found]) for i in (1, 2)))
 
 
-@lru_cache(maxsize=1024)
-def _possible(measured: frozenset[str]) -> tuple[Derived, ...]:
+@recently_derived(1024)
+def _possible(definitions: Definitions, measured: frozenset[str]) -> tuple[Derived, ...]:
     """Rules whose inputs were all measured in somebody."""
     return tuple(
-        rule for rule in derived_values() if all(name in measured for name, _ in rule.terms)
+        rule
+        for rule in derived_values(definitions)
+        if all(name in measured for name, _ in rule.terms)
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from features.biomarkers.units import known_units, unit_factor
-from features.catalogue import analyte_names, analytes, normal_name
+from features.catalogue import Definitions, analyte_names, analytes, derived, normal_name
 from features.errors import nearest
 from features.tables.cells import read_values
 from features.tables.columns import Column, Table, factorized, rows_of
@@ -46,9 +46,11 @@ COLUMNS = [
 NUMERIC = {"row": int, "value": float, "days": float, "ref_low": float, "ref_high": float}
 
 
-def no_biomarkers(like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
+def no_biomarkers(
+    definitions: Definitions, like: "pd.DataFrame | Table | None" = None
+) -> pd.DataFrame:
     """An empty, typed table."""
-    none, levels = np.empty(0, dtype=int), {"analyte": _ids()}
+    none, levels = np.empty(0, dtype=int), {"analyte": _ids(definitions)}
     empty: dict[str, Any] = {
         n: none.astype(NUMERIC[n]) if n in NUMERIC else _coded(none, levels.get(n, ()))
         for n in COLUMNS
@@ -56,9 +58,9 @@ def no_biomarkers(like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
     return table_of(empty, like)
 
 
-@cache
-def _ids() -> tuple[str, ...]:
-    return tuple(analytes().index)
+@derived
+def _ids(definitions: Definitions) -> tuple[str, ...]:
+    return tuple(analytes(definitions).index)
 
 
 def _coded(codes: np.ndarray, levels: "tuple[str, ...] | np.ndarray") -> Column:
@@ -71,6 +73,7 @@ def _levels(names: tuple[str, ...]) -> np.ndarray:
 
 
 def checked_biomarkers(
+    definitions: Definitions,
     table: pd.DataFrame,
     rows: dict[str, int],
     where: str,
@@ -101,15 +104,15 @@ def checked_biomarkers(
     """
     require_columns(table, ["sample_id", "analyte", "value"], where)
     row = patient_rows(table["sample_id"], rows, where, problems)
-    analyte = _analytes(table, where, problems, rules)
-    value, censored = _values(table, where, shown, problems, rules)
-    factor = _factors(analyte, _column(table, "unit"), where, problems)
+    analyte = _analytes(definitions, table, where, problems, rules)
+    value, censored = _values(definitions, table, where, shown, problems, rules)
+    factor = _factors(definitions, analyte, _column(table, "unit"), where, problems)
     own_dates = None if index_dates is None else dates_of_rows(index_dates, row)
-    assay_codes, assays = _assays(_column(table, "assay"), rules)
+    assay_codes, assays = _assays(definitions, _column(table, "assay"), rules)
     checked = table_of(
         {
             "row": row,
-            "analyte": _coded(analyte, _ids()),
+            "analyte": _coded(analyte, _ids(definitions)),
             "value": value * factor * LIMIT_FACTOR[censored],
             "days": days(
                 _column(table, "days"),
@@ -126,10 +129,10 @@ def checked_biomarkers(
         },
         table,
     )
-    _flag_implausible(checked, f"{where}, column {shown}", problems, rules)
+    _flag_implausible(definitions, checked, f"{where}, column {shown}", problems, rules)
     usable = (row >= 0) & (analyte >= 0) & np.isfinite(checked["value"].to_numpy())
     kept = rows_of(checked, usable)
-    _note_unused(kept, where, problems)
+    _note_unused(definitions, kept, where, problems)
     return kept
 
 
@@ -170,13 +173,17 @@ def _pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, list[tupl
 
 
 def _analytes(
-    table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules
+    definitions: Definitions,
+    table: pd.DataFrame,
+    where: str,
+    problems: Problems,
+    rules: ReadingRules,
 ) -> np.ndarray:
     """Code of each row's analyte among the ids, -1 if it is unknown; a bare name is completed by its matrix."""
     codes, names = codes_of(table["analyte"])
     matrix_codes, matrices = codes_of(_column(table, "matrix"))
     number, pairs = _pairs(codes, matrix_codes)
-    words, code = rules.words("matrix"), _codes()
+    words, code = rules.words(definitions, "matrix"), _codes(definitions)
     found = []
     for name, matrix in (
         (names[a] if a >= 0 else "", matrices[m] if m >= 0 else "") for a, m in pairs
@@ -190,34 +197,41 @@ def _analytes(
     unknown = analyte < 0
     if unknown.any():
         first = str(names[codes[np.flatnonzero(unknown)[0]]])
-        remedy = (
-            f"{_suggestion(first)} A new analyte is a line in features/definitions/biomarkers.tsv."
-        )
+        remedy = f"{_suggestion(definitions, first)} A new analyte is a line in features/definitions/biomarkers.tsv."
         problems.reject(
             unknown, f"{where}, column analyte", table["analyte"], "is no known analyte", remedy
         )
     return analyte
 
 
-@cache
-def _codes() -> dict[str, int]:
+@derived
+def _codes(definitions: Definitions) -> dict[str, int]:
     """Every normal name of an analyte -> its index among the ids."""
-    position = {name: i for i, name in enumerate(_ids())}
-    return {name: position[meant] for name, meant in analyte_names().items()}
+    position = {name: i for i, name in enumerate(_ids(definitions))}
+    return {name: position[meant] for name, meant in analyte_names(definitions).items()}
 
 
-def _suggestion(name: str) -> str:
+def _suggestion(definitions: Definitions, name: str) -> str:
     """The nearest id, or the ids of the same analyte in each matrix."""
     own = normal_name(name)
     same = [
-        analyte for spelled, analyte in analyte_names().items() if spelled.startswith(f"{own}_")
+        analyte
+        for spelled, analyte in analyte_names(definitions).items()
+        if spelled.startswith(f"{own}_")
     ]
     same = list(dict.fromkeys(same))
-    return f"Say which by `matrix`: {', '.join(same)}." if same else nearest(name, _ids())
+    return (
+        f"Say which by `matrix`: {', '.join(same)}." if same else nearest(name, _ids(definitions))
+    )
 
 
 def _values(
-    table: pd.DataFrame, where: str, shown: str, problems: Problems, rules: ReadingRules
+    definitions: Definitions,
+    table: pd.DataFrame,
+    where: str,
+    shown: str,
+    problems: Problems,
+    rules: ReadingRules,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Numbers, and whether each is below or above a limit (code of CENSORED)."""
     column, place = table["value"], f"{where}, column {shown}"
@@ -226,7 +240,7 @@ def _values(
         CENSORED,
         f"{where}, column censored",
         problems,
-        rules.words("censored"),
+        rules.words(definitions, "censored"),
     )
     censored = np.select([stated == "below", stated == "above"], [1, 2], 0)
     if column.dtype == float:
@@ -261,31 +275,35 @@ def _values(
     return value, np.where(censored > 0, censored, own)
 
 
-def _factors(analyte: np.ndarray, unit: pd.Series, where: str, problems: Problems) -> np.ndarray:
+def _factors(
+    definitions: Definitions, analyte: np.ndarray, unit: pd.Series, where: str, problems: Problems
+) -> np.ndarray:
     """Factor to the canonical unit; a dimensionless analyte needs no unit, any other does."""
     codes, units = codes_of(unit)
     number, pairs = _pairs(analyte, codes)
-    ids, dimensionless = _ids(), _is_dimensionless()
+    ids, dimensionless = _ids(definitions), _is_dimensionless(definitions)
     factor = np.full(len(pairs), np.nan)
     for i, (a, u) in enumerate(pairs):
         if a < 0:
             continue
         stated = str(units[u]) if u >= 0 else "1" if dimensionless[a] else None
-        found = unit_factor(ids[a], stated) if stated is not None else None
+        found = unit_factor(definitions, ids[a], stated) if stated is not None else None
         if found is not None:
             factor[i] = found
             continue
         what = "has no unit" if stated is None else f"is measured in {stated!r}, which does not fit"
         names = _coded(analyte, ids).to_numpy()
-        remedy = f"Known units of {ids[a]}: {known_units(ids[a])}."
+        remedy = f"Known units of {ids[a]}: {known_units(definitions, ids[a])}."
         problems.reject(number == i, f"{where}, column unit", names, what, remedy)
     return factor[number]
 
 
-def _assays(column: pd.Series, rules: ReadingRules) -> tuple[np.ndarray, np.ndarray]:
+def _assays(
+    definitions: Definitions, column: pd.Series, rules: ReadingRules
+) -> tuple[np.ndarray, np.ndarray]:
     """Codes and names of the assays; any assay may be named, none stated is `unknown`."""
     codes, levels = codes_of(column)
-    words = rules.words("assay")
+    words = rules.words(definitions, "assay")
     names = [words.get(normal_name(str(level)), str(level).strip().lower()) for level in levels]
     recoded, distinct = factorized(np.array([*names, "unknown"], dtype=object))
     return recoded[codes], distinct
@@ -303,36 +321,38 @@ def _own_ranges(
     }
 
 
-def implausible(table: pd.DataFrame) -> np.ndarray:
+def implausible(definitions: Definitions, table: pd.DataFrame) -> np.ndarray:
     """Which values of a checked table lie outside the bounds of their analyte."""
-    low, high = _bounds()
+    low, high = _bounds(definitions)
     code, value = codes_of(table["analyte"])[0], table["value"].to_numpy()
     with np.errstate(invalid="ignore"):
         return np.asarray((value < low[code]) | (value > high[code]))
 
 
-@cache
-def _bounds() -> tuple[np.ndarray, np.ndarray]:
+@derived
+def _bounds(definitions: Definitions) -> tuple[np.ndarray, np.ndarray]:
     """Plausible minimum and maximum of each analyte, and NaN for an unknown one."""
     low, high = (
-        np.append(analytes()[name].to_numpy(dtype=float), np.nan)
+        np.append(analytes(definitions)[name].to_numpy(dtype=float), np.nan)
         for name in ("plausible_min", "plausible_max")
     )
     return low, high
 
 
-@cache
-def _is_dimensionless() -> np.ndarray:
-    return (analytes()["unit"] == "1").to_numpy()
+@derived
+def _is_dimensionless(definitions: Definitions) -> np.ndarray:
+    return (analytes(definitions)["unit"] == "1").to_numpy()
 
 
-@cache
-def is_log() -> np.ndarray:
+@derived
+def is_log(definitions: Definitions) -> np.ndarray:
     """Whether each analyte is read on log scale."""
-    return (analytes()["scale"] == "log").to_numpy()
+    return (analytes(definitions)["scale"] == "log").to_numpy()
 
 
-def _note_unused(usable: pd.DataFrame, where: str, problems: Problems) -> None:
+def _note_unused(
+    definitions: Definitions, usable: pd.DataFrame, where: str, problems: Problems
+) -> None:
     """Count the values that are read but reach no feature."""
     if problems.silent:
         return
@@ -344,7 +364,7 @@ def _note_unused(usable: pd.DataFrame, where: str, problems: Problems) -> None:
             "No model sees them; give their days or dates.",
             undated,
         )
-    log = is_log()[codes_of(usable["analyte"])[0]]
+    log = is_log(definitions)[codes_of(usable["analyte"])[0]]
     none = int((log & (usable["value"].to_numpy() <= 0)).sum())
     if none:
         problems.warn(
@@ -364,10 +384,14 @@ def _labels(checked: pd.DataFrame, outside: np.ndarray) -> pd.Series:
 
 
 def _flag_implausible(
-    checked: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules
+    definitions: Definitions,
+    checked: pd.DataFrame,
+    where: str,
+    problems: Problems,
+    rules: ReadingRules,
 ) -> None:
     """Implausible values are flagged, never deleted; a strict user takes them for errors."""
-    outside = implausible(checked) & (checked["row"].to_numpy() >= 0)
+    outside = implausible(definitions, checked) & (checked["row"].to_numpy() >= 0)
     if not outside.any() or (problems.silent and not rules.strict):
         return
     labels = _labels(checked, outside)

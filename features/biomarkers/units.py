@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from features.catalogue import analytes
+from features.catalogue import Definitions, analytes, recently_derived
 
 # Spellings that pint does not know. IU of an enzyme's activity is the same as U.
 _SPELLINGS = [
@@ -31,16 +31,21 @@ _UNIT = re.compile(
 )
 
 
-@cache
-def unit_factor(analyte: str, unit: str) -> float | None:
+# Units come as laboratories and requests write them.
+@recently_derived(4096)
+def unit_factor(definitions: Definitions, analyte: str, unit: str) -> float | None:
     """Canonical units in one of `unit`, None if it does not fit the analyte.
 
-    >>> unit_factor("creatinine_serum", "mg/dL"), round(unit_factor("creatinine_serum", "mmol/L"), 4)
+    >>> from features.catalogue import shipped
+    >>> tables = shipped()
+    >>> unit_factor(tables, "creatinine_serum", "mg/dL"), round(unit_factor(tables, "creatinine_serum", "mmol/L"), 4)
     (1.0, 11.3122)
-    >>> unit_factor("neutrophils_blood", "K/\u00b5L"), unit_factor("ck_serum", "IU/L"), unit_factor("albumin_serum", "U/L")
-    (1.0, 1.0, None)
+    >>> unit_factor(tables, "neutrophils_blood", "K/\u00b5L"), unit_factor(tables, "ck_serum", "IU/L")
+    (1.0, 1.0)
+    >>> unit_factor(tables, "albumin_serum", "U/L") is None
+    True
     """
-    known: dict[str, Fraction] = analytes()["factors"][analyte]
+    known: dict[str, Fraction] = analytes(definitions)["factors"][analyte]
     spelled = spelling(unit)
     for name in (unit, spelled):
         by_case = [factor for other, factor in known.items() if other.lower() == name.lower()]
@@ -50,9 +55,9 @@ def unit_factor(analyte: str, unit: str) -> float | None:
     return next((float(factor) for factor in converted if factor is not None), None)
 
 
-def known_units(analyte: str) -> str:
+def known_units(definitions: Definitions, analyte: str) -> str:
     """Units that the definitions name, for a message."""
-    return ", ".join(analytes()["factors"][analyte])
+    return ", ".join(analytes(definitions)["factors"][analyte])
 
 
 def spelling(unit: str) -> str:

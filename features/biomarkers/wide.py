@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
+from features.catalogue import Definitions
 from features.errors import DataError, RequestError, examples, nearest
 from features.tables.convert import decoded, require_columns
 from features.tables.problems import Problems
@@ -27,6 +28,7 @@ class Wide:
 
 
 def checked_wide(
+    definitions: Definitions,
     table: pd.DataFrame,
     wide: Wide,
     rows: dict[str, int],
@@ -55,11 +57,13 @@ def checked_wide(
     for name, own in facts.items():
         long = _long(table, name, own, where)
         parts.append(
-            checked_biomarkers(long, rows, where, problems, rules, index_dates, shown=name)
+            checked_biomarkers(
+                definitions, long, rows, where, problems, rules, index_dates, shown=name
+            )
         )
     used = {*wide.columns, "sample_id", *(own.get("days") for own in facts.values())}
     _note_unused([name for name in table.columns if name not in used], where, problems)
-    return _joined(parts)
+    return _joined(definitions, parts)
 
 
 def _long(table: pd.DataFrame, name: str, own: dict[str, str | int], where: str) -> pd.DataFrame:
@@ -90,10 +94,10 @@ def _note_unused(names: list[str], where: str, problems: Problems) -> None:
         problems.note(where, found, "Name those that are analytes.")
 
 
-def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+def _joined(definitions: Definitions, parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Tables of several columns as one, in the order of the file's lines within each column."""
     if not parts:
-        return no_biomarkers()
+        return no_biomarkers(definitions)
     coded = [
         name for name, kind in parts[0].dtypes.items() if isinstance(kind, pd.CategoricalDtype)
     ]

@@ -1,6 +1,5 @@
 """Features from checked biomarkers: a value (or several) per patient and analyte, assays apart unless a rule bridges them."""
 
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 from features.alsfrs.slopes import decline
 from features.biomarkers.measurements import ASSAYS, is_log
 from features.blocks.dictionary import Feature
-from features.catalogue import analytes, definitions
+from features.catalogue import Definitions, analytes, derived
 from features.cohort import Cohort
 from features.errors import DataError
 from features.tables.convert import codes_of
@@ -30,10 +29,10 @@ class Bridge(NamedTuple):
     slope: float
 
 
-@cache
-def bridges() -> tuple[Bridge, ...]:
+@derived
+def bridges(definitions: Definitions) -> tuple[Bridge, ...]:
     """Rules of `definitions/bridges.tsv`: only equations whose coefficients and direction have a source."""
-    return tuple(_bridge(row) for _, row in definitions("bridges").iterrows())
+    return tuple(_bridge(row) for _, row in definitions.table("bridges").iterrows())
 
 
 def _bridge(row: pd.Series) -> Bridge:
@@ -41,10 +40,10 @@ def _bridge(row: pd.Series) -> Bridge:
     return Bridge(*ends, intercept=float(row["intercept"]), slope=float(row["slope"]))
 
 
-@cache
-def feature_keys() -> tuple[tuple[str, str], ...]:
+@derived
+def feature_keys(definitions: Definitions) -> tuple[tuple[str, str], ...]:
     """Analyte and assay of each feature; the assay is empty where assays are interchangeable."""
-    table = analytes()
+    table = analytes(definitions)
     table = table[table["feature"] == "yes"]
     return tuple(
         (str(analyte), assay)
@@ -53,14 +52,20 @@ def feature_keys() -> tuple[tuple[str, str], ...]:
     )
 
 
-@cache
-def feature_name(analyte: str, assay: str = "", summary: str = "last") -> str:
+@derived
+def feature_name(
+    definitions: Definitions, analyte: str, assay: str = "", summary: str = "last"
+) -> str:
     """Name of a biomarker feature.
 
-    >>> feature_name("nfl_serum", "simoa"), feature_name("albumin_serum"), feature_name("bmi", summary="slope")
-    ('log_nfl_serum_simoa', 'albumin_serum', 'bmi_slope')
+    >>> from features.catalogue import shipped
+    >>> tables = shipped()
+    >>> feature_name(tables, "nfl_serum", "simoa"), feature_name(tables, "albumin_serum")
+    ('log_nfl_serum_simoa', 'albumin_serum')
+    >>> feature_name(tables, "bmi", summary="slope")
+    'bmi_slope'
     """
-    scale = "log_" if analytes().loc[analyte, "scale"] == "log" else ""
+    scale = "log_" if analytes(definitions).loc[analyte, "scale"] == "log" else ""
     return (
         f"{scale}{analyte}"
         + (f"_{assay}" if assay else "")
@@ -68,24 +73,28 @@ def feature_name(analyte: str, assay: str = "", summary: str = "last") -> str:
     )
 
 
-@cache
-def _columns(summaries: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
+@derived
+def _columns(
+    definitions: Definitions, summaries: tuple[str, ...]
+) -> tuple[tuple[str, str, str], ...]:
     """Analyte, assay and summary of each column; some analytes have a slope by their definition."""
-    sloped = set(analytes().index[analytes()["slope"] == "yes"])
-    keys = feature_keys()
+    sloped = set(analytes(definitions).index[analytes(definitions)["slope"] == "yes"])
+    keys = feature_keys(definitions)
     asked = [(analyte, assay, summary) for summary in summaries for analyte, assay in keys]
     declared = [(analyte, assay, "slope") for analyte, assay in keys if analyte in sloped]
     return tuple(dict.fromkeys(asked + declared))
 
 
-@cache
-def biomarker_dictionary(summaries: tuple[str, ...] = ("last",)) -> tuple[Feature, ...]:
+@derived
+def biomarker_dictionary(
+    definitions: Definitions, summaries: tuple[str, ...] = ("last",)
+) -> tuple[Feature, ...]:
     """Describe the columns of `biomarker_features`."""
-    return tuple(_described(*column) for column in _columns(summaries))
+    return tuple(_described(definitions, *column) for column in _columns(definitions, summaries))
 
 
-def _described(analyte: str, assay: str, summary: str) -> Feature:
-    row: dict[str, Any] = analytes().loc[analyte].to_dict()
+def _described(definitions: Definitions, analyte: str, assay: str, summary: str) -> Feature:
+    row: dict[str, Any] = analytes(definitions).loc[analyte].to_dict()
     unit = f"ln({row['unit']})" if row["scale"] == "log" else row["unit"]
     unit += "/month" if summary == "slope" else ""
     words = {"slope": f"change over at least {SLOPE_SPAN_DAYS} days", "mean": "mean"}.get(
@@ -94,7 +103,11 @@ def _described(analyte: str, assay: str, summary: str) -> Feature:
     fluid = "" if row["matrix"] == "none" else f", {row['matrix'].replace('_', ' ')}"
     meaning = f"{row['name']}{fluid}{', ' + assay if assay else ''}: {words} up to the landmark"
     return Feature(
-        feature_name(analyte, assay, summary), "biomarkers", unit, meaning, row["source"]
+        feature_name(definitions, analyte, assay, summary),
+        "biomarkers",
+        unit,
+        meaning,
+        row["source"],
     )
 
 
@@ -120,18 +133,18 @@ def biomarker_features(
     DataError
         With `refuse`, naming the analyte and its assays.
     """
-    table, keys = cohort.biomarkers, feature_keys()
+    table, keys = cohort.biomarkers, feature_keys(cohort.definitions)
     analyte, assay, value = (
         codes_of(table["analyte"])[0],
         _assay_codes(table),
         table["value"].to_numpy(),
     )
     if assays == "bridge":
-        analyte, assay, value = _bridged(analyte, assay, value)
+        analyte, assay, value = _bridged(cohort.definitions, analyte, assay, value)
     if assays == "refuse":
-        _refuse_mixture(analyte, assay)
-    at = _column_numbers(keys)[analyte, assay]
-    scaled = is_log()[analyte]
+        _refuse_mixture(cohort.definitions, analyte, assay)
+    at = _column_numbers(cohort.definitions, keys)[analyte, assay]
+    scaled = is_log(cohort.definitions)[analyte]
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.where(scaled, np.log(value), value)
     kept = (at >= 0) & np.isfinite(value)
@@ -143,8 +156,10 @@ def biomarker_features(
     }
     position = {key: i for i, key in enumerate(keys)}
     return {
-        feature_name(analyte, assay, summary): found[summary][:, position[analyte, assay]]
-        for analyte, assay, summary in _columns(summaries)
+        feature_name(cohort.definitions, analyte, assay, summary): found[summary][
+            :, position[analyte, assay]
+        ]
+        for analyte, assay, summary in _columns(cohort.definitions, summaries)
     }
 
 
@@ -155,10 +170,10 @@ def _assay_codes(table: pd.DataFrame) -> np.ndarray:
     return np.array([*known, ASSAYS.index("unknown")])[codes]
 
 
-@cache
-def _column_numbers(keys: tuple[tuple[str, str], ...]) -> np.ndarray:
+@derived
+def _column_numbers(definitions: Definitions, keys: tuple[tuple[str, str], ...]) -> np.ndarray:
     """Column of each analyte and assay, (analytes + 1, assays); -1 for what is no feature."""
-    ids = analytes().index
+    ids = analytes(definitions).index
     number = np.full((len(ids) + 1, len(ASSAYS)), -1)
     for i, (analyte, assay) in enumerate(keys):
         number[ids.get_loc(analyte), ASSAYS.index(assay) if assay else slice(None)] = i
@@ -166,19 +181,19 @@ def _column_numbers(keys: tuple[tuple[str, str], ...]) -> np.ndarray:
 
 
 def _bridged(
-    analyte: np.ndarray, assay: np.ndarray, value: np.ndarray
+    definitions: Definitions, analyte: np.ndarray, assay: np.ndarray, value: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    ids = analytes().index
+    ids = analytes(definitions).index
     new_analyte, new_assay, new_value = analyte.astype(int), assay.copy(), value.copy()
-    for rule in bridges():
+    for rule in bridges(definitions):
         own = (analyte == ids.get_loc(rule.analyte)) & (assay == ASSAYS.index(rule.assay))
         new_value[own] = rule.intercept + rule.slope * value[own]
         new_analyte[own], new_assay[own] = ids.get_loc(rule.to_analyte), ASSAYS.index(rule.to_assay)
     return new_analyte, new_assay, new_value
 
 
-def _refuse_mixture(analyte: np.ndarray, assay: np.ndarray) -> None:
-    for i, (name, separate) in enumerate(analytes()["separate_assays"].items()):
+def _refuse_mixture(definitions: Definitions, analyte: np.ndarray, assay: np.ndarray) -> None:
+    for i, (name, separate) in enumerate(analytes(definitions)["separate_assays"].items()):
         used = np.unique(assay[analyte == i])
         if separate == "yes" and len(used) > 1:
             found = f"it was measured by {' and '.join(ASSAYS[code] for code in used)}, which are not interchangeable"

@@ -6,14 +6,20 @@ X-linked one allele, recessive two (or one, hemizygous). A variant is *rare* bel
 *damaging* if it is rare and has two or more points of evidence (P); risk alleles and modifiers are never either.
 """
 
-from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from features.blocks.dictionary import Feature
-from features.catalogue import core_genes, definitions, gene_names, known_variants
+from features.catalogue import (
+    Definitions,
+    core_genes,
+    derived,
+    gene_names,
+    known_variants,
+    recently_derived,
+)
 from features.cohort import Cohort
 from features.genotypes.coverage import ASSAYED_FROM
 from features.genotypes.genotype import typed_table
@@ -36,7 +42,9 @@ _INDETERMINATE, _INTERMEDIATE = STATES.index("indeterminate"), STATES.index("int
 _RISK, _EXPANDED = STATES.index("risk"), STATES.index("expanded")
 
 
-def weigh_sites(sites: pd.DataFrame, build: str, lookups: Lookups) -> pd.DataFrame:
+def weigh_sites(
+    definitions: Definitions, sites: pd.DataFrame, build: str, lookups: Lookups
+) -> pd.DataFrame:
     """Describe and assess each site (`key`, `gene`, `effect`).
 
     Returns
@@ -46,81 +54,92 @@ def weigh_sites(sites: pd.DataFrame, build: str, lookups: Lookups) -> pd.DataFra
     """
     columns = (sites[name].to_numpy() for name in ("key", "gene", "effect"))
     rows = [
-        _weighed_before(key, gene, build, lookups)
+        _weighed_before(definitions, key, gene, build, lookups)
         if effect is None
-        else _weighed(key, gene, build, lookups, effect)
+        else _weighed(definitions, key, gene, build, lookups, effect)
         for key, gene, effect in zip(*columns, strict=True)
     ]
     return typed_table(rows, VARIANT_TYPES, sites)
 
 
 def _weighed(
-    key: str, gene: int, build: str, lookups: Lookups, effect: Any = None
+    definitions: Definitions, key: str, gene: int, build: str, lookups: Lookups, effect: Any = None
 ) -> tuple[Any, ...]:
-    variant = describe(key, gene_names()[gene], effect, build, lookups)
-    assessment = assess(variant, Sources(build, lookups))
+    variant = describe(definitions, key, gene_names(definitions)[gene], effect, build, lookups)
+    assessment = assess(variant, Sources(definitions, build, lookups))
     return variant, assessment, variant.role, assessment.points, variant.frequency
 
 
 # Most variants of a request are common ones that a request before had; a variant takes some kB.
-_weighed_before = lru_cache(maxsize=4096)(_weighed)
+@recently_derived(4096)
+def _weighed_before(
+    definitions: Definitions, key: str, gene: int, build: str, lookups: Lookups
+) -> tuple[Any, ...]:
+    return _weighed(definitions, key, gene, build, lookups)
 
 
-@cache
-def causal_genes() -> tuple[str, ...]:
+@derived
+def causal_genes(definitions: Definitions) -> tuple[str, ...]:
     """Genes with a causal row in the known-variant table, in panel order."""
-    table = known_variants("GRCh38")
+    table = known_variants(definitions, "GRCh38")
     causal = set(table.loc[table["als_role"].str.startswith("causal"), "gene"])
-    return tuple(gene for gene in gene_names() if gene in causal)
+    return tuple(gene for gene in gene_names(definitions) if gene in causal)
 
 
-@cache
-def scored_genes() -> tuple[str, ...]:
+@derived
+def scored_genes(definitions: Definitions) -> tuple[str, ...]:
     """Genes in which a variant can be damaging: all but pure risk genes and modifiers."""
-    return tuple(gene for gene in gene_names() if inheritance(gene) not in ("risk", "modifier"))
+    return tuple(
+        gene
+        for gene in gene_names(definitions)
+        if inheritance(definitions, gene) not in ("risk", "modifier")
+    )
 
 
-@cache
-def _is_scored() -> np.ndarray:
-    return np.array([gene in scored_genes() for gene in gene_names()])
+@derived
+def _is_scored(definitions: Definitions) -> np.ndarray:
+    return np.array([gene in scored_genes(definitions) for gene in gene_names(definitions)])
 
 
-@cache
-def _core() -> tuple[str, ...]:
+@derived
+def _core(definitions: Definitions) -> tuple[str, ...]:
     """Core genes that are read as sequence."""
-    return tuple(gene for gene in core_genes() if gene != "C9orf72")
+    return tuple(gene for gene in core_genes(definitions) if gene != "C9orf72")
 
 
-@cache
-def _positions(genes: tuple[str, ...]) -> list[int]:
+@derived
+def _positions(definitions: Definitions, genes: tuple[str, ...]) -> list[int]:
     """Genes as index into `gene_names()`."""
-    return [gene_names().index(gene) for gene in genes]
+    return [gene_names(definitions).index(gene) for gene in genes]
 
 
-@cache
-def recessive_genes() -> tuple[str, ...]:
+@derived
+def recessive_genes(definitions: Definitions) -> tuple[str, ...]:
     """Genes that need two alleles."""
-    return tuple(gene for gene in scored_genes() if inheritance(gene) == "recessive")
+    return tuple(
+        gene for gene in scored_genes(definitions) if inheritance(definitions, gene) == "recessive"
+    )
 
 
-@cache
-def mechanisms() -> dict[str, tuple[str, ...]]:
+@derived
+def mechanisms(definitions: Definitions) -> dict[str, tuple[str, ...]]:
     """Disease mechanism -> its scored genes."""
-    table, found = definitions("genes"), dict[str, list[str]]()
+    table, found = definitions.table("genes"), dict[str, list[str]]()
     for gene, listed in zip(table["gene"], table["mechanisms"], strict=True):
-        for mechanism in listed.split(";") if gene in scored_genes() else []:
+        for mechanism in listed.split(";") if gene in scored_genes(definitions) else []:
             found.setdefault(mechanism, []).append(gene)
     return {mechanism: tuple(genes) for mechanism, genes in sorted(found.items())}
 
 
-def genetic_dictionary() -> list[Feature]:
+def genetic_dictionary(definitions: Definitions) -> list[Feature]:
     """Describe the columns of `genetic_features`."""
     rare = "below the frequency limit of the configuration, or absent from the frequency file"
     damaging = f"rare with {DAMAGING_FROM} or more points of evidence, or known causal"
-    block = "genetics"
+    block, scored = "genetics", scored_genes(definitions)
     return [
         Feature("causal_any", block, "0/1", "a known causal variant in any panel gene, or an expanded C9orf72", KNOWN),
-        *(Feature(f"causal_{g}", block, "0/1", f"known causal variant in {g}", KNOWN) for g in causal_genes()),
+        *(Feature(f"causal_{g}", block, "0/1", f"known causal variant in {g}", KNOWN)
+          for g in causal_genes(definitions)),
         Feature("c9orf72_expanded", block, "0/1", "C9orf72 repeat expanded (>= 31 units)", "definitions/repeats.tsv"),
         Feature("c9orf72_intermediate", block, "0/1", "C9orf72 repeat of 24-30 units", "definitions/repeats.tsv"),
         Feature("atxn2_risk", block, "0/1", "ATXN2 repeat of >= 31 units", "definitions/repeats.tsv"),
@@ -129,17 +148,17 @@ def genetic_dictionary() -> list[Feature]:
         Feature("rs12608932_c", block, "alleles", "UNC13A rs12608932 C alleles", "Chio 2013; PMID 40135631 (V)"),
         *(
             Feature(f"rare_{g}", block, "alleles", f"rare alleles in {g}: {rare}", "VCF and frequency file")
-            for g in gene_names()
+            for g in gene_names(definitions)
         ),
         Feature("rare_alleles", block, "alleles", "rare alleles in all assayed panel genes", "VCF and frequency file"),
-        *(Feature(f"damaging_{g}", block, "alleles", f"{damaging} alleles in {g}", EVIDENCE) for g in scored_genes()),
+        *(Feature(f"damaging_{g}", block, "alleles", f"{damaging} alleles in {g}", EVIDENCE) for g in scored),
         Feature("damaging_alleles", block, "alleles", f"{damaging} alleles in all assayed genes", EVIDENCE),
-        *(Feature(f"points_{g}", block, "points", f"highest evidence points in {g}", EVIDENCE) for g in scored_genes()),
+        *(Feature(f"points_{g}", block, "points", f"highest evidence points in {g}", EVIDENCE) for g in scored),
         *(Feature(f"biallelic_{g}", block, "0/1", f"two damaging alleles in {g} (recessive)", EVIDENCE)
-          for g in recessive_genes()),
+          for g in recessive_genes(definitions)),
         Feature("oligogenic", block, "genes", f"genes with an allele that is {damaging}", EVIDENCE),
         *(Feature(f"mechanism_{m}", block, "alleles", f"{damaging} alleles in genes of {m}", "definitions/genes.tsv (R)")
-          for m in mechanisms()),
+          for m in mechanisms(definitions)),
     ]  # fmt: skip
 
 
@@ -149,7 +168,8 @@ def genetic_features(cohort: Cohort, build: str, rare_frequency: float) -> dict[
     `rare_frequency` is the population frequency from which a variant is no longer rare.
     """
     c9orf72, atxn2 = (
-        RepeatStates(locus, cohort.repeats, cohort.patients) for locus in ("C9orf72", "ATXN2")
+        RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
+        for locus in ("C9orf72", "ATXN2")
     )
     causal = causal_carriers(cohort, build)
     expanded = _flag(c9orf72, _EXPANDED)
@@ -160,12 +180,13 @@ def genetic_features(cohort: Cohort, build: str, rare_frequency: float) -> dict[
         "c9orf72_intermediate": _flag(c9orf72, _INTERMEDIATE),
     }
     features |= {"atxn2_risk": _flag(atxn2, _RISK), "atxn2_longest": atxn2.longest}
-    features["risk_alleles"] = _site_alleles(cohort, _keys_of(build, "risk"), build)
-    features["rs12608932_c"] = _site_alleles(cohort, _key_of_rsid(build, "rs12608932"), build)
+    risk = _keys_of(cohort.definitions, build, "risk")
+    features["risk_alleles"] = _site_alleles(cohort, risk, build)
+    unc13a = _key_of_rsid(cohort.definitions, build, "rs12608932")
+    features["rs12608932_c"] = _site_alleles(cohort, unc13a, build)
     rare = _rare(cohort, rare_frequency)
-    features |= _per_gene(
-        "rare", cohort, rare & (cohort.variants["role"].to_numpy() == ""), gene_names()
-    )
+    without_role = rare & (cohort.variants["role"].to_numpy() == "")
+    features |= _per_gene("rare", cohort, without_role, gene_names(cohort.definitions))
     return features | _burden(cohort, rare)
 
 
@@ -178,10 +199,9 @@ def causal_carriers(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
     )
     carriers = _zero_where_assayed(cohort.genotypes.assayed)
     carriers[rows, genes] = 1.0
-    return {
-        gene: carriers[:, i]
-        for gene, i in zip(causal_genes(), _positions(causal_genes()), strict=True)
-    }
+    names = causal_genes(cohort.definitions)
+    positions = _positions(cohort.definitions, names)
+    return {name: carriers[:, i] for name, i in zip(names, positions, strict=True)}
 
 
 def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
@@ -191,7 +211,7 @@ def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
     that is (likely) pathogenic by points, or a C9orf72 result that is intermediate or indeterminate. not_found: none of
     these, with all core genes assayed and C9orf72 sized. Else not_fully_tested.
     """
-    c9orf72 = RepeatStates("C9orf72", cohort.repeats, cohort.patients)
+    c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
     causal = np.array([*causal_carriers(cohort, build).values()])
     found = (causal == 1).any(axis=0) | (c9orf72.state == _EXPANDED)
     uncertain = (
@@ -199,10 +219,10 @@ def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
         | (c9orf72.state == _INDETERMINATE)
         | (c9orf72.state == _INTERMEDIATE)
     )
+    core = _positions(cohort.definitions, _core(cohort.definitions))
     with np.errstate(invalid="ignore"):
-        tested = (cohort.genotypes.assayed[:, _positions(_core())] >= ASSAYED_FROM).all(axis=1) & (
-            c9orf72.state != 0
-        )
+        assayed = cohort.genotypes.assayed[:, core] >= ASSAYED_FROM
+    tested = assayed.all(axis=1) & (c9orf72.state != 0)
     cause = np.full(len(cohort), "not_fully_tested", dtype=object)
     for holds, name in ((tested, "not_found"), (uncertain, "uncertain"), (found, "found")):
         cause[holds] = name
@@ -230,7 +250,7 @@ def _uncertain_alleles(cohort: Cohort) -> np.ndarray:
     role, points = _of_alleles(cohort, "role"), _of_alleles(cohort, "points")
     by_points = (
         (points >= 6)
-        & _is_scored()[cohort.genotypes.genes()]
+        & _is_scored(cohort.definitions)[cohort.genotypes.genes()]
         & ~_is_one(role, "risk", "modifier", "other_disease")
     )
     unsure = (role == "vus") | (role == "causal_recessive") | by_points
@@ -264,24 +284,23 @@ def _any_known(columns: list[np.ndarray]) -> np.ndarray:
     )
 
 
-@cache
-def _keys_of(build: str, role: str) -> frozenset[str]:
-    table = known_variants(build)
+@derived
+def _keys_of(definitions: Definitions, build: str, role: str) -> frozenset[str]:
+    table = known_variants(definitions, build)
     return frozenset(table.index[table["als_role"] == role])
 
 
-@cache
-def _key_of_rsid(build: str, rsid: str) -> frozenset[str]:
-    table = known_variants(build)
+@derived
+def _key_of_rsid(definitions: Definitions, build: str, rsid: str) -> frozenset[str]:
+    table = known_variants(definitions, build)
     return frozenset(table.index[table["rsid"] == rsid])
 
 
-@cache
-def _genes_of(build: str, keys: frozenset[str]) -> tuple[int, ...]:
+@derived
+def _genes_of(definitions: Definitions, build: str, keys: frozenset[str]) -> tuple[int, ...]:
     """Genes of some known variants, as index into `gene_names()`."""
-    return tuple(
-        sorted({gene_names().index(gene) for gene in known_variants(build).loc[list(keys), "gene"]})
-    )
+    genes = known_variants(definitions, build).loc[list(keys), "gene"]
+    return tuple(sorted({gene_names(definitions).index(gene) for gene in genes}))
 
 
 def _among(column: pd.Series, keys: frozenset[str]) -> np.ndarray:
@@ -292,7 +311,8 @@ def _site_alleles(cohort: Cohort, keys: frozenset[str], build: str) -> np.ndarra
     """Copies of some table alleles, NaN where their genes are not assayed or a site is a no-call."""
     unknown = cohort.genotypes.no_calls
     covered = [
-        _zero_where_assayed(cohort.genotypes.assayed[:, gene]) for gene in _genes_of(build, keys)
+        _zero_where_assayed(cohort.genotypes.assayed[:, gene])
+        for gene in _genes_of(cohort.definitions, build, keys)
     ]
     total = np.sum(covered, axis=0)
     total[unknown["row"].to_numpy(dtype=int)[_among(unknown["key"], keys)]] = np.nan
@@ -326,7 +346,7 @@ def _per_gene(
     counts = _gene_matrix(cohort, chosen, np.add)
     if not known:
         counts = np.where(counts > 0, counts, np.nan)
-    counts = _unless_assayed(counts, cohort)[:, _positions(genes)]
+    counts = _unless_assayed(counts, cohort)[:, _positions(cohort.definitions, genes)]
     finite = np.isfinite(counts)
     total = np.where(finite.any(axis=1), np.where(finite, counts, 0.0).sum(axis=1), np.nan)
     return {f"{name}_{gene}": counts[:, i] for i, gene in enumerate(genes)} | {
@@ -338,7 +358,8 @@ def _gene_matrix(
     cohort: Cohort, chosen: np.ndarray, how: Any, values: "np.ndarray | None" = None
 ) -> np.ndarray:
     """Combine copies (or given values of the sites) of the chosen sites, (n, G), 0 where there is none."""
-    alleles, matrix = cohort.genotypes.alleles, np.zeros((len(cohort), len(gene_names())))
+    alleles = cohort.genotypes.alleles
+    matrix = np.zeros((len(cohort), len(gene_names(cohort.definitions))))
     site = alleles["site"].to_numpy()
     hit = chosen[site]
     amount = alleles["copies"].to_numpy(dtype=float) if values is None else values[site]
@@ -358,32 +379,35 @@ def _burden(cohort: Cohort, rare: np.ndarray) -> dict[str, np.ndarray]:
     damaging = _is_one(role, *CAUSAL) | (
         rare & (points >= DAMAGING_FROM) & ~_is_one(role, "risk", "modifier")
     )
-    features = _per_gene("damaging", cohort, damaging, scored_genes())
+    scored, recessive = scored_genes(cohort.definitions), recessive_genes(cohort.definitions)
+    features = _per_gene("damaging", cohort, damaging, scored)
     strength = _unless_assayed(_gene_matrix(cohort, points > 0, np.maximum, points), cohort)
-    strength = strength[:, _positions(scored_genes())]
-    features |= {f"points_{gene}": strength[:, i] for i, gene in enumerate(scored_genes())}
-    copies = np.array([features[f"damaging_{gene}"] for gene in recessive_genes()])
+    strength = strength[:, _positions(cohort.definitions, scored)]
+    features |= {f"points_{gene}": strength[:, i] for i, gene in enumerate(scored)}
+    copies = np.array([features[f"damaging_{gene}"] for gene in recessive])
     two = np.where(np.isnan(copies), np.nan, copies >= 2)
-    features |= {f"biallelic_{gene}": own for gene, own in zip(recessive_genes(), two, strict=True)}
-    return features | _over_genes(features)
+    features |= {f"biallelic_{gene}": own for gene, own in zip(recessive, two, strict=True)}
+    return features | _over_genes(cohort.definitions, features)
 
 
-def _over_genes(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _over_genes(definitions: Definitions, features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Sum over genes what is known; unknown where no gene is."""
-    stacked = np.array([features[f"damaging_{gene}"] for gene in scored_genes()])
+    stacked = np.array([features[f"damaging_{gene}"] for gene in scored_genes(definitions)])
     known = np.isfinite(stacked)
-    burden = np.where(
-        _taking_part() @ known > 0, _taking_part() @ np.where(known, stacked, 0.0), np.nan
-    )
+    part = _taking_part(definitions)
+    burden = np.where(part @ known > 0, part @ np.where(known, stacked, 0.0), np.nan)
     found = {"oligogenic": np.where(known.any(axis=0), (stacked > 0).sum(axis=0), np.nan)}
     return found | {
-        f"mechanism_{name}": own for name, own in zip(mechanisms(), burden, strict=True)
+        f"mechanism_{name}": own for name, own in zip(mechanisms(definitions), burden, strict=True)
     }
 
 
-@cache
-def _taking_part() -> np.ndarray:
+@derived
+def _taking_part(definitions: Definitions) -> np.ndarray:
     """Whether a scored gene takes part in a mechanism, (mechanisms, scored genes), 1 or 0."""
     return np.array(
-        [[float(gene in genes) for gene in scored_genes()] for genes in mechanisms().values()]
+        [
+            [float(gene in genes) for gene in scored_genes(definitions)]
+            for genes in mechanisms(definitions).values()
+        ]
     )

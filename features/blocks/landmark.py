@@ -6,12 +6,11 @@ Outcomes and censoring (role `outcome`) never pass. A state that starts later an
 """
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pandas as pd
 
-from features.catalogue import patient_columns
+from features.catalogue import Definitions, derived, patient_columns
 from features.cohort import Cohort
 from features.tables.columns import rows_of
 
@@ -25,7 +24,10 @@ def as_known(cohort: Cohort, landmark_days: float) -> Cohort:
     Undated biomarkers and visits are left out too. Biomarkers since the start of tofersen are kept apart: no feature sees them.
     """
     patients = cohort.patients
-    masked = {**_later_days(patients, landmark_days), **_never_known(patients)}
+    masked = {
+        **_later_days(cohort.definitions, patients, landmark_days),
+        **_never_known(cohort.definitions, patients),
+    }
     biomarkers, visits = cohort.biomarkers, cohort.alsfrs
     natural = biomarkers["days"].to_numpy() <= landmark_days
     natural &= ~on_tofersen(cohort)
@@ -37,33 +39,35 @@ def as_known(cohort: Cohort, landmark_days: float) -> Cohort:
     )
 
 
-@cache
-def _never() -> tuple[str, ...]:
+@derived
+def _never(definitions: Definitions) -> tuple[str, ...]:
     """Columns that are never a feature."""
-    columns = patient_columns()
+    columns = patient_columns(definitions)
     return tuple(columns.index[columns["role"] == "never"])
 
 
-@cache
-def _dated_columns() -> tuple[list[str], np.ndarray]:
+@derived
+def _dated_columns(definitions: Definitions) -> tuple[list[str], np.ndarray]:
     """Columns of days, and whether each is an outcome."""
-    columns = patient_columns()
+    columns = patient_columns(definitions)
     dated = columns[columns["type"] == "days"]
     return list(dated.index), (dated["role"] == "outcome").to_numpy()
 
 
-def _later_days(patients: pd.DataFrame, landmark_days: float) -> dict[str, np.ndarray]:
+def _later_days(
+    definitions: Definitions, patients: pd.DataFrame, landmark_days: float
+) -> dict[str, np.ndarray]:
     """Columns of days that hold something after the landmark, without it."""
-    names, outcome = _dated_columns()
+    names, outcome = _dated_columns(definitions)
     days = np.array([patients[name].to_numpy() for name in names])
     later = np.isfinite(days) & ((days > landmark_days) | outcome[:, None])
     masked = np.where(later, np.nan, days)
     return {names[i]: masked[i] for i in np.flatnonzero(later.any(axis=1))}
 
 
-def _never_known(patients: pd.DataFrame) -> dict[str, np.ndarray]:
+def _never_known(definitions: Definitions, patients: pd.DataFrame) -> dict[str, np.ndarray]:
     """Columns that are never a feature, emptied."""
-    given = [name for name in _never() if pd.notna(patients[name].to_numpy()).any()]
+    given = [name for name in _never(definitions) if pd.notna(patients[name].to_numpy()).any()]
     return dict.fromkeys(given, np.full(len(patients), None, dtype=object))
 
 

@@ -6,7 +6,6 @@ value lies beyond its limit in the direction that is worse in ALS. The limit is 
 one, else `definitions/reference_limits.tsv`, by sex and age. What was not measured is said to be so, never to be normal.
 """
 
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ import pandas as pd
 from features.blocks.clinical import DAYS_PER_YEAR
 from features.blocks.dictionary import Feature
 from features.blocks.genetics import DAMAGING_FROM, mechanisms
-from features.catalogue import analytes, definitions, gene_names
+from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import Cohort
 from features.genotypes.repeats import STATES, RepeatStates
 from features.tables.convert import as_frame
@@ -46,36 +45,42 @@ class Limit(NamedTuple):
     source: str
 
 
-@cache
-def panel_mechanisms() -> tuple[Mechanism, ...]:
+@derived
+def panel_mechanisms(definitions: Definitions) -> tuple[Mechanism, ...]:
     """Mechanisms of the panel, in the order in which they are shown."""
-    return tuple(Mechanism(*row) for row in definitions("mechanisms").itertuples(index=False))
+    return tuple(Mechanism(*row) for row in definitions.table("mechanisms").itertuples(index=False))
 
 
-@cache
-def mechanism_analytes() -> dict[str, tuple[str, ...]]:
+@derived
+def mechanism_analytes(definitions: Definitions) -> dict[str, tuple[str, ...]]:
     """Mechanism -> its analytes."""
-    owner = analytes()["mechanism"]
-    return {m.mechanism: tuple(owner.index[owner == m.mechanism]) for m in panel_mechanisms()}
+    owner = analytes(definitions)["mechanism"]
+    return {
+        m.mechanism: tuple(owner.index[owner == m.mechanism]) for m in panel_mechanisms(definitions)
+    }
 
 
-@cache
-def _limit_rows() -> dict[str, tuple[dict[str, str], ...]]:
-    rows = definitions("reference_limits").to_dict("records")
+@derived
+def _limit_rows(definitions: Definitions) -> dict[str, tuple[dict[str, str], ...]]:
+    rows = definitions.table("reference_limits").to_dict("records")
     return {
         row["analyte"]: tuple(r for r in rows if r["analyte"] == row["analyte"]) for row in rows
     }
 
 
-def reference_limit(analyte: str, sex: "str | None" = None, age: float = np.nan) -> Limit:
+def reference_limit(
+    definitions: Definitions, analyte: str, sex: "str | None" = None, age: float = np.nan
+) -> Limit:
     """The published limit of an analyte for a sex and an age in years; NaN limits where none fits.
 
-    >>> reference_limit("nfl_plasma", None, 64.0)
+    >>> from features.catalogue import shipped
+    >>> tables = shipped()
+    >>> reference_limit(tables, "nfl_plasma", None, 64.0)
     Limit(below=nan, above=20.0, source='upper 95th centile of controls; Simren 2022 PMC9297091 (V)')
-    >>> reference_limit("creatinine_serum").source, reference_limit("creatinine_serum", "male").below
+    >>> reference_limit(tables, "creatinine_serum").source, reference_limit(tables, "creatinine_serum", "male").below
     ('', 0.82)
     """
-    for row in _limit_rows().get(analyte, ()):
+    for row in _limit_rows(definitions).get(analyte, ()):
         low, high = (
             float(row[name] or default)
             for name, default in (("age_from", -np.inf), ("age_to", np.inf))
@@ -96,7 +101,7 @@ def last_values(cohort: Cohort) -> pd.DataFrame:
     )
     age = age_at(cohort)
     sexes = cohort.patients["sex"].to_numpy(dtype=object)
-    found = [_judged(m, sexes[m.row], age[m.row]) for m in last.itertuples()]
+    found = [_judged(cohort.definitions, m, sexes[m.row], age[m.row]) for m in last.itertuples()]
     kept = last[["row", "value", "days", "assay", "censored"]].assign(
         analyte=last["analyte"].astype(object)
     )
@@ -110,14 +115,16 @@ def age_at(cohort: Cohort) -> np.ndarray:
     return patients["age_at_onset"].to_numpy() - patients["onset_days"].to_numpy() / DAYS_PER_YEAR
 
 
-def _judged(measured: Any, sex: "str | None", age: float) -> tuple[str, float, str]:
+def _judged(
+    definitions: Definitions, measured: Any, sex: "str | None", age: float
+) -> tuple[str, float, str]:
     """Where a value lies, its limit (NaN none), and that in words; only the direction that is worse in ALS counts."""
-    worse = analytes().loc[measured.analyte, "worse"]
+    worse = analytes(definitions).loc[measured.analyte, "worse"]
     own = Limit(measured.ref_low, measured.ref_high, "the laboratory's own range")
     limit = (
         own
         if np.isfinite(own.below if worse == "low" else own.above)
-        else reference_limit(measured.analyte, sex, age)
+        else reference_limit(definitions, measured.analyte, sex, age)
     )
     bound = limit.below if worse == "low" else limit.above if worse == "high" else np.nan
     if not np.isfinite(bound):
@@ -135,7 +142,8 @@ def mechanism_profiles(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]
     genetic = _genetic_evidence(cohort, build)
     measured = [own.to_dict("records") for own in _by_patient(last_values(cohort), len(cohort))]
     return [
-        _profile(genetic[i], {m["analyte"]: m for m in measured[i]}) for i in range(len(cohort))
+        _profile(cohort.definitions, genetic[i], {m["analyte"]: m for m in measured[i]})
+        for i in range(len(cohort))
     ]
 
 
@@ -144,36 +152,43 @@ def _by_patient(table: pd.DataFrame, n: int) -> list[pd.DataFrame]:
     return [groups.get(i, table.iloc[:0]) for i in range(n)]
 
 
-def _profile(genetic: dict[str, str], measured: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def _profile(
+    definitions: Definitions, genetic: dict[str, str], measured: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
     return [
         {
             "mechanism": m.mechanism,
             "name": m.name,
             "meaning": m.meaning,
-            "genetic": [{"gene": g, "finding": genetic[g]} for g in _genes_of(m.mechanism)],
+            "genetic": [
+                {"gene": g, "finding": genetic[g]} for g in _genes_of(definitions, m.mechanism)
+            ],
             "biomarkers": [
-                _measured(a, measured.get(a)) for a in mechanism_analytes()[m.mechanism]
+                _measured(definitions, a, measured.get(a))
+                for a in mechanism_analytes(definitions)[m.mechanism]
             ],
         }
-        for m in panel_mechanisms()
+        for m in panel_mechanisms(definitions)
     ]
 
 
-def _genes_of(mechanism: str) -> tuple[str, ...]:
-    return mechanisms().get(mechanism, ())
+def _genes_of(definitions: Definitions, mechanism: str) -> tuple[str, ...]:
+    return mechanisms(definitions).get(mechanism, ())
 
 
-@cache
-def _described() -> dict[str, tuple[str, str]]:
-    rows = analytes().reset_index().to_dict("records")
+@derived
+def _described(definitions: Definitions) -> dict[str, tuple[str, str]]:
+    rows = analytes(definitions).reset_index().to_dict("records")
     return {
         row["analyte"]: (f"{row['name']}, {row['matrix'].replace('_', ' ')}", row["unit"])
         for row in rows
     }
 
 
-def _measured(analyte: str, found: "dict[str, Any] | None") -> dict[str, Any]:
-    name, unit = _described()[analyte]
+def _measured(
+    definitions: Definitions, analyte: str, found: "dict[str, Any] | None"
+) -> dict[str, Any]:
+    name, unit = _described(definitions)[analyte]
     about = {"analyte": analyte, "name": name, "unit": unit}
     if found is None:
         return about | {"state": NOT_MEASURED, "value": None, "days": None, "limit": ""}
@@ -196,7 +211,10 @@ def _genetic_evidence(cohort: Cohort, build: str) -> list[dict[str, str]]:
         (points >= DAMAGING_FROM) & (frequency < 0.001) & ~np.isin(role, ["risk", "modifier"])
     )
     found: list[dict[str, str]] = [
-        {g: ASSAYED if s >= 0.9 else NOT_ASSAYED for g, s in zip(gene_names(), state, strict=True)}
+        {
+            g: ASSAYED if s >= 0.9 else NOT_ASSAYED
+            for g, s in zip(gene_names(cohort.definitions), state, strict=True)
+        }
         for state in np.nan_to_num(cohort.genotypes.assayed, nan=0.0)
     ]
     genes = cohort.genotypes.genes()
@@ -204,7 +222,7 @@ def _genetic_evidence(cohort: Cohort, build: str) -> list[dict[str, str]]:
         words = _words(
             *(cohort.variants[name].to_numpy()[site[i]] for name in ("variant", "assessment"))
         )
-        gene, own = gene_names()[genes[i]], found[row[i]]
+        gene, own = gene_names(cohort.definitions)[genes[i]], found[row[i]]
         own[gene] = words if own[gene] in (ASSAYED, NOT_ASSAYED) else f"{own[gene]}; {words}"
     _add_repeats(cohort, found)
     return found
@@ -215,13 +233,13 @@ def _words(variant: Any, assessment: Any) -> str:
 
 
 def _add_repeats(cohort: Cohort, found: list[dict[str, str]]) -> None:
-    state = RepeatStates("C9orf72", cohort.repeats, cohort.patients).state
+    state = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
     for own, s in zip(found, state, strict=True):
         if s:
             own["C9orf72"] = ASSAYED if STATES[s] == "normal" else f"repeat {STATES[s]}"
 
 
-def mechanism_dictionary() -> list[Feature]:
+def mechanism_dictionary(definitions: Definitions) -> list[Feature]:
     """Describe the columns of `mechanism_features`."""
     block, source = "mechanisms", "definitions/reference_limits.tsv and definitions/biomarkers.tsv"
     return [
@@ -232,8 +250,8 @@ def mechanism_dictionary() -> list[Feature]:
             f"share of the measured markers of {m.name} beyond their limit",
             source,
         )
-        for m in panel_mechanisms()
-        if mechanism_analytes()[m.mechanism]
+        for m in panel_mechanisms(definitions)
+        if mechanism_analytes(definitions)[m.mechanism]
     ]
 
 
@@ -241,13 +259,13 @@ def mechanism_features(cohort: Cohort) -> dict[str, np.ndarray]:
     """Share of each mechanism's measured analytes that lie beyond their limit; NaN where none with a limit was measured."""
     last = last_values(cohort)
     judged = last[last["state"].isin([BEYOND, WITHIN])]
-    owner = judged["analyte"].map(analytes()["mechanism"]).to_numpy(dtype=object)
+    owner = judged["analyte"].map(analytes(cohort.definitions)["mechanism"]).to_numpy(dtype=object)
     row, beyond = (
         judged["row"].to_numpy(dtype=int),
         (judged["state"] == BEYOND).to_numpy(dtype=float),
     )
     features = {}
-    for feature in mechanism_dictionary():
+    for feature in mechanism_dictionary(cohort.definitions):
         own = owner == feature.name.removeprefix("evidence_")
         hits, n = (
             np.bincount(row[own], beyond[own], len(cohort)),

@@ -54,7 +54,7 @@ def prognosis_features(cohort: Cohort, known: dict[str, np.ndarray]) -> dict[str
 
 
 def _expanded(cohort: Cohort) -> np.ndarray:
-    state = RepeatStates("C9orf72", cohort.repeats, cohort.patients).state
+    state = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
     return np.where(
         np.isin(state, _TESTED), (state == STATES.index("expanded")).astype(float), np.nan
     )

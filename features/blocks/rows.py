@@ -16,7 +16,7 @@ from features.blocks.genetics import genetic_dictionary, genetic_features
 from features.blocks.landmark import as_known
 from features.blocks.mechanisms import mechanism_dictionary, mechanism_features
 from features.blocks.prognosis import prognosis_dictionary, prognosis_features
-from features.catalogue import patient_columns
+from features.catalogue import Definitions, patient_columns
 from features.cohort import Cohort
 from features.errors import DataError, RequestError, nearest
 
@@ -60,15 +60,15 @@ class FeatureSpec:
         return cls(**{**stored, **lists, "levels": levels, "course": course})
 
 
-def feature_dictionary(spec: FeatureSpec) -> list[Feature]:
+def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feature]:
     """One entry a column of `feature_rows`, in its order."""
     described = {
-        "genetics": genetic_dictionary(),
+        "genetics": genetic_dictionary(definitions),
         "clinical": clinical_dictionary(),
-        "biomarkers": biomarker_dictionary(spec.summaries),
+        "biomarkers": biomarker_dictionary(definitions, spec.summaries),
         "alsfrs": alsfrs_dictionary(),
         "prognosis": prognosis_dictionary(),
-        "mechanisms": mechanism_dictionary(),
+        "mechanisms": mechanism_dictionary(definitions),
     }
     own = [
         feature
@@ -123,7 +123,7 @@ def feature_matrix(
     if "prognosis" in spec.blocks:
         values |= prognosis_features(known, values)
     values |= _further_columns(cohort.patients, spec)
-    names = names or [feature.name for feature in feature_dictionary(spec)]
+    names = names or [feature.name for feature in feature_dictionary(spec, cohort.definitions)]
     matrix = np.empty((len(cohort), len(names)), dtype=np.float32)
     for i, name in enumerate(names):
         matrix[:, i] = values[name]
@@ -154,7 +154,11 @@ def _further_columns(patients: pd.DataFrame, spec: FeatureSpec) -> dict[str, np.
 
 
 def with_columns(
-    spec: FeatureSpec, patients: pd.DataFrame, patterns: list[str], never: set[str]
+    definitions: Definitions,
+    spec: FeatureSpec,
+    patients: pd.DataFrame,
+    patterns: list[str],
+    never: set[str],
 ) -> FeatureSpec:
     """Resolve the names and globs of further columns; a glob skips what may be no feature, a plain name is refused.
 
@@ -169,7 +173,7 @@ def with_columns(
         If a plain name is absent, is the label, or has its own meaning in the contract.
     """
     chosen: list[str] = []
-    contract = set(patient_columns().index)
+    contract = set(patient_columns(definitions).index)
     for pattern in patterns:
         matched = [name for name in patients.columns if fnmatch.fnmatchcase(name, pattern)]
         if not matched:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from features.genotypes.bcftools import bcftools
 from features.genotypes.genotype import Genotype, parse_genotype
 from features.genotypes.vcf import ANY_CALL, PASSED, CallRule, Query
 
@@ -80,7 +79,7 @@ class _Tokens(dict[bytes, int]):
 
 def call_lines(query: Query, rule: CallRule = ANY_CALL) -> Iterator[tuple[Record, list[bytes]]]:
     """Yield each passing panel record with its `sample=GT` tokens that are not plain reference, a record at a time."""
-    with bcftools(*query.steps(*_ARGUMENTS, rule=rule), where=str(query.path)) as lines:
+    with query.lines(*_ARGUMENTS, rule=rule) as lines:
         for line in lines:
             chrom, pos, ref, alt, *called = line.rstrip(b"\n").split(b"\t")
             yield (chrom.decode(), int(pos), ref.decode(), alt.decode()), called

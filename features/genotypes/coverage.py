@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.catalogue import gene_names, genes, plain_contig
+from features.catalogue import Definitions, gene_names, genes, plain_contig
 from features.errors import DataError
 from features.genotypes.vcf import Region, Sites
 from features.variants.gene_models import coding_bases, transcripts
@@ -70,7 +70,7 @@ def _weights(
     sites: Sites, first: np.ndarray, own: list[int], build: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """How much of each gene a record speaks for (records, G), and how much there is of it (G)."""
-    weight = np.zeros((len(sites), len(gene_names())))
+    weight = np.zeros((len(sites), len(gene_names(sites.definitions))))
     if not _has_blocks(sites):
         inside = np.flatnonzero((sites.gene >= 0) & first)
         weight[inside, sites.gene[inside]] = 1.0
@@ -78,10 +78,10 @@ def _weights(
     whole = np.zeros(weight.shape[1])
     chroms = np.array([plain_contig(chrom) for chrom in sites.chrom], dtype=object)
     for index in own:
-        name = gene_names()[index]
-        ranges = coding_bases(name, build)
+        name = gene_names(sites.definitions)[index]
+        ranges = coding_bases(sites.definitions, name, build)
         whole[index] = _length(ranges)
-        on = (chroms == genes(build).loc[name, "chrom"]) & first
+        on = (chroms == genes(sites.definitions, build).loc[name, "chrom"]) & first
         weight[on, index] = _bases_up_to(ranges, sites.end[on]) - _bases_up_to(
             ranges, sites.pos[on] - 1
         )
@@ -104,7 +104,7 @@ def _bases_up_to(ranges: list[tuple[int, int]], position: np.ndarray) -> np.ndar
     )
 
 
-def targeted_fraction(path: Path, build: str) -> np.ndarray:
+def targeted_fraction(definitions: Definitions, path: Path, build: str) -> np.ndarray:
     """Fraction of each gene's coding bases that a BED file (0-based half-open) targets.
 
     A gene without a model counts as whole if any target hits it.
@@ -120,20 +120,24 @@ def targeted_fraction(path: Path, build: str) -> np.ndarray:
     intervals = [
         i for i in (_interval(line, number, path) for number, line in enumerate(lines, 1)) if i
     ]
-    return np.array([_targeted(name, intervals, build) for name in gene_names()])
+    return np.array(
+        [_targeted(definitions, name, intervals, build) for name in gene_names(definitions)]
+    )
 
 
-def _targeted(name: str, intervals: list[Region], build: str) -> float:
-    ranges = coding_bases(name, build)
+def _targeted(definitions: Definitions, name: str, intervals: list[Region], build: str) -> float:
+    ranges = coding_bases(definitions, name, build)
     own = _merged(
         [
             (start + 1, end)
             for chrom, start, end in intervals
-            if chrom == genes(build).loc[name, "chrom"]
+            if chrom == genes(definitions, build).loc[name, "chrom"]
         ]
     )
     covered = sum(max(0, min(e, high) - max(s, low) + 1) for s, e in own for low, high in ranges)
-    return covered / _length(ranges) if name in transcripts(build) else float(covered > 0)
+    return (
+        covered / _length(ranges) if name in transcripts(definitions, build) else float(covered > 0)
+    )
 
 
 def _merged(intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.catalogue import BUILDS, gene_names, known_variants, plain_contig
+from features.catalogue import BUILDS, Definitions, gene_names, known_variants, plain_contig
 from features.genotypes.calls import Calls, read_calls, together
 from features.genotypes.coverage import assayed_parts, targeted_fraction
 from features.genotypes.genotype import (
@@ -74,6 +74,7 @@ class FileCalls:
 
 
 def read_genotypes(
+    definitions: Definitions,
     paths: list[Path],
     build: str,
     vcf_rows: dict[str, int],
@@ -108,19 +109,19 @@ def read_genotypes(
     """
     headers = {path: read_header(path) for path in paths}
     for path, header in headers.items():
-        check_build(header, build, str(path))
+        check_build(definitions, header, build, str(path))
         _check_formats(header, rule, str(path), problems)
     if fasta is not None:
-        check_fasta(fasta, build)
+        check_fasta(definitions, fasta, build)
     check_match(
         vcf_rows, {name for header in headers.values() for name in header.samples}, paths, problems
     )
     wanted = [path for path in paths if any(name in vcf_rows for name in headers[path].samples)]
     _report_indexes(wanted, problems)
     queries = [
-        Query(p, part, headers[p], build, fasta)
+        Query(definitions, p, part, headers[p], build, fasta)
         for p in wanted
-        for part in _parts(p, build, len(wanted))
+        for part in _parts(definitions, p, build, len(wanted))
     ]
 
     def read(query: Query) -> FileCalls:
@@ -128,7 +129,9 @@ def read_genotypes(
         return _read_part(query, vcf_rows, rule)
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return _joined(list(pool.map(read, queries)), build, n, _named(paths), problems)
+        return _joined(
+            definitions, list(pool.map(read, queries)), build, n, _named(paths), problems
+        )
 
 
 def _check_formats(header: Header, rule: CallRule, where: str, problems: Problems) -> None:
@@ -160,9 +163,9 @@ def _report_indexes(paths: list[Path], problems: Problems) -> None:
         )
 
 
-def _parts(path: Path, build: str, files: int) -> list[list[Region]]:
+def _parts(definitions: Definitions, path: Path, build: str, files: int) -> list[list[Region]]:
     """Split the panel among the processors where one indexed file is all there is; parts share no gene."""
-    regions = panel_regions(build)
+    regions = panel_regions(definitions, build)
     n = min(os.cpu_count() or 1, len(regions)) if files == 1 and has_index(path) else 1
     # Genomes have records by length, exomes by gene: half the weight each.
     lengths = np.array([end - start for _, start, end in regions], dtype=float)
@@ -203,7 +206,7 @@ def _file_calls(sites: Sites, calls: Calls, rows: np.ndarray, query: Query) -> F
         called,
         whole,
         _counts(sites, first, lost, len(rows)),
-        reference_agreement(names),
+        reference_agreement(query.definitions, names),
     )
 
 
@@ -271,7 +274,7 @@ def _no_calls(
     sites: Sites, lost: tuple[np.ndarray, np.ndarray], rows: np.ndarray, build: str
 ) -> pd.DataFrame:
     """`row`, `key` of the known variants that are missing in a patient; a filtered record is missing in all of the file."""
-    known = set(known_variants(build).index)
+    known = set(known_variants(sites.definitions, build).index)
     at_known = {(key.split("-")[0], int(key.split("-")[1])) for key in known}
     found: list[tuple[int, str]] = []
     for i in range(len(sites)):
@@ -286,23 +289,31 @@ def _no_calls(
     return typed_table(found, NO_CALL_TYPES)
 
 
-def reference_agreement(names: list[tuple[str, int, str, str]]) -> dict[str, list[bool]]:
+def reference_agreement(
+    definitions: Definitions, names: list[tuple[str, int, str, str]]
+) -> dict[str, list[bool]]:
     """For each build, whether REF agrees at the known positions that the records hit."""
     found: dict[str, list[bool]] = {}
     for build in BUILDS:
-        bases = known_reference(build)
+        bases = known_reference(definitions, build)
         sites = [((plain_contig(chrom), pos), ref) for chrom, pos, ref, _ in names]
         found[build] = [bases[site] == ref[0].upper() for site, ref in sites if site in bases]
     return found
 
 
 def _joined(
-    parts: list[FileCalls], build: str, n: int, where: str, problems: Problems
+    definitions: Definitions,
+    parts: list[FileCalls],
+    build: str,
+    n: int,
+    where: str,
+    problems: Problems,
 ) -> tuple[Genotypes, dict[str, int]]:
     if not parts:
-        return no_genotypes(n), dict.fromkeys(COUNTS, 0)
+        return no_genotypes(definitions, n), dict.fromkeys(COUNTS, 0)
     check_reference([part.agrees for part in parts], build, where, problems)
-    called, whole = np.zeros((n, len(gene_names()))), np.zeros((n, len(gene_names())))
+    genes = len(gene_names(definitions))
+    called, whole = np.zeros((n, genes)), np.zeros((n, genes))
     for part in parts:
         called[part.rows] += part.called
         whole[part.rows] += part.whole
@@ -364,12 +375,14 @@ def _named(paths: list[Path]) -> str:
     return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
 
 
-def with_targets(genotypes: Genotypes, path: Path, build: str) -> Genotypes:
+def with_targets(
+    definitions: Definitions, genotypes: Genotypes, path: Path, build: str
+) -> Genotypes:
     """Use what was sequenced (BED): a gene counts as assayed only as far as its coding bases are targets.
 
     Only patients with a record anywhere count as sequenced. A gene with records keeps the fraction that was called.
     """
-    targeted = targeted_fraction(path, build)
+    targeted = targeted_fraction(definitions, path, build)
     sequenced = np.isfinite(genotypes.assayed).any(axis=1)[:, None]
     told = np.where(np.isnan(genotypes.assayed), 1.0, genotypes.assayed) * targeted
     return replace(genotypes, assayed=np.where(sequenced, told, genotypes.assayed))

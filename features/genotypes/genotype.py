@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from features.catalogue import gene_names, variant_key
+from features.catalogue import Definitions, gene_names, variant_key
 from features.tables.columns import Table, rows_of
 from features.tables.convert import table_of
 
@@ -116,13 +116,13 @@ def moved_rows(table: pd.DataFrame, position: np.ndarray) -> pd.DataFrame:
     return rows_of(table.assign(row=row.astype(table["row"].dtype)), row >= 0)
 
 
-def no_genotypes(n: int) -> Genotypes:
+def no_genotypes(definitions: Definitions, n: int) -> Genotypes:
     """Genotypes of a cohort without any VCF: nothing carried, everything unknown."""
     return Genotypes(
         typed_table([], SITE_TYPES),
         typed_table([], ALLELE_TYPES),
         typed_table([], NO_CALL_TYPES),
-        np.full((n, len(gene_names())), np.nan),
+        np.full((n, len(gene_names(definitions))), np.nan),
     )
 
 

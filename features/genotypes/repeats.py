@@ -10,7 +10,6 @@ its lower end is already expanded. A locus without a record is not tested: never
 
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pysam
 
-from features.catalogue import repeat_loci
+from features.catalogue import Definitions, derived, repeat_loci
 from features.errors import DataError
 from features.genotypes.vcf import check_build, read_header
 from features.tables.problems import Problems
@@ -31,7 +30,11 @@ LABORATORY = ("rp_pcr", "southern", "long_read")
 
 
 def read_repeats(
-    paths: list[Path], build: str, vcf_rows: dict[str, int], problems: Problems
+    definitions: Definitions,
+    paths: list[Path],
+    build: str,
+    vcf_rows: dict[str, int],
+    problems: Problems,
 ) -> pd.DataFrame:
     """Read the repeat calls of all patients, one row a patient and locus.
 
@@ -43,17 +46,17 @@ def read_repeats(
     """
     records: list[dict[str, Any]] = []
     for path in paths:
-        check_build(read_header(path), build, str(path))
+        check_build(definitions, read_header(path), build, str(path))
         try:
             with pysam.VariantFile(str(path)) as file:
-                records += _records(file, vcf_rows)
+                records += _records(definitions, file, vcf_rows)
         except (OSError, ValueError) as error:
             raise DataError(
                 str(path), f"this repeat file cannot be read ({error})", "Repair the file."
             ) from None
     calls = pd.DataFrame(records, columns=[*CALL_TYPES, "alleles"])
     if paths and calls.empty:
-        found = "no patient has a repeat call at " + " or ".join(repeat_loci().index)
+        found = "no patient has a repeat call at " + " or ".join(repeat_loci(definitions).index)
         problems.warn(
             str(paths[0]),
             found,
@@ -62,8 +65,10 @@ def read_repeats(
     return _one_per_locus(calls)
 
 
-def _records(file: pysam.VariantFile, vcf_rows: dict[str, int]) -> Iterator[dict[str, Any]]:
-    loci = {name.upper(): name for name in repeat_loci().index}
+def _records(
+    definitions: Definitions, file: pysam.VariantFile, vcf_rows: dict[str, int]
+) -> Iterator[dict[str, Any]]:
+    loci = {name.upper(): name for name in repeat_loci(definitions).index}
     for record in file:
         names = [
             str(record.info[key]).upper()
@@ -148,14 +153,20 @@ def _one_per_locus(calls: pd.DataFrame) -> pd.DataFrame:
     return last.assign(short=short, complete=whole)[list(CALL_TYPES)].astype(CALL_TYPES)
 
 
-def repeat_state(locus: str, low: np.ndarray, high: np.ndarray, complete: np.ndarray) -> np.ndarray:
+def repeat_state(
+    definitions: Definitions, locus: str, low: np.ndarray, high: np.ndarray, complete: np.ndarray
+) -> np.ndarray:
     """State of the longer allele from its interval (repeat units), as index into STATES.
 
-    >>> at = lambda low, high, complete=True: STATES[repeat_state("C9orf72", *map(np.array, ([low], [high], [complete])))[0]]
+    >>> from features.catalogue import shipped
+    >>> tables = shipped()
+    >>> def at(low, high, complete=True):
+    ...     cells = map(np.array, ([low], [high], [complete]))
+    ...     return STATES[repeat_state(tables, "C9orf72", *cells)[0]]
     >>> at(2, 8), at(24, 30), at(31, 59), at(22, 25), at(28, 40), at(45, 900, complete=False), at(2, 8, complete=False)
     ('normal', 'intermediate', 'expanded', 'indeterminate', 'indeterminate', 'expanded', 'indeterminate')
     """
-    names, bounds = _bounds(locus)
+    names, bounds = _bounds(definitions, locus)
     lower, upper = (
         names[np.searchsorted(bounds, low, side="right")],
         names[np.searchsorted(bounds, high, side="right")],
@@ -164,10 +175,10 @@ def repeat_state(locus: str, low: np.ndarray, high: np.ndarray, complete: np.nda
     return np.where(np.isnan(low), 0, sure)
 
 
-@cache
-def _bounds(locus: str) -> tuple[np.ndarray, np.ndarray]:
+@derived
+def _bounds(definitions: Definitions, locus: str) -> tuple[np.ndarray, np.ndarray]:
     """States of a locus by size, as index into STATES, and where each but the first begins."""
-    rule = repeat_loci().loc[locus]
+    rule = repeat_loci(definitions).loc[locus]
     bounds = np.array(
         [rule["intermediate_min"], rule["risk_min"], rule["expanded_min"]], dtype=float
     )
@@ -187,15 +198,23 @@ class RepeatStates:
         Laboratory and short reads disagree between two definite states; the laboratory counts.
     """
 
-    def __init__(self, locus: str, calls: pd.DataFrame, patients: pd.DataFrame):
+    def __init__(
+        self,
+        definitions: Definitions,
+        locus: str,
+        calls: pd.DataFrame,
+        patients: pd.DataFrame,
+    ):
         own = calls["locus"].to_numpy(dtype=object) == locus
         row, n = calls["row"].to_numpy(dtype=int)[own], len(patients)
         of_file = np.zeros(n, dtype=int)
         low, high, long = (
             calls[name].to_numpy(dtype=float)[own] for name in ("ci_low", "ci_high", "long")
         )
-        of_file[row] = repeat_state(locus, low, high, calls["complete"].to_numpy(dtype=bool)[own])
-        laboratory, overrides = _laboratory(locus, patients)
+        of_file[row] = repeat_state(
+            definitions, locus, low, high, calls["complete"].to_numpy(dtype=bool)[own]
+        )
+        laboratory, overrides = _laboratory(definitions, locus, patients)
         self.state = np.where((of_file == 0) | (overrides & (laboratory > 0)), laboratory, of_file)
         self.conflict = (laboratory > 1) & (of_file > 1) & (laboratory != of_file)
         self.longest = np.full(n, np.nan)
@@ -204,10 +223,12 @@ class RepeatStates:
         self.longest = np.where(np.isfinite(measured), measured, self.longest)
 
 
-def _laboratory(locus: str, patients: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _laboratory(
+    definitions: Definitions, locus: str, patients: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray]:
     """State by the laboratory (0 where it has none) and whether its method overrides short reads."""
     short, long = (patients[f"{locus.lower()}_allele{i}"].to_numpy(dtype=float) for i in (1, 2))
-    state = repeat_state(locus, long, long, np.isfinite(short))
+    state = repeat_state(definitions, locus, long, long, np.isfinite(short))
     if locus != "C9orf72":
         return state, np.ones(len(patients), dtype=bool)
     position = {name: i for i, name in enumerate(STATES)}

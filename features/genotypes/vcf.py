@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import pysam
@@ -20,7 +20,7 @@ import pysam
 from features.catalogue import (
     BUILDS,
     PADDING,
-    definitions,
+    Definitions,
     gene_at,
     gene_names,
     genes,
@@ -129,7 +129,7 @@ def _needs_cleaning(path: Path, changed: int, size: int) -> bool:
     return False
 
 
-def check_build(header: Header, build: str, where: str) -> None:
+def check_build(definitions: Definitions, header: Header, build: str, where: str) -> None:
     """Compare the contig lengths of a header with those of the build that the cohort file claims.
 
     Raises
@@ -137,7 +137,7 @@ def check_build(header: Header, build: str, where: str) -> None:
     DataError
         With both builds, if the lengths are those of the other one.
     """
-    lengths = definitions("contigs").set_index("chrom")
+    lengths = definitions.table("contigs").set_index("chrom")
     for name, length in header.contigs.items():
         if name not in lengths.index or length == 0:
             continue
@@ -152,9 +152,9 @@ def other_build(found: str, build: str) -> str:
     return f"Set `genome_build: {found}` or give the files called on {build}."
 
 
-def panel_regions(build: str) -> list[Region]:
+def panel_regions(definitions: Definitions, build: str) -> list[Region]:
     """Padded gene bounds (1-based inclusive), overlapping ones merged, in genomic order."""
-    panel = genes(build)
+    panel = genes(definitions, build)
     bounds = list(
         zip(panel["chrom"], panel["start"] - PADDING, panel["end"] + PADDING, strict=True)
     )
@@ -184,6 +184,8 @@ class Sites:
 
     Attributes
     ----------
+    definitions : Definitions
+        The panel that they were read for.
     chrom, ref, alt : arrays of str
         As the record writes them; alternatives joined by commas.
     pos, end : arrays of int
@@ -198,6 +200,7 @@ class Sites:
         INFO field -> description in the header.
     """
 
+    definitions: Definitions
     chrom: np.ndarray
     pos: np.ndarray
     ref: np.ndarray
@@ -234,7 +237,13 @@ class Sites:
             return None
         alt = self.alt[i].split(",")[index]
         return effect_of(
-            self.info[i], self.descriptions, alt, index, gene_names()[self.gene[i]], self.ref[i]
+            self.definitions,
+            self.info[i],
+            self.descriptions,
+            alt,
+            index,
+            gene_names(self.definitions)[self.gene[i]],
+            self.ref[i],
         )
 
 
@@ -242,25 +251,41 @@ class Sites:
 class Query:
     """How a file is asked: which part of it, and through which bcftools steps."""
 
+    definitions: Definitions
     path: Path
     regions: list[Region]
     header: Header
     build: str
     fasta: Path | None = None
 
-    def steps(
+    @contextmanager
+    def lines(
         self, *query: str, rule: CallRule = ANY_CALL, sites_only: bool = False
-    ) -> list[list[str]]:
+    ) -> Iterator[IO[bytes]]:
+        """What `bcftools query` prints of the file, with the regions and the rule applied.
+
+        Raises
+        ------
+        DataError
+            At the end of the block, if bcftools cannot read the file.
+        """
+        with tempfile.TemporaryDirectory(prefix="als-ml-") as folder:
+            called = [] if sites_only else self._quality(rule)
+            normalised = self._normalised(Path(folder), sites_only)
+            steps = self._steps([*called, *normalised, ["query", *query]])
+            with bcftools(*steps, where=str(self.path)) as lines:
+                yield lines
+
+    def _steps(self, wanted: list[list[str]]) -> list[list[str]]:
         """Steps of the pipe; the first one reads the file, restricted to the regions."""
-        called = [] if sites_only else self._quality(rule)
-        first, *rest = [*called, *self._normalised(sites_only), ["query", *query]]
+        first, *rest = wanted
         begun = [*_streamed(first), *self._restriction()]
         piped = [[*_streamed(step), "-"] for step in rest]
         if needs_cleaning(self.path):
             return [["clean", str(self.path)], [*begun, "-"], *piped]
         return [[*begun, str(self.path)], *piped]
 
-    def _normalised(self, sites_only: bool) -> list[list[str]]:
+    def _normalised(self, scratch: Path, sites_only: bool) -> list[list[str]]:
         """Split and left-align the alleles, with the contigs called as the FASTA calls them.
 
         REF is compared with the build by `features.genotypes.extraction`; a FASTA that is cut to the panel has N elsewhere,
@@ -268,7 +293,9 @@ class Query:
         """
         if self.fasta is None:
             return []
-        named = ["annotate", "--rename-chrs", str(_contig_names(fasta_prefix(self.fasta)))]
+        names = scratch / "contigs.txt"
+        names.write_text(contig_names(self.definitions, fasta_prefix(self.fasta)))
+        named = ["annotate", "--rename-chrs", str(names)]
         split = ["norm", "-f", str(self.fasta), "-c", "w", "-m", "-any"]
         # `annotate` cannot be restricted to targets, `view` can.
         return [["view", *(["-G"] if sites_only else [])], named, split]
@@ -282,7 +309,7 @@ class Query:
 
     def _restriction(self) -> list[str]:
         # The known positions of the other build are read too: their REF tells a file of that build (`_check_reference`).
-        other = known_reference(next(b for b in BUILDS if b != self.build))
+        other = known_reference(self.definitions, next(b for b in BUILDS if b != self.build))
         regions = self.regions + [(chrom, pos, pos) for chrom, pos in other]
         spelled = ",".join(f"{p}{c}:{s}-{e}" for c, s, e in regions for p in ("", "chr"))
         kind = "regions" if has_index(self.path) else "targets"
@@ -290,7 +317,7 @@ class Query:
 
     def gene_indices(self) -> list[int]:
         """Genes whose bounds lie in the regions, as indices into `gene_names()`."""
-        panel = genes(self.build)
+        panel = genes(self.definitions, self.build)
         bounds = zip(panel["chrom"], panel["start"], panel["end"], strict=True)
         inside = [
             any(c == chrom and s <= start and end <= e for c, s, e in self.regions)
@@ -315,7 +342,7 @@ def fasta_contigs(fasta: Path) -> dict[str, int]:
         raise DataError(str(fasta), f"this FASTA cannot be read ({error})", remedy) from None
 
 
-def check_fasta(fasta: Path, build: str) -> None:
+def check_fasta(definitions: Definitions, fasta: Path, build: str) -> None:
     """Compare the lengths of a FASTA's contigs with those of the build.
 
     Raises
@@ -324,7 +351,7 @@ def check_fasta(fasta: Path, build: str) -> None:
         With both builds, if the lengths are those of the other one.
     """
     lengths = {plain_contig(name): n for name, n in fasta_contigs(fasta).items()}
-    check_build(Header((), lengths, {}, frozenset(), False, ()), build, str(fasta))
+    check_build(definitions, Header((), lengths, {}, frozenset(), False, ()), build, str(fasta))
 
 
 def fasta_prefix(fasta: Path) -> str:
@@ -332,16 +359,11 @@ def fasta_prefix(fasta: Path) -> str:
     return "chr" if any(name.startswith("chr") for name in fasta_contigs(fasta)) else ""
 
 
-_FOLDER = tempfile.TemporaryDirectory(prefix="als-ml-")
-
-
-@cache
-def _contig_names(prefix: str) -> Path:
-    """Write the table by which `bcftools annotate` renames contigs; it is removed when Python ends."""
-    path = Path(_FOLDER.name) / f"to-{prefix or 'plain'}.txt"
-    pairs = [(c, f"chr{c}") if prefix else (f"chr{c}", c) for c in definitions("contigs")["chrom"]]
-    path.write_text("".join(f"{old} {new}\n" for old, new in pairs))
-    return path
+def contig_names(definitions: Definitions, prefix: str) -> str:
+    """The table by which `bcftools annotate` renames contigs to those of a FASTA with the prefix."""
+    chroms = definitions.table("contigs")["chrom"]
+    pairs = [(c, f"chr{c}") if prefix else (f"chr{c}", c) for c in chroms]
+    return "".join(f"{old} {new}\n" for old, new in pairs)
 
 
 def _streamed(step: list[str]) -> list[str]:
@@ -349,7 +371,9 @@ def _streamed(step: list[str]) -> list[str]:
     return step if step[0] == "query" else [step[0], "-Ou", *step[1:]]
 
 
-def site_query(path: Path, build: str, fasta: Path | None = None) -> Query:
+def site_query(
+    definitions: Definitions, path: Path, build: str, fasta: Path | None = None
+) -> Query:
     """Ask a file for the records of the whole panel.
 
     Raises
@@ -358,10 +382,10 @@ def site_query(path: Path, build: str, fasta: Path | None = None) -> Query:
         If it is absent, no VCF, or its contig lengths are those of the other build.
     """
     header = read_header(path)
-    check_build(header, build, str(path))
+    check_build(definitions, header, build, str(path))
     if fasta is not None:
-        check_fasta(fasta, build)
-    return Query(path, panel_regions(build), header, build, fasta)
+        check_fasta(definitions, fasta, build)
+    return Query(definitions, path, panel_regions(definitions, build), header, build, fasta)
 
 
 def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
@@ -374,7 +398,7 @@ def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
         + r"\n"
     )
     rows: list[list[str]] = []
-    with bcftools(*query.steps("-f", template, sites_only=True), where=str(query.path)) as lines:
+    with query.lines("-f", template, sites_only=True) as lines:
         rows = [line.decode(errors="replace").rstrip("\n").split("\t") for line in lines]
     columns = list(zip(*(row[:6] for row in rows), strict=True)) or [()] * 6
     chrom, ref, alt, passed, last = (np.array(columns[i], dtype=object) for i in (0, 2, 3, 4, 5))
@@ -383,12 +407,17 @@ def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
         int(e) if e.isdigit() else p + len(r) - 1 for e, p, r in zip(last, pos, ref, strict=True)
     ]
     gene = np.array(
-        [gene_at(c, int(p), query.build) for c, p in zip(chrom, pos, strict=True)], dtype=int
+        [
+            gene_at(query.definitions, c, int(p), query.build)
+            for c, p in zip(chrom, pos, strict=True)
+        ],
+        dtype=int,
     )
     gene = np.where(np.isin(gene, query.gene_indices()), gene, -1)
     info = [dict(zip(fields, row[6:], strict=True)) for row in rows]
     in_panel = np.isin(passed, ["PASS", "."])
     return Sites(
+        query.definitions,
         chrom,
         pos,
         ref,
@@ -401,9 +430,9 @@ def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
     )
 
 
-def known_reference(build: str) -> dict[tuple[str, int], str]:
+def known_reference(definitions: Definitions, build: str) -> dict[tuple[str, int], str]:
     """Reference base at the positions of the known variants."""
-    table = known_variants(build)
+    table = known_variants(definitions, build)
     return {
         (c, int(p)): r[0]
         for c, p, r in zip(table["chrom"], table["pos"], table["ref"], strict=True)

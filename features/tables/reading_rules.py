@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from features.catalogue import normal_name, value_aliases
+from features.catalogue import Definitions, normal_name, value_aliases
 from features.tables.cells import PLAIN, Dialect
 
 
@@ -24,10 +24,10 @@ class ReadingRules:
     strict: bool = False
     values: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def words(self, column: str) -> dict[str, str]:
-        """Words for the values of a column in their normal form: the shipped ones and the user's, which win."""
+    def words(self, definitions: Definitions, column: str) -> dict[str, str]:
+        """Words for the values of a column in their normal form: the definitions' and the user's, which win."""
         own = {normal_name(word): value for word, value in self.values.get(column, {}).items()}
-        return value_aliases(column) | own
+        return value_aliases(definitions, column) | own
 
 
 AS_IN_CONTRACT = ReadingRules()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from features.catalogue import definitions
+from features.catalogue import Definitions, derived, recently_derived
 from features.variants.gene_models import transcripts
 
 # Fields read, most trusted first. VEP writes all of them with the same grammar, the last three have their own.
@@ -75,16 +75,16 @@ class Effect(NamedTuple):
     origin: str = ""
 
 
-@cache
-def _ranks() -> dict[str, int]:
-    table = definitions("consequences")
+@derived
+def _ranks(definitions: Definitions) -> dict[str, int]:
+    table = definitions.table("consequences")
     return {term: rank for rank, term in enumerate(table["term"])}
 
 
-@cache
-def _terms() -> dict[str, str]:
+@derived
+def _terms(definitions: Definitions) -> dict[str, str]:
     """Every name of a consequence, in lower case, to the term used here."""
-    table = definitions("consequences")
+    table = definitions.table("consequences")
     pairs = zip(table["term"], table["aliases"], strict=True)
     return {
         name.lower(): term
@@ -93,22 +93,27 @@ def _terms() -> dict[str, str]:
     }
 
 
-@cache
-def consequence_kinds() -> dict[str, str]:
+@derived
+def consequence_kinds(definitions: Definitions) -> dict[str, str]:
     """Kind of each consequence term: null, missense, inframe, synonymous, splice_region, coding, ..."""
-    table = definitions("consequences")
+    table = definitions.table("consequences")
     return dict(zip(table["term"], table["kind"], strict=True))
 
 
-@cache
-def consequence_term(text: str) -> str:
+# Terms come as annotators write and join them.
+@recently_derived(4096)
+def consequence_term(definitions: Definitions, text: str) -> str:
     """Most severe known term of `a&b`; empty if none is known.
 
-    >>> consequence_term("splice_region&synonymous"), consequence_term("*missense"), consequence_term("FRAME_SHIFT")
-    ('splice_region_variant', 'missense_variant', 'frameshift_variant')
+    >>> from features.catalogue import shipped
+    >>> tables = shipped()
+    >>> [consequence_term(tables, t) for t in ("splice_region&synonymous", "*missense", "FRAME_SHIFT")]
+    ['splice_region_variant', 'missense_variant', 'frameshift_variant']
     """
-    found = [_terms().get(part.strip(" *").lower(), "") for part in re.split(r"[&+]", text)]
-    return min((term for term in found if term), key=_ranks().__getitem__, default="")
+    found = [
+        _terms(definitions).get(part.strip(" *").lower(), "") for part in re.split(r"[&+]", text)
+    ]
+    return min((term for term in found if term), key=_ranks(definitions).__getitem__, default="")
 
 
 def protein_change(text: str) -> tuple[str, int, str] | None:
@@ -141,7 +146,13 @@ def hgvs_protein(before: str, number: int, after: str) -> str:
 
 
 def effect_of(
-    info: dict[str, str], descriptions: dict[str, str], alt: str, index: int, gene: str, ref: str
+    definitions: Definitions,
+    info: dict[str, str],
+    descriptions: dict[str, str],
+    alt: str,
+    index: int,
+    gene: str,
+    ref: str,
 ) -> Effect | None:
     """Effect of one allele on a gene, from the INFO fields of its record.
 
@@ -171,9 +182,9 @@ def effect_of(
                 for e in _entries(name, text, descriptions.get(name, ""))
                 if _fits(e, gene, alt, ref, index)
             ]
-            best = min(entries, key=lambda e: _preference(e, gene), default=None)
-            if best is not None and consequence_term(best["Consequence"]):
-                return _effect(best, name, info, index)
+            best = min(entries, key=lambda e: _preference(definitions, e, gene), default=None)
+            if best is not None and consequence_term(definitions, best["Consequence"]):
+                return _effect(definitions, best, name, info, index)
     return _scores_only(info, index)
 
 
@@ -221,22 +232,26 @@ def _fits(entry: dict[str, str], gene: str, alt: str, ref: str, index: int) -> b
     )
 
 
-def _preference(entry: dict[str, str], gene: str) -> tuple[bool, bool, int]:
+def _preference(
+    definitions: Definitions, entry: dict[str, str], gene: str
+) -> tuple[bool, bool, int]:
     """Sorts entries: transcript of the gene model, MANE or canonical, severity."""
-    model = next((t for t in (transcripts("GRCh38").get(gene),) if t), None)
+    model = next((t for t in (transcripts(definitions, "GRCh38").get(gene),) if t), None)
     name = entry.get("Feature", "").removeprefix("transcript:").split(".")[0]
     ours = model is not None and name in (model.name.split(".")[0], model.refseq.split(".")[0])
     marked = bool(entry.get("MANE_SELECT")) or entry.get("CANONICAL") == "YES"
-    term = consequence_term(entry["Consequence"])
-    return not ours, not marked, _ranks().get(term, 99)
+    term = consequence_term(definitions, entry["Consequence"])
+    return not ours, not marked, _ranks(definitions).get(term, 99)
 
 
-def _effect(entry: dict[str, str], name: str, info: dict[str, str], index: int) -> Effect:
+def _effect(
+    definitions: Definitions, entry: dict[str, str], name: str, info: dict[str, str], index: int
+) -> Effect:
     frequency = _first(
         [*(entry.get(field, "") for field in _FREQUENCIES), *_of_allele(info, _FREQUENCIES, index)]
     )
     return Effect(
-        consequence_term(entry["Consequence"]),
+        consequence_term(definitions, entry["Consequence"]),
         entry.get("Feature", ""),
         entry.get("HGVSc", "").rpartition(":")[2],
         _hgvs_p(entry),

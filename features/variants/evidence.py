@@ -9,12 +9,11 @@ people and laboratories: PS2-PS4, PM3, PM6, PP1, PP4, BS2-BS4, BP2, BP5.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from features.catalogue import definitions
+from features.catalogue import Definitions, derived
 from features.variants.annotation import protein_change
 from features.variants.gene_models import transcripts
 from features.variants.lookups import NO_LOOKUPS, Lookups
@@ -55,6 +54,8 @@ class Sources:
 
     Attributes
     ----------
+    definitions : Definitions
+        Rules, thresholds, known variants and gene models.
     build : str
     lookups : Lookups
         For ClinVar's assertions on neighbours.
@@ -64,6 +65,7 @@ class Sources:
         False is "ClinVar off": no PP5/BP6, PS1, PM5, PM1 from known variants, and no known-variant table.
     """
 
+    definitions: Definitions
     build: str
     lookups: Lookups = NO_LOOKUPS
     assertions: bool = False
@@ -106,9 +108,9 @@ class Rule(NamedTuple):
     reason: str
 
 
-@cache
-def _rules() -> dict[str, Rule]:
-    rows = definitions("evidence").to_dict("records")
+@derived
+def _rules(definitions: Definitions) -> dict[str, Rule]:
+    rows = definitions.table("evidence").to_dict("records")
     return {
         r["rule"]: Rule(
             r["criterion"], int(r["points"]), float(r["threshold"] or "nan"), r["reason"]
@@ -117,8 +119,8 @@ def _rules() -> dict[str, Rule]:
     }
 
 
-def _met(rule: str, variant: Variant, detail: Any = "") -> Criterion:
-    name, points, threshold, reason = _rules()[rule]
+def _met(definitions: Definitions, rule: str, variant: Variant, detail: Any = "") -> Criterion:
+    name, points, threshold, reason = _rules(definitions)[rule]
     return Criterion(
         name,
         points,
@@ -126,53 +128,57 @@ def _met(rule: str, variant: Variant, detail: Any = "") -> Criterion:
     )
 
 
-def _threshold(rule: str) -> float:
-    return _rules()[rule].threshold
+def _threshold(definitions: Definitions, rule: str) -> float:
+    return _rules(definitions)[rule].threshold
 
 
 def _null_variant(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     """PVS1 by the place of the stop: full before the decay boundary, less beyond it."""
     if variant.kind not in NULL_KINDS:
         return
-    region = _region("gain_of_function", variant)
+    region = _region(sources.definitions, "gain_of_function", variant)
     if region:
-        yield _met("GOF", variant, region)
-    elif gene_rules().loc[variant.gene, "loss_of_function"] == "yes":
-        yield _met(_null_strength(variant, sources.build), variant)
+        yield _met(sources.definitions, "GOF", variant, region)
+    elif gene_rules(sources.definitions).loc[variant.gene, "loss_of_function"] == "yes":
+        yield _met(
+            sources.definitions,
+            _null_strength(sources.definitions, variant, sources.build),
+            variant,
+        )
 
 
-def _null_strength(variant: Variant, build: str) -> str:
-    transcript = transcripts(build).get(variant.gene)
+def _null_strength(definitions: Definitions, variant: Variant, build: str) -> str:
+    transcript = transcripts(definitions, build).get(variant.gene)
     offset = variant.offset
     if variant.kind == "start_lost":
         return "PVS1_moderate"
     if transcript is None or offset is None or offset < transcript.decay_from:
         return "PVS1"
     removed = 1 - offset / transcript.coding_length
-    return "PVS1_strong" if removed > _threshold("PVS1_strong") else "PVS1_moderate"
+    return "PVS1_strong" if removed > _threshold(definitions, "PVS1_strong") else "PVS1_moderate"
 
 
-def _region(table: str, variant: Variant) -> str:
+def _region(definitions: Definitions, table: str, variant: Variant) -> str:
     """Meaning of the region of a definition table in which the changed residue lies; empty outside of all."""
-    residue = variant.residue or _residue_of_splice(variant)
-    for row in _regions(table).get(variant.gene, ()):
+    residue = variant.residue or _residue_of_splice(definitions, variant)
+    for row in _regions(definitions, table).get(variant.gene, ()):
         if residue is not None and int(row["first_residue"]) <= residue <= int(row["last_residue"]):
             return str(row["meaning"])
     return ""
 
 
-@cache
-def _regions(table: str) -> dict[str, list[dict[str, str]]]:
+@derived
+def _regions(definitions: Definitions, table: str) -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = {}
-    for row in definitions(table).to_dict("records"):
+    for row in definitions.table(table).to_dict("records"):
         found.setdefault(row["gene"], []).append(row)
     return found
 
 
-def _residue_of_splice(variant: Variant) -> int | None:
+def _residue_of_splice(definitions: Definitions, variant: Variant) -> int | None:
     """Residue beside a splice site: that of the nearest coding base."""
     for build in ("GRCh38", "GRCh37"):
-        transcript = transcripts(build).get(variant.gene)
+        transcript = transcripts(definitions, build).get(variant.gene)
         pos = int(variant.key.split("-")[1])
         if transcript is not None and transcript.starts[0] <= pos <= transcript.ends[-1]:
             near = [
@@ -184,33 +190,35 @@ def _residue_of_splice(variant: Variant) -> int | None:
 
 def _known_variant(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     if sources.known and variant.role in CAUSAL:
-        yield _met("KNOWN_pathogenic", variant, variant.role.replace("_", ", "))
+        yield _met(
+            sources.definitions, "KNOWN_pathogenic", variant, variant.role.replace("_", ", ")
+        )
     elif sources.known and variant.role == "benign":
-        yield _met("KNOWN_benign", variant, "benign in the table")
+        yield _met(sources.definitions, "KNOWN_benign", variant, "benign in the table")
 
 
 def _same_residue(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     """PS1 and PM5 from other variants of the table; PM5 also from ClinVar, in genes where a stop would not be causal."""
     if not sources.known or variant.change is None or variant.kind != "missense":
         return
-    others = [(key, after) for key, residue, after in _causal_changes(sources.build, variant.gene)
+    others = [(key, after) for key, residue, after in _causal_changes(sources.definitions, sources.build, variant.gene)
               if residue == variant.residue and key != variant.key]  # fmt: skip
     same = [key for key, after in others if after == variant.change[1]]
     if same:
-        yield _met("PS1", variant, ", ".join(same))
+        yield _met(sources.definitions, "PS1", variant, ", ".join(same))
     elif others:
-        yield _met("PM5", variant, ", ".join(key for key, _ in others))
+        yield _met(sources.definitions, "PM5", variant, ", ".join(key for key, _ in others))
     else:
         near = _clinvar_neighbours(variant, sources)
         if near:
-            yield _met("PM5", variant, f"ClinVar, {near}")
+            yield _met(sources.definitions, "PM5", variant, f"ClinVar, {near}")
 
 
-@cache
-def _causal_changes(build: str, gene: str) -> list[tuple[str, int, str]]:
+@derived
+def _causal_changes(definitions: Definitions, build: str, gene: str) -> list[tuple[str, int, str]]:
     """Key, residue and new residue of the causal substitutions of a gene."""
     found = []
-    for key, row in _known_rows(build).items():
+    for key, row in _known_rows(definitions, build).items():
         change = protein_change(row["hgvs_p"])
         if row["gene"] == gene and row["als_role"] in CAUSAL and change is not None:
             found.append((key, change[1], change[2]))
@@ -218,10 +226,10 @@ def _causal_changes(build: str, gene: str) -> list[tuple[str, int, str]]:
 
 
 def _clinvar_neighbours(variant: Variant, sources: Sources) -> str:
-    transcript = transcripts(sources.build).get(variant.gene)
+    transcript = transcripts(sources.definitions, sources.build).get(variant.gene)
     if not sources.lookups.clinvar or transcript is None or variant.offset is None:
         return ""
-    if gene_rules().loc[variant.gene, "loss_of_function"] == "yes":
+    if gene_rules(sources.definitions).loc[variant.gene, "loss_of_function"] == "yes":
         return ""
     chrom, pos, _, _ = variant.key.split("-")
     codon = [
@@ -251,67 +259,76 @@ def _hot_region(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     """PM1: the strongest of a hot spot of known variants, a named region, a region depleted of missense variants."""
     if variant.kind != "missense" or variant.residue is None:
         return
-    reach = _threshold("PM1_hot_spot")
+    reach = _threshold(sources.definitions, "PM1_hot_spot")
     causal = {
         residue
-        for key, residue, _ in _causal_changes(sources.build, variant.gene)
+        for key, residue, _ in _causal_changes(sources.definitions, sources.build, variant.gene)
         if key != variant.key
     }
     near = sum(abs(residue - variant.residue) <= reach for residue in causal - {variant.residue})
-    region, density = _region("hot_regions", variant), missense_density(variant)
+    region, density = (
+        _region(sources.definitions, "hot_regions", variant),
+        missense_density(sources.definitions, variant),
+    )
     if sources.known and near >= 2:
-        yield _met("PM1_hot_spot", variant, near)
+        yield _met(sources.definitions, "PM1_hot_spot", variant, near)
     elif sources.known and region:
-        yield _met("PM1_region", variant, region)
-    elif density <= _threshold("PM1_depleted"):
-        yield _met("PM1_depleted", variant, density)
+        yield _met(sources.definitions, "PM1_region", variant, region)
+    elif density <= _threshold(sources.definitions, "PM1_depleted"):
+        yield _met(sources.definitions, "PM1_depleted", variant, density)
 
 
-@cache
-def _constraint() -> dict[str, tuple[int, np.ndarray]]:
-    rows = definitions("constraint").to_dict("records")
+@derived
+def _constraint(definitions: Definitions) -> dict[str, tuple[int, np.ndarray]]:
+    rows = definitions.table("constraint").to_dict("records")
     return {
         r["gene"]: (int(r["residues"]), np.array(r["missense_per_window"].split(","), dtype=int))
         for r in rows
     }
 
 
-@cache
-def _mean_density() -> float:
+@derived
+def _mean_density(definitions: Definitions) -> float:
     return float(
-        sum(w.sum() for _, w in _constraint().values()) / sum(n for n, _ in _constraint().values())
+        sum(w.sum() for _, w in _constraint(definitions).values())
+        / sum(n for n, _ in _constraint(definitions).values())
     )
 
 
-def missense_density(variant: Variant) -> float:
+def missense_density(definitions: Definitions, variant: Variant) -> float:
     """Distinct population missense variants a residue within 50 residues, over the panel's mean; NaN without a table.
 
     The variant itself is left out where it is known to be in the population.
     """
-    if variant.gene not in _constraint() or variant.residue is None:
+    if variant.gene not in _constraint(definitions) or variant.residue is None:
         return float("nan")
-    residues, windows = _constraint()[variant.gene]
+    residues, windows = _constraint(definitions)[variant.gene]
     middle = (variant.residue - 1) // WINDOW
     low, high = max(0, middle - AROUND), min(len(windows), middle + AROUND + 1)
     length = min(residues, high * WINDOW) - low * WINDOW
     if length <= 0:
         return float("nan")
     own = 1 if variant.frequency else 0
-    return max(0.0, float(windows[low:high].sum()) - own) / length / _mean_density()
+    return max(0.0, float(windows[low:high].sum()) - own) / length / _mean_density(definitions)
 
 
 def _rarity(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     """PM2 below, BS1 and BA1 above their frequencies; the latter not for the sourced exceptions."""
     if variant.frequency is None:
         return
-    recessive = inheritance(variant.gene) == "recessive"
-    if variant.frequency < _threshold("PM2_recessive" if recessive else "PM2"):
-        yield _met("PM2_recessive" if recessive else "PM2", variant, variant.frequency)
+    recessive = inheritance(sources.definitions, variant.gene) == "recessive"
+    if variant.frequency < _threshold(sources.definitions, "PM2_recessive" if recessive else "PM2"):
+        yield _met(
+            sources.definitions, "PM2_recessive" if recessive else "PM2", variant, variant.frequency
+        )
     elif not (sources.known and _frequency_exception(variant)):
         rules = ("BA1", "BS1_recessive") if recessive else ("BA1", "BS1", "BS1_supporting")
-        rule = next((rule for rule in rules if variant.frequency >= _threshold(rule)), None)
+        rule = next(
+            (rule for rule in rules if variant.frequency >= _threshold(sources.definitions, rule)),
+            None,
+        )
         if rule:
-            yield _met(rule, variant, variant.frequency)
+            yield _met(sources.definitions, rule, variant, variant.frequency)
 
 
 def _frequency_exception(variant: Variant) -> bool:
@@ -321,15 +338,19 @@ def _frequency_exception(variant: Variant) -> bool:
 
 def _length_change(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     if variant.kind == "stop_lost":
-        yield _met("PM4", variant)
+        yield _met(sources.definitions, "PM4", variant)
     elif variant.kind == "inframe":
-        yield _met("PM4_supporting" if abs(variant.length_change) == 3 else "PM4", variant)
+        yield _met(
+            sources.definitions,
+            "PM4_supporting" if abs(variant.length_change) == 3 else "PM4",
+            variant,
+        )
 
 
 def _prediction(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     """PP3 or BP4: the first predictor with a score for a missense variant, SpliceAI for any."""
     if variant.kind == "missense":
-        scores = {**variant.scores, "substitution": _substitution(variant)}
+        scores = {**variant.scores, "substitution": _substitution(sources.definitions, variant)}
         name = next(
             (
                 n
@@ -342,36 +363,36 @@ def _prediction(variant: Variant, sources: Sources) -> Iterator[Criterion]:
         if (
             name
             and score is not None
-            and (name != "substitution" or _region_agrees(variant, score))
+            and (name != "substitution" or _region_agrees(sources.definitions, variant, score))
         ):
-            yield from _by_score(name, score)
+            yield from _by_score(sources.definitions, name, score)
     if "spliceai" in variant.scores and variant.kind not in NULL_KINDS:
-        points = list(_by_score("spliceai", variant.scores["spliceai"]))
+        points = list(_by_score(sources.definitions, "spliceai", variant.scores["spliceai"]))
         yield from (
             criterion for criterion in points if criterion.points > 0 or variant.kind != "missense"
         )
 
 
-def _region_agrees(variant: Variant, score: float) -> bool:
+def _region_agrees(definitions: Definitions, variant: Variant, score: float) -> bool:
     """A substitution matrix alone says too little: a mild change must lie where the population varies, a harsh one not."""
-    tolerant = missense_density(variant) >= _threshold("tolerant")
+    tolerant = missense_density(definitions, variant) >= _threshold(definitions, "tolerant")
     return tolerant if score > 0 else not tolerant
 
 
-def _substitution(variant: Variant) -> float | None:
+def _substitution(definitions: Definitions, variant: Variant) -> float | None:
     """BLOSUM62 score of the substitution (Henikoff 1992; NCBI's matrix)."""
-    table = _matrix()
+    table = _matrix(definitions)
     return table.get(variant.change) if variant.change else None
 
 
-@cache
-def _matrix() -> dict[tuple[str, str], float]:
-    table = definitions("substitution").set_index("residue")
+@derived
+def _matrix(definitions: Definitions) -> dict[tuple[str, str], float]:
+    table = definitions.table("substitution").set_index("residue")
     return {(a, b): float(table.loc[a, b]) for a in table.index for b in table.columns}
 
 
-def _by_score(name: str, score: float) -> Iterator[Criterion]:
-    for row in _predictors().get(name, ()):
+def _by_score(definitions: Definitions, name: str, score: float) -> Iterator[Criterion]:
+    for row in _predictors(definitions).get(name, ()):
         met = score >= row[1] if row[0] == "at_least" else score <= row[1]
         if met:
             word = "at least" if row[0] == "at_least" else "at most"
@@ -381,11 +402,11 @@ def _by_score(name: str, score: float) -> Iterator[Criterion]:
             return
 
 
-@cache
-def _predictors() -> dict[str, list[tuple[str, float, int]]]:
+@derived
+def _predictors(definitions: Definitions) -> dict[str, list[tuple[str, float, int]]]:
     """Thresholds of each score, strongest first."""
     found: dict[str, list[tuple[str, float, int]]] = {}
-    for row in definitions("predictors").to_dict("records"):
+    for row in definitions.table("predictors").to_dict("records"):
         found.setdefault(row["score"], []).append(
             (row["direction"], float(row["threshold"]), int(row["points"]))
         )
@@ -394,8 +415,10 @@ def _predictors() -> dict[str, list[tuple[str, float, int]]]:
 
 def _silent(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     splicing = variant.scores.get("spliceai", 0.0)
-    if variant.kind in ("synonymous", "intron", "utr", "other") and splicing <= _threshold("BP7"):
-        yield _met("BP7", variant)
+    if variant.kind in ("synonymous", "intron", "utr", "other") and splicing <= _threshold(
+        sources.definitions, "BP7"
+    ):
+        yield _met(sources.definitions, "BP7", variant)
 
 
 def _assertion(variant: Variant, sources: Sources) -> Iterator[Criterion]:
@@ -403,12 +426,17 @@ def _assertion(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     if (
         not (sources.assertions and sources.known)
         or found is None
-        or found.stars < _threshold("PP5")
+        or found.stars < _threshold(sources.definitions, "PP5")
     ):
         return
     meaning = _meaning(found.significance)
     if meaning:
-        yield _met("PP5" if meaning > 0 else "BP6", variant, found.significance.replace("_", " "))
+        yield _met(
+            sources.definitions,
+            "PP5" if meaning > 0 else "BP6",
+            variant,
+            found.significance.replace("_", " "),
+        )
 
 
 RULES: tuple[Callable[[Variant, Sources], Iterator[Criterion]], ...] = (

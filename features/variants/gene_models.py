@@ -8,13 +8,13 @@ Ensembl defines it: 3 exonic and 8 intronic bases beside a splice site, of which
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from features.catalogue import checked_build, definitions, genes
+from features.catalogue import Definitions, checked_build, derived, genes
 
 SPLICE_EXON, SPLICE_INTRON, SPLICE_SITE = 3, 8, 2
 
@@ -102,13 +102,13 @@ class Place(NamedTuple):
         return None if self.offset is None else self.offset // 3 + 1
 
 
-@cache
-def transcripts(build: str) -> dict[str, Transcript]:
+@derived
+def transcripts(definitions: Definitions, build: str) -> dict[str, Transcript]:
     """Transcripts by gene, on one build."""
     suffix = checked_build(build).lower()
     return {
         row["gene"]: _transcript(row, suffix)
-        for row in definitions("gene_models").to_dict("records")
+        for row in definitions.table("gene_models").to_dict("records")
     }
 
 
@@ -129,15 +129,19 @@ def _transcript(row: dict[str, str], suffix: str) -> Transcript:
     )
 
 
-def place(gene: str, pos: int, ref: str, alt: str, build: str) -> Place | None:
+def place(
+    definitions: Definitions, gene: str, pos: int, ref: str, alt: str, build: str
+) -> Place | None:
     """Locate a variant (minimal alleles) in the transcript of a gene; None if the gene has no model.
 
-    >>> place("SOD1", 31659783, "C", "T", "GRCh38")
+    >>> from features.catalogue import shipped
+    >>> tables = shipped()
+    >>> place(tables, "SOD1", 31659783, "C", "T", "GRCh38")
     Place(consequence='coding_sequence_variant', offset=13)
-    >>> place("SOD1", 31659842, "G", "A", "GRCh38").consequence
+    >>> place(tables, "SOD1", 31659842, "G", "A", "GRCh38").consequence
     'splice_donor_variant'
     """
-    transcript = transcripts(build).get(gene)
+    transcript = transcripts(definitions, build).get(gene)
     if transcript is None:
         return None
     start, end = changed_range(pos, ref, alt)
@@ -227,24 +231,30 @@ def _outside(transcript: Transcript, start: int, end: int) -> str:
     return five if start < transcript.cds_start else three
 
 
-def coding_bases(gene: str, build: str) -> list[tuple[int, int]]:
+def coding_bases(definitions: Definitions, gene: str, build: str) -> list[tuple[int, int]]:
     """Coding ranges of a gene (1-based inclusive), its whole bounds where it has no model."""
-    transcript = transcripts(build).get(gene)
+    transcript = transcripts(definitions, build).get(gene)
     if transcript is not None:
         return transcript.coding
-    bounds = genes(build).loc[gene]
+    bounds = genes(definitions, build).loc[gene]
     return [(int(bounds["start"]), int(bounds["end"]))]
 
 
 def write_gff(
-    path: Path, build: str, prefix: str = "", contigs: frozenset[str] | None = None
+    definitions: Definitions,
+    path: Path,
+    build: str,
+    prefix: str = "",
+    contigs: frozenset[str] | None = None,
 ) -> None:
     """Write the gene models as the GFF3 that `bcftools csq` wants.
 
     `prefix` is what the FASTA puts before a contig; genes outside `contigs` are left out.
     """
     lines = ["##gff-version 3"]
-    for t in (t for t in transcripts(build).values() if contigs is None or t.chrom in contigs):
+    for t in (
+        t for t in transcripts(definitions, build).values() if contigs is None or t.chrom in contigs
+    ):
         common, span = f"{prefix}{t.chrom}\tals-ml", f"{t.starts[0]}\t{t.ends[-1]}\t.\t{t.strand}"
         lines.append(
             f"{common}\tgene\t{span}\t.\tID=gene:{t.gene};Name={t.gene};biotype=protein_coding"

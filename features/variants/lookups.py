@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from features.catalogue import gene_at, gene_names, plain_contig
+from features.catalogue import Definitions, gene_at, gene_names, plain_contig
 from features.errors import DataError
 from features.genotypes.bcftools import bcftools
 from features.genotypes.vcf import fasta_contigs, fasta_prefix, read_sites, site_query
@@ -91,7 +91,7 @@ class Lookups:
 NO_LOOKUPS = Lookups()
 
 
-def read_frequencies(path: Path, build: str) -> dict[str, float]:
+def read_frequencies(definitions: Definitions, path: Path, build: str) -> dict[str, float]:
     """Population frequency (INFO/AF) of each panel variant of a sites VCF.
 
     Raises
@@ -101,12 +101,12 @@ def read_frequencies(path: Path, build: str) -> dict[str, float]:
     """
     return {
         key: float(f)
-        for key, f in _field_by_key(path, build, "AF", "population frequency")
+        for key, f in _field_by_key(definitions, path, build, "AF", "population frequency")
         if _is_number(f)
     }
 
 
-def read_clinvar(path: Path, build: str) -> dict[str, Assertion]:
+def read_clinvar(definitions: Definitions, path: Path, build: str) -> dict[str, Assertion]:
     """ClinVar's assertions (INFO/CLNSIG, CLNREVSTAT) on panel variants.
 
     Raises
@@ -114,8 +114,8 @@ def read_clinvar(path: Path, build: str) -> dict[str, Assertion]:
     DataError
         If the file is no VCF or has no INFO/CLNSIG.
     """
-    significance = dict(_field_by_key(path, build, "CLNSIG", "clinical significance"))
-    status = dict(_field_by_key(path, build, "CLNREVSTAT", "review status"))
+    significance = dict(_field_by_key(definitions, path, build, "CLNSIG", "clinical significance"))
+    status = dict(_field_by_key(definitions, path, build, "CLNREVSTAT", "review status"))
     return {
         key: Assertion(text, _stars(status.get(key, "")))
         for key, text in significance.items()
@@ -130,8 +130,10 @@ def _stars(status: str) -> int:
     )
 
 
-def _field_by_key(path: Path, build: str, name: str, what: str) -> list[tuple[str, str]]:
-    query = site_query(path, build)
+def _field_by_key(
+    definitions: Definitions, path: Path, build: str, name: str, what: str
+) -> list[tuple[str, str]]:
+    query = site_query(definitions, path, build)
     if name not in query.header.info:
         raise DataError(
             str(path),
@@ -154,7 +156,7 @@ def _is_number(text: str) -> bool:
 
 
 def predicted_effects(
-    keys: list[str], build: str, fasta: Path, gff: Path | None = None
+    definitions: Definitions, keys: list[str], build: str, fasta: Path, gff: Path | None = None
 ) -> dict[str, Effect]:
     """Consequences of variants by `bcftools csq`, one at a time (not joined into haplotypes).
 
@@ -178,7 +180,13 @@ def predicted_effects(
         sites, models = Path(folder) / "sites.vcf", gff or Path(folder) / "models.gff3"
         written = _write_sites(sites, keys, contigs, prefix)
         if gff is None:
-            write_gff(models, build, prefix, frozenset(plain_contig(name) for name in contigs))
+            write_gff(
+                definitions,
+                models,
+                build,
+                prefix,
+                frozenset(plain_contig(name) for name in contigs),
+            )
         steps = (["csq", "-f", str(fasta), "-g", str(models), "-l", "--force", "-Ov", str(sites)],)
         with bcftools(
             *steps, ["query", "-f", r"%ID\t%INFO/BCSQ\n", "-"], where=str(fasta)
@@ -187,7 +195,7 @@ def predicted_effects(
     return {
         key: effect
         for key in written
-        if (effect := _csq_effect(key, found.get(key, "."), build)) is not None
+        if (effect := _csq_effect(definitions, key, found.get(key, "."), build)) is not None
     }
 
 
@@ -209,15 +217,23 @@ def _write_sites(path: Path, keys: list[str], contigs: dict[str, int], prefix: s
     return [row[2] for row in rows]
 
 
-def _csq_effect(key: str, text: str, build: str) -> Effect | None:
+def _csq_effect(definitions: Definitions, key: str, text: str, build: str) -> Effect | None:
     chrom, pos, ref, alt = key.split("-")
-    gene = gene_at(chrom, int(pos), build)
+    gene = gene_at(definitions, chrom, int(pos), build)
     effect = None
     if gene >= 0 and text != ".":
-        effect = effect_of({"BCSQ": text}, {"BCSQ": _BCSQ_HEADER}, alt, 0, gene_names()[gene], ref)
+        effect = effect_of(
+            definitions,
+            {"BCSQ": text},
+            {"BCSQ": _BCSQ_HEADER},
+            alt,
+            0,
+            gene_names(definitions)[gene],
+            ref,
+        )
     if effect is None:
         return None
-    model = transcripts(build).get(gene_names()[gene])
+    model = transcripts(definitions, build).get(gene_names(definitions)[gene])
     return effect._replace(
         origin="bcftools csq", transcript=model.name if model else effect.transcript
     )

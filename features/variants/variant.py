@@ -7,11 +7,10 @@ VCF's own, else the user's file, in which an absent variant has frequency 0.
 
 import re
 from dataclasses import dataclass
-from functools import cache
 
 import pandas as pd
 
-from features.catalogue import definitions, known_variants
+from features.catalogue import Definitions, derived, known_variants
 from features.errors import RequestError, nearest
 from features.variants.annotation import (
     SCORES,
@@ -75,11 +74,18 @@ class Variant:
         return len(alt) - len(ref)
 
 
-def describe(key: str, gene: str, effect: Effect | None, build: str, lookups: Lookups) -> Variant:
+def describe(
+    definitions: Definitions,
+    key: str,
+    gene: str,
+    effect: Effect | None,
+    build: str,
+    lookups: Lookups,
+) -> Variant:
     """Join what all sources know of a variant."""
-    known = known_row(key, build)
+    known = known_row(definitions, key, build)
     _, pos, ref, alt = key.split("-")
-    where = place(gene, int(pos), ref, alt, build)
+    where = place(definitions, gene, int(pos), ref, alt, build)
     effect = effect or Effect("")
     told = effect if effect.consequence else (lookups.effects or {}).get(key)
     if told is not None:
@@ -94,12 +100,12 @@ def describe(key: str, gene: str, effect: Effect | None, build: str, lookups: Lo
         consequence, origin = _substitution_term(substituted), "known variant"
     parsed = protein_change(hgvs_p)
     frequency, frequency_origin = _frequency(key, effect, lookups)
-    model = transcripts(build).get(gene)
+    model = transcripts(definitions, build).get(gene)
     return Variant(
         key,
         gene,
         consequence,
-        consequence_kinds().get(consequence, ""),
+        consequence_kinds(definitions).get(consequence, ""),
         origin,
         told.transcript or (model.name if model and origin else ""),
         hgvs_c,
@@ -139,31 +145,35 @@ def _frequency(key: str, effect: Effect, lookups: Lookups) -> tuple[float | None
     return lookups.frequencies.get(key, 0.0), "reference.frequencies"
 
 
-@cache
-def _known_rows(build: str) -> dict[str, dict[str, str]]:
-    return known_variants(build).to_dict("index")
+@derived
+def _known_rows(definitions: Definitions, build: str) -> dict[str, dict[str, str]]:
+    return known_variants(definitions, build).to_dict("index")
 
 
-def known_row(key: str, build: str) -> dict[str, str] | None:
+def known_row(definitions: Definitions, key: str, build: str) -> dict[str, str] | None:
     """Row of the known-variant table, None for another variant."""
-    return _known_rows(build).get(key)
+    return _known_rows(definitions, build).get(key)
 
 
-def find_known(gene: str, name: str, build: str) -> str:
+def find_known(definitions: Definitions, gene: str, name: str, build: str) -> str:
     """Key of a known variant by its protein change, in either numbering of SOD1.
 
-    >>> find_known("SOD1", "p.Ala5Val", "GRCh38"), find_known("SOD1", "A4V", "GRCh38"), find_known("SOD1", "A5V", "GRCh38")
-    ('21-31659783-C-T', '21-31659783-C-T', '21-31659783-C-T')
+    >>> from features.catalogue import shipped
+    >>> tables = shipped()
+    >>> [find_known(tables, "SOD1", name, "GRCh38") for name in ("p.Ala5Val", "A4V", "A5V")]
+    ['21-31659783-C-T', '21-31659783-C-T', '21-31659783-C-T']
 
     Raises
     ------
     RequestError
         If the table has no such variant in the gene; the message names the nearest.
     """
-    names = _names(build).get(gene)
+    names = _names(definitions, build).get(gene)
     if names is None:
         raise RequestError(
-            f"{gene} {name}", "no known variant of this gene", nearest(gene, _names(build))
+            f"{gene} {name}",
+            "no known variant of this gene",
+            nearest(gene, _names(definitions, build)),
         )
     wanted = _plain_name(name)
     if wanted not in names:
@@ -178,28 +188,30 @@ def _plain_name(name: str) -> str:
     return f"{change[0]}{change[1]}{change[2]}" if change else name
 
 
-@cache
-def _names(build: str) -> dict[str, dict[str, str]]:
+@derived
+def _names(definitions: Definitions, build: str) -> dict[str, dict[str, str]]:
     """Gene -> plain name -> key; HGVS numbers win over legacy ones where both are a name of different variants."""
     found: dict[str, dict[str, str]] = {}
     for column in ("legacy_name", "hgvs_p"):
-        for key, row in _known_rows(build).items():
+        for key, row in _known_rows(definitions, build).items():
             if row[column]:
                 found.setdefault(row["gene"], {})[_plain_name(row[column])] = key
     return found
 
 
-@cache
-def gene_rules() -> pd.DataFrame:
+@derived
+def gene_rules(definitions: Definitions) -> pd.DataFrame:
     """Inheritance and mechanism of each gene; index = gene."""
-    return definitions("gene_rules").set_index("gene")
+    return definitions.table("gene_rules").set_index("gene")
 
 
-@cache
-def inheritance(gene: str) -> str:
+@derived
+def inheritance(definitions: Definitions, gene: str) -> str:
     """Mode of inheritance: dominant, recessive, x_linked, risk or modifier.
 
-    >>> inheritance("SOD1"), inheritance("ALS2"), inheritance("NEK1")
+    >>> from features.catalogue import shipped
+    >>> tables = shipped()
+    >>> inheritance(tables, "SOD1"), inheritance(tables, "ALS2"), inheritance(tables, "NEK1")
     ('dominant', 'recessive', 'risk')
     """
-    return str(gene_rules().loc[gene, "inheritance"])
+    return str(gene_rules(definitions).loc[gene, "inheritance"])

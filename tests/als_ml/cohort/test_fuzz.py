@@ -20,7 +20,7 @@ from als_ml.config import load_config
 from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.row import ROW_FIELDS
 from als_ml.tracking.store import load_model
-from features.catalogue import analytes, gene_names, patient_columns
+from features.catalogue import analytes, gene_names, patient_columns, shipped
 from features.errors import UserError
 from features.tables.convert import read_table
 from features.tables.problems import Problems
@@ -60,7 +60,7 @@ parts = {
     "genome_build": st.sampled_from(["GRCh38", "GRCh37", "hg19"]) | anything,
     "as_of_days": st.integers(-(10**6), 10**6) | anything,
     "biomarkers": st.lists(measurement, max_size=4)
-    | st.dictionaries(st.sampled_from(list(analytes().index)), scalars, max_size=3)
+    | st.dictionaries(st.sampled_from(list(analytes(shipped()).index)), scalars, max_size=3)
     | anything,
     "variants": st.lists(
         st.sampled_from(["21-31667299-G-C 0/1", "SOD1:A4V 0/1", "21--1-G-C 1", "x"]), max_size=3
@@ -68,7 +68,9 @@ parts = {
     | anything,
     "repeats": st.dictionaries(st.sampled_from(["C9orf72", "ATXN2", "HTT"]), anything, max_size=2)
     | anything,
-    "assayed": st.dictionaries(st.sampled_from(gene_names()), scalars | st.just("full"), max_size=3)
+    "assayed": st.dictionaries(
+        st.sampled_from(gene_names(shipped())), scalars | st.just("full"), max_size=3
+    )
     | anything,
     "alsfrs": st.lists(visit, max_size=4) | anything,
     "treatments": st.dictionaries(st.sampled_from(["riluzole", "tofersen"]), anything, max_size=2)
@@ -79,7 +81,7 @@ records = st.fixed_dictionaries(
     {"sample_id": st.just("P1") | scalars},
     optional={
         **parts,
-        **{name: scalars for name in patient_columns().index if name != "sample_id"},
+        **{name: scalars for name in patient_columns(shipped()).index if name != "sample_id"},
     },
 )
 
@@ -147,7 +149,7 @@ lines = st.lists(cells | st.text(string.printable, max_size=6), min_size=1, max_
     ",".join
 )
 headers = st.lists(
-    st.sampled_from([*patient_columns().index, "analyte", "value", "unit", "days", "q1"]),
+    st.sampled_from([*patient_columns(shipped()).index, "analyte", "value", "unit", "days", "q1"]),
     max_size=6,
 )
 

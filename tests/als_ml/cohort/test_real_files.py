@@ -6,6 +6,7 @@ import pytest
 
 from als_ml.__main__ import main as als_ml
 from als_ml.prediction.predictor import BESIDE
+from features.catalogue import shipped
 from features.genotypes.repeats import read_repeats
 from features.genotypes.vcf import read_header
 from features.tables.problems import Problems
@@ -58,13 +59,13 @@ def test_trio_alleles_are_those_of_bcftools(reference_data, tmp_path):
     path = reference_data / "cohorts" / "ashk-trio.vcf.gz"
     samples = read_header(path).samples
     found, _ = read_genotypes(
-        [path], "GRCh37", {s: i for i, s in enumerate(samples)}, len(samples), Problems()
+        shipped(), [path], "GRCh37", {s: i for i, s in enumerate(samples)}, len(samples), Problems()
     )
     expected = set()
     with pysam.VariantFile(str(path)) as file:
         for record in file:
             chrom = record.chrom.removeprefix("chr")
-            for _, gene in genes("GRCh37").iterrows():
+            for _, gene in genes(shipped(), "GRCh37").iterrows():
                 if (
                     gene["chrom"] == chrom
                     and gene["start"] - PADDING <= record.pos <= gene["end"] + PADDING
@@ -86,7 +87,7 @@ def test_expansionhunter_and_trgt(reference_data):
     path = reference_data / "repeats" / "643594.clinical.str.vcf"
     samples = read_header(path).samples
     calls = read_repeats(
-        [path], "GRCh37", {s: i for i, s in enumerate(samples)}, Problems()
+        shipped(), [path], "GRCh37", {s: i for i, s in enumerate(samples)}, Problems()
     ).set_index(["row", "locus"])
     assert calls.loc[(1, "C9orf72"), ["short", "long"]].tolist() == [2, 2]
     assert calls.loc[(1, "ATXN2"), ["short", "long"]].tolist() == [
@@ -96,6 +97,10 @@ def test_expansionhunter_and_trgt(reference_data):
     assert calls.loc[(1, "C9orf72"), "complete"]
     trgt = reference_data / "repeats" / "HG002_Revio.sort.vcf.gz"
     found = read_repeats(
-        [trgt], "GRCh38", {s: i for i, s in enumerate(read_header(trgt).samples)}, Problems()
+        shipped(),
+        [trgt],
+        "GRCh38",
+        {s: i for i, s in enumerate(read_header(trgt).samples)},
+        Problems(),
     )
     assert np.isfinite(found["long"]).all()

@@ -19,7 +19,7 @@ from als_ml.references.cut import FREQUENCY_FIELDS, cut_fasta, cut_vcf
 from als_ml.references.download import download
 from als_ml.references.regions import fasta_regions
 from als_ml.references.sources import KINDS, Source, read_sources
-from features.catalogue import BUILDS, definitions, genes
+from features.catalogue import BUILDS, genes, shipped
 from features.errors import DataError, RequestError
 from features.genotypes.vcf import panel_regions
 
@@ -109,8 +109,8 @@ def server(monkeypatch):
 @pytest.fixture
 def small(monkeypatch):
     """Put small regions in the place of the panel."""
-    monkeypatch.setattr("als_ml.references.sources.panel_regions", lambda _: REGIONS)
-    monkeypatch.setattr("als_ml.references.sources.fasta_regions", lambda _: REGIONS)
+    monkeypatch.setattr("als_ml.references.sources.panel_regions", lambda *_: REGIONS)
+    monkeypatch.setattr("als_ml.references.sources.fasta_regions", lambda *_: REGIONS)
 
 
 BODY = random.Random(1).randbytes(300_000)  # noqa: S311
@@ -704,9 +704,9 @@ def test_checksums_exclude_each_other_and_an_indexed_read():
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_the_kept_bases_hold_the_padded_panel_and_lie_on_the_chromosomes(build):
-    lengths = definitions("contigs").set_index("chrom")[build.lower()].astype(int)
-    kept = fasta_regions(build)
+    lengths = shipped().table("contigs").set_index("chrom")[build.lower()].astype(int)
+    kept = fasta_regions(shipped(), build)
     assert all(1 <= start <= end <= lengths[chrom] for chrom, start, end in kept)
-    for chrom, start, end in panel_regions(build):
+    for chrom, start, end in panel_regions(shipped(), build):
         assert any(c == chrom and s <= start and end <= e for c, s, e in kept)
-    assert {chrom for chrom, _, _ in kept} == set(genes(build)["chrom"])
+    assert {chrom for chrom, _, _ in kept} == set(genes(shipped(), build)["chrom"])

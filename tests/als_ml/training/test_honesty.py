@@ -11,6 +11,7 @@ from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.storage import load_predictor, save_predictor
 from als_ml.training.task_data import prepare, recipe_of
 from features.blocks.rows import FeatureSpec, feature_rows, with_columns
+from features.catalogue import shipped
 from features.cohort import Cohort
 from features.errors import RequestError
 from models.estimators import donor_filled
@@ -57,11 +58,14 @@ def test_columns_of_the_contract_cannot_be_smuggled_in(cohort, column):
     with pytest.raises(
         RequestError, match=r"its own meaning in the patients table|what the label is made of"
     ):
-        with_columns(FeatureSpec(), cohort.patients, [column], {"family_history"})
+        with_columns(shipped(), FeatureSpec(), cohort.patients, [column], {"family_history"})
 
 
 def test_a_glob_leaves_them_out(cohort):
-    assert with_columns(FeatureSpec(), cohort.patients, ["*"], {"family_history"}).columns == ()
+    assert (
+        with_columns(shipped(), FeatureSpec(), cohort.patients, ["*"], {"family_history"}).columns
+        == ()
+    )
 
 
 def test_relatives_stay_in_one_fold(cohort):

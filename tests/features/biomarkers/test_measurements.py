@@ -1,6 +1,5 @@
 """Biomarkers: units, limits, matrices, assays, wide tables, derived values, and which value counts."""
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,26 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features import catalogue
-from features.biomarkers import measurements as biomarkers_module
-from features.biomarkers import units
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers
 from features.biomarkers.units import unit_factor
 from features.biomarkers.wide import Wide, checked_wide
-from features.blocks import biomarkers as biomarker_features_module
 from features.blocks.biomarkers import biomarker_features, feature_name
 from features.blocks.landmark import as_known, on_tofersen
-from features.catalogue import analytes
+from features.catalogue import analytes, shipped
 from features.errors import DataError
 from features.tables.cells import Dialect
 from features.tables.problems import Problems
 from features.tables.reading_rules import ReadingRules
+from tests.definitions import with_line
 
 ROWS = {"a": 0, "b": 1}
 
 
-def check(rules=None, problems=None, **columns) -> pd.DataFrame:
+def check(rules=None, problems=None, definitions=None, **columns) -> pd.DataFrame:
     n = max(len(value) if isinstance(value, list) else 1 for value in columns.values())
     filled = {
         k: v if isinstance(v, list) else [v] * n
@@ -36,7 +32,12 @@ def check(rules=None, problems=None, **columns) -> pd.DataFrame:
     }
     table = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in filled.items()})
     return checked_biomarkers(
-        table, ROWS, "b.csv", problems or Problems(), rules or ReadingRules(Dialect())
+        definitions or shipped(),
+        table,
+        ROWS,
+        "b.csv",
+        problems or Problems(),
+        rules or ReadingRules(Dialect()),
     )
 
 
@@ -75,16 +76,16 @@ def rows_of(cohort, table: pd.DataFrame, **more) -> dict[str, np.ndarray]:
     ],
 )
 def test_units(analyte, unit, factor):
-    found = unit_factor(analyte, unit)
+    found = unit_factor(shipped(), analyte, unit)
     assert found is factor if factor is None else found == pytest.approx(factor, rel=1e-5)
 
 
-@given(st.sampled_from(sorted(analytes().index)), st.floats(0.001, 1e5), st.data())
+@given(st.sampled_from(sorted(analytes(shipped()).index)), st.floats(0.001, 1e5), st.data())
 def test_any_unit_and_back(analyte, value, data):
-    factors = analytes()["factors"][analyte]
+    factors = analytes(shipped())["factors"][analyte]
     unit = data.draw(st.sampled_from(sorted(factors)))
     there = value / float(factors[unit])
-    assert there * unit_factor(analyte, unit) == pytest.approx(value, rel=1e-12)
+    assert there * unit_factor(shipped(), analyte, unit) == pytest.approx(value, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_what_is_refused_with_its_address(columns, message):
     ],
 )
 def test_names_of_analytes(name, matrix, analyte):
-    unit = analytes()["unit"][analyte]
+    unit = analytes(shipped())["unit"][analyte]
     assert check(analyte=name, matrix=matrix, unit=unit, value="50")["analyte"][0] == analyte
 
 
@@ -192,6 +193,7 @@ def test_rows_of_nobody_are_one_warning_whatever_their_cells():
     facts = {name: {"unit": unit} for name, unit in (("NfL", "pg/mL"), ("Crea", "mg/dL"))}
     problems, none = Problems(), np.full(2, np.datetime64("NaT"), dtype="datetime64[D]")
     found = checked_wide(
+        shipped(),
         table,
         Wide(facts, {"days": "days", "matrix": "serum"}),
         ROWS,
@@ -219,7 +221,7 @@ def test_wide_and_long_give_the_same_rows():
     problems = Problems()
     rules = ReadingRules(Dialect())
     from_wide = checked_wide(
-        wide, Wide(columns, {"days": "drawn"}), ROWS, "w.csv", problems, rules, None
+        shipped(), wide, Wide(columns, {"days": "drawn"}), ROWS, "w.csv", problems, rules, None
     )
     from_long = check(
         sample_id=["a", "b", "a"],
@@ -251,12 +253,14 @@ def test_any_wide_table_is_its_long_one(lines):
         {"days": "days"},
     )
     rules = ReadingRules(Dialect("."))
-    from_wide = checked_wide(wide, facts, ROWS, "w", Problems(), rules, None)
+    from_wide = checked_wide(shipped(), wide, facts, ROWS, "w", Problems(), rules, None)
     parts = [
         wide[["sample_id", "days"]].assign(analyte=a, unit=u, value=wide[name])
         for name, (a, u) in names.items()
     ]
-    long = checked_biomarkers(pd.concat(parts, ignore_index=True), ROWS, "l", Problems(), rules)
+    long = checked_biomarkers(
+        shipped(), pd.concat(parts, ignore_index=True), ROWS, "l", Problems(), rules
+    )
     columns = ["row", "value", "days"]
     assert from_wide[columns].equals(long[columns])
     assert list(from_wide["analyte"]) == list(long["analyte"])
@@ -267,9 +271,11 @@ def test_a_message_names_the_cell_of_the_wide_file():
     wide = pd.DataFrame({"sample_id": ["a", "b"], "NfL": ["5", "high"]})
     facts = Wide({"NfL": {"analyte": "nfl_serum", "unit": "pg/mL"}})
     with pytest.raises(DataError, match=r"w.csv, column NfL, line 3: 'high' is no number"):
-        checked_wide(wide, facts, ROWS, "w.csv", Problems(), ReadingRules(), None)
+        checked_wide(shipped(), wide, facts, ROWS, "w.csv", Problems(), ReadingRules(), None)
     with pytest.raises(DataError, match=r"there is no column 'NFL'. Did you mean 'NfL'"):
-        checked_wide(wide, Wide({"NFL": {}}), ROWS, "w.csv", Problems(), ReadingRules(), None)
+        checked_wide(
+            shipped(), wide, Wide({"NFL": {}}), ROWS, "w.csv", Problems(), ReadingRules(), None
+        )
 
 
 def test_assays_and_matrices_are_never_pooled(cohort):
@@ -279,11 +285,11 @@ def test_assays_and_matrices_are_never_pooled(cohort):
     )  # fmt: skip
     apart = rows_of(cohort, table)
     values = [
-        apart[feature_name(n, s)][0]
+        apart[feature_name(shipped(), n, s)][0]
         for n, s in (("nfl_serum", "simoa"), ("nfl_serum", "ella"), ("nfl_plasma", "simoa"))
     ]
     assert np.exp(values) == pytest.approx([10, 20, 40])
-    assert np.isnan(apart[feature_name("nfl_serum", "unknown")][0])
+    assert np.isnan(apart[feature_name(shipped(), "nfl_serum", "unknown")][0])
     with pytest.raises(
         DataError,
         match=r"nfl_serum: it was measured by simoa and ella, which are not interchangeable",
@@ -300,11 +306,11 @@ def test_a_bridge_with_a_source_converts(cohort):
         assay=["simoa", "ella"],
     )
     bridged = rows_of(cohort, table, assays="bridge")
-    assert np.exp(bridged[feature_name("nfl_serum", "simoa")][0]) == pytest.approx(
+    assert np.exp(bridged[feature_name(shipped(), "nfl_serum", "simoa")][0]) == pytest.approx(
         -0.33 + 1.11 * 40
     )
-    assert np.exp(bridged[feature_name("nfl_serum", "ella")][0]) == pytest.approx(20)
-    assert np.isnan(bridged[feature_name("nfl_plasma", "simoa")][0])
+    assert np.exp(bridged[feature_name(shipped(), "nfl_serum", "ella")][0]) == pytest.approx(20)
+    assert np.isnan(bridged[feature_name(shipped(), "nfl_plasma", "simoa")][0])
 
 
 def test_which_value_counts(cohort):
@@ -315,7 +321,10 @@ def test_which_value_counts(cohort):
         days=["0", "30", "30", "60"],
     )
     found = rows_of(cohort, table, summaries=("last", "first", "mean", "slope"))
-    names = [feature_name("albumin_serum", summary=s) for s in ("last", "first", "mean", "slope")]
+    names = [
+        feature_name(shipped(), "albumin_serum", summary=s)
+        for s in ("last", "first", "mean", "slope")
+    ]
     slope = np.polyfit(np.array([0, 30, 30, 60]) / 30.4375, [4.0, 4.4, 4.6, 3.6], 1)[0]
     assert [found[name][0] for name in names] == pytest.approx([3.6, 4.0, 4.15, slope])
 
@@ -339,7 +348,7 @@ def test_derived_values():
         value=["81", "1.80", "72", "6", "2", "3"],
         days=["0", "0", "60", "10", "10", "40"],
     )
-    derived = with_derived(table)
+    derived = with_derived(shipped(), table)
     bmi = derived[derived["analyte"] == "bmi"]
     assert bmi["value"].tolist() == pytest.approx([25.0, 72 / 1.8**2])
     assert bmi["days"].tolist() == [0, 60]
@@ -353,7 +362,7 @@ def test_a_measured_value_wins_over_a_derived_one():
         value=["81", "1.80", "24"],
         days="0",
     )
-    derived = with_derived(table)
+    derived = with_derived(shipped(), table)
     assert derived.loc[derived["analyte"] == "bmi", "value"].tolist() == [24.0]
 
 
@@ -370,31 +379,16 @@ def test_values_on_tofersen_are_kept_apart(cohort):
     ) == pytest.approx(80)
 
 
-def test_an_analyte_is_a_line_of_the_definitions(tmp_path, monkeypatch, cohort):
-    shutil.copytree(catalogue.FOLDER, tmp_path / "definitions")
-    path = tmp_path / "definitions/biomarkers.tsv"
-    header = path.read_text().splitlines()[0].split("\t")
-    line = dict.fromkeys(header, "") | {
-        "analyte": "sestrin_serum", "name": "Sestrin", "matrix": "serum", "unit": "ng/mL", "scale": "log",
-        "separate_assays": "no", "plausible_min": "0", "plausible_max": "900", "feature": "yes", "slope": "no",
-    }  # fmt: skip
-    path.write_text(path.read_text() + "\t".join(line[name] for name in header) + "\n")
-    modules = (catalogue, biomarker_features_module, biomarkers_module, units)
-    cached = [
-        function
-        for module in modules
-        for function in vars(module).values()
-        if hasattr(function, "cache_clear")
-    ]
-    with monkeypatch.context() as patch:
-        patch.setattr(catalogue, "FOLDER", tmp_path / "definitions")
-        for function in cached:
-            function.cache_clear()
-        table = check(analyte="Serum Sestrin", unit="ug/L", value="7,5")
-        assert np.exp(rows_of(cohort, table)["log_sestrin_serum"][0]) == pytest.approx(7.5)
-    for function in cached:
-        function.cache_clear()
-    assert "sestrin_serum" not in analytes().index
+def test_an_analyte_is_a_line_of_the_definitions(cohort):
+    ours = with_line(
+        shipped(), "biomarkers",
+        analyte="sestrin_serum", name="Sestrin", matrix="serum", unit="ng/mL", scale="log",
+        separate_assays="no", plausible_min="0", plausible_max="900", feature="yes", slope="no",
+    )  # fmt: skip
+    table = check(definitions=ours, analyte="Serum Sestrin", unit="ug/L", value="7,5")
+    features = rows_of(replace(cohort, definitions=ours), table)
+    assert np.exp(features["log_sestrin_serum"][0]) == pytest.approx(7.5)
+    assert "sestrin_serum" not in analytes(shipped()).index
 
 
 @pytest.mark.parametrize("summary", ["first", "mean", "slope"])

@@ -12,7 +12,7 @@ from features.blocks.mechanisms import (
     reference_limit,
 )
 from features.blocks.rows import FeatureSpec, feature_rows
-from features.catalogue import analytes, definitions
+from features.catalogue import analytes, shipped
 from features.tables.problems import Problems
 from tests import cohorts
 
@@ -75,7 +75,7 @@ def test_the_genetic_side(read):
     by_name = {m["mechanism"]: {g["gene"]: g["finding"] for g in m["genetic"]} for m in first}
     assert by_name["rna_metabolism"]["C9orf72"] == "repeat expanded"
     assert by_name["rna_metabolism"]["TARDBP"] == "not assayed"
-    assert [m["mechanism"] for m in second] == [m.mechanism for m in panel_mechanisms()]
+    assert [m["mechanism"] for m in second] == [m.mechanism for m in panel_mechanisms(shipped())]
 
 
 def test_a_carrier_is_shown_with_its_class(cohort):
@@ -91,18 +91,19 @@ def test_features_are_the_share_beyond_the_limit(read):
     assert features["evidence_neuroinflammation"][0] == pytest.approx(1 / 3)
     assert np.isnan(features["evidence_neuroinflammation"][1])
     assert np.isnan(features["evidence_oxidative_stress"]).all()
-    named = [feature.name for feature in mechanism_dictionary()]
+    named = [feature.name for feature in mechanism_dictionary(shipped())]
     assert list(feature_rows(cohort, FeatureSpec(blocks=("mechanisms",))).columns) == named
     assert not set(named) & set(feature_rows(cohort, FeatureSpec()).columns)
 
 
 def test_the_definitions_agree():
-    assert set(definitions("reference_limits")["analyte"]) <= set(analytes().index)
+    assert set(shipped().table("reference_limits")["analyte"]) <= set(analytes(shipped()).index)
     assert all(
-        row["below"] or row["above"] for row in definitions("reference_limits").to_dict("records")
+        row["below"] or row["above"]
+        for row in shipped().table("reference_limits").to_dict("records")
     )
-    for analyte in definitions("reference_limits")["analyte"]:
-        worse = analytes().loc[analyte, "worse"]
-        limit = reference_limit(analyte, "male", 65.0)
+    for analyte in shipped().table("reference_limits")["analyte"]:
+        worse = analytes(shipped()).loc[analyte, "worse"]
+        limit = reference_limit(shipped(), analyte, "male", 65.0)
         assert np.isfinite(limit.below if worse == "low" else limit.above), analyte
-    assert sum(map(len, mechanism_analytes().values())) > 20
+    assert sum(map(len, mechanism_analytes(shipped()).values())) > 20

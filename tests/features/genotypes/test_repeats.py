@@ -2,6 +2,7 @@
 
 import pytest
 
+from features.catalogue import shipped
 from features.genotypes.repeats import STATES, RepeatStates, read_repeats
 from features.tables.problems import Problems
 
@@ -42,8 +43,8 @@ def state(tmp_path, locus, passed, formats, call, patients):
         + "\t".join([chrom, "27573528", ".", "C", "<STR8>", ".", passed, info, formats, call])
         + "\n"
     )
-    calls = read_repeats([path], "GRCh38", {"p": 0}, Problems())
-    return STATES[RepeatStates(locus, calls, patients).state[0]]
+    calls = read_repeats(shipped(), [path], "GRCh38", {"p": 0}, Problems())
+    return STATES[RepeatStates(shipped(), locus, calls, patients).state[0]]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.blocks.genetics import weigh_sites
-from features.catalogue import gene_names, known_variants
+from features.catalogue import gene_names, known_variants, shipped
 from features.errors import DataError
 from features.genotypes.extraction import read_genotypes, with_targets
 from features.genotypes.families import duplicated
@@ -33,13 +33,13 @@ from tests.vcf_files import write_vcf
 
 A5V = "21 31659783 C T"  # SOD1 p.Ala5Val, dominant
 D91A = "21 31667290 A C"  # SOD1 p.Asp91Ala, recessive
-SOD1 = gene_names().index("SOD1")
+SOD1 = gene_names(shipped()).index("SOD1")
 
 
 def read(path, samples, build="GRCh38", problems=None):
     rows = {name: i for i, name in enumerate(samples)}
     paths = path if isinstance(path, list) else [path]
-    return read_genotypes(paths, build, rows, len(rows), problems or Problems())[0]
+    return read_genotypes(shipped(), paths, build, rows, len(rows), problems or Problems())[0]
 
 
 def documented_genotypes():
@@ -177,13 +177,16 @@ def test_common_variants(tmp_path):
         path.read_text().replace("\tFORMAT", "")
         + "21\t31660000\t.\tG\tA,T\t.\tPASS\tAF=0.2,0.0001\n"
     )
-    assert read_frequencies(path, "GRCh38") == {"21-31660000-G-A": 0.2, "21-31660000-G-T": 0.0001}
+    assert read_frequencies(shipped(), path, "GRCh38") == {
+        "21-31660000-G-A": 0.2,
+        "21-31660000-G-T": 0.0001,
+    }
 
 
 def test_panel_regions_cover_every_known_variant():
-    regions = panel_regions("GRCh38")
-    for _, row in known_variants("GRCh38").iterrows():
-        if row["gene"] in gene_names():
+    regions = panel_regions(shipped(), "GRCh38")
+    for _, row in known_variants(shipped(), "GRCh38").iterrows():
+        if row["gene"] in gene_names(shipped()):
             assert any(c == row["chrom"] and s <= row["pos"] <= e for c, s, e in regions), row[
                 "hgvs_p"
             ]
@@ -220,14 +223,14 @@ def test_quality_and_depth_below_the_threshold_are_missing(tmp_path, rule, carri
     path = written(
         tmp_path / "a.vcf", "21 31659783 . C T . PASS . GT:GQ:DP 0/1:30:8", header=header
     )
-    found, _ = read_genotypes([path], "GRCh38", {"p": 0}, 1, Problems(), rule=rule)
+    found, _ = read_genotypes(shipped(), [path], "GRCh38", {"p": 0}, 1, Problems(), rule=rule)
     assert (len(found.alleles), found.assayed[0, SOD1]) == (carried, float(carried))
 
 
 def test_a_threshold_without_its_field_is_said(tmp_path):
     problems = Problems()
     path = write_vcf(tmp_path / "a.vcf", ["p"], [f"{A5V} PASS 0/1"])
-    read_genotypes([path], "GRCh38", {"p": 0}, 1, problems, rule=CallRule(20, 0))
+    read_genotypes(shipped(), [path], "GRCh38", {"p": 0}, 1, problems, rule=CallRule(20, 0))
     assert any("there is no FORMAT/GQ" in p.found for p in problems.found)
 
 
@@ -260,7 +263,7 @@ def test_gvcf_blocks_say_what_was_called(tmp_path, blocks, fraction):
 
 
 def test_the_other_build_is_told_by_ref_where_lengths_are_not_stated(tmp_path):
-    table = known_variants("GRCh37")
+    table = known_variants(shipped(), "GRCh37")
     sod1 = table[table["gene"] == "SOD1"].iloc[:6]
     records = [
         f"21 {pos} . {r} {a} . PASS . GT 0/1"
@@ -327,9 +330,9 @@ def test_targets_bound_what_was_assayed(tmp_path):
     found = read(write_vcf(tmp_path / "a.vcf", ["p"], [f"{A5V} PASS 0/1"]), ["p"])
     bed = tmp_path / "t.bed"
     bed.write_text("chr21\t31659700\t31659841\n")
-    assayed = with_targets(found, bed, "GRCh38").assayed[0]
+    assayed = with_targets(shipped(), found, bed, "GRCh38").assayed[0]
     assert assayed[SOD1] == pytest.approx(72 / 465)
-    assert assayed[gene_names().index("FUS")] == 0
+    assert assayed[gene_names(shipped()).index("FUS")] == 0
 
 
 def test_duplicates_share_a_family():
@@ -343,7 +346,7 @@ def test_duplicates_share_a_family():
     )
     table = typed_table([(f"21-{i}-A-C", 0, None) for i in range(sites)], SITE_TYPES)
     genotypes = replace(
-        no_genotypes(n),
+        no_genotypes(shipped(), n),
         sites=table,
         alleles=alleles.set_axis(list(ALLELE_TYPES), axis=1).astype(ALLELE_TYPES),
     )
@@ -404,7 +407,7 @@ def test_one_cohort_in_every_form_gives_the_same_rows(form, style, prefix, order
         "21-31659783-C-T": 1,
         "21-31667290-A-C": 2,
     }
-    weighed = weigh_sites(found.sites, "GRCh38", NO_LOOKUPS)
+    weighed = weigh_sites(shipped(), found.sites, "GRCh38", NO_LOOKUPS)
     assert [v.consequence for v in weighed["variant"]] == ["missense_variant", "missense_variant"]
     assert [v.hgvs_p for v in weighed["variant"]] == ["p.Ala5Val", "p.Asp91Ala"]
     origin = weighed["variant"][0].consequence_origin

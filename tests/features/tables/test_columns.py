@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.catalogue import PADDING, gene_at, gene_names, genes
+from features.catalogue import PADDING, gene_at, gene_names, genes, shipped
 from features.tables.columns import Column, Table, factorized, rows_of
 from features.tables.convert import as_frame, codes_of, decoded, table_of, text
 
@@ -73,12 +73,12 @@ def test_a_table_as_a_frame():
 @pytest.mark.parametrize("build", ["GRCh37", "GRCh38"])
 def test_the_gene_of_a_site(build):
     """Each gene at its ends and in its padding; where paddings overlap, the gene itself wins."""
-    panel = genes(build)
+    panel = genes(shipped(), build)
     for gene, row in panel.iterrows():
-        index, start, end = gene_names().index(gene), int(row["start"]), int(row["end"])
+        index, start, end = gene_names(shipped()).index(gene), int(row["start"]), int(row["end"])
         assert (
-            gene_at(row["chrom"], start, build)
-            == gene_at(f"chr{row['chrom']}", end, build)
+            gene_at(shipped(), row["chrom"], start, build)
+            == gene_at(shipped(), f"chr{row['chrom']}", end, build)
             == index
         )
         others = panel[(panel["chrom"] == row["chrom"]) & (panel.index != gene)]
@@ -87,13 +87,13 @@ def test_the_gene_of_a_site(build):
         ).all()
         if alone:
             assert (
-                gene_at(row["chrom"], start - PADDING, build)
-                == gene_at(row["chrom"], end + PADDING, build)
+                gene_at(shipped(), row["chrom"], start - PADDING, build)
+                == gene_at(shipped(), row["chrom"], end + PADDING, build)
                 == index
             )
             assert (
-                gene_at(row["chrom"], start - PADDING - 1, build)
-                == gene_at(row["chrom"], end + PADDING + 1, build)
+                gene_at(shipped(), row["chrom"], start - PADDING - 1, build)
+                == gene_at(shipped(), row["chrom"], end + PADDING + 1, build)
                 == -1
             )
-    assert gene_at("99", 1, build) == -1
+    assert gene_at(shipped(), "99", 1, build) == -1

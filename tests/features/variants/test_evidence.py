@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.catalogue import gene_names, known_variants
+from features.catalogue import gene_names, known_variants, shipped
 from features.errors import RequestError
 from features.variants.annotation import Effect, effect_of, protein_change
 from features.variants.evidence import Sources, assess, classify, posterior
@@ -30,8 +30,8 @@ def weighed(
     effect = Effect(
         consequence, hgvs_p=protein, scores=scores, frequency=frequency, origin="VCF CSQ"
     )
-    variant = describe(key, gene, effect, B, lookups)
-    return assess(variant, Sources(B, lookups, **sources))
+    variant = describe(shipped(), key, gene, effect, B, lookups)
+    return assess(variant, Sources(shipped(), B, lookups, **sources))
 
 
 def names(assessment):
@@ -140,21 +140,23 @@ def test_class_and_posterior_grow_with_the_points(points):
 
 
 def test_every_known_causal_variant_is_pathogenic_or_likely_so_with_the_table():
-    table = known_variants(B)
+    table = known_variants(shipped(), B)
     for key, row in table[table["als_role"].str.startswith("causal")].iterrows():
-        found = assess(describe(key, row["gene"], None, B, NOWHERE), Sources(B, NOWHERE))
+        found = assess(
+            describe(shipped(), key, row["gene"], None, B, NOWHERE), Sources(shipped(), B, NOWHERE)
+        )
         assert found.classification in ("P", "LP"), (key, found.text)
 
 
 def test_both_numberings_of_sod1():
     names_of_one = ("A4V", "p.Ala5Val", "p.A5V", "A5V", "p.(Ala5Val)")
-    assert {find_known("SOD1", name, B) for name in names_of_one} == {A5V}
+    assert {find_known(shipped(), "SOD1", name, B) for name in names_of_one} == {A5V}
     with pytest.raises(RequestError, match=r"no known variant has this name\. Did you mean"):
-        find_known("SOD1", "A5W", B)
+        find_known(shipped(), "SOD1", "A5W", B)
 
 
 def test_each_gene_of_the_panel_has_its_rules():
-    assert set(gene_names()) <= set(gene_rules().index)
+    assert set(gene_names(shipped())) <= set(gene_rules(shipped()).index)
 
 
 @pytest.mark.parametrize(
@@ -174,24 +176,31 @@ def test_each_gene_of_the_panel_has_its_rules():
     ],
 )
 def test_the_gene_model_alone(gene, pos, ref, alt, consequence, residue):
-    found = place(gene, pos, ref, alt, B)
+    found = place(shipped(), gene, pos, ref, alt, B)
     assert (found.consequence, found.residue) == (consequence, residue)
 
 
 def test_residues_of_known_variants_agree_with_the_gene_models():
     for build in ("GRCh37", "GRCh38"):
-        for key, row in known_variants(build).iterrows():
-            change, model = protein_change(row["hgvs_p"]), transcripts(build).get(row["gene"])
+        for key, row in known_variants(shipped(), build).iterrows():
+            change, model = (
+                protein_change(row["hgvs_p"]),
+                transcripts(shipped(), build).get(row["gene"]),
+            )
             if change and model:
-                found = place(row["gene"], int(key.split("-")[1]), *key.split("-")[2:], build)
+                found = place(
+                    shipped(), row["gene"], int(key.split("-")[1]), *key.split("-")[2:], build
+                )
                 assert found.residue == change[1], (build, row["gene"], row["hgvs_p"])
 
 
 def test_an_effect_on_another_gene_or_allele_is_left_out():
     header = {"CSQ": "Format: Allele|Consequence|SYMBOL"}
     info = {"CSQ": "T|stop_gained|XYZ,G|missense_variant|SOD1,T|synonymous_variant|SOD1"}
-    assert effect_of(info, header, "T", 0, "SOD1", "C").consequence == "synonymous_variant"
-    assert effect_of(info, header, "A", 0, "SOD1", "C") is None
+    assert (
+        effect_of(shipped(), info, header, "T", 0, "SOD1", "C").consequence == "synonymous_variant"
+    )
+    assert effect_of(shipped(), info, header, "A", 0, "SOD1", "C") is None
 
 
 def test_a_served_record_may_name_a_known_variant_by_its_protein_change():

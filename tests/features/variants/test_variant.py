@@ -10,6 +10,7 @@ import pytest
 
 from als_ml.__main__ import main
 from benchmarks import conformance, pathogenicity
+from features.catalogue import shipped
 from features.errors import DataError
 from features.genotypes.extraction import read_genotypes
 from features.genotypes.vcf import read_header
@@ -133,16 +134,18 @@ def fasta(tmp_path_factory):
 
 def test_consequences_by_bcftools_csq(fasta):
     keys = ["21-31659783-C-T", "21-31659784-G-A", "21-31659785-T-TA", "21-31659842-G-A", "1-5-A-C"]
-    found = predicted_effects(keys[:1], "GRCh38", fasta)
+    found = predicted_effects(shipped(), keys[:1], "GRCh38", fasta)
     assert found["21-31659783-C-T"][:2] == ("missense_variant", "ENST00000270142.10")
     assert found["21-31659783-C-T"].hgvs_p == "p.Ala5Val"
-    assert predicted_effects(["1-5-A-C"], "GRCh38", fasta) == {}  # this FASTA has no chromosome 1
+    assert (
+        predicted_effects(shipped(), ["1-5-A-C"], "GRCh38", fasta) == {}
+    )  # this FASTA has no chromosome 1
 
 
 def test_a_fasta_that_cannot_be_read(tmp_path):
     (tmp_path / "a.fa").write_text("no fasta")
     with pytest.raises(DataError, match="this FASTA cannot be read"):
-        predicted_effects(["21-31659783-C-T"], "GRCh38", tmp_path / "a.fa")
+        predicted_effects(shipped(), ["21-31659783-C-T"], "GRCh38", tmp_path / "a.fa")
 
 
 def test_a_fasta_of_the_other_build_or_without_a_chromosome(tmp_path, fasta, capsys):
@@ -161,7 +164,7 @@ def test_left_normalisation_against_a_fasta(tmp_path, fasta):
     rows, keys = {"p": 0}, []
     for i, site in enumerate(spelled):
         path = write_vcf(tmp_path / f"{i}.vcf", ["p"], [f"{site} PASS 0/1"])
-        found, _ = read_genotypes([path], "GRCh38", rows, 1, Problems(), fasta=fasta)
+        found, _ = read_genotypes(shipped(), [path], "GRCh38", rows, 1, Problems(), fasta=fasta)
         keys += found.keys().tolist()
     assert keys == ["21-31659692-C-CA"] * 3
 
@@ -180,7 +183,9 @@ def test_check_tells_the_coverage_of_each_gene(demo, capsys):
 
 def test_clinvar_of_2020_by_position(reference_data):
     """Not SOD1: this export writes it on the wrong strand (`benchmarks/pathogenicity.py`)."""
-    found = read_clinvar(reference_data / "clinvar" / "clinvar_als_2020.GRCh38.vcf.gz", "GRCh38")
+    found = read_clinvar(
+        shipped(), reference_data / "clinvar" / "clinvar_als_2020.GRCh38.vcf.gz", "GRCh38"
+    )
     assert found["1-11022418-A-G"] == ("Pathogenic", 1)  # TARDBP p.Met337Val
     assert Lookups.from_json(Lookups({}, found).as_json()).clinvar == found
 
@@ -242,7 +247,7 @@ def test_public_annotations_are_understood(reference_data, tmp_path, name, field
             text = value if isinstance(value, str) else ",".join(value)
             gene = text.split("|")[5] if symbol is None else text.split(",")[0].split("|")[symbol]
             found = [
-                effect_of({field: text}, description, alt, i, gene, record.ref)
+                effect_of(shipped(), {field: text}, description, alt, i, gene, record.ref)
                 for i, alt in enumerate(record.alts)
             ]
             total += 1
@@ -265,7 +270,7 @@ def test_residues_agree_with_gnomad(reference_data):
         )
         residue = told.str.extract(r"p\.[A-Za-z]{3}(\d+)")[0].astype(float)
         sites = zip(own["Position"].astype(int), own["Reference"], own["Alternate"], strict=True)
-        found = [place(gene, pos, ref, alt, "GRCh37").residue for pos, ref, alt in sites]
+        found = [place(shipped(), gene, pos, ref, alt, "GRCh37").residue for pos, ref, alt in sites]
         agree = sum(a == b for a, b in zip(found, residue, strict=True))
         assert agree / len(own) > 0.98, gene
 
