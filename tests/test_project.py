@@ -264,3 +264,48 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
     assert not heavy, (
         f"{' '.join(command)} --help imports {heavy}: import them inside the function that needs them"
     )
+
+
+# What a module may open while it is imported: code, not the definitions, templates or tables beside it, nor scratch files.
+AUDIT = """
+import importlib, sys
+opened = []
+def hook(event, args):
+    if event not in ("open", "tempfile.mkdtemp", "tempfile.mkstemp"):
+        return
+    path = str(args[0])
+    ours = path.startswith(sys.argv[1]) and ".py" not in path
+    # matplotlib makes itself a folder where it may not write to the user's home.
+    if ours or (event != "open" and "matplotlib" not in path):
+        opened.append((event, path))
+sys.addaudithook(hook)
+for name in sys.argv[2:]:
+    before = len(opened)
+    importlib.import_module(name)
+    for event, path in opened[before:]:
+        print(name, event, path)
+"""
+# MLflow runs it to make the model; it announces a record's fields from a class, so it reads the installed tables.
+READS = {"als_ml.serving.schema", "als_ml.serving.model"}
+
+
+def modules_of(package: str) -> list[str]:
+    """Every module of a package but those that start something when they are imported."""
+    paths = [path.removesuffix(".py") for path in SOURCES if path.startswith(f"{package}/")]
+    names = [path.removesuffix("/__init__").replace("/", ".") for path in paths]
+    return [name for name in names if not name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_module_touches_no_file(package: str) -> None:
+    names = [name for name in modules_of(package) if name not in READS]
+    command = [sys.executable, "-c", AUDIT, str(ROOT / package), *names]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert found.stdout == ""
+
+
+def test_the_audit_of_imports_sees_a_table() -> None:
+    command = [sys.executable, "-c", AUDIT, str(ROOT), "als_ml.serving.schema"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert "als_ml.serving.schema open" in found.stdout
+    assert "patients.tsv" in found.stdout

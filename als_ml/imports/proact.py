@@ -13,17 +13,13 @@ import yaml
 
 from als_ml.imports.folder import whole_folder
 from features.biomarkers.units import unit_factor
-from features.catalogue import analytes, normal_name
+from features.catalogue import Definitions, analytes, normal_name, shipped
 from features.errors import DataError, RequestError, examples, nearest
 from features.tables.cells import Dialect, read_values
 from features.tables.convert import MOST_DAYS, read_table
 from features.tables.problems import Problems
 
 DAYS_PER_YEAR = 365.25
-LABS, UNITS = (
-    pd.read_csv(Path(__file__).with_name(f"proact_{name}.tsv"), sep="\t", dtype=str)
-    for name in ("labs", "units")
-)
 COMMON = {
     "q1_speech": "q1",
     "q2_salivation": "q2",
@@ -91,11 +87,11 @@ def import_proact(source: Path, output: Path, problems: Problems) -> dict[str, i
         If `source` is no folder, or the output folder is in use.
     """
     with whole_folder(output) as folder:
-        release = Release(source, problems)
+        definitions, release = shipped(), Release(source, problems)
         visits, start = _visits(release)
         death = _death(release, start)
         visits = _before_death(visits, death, problems)
-        values = _biomarkers(release, start, problems)
+        values = _biomarkers(definitions, release, start, problems)
         patients = _patients(release, start, death, values, problems)
         tables = {"patients": patients, "alsfrs": visits, "biomarkers": values}
         for name, table in tables.items():
@@ -291,11 +287,13 @@ def _left_out(n: int, where: str, what: str, problems: Problems) -> None:
         problems.warn(where, f"{n} {what}", "They are left out.", n)
 
 
-def _biomarkers(release: Release, start: pd.Series, problems: Problems) -> pd.DataFrame:
+def _biomarkers(
+    definitions: Definitions, release: Release, start: pd.Series, problems: Problems
+) -> pd.DataFrame:
     parts = [
-        _labs(release, problems),
+        _labs(definitions, release, problems),
         *(_capacity(release, name) for name in ("FVC", "SVC")),
-        *_size(release),
+        *_size(definitions, release),
     ]
     table = pd.concat(parts, ignore_index=True)
     known = table["value"].notna() & table["days"].notna()
@@ -324,10 +322,11 @@ def _long(
     )
 
 
-def _labs(release: Release, problems: Problems) -> pd.DataFrame:
+def _labs(definitions: Definitions, release: Release, problems: Problems) -> pd.DataFrame:
     """Laboratory values of our analytes, in the canonical unit; limits keep their sign."""
     table, where = release.table("LABS"), "PROACT_LABS.csv"
-    names = dict(zip(LABS["test_name"].map(normal_name), LABS["analyte"], strict=True))
+    labs = _spellings("labs")
+    names = dict(zip(labs["test_name"].map(normal_name), labs["analyte"], strict=True))
     test = _column(table, "test_name").astype(object)
     analyte = test.map({name: names.get(normal_name(str(name))) for name in test.dropna().unique()})
     other = test[analyte.isna()].dropna()
@@ -335,16 +334,18 @@ def _labs(release: Release, problems: Problems) -> pd.DataFrame:
         found = f"{len(other)} values of {other.nunique()} other tests ({examples(sorted(other.unique()))})"
         problems.note(where, found, "They are no analyte of ours and are left out.", len(other))
     table, analyte = table[analyte.notna()], analyte.dropna()
-    factor = _lab_factors(analyte, _column(table, "test_unit"), where, problems)
+    factor = _lab_factors(definitions, analyte, _column(table, "test_unit"), where, problems)
     value = _lab_values(_column(table, "test_result"), factor, where, problems)
-    unit = analyte.map(analytes()["unit"])
+    unit = analyte.map(analytes(definitions)["unit"])
     return _long(table["subject_id"], _column(table, "laboratory_delta"), value, analyte, unit)
 
 
-def _lab_factors(analyte: pd.Series, unit: pd.Series, where: str, problems: Problems) -> pd.Series:
-    pairs = pd.DataFrame({"analyte": analyte, "unit": unit.astype(object)})
+def _lab_factors(
+    definitions: Definitions, analyte: pd.Series, unit: pd.Series, where: str, problems: Problems
+) -> pd.Series:
+    pairs, written = pd.DataFrame({"analyte": analyte, "unit": unit.astype(object)}), _units()
     known = {
-        (a, u): unit_factor(a, _unit(u))
+        (a, u): unit_factor(definitions, a, _unit(u, written))
         for a, u in pairs.drop_duplicates().dropna().itertuples(index=False)
     }
     keys = pd.Series(
@@ -361,9 +362,19 @@ def _lab_factors(analyte: pd.Series, unit: pd.Series, where: str, problems: Prob
     return factor
 
 
-def _unit(stated: object) -> str:
-    """A unit as our definitions spell it, by `proact_units.tsv`."""
-    known = dict(zip(UNITS["written"], UNITS["unit"], strict=True))
+def _units() -> dict[str, str]:
+    """A unit as the release writes it -> as our definitions spell it."""
+    table = _spellings("units")
+    return dict(zip(table["written"], table["unit"], strict=True))
+
+
+def _spellings(name: str) -> pd.DataFrame:
+    """One of the two tables beside this module: `labs` (tests) or `units`."""
+    return pd.read_csv(Path(__file__).with_name(f"proact_{name}.tsv"), sep="\t", dtype=str)
+
+
+def _unit(stated: object, known: dict[str, str]) -> str:
+    """A unit as our definitions spell it, by `_units`."""
     return known.get("".join(str(stated).lower().split()).removesuffix("."), str(stated))
 
 
@@ -404,14 +415,17 @@ def _capacity(release: Release, name: str) -> pd.DataFrame:
     )
 
 
-def _size(release: Release) -> list[pd.DataFrame]:
+def _size(definitions: Definitions, release: Release) -> list[pd.DataFrame]:
     table = release.table("VITALSIGNS")
-    days = _column(table, "vital_signs_delta")
+    days, written = _column(table, "vital_signs_delta"), _units()
     parts = []
     for name, canonical in (("weight", "kg"), ("height", "cm")):
         unit, raw = _column(table, f"{name}_units").astype(object), _number(_column(table, name))
         factor = unit.map(
-            {u: unit_factor(name, _unit(u).lower()) for u in unit.dropna().unique()}
+            {
+                u: unit_factor(definitions, name, _unit(u, written).lower())
+                for u in unit.dropna().unique()
+            }
         ).astype(float)
         # 180 without a unit may be kilograms or pounds; a guess would be an unseen error.
         lost = int((raw.notna() & factor.isna()).sum())
