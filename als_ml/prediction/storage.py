@@ -86,7 +86,11 @@ TRUSTED = (
 
 
 def _assembled(
-    stored: dict[str, Any], pipeline: Path, name: str | None, version: str | None
+    stored: dict[str, Any],
+    pipeline: Path,
+    name: str | None,
+    version: str | None,
+    definitions: Definitions,
 ) -> Predictor:
     import skops.io
 
@@ -100,7 +104,7 @@ def _assembled(
         fitted=fitted,
         spec=spec,
         lookups=Lookups.from_json(stored["lookups"]),
-        definitions=Definitions(stored["definitions"]) if "definitions" in stored else shipped(),
+        definitions=definitions,
         ladder=ladder,
         training=stored["training"],
         model_name=name,
@@ -108,10 +112,31 @@ def _assembled(
     )
 
 
+def _definitions(stored: dict[str, Any], otherwise: Definitions | None) -> Definitions:
+    """The tables that the model was trained with, else those given, else the installed ones.
+
+    Where the model's are those of this installation they are one object, so that nothing is made of them twice.
+    """
+    installed = shipped()
+    if "definitions" not in stored:
+        return otherwise or installed
+    own = Definitions(stored["definitions"])
+    return installed if own.version == installed.version else own
+
+
 def load_predictor(
-    pipeline: Path, model: Path, name: str | None = None, version: str | None = None
+    pipeline: Path,
+    model: Path,
+    name: str | None = None,
+    version: str | None = None,
+    definitions: Definitions | None = None,
 ) -> Predictor:
     """Read what `save_predictor` wrote.
+
+    Parameters
+    ----------
+    definitions : Definitions, optional
+        For a model that was stored without its own, which early ones were; by default those of this installation.
 
     Raises
     ------
@@ -120,7 +145,8 @@ def load_predictor(
     """
     try:
         stored = json.loads(model.read_text(encoding="utf-8"))
-        predictor = _assembled(stored, pipeline, name, version)
+        own = _definitions(stored, definitions)
+        predictor = _assembled(stored, pipeline, name, version, own)
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
         found = f"its files are damaged ({type(error).__name__})"
         raise DataError(
