@@ -29,7 +29,7 @@ class Cohort:
     genotypes : Genotypes
         Panel alleles, no-calls and coverage.
     variants : DataFrame
-        One row a site of `genotypes`: what is known of it and how it is weighed (`features.blocks.genetics.weigh_sites`).
+        One row a site of `genotypes`: what is known of it and how it is weighed (`features.variants.weigh.weigh_sites`).
     lookups : Lookups
         Population frequencies and ClinVar, as far as they were given.
     repeats : DataFrame

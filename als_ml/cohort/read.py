@@ -11,7 +11,6 @@ from features.alsfrs.visits import checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.biomarkers.wide import checked_wide
-from features.blocks.genetics import weigh_sites
 from features.catalogue import Definitions, column_aliases, shipped
 from features.cohort import Cohort
 from features.errors import examples
@@ -37,6 +36,7 @@ from features.variants.lookups import (
     read_clinvar,
     read_frequencies,
 )
+from features.variants.weigh import weigh_sites
 
 Progress = Callable[[str], None]
 

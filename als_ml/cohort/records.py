@@ -21,7 +21,6 @@ from als_ml.cohort.record_keys import (
 from features.alsfrs.visits import checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
-from features.blocks.genetics import weigh_sites
 from features.blocks.rows import FeatureSpec
 from features.catalogue import (
     Definitions,
@@ -49,6 +48,7 @@ from features.tables.columns import Table
 from features.tables.problems import Problems
 from features.variants.lookups import Lookups
 from features.variants.variant import find_known
+from features.variants.weigh import weigh_sites
 
 ASSAYED = {"full": 1.0, "partial": 0.5, "none": 0.0}
 _PLAIN = (str, int, type(None))  # by far the most cells; a bool is an int, but its type is not

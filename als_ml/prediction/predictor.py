@@ -18,7 +18,7 @@ from als_ml.prediction.row import PREDICTED, ROW_FIELDS
 from features.alsfrs.mixed_model import SUMS
 from features.alsfrs.visits import mixed_features, revised_sums
 from features.blocks.dictionary import Feature
-from features.blocks.genetics import genetic_cause, weigh_sites
+from features.blocks.genetics import genetic_cause
 from features.blocks.rows import FeatureSpec, feature_dictionary, feature_matrix
 from features.catalogue import Definitions
 from features.cohort import Cohort
@@ -26,6 +26,7 @@ from features.errors import DataError, RequestError
 from features.genotypes.vcf import CallRule
 from features.tables.problems import Problems
 from features.variants.lookups import Lookups
+from features.variants.weigh import weigh_sites
 from models.fitted import FittedModel
 from models.ladder import Ladder
 from models.tasks import TASKS, out_of_scope

@@ -14,6 +14,7 @@ from features.genotypes.genotype import allele_key
 from features.genotypes.vcf import CallRule, Query
 from features.variants.evidence import Assessment
 from features.variants.variant import Variant, inheritance
+from features.variants.weigh import Weighed
 
 CARRIER_COLUMNS = ("sample_id", "variant", "gene", "zygosity", "class", "inheritance", "finding")
 ZYGOSITIES = ("heterozygous", "homozygous", "hemizygous")
@@ -25,7 +26,6 @@ FINDINGS = (
     "possible compound heterozygote",
     "risk allele",
 )
-Weighed = list[tuple[Variant, Assessment]]
 Write = Callable[[pd.DataFrame], None]
 
 
@@ -67,7 +67,7 @@ def inheritance_of(definitions: Definitions, variant: Variant) -> str:
 
 
 def count_carriers(
-    query: Query, rule: CallRule, weighed: Weighed, repeated: set[str], output: Path | None
+    query: Query, rule: CallRule, weighed: list[Weighed], repeated: set[str], output: Path | None
 ) -> tuple[np.ndarray, int]:
     """Count the carriers of each variant by zygosity, and write them where an output is given.
 
@@ -115,7 +115,7 @@ def _count(counts: np.ndarray, carried: pd.DataFrame) -> None:
 class _Table:
     """Turns calls into rows of the carriers table; texts are categories, a few bytes each."""
 
-    def __init__(self, definitions: Definitions, weighed: Weighed, samples: tuple[str, ...]):
+    def __init__(self, definitions: Definitions, weighed: list[Weighed], samples: tuple[str, ...]):
         self.site = {variant.key: i for i, (variant, _) in enumerate(weighed)}
         classes, modes = (
             [shown_class(definitions, *pair) for pair in weighed],

@@ -12,19 +12,19 @@ from als_ml.output import write_table
 from als_ml.variant_table.carriers import (
     CARRIER_COLUMNS,
     ZYGOSITIES,
-    Weighed,
     count_carriers,
     shown_class,
 )
-from features.catalogue import Definitions, gene_names
+from features.catalogue import Definitions
 from features.errors import DataError
 from features.genotypes.extraction import check_reference, reference_agreement
 from features.genotypes.genotype import SITE_TYPES, numbered_sites, typed_table
 from features.genotypes.vcf import CallRule, Sites, read_sites, site_query
 from features.tables.problems import Problems
-from features.variants.evidence import Assessment, Sources, assess
+from features.variants.evidence import Assessment, Sources
 from features.variants.lookups import Lookups, predicted_effects
-from features.variants.variant import Variant, describe, inheritance
+from features.variants.variant import Variant, inheritance
+from features.variants.weigh import weigh
 
 COLUMNS = (
     "variant",
@@ -80,7 +80,7 @@ def variant_table(
     if fasta is not None:
         effects = predicted_effects(definitions, list(distinct["key"]), build, fasta, gff)
         lookups = replace(lookups, effects=effects)
-    weighed = _weighed(distinct, build, replace(sources, lookups=lookups))
+    weighed = weigh(distinct, replace(sources, lookups=lookups))
     rows = [_row(definitions, *pair) for pair in weighed]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     if query.header.samples and "GT" in query.header.formats:
@@ -110,16 +110,6 @@ def _distinct_sites(sites: Sites) -> tuple[pd.DataFrame, set[str]]:
     return numbered_sites(typed_table(rows, SITE_TYPES), none)[0], {
         key for key, n in times.items() if n > 1
     }
-
-
-def _weighed(distinct: pd.DataFrame, build: str, sources: Sources) -> Weighed:
-    definitions, names = sources.definitions, gene_names(sources.definitions)
-    columns = zip(distinct["key"], distinct["gene"], distinct["effect"], strict=True)
-    described = [
-        describe(definitions, key, names[gene], effect, build, sources.lookups)
-        for key, gene, effect in columns
-    ]
-    return [(variant, assess(variant, sources)) for variant in described]
 
 
 def _row(definitions: Definitions, variant: Variant, assessment: Assessment) -> tuple[Any, ...]:

@@ -18,64 +18,17 @@ from features.catalogue import (
     derived,
     gene_names,
     known_variants,
-    recently_derived,
 )
 from features.cohort import Cohort
 from features.genotypes.coverage import ASSAYED_FROM
-from features.genotypes.genotype import typed_table
 from features.genotypes.repeats import STATES, RepeatStates
-from features.variants.evidence import Sources, assess
-from features.variants.lookups import Lookups
-from features.variants.variant import CAUSAL, describe, inheritance
+from features.variants.variant import CAUSAL, inheritance
 
 DAMAGING_FROM = 2
 GENETIC_CAUSES = ("not_fully_tested", "not_found", "uncertain", "found")
 KNOWN, EVIDENCE = "definitions/known_variants.tsv", "definitions/evidence.tsv"
-VARIANT_TYPES = {
-    "variant": object,
-    "assessment": object,
-    "role": object,
-    "points": float,
-    "frequency": float,
-}
 _INDETERMINATE, _INTERMEDIATE = STATES.index("indeterminate"), STATES.index("intermediate")
 _RISK, _EXPANDED = STATES.index("risk"), STATES.index("expanded")
-
-
-def weigh_sites(
-    definitions: Definitions, sites: pd.DataFrame, build: str, lookups: Lookups
-) -> pd.DataFrame:
-    """Describe and assess each site (`key`, `gene`, `effect`).
-
-    Returns
-    -------
-    DataFrame
-        In the order of the sites: `variant`, `assessment`, and from them `role`, `points`, `frequency` (NaN unknown).
-    """
-    columns = (sites[name].to_numpy() for name in ("key", "gene", "effect"))
-    rows = [
-        _weighed_before(definitions, key, gene, build, lookups)
-        if effect is None
-        else _weighed(definitions, key, gene, build, lookups, effect)
-        for key, gene, effect in zip(*columns, strict=True)
-    ]
-    return typed_table(rows, VARIANT_TYPES, sites)
-
-
-def _weighed(
-    definitions: Definitions, key: str, gene: int, build: str, lookups: Lookups, effect: Any = None
-) -> tuple[Any, ...]:
-    variant = describe(definitions, key, gene_names(definitions)[gene], effect, build, lookups)
-    assessment = assess(variant, Sources(definitions, build, lookups))
-    return variant, assessment, variant.role, assessment.points, variant.frequency
-
-
-# Most variants of a request are common ones that a request before had; a variant takes some kB.
-@recently_derived(4096)
-def _weighed_before(
-    definitions: Definitions, key: str, gene: int, build: str, lookups: Lookups
-) -> tuple[Any, ...]:
-    return _weighed(definitions, key, gene, build, lookups)
 
 
 @derived

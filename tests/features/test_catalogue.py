@@ -17,7 +17,6 @@ import pytest
 from features import catalogue
 from features.biomarkers.units import unit_factor
 from features.blocks.biomarkers import feature_name
-from features.blocks.genetics import weigh_sites
 from features.blocks.mechanisms import reference_limit
 from features.blocks.rows import FeatureSpec, feature_dictionary
 from features.catalogue import Definitions, analyte_names, gene_at, gene_names, shipped
@@ -28,6 +27,7 @@ from features.tables.reading_rules import AS_IN_CONTRACT
 from features.variants.evidence import Sources, assess
 from features.variants.lookups import NO_LOOKUPS, Lookups
 from features.variants.variant import describe, find_known
+from features.variants.weigh import weigh_sites
 from tests.conftest import ROOT
 from tests.definitions import with_cell, with_line
 

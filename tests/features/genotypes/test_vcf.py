@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.blocks.genetics import weigh_sites
 from features.catalogue import gene_names, known_variants, shipped
 from features.errors import DataError
 from features.genotypes.extraction import read_genotypes, with_targets
@@ -28,6 +27,7 @@ from features.genotypes.genotype import (
 from features.genotypes.vcf import CallRule, panel_regions
 from features.tables.problems import Problems
 from features.variants.lookups import NO_LOOKUPS, read_frequencies
+from features.variants.weigh import weigh_sites
 from tests.conftest import ROOT
 from tests.vcf_files import write_vcf
 
