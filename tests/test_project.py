@@ -1,7 +1,9 @@
 """Rules that hold over the whole repository: who imports whom, what files may name, what the lock pins, what help loads."""
 
 import ast
+import importlib
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -9,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from packaging.requirements import Requirement
@@ -98,6 +101,48 @@ def test_uphill_imports_are_found_wherever_they_stand(
     source: str, importer: str, expected: list[str]
 ) -> None:
     assert uphill(source, importer) == expected
+
+
+ROOMS = sorted(
+    ".".join(path.parent.relative_to(ROOT).parts)
+    for package in PACKAGES
+    for path in (ROOT / package).rglob("__init__.py")
+)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_room_says_its_purpose_and_its_public_names(name: str) -> None:
+    room = importlib.import_module(name)
+    assert room.__doc__
+    assert room.__doc__.splitlines()[0].endswith((".", ":"))
+    modules = {info.name for info in pkgutil.iter_modules(room.__path__)}
+    assert not modules & set(room.__all__), "the import of the module would replace the function"
+    for public in room.__all__:
+        assert not isinstance(getattr(room, public), ModuleType), public
+
+
+def test_names_are_what_they_were_when_every_module_is_imported() -> None:
+    """In a process of its own: an import that comes later must not replace a public name."""
+    lines = [
+        "import importlib, pkgutil, sys",
+        f"rooms = {ROOMS!r}",
+        "names = [(r, n) for r in rooms for n in importlib.import_module(r).__all__]",
+        "before = {p: getattr(sys.modules[p[0]], p[1]) for p in names}",
+        "for r in rooms:",
+        "    for info in pkgutil.iter_modules(sys.modules[r].__path__, r + '.'):",
+        "        if info.name not in ('als_ml.serving.model', 'als_ml.__main__'):",
+        "            importlib.import_module(info.name)",
+        "lost = [p for p in names if getattr(sys.modules[p[0]], p[1]) is not before[p]]",
+        "sys.exit(str(lost) if lost else 0)",
+    ]
+    ran = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
 
 
 # Written in pieces, since this file is tracked too.

@@ -1,1 +1,11 @@
 """Turn what others publish into an ordinary cohort folder."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "phenopackets": ["import_phenopackets"],
+        "proact": ["import_proact"],
+    },
+)

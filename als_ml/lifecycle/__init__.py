@@ -1,1 +1,16 @@
 """What happens to a registered model: promotion, comparison, monitoring, recalibration, locks, reproduction."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "comparison": ["compare", "scored_cohort"],
+        "lock": ["check_lock", "read_lock", "write_lock"],
+        "monitoring": ["drift_table"],
+        "promotion": ["promote", "promotion_log"],
+        "recalibration": ["recalibrate"],
+        "registry": ["registered_version", "run_config"],
+        "reproduction": ["reproduce"],
+    },
+)

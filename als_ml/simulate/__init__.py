@@ -16,6 +16,7 @@ from als_ml.simulate.oracle import familial_best, progression_best
 from als_ml.simulate.panel import draw_panel
 from features.errors import RequestError
 
+__all__ = ["simulate"]
 _MADE_BY_US = ("cohort.yaml", "truth.csv", "README.txt")
 
 

@@ -38,6 +38,7 @@ PROCESS = "als_ml.process"
 STORE_FAILURES = (MlflowException, SQLAlchemyError, OSError)
 # What the served model imports; pinned to the versions that it was trained with.
 REQUIREMENTS = (
+    "lazy-loader",
     "mlflow",
     "numpy",
     "pandas",

@@ -1,1 +1,14 @@
 """From a configuration and a cohort to a validated model: data, folds, metrics, estimates, honesty checks."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "folds": ["cross_validate", "leave_one_site_out"],
+        "honesty": ["honesty_checks"],
+        "metrics": ["evaluate", "paired_differences"],
+        "run": ["Training", "summary", "train"],
+        "task_data": ["Trainable", "make_labels", "prepare", "prepared"],
+    },
+)
