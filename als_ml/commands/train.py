@@ -48,7 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str, str]) -> None:
     from als_ml.training.estimates import unbeaten
+    from als_ml.training.metrics import interval_words
 
+    rough = interval_words(training.metrics["n"], training.metrics["n_positive"])
     task, counts = training.task, training.labels.counts
     for sentence in unbeaten(training.metrics, task.name):
         print(f"NOTE: {sentence}.")
@@ -64,7 +66,7 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
         "calibration_slope",
     )
     names = {
-        "roc_auc_low": "95 % low",
+        "roc_auc_low": f"95 % low {rough}".rstrip(),
         "roc_auc_high": "high",
         "average_precision": "avg precision",
         "calibration_slope": "cal. slope",

@@ -16,6 +16,7 @@ import als_ml
 from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.manifest import git_commit
 from als_ml.training.estimates import unbeaten
+from als_ml.training.metrics import interval_words
 from als_ml.training.run import Training, summary
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -50,6 +51,7 @@ def card_facts(training: Training) -> dict[str, Any]:
         "task": training.task,
         "m": metrics,
         "counts": training.labels.counts,
+        "rough": interval_words(metrics["n"], metrics["n_positive"]),
         "unbeaten": unbeaten(metrics, config.task),
         "checks": sorted(training.checks, key=lambda check: order[check.verdict]),
         "rows": summary(training),

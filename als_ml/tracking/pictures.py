@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from als_ml.training.metrics import calibration_bins
+from als_ml.training.metrics import calibration_bins, interval_words
 from als_ml.training.run import Training
 
 mpl.use("Agg")
@@ -71,7 +71,9 @@ def _name(training: Training, name: str) -> str:
     shown = training.config.model.estimator if name == "model" else f"baseline: {name}"
     if "roc_auc_low" not in metrics:
         return f"{shown} {metrics['roc_auc']:.2f}"
-    return f"{shown} {metrics['roc_auc']:.2f} ({metrics['roc_auc_low']:.2f}-{metrics['roc_auc_high']:.2f})"
+    rough = interval_words(len(training.y), training.y.sum())
+    interval = f"{metrics['roc_auc_low']:.2f}-{metrics['roc_auc_high']:.2f} {rough}".rstrip()
+    return f"{shown} {metrics['roc_auc']:.2f} ({interval})"
 
 
 def _draw_roc(

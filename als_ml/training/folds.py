@@ -50,6 +50,7 @@ class Validated:
     """Out-of-fold results of all patients, averaged per patient over repeats; `folds` keeps what each fold chose.
 
     `probability` and `predicted` hold the model, its baselines and the diagnostics by name, NaN where one was not tried.
+    `by_repeat` holds the probabilities of each repeat, (repeats, n) a name: for what must not be averaged first.
     """
 
     probability: dict[str, np.ndarray]
@@ -57,6 +58,7 @@ class Validated:
     covered: np.ndarray
     graded: np.ndarray
     folds: list[Fold]
+    by_repeat: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def cross_validate(
@@ -70,9 +72,8 @@ def cross_validate(
         for split in family_folds(data.y, data.families, v.folds, v.seed + repeat)
     ]
     jobs = (delayed(_on_one_core)(data, train, test, config) for train, test in splits)
-    return merged(
-        _in_threads(jobs, len(splits), config.threads, progress, "cross-validation"), len(data.y)
-    )
+    folds = _in_threads(jobs, len(splits), config.threads, progress, "cross-validation")
+    return merged(folds, len(data.y), v.repeats)
 
 
 def _in_threads(
@@ -95,8 +96,8 @@ def _on_one_core(data: Trainable, train: np.ndarray, test: np.ndarray, config: C
         return run_fold(data, train, test, config)
 
 
-def merged(folds: list[Fold], n: int) -> Validated:
-    """Average over repeats for each patient."""
+def merged(folds: list[Fold], n: int, repeats: int = 1) -> Validated:
+    """Average over repeats for each patient; the folds of one repeat follow each other."""
     names = list(dict.fromkeys(name for fold in folds for name in fold.probability))
     tests = [fold.test for fold in folds]
     probability = {
@@ -110,7 +111,25 @@ def merged(folds: list[Fold], n: int) -> Validated:
         [_averaged(tests, [fold.covered[:, i] for fold in folds], n) for i in (0, 1)]
     )
     return Validated(
-        probability, predicted, covered, _averaged(tests, [fold.graded for fold in folds], n), folds
+        probability=probability,
+        predicted=predicted,
+        covered=covered,
+        graded=_averaged(tests, [fold.graded for fold in folds], n),
+        folds=folds,
+        by_repeat={name: _by_repeat(name, folds, n, repeats) for name in names},
+    )
+
+
+def _by_repeat(name: str, folds: list[Fold], n: int, repeats: int) -> np.ndarray:
+    size = len(folds) // repeats
+    parts = [folds[i * size : (i + 1) * size] for i in range(repeats)]
+    return np.array(
+        [
+            _averaged(
+                [fold.test for fold in part], [fold.probability.get(name) for fold in part], n
+            )
+            for part in parts
+        ]
     )
 
 

@@ -2,16 +2,18 @@
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from mapie.metrics.calibration import expected_calibration_error
 from scipy import stats
+from scipy.special import expit, logit
 from sklearn import metrics
-from sklearn.linear_model import LogisticRegression
 from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportion_confint
 
 from als_ml.training.metrics import (
     METRICS,
+    _logit_bounds,
     auc_with_error,
     calibration_errors,
     evaluate,
@@ -22,6 +24,11 @@ from als_ml.training.metrics import (
     share_of_possible,
     weighted_metrics,
     wilson,
+)
+from als_ml.training.reliability import (
+    calibration_intercept,
+    calibration_slope,
+    drawn_intercepts,
 )
 from als_ml.training.usefulness import decision_curve, enrichment_table, threshold_table
 
@@ -41,25 +48,51 @@ def test_metrics_are_those_of_scikit_learn(scored):
     ours = {
         name: values[0] for name, values in weighted_metrics(y, p, predicted, weights[None]).items()
     }
-    z = np.log(p / (1 - p)).reshape(-1, 1)
-    fitted = LogisticRegression(C=np.inf, tol=1e-10).fit(z, y, sample_weight=weights)
     expected = {
         "roc_auc": metrics.roc_auc_score(y, p, sample_weight=weights),
         "average_precision": metrics.average_precision_score(y, p, sample_weight=weights),
         "brier": metrics.brier_score_loss(y, p, sample_weight=weights),
         "log_loss": metrics.log_loss(y, p, sample_weight=weights),
         "balanced_accuracy": metrics.balanced_accuracy_score(y, predicted, sample_weight=weights),
-        "calibration_slope": fitted.coef_[0, 0],
     }
+    assert set(ours) == set(expected)
     for name, value in expected.items():
         assert ours[name] == pytest.approx(value, rel=1e-5), name
 
 
+def test_the_slope_and_its_error_over_families_are_those_of_statsmodels(scored):
+    y, p, _, _ = scored
+    families = np.arange(300) // 3
+    theirs = sm.Logit(y, sm.add_constant(logit(p))).fit(
+        disp=0, cov_type="cluster", cov_kwds={"groups": families, "use_correction": False}
+    )
+    assert calibration_slope(y, p, families) == pytest.approx(
+        (theirs.params[1], theirs.bse[1]), rel=1e-5
+    )
+
+
+def test_the_intercept_and_its_error_are_those_of_statsmodels(scored):
+    """A binomial model with the log-odds as offset; the larger of its own error and the one over families."""
+    y, p, _, weights = scored
+    families = np.arange(300) // 3
+    model = sm.GLM(y, np.ones(300), family=sm.families.Binomial(), offset=logit(p))
+    own = model.fit()
+    over = model.fit(cov_type="cluster", cov_kwds={"groups": families, "use_correction": False})
+    found = calibration_intercept(y, p, families)
+    assert found.value == pytest.approx(own.params[0], abs=1e-6)
+    assert found.error == pytest.approx(max(own.bse[0], over.bse[0]), rel=1e-4)
+    weighted = sm.GLM(
+        y, np.ones(300), family=sm.families.Binomial(), offset=logit(p), freq_weights=weights
+    ).fit()
+    drawn = drawn_intercepts(y, logit(p), weights[None])
+    assert drawn[0] == pytest.approx(weighted.params[0], abs=1e-6)
+
+
 def test_calibration_intercept_is_zero_when_the_mean_is_right():
     y = np.array([0.0, 0.0, 1.0, 0.0])
-    found = weighted_metrics(y, np.full(4, 0.25), np.zeros(4), np.ones((1, 4)))
-    assert found["calibration_intercept"][0] == pytest.approx(0, abs=1e-9)
-    assert np.isnan(found["calibration_slope"][0])  # a constant has no slope
+    found = evaluate(y, np.full(4, 0.25), np.zeros(4), np.arange(4), 0, 0)
+    assert found["calibration_intercept"] == pytest.approx(0, abs=1e-9)
+    assert np.isnan(found["calibration_slope"])  # a constant has no slope
 
 
 def test_bounds_enclose_the_estimate(scored):
@@ -69,13 +102,55 @@ def test_bounds_enclose_the_estimate(scored):
         assert found[f"{name}_low"] <= found[name] <= found[f"{name}_high"]
 
 
-def test_families_are_drawn_together_and_strata_keep_their_size():
+def test_calibration_is_that_of_the_repeats_and_averaged_after(scored):
+    """The mean of noisy log-odds is steeper than each of them; discrimination is that of the mean."""
+    y, p, predicted, _ = scored
+    rng, families = np.random.default_rng(5), np.arange(300)
+    repeats = [expit(logit(p) + rng.normal(0, 1, 300)) for _ in range(3)]
+    mean = np.mean(repeats, axis=0)
+    found = evaluate(y, mean, predicted, families, 300, 1, repeats)
+    slopes = [calibration_slope(y, q, families) for q in repeats]
+    own = np.mean([slope.value for slope in slopes])
+    assert found["calibration_slope"] == pytest.approx(own)
+    assert own < 0.8 * calibration_slope(y, mean, families).value
+    half = 1.959964 * np.mean([slope.error for slope in slopes])
+    assert found["calibration_slope_high"] == pytest.approx(own + half)
+    shifts = [calibration_intercept(y, q, families).value for q in repeats]
+    assert found["calibration_intercept"] == pytest.approx(np.mean(shifts))
+    assert (
+        found["calibration_intercept_low"] < np.mean(shifts) < found["calibration_intercept_high"]
+    )
+    assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(y, mean))
+
+
+def test_average_precision_by_hand_on_the_logit_scale():
+    """Draws of log-odds -1, 0 and 1 have a standard deviation of 1; 1 + 8 / 100 of it on each side of 0."""
+    found = _logit_bounds(0.5, expit([-1.0, 0.0, 1.0]), 100)
+    assert found == pytest.approx(tuple(expit([-1.959964 * 1.08, 1.959964 * 1.08])))
+    assert np.isnan(_logit_bounds(1.0, np.array([0.9, 1.0]), 100)).all()
+
+
+def test_families_are_drawn_together_and_labels_are_not_strata():
     y = np.array([1.0, 1, 0, 0, 0, 1])
     families = np.array([7, 7, 8, 9, 10, 11])
-    weights = family_weights(y, families, 50, 2)
+    weights = family_weights(y, families, 2000, 2)
     assert np.array_equal(weights[:, 0], weights[:, 1])
-    assert set(weights[:, [0, 5]].sum(axis=1)) == {2.0}  # two positive families in each draw
-    assert set(weights[:, [2, 3, 4]].sum(axis=1)) == {3.0}
+    # Five families are drawn each time, of them Binomial(5, 2 / 5) positive, but not none and not all.
+    assert set(weights[:, [0, 2, 3, 4, 5]].sum(axis=1)) == {5.0}
+    positive = weights[:, [0, 5]].sum(axis=1)
+    k = np.arange(1, 5)
+    chance = stats.binom(5, 0.4).pmf(k) / stats.binom(5, 0.4).pmf(k).sum()
+    observed = np.bincount(positive.astype(int), minlength=6) / 2000
+    assert observed[k] == pytest.approx(chance, abs=0.04)
+
+
+def test_a_draw_without_both_labels_is_drawn_again():
+    """One positive among twenty is absent from a third of the draws."""
+    y = np.r_[1.0, np.zeros(19)]
+    weights = family_weights(y, np.arange(20), 500, 3)
+    assert (weights @ y > 0).all()
+    assert (weights @ (1 - y) > 0).all()
+    assert family_weights(np.zeros(5), np.arange(5), 10, 1).shape == (10, 5)  # nothing to wait for
 
 
 def test_share_of_possible():
