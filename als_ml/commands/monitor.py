@@ -24,10 +24,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     from als_ml.cohort.source import open_cohort
     from als_ml.lifecycle.comparison import scored
-    from als_ml.lifecycle.monitoring import calibration_now, drift_table, flags
+    from als_ml.lifecycle.monitoring import (
+        calibration_now,
+        drift_table,
+        flags,
+        rows_as_seen,
+    )
     from als_ml.lifecycle.registry import registered_version, run_config
     from als_ml.tracking.store import load_model
-    from features.blocks.rows import feature_rows
     from features.tables.problems import Problems
 
     with progress_bar(arguments.quiet) as progress:
@@ -37,15 +41,18 @@ def run(arguments: argparse.Namespace) -> int:
         config = run_config(version.run_id, arguments.cohort)
         cohort = predictor.read(source, Problems())
         now = scored(predictor, config, cohort)
-        table = drift_table(predictor, feature_rows(cohort, predictor.spec))
+        table = drift_table(predictor, rows_as_seen(predictor, cohort))
     if arguments.output:
         write_table(pd.DataFrame(table), Path(arguments.output))
     if not arguments.quiet:
         moved = [row for row in table if row["verdict"] != "stable"]
         print_table(
             moved[:20] or table[:3],
-            f"{len(moved)} of {len(table)} features have drifted (PSI 0.1 look, 0.25 shifted)",
+            f"{len(moved)} of {len(table)} features have drifted "
+            "(PSI 0.1 look, 0.25 shifted, and beyond chance)",
         )
+        if table and table[0]["basis"] == "deciles":
+            print("this model keeps deciles only: PSI is a lower bound; train it again for drift")
         print_table([flags(now)], "patients")
         calibration = calibration_now(now)
         print_table([calibration], "calibration") if calibration else print(

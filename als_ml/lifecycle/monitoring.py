@@ -4,54 +4,137 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2, norm
 
 from als_ml.lifecycle.comparison import Scored
 from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.training_shares import FEWEST, in_cells
 from als_ml.training.metrics import calibration_errors, evaluate, exact_interval
+from features.blocks.rows import feature_matrix
+from features.cohort import Cohort
+from models.tasks import TASKS, out_of_scope
 
 # Population stability index: below 0.1 stable, from 0.25 shifted (Siddiqi 2006, R).
 _LOOK, _SHIFTED = 0.1, 0.25
+# A change of the missing share below this is not worth a word (P).
+_MISSING = 0.2
+# Chance of any flag at all in a cohort from the same source, shared out among the features (Bonferroni).
+_FALSE_ALARM = 0.05
+
+
+def rows_as_seen(predictor: Predictor, cohort: Cohort) -> pd.DataFrame:
+    """Features of the patients that the model scores, as it sees them: its references, its course of the mixed slope."""
+    scored = out_of_scope(cohort, TASKS[predictor.fitted.task], predictor.spec.landmark_days) == ""
+    _, X = feature_matrix(predictor.as_trained(cohort), predictor.spec, predictor.names)
+    return pd.DataFrame(X[scored], columns=predictor.names)
 
 
 def drift_table(predictor: Predictor, rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Population stability index over the training deciles and the change of the missing share, the largest drift first."""
+    """Population stability index and change of the missing share of each feature, the largest drift first.
+
+    A feature is flagged if its drift is worth it (0.1 look, 0.25 shifted; 0.2 of the missing share) and larger than chance
+    alone makes it. The index of two samples of one source is about chi-squared with cells - 1 degrees of freedom times
+    1 / n_training + 1 / n_now (Yurdakul and Naranjo 2020, doi:10.21314/JRMV.2020.227); chance of any flag: 5 % a cohort.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As `rows_as_seen` gives them.
+
+    Returns
+    -------
+    list of dict
+        feature, n (known now), PSI, by chance (the limit of PSI), missing change, verdict (stable, look, shifted) and basis:
+        `shares`, or `deciles` for models stored before als-ml kept shares, whose index is a lower bound.
+    """
+    training = predictor.training
+    cells = training.get("shares", {})
+    names = [name for name in (cells or training["deciles"]) if name in rows.columns]
+    tail = _FALSE_ALARM / (2 * max(len(names), 1))  # two tests a feature
     table = []
-    for name, cuts in predictor.training["deciles"].items():
-        known = rows[name].dropna().to_numpy(dtype=float)
-        index = stability_index(known, np.array(cuts)) if len(known) else float("nan")
-        missing = float(rows[name].isna().mean()) - predictor.training["missing"][name]
-        verdict = (
-            "shifted"
-            if index >= _SHIFTED
-            else ("look" if index >= _LOOK or abs(missing) > 0.2 else "stable")
+    for name in names:
+        known = rows[name].dropna().to_numpy(dtype=np.float32).astype(float)
+        index, limit = (
+            _against_shares(known, cells[name], tail)
+            if cells
+            else _against_deciles(known, np.array(training["deciles"][name]), training["n"], tail)
         )
+        missing = float(rows[name].isna().mean()) - training["missing"][name]
+        changed = abs(missing) > max(_MISSING, _by_chance(training, name, len(rows), tail))
         table.append(
             {
                 "feature": name,
                 "n": len(known),
                 "PSI": index,
+                "by chance": limit,
                 "missing change": missing,
-                "verdict": verdict,
+                "verdict": _verdict(index, limit, changed),
+                "basis": "shares" if cells else "deciles",
             }
         )
     return sorted(table, key=lambda row: -np.nan_to_num(row["PSI"]))
 
 
-def stability_index(values: np.ndarray, cuts: np.ndarray) -> float:
-    """Sum of (observed - expected) ln(observed / expected) over the bins between the training deciles.
+def _verdict(index: float, limit: float, changed: bool) -> str:
+    if index >= max(_SHIFTED, limit):
+        return "shifted"
+    return "look" if index >= max(_LOOK, limit) or changed else "stable"
 
-    Equal deciles are one bin. Half a patient is added to each bin, so that an empty one does not make it infinite.
 
-    >>> cuts = np.arange(10, 91, 10)
-    >>> round(stability_index(np.arange(1, 101), cuts), 3), round(stability_index(np.arange(51, 151), cuts), 3) > 1
-    (0.0, True)
+def _against_shares(known: np.ndarray, cells: dict[str, Any], tail: float) -> tuple[float, float]:
+    """Index and its limit by chance; NaN where nothing is known."""
+    if not len(known):
+        return float("nan"), float("nan")
+    trained = np.array(cells["shares"]) * cells["n"]
+    # An empty last cell may hide up to four people.
+    if "values" in cells and trained[-1] == 0:
+        trained[-1] = (FEWEST - 1) / 2
+    limit = chance_limit(len(trained), len(known), cells["n"], tail)
+    return stability_index(in_cells(known, cells), trained), limit
+
+
+def stability_index(now: np.ndarray, trained: np.ndarray) -> float:
+    """Population stability index of two tables of counts: sum of (o - e) ln(o / e) over the cells.
+
+    Half a patient is added to each cell of both, so that an empty one does not make it infinite.
+
+    >>> round(stability_index(np.array([50, 50]), np.array([500, 500])), 6)
+    0.0
+    >>> round(stability_index(np.array([749.5, 249.5]), np.array([499.5, 499.5])), 4)  # 0.25 ln 1.5 + 0.25 ln 2
+    0.2747
     """
+    o, e = ((counts + 0.5) / (counts.sum() + 0.5 * len(counts)) for counts in (now, trained))
+    return float(((o - e) * np.log(o / e)).sum())
+
+
+def chance_limit(cells: int, now: int, trained: int, tail: float) -> float:
+    """What the index of two samples of one source exceeds with the chance `tail`."""
+    return float(chi2.ppf(1 - tail, max(cells - 1, 1)) * (1 / now + 1 / trained))
+
+
+def _against_deciles(
+    known: np.ndarray, cuts: np.ndarray, trained: int, tail: float
+) -> tuple[float, float]:
+    """The smallest index that training deciles allow: a cut's own share of the patients is not stored with them.
+
+    Up to the k-th decile lie at least k / 10 of the patients and fewer than (m + 1) / 10, m being the last equal decile.
+    """
+    if not len(known):
+        return float("nan"), float("nan")
     edges = np.unique(cuts)
-    expected = np.diff(np.r_[0.0, np.searchsorted(np.sort(cuts), edges, side="right") / 10, 1.0])
-    counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
-    observed = (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
-    expected = (expected + 0.5 / max(len(values), 1)) / (expected + 0.5 / max(len(values), 1)).sum()
-    return float(((observed - expected) * np.log(observed / expected)).sum())
+    now = in_cells(known, {"edges": edges.tolist()})
+    last = np.searchsorted(np.sort(cuts), edges, side="right")
+    up_to = np.clip(np.cumsum(now)[:-1] / len(known), last / 10, (last + 1) / 10)
+    shares = np.diff(np.r_[0.0, np.maximum.accumulate(up_to), 1.0])
+    limit = chance_limit(len(shares), len(known), trained, tail)
+    return stability_index(now, shares * trained), limit
+
+
+def _by_chance(training: dict[str, Any], name: str, now: int, tail: float) -> float:
+    """Change of the missing share that chance makes with `tail`: two shares, normal, pooled at the training's."""
+    share = np.clip(training["missing"][name], 0.5 / training["n"], 1 - 0.5 / training["n"])
+    spread = np.sqrt(share * (1 - share) * (1 / max(now, 1) + 1 / training["n"]))
+    return float(norm.ppf(1 - tail / 2) * spread)
 
 
 def flags(scored: Scored) -> dict[str, float]:

@@ -15,6 +15,7 @@ from als_ml.cohort.read import Reading, read_cohort
 from als_ml.cohort.records import read_records
 from als_ml.cohort.source import CohortSource
 from als_ml.prediction.row import PREDICTED, ROW_FIELDS
+from als_ml.prediction.training_shares import FEWEST_KNOWN, missing_shares, training_shares
 from features.alsfrs.mixed_model import SUMS
 from features.alsfrs.visits import mixed_features, revised_sums
 from features.blocks.dictionary import Feature
@@ -377,20 +378,25 @@ def _reason(feature: str, value: float, words: str) -> dict[str, Any]:
 
 
 def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
-    """What later cohorts are compared with: n, share of positives, and per feature its deciles and its missing share.
+    """What later cohorts are compared with: n, share of positives, and per feature its cells, deciles and missing share.
 
-    Deciles only of features known in 50 patients or more, so that none shows one patient's value.
+    Only of features known in 50 patients or more; no figure shows one patient's value or stands for fewer than five people.
     """
     deciles: dict[str, list[float]] = {}
     for name in rows.columns:
         known = rows[name].dropna().to_numpy(dtype=float)
-        if len(known) >= 50:
+        if len(known) >= FEWEST_KNOWN:
             deciles[str(name)] = [
                 float(v)
                 for v in np.quantile(known, np.arange(0.1, 0.91, 0.1), method="inverted_cdf")
             ]
-    missing = {str(name): float(share) for name, share in rows.isna().mean().items()}
-    return {"n": len(rows), "positive": float(y.mean()), "deciles": deciles, "missing": missing}
+    return {
+        "n": len(rows),
+        "positive": float(y.mean()),
+        "deciles": deciles,
+        "shares": training_shares(rows),
+        "missing": missing_shares(rows),
+    }
 
 
 def read_as(spec: FeatureSpec, definitions: Definitions, lookups: Lookups) -> str:
