@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from als_ml.cohort.read import CohortFile, read_cohort
+from als_ml.cohort.read import plain_reading, read_cohort
+from als_ml.cohort.source import CohortFile, open_cohort
 from als_ml.config import load_config
 from als_ml.lifecycle.monitoring import drift_table, rows_as_seen
 from als_ml.prediction.predictor import Predictor, training_aggregates
@@ -39,9 +40,10 @@ def main(arguments: Sequence[str] = ()) -> None:
     trained, other = (int(n) for n in (*arguments, 800, 2400)[:2])
     with tempfile.TemporaryDirectory() as folder:
         simulate(Path(folder) / "source", patients=trained + other, seed=1)
-        cohort, described = read_cohort(Path(folder) / "source/cohort.yaml")
+        source = open_cohort(Path(folder) / "source/cohort.yaml")
+        cohort = read_cohort(source, plain_reading())
         for config in sorted(CONFIGS.glob("*.yaml")):
-            report(config.stem, monitored(config, cohort, described, trained))
+            report(config.stem, monitored(config, cohort, source.described, trained))
 
 
 def monitored(config: Path, source: Cohort, described: CohortFile, trained: int) -> Monitored:

@@ -14,6 +14,14 @@ settings.load_profile("als-ml")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _key_of_patients(tmp_path_factory: pytest.TempPathFactory):
+    """No test makes or reads the user's own key of patients."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALS_ML_PATIENT_KEY", str(tmp_path_factory.mktemp("key") / "patients.key"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def reference_data() -> Path:
     """The public data that the tests measure on; not part of the repository."""

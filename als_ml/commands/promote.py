@@ -17,6 +17,11 @@ def add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--name", help="with --log: of one registered model")
     made.add_argument("--cohort", help="cohort that neither model was trained on")
     made.add_argument(
+        "--leave-out",
+        action="store_true",
+        help="with --cohort: leave out whom either model has seen, instead of refusing",
+    )
+    made.add_argument(
         "--training-cohort",
         help="instead: refit both configurations on the same folds of this cohort",
     )
@@ -42,7 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(arguments.quiet) as progress:
         progress("comparing with the champion", 0, 0)
         version, decision = promote(
-            arguments.model, cohort, training, arguments.override, arguments.by
+            arguments.model,
+            cohort,
+            training,
+            arguments.override,
+            arguments.by,
+            arguments.leave_out,
         )
     if not decision.promoted:
         remedy = "Improve it, or promote it with --override REASON; the refusal is in the log."

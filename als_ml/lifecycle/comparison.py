@@ -27,6 +27,17 @@ class Scored:
     families: np.ndarray
     rows: list[dict[str, Any]]
 
+    def of(self, kept: np.ndarray) -> "Scored":
+        """Some of the patients, by a mask (n,)."""
+        return Scored(
+            samples=self.samples[kept],
+            probability=self.probability[kept],
+            predicted=self.predicted[kept],
+            y=self.y[kept],
+            families=self.families[kept],
+            rows=[row for row, own in zip(self.rows, kept, strict=True) if own],
+        )
+
 
 def scored_cohort(predictor: Predictor, config: Config, source: CohortSource) -> Scored:
     """Score a cohort and label it as the model's own run did."""

@@ -1,7 +1,7 @@
 """Which version is the champion, by the rule of the contract or by an override with a reason; every decision is kept."""
 
 import getpass
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,18 +12,31 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from als_ml.cohort.digests import data_digest
+from als_ml.cohort.known_patients import (
+    KEY_VARIABLE,
+    key_name,
+    key_path,
+    patient_key,
+    patient_prints,
+    recognised,
+)
 from als_ml.cohort.source import CohortSource
-from als_ml.lifecycle.comparison import compare, scored_cohort
+from als_ml.lifecycle.comparison import compare, scored
 from als_ml.lifecycle.registry import registered_version, run_checks, run_config, run_tags
+from als_ml.prediction.predictor import Predictor
 from als_ml.tracking.store import load_model, quiet_mlflow, use_store
 from als_ml.training.folds import cross_validate
 from als_ml.training.metrics import paired_differences
 from als_ml.training.task_data import prepared
+from features.cohort import Cohort
 from features.errors import DataError, RequestError
 
 LOG = "als-ml-promotions"
 # Contract, section Estimates.
 _LEAST_AUC_GAIN, _MOST_LOSS = -0.02, 0.01
+
+# Metric -> difference of the version to the champion, its lower and its upper bound.
+Differences = dict[str, tuple[float, float, float]]
 
 
 @dataclass(frozen=True)
@@ -35,21 +48,21 @@ class Decision:
     figures: dict[str, float]
 
 
-def decide(
-    differences: dict[str, tuple[float, float, float]], checks: list[dict[str, Any]] | None
-) -> Decision:
-    """Apply the rule: lower bound of the AUC difference > -0.02, log loss at most 0.01 worse, no honesty check failed."""
+def decide(differences: Differences, checks: list[dict[str, Any]] | None) -> Decision:
+    """Apply the rule: AUC difference above -0.02 at its lower bound, log loss below +0.01 at its upper, no check failed."""
     auc, loss, reasons = differences["roc_auc"], differences["log_loss"], []
     if not auc[1] > _LEAST_AUC_GAIN:
         reasons.append(
             f"the ROC AUC may be lower by more than 0.02 (difference {auc[0]:+.3f}, lower bound {auc[1]:+.3f})"
         )
-    if loss[0] > _MOST_LOSS:
-        reasons.append(f"the log loss is worse by {loss[0]:.3f} (at most 0.01)")
+    if not loss[2] < _MOST_LOSS:
+        reasons.append(
+            f"the log loss may be worse by 0.01 or more (difference {loss[0]:+.4f}, upper bound {loss[2]:+.4f})"
+        )
     return _with_checks(reasons, checks, _figures(differences))
 
 
-def _figures(differences: dict[str, tuple[float, float, float]]) -> dict[str, float]:
+def _figures(differences: Differences) -> dict[str, float]:
     ends = ("", "_low", "_high")
     return {
         f"{m}_difference{end}": v
@@ -77,6 +90,7 @@ def promote(
     training_cohort: CohortSource | None = None,
     override: str | None = None,
     by: str | None = None,
+    leave_out: bool = False,
 ) -> tuple[ModelVersion, Decision]:
     """Compare a version with the champion and move the alias if the rule, or an override, says so.
 
@@ -88,11 +102,13 @@ def promote(
         Instead: the cohort on which both configurations are refitted, on the same folds.
     override : str, optional
         A reason to promote whatever the rule says; it is kept.
+    leave_out : bool
+        Leave out of `cohort` whom either model was trained or recalibrated on, instead of refusing it.
 
     Raises
     ------
     RequestError
-        If there is nothing to compare on, or `cohort` is the data that one of the models was trained on.
+        If there is nothing to compare on, or a patient of `cohort` was seen by one of the models.
     """
     version, champion = registered_version(uri), _champion(registered_version(uri).name)
     checks = run_checks(version.run_id)
@@ -107,7 +123,9 @@ def promote(
     elif champion is None:
         decision = _with_checks([], checks, {})
     elif cohort is not None:
-        decision = decide(_on_other_patients(version, champion, cohort), checks)
+        found, counts = _on_other_patients(version, champion, cohort, leave_out)
+        decision = decide(found, checks)
+        decision = replace(decision, figures=decision.figures | counts)
     elif training_cohort is not None:
         decision = decide(_on_same_folds(version, champion, training_cohort), checks)
     else:
@@ -131,34 +149,86 @@ def _champion(name: str) -> ModelVersion | None:
 
 
 def _on_other_patients(
-    version: ModelVersion, champion: ModelVersion, source: CohortSource
-) -> dict[str, tuple[float, float, float]]:
+    version: ModelVersion, champion: ModelVersion, source: CohortSource, leave_out: bool
+) -> tuple[Differences, dict[str, float]]:
+    """Differences on the labelled patients that neither model has seen, and how many there are and are not."""
     config = run_config(version.run_id, str(source.path))
-    data = prepared(config, source)
-    for other in (version, champion):
-        own = prepared(run_config(other.run_id, str(source.path)), source)
-        if data_digest(own.rows, own.y) == run_tags(other).get("data_digest"):
-            found = f"version {other.version} was trained on these very patients"
-            raise RequestError(
-                f"--cohort {source.path}", found, "Give other patients, or use --training-cohort."
-            )
-    if len(np.unique(data.y)) < 2:
+    models = {v.version: load_model(f"models:/{v.name}/{v.version}") for v in (version, champion)}
+    cohorts = {number: model.read(source) for number, model in models.items()}
+    ours, theirs = (scored(model, config, cohorts[number]) for number, model in models.items())
+    for one in (version, champion):
+        if not models[one.version].training.get("patients"):
+            _refuse_same_table(one, source)
+    labelled = np.isfinite(ours.y)
+    seen = {
+        number: labelled & _seen(models[number], number, cohort)
+        for number, cohort in cohorts.items()
+    }
+    either = np.logical_or.reduce(list(seen.values()))
+    if either.any() and not leave_out:
+        raise RequestError(f"--cohort {source.path}", _shared(seen), _OTHERS)
+    ours, theirs = ours.of(labelled & ~either), theirs.of(labelled & ~either)
+    if len(np.unique(ours.y)) < 2:
         raise DataError(
             str(source.path),
             "its labelled patients do not have both labels",
             "Give a larger cohort.",
         )
-    ours, theirs = (
-        scored_cohort(load_model(f"models:/{v.name}/{v.version}"), config, source)
-        for v in (version, champion)
-    )
-    found_differences: dict[str, tuple[float, float, float]] = compare(ours, theirs)["differences"]
-    return found_differences
+    counts = {
+        "patients": float(len(ours.y)),
+        "patients_left_out": float(either.sum()),
+        "patients_not_recognisable": float((labelled & _unrecognisable(cohorts)).sum()),
+    }
+    return compare(ours, theirs)["differences"], counts
+
+
+_OTHERS = "Give other patients, leave these out with --leave-out, or use --training-cohort."
+
+
+def _seen(model: Predictor, number: str, cohort: Cohort) -> np.ndarray:
+    """Which patients of a cohort a model was trained or recalibrated on."""
+    found = np.zeros(len(cohort), dtype=bool)
+    key = patient_key()
+    for memory in model.training.get("patients", []):
+        if memory["key"] != key_name(key):
+            raise RequestError(
+                f"version {number}",
+                f"its patients were remembered with another key than {key_path()}",
+                f"Set {KEY_VARIABLE} to the key of that training, or use --training-cohort.",
+            )
+        found |= recognised(patient_prints(cohort, key), memory)
+    return found
+
+
+def _shared(seen: dict[str, np.ndarray]) -> str:
+    parts = [
+        f"{int(own.sum())} of its patients are among those that version {number} was trained or "
+        "recalibrated on"
+        for number, own in seen.items()
+        if own.any()
+    ]
+    return "; ".join(parts)
+
+
+def _unrecognisable(cohorts: dict[str, Cohort]) -> np.ndarray:
+    """Who has too few stable fields to be told from others."""
+    prints = patient_prints(next(iter(cohorts.values())), patient_key())
+    return np.array([one is None for one in prints], dtype=bool)
+
+
+def _refuse_same_table(version: ModelVersion, source: CohortSource) -> None:
+    """For a model that remembers no patients: only the whole table of its training is known."""
+    own = prepared(run_config(version.run_id, str(source.path)), source)
+    if data_digest(own.rows, own.y) == run_tags(version).get("data_digest"):
+        found = f"version {version.version} was trained on these very patients"
+        raise RequestError(
+            f"--cohort {source.path}", found, "Give other patients, or use --training-cohort."
+        )
 
 
 def _on_same_folds(
     version: ModelVersion, champion: ModelVersion, source: CohortSource
-) -> dict[str, tuple[float, float, float]]:
+) -> Differences:
     """Refit both configurations on the folds of the new one; patients labelled in both count."""
     new, old = (run_config(v.run_id, str(source.path)) for v in (version, champion))
     old = old.model_copy(update={"validation": new.validation})

@@ -8,12 +8,14 @@ from mlflow import MlflowClient
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
+from als_ml.cohort.known_patients import patient_key, patient_prints, remembered
 from als_ml.cohort.source import CohortSource
-from als_ml.lifecycle.comparison import scored_cohort
+from als_ml.lifecycle.comparison import scored as scored_by
 from als_ml.lifecycle.registry import registered_version, run_config
 from als_ml.prediction.predictor import Predictor
 from als_ml.tracking.store import load_model, log_predictor, quiet_mlflow, use_store
 from als_ml.training.metrics import evaluate
+from features.cohort import Cohort
 from features.errors import DataError
 from models.fitted import Calibration, recalibrated
 from models.scoring import conformal_limits
@@ -83,7 +85,8 @@ def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
     """
     version, predictor = registered_version(uri), load_model(uri)
     config = run_config(version.run_id, str(source.path))
-    scored = scored_cohort(predictor, config, source)
+    cohort = predictor.read(source)
+    scored = scored_by(predictor, config, cohort)
     known = np.isfinite(scored.y) & np.isfinite(scored.probability)
     y, p, families = scored.y[known], scored.probability[known], scored.families[known]
     if min(y.sum(), (1 - y).sum()) < _FEWEST:
@@ -93,7 +96,11 @@ def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
     new = recalibration(old, p, y, config.validation.coverage)
     if config.decision.threshold != "prevalence":
         new = replace(new, threshold=old.threshold)
-    changed = replace(predictor, fitted=replace(predictor.fitted, calibration=new))
+    changed = replace(
+        predictor,
+        fitted=replace(predictor.fitted, calibration=new),
+        training=_with_patients(predictor.training, cohort.take(np.flatnonzero(known))),
+    )
     tags = {
         "recalibrated_from": str(version.version),
         "n": str(len(y)),
@@ -118,6 +125,13 @@ def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
         "n_positive": int(y.sum()),
         **shown,
     }
+
+
+def _with_patients(training: dict[str, Any], cohort: Cohort) -> dict[str, Any]:
+    """Aggregates that also remember the patients of a recalibration: no model is judged on them later."""
+    key = patient_key()
+    seen = [*training.get("patients", []), remembered(patient_prints(cohort, key), key)]
+    return training | {"patients": seen}
 
 
 def _relative(old: Calibration, new: Calibration) -> tuple[float, float]:

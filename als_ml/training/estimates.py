@@ -65,7 +65,7 @@ def _metrics(data: Trainable, validated: Validated, config: Config) -> dict[str,
             data.families,
             v.bootstrap,
             v.seed,
-            validated.by_repeat.get(name, ()),
+            list(validated.by_repeat.get(name, ())),
         )
         if name == "prevalence":  # constant in each fold: a slope over the folds means nothing
             found = {

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from als_ml.cohort.known_patients import patient_key, patient_prints, remembered
 from als_ml.cohort.read import read_cohort
 from als_ml.cohort.source import CohortSource, open_cohort
 from als_ml.config import Config
@@ -111,7 +112,7 @@ def train(
     DataError
         If a file is wrong, or the labels cannot be learned from (one class only, too few families).
     """
-    task, problems = TASKS[config.task], Problems()
+    task, problems, key = TASKS[config.task], Problems(), patient_key()
     source = open_cohort(Path(config.cohort), allow_outside)
     cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
     data = prepare(config, cohort, source.described)
@@ -136,7 +137,8 @@ def train(
         lookups=cohort.lookups,
         definitions=cohort.definitions,
         ladder=ladder,
-        training=training_aggregates(data.rows, data.y),
+        training=training_aggregates(data.rows, data.y)
+        | {"patients": [remembered(patient_prints(data.cohort, key), key)]},
     )
     if config.validation.cohort:
         held_out = open_cohort(Path(config.validation.cohort), allow_outside)

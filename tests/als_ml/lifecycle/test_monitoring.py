@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from als_ml.cohort.read import plain_reading, read_cohort
+from als_ml.cohort.source import open_cohort
 from als_ml.lifecycle.monitoring import chance_limit, drift_table, stability_index
 from als_ml.prediction.predictor import training_aggregates
 from als_ml.prediction.training_shares import in_cells, missing_shares, training_shares
@@ -15,19 +17,18 @@ from benchmarks.drift import CONFIGS, SIZES, false_alarms, finds, flagged, monit
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
     """One simulated source of 1,500 patients, read once."""
-    from als_ml.cohort.read import read_cohort
     from als_ml.simulate import simulate
 
     folder = tmp_path_factory.mktemp("source") / "cohort"
     simulate(folder, patients=1500, seed=4)
-    return read_cohort(folder / "cohort.yaml")
+    source = open_cohort(folder / "cohort.yaml")
+    return read_cohort(source, plain_reading()), source.described
 
 
 @pytest.mark.parametrize("config", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_model_sees_no_drift_in_its_own_cohort(config, cohort, demo):
-    from als_ml.cohort.read import read_cohort_file
-
-    model = monitored(config, cohort, read_cohort_file(demo / "cohort.yaml"), len(cohort))
+    described = open_cohort(demo / "cohort.yaml").described
+    model = monitored(config, cohort, described, len(cohort))
     own = flagged(model, model.own)
     assert len(own) > 100
     assert [name for name, is_flagged in own.items() if is_flagged] == []
