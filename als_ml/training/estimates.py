@@ -1,9 +1,11 @@
 """From out-of-fold results to the figures of a run: metrics with intervals, differences to baselines, coverage, sites."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
+from scipy.stats import norm
 
 from als_ml.config import Config
 from als_ml.training.folds import Fold, Validated
@@ -13,10 +15,12 @@ from als_ml.training.metrics import (
     class_metrics,
     evaluate,
     exact_interval,
+    expected_auc,
     paired_differences,
     pooled,
     slope_metrics,
 )
+from als_ml.training.reliability import calibration_intercept, calibration_slope
 from als_ml.training.task_data import Trainable
 from models.tasks import TASKS
 
@@ -119,16 +123,13 @@ def _diagnostic(name: str, data: Trainable, probability: np.ndarray) -> dict[str
 
 
 def site_table(data: Trainable, folds: dict[str, Fold]) -> list[dict[str, Any]]:
-    """Results at each held-out site; AUC with its DeLong error, calibration slope and intercept, coverage."""
+    """Results at each held-out site: AUC with its DeLong error, calibration slope, intercept and O/E, coverage."""
     table = []
     for site, fold in folds.items():
         y, p = data.y[fold.test], fold.probability["model"]
-        found = evaluate(y, p, fold.predicted["model"], data.families[fold.test], 0, 0)
         auc, error = auc_with_error(y, p)
         row = {"site": site, "n": len(y), "positive": int(y.sum()), "roc_auc": auc, "error": error}
-        row |= {
-            name: found[name] for name in ("brier", "calibration_slope", "calibration_intercept")
-        }
+        row |= {"brier": float(((p - y) ** 2).mean())} | _calibrated(y, p, data.families[fold.test])
         table.append(
             row
             | {
@@ -139,8 +140,32 @@ def site_table(data: Trainable, folds: dict[str, Fold]) -> list[dict[str, Any]]:
     return table
 
 
+def _calibrated(y: np.ndarray, p: np.ndarray, families: np.ndarray) -> dict[str, float]:
+    """Slope and its error, intercept with its 95 % interval and p value, observed by expected and the error of its log.
+
+    The error of log O/E is sqrt((1 - share) / observed) (Debray 2017, doi:10.1136/bmj.i6460).
+    """
+    slope = calibration_slope(y, p, families)
+    intercept = calibration_intercept(y, p, families)
+    half = 1.96 * intercept.error
+    return {
+        "calibration_slope": slope.value,
+        "slope_error": slope.error,
+        "calibration_intercept": intercept.value,
+        "intercept_low": intercept.value - half,
+        "intercept_high": intercept.value + half,
+        "intercept_p": float(2 * norm.sf(abs(intercept.value) / intercept.error)),
+        "oe": float(y.sum() / p.sum()),
+        "oe_error": float(np.sqrt((1 - y.mean()) / y.sum())),
+    }
+
+
 def site_estimates(table: list[dict[str, Any]]) -> dict[str, float]:
-    """Pooled AUC over the held-out sites (on the logit scale), its spread and, where allowed, its prediction interval."""
+    """AUC, calibration slope and O/E pooled over the held-out sites (TRIPOD-Cluster), with the spread between them.
+
+    On the scales on which they are about normal: logit, as it is, and log. A prediction interval for a further site where
+    there are sites enough.
+    """
     usable = [
         row
         for row in table
@@ -148,28 +173,47 @@ def site_estimates(table: list[dict[str, Any]]) -> dict[str, float]:
     ]
     if len(usable) < 2:
         return {}
-    auc, error = (np.array([row[name] for row in usable]) for name in ("roc_auc", "error"))
     allowed = (
         sum(min(row["positive"], row["n"] - row["positive"]) >= _EACH for row in usable) >= _SITES
     )
+    auc, error = (np.array([row[name] for row in usable]) for name in ("roc_auc", "error"))
     found = pooled(logit(auc), error / (auc * (1 - auc)), allowed)
-    names = {"mean": "roc_auc", "low": "roc_auc_low", "high": "roc_auc_high"}
-    names |= {
-        "prediction_low": "roc_auc_prediction_low",
-        "prediction_high": "roc_auc_prediction_high",
-    }
-    metrics = {
-        f"sites_{names[key]}": float(expit(value)) for key, value in found.items() if key in names
-    }
-    return metrics | {
+    metrics = _over_sites("roc_auc", found, expit) | {
         "sites_tau": found["tau"],
         "sites_n": float(len(usable)),
         "sites_roc_auc_sd": float(auc.std(ddof=1)),
     }
+    for name, value, spread, back in (
+        ("calibration_slope", "calibration_slope", "slope_error", float),
+        ("oe", "log_oe", "oe_error", np.exp),
+    ):
+        rows = [row | {"log_oe": np.log(row["oe"])} for row in usable]
+        rows = [row for row in rows if np.isfinite(row[spread]) and row[spread] > 0]
+        if len(rows) > 1:
+            at, errors = (np.array([row[key] for row in rows]) for key in (value, spread))
+            metrics |= _over_sites(name, pooled(at, errors, allowed), back)
+    return metrics
+
+
+def _over_sites(
+    name: str, found: dict[str, float], back: Callable[[float], float]
+) -> dict[str, float]:
+    """A pooled figure and its bounds on the figure's own scale, as `sites_<name>`, `_low` and so on."""
+    ends = {"mean": "", "low": "_low", "high": "_high"}
+    ends |= {"prediction_low": "_prediction_low", "prediction_high": "_prediction_high"}
+    return {
+        f"sites_{name}{ends[key]}": float(back(value))
+        for key, value in found.items()
+        if key in ends
+    }
 
 
 def subgroup_table(data: Trainable, validated: Validated) -> list[dict[str, Any]]:
-    """Performance and calibration by sex, age, site, ancestry, and tested or not; groups too small are counted only."""
+    """Performance and calibration by sex, age, site, ancestry, and tested or not; groups too small are counted only.
+
+    `roc_auc_promised` is what the group's probabilities promise: a group of like patients has a lower AUC by nature, which is
+    not the model's fault. `roc_auc_p` tests whether it is lower still, `intercept_p` whether the risk is off.
+    """
     age = data.cohort.patients["age_at_onset"].to_numpy(dtype=float)
     tested = np.where(data.assay_status.max(axis=1) > 0, "tested", "not tested")
     groups = {name: data.column(name) for name in ("sex", "ancestry", "site")}
@@ -201,14 +245,17 @@ def _of_group(
     row: dict[str, Any] = {"n": int(own.sum()), "positive": int(y.sum())}
     if min(y.sum(), len(y) - y.sum()) < least:
         return row
-    found = evaluate(y, p, validated.predicted["model"][own], data.families[own], 0, 0)
     auc, error = auc_with_error(y, p)
+    promised = expected_auc(p)
     row |= {
         "roc_auc": auc,
         "roc_auc_low": max(auc - 1.96 * error, 0.0),
         "roc_auc_high": min(auc + 1.96 * error, 1.0),
+        "roc_auc_promised": promised,
+        "roc_auc_p": float(norm.cdf((auc - promised) / error)) if error > 0 else float("nan"),
+        "brier": float(((p - y) ** 2).mean()),
     }
-    row |= {name: found[name] for name in ("brier", "calibration_slope", "calibration_intercept")}
+    row |= _calibrated(y, p, data.families[own])
     return row | {
         "coverage": float(validated.covered[own, 0].mean()),
         "abstained": float(validated.covered[own, 1].mean()),

@@ -22,6 +22,7 @@ from als_ml.training.task_data import Trainable
 from models.fitted import FittedModel
 from models.ladder import Ladder
 from models.members import Trial, family_folds
+from models.tasks import PROGRESSION
 
 Progress = Callable[[str, int, int], None]
 
@@ -257,27 +258,41 @@ def leave_one_site_out(
 
 
 def temporal(data: Trainable, config: Config) -> tuple[Fold | None, dict[str, int]]:
-    """Train on patients before a date and test on those from it.
+    """Train on patients whose label was known before a date and test on those who came from it on.
 
     Returns
     -------
     Fold or None, dict
-        None where a side lacks a label; how many patients trained, were tested, had no date, or were left out because
-        relatives stand on the other side.
+        None where a side lacks a label; how many patients trained, were tested, had no date, came before the date with a
+        label that was known only after it (`embargoed`), or were left out because relatives stand on the other side.
     """
     day = data.cohort.patients["index_date"].to_numpy().astype("datetime64[D]")
-    early, dated = day < np.datetime64(config.validation.split_date, "D"), ~np.isnat(day)
-    train, later = np.flatnonzero(dated & early), np.flatnonzero(dated & ~early)
+    split, dated = np.datetime64(config.validation.split_date, "D"), ~np.isnat(day)
+    known = day + np.timedelta64(days_to_label(config), "D") <= split
+    train = np.flatnonzero(dated & known & (day < split))
+    later = np.flatnonzero(dated & (day >= split))
     test = later[~np.isin(data.families[later], data.families[train])]
     counts = {
         "train": len(train),
         "test": len(test),
         "without_date": int((~dated).sum()),
+        "embargoed": int((dated & (day < split) & ~known).sum()),
         "related": len(later) - len(test),
     }
     if not _enough(data, train) or len(np.unique(data.y[test])) < 2:
         return None, counts
     return run_fold(data, train, test, _without_refits(config)), counts
+
+
+def days_to_label(config: Config) -> int:
+    """Days from the index to the day on which features and label are known.
+
+    The progression label is known at the end of its window. A family history, dFS and a column of patients (which nothing
+    dates) are taken as known at the landmark.
+    """
+    label = config.label
+    later = config.task == PROGRESSION.name and label.column is None and label.measure == "slope"
+    return config.landmark_days + (label.window_days if later else 0)
 
 
 def _without_refits(config: Config) -> Config:

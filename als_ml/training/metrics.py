@@ -357,6 +357,29 @@ def auc_with_error(y: np.ndarray, probability: np.ndarray) -> tuple[float, float
     return float(above.mean()), float(np.sqrt(variance))
 
 
+def expected_auc(probability: np.ndarray) -> float:
+    """ROC AUC that probabilities promise if they are true (van Klaveren 2016, model-based concordance).
+
+    Over pairs of patients: P(the higher one is positive and the lower negative), given that one is and the other is not.
+    """
+    positive, negative = _by_threshold(probability, probability, np.ones((1, len(probability))))
+    own = float((probability * (1 - probability)).sum())  # of a patient with themselves: not a pair
+    pairs = float(positive.sum() * negative.sum()) - own
+    above = np.cumsum(positive, axis=1) - positive / 2
+    return (float((above * negative).sum()) - own / 2) / pairs if pairs > 0 else float("nan")
+
+
+def holm(p_values: np.ndarray, level: float = 0.05) -> np.ndarray:
+    """Which hypotheses are rejected at a family-wise level (Holm 1979); NaN is never."""
+    p_values = np.where(np.isnan(p_values), 1.0, p_values)
+    order = np.argsort(p_values, kind="stable")
+    allowed = level / (len(p_values) - np.arange(len(p_values)))
+    first_kept = np.flatnonzero(p_values[order] > allowed)
+    rejected = np.zeros(len(p_values), dtype=bool)
+    rejected[order[: first_kept[0] if len(first_kept) else len(order)]] = True
+    return rejected
+
+
 def pooled(estimate: np.ndarray, error: np.ndarray, prediction: bool) -> dict[str, float]:
     """Pool estimates of several sites by a random-effects model.
 

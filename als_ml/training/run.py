@@ -193,7 +193,11 @@ def _apparent(
 def _temporal_metrics(data: Trainable, config: Config, problems: Problems) -> dict[str, float]:
     fold, counts = temporal(data, config)
     said = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items())
-    problems.note("validation.split_date", said, "Relatives of a training patient are not tested.")
+    remedy = (
+        "Embargoed: indexed before the date, but the label was known only after it. "
+        "Relatives of a training patient are not tested."
+    )
+    problems.note("validation.split_date", said, remedy)
     if fold is None:
         problems.warn(
             "validation.split_date",

@@ -210,6 +210,8 @@ def test_a_temporal_split(spoiled):
     )
     _, counts = temporal(found.data, config)
     assert counts["without_date"] > 0
+    assert counts["embargoed"] > 0
+    assert any("embargoed" in problem.found for problem in found.warnings)
     assert sum(counts.values()) == len(found.y)
     empty = run(folder, "validation.split_date=2050-01-01")
     assert "temporal_n" not in empty.metrics
