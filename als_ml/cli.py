@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import errno
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -43,7 +44,8 @@ def add_shared(made: argparse.ArgumentParser) -> None:
 def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     """Run a command; a user's mistake ends in one message on standard error and its exit status, never in a traceback."""
     try:
-        return command(arguments)
+        with warnings_shown(arguments.quiet):
+            return command(arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
@@ -56,6 +58,21 @@ def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namesp
     except OSError as error:
         print(f"error: {explained(error)}", file=sys.stderr)
         return 1
+
+
+@contextlib.contextmanager
+def warnings_shown(quiet: bool) -> Iterator[None]:
+    """Show what the application warns of on standard error, one line each; nothing of it where it is to be quiet."""
+    logger, handler = logging.getLogger("als_ml"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    handler.setLevel(logging.ERROR if quiet else logging.WARNING)
+    before, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
 
 
 def explained(error: OSError) -> str:

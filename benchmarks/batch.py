@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import train
 from als_ml.__main__ import main as als_ml
 from als_ml.simulate import simulate
-from als_ml.tracking.store import load_model
+from als_ml.tracking.loader import load
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "models:/als-xgboost@champion"
@@ -86,7 +86,7 @@ def enlarge(table: Path, target: Path, patients: int) -> None:
 
 
 def booster_alone(table: Path, patients: int) -> float:
-    predictor = load_model(MODEL)
+    predictor = load(MODEL)
     small = predictor.matrix(predictor.own_columns(pq.read_table(table).to_pandas()))
     X = np.ascontiguousarray(np.resize(small, (patients, small.shape[1])))
     booster = predictor.fitted.members[0].pipeline[-1].get_booster()

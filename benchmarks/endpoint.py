@@ -31,7 +31,8 @@ from xgboost import XGBClassifier
 import train
 from als_ml.serving.server import serving, wait_until_up
 from als_ml.simulate import simulate
-from als_ml.tracking.store import load_model, quiet_mlflow
+from als_ml.tracking.loader import load
+from als_ml.tracking.store import quiet_mlflow
 from features.catalogue import analytes, known_variants, shipped
 from features.variants.gene_models import transcripts
 
@@ -227,7 +228,7 @@ def thousand(port: int) -> None:
     records = [full_record(i) for i in range(1000)]
     body, predictor = (
         json.dumps({"inputs": records}).encode(),
-        load_model("models:/als-xgboost@champion"),
+        load("models:/als-xgboost@champion"),
     )
     connection, ratios = HTTPConnection("127.0.0.1", port, timeout=120), []
     for _ in range(4):

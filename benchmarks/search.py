@@ -21,7 +21,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 from als_ml.config import Config, load_config
 from als_ml.simulate import simulate
-from als_ml.tracking.store import log_training
+from als_ml.tracking.log import log_training
 from als_ml.training.run import train
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"

@@ -169,10 +169,10 @@ def test_a_table_that_was_made_otherwise_is_refused(trained, scored_with, expect
 
 
 def test_the_endpoint(trained, scored_with, expected):
-    from als_ml.tracking.store import load_model
+    from als_ml.tracking.loader import load
 
     with store_in(trained[0]):
-        predictor = load_model("models:/als-progression/1")
+        predictor = load("models:/als-progression/1")
         cohort = predictor.read(open_cohort(scored_with))
     own = [*predictor.spec.columns, *predictor.spec.levels]
     records = [

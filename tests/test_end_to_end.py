@@ -17,7 +17,7 @@ import predict
 from als_ml.__main__ import main as als_ml
 from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.row import ROW_FIELDS
-from als_ml.tracking.store import load_model
+from als_ml.tracking.loader import load
 from features.blocks.rows import feature_rows
 from models.estimators import ESTIMATORS
 from tests.records import record
@@ -41,7 +41,7 @@ def batch(store, demo, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def predictor(store):
-    return load_model(MODELS[1])
+    return load(MODELS[1])
 
 
 def test_batch_has_one_row_a_patient_and_task(batch, cohort):

@@ -9,8 +9,6 @@ import pandas as pd
 
 from als_ml.cohort.source import CohortSource
 
-# Tag of a registered version: the digest of its files.
-MODEL_DIGEST = "als_ml.digest"
 _GENOMES: tuple[Literal["variants"], Literal["repeats"]] = ("variants", "repeats")
 
 
@@ -40,19 +38,3 @@ def file_digests(source: CohortSource) -> dict[str, str]:
         if getattr(source.described, role):
             found[role] = files_digest(source.files(role))
     return found
-
-
-def tree_digest(root: Path) -> str:
-    """SHA-256 over the relative paths and contents of a folder's files, in order."""
-    whole = hashlib.sha256()
-    for path in sorted(root.rglob("*")):
-        if (
-            path.is_file()
-            and path.name != "registered_model_meta"
-            and "__pycache__" not in path.parts
-        ):
-            whole.update(
-                f"{path.relative_to(root).as_posix()}\0".encode()
-                + hashlib.sha256(path.read_bytes()).digest()
-            )
-    return whole.hexdigest()

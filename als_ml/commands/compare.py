@@ -30,14 +30,14 @@ def run(arguments: argparse.Namespace) -> int:
     from als_ml.cohort.source import open_cohort
     from als_ml.lifecycle.comparison import compare, scored_cohort
     from als_ml.lifecycle.registry import registered_version, run_config
-    from als_ml.tracking.store import load_model
+    from als_ml.tracking.loader import load
 
     with progress_bar(arguments.quiet) as progress:
         progress("scoring with both models", 0, 0)
         source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
         version = registered_version(arguments.models[0])
         config = run_config(version.run_id, arguments.cohort)
-        ours, theirs = (scored_cohort(load_model(uri), config, source) for uri in arguments.models)
+        ours, theirs = (scored_cohort(load(uri), config, source) for uri in arguments.models)
         found = compare(ours, theirs)
     if arguments.output:
         write_table(found["changed"], Path(arguments.output))

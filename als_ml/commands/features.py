@@ -76,9 +76,9 @@ def _read(
         progress(what, 0, 0)
 
     if arguments.model:
-        from als_ml.tracking.store import load_model
+        from als_ml.tracking.loader import load
 
-        predictor = load_model(arguments.model)
+        predictor = load(arguments.model)
         return predictor.read(source, problems, reading), predictor.spec
     cohort = read_cohort(source, plain_reading(), problems, reading)
     return cohort, _plain_spec(arguments, cohort, source.described.genome_build)

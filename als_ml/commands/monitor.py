@@ -31,12 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
         rows_as_seen,
     )
     from als_ml.lifecycle.registry import registered_version, run_config
-    from als_ml.tracking.store import load_model
+    from als_ml.tracking.loader import load
     from features.tables.problems import Problems
 
     with progress_bar(arguments.quiet) as progress:
         progress("reading", 0, 0)
-        version, predictor = registered_version(arguments.model), load_model(arguments.model)
+        version, predictor = registered_version(arguments.model), load(arguments.model)
         source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
         config = run_config(version.run_id, arguments.cohort)
         cohort = predictor.read(source, Problems())

@@ -84,18 +84,13 @@ def _scored(arguments: argparse.Namespace, progress: Progress) -> "Done":
 
 def _predictors(arguments: argparse.Namespace) -> "list[Predictor]":
     """The models asked for, each checked against its lock where one is given."""
-    from als_ml.tracking.store import load_model
-
     if not arguments.lock:
-        return [load_model(uri) for uri in arguments.model]
-    from als_ml.lifecycle.lock import check_lock, locked_uri, read_lock
+        from als_ml.tracking.loader import load
 
-    predictors = []
-    for path in map(Path, arguments.lock):
-        uri = locked_uri(read_lock(path))
-        predictors.append(load_model(uri))
-        check_lock(path, uri, predictors[-1])
-    return predictors
+        return [load(uri) for uri in arguments.model]
+    from als_ml.lifecycle.lock import locked_predictor
+
+    return [locked_predictor(Path(path)) for path in arguments.lock]
 
 
 def _print_predictions(counts: "Counter[tuple[str, str]]", output: Path, seconds: float) -> None:

@@ -15,7 +15,8 @@ def add_options(made: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Upload a finished run that was kept when the store was lost."""
-    from als_ml.tracking.store import check_store, push
+    from als_ml.tracking.log import push
+    from als_ml.tracking.store import check_store
 
     check_store()
     with progress_bar(arguments.quiet) as progress:

@@ -51,12 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
     from als_ml.pages.page_table import page_table
     from als_ml.pages.phenopacket_export import write_phenopackets
     from als_ml.pages.report import make_report
-    from als_ml.tracking.store import load_model
+    from als_ml.tracking.loader import load
 
     with progress_bar(arguments.quiet) as progress:
         progress("reading", 0, 0)
         source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
-        models = {uri: load_model(uri) for uri in arguments.model}
+        models = {uri: load(uri) for uri in arguments.model}
         rules = Path(arguments.rules) if arguments.rules else None
         report = make_report(source, models, rules, arguments.recalled_rules, progress)
         key = pseudonymised(report.pages) if arguments.pseudonymise else {}

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_store()
         training = train(config, progress, arguments.allow_outside)
         progress("logging to MLflow", 0, 0)
-        from als_ml.tracking.store import log_training
+        from als_ml.tracking.log import log_training
 
         logged = log_training(training)
     if not arguments.quiet:

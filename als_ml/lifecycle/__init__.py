@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "comparison": ["compare", "scored_cohort"],
-        "lock": ["check_lock", "read_lock", "write_lock"],
+        "lock": ["locked_predictor", "read_lock", "write_lock"],
         "monitoring": ["drift_table"],
         "promotion": ["promote", "promotion_log"],
         "recalibration": ["recalibrate"],

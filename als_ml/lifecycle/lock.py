@@ -5,22 +5,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import als_ml
-from als_ml.lifecycle.registry import model_digest, registered_version
 from als_ml.output import whole_file
 from als_ml.prediction.predictor import Predictor
-from als_ml.tracking.store import load_model
+from als_ml.tracking.loader import CheckedModel, checked_model
+from als_ml.tracking.versions import registered_version
 from features.errors import RequestError
 
 _PINNED = ("name", "version", "digest", "threshold", "definitions_version", "als_ml_version")
 
 
-def facts(uri: str, predictor: Predictor) -> dict[str, str]:
+def facts(model: CheckedModel, predictor: Predictor) -> dict[str, str]:
     """What a lock pins of a registered model."""
-    version = registered_version(uri)
     return {
-        "name": version.name,
-        "version": str(version.version),
-        "digest": model_digest(version),
+        "name": str(model.stored.name),
+        "version": str(model.stored.version),
+        "digest": model.files.digest,
         "threshold": repr(predictor.fitted.calibration.threshold),
         "definitions_version": predictor.definitions.version,
         "als_ml_version": als_ml.__version__,
@@ -28,10 +27,17 @@ def facts(uri: str, predictor: Predictor) -> dict[str, str]:
 
 
 def write_lock(uri: str, path: Path) -> dict[str, str]:
-    """Write a lock file and return what it pins."""
-    pinned = facts(uri, load_model(uri)) | {
-        "created": datetime.now(UTC).isoformat(timespec="seconds")
-    }
+    """Write a lock file and return what it pins.
+
+    Raises
+    ------
+    RequestError
+        If it is not a registered model, or its files are not those that were registered.
+    """
+    registered_version(uri)
+    model = checked_model(uri)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    pinned = facts(model, model.predictor()) | {"created": created}
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(pinned, indent=1) + "\n", encoding="utf-8")
     return pinned
@@ -70,15 +76,22 @@ def locked_uri(pinned: dict[str, str]) -> str:
     return f"models:/{pinned['name']}/{pinned['version']}"
 
 
-def check_lock(path: Path, uri: str, predictor: Predictor) -> None:
-    """Refuse a model that differs from its lock.
+def locked_predictor(path: Path) -> Predictor:
+    """The predictor that a lock names; its files are compared with the lock before anything of them is read.
 
     Raises
     ------
     RequestError
-        With the key and both values.
+        If it differs from the lock, with the key and both values.
     """
-    pinned, found = read_lock(path), facts(uri, predictor)
+    pinned = read_lock(path)
+    model = checked_model(locked_uri(pinned), pinned["digest"])
+    predictor = model.predictor()
+    _compare(path, pinned, facts(model, predictor))
+    return predictor
+
+
+def _compare(path: Path, pinned: dict[str, str], found: dict[str, str]) -> None:
     for key in _PINNED:
         if pinned[key] != found[key]:
             what = f"{key} is {found[key]}, and the lock says {pinned[key]}"

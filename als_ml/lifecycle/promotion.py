@@ -24,7 +24,8 @@ from als_ml.cohort.source import CohortSource
 from als_ml.lifecycle.comparison import compare, scored
 from als_ml.lifecycle.registry import registered_version, run_checks, run_config, run_tags
 from als_ml.prediction.predictor import Predictor
-from als_ml.tracking.store import load_model, quiet_mlflow, use_store
+from als_ml.tracking.loader import checked_model, load
+from als_ml.tracking.store import quiet_mlflow, use_store
 from als_ml.training.folds import cross_validate
 from als_ml.training.metrics import paired_differences
 from als_ml.training.task_data import prepared
@@ -118,6 +119,7 @@ def promote(
         raise RequestError(
             "--override", "the reason is empty", "Say why, for those who read the log."
         )
+    checked_model(uri)  # a changed model is not promoted, whatever the reason
     if override:
         decision = Decision(True, (f"override: {override}",), {})
     elif champion is None:
@@ -153,7 +155,7 @@ def _on_other_patients(
 ) -> tuple[Differences, dict[str, float]]:
     """Differences on the labelled patients that neither model has seen, and how many there are and are not."""
     config = run_config(version.run_id, str(source.path))
-    models = {v.version: load_model(f"models:/{v.name}/{v.version}") for v in (version, champion)}
+    models = {v.version: load(f"models:/{v.name}/{v.version}") for v in (version, champion)}
     cohorts = {number: model.read(source) for number, model in models.items()}
     ours, theirs = (scored(model, config, cohorts[number]) for number, model in models.items())
     for one in (version, champion):

@@ -13,7 +13,9 @@ from als_ml.cohort.source import CohortSource
 from als_ml.lifecycle.comparison import scored as scored_by
 from als_ml.lifecycle.registry import registered_version, run_config
 from als_ml.prediction.predictor import Predictor
-from als_ml.tracking.store import load_model, log_predictor, quiet_mlflow, use_store
+from als_ml.tracking.loader import load
+from als_ml.tracking.log import log_predictor
+from als_ml.tracking.store import quiet_mlflow, use_store
 from als_ml.training.metrics import evaluate
 from features.cohort import Cohort
 from features.errors import DataError
@@ -83,7 +85,7 @@ def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
     DataError
         With fewer than 10 patients of a label.
     """
-    version, predictor = registered_version(uri), load_model(uri)
+    version, predictor = registered_version(uri), load(uri)
     config = run_config(version.run_id, str(source.path))
     cohort = predictor.read(source)
     scored = scored_by(predictor, config, cohort)

@@ -1,4 +1,4 @@
-"""Registered models and their runs: which version a URI means, the run behind it, its configuration and its checks."""
+"""The run behind a registered version: its tags, metrics, configuration and checks."""
 
 import json
 import tempfile
@@ -11,47 +11,19 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from als_ml.cohort.digests import tree_digest
 from als_ml.config import Config
 from als_ml.tracking.store import quiet_mlflow, use_store
+from als_ml.tracking.versions import registered_version
 from features.errors import DataError, RequestError
 
-
-def registered_version(uri: str) -> ModelVersion:
-    """The version that `models:/name@alias` or `models:/name/version` means.
-
-    Raises
-    ------
-    RequestError
-        If it is no such URI, or there is no such version.
-    """
-    with quiet_mlflow():
-        store, client = use_store(), MlflowClient()
-        name, alias, number = _parts(uri)
-        try:
-            if alias:
-                return client.get_model_version_by_alias(name, alias)
-            return client.get_model_version(name, number)
-        except MlflowException as error:
-            reason = str(error).splitlines()[0]
-            raise RequestError(
-                f"--model {uri}", reason, f"See `mlflow ui` (the store is {store})."
-            ) from None
-
-
-def _parts(uri: str) -> tuple[str, str, str]:
-    path = uri.removeprefix("models:/")
-    name, at, alias = path.partition("@")
-    if at and name and alias and path != uri:
-        return name, alias, ""
-    name, slash, number = path.partition("/")
-    if not (slash and name and number.isdigit() and path != uri):
-        raise RequestError(
-            f"--model {uri}",
-            "this is no registered model",
-            "Give models:/NAME@ALIAS or models:/NAME/VERSION.",
-        )
-    return name, "", number
+__all__ = [
+    "registered_version",
+    "run_artifact",
+    "run_checks",
+    "run_config",
+    "run_metrics",
+    "run_tags",
+]
 
 
 def run_tags(version: ModelVersion) -> dict[str, str]:
@@ -111,11 +83,3 @@ def run_checks(run_id: str) -> list[dict[str, Any]] | None:
     """Honesty checks of a run, None where it logged none."""
     text = run_artifact(run_id, "honesty.json")
     return None if text is None else list(json.loads(text))
-
-
-def model_digest(version: ModelVersion) -> str:
-    """Digest of a version's files: paths and contents in order, without what MLflow adds when it downloads them."""
-    with quiet_mlflow(), tempfile.TemporaryDirectory() as folder:
-        use_store()
-        root = Path(mlflow.artifacts.download_artifacts(version.source, dst_path=folder))
-        return tree_digest(root)

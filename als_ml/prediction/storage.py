@@ -1,4 +1,10 @@
-"""A predictor as files without a pickle: the pipeline by skops, everything else as JSON."""
+"""A predictor as files without a pickle: the pipeline by skops, everything else as JSON.
+
+Formats of `model.json`, its key `format`; each release reads all earlier ones:
+
+1. (no such key) of releases that kept the definition tables as files of the model's code
+2. the tables stand in `definitions`
+"""
 
 import json
 from dataclasses import asdict
@@ -16,6 +22,8 @@ from models.fitted import Calibration, FittedModel
 from models.ladder import Ladder
 from models.members import Member
 
+FORMAT = 2
+
 
 def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
     """Write a predictor as files without a pickle: the pipeline by skops, everything else as JSON.
@@ -29,6 +37,7 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
 
     models = [predictor.fitted, *(predictor.ladder.lower if predictor.ladder else ())]
     stored = {
+        "format": FORMAT,
         "task": predictor.fitted.task,
         "features": asdict(predictor.spec),
         "models": [_stored(model) for model in models],
@@ -85,27 +94,106 @@ TRUSTED = (
 )
 
 
+def load_predictor(
+    pipeline: Path,
+    model: Path,
+    name: str | None = None,
+    version: str | None = None,
+    definitions: Definitions | None = None,
+) -> Predictor:
+    """Read what `save_predictor` wrote; see `read_predictor`."""
+    return read_predictor(pipeline.read_bytes(), model.read_bytes(), definitions, name, version)
+
+
+def read_predictor(
+    pipeline: bytes,
+    model: bytes,
+    definitions: Definitions | None = None,
+    name: str | None = None,
+    version: str | None = None,
+) -> Predictor:
+    """A predictor from the contents of its files.
+
+    Parameters
+    ----------
+    pipeline, model : bytes
+        Contents of `pipeline.skops` and `model.json`.
+    definitions : Definitions, optional
+        Tables of a model of format 1, which did not store them in `model.json`; by default those of this installation.
+    name, version : str, optional
+        As what it is registered.
+
+    Raises
+    ------
+    DataError
+        If its files are damaged, its format is newer than this release knows, or its features are not those that this
+        release computes.
+    """
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    where = f"model {name}, version {version}" if name else "model"
+    try:
+        stored = json.loads(model)
+        _check_format(stored, where)
+        predictor = _assembled(stored, pipeline, definitions, name, version)
+    except UntrustedTypesFoundException as error:
+        found = f"its pipeline holds what no model of ours does ({error})"
+        raise DataError(where, found, "Do not use it; ask who made it.") from None
+    except _DAMAGE as error:
+        found = f"its files are damaged ({type(error).__name__})"
+        raise DataError(where, found, "Restore them from a backup, or train again.") from None
+    _check_columns(predictor, stored, where)
+    return predictor
+
+
+# How a file that is cut short, or was never one of ours, shows itself.
+_DAMAGE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    RecursionError,
+    BadZipFile,
+)
+
+
+def _check_format(stored: dict[str, Any], where: str) -> None:
+    found = stored.get("format", 1)
+    if not isinstance(found, int) or not 1 <= found <= FORMAT:
+        release = stored.get("als_ml_version", "a newer release")
+        what = f"its format is {found!r}, and this als-ml {als_ml.__version__} reads 1 to {FORMAT}"
+        raise DataError(where, what, f"Install als-ml {release}, which made it, or a later one.")
+
+
+def _check_columns(predictor: Predictor, stored: dict[str, Any], where: str) -> None:
+    if predictor.names == stored["columns"]:
+        return
+    lost = sorted(set(stored["columns"]) ^ set(predictor.names))
+    first = lost[0] if lost else "the order"
+    found = f"it was trained with other features ({len(lost)} differ, the first is {first})"
+    raise DataError(where, found, f"Use als-ml {stored['als_ml_version']} or train it again.")
+
+
 def _assembled(
     stored: dict[str, Any],
-    pipeline: Path,
+    pipeline: bytes,
+    definitions: Definitions | None,
     name: str | None,
     version: str | None,
-    definitions: Definitions,
 ) -> Predictor:
     import skops.io
 
-    spec = FeatureSpec.from_json(stored["features"])
-    task, pipelines = stored["task"], skops.io.load(pipeline, trusted=list(TRUSTED))
+    task, pipelines = stored["task"], skops.io.loads(pipeline, trusted=list(TRUSTED))
     fitted, *lower = (
         _restored(task, *pair) for pair in zip(pipelines, stored["models"], strict=True)
     )
-    ladder = Ladder(tuple(stored["classes"]), tuple(lower)) if lower else None
     return Predictor(
         fitted=fitted,
-        spec=spec,
+        spec=FeatureSpec.from_json(stored["features"]),
         lookups=Lookups.from_json(stored["lookups"]),
-        definitions=definitions,
-        ladder=ladder,
+        definitions=_definitions(stored, definitions),
+        ladder=Ladder(tuple(stored["classes"]), tuple(lower)) if lower else None,
         training=stored["training"],
         model_name=name,
         model_version=version,
@@ -118,46 +206,5 @@ def _definitions(stored: dict[str, Any], otherwise: Definitions | None) -> Defin
     Where the model's are those of this installation they are one object, so that nothing is made of them twice.
     """
     installed = shipped()
-    if "definitions" not in stored:
-        return otherwise or installed
-    own = Definitions(stored["definitions"])
-    return installed if own.version == installed.version else own
-
-
-def load_predictor(
-    pipeline: Path,
-    model: Path,
-    name: str | None = None,
-    version: str | None = None,
-    definitions: Definitions | None = None,
-) -> Predictor:
-    """Read what `save_predictor` wrote.
-
-    Parameters
-    ----------
-    definitions : Definitions, optional
-        For a model that was stored without its own, which early ones were; by default those of this installation.
-
-    Raises
-    ------
-    DataError
-        If its files are damaged, or its features are not those that this version of als-ml computes.
-    """
-    try:
-        stored = json.loads(model.read_text(encoding="utf-8"))
-        own = _definitions(stored, definitions)
-        predictor = _assembled(stored, pipeline, name, version, own)
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
-        found = f"its files are damaged ({type(error).__name__})"
-        raise DataError(
-            f"model {name or model}", found, "Restore them from a backup, or train again."
-        ) from None
-    if predictor.names != stored["columns"]:
-        lost = sorted(set(stored["columns"]) ^ set(predictor.names))
-        found = f"it was trained with other features ({len(lost)} differ, the first is {lost[0] if lost else 'the order'})"
-        raise DataError(
-            f"model {name or model}",
-            found,
-            f"Use als-ml {stored['als_ml_version']} or train it again.",
-        )
-    return predictor
+    own = Definitions(stored["definitions"]) if "definitions" in stored else otherwise
+    return installed if own is None or own.version == installed.version else own

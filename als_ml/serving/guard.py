@@ -1,17 +1,10 @@
 """An ASGI layer around MLflow's scoring app: limits what comes in, and lets no patient's value out in an error.
 
-It runs in the server's process beside the served model's own code, so it imports nothing of als_ml; its settings are one
-environment variable. Plain `mlflow models serve` lacks all of it (docs/security.md).
+Plain `mlflow models serve` lacks all of it (docs/security.md).
 """
 
-import gc
 import json
-import os
-import shutil
-import signal
 import sys
-import threading
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -216,40 +209,3 @@ async def _answer(send: Send, status: int, body: bytes) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def make_app() -> Guard:
-    """Load the model that the environment names, by MLflow, and wrap its scoring app (uvicorn's factory)."""
-    from mlflow.pyfunc import load_model, scoring_server
-
-    settings = json.loads(os.environ["ALS_ML_GUARD"])
-    if parent := settings.pop("parent", None):
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    app = scoring_server.init(load_model(settings.pop("model")))
-    _look_for_garbage_less_often()
-    return Guard(app, **settings)
-
-
-def _look_for_garbage_less_often() -> None:
-    """What was loaded stays, and a request's tables hold no cycles: by default a large request is looked through many times."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-
-
-def _end_with(parent: int) -> None:
-    """End all processes of the server, and remove their copy of the model, when the command that started them was killed."""
-    while _alive(parent):
-        time.sleep(1)
-    shutil.rmtree(os.getcwd(), ignore_errors=True)
-    os.killpg(0, signal.SIGKILL)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,13 +1,12 @@
 """`python -m als_ml serve`: a registered model behind MLflow's scoring app and our guard.
 
-The model's files are fetched once, their digest is compared with the one stored at registration (or in a trial's lock),
-and only then a server is started that loads the model's own code from that copy.
+The model's files are read once and compared with what was stored at registration (or in a trial's lock). The server gets a
+copy of the data among them, and scores with the installed code; the code inside the model is not copied and never run.
 """
 
 import json
 import os
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,19 +19,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import mlflow
-
-from als_ml.cohort.digests import MODEL_DIGEST, tree_digest
-from als_ml.lifecycle.registry import registered_version
 from als_ml.prediction.example import EXAMPLE
-from als_ml.tracking.store import quiet_mlflow, use_store
+from als_ml.serving.app import SETTINGS
+from als_ml.tracking.loader import CheckedModel, checked_model
+from als_ml.tracking.model_files import MODEL_DIGEST, written
+from als_ml.tracking.versions import registered_version
 from features.errors import RequestError
 
-GUARD = Path(__file__).with_name("guard.py")
+# Where the installed als_ml lies: a server process imports it from there, whatever folder it works in.
+_INSTALLED = Path(__file__).resolve().parents[2]
 
 
-def fetch(uri: str, folder: Path, digest: str | None = None) -> Path:
-    """Download a registered model and check its digest, before anything of it is run.
+def checked(uri: str, digest: str | None = None) -> CheckedModel:
+    """The registered model to serve, its files compared with what they must be.
 
     Parameters
     ----------
@@ -42,27 +41,18 @@ def fetch(uri: str, folder: Path, digest: str | None = None) -> Path:
     Raises
     ------
     RequestError
-        If the digest is another, or none is known.
+        If the files are others, or nothing says what they must be.
     """
     version = registered_version(uri)
-    with quiet_mlflow():
-        use_store()
-        fixed = f"models:/{version.name}/{version.version}"
-        root = Path(mlflow.artifacts.download_artifacts(fixed, dst_path=str(folder)))
-    expected = digest or version.tags.get(MODEL_DIGEST)
-    if expected is None:
+    if not (digest or version.tags.get(MODEL_DIGEST)):
         raise RequestError(
             f"--model {uri}",
             "it was registered without a digest",
             "Give --digest, or train it again.",
         )
-    found = tree_digest(root)
-    if found != expected:
-        what = f"its files have the digest {found[:16]}..., expected {expected[:16]}..."
-        raise RequestError(
-            f"--model {uri}", what, "Do not run it: its files were changed after registration."
-        )
-    return root
+    model = checked_model(uri, digest)
+    model.predictor()  # what it cannot be read as is said here, not in the log of a process
+    return model
 
 
 @contextmanager
@@ -79,20 +69,23 @@ def serving(
     _check_free(address)
     with tempfile.TemporaryDirectory(prefix="als-ml-serve-") as name:
         folder = Path(name)
+        model = checked(uri, digest)
         settings = {
-            "model": str(fetch(uri, folder / "model", digest)),
+            "folder": str(folder / "model"),
+            "digest": written(model.files.data, folder / "model"),
+            "name": model.stored.name,
+            "version": model.stored.version,
             "parent": os.getpid(),
-            **limits,
+            "limits": limits,
         }
-        shutil.copy(GUARD, folder / "als_ml_guard.py")
         command = [
             sys.executable,
             "-m",
             "uvicorn",
-            "als_ml_guard:make_app",
+            "als_ml.serving.app:make_app",
             "--factory",
             "--app-dir",
-            name,
+            str(_INSTALLED),
         ]
         command += [
             "--host",
@@ -105,7 +98,7 @@ def serving(
             "warning",
         ]
         environment = os.environ | {
-            "ALS_ML_GUARD": json.dumps(settings),
+            SETTINGS: json.dumps(settings),
             "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         }
         server = subprocess.Popen(command, env=environment, cwd=name, start_new_session=True)  # noqa: S603

@@ -1,4 +1,4 @@
-"""What MLflow keeps of a run: parameters, metrics, documents and the model; never a row of a patient."""
+"""What MLflow keeps of a run, never a row of a patient; and the one door to a model that it keeps."""
 
 import lazy_loader as lazy
 
@@ -6,6 +6,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "documents": ["write_documents"],
+        "loader": ["load"],
+        "log": ["log_training", "push"],
         "pictures": ["draw_run"],
         "run_folder": ["read_run", "write_run"],
     },

@@ -19,7 +19,7 @@ from als_ml.cohort.source import open_cohort
 from als_ml.config import load_config
 from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.row import ROW_FIELDS
-from als_ml.tracking.store import load_model
+from als_ml.tracking.loader import load
 from features.catalogue import analytes, gene_names, patient_columns, shipped
 from features.errors import UserError
 from features.tables.convert import read_table
@@ -88,7 +88,7 @@ records = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 def predictor(store):
-    return load_model("models:/als-progression@champion")
+    return load("models:/als-progression@champion")
 
 
 @fuzzed

@@ -307,9 +307,9 @@ def test_monitoring_names_what_has_shifted(registry, cohort, others, capsys, tmp
 
 def test_drift_of_a_planted_shift(registry, cohort):
     """A registered model is quiet on its own patients and says what has moved."""
-    from als_ml.tracking.store import load_model
+    from als_ml.tracking.loader import load
 
-    predictor: Predictor = load_model(f"models:/{NAME}/1")
+    predictor: Predictor = load(f"models:/{NAME}/1")
     rows = rows_as_seen(predictor, cohort)
     still = {row["verdict"] for row in drift_table(predictor, rows)}
     found = drift_table(predictor, rows.assign(age_at_onset=rows["age_at_onset"] + 15))
@@ -360,13 +360,13 @@ def test_a_second_update_builds_on_the_first(centre):
 
 
 def test_recalibration_is_a_new_version_of_the_same_ranking(registry, others, capsys):
-    from als_ml.tracking.store import load_model
+    from als_ml.tracking.loader import load
 
     assert main(["recalibrate", "--model", f"models:/{NAME}/1", "--cohort", str(others)]) == 0
     text, number = capsys.readouterr().out, version_of("challenger")
     assert f"version {number}" in text
     assert "no" not in text.split("a fit,")[1].split()[0] or "validation" in text
-    old, new = (load_model(f"models:/{NAME}/{v}") for v in ("1", number))
+    old, new = (load(f"models:/{NAME}/{v}") for v in ("1", number))
     rows = np.random.default_rng(0).normal(size=(40, len(old.names)))
     p, q = old.fitted.probability(rows), new.fitted.probability(rows)
     assert (np.argsort(p, kind="stable") == np.argsort(q, kind="stable")).all()
@@ -494,14 +494,14 @@ def test_explanations_add_up(registry, others, tmp_path):
 
 def test_an_interrupted_run_is_killed_and_registers_nothing(registry, demo, monkeypatch, capsys):
     """Ctrl-C, or SIGTERM, while the run is logged."""
-    import als_ml.tracking.store
+    import als_ml.tracking.log
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
     client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_TRACKING_URI"])
     before = len(client.search_model_versions(f"name='{NAME}'"))
-    monkeypatch.setattr(als_ml.tracking.store, "_log_model", interrupted)
+    monkeypatch.setattr(als_ml.tracking.log, "_log_model", interrupted)
     changes = [BLOCKS, *(f"validation.{change}" for change in SMALL), f"cohort={demo}/cohort.yaml"]
     words = [part for change in changes for part in ("--set", change)]
     assert (

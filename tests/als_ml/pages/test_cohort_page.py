@@ -15,7 +15,7 @@ from als_ml.__main__ import main as als_ml
 from als_ml.pages.cohort_page import Report, cohort_facts, pseudonymised, write_report
 from als_ml.pages.patient_pages import NO_CONSENT, patient_pages
 from als_ml.pages.protocol import read_rules
-from als_ml.tracking.store import load_model
+from als_ml.tracking.loader import load
 from features.tables.problems import Problems
 from tests.cohorts import read
 
@@ -87,7 +87,7 @@ def test_a_page_a_patient_but_none_of_a_relative(pages, cohort):
 
 
 def test_scores_are_those_of_the_library(pages, cohort, store):
-    rows = load_model("models:/als-progression@champion").predict_cohort(cohort)
+    rows = load("models:/als-progression@champion").predict_cohort(cohort)
     expected = {row["sample_id"]: row for row in rows}
     for page in pages[1:]:
         (score,) = [one for one in page["scores"] if one["task"] == "progression"]

@@ -17,7 +17,7 @@ import predict
 from als_ml.__main__ import main
 from als_ml.prediction import batch
 from als_ml.prediction.batch import SCHEMA, as_table, predicted
-from als_ml.tracking.store import load_model
+from als_ml.tracking.loader import load
 from features.errors import RequestError
 from tests.test_config import ROOT
 
@@ -43,7 +43,7 @@ def run(features: Path, output: Path, *more: str) -> int:
 @pytest.mark.parametrize("model", MODELS)
 def test_columns_are_the_rows(store, features, model):
     """The vectorised cells and those of `predict_table`, one patient after the other, are the same to the last bit."""
-    predictor, table = load_model(model), pd.read_parquet(features)
+    predictor, table = load(model), pd.read_parquet(features)
     table.loc[3, "on_tofersen"] = 1
     table.loc[4, "age_at_onset"] = 400.0
     rows = as_table(predictor.predict_table(table, drivers=False))

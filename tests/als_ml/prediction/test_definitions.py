@@ -15,7 +15,7 @@ from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.job import Job, score_source
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.storage import load_predictor, save_predictor
-from als_ml.tracking.store import load_model
+from als_ml.tracking.loader import load
 from features import catalogue
 from features.blocks.rows import feature_dictionary
 from features.catalogue import Definitions, shipped
@@ -32,7 +32,7 @@ EXPANDED = EXAMPLE | {"variants": [], "repeats": {"C9orf72": {"alleles": [2, 700
 @pytest.fixture(scope="module")
 def ours(store) -> Predictor:
     """A familial model, which sees the C9orf72 state."""
-    return load_model("models:/als-familial@champion")
+    return load("models:/als-familial@champion")
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_one_job_scores_both_as_each_does_alone(ours, theirs, demo, tmp_path, mo
 @pytest.fixture(scope="module")
 def trained(store) -> Predictor:
     """A progression model, which sees every analyte that is a feature."""
-    return load_model("models:/als-progression@champion")
+    return load("models:/als-progression@champion")
 
 
 @pytest.fixture

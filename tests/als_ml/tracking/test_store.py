@@ -19,11 +19,11 @@ from mlflow import MlflowClient
 
 import train
 from als_ml.__main__ import main as als_ml
-from als_ml.cohort.digests import MODEL_DIGEST
 from als_ml.prediction.storage import load_predictor
-from als_ml.tracking import store as tracking
+from als_ml.tracking import log as tracking
+from als_ml.tracking.loader import load
+from als_ml.tracking.model_files import MODEL_DIGEST
 from als_ml.tracking.run_folder import FILES
-from als_ml.tracking.store import load_model
 from features.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -182,7 +182,7 @@ def test_postgresql(demo, tmp_path):
     with postgres() as uri, at(tmp_path, uri):
         assert train.main(words(demo)) == 0
         assert finished(uri) == (["FINISHED"], ["1"])
-        assert load_model("models:/als-progression@champion").model_version == "1"
+        assert load("models:/als-progression@champion").model_version == "1"
     assert not (tmp_path / "mlflow.db").exists()
 
 
@@ -223,7 +223,7 @@ def test_a_server_that_is_lost_costs_no_work(demo, empty_store, tmp_path, monkey
         statuses, versions = finished(uri)
         assert sorted(statuses) == ["FINISHED", "KILLED"]
         assert versions == ["1"]
-        assert load_model("models:/als-progression@champion").model_version == "1"
+        assert load("models:/als-progression@champion").model_version == "1"
 
 
 def patched_pid(monkeypatch) -> None:

@@ -1,0 +1,219 @@
+"""Log a training run, with its model, and register the model. No row or identifier of a patient goes in."""
+
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+
+from als_ml.prediction.example import EXAMPLE
+from als_ml.prediction.predictor import RESEARCH_USE, Predictor
+from als_ml.prediction.storage import save_predictor
+from als_ml.tracking.manifest import PACKAGES
+from als_ml.tracking.model_files import LIST, MODEL_DIGEST, list_digest, list_files
+from als_ml.tracking.run_folder import read_run, write_run
+from als_ml.tracking.store import quiet_mlflow, store_and_reason, store_failures, use_store
+from features.errors import RequestError
+
+if TYPE_CHECKING:
+    from als_ml.training.run import Training
+
+# Tag of a run: the machine and process that write it.
+PROCESS = "als_ml.process"
+# What the served model imports; pinned to the versions that it was trained with.
+REQUIREMENTS = (
+    "lazy-loader",
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pint",
+    "pyarrow",
+    "pydantic",
+    "pysam",
+    "pyyaml",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "xgboost-cpu",
+    "xgboost",
+)
+
+
+def log_training(training: "Training") -> dict[str, str]:
+    """Log a run with its model; if the store is lost meanwhile, the finished run stays in a folder.
+
+    Returns
+    -------
+    dict
+        `run_id`, `model_uri`, and where the model was registered `name`, `version`, `alias`.
+
+    Raises
+    ------
+    RequestError
+        If the store fails, with the folder to push.
+    """
+    with _temporary() as folder:
+        write_run(training, folder)
+        try:
+            return push(folder)
+        except store_failures() as error:
+            kept = _kept(folder, training.task.name)
+            remedy = f"The finished run is kept in {kept}; when the store is back: python -m als_ml push {kept}"
+            raise RequestError(
+                *store_and_reason(error, "the run could not be logged"), remedy
+            ) from None
+
+
+def _kept(folder: Path, task: str) -> Path:
+    """Move a finished run to where the user finds it."""
+    kept = Path("als-ml-runs") / f"{task}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    kept.parent.mkdir(exist_ok=True)
+    shutil.copytree(folder, kept)
+    return kept
+
+
+def push(folder: Path) -> dict[str, str]:
+    """Log the run of a folder that `write_run` made and register its model."""
+    stored = read_run(folder)
+    with quiet_mlflow():
+        use_store()
+        with _started(stored) as run:
+            try:
+                logged, digest = _log_run(stored, folder)
+            except KeyboardInterrupt:
+                mlflow.end_run("KILLED")
+                raise
+        name = stored["register_as"]
+        registered = _register(name, logged.model_uri, digest) if name else {}
+        return {"run_id": run.info.run_id, "model_uri": logged.model_uri, **registered}
+
+
+def _started(stored: dict[str, Any]) -> Any:
+    """A new run in the configured experiment; under `mlflow run` the one that MLflow has made."""
+    mine = {PROCESS: _process(os.getpid())}
+    if given := os.environ.pop(
+        "MLFLOW_RUN_ID", None
+    ):  # left there, each nested run would be taken for it
+        return mlflow.start_run(run_id=given, tags={**mine, "mlflow.runName": stored["run_name"]})
+    experiment = mlflow.set_experiment(stored["experiment"])
+    _end_dead_runs(experiment.experiment_id)
+    return mlflow.start_run(run_name=stored["run_name"], tags=mine)
+
+
+def _process(pid: int) -> str:
+    return f"{socket.gethostname()}:{pid}"
+
+
+def _end_dead_runs(experiment_id: str) -> None:
+    """End runs that their process could not end: killed by SIGKILL on this machine, or cut off from the store."""
+    client = MlflowClient()
+    for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
+        host, _, pid = run.data.tags.get(PROCESS, "").rpartition(":")
+        if host == socket.gethostname() and not (pid.isdigit() and _alive(int(pid))):
+            client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process is there; this one has no run while it asks."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
+
+
+def _log_run(stored: dict[str, Any], folder: Path) -> tuple[Any, str]:
+    mlflow.log_params(stored["parameters"])
+    mlflow.log_metrics(stored["metrics"])
+    tags = stored["tags"]
+    mlflow.set_tags(tags)
+    source = CodeDatasetSource({"definitions_version": tags["definitions_version"]})
+    mlflow.log_input(
+        MetaDataset(source, name=f"{stored['task']}-cohort", digest=tags["data_digest"]), "training"
+    )
+    mlflow.log_artifacts(str(folder / "artifacts"))
+    for row in stored["nested"]:
+        with mlflow.start_run(
+            run_name=row["name"], nested=True, tags={PROCESS: _process(os.getpid())}
+        ):
+            mlflow.log_params(row["parameters"])
+            mlflow.log_metrics(row["metrics"])
+    return _log_model(folder / "model", stored["task"])
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="als-ml-") as folder:
+        yield Path(folder)
+
+
+def _log_model(files: Path, task: str) -> tuple[Any, str]:
+    """Log the model from code: no pickle, requirements pinned, input example made up; with the digest of its files."""
+    artifacts = {"pipeline": str(files / "pipeline.skops"), "model": str(files / "model.json")}
+    logged = mlflow.pyfunc.log_model(
+        name="model",
+        python_model=str(PACKAGES / "als_ml" / "serving" / "model.py"),
+        artifacts=artifacts,
+        code_paths=[str(PACKAGES / name) for name in ("als_ml", "features", "models")],
+        pip_requirements=requirements(),
+        input_example=([EXAMPLE], {"drivers": True}),
+        metadata={"task": task, "research_use": RESEARCH_USE},
+    )
+    return logged, _vouched(logged)
+
+
+def _vouched(logged: Any) -> str:
+    """Keep a list of the model's files beside them, and its digest where only the store can be asked."""
+    client = MlflowClient()
+    with _temporary() as folder:
+        copy = mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=str(folder))
+        listed = list_files(Path(copy))
+    with _temporary() as folder:
+        (folder / LIST).write_bytes(listed)
+        client.log_model_artifact(logged.model_id, str(folder / LIST))
+    digest = list_digest(listed)
+    client.set_logged_model_tags(logged.model_id, {MODEL_DIGEST: digest})
+    return digest
+
+
+def requirements() -> list[str]:
+    """Pinned requirements of the served model."""
+    pins = []
+    for name in REQUIREMENTS:
+        with contextlib.suppress(PackageNotFoundError):
+            pins.append(f"{name}=={version(name)}")
+    return pins
+
+
+def log_predictor(predictor: Predictor, run_id: str, name: str) -> str:
+    """Log a changed model under the run that it came from and register it; returns its version."""
+    mlflow.set_experiment(experiment_id=MlflowClient().get_run(run_id).info.experiment_id)
+    with mlflow.start_run(run_id=run_id), _temporary() as folder:
+        save_predictor(predictor, folder)
+        logged, digest = _log_model(folder, predictor.fitted.task)
+    return str(_registered(logged.model_uri, name, digest).version)
+
+
+def _registered(model_uri: str, name: str, digest: str) -> Any:
+    """Register a version together with the digest of its files, which is checked before anything of it is read."""
+    return mlflow.register_model(model_uri, name, tags={MODEL_DIGEST: digest})
+
+
+def _register(name: str, model_uri: str, digest: str) -> dict[str, str]:
+    """Register a finished model: the first version becomes `champion`, later ones `challenger`."""
+    client, registered = MlflowClient(), _registered(model_uri, name, digest)
+    alias = "challenger" if "champion" in client.get_registered_model(name).aliases else "champion"
+    client.set_registered_model_alias(name, alias, registered.version)
+    return {"name": name, "version": str(registered.version), "alias": alias}
