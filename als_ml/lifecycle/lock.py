@@ -17,12 +17,19 @@ _PINNED = ("name", "version", "digest", "threshold", "definitions_version", "als
 def facts(model: CheckedModel, predictor: Predictor) -> dict[str, str]:
     """What a lock pins of a registered model."""
     return {
-        "name": str(model.stored.name),
-        "version": str(model.stored.version),
-        "digest": model.files.digest,
+        **_of_files(model),
         "threshold": repr(predictor.fitted.calibration.threshold),
         "definitions_version": predictor.definitions.version,
         "als_ml_version": als_ml.__version__,
+    }
+
+
+def _of_files(model: CheckedModel) -> dict[str, str]:
+    """What is known of a model before its files are read."""
+    return {
+        "name": str(model.stored.name),
+        "version": str(model.stored.version),
+        "digest": model.files.digest,
     }
 
 
@@ -85,14 +92,15 @@ def locked_predictor(path: Path) -> Predictor:
         If it differs from the lock, with the key and both values.
     """
     pinned = read_lock(path)
-    model = checked_model(locked_uri(pinned), pinned["digest"])
+    model = checked_model(locked_uri(pinned))
+    _compare(path, pinned, _of_files(model))
     predictor = model.predictor()
     _compare(path, pinned, facts(model, predictor))
     return predictor
 
 
 def _compare(path: Path, pinned: dict[str, str], found: dict[str, str]) -> None:
-    for key in _PINNED:
+    for key in found:
         if pinned[key] != found[key]:
             what = f"{key} is {found[key]}, and the lock says {pinned[key]}"
             raise RequestError(

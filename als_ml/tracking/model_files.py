@@ -101,8 +101,10 @@ def checked(folder: Path, digest: str | None, where: str) -> ModelFiles:
         return _checked_by_list(folder, names, listed, digest is not None, where)
     found, data = _tree(folder, names)
     if digest not in (None, found):
-        what = "its files are not those that were registered" if listed is None else LIST
-        raise _changed(where, f"{what} (digest {found[:16]}..., expected {str(digest)[:16]}...)")
+        what = "the model was" if listed is None else f"{LIST} was"
+        found = found if listed is None else list_digest(listed)
+        digests = f"its digest is {found[:16]}..., and {str(digest)[:16]}... is expected"
+        raise _changed(where, f"{what} changed ({digests})")
     unlisted = tuple(name for name in names if _is_bytecode(name))
     return _with_data(ModelFiles(data, found, digest is not None, unlisted), where)
 
@@ -124,7 +126,7 @@ def _checked_by_list(
 
 
 def _changed(where: str, what: str) -> RequestError:
-    return RequestError(where, f"{what} since its registration", _REMEDY)
+    return RequestError(where, f"{what} since the registration", _REMEDY)
 
 
 def _with_data(files: ModelFiles, where: str) -> ModelFiles:

@@ -282,7 +282,7 @@ def test_the_curl_that_it_prints_works(served):
 
 
 def test_a_digest_of_ones_own(store):
-    with pytest.raises(RequestError, match="since its registration"):
+    with pytest.raises(RequestError, match="since the registration"):
         checked(MODEL, digest="0" * 64)
 
 
