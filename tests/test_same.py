@@ -83,9 +83,7 @@ def test_the_tables_inside_a_report_are_unpacked(folders):
     (new / "report.html").write_text(texts[1])
     assert compared(old, new)["report.html"] == {}
     (new / "report.html").write_text(texts[2])
-    assert compared(old, new)["report.html"] == {
-        "the page": "from line 3 on, '0.5,' is '0.6,'"
-    }
+    assert compared(old, new)["report.html"] == {"the page": "from line 3 on, '0.5,' is '0.6,'"}
 
 
 def test_nothing_to_compare_is_not_equal(tmp_path):
