@@ -12,7 +12,8 @@ from features.blocks.dictionary import Feature
 from features.blocks.rows import feature_rows
 from features.catalogue import Definitions, analytes, derived, genes
 from features.cohort import Cohort
-from models.tasks import TASKS, out_of_scope
+from models.labels import out_of_scope
+from models.tasks import TASKS
 
 
 def explanations(pairs: list[tuple[Predictor, Cohort]]) -> pd.DataFrame:

@@ -29,8 +29,9 @@ from features.tables.problems import Problems
 from features.variants.lookups import Lookups
 from features.variants.weigh import weigh_sites
 from models.fitted import FittedModel
+from models.labels import out_of_scope
 from models.ladder import Ladder
-from models.tasks import TASKS, out_of_scope
+from models.tasks import TASKS
 
 # Columns of a feature table that are no features.
 BESIDE = (

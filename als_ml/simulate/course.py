@@ -10,7 +10,8 @@ import numpy as np
 
 from als_ml.simulate import constants as c
 from als_ml.simulate.genetics import CAUSES, Genome, People, Repeats
-from features.alsfrs.slopes import DAYS_PER_MONTH, SlopeRule, progression
+from features.alsfrs.slopes import DAYS_PER_MONTH
+from models.labels import SlopeRule, progression
 
 RULE = SlopeRule()
 HORIZON = int(np.ceil(c.LAST_VISIT / DAYS_PER_MONTH)) + 1

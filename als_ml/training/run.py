@@ -35,8 +35,9 @@ from als_ml.training.task_data import (
 )
 from als_ml.training.usefulness import decision_curve, enrichment_table, threshold_table
 from features.tables.problems import Problem, Problems
+from models.labels import Labels
 from models.members import Trial
-from models.tasks import FAMILIAL, TASKS, Labels, Task
+from models.tasks import FAMILIAL, TASKS, Task
 
 Progress = Callable[[str, int, int], None]
 Table = list[dict[str, Any]]

@@ -10,7 +10,6 @@ from als_ml.cohort.read import Reading, read_cohort
 from als_ml.cohort.source import CohortFile, CohortSource
 from als_ml.config import Config
 from features.alsfrs.mixed_model import fit_course, visit_sums
-from features.alsfrs.slopes import SlopeRule
 from features.alsfrs.visits import MIXED, alsfrs_features, mixed_features
 from features.biomarkers.measurements import ASSAYS
 from features.blocks.biomarkers import feature_name
@@ -24,17 +23,18 @@ from features.genotypes.repeats import RepeatStates
 from features.genotypes.vcf import CallRule
 from models.estimators import ESTIMATORS
 from models.fitted import FittedModel, fit_model
-from models.ladder import Ladder, fit_ladder
-from models.members import Recipe, Search, Trial
-from models.tasks import (
-    TASKS,
+from models.labels import (
     Labels,
+    SlopeRule,
     column_labels,
     delta_fs_labels,
     familial_labels,
     likely_labels,
     progression_labels,
 )
+from models.ladder import Ladder, fit_ladder
+from models.members import Recipe, Search, Trial
+from models.tasks import TASKS
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""ALSFRS-R visits: totals, rates and the progression label.
+"""ALSFRS-R visits: totals and rates of decline.
 
 Scale: 12 items of 0-4, total 0-48 (Cedarbaum 1999); the older ALSFRS has 10 items, total 0-40, and is never mixed with it.
 Days are relative to the index day; 1 month = 30.4375 days. A missing item is never 0: the total is then missing.
@@ -6,55 +6,10 @@ All functions work on flat arrays with one entry a visit and `row` = index of th
 million take the same path.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 DAYS_PER_MONTH = 30.4375
 FULL_SCORE = {"alsfrs_r": 48.0, "alsfrs": 40.0}
-BRANCHES = ("excluded", "unlabelled", "slow_by_slope", "fast_by_slope", "fast_by_event")
-
-
-@dataclass(frozen=True)
-class SlopeRule:
-    """How a progression label is made from the visits after the landmark.
-
-    `cutoffs` are in points lost per month, ascending, the others in days. Slope branch: at least `min_visits` visits that span at
-    least `min_span_days`, in landmark < day <= landmark + window. `events` says what death, tracheostomy or NIV >= 23 h/day in
-    the window means: fast for those `without_slope` (the contract), fast for `all`, or no label (`none`). In simulation two
-    visits 3 months apart agree with the true class in 71 %, three over 6 months in 85 %.
-    """
-
-    landmark_days: int = 90
-    window_days: int = 365
-    cutoffs: tuple[float, ...] = (1.0,)
-    min_visits: int = 3
-    min_span_days: int = 180
-    events: str = "without_slope"
-
-    @property
-    def cutoff(self) -> float:
-        """Slope from which progression is fast: the highest cut-off."""
-        return self.cutoffs[-1]
-
-
-@dataclass(frozen=True)
-class Progression:
-    """What is known of each patient after the landmark.
-
-    `label` (1 fast, 0 slow, NaN none), `slope` (points lost per month), `branch` (index into BRANCHES), `level` (how many
-    cut-offs are reached, NaN none), `scatter` (n, 3) of the visits around the slope (see `slope_scatter`).
-    """
-
-    label: np.ndarray
-    slope: np.ndarray
-    branch: np.ndarray
-    level: np.ndarray
-    scatter: np.ndarray
-
-    def counts(self) -> dict[str, int]:
-        """Count the patients of each branch."""
-        return {name: int((self.branch == i).sum()) for i, name in enumerate(BRANCHES)}
 
 
 def decline(
@@ -121,64 +76,6 @@ def _span(row: np.ndarray, days: np.ndarray, n: int) -> np.ndarray:
     np.minimum.at(first, row, days)
     np.maximum.at(last, row, days)
     return np.maximum(last - first, 0.0, where=last >= first, out=np.zeros(n))
-
-
-def progression(
-    row: np.ndarray,
-    days: np.ndarray,
-    total: np.ndarray,
-    event_days: np.ndarray,
-    last_seen_days: np.ndarray,
-    natural_until_days: np.ndarray,
-    rule: SlopeRule,
-) -> Progression:
-    """Label patients fast or slow from what happens after the landmark.
-
-    Parameters
-    ----------
-    row, days, total : arrays, one entry a visit
-        Patient index, day, ALSFRS-R total (NaN unknown).
-    event_days : array, one entry a patient
-        First day of death, tracheostomy or NIV >= 23 h/day; inf if none is known.
-    last_seen_days : array, one entry a patient
-        Last contact where one is recorded, else inf. A patient with an event or lost at or before the landmark is excluded.
-    natural_until_days : array, one entry a patient
-        Start of tofersen or a trial drug, else inf; later visits do not enter the label.
-    rule : SlopeRule
-        Landmark, window and cut-off.
-    """
-    n, start, end = len(event_days), rule.landmark_days, rule.landmark_days + rule.window_days
-    kept = (days > start) & (days <= end) & (days <= natural_until_days[row])
-    slope, visits, span = decline(row[kept], days[kept], total[kept], n)
-    scatter = slope_scatter(row[kept], days[kept], total[kept], slope, n)
-    measured = (visits >= rule.min_visits) & (span >= rule.min_span_days)
-    fast = measured & (slope >= rule.cutoff)
-    event = (event_days > start) & (event_days <= end)
-    by_event = {"without_slope": event & ~measured, "all": event, "none": np.zeros(n, dtype=bool)}[
-        rule.events
-    ]
-    excluded = (event_days <= start) | (last_seen_days <= start)
-    branch = np.select([excluded, by_event, fast, measured], [0, 4, 3, 2], default=1)
-    label = np.choose(branch, [np.nan, np.nan, 0.0, 1.0, 1.0])
-    slope = np.where(measured & ~excluded, slope, np.nan)
-    level = np.choose(
-        branch,
-        [np.nan, np.nan, classes_of(slope, rule.cutoffs), len(rule.cutoffs), len(rule.cutoffs)],
-    )
-    return Progression(
-        label, slope, branch, level, np.where(np.isfinite(slope)[:, None], scatter, np.nan)
-    )
-
-
-def classes_of(slope: np.ndarray, cutoffs: tuple[float, ...]) -> np.ndarray:
-    """Class of each rate: how many cut-offs it reaches (0 = slowest), NaN where unknown.
-
-    >>> classes_of(np.array([0.4, 0.5, 1.0, np.nan]), (0.5, 1.0)).tolist()
-    [0.0, 1.0, 2.0, nan]
-    """
-    return np.where(
-        np.isnan(slope), np.nan, np.searchsorted(np.array(cutoffs), slope, side="right")
-    )
 
 
 def last_visit(

@@ -11,9 +11,9 @@ from als_ml.training.task_data import recipe_of
 from features.errors import RequestError
 from models.estimators import ESTIMATORS, as_certain
 from models.fitted import fit_model
+from models.labels import likely_labels
 from models.members import Search, fit_member, varying
 from models.search import tuned
-from models.tasks import likely_labels
 from tests.test_config import ROOT
 
 PROGRESSION = ROOT / "configs/progression.yaml"

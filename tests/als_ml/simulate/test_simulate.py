@@ -10,10 +10,9 @@ from als_ml.simulate import simulate
 from als_ml.simulate.genetics import draw_genome, draw_people, draw_repeats
 from als_ml.simulate.oracle import familial_best
 from benchmarks import share_of_possible
-from features.alsfrs.slopes import SlopeRule
 from features.blocks.genetics import causal_carriers
 from features.errors import RequestError
-from models.tasks import familial_labels, progression_labels
+from models.labels import SlopeRule, familial_labels, progression_labels
 
 
 def test_same_seed_same_files(tmp_path):
