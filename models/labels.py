@@ -16,15 +16,35 @@ from features.errors import DataError
 from features.patients import SCORED_DIAGNOSES
 from models.tasks import PROGRESSION, Task
 
-BRANCHES = ("excluded", "unlabelled", "slow_by_slope", "fast_by_slope", "fast_by_event")
+# Why a patient has a label or none, first come first served. Who is excluded is neither trained nor scored.
+BRANCHES = (
+    "excluded_event",  # at or before the landmark
+    "excluded_lost",  # at or before the landmark
+    "unlabelled_treatment_undated",  # treated, and nobody knows since when
+    "unlabelled_treated_early",  # at or before the landmark
+    "fast_by_event",
+    "fast_by_slope",
+    "slow_by_slope",
+    "unlabelled_treated",  # in the window, with too little before it
+    "unlabelled_event",  # in the window, where the rule does not count events
+    "unlabelled_lost",  # in the window, with too little before it
+    "unlabelled_few_visits",
+    "unlabelled_short_span",
+)
+LABEL_OF_BRANCH = {"fast_by_event": 1.0, "fast_by_slope": 1.0, "slow_by_slope": 0.0}
+BY_EVENT = BRANCHES.index("fast_by_event")
 
 
 @dataclass(frozen=True)
 class SlopeRule:
-    """How a progression label is made from the visits after the landmark.
+    """How a progression label is made from what happens after the landmark.
+
+    The window is landmark < day <= landmark + window, and ends where tofersen or a trial drug starts: a visit or an event
+    on that day counts, none after it (contract, section Labels: counting deaths but not visits made all of a real trial's
+    active arm fast).
 
     `cutoffs` are in points lost per month, ascending, the others in days. Slope branch: at least `min_visits` visits that span at
-    least `min_span_days`, in landmark < day <= landmark + window. `events` says what death, tracheostomy or NIV >= 23 h/day in
+    least `min_span_days`, in the window. `events` says what death, tracheostomy or NIV >= 23 h/day in
     the window means: fast for those `without_slope` (the contract), fast for `all`, or no label (`none`). In simulation two
     visits 3 months apart agree with the true class in 71 %, three over 6 months in 85 %.
     """
@@ -41,6 +61,20 @@ class SlopeRule:
         """Slope from which progression is fast: the highest cut-off."""
         return self.cutoffs[-1]
 
+    @property
+    def end_days(self) -> int:
+        """Last day of the window."""
+        return self.landmark_days + self.window_days
+
+    def holds(self, days: np.ndarray, natural_until_days: np.ndarray) -> np.ndarray:
+        """Which days lie in the window of a patient who is untreated until a day.
+
+        >>> SlopeRule().holds(np.array([90, 91, 200, 201, 455, 456]), np.array([np.inf, np.inf, 200, 200, 455, 456]))
+        array([False,  True,  True, False,  True, False])
+        """
+        inside = (days > self.landmark_days) & (days <= self.end_days)
+        return np.asarray(inside & (days <= natural_until_days))
+
 
 @dataclass(frozen=True)
 class Progression:
@@ -55,10 +89,6 @@ class Progression:
     branch: np.ndarray
     level: np.ndarray
     scatter: np.ndarray
-
-    def counts(self) -> dict[str, int]:
-        """Count the patients of each branch."""
-        return {name: int((self.branch == i).sum()) for i, name in enumerate(BRANCHES)}
 
 
 def progression(
@@ -81,31 +111,39 @@ def progression(
     last_seen_days : array, one entry a patient
         Last contact where one is recorded, else inf. A patient with an event or lost at or before the landmark is excluded.
     natural_until_days : array, one entry a patient
-        Start of tofersen or a trial drug, else inf; later visits do not enter the label.
+        Start of tofersen or a trial drug, where the label ends; inf untreated, -inf treated on an unknown day.
     rule : SlopeRule
         Landmark, window and cut-off.
     """
-    n, start, end = len(event_days), rule.landmark_days, rule.landmark_days + rule.window_days
-    kept = (days > start) & (days <= end) & (days <= natural_until_days[row])
+    n = len(event_days)
+    kept = rule.holds(days, natural_until_days[row])
     slope, visits, span = decline(row[kept], days[kept], total[kept], n)
     scatter = slope_scatter(row[kept], days[kept], total[kept], slope, n)
     measured = (visits >= rule.min_visits) & (span >= rule.min_span_days)
-    fast = measured & (slope >= rule.cutoff)
-    event = (event_days > start) & (event_days <= end)
-    by_event = {"without_slope": event & ~measured, "all": event, "none": np.zeros(n, dtype=bool)}[
-        rule.events
-    ]
-    excluded = (event_days <= start) | (last_seen_days <= start)
-    branch = np.select([excluded, by_event, fast, measured], [0, 4, 3, 2], default=1)
-    label = np.choose(branch, [np.nan, np.nan, 0.0, 1.0, 1.0])
-    slope = np.where(measured & ~excluded, slope, np.nan)
-    level = np.choose(
-        branch,
-        [np.nan, np.nan, classes_of(slope, rule.cutoffs), len(rule.cutoffs), len(rule.cutoffs)],
-    )
-    return Progression(
-        label, slope, branch, level, np.where(np.isfinite(slope)[:, None], scatter, np.nan)
-    )
+    event = rule.holds(event_days, natural_until_days)
+    counted = {"without_slope": event & ~measured, "all": event, "none": np.zeros(n, dtype=bool)}
+    reasons = {
+        "excluded_event": event_days <= rule.landmark_days,
+        "excluded_lost": last_seen_days <= rule.landmark_days,
+        "unlabelled_treatment_undated": np.isneginf(natural_until_days),
+        "unlabelled_treated_early": natural_until_days <= rule.landmark_days,
+        "fast_by_event": counted[rule.events],
+        "fast_by_slope": measured & (slope >= rule.cutoff),
+        "slow_by_slope": measured,
+        "unlabelled_treated": natural_until_days < rule.end_days,
+        "unlabelled_event": event,
+        "unlabelled_lost": last_seen_days < rule.end_days,
+        "unlabelled_few_visits": visits < rule.min_visits,
+        "unlabelled_short_span": np.ones(n, dtype=bool),
+    }
+    branch = np.select([reasons[name] for name in BRANCHES], np.arange(len(BRANCHES)).tolist())
+    label = np.array([LABEL_OF_BRANCH.get(name, np.nan) for name in BRANCHES])[branch]
+    reached = ~(reasons["excluded_event"] | reasons["excluded_lost"])
+    slope = np.where(measured & reached, slope, np.nan)
+    level = np.where(np.isnan(label), np.nan, classes_of(slope, rule.cutoffs))
+    level = np.where(branch == BY_EVENT, float(len(rule.cutoffs)), level)
+    scatter = np.where(np.isfinite(slope)[:, None], scatter, np.nan)
+    return Progression(label=label, slope=slope, branch=branch, level=level, scatter=scatter)
 
 
 def classes_of(slope: np.ndarray, cutoffs: tuple[float, ...]) -> np.ndarray:
@@ -126,6 +164,7 @@ class Labels:
     For progression also the continuous `slope` (NaN for a label by event) with the `scatter` of its visits
     (`features.alsfrs.slopes.slope_scatter`), and the ordered `classes` with each patient's `level`. For a label from a column
     `slope` is how far its value lies beyond the threshold, and `likely` the probability of the label given its error.
+    `at_risk` marks whose window of untreated days begins, labelled or not (progression only).
     """
 
     y: np.ndarray
@@ -137,6 +176,7 @@ class Labels:
     likely: np.ndarray | None = None
     level: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    at_risk: np.ndarray | None = None
 
     @property
     def usable(self) -> np.ndarray:
@@ -156,31 +196,67 @@ def familial_labels(cohort: Cohort, degrees: tuple[str, ...]) -> Labels:
     y = np.select(
         [history.isin(degrees).to_numpy(), (history == "none").to_numpy()], [1.0, 0.0], np.nan
     )
-    return _labelled(cohort, y, {"family_history"})
+    said = history.astype(object).where(history.notna(), "empty").to_numpy(dtype=object)
+    return _labelled(cohort, y, {"family_history"}, said)
 
 
 def progression_labels(cohort: Cohort, rule: SlopeRule) -> Labels:
-    """Fast or slow after the landmark (contract, section Labels), with the count of each branch."""
-    visits, patients = cohort.alsfrs, cohort.patients
-    revised = (visits["scale"] == "alsfrs_r").to_numpy()
-    row, day, total = (visits[name].to_numpy()[revised] for name in ("row", "days", "total"))
+    """Fast or slow after the landmark (contract, section Labels), with the count of each reason."""
+    patients, keep = cohort.patients, scored(cohort)
     found = progression(
-        row,
-        day,
-        total,
+        *revised_visits(cohort),
         event_days(patients),
         last_seen_days(patients),
         natural_until_days(patients),
         rule,
     )
-    keep = scored(cohort)
-    counts = {name: int(((found.branch == i) & keep).sum()) for i, name in enumerate(BRANCHES)}
     y, slope, level = (
         np.where(keep, values, np.nan) for values in (found.label, found.slope, found.level)
     )
-    by_event = (found.branch == BRANCHES.index("fast_by_event")) & keep
-    labels = Labels(y, counts | _class_counts(y), {"alsfrs"}, by_event, scatter=found.scatter)
+    labels = Labels(
+        y=y,
+        counts=_branch_counts(np.where(keep, found.branch, -1)) | _class_counts(y),
+        sources={"alsfrs"},
+        by_event=(found.branch == BY_EVENT) & keep,
+        scatter=found.scatter,
+        at_risk=keep & ~np.isin(found.branch, _NOT_AT_RISK),
+    )
     return _graded(labels, slope, level, rule.cutoffs)
+
+
+# Excluded, or treated by the landmark: no window of untreated days begins for them.
+_NOT_AT_RISK = [
+    BRANCHES.index(name)
+    for name in (
+        "excluded_event",
+        "excluded_lost",
+        "unlabelled_treatment_undated",
+        "unlabelled_treated_early",
+    )
+]
+
+
+def _branch_counts(branch: np.ndarray) -> dict[str, int]:
+    """Patients of each reason that occurs, of each that makes a label, and of other diagnoses (branch -1)."""
+    counts = {name: int((branch == i).sum()) for i, name in enumerate(BRANCHES)}
+    counts["other_diagnosis"] = int((branch == -1).sum())
+    return {name: n for name, n in counts.items() if n or name in LABEL_OF_BRANCH}
+
+
+def revised_visits(cohort: Cohort) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Patient, day and total (NaN unknown) of each ALSFRS-R visit."""
+    revised = (cohort.alsfrs["scale"] == "alsfrs_r").to_numpy()
+    row, days, total = (
+        cohort.alsfrs[name].to_numpy()[revised] for name in ("row", "days", "total")
+    )
+    return row, days, total
+
+
+def label_visits(cohort: Cohort, rule: SlopeRule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The ALSFRS-R visits that a label is made of: in the window, untreated, with a total."""
+    row, days, total = revised_visits(cohort)
+    kept = rule.holds(days, natural_until_days(cohort.patients)[row]) & np.isfinite(total)
+    return row[kept], days[kept], total[kept]
 
 
 def delta_fs_labels(cohort: Cohort, rate: np.ndarray, cutoffs: tuple[float, ...]) -> Labels:
@@ -188,7 +264,10 @@ def delta_fs_labels(cohort: Cohort, rate: np.ndarray, cutoffs: tuple[float, ...]
     rate = np.where(scored(cohort), rate, np.nan)
     level = classes_of(rate, cutoffs)
     labels = _labelled(
-        cohort, np.where(np.isnan(rate), np.nan, (level == len(cutoffs)).astype(float)), {"alsfrs"}
+        cohort,
+        np.where(np.isnan(rate), np.nan, (level == len(cutoffs)).astype(float)),
+        {"alsfrs"},
+        "no_dfs",
     )
     return _graded(labels, rate, level, cutoffs)
 
@@ -308,14 +387,29 @@ def last_seen_days(patients: pd.DataFrame) -> np.ndarray:
 
 
 def natural_until_days(patients: pd.DataFrame) -> np.ndarray:
-    """Start of tofersen or a trial drug; inf where none is recorded. Later visits do not show the natural course."""
-    columns = patients[["tofersen_start_days", "trial_drug_start_days"]].to_numpy(dtype=float)
-    return np.where(np.isnan(columns), np.inf, columns).min(axis=1)
+    """Day on which tofersen or a trial drug starts: what comes later does not show the natural course.
+
+    inf untreated; -inf where `tofersen` or `trial_drug` says yes and no start is known, so that any visit may be a treated one.
+    """
+    until = []
+    for drug in ("tofersen", "trial_drug"):
+        start = patients[f"{drug}_start_days"].to_numpy(dtype=float)
+        undated = np.isnan(start) & (patients[drug].to_numpy(dtype=object) == "yes")
+        until.append(np.select([undated, np.isnan(start)], [-np.inf, np.inf], start))
+    return np.minimum(*until)
 
 
-def _labelled(cohort: Cohort, y: np.ndarray, sources: set[str]) -> Labels:
-    y = np.where(scored(cohort), y, np.nan)
-    return Labels(y, _class_counts(y), sources)
+def _labelled(
+    cohort: Cohort, y: np.ndarray, sources: set[str], why: "np.ndarray | str" = "empty"
+) -> Labels:
+    """Labels with their counts; `why` says what stands where there is none."""
+    keep = scored(cohort)
+    unlabelled = keep & np.isnan(y)
+    reasons = pd.Series(np.broadcast_to(why, len(y))[unlabelled]).value_counts().sort_index()
+    counts = {f"unlabelled_{name}": int(n) for name, n in reasons.items()}
+    counts |= {"other_diagnosis": int((~keep).sum())} if not keep.all() else {}
+    y = np.where(keep, y, np.nan)
+    return Labels(y, counts | _class_counts(y), sources)
 
 
 def _class_counts(y: np.ndarray) -> dict[str, int]:

@@ -460,23 +460,38 @@ def _patients(
     patients["family_history"] = _family_history(release.table("FAMILYHISTORY"))
     patients["el_escorial"] = _escorial(_first(release.table("ELESCORIAL"), "el_escorial"))
     patients["riluzole"] = _ever(release.table("RILUZOLE"), "subject_used_riluzole")
-    treatment = release.table("TREATMENT")
-    patients["trial_drug"] = (
-        _first(treatment, "study_arm").str.lower().map({"active": "yes", "placebo": "no"})
-    )
     first = start.reindex(patients.index).fillna(0)
+    patients["trial_drug"], begin = _trial_drug(release.table("TREATMENT"), start, problems)
     # An undated treatment counts from the start of the trial, lest treated visits pass for the natural course.
-    begin = (
-        _shifted(treatment, "treatment_group_delta", start)
-        .reindex(patients.index)
-        .fillna(0 - first)
+    treated = patients["trial_drug"] == "yes"
+    patients["trial_drug_start_days"] = (
+        begin.reindex(patients.index).fillna(0 - first).where(treated)
     )
-    patients["trial_drug_start_days"] = begin.where(patients["trial_drug"] == "yes")
     patients["death_days"] = death
     patients["last_contact_days"] = np.fmin(
         (release.seen.reindex(patients.index) - first).round(), patients["death_days"]
     )
     return _possible(patients, problems).reset_index()
+
+
+def _trial_drug(
+    treatment: pd.DataFrame, start: pd.Series, problems: Problems
+) -> tuple[pd.Series, pd.Series]:
+    """Whether a subject ever had the drug, and the first day on it: a placebo arm may go over to it in an extension."""
+    arm = _column(treatment, "study_arm").astype(object).str.lower()
+    arm = arm.map({"active": "yes", "placebo": "no"})
+    drug = arm.groupby(treatment["subject_id"]).max()
+    own = treatment[arm == "yes"]
+    begin = _number(_column(own, "treatment_group_delta")).groupby(own["subject_id"]).min()
+    treated = int((drug == "yes").sum())
+    if treated:
+        problems.note(
+            "PROACT_TREATMENT.csv",
+            f"{treated} subjects had the trial drug",
+            "Their progression label ends where it starts; what comes later does not count.",
+            treated,
+        )
+    return drug, (begin - start.reindex(begin.index).fillna(0)).round()
 
 
 def _ever(table: pd.DataFrame, name: str) -> pd.Series:

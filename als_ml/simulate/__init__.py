@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from als_ml.simulate import files
-from als_ml.simulate.course import draw_course, draw_future
+from als_ml.simulate.course import draw_course, draw_future, draw_start, treatment_shares
 from als_ml.simulate.genetics import CAUSES, draw_genome, draw_people, draw_repeats
 from als_ml.simulate.oracle import familial_best, progression_best
 from als_ml.simulate.panel import draw_panel
@@ -83,10 +83,18 @@ def _write(
     people = draw_people(n, rng)
     genome, repeats = draw_genome(people, rng), draw_repeats(people, rng)
     course = draw_course(people, genome, repeats, rng)
-    panel, future = draw_panel(people, course, rng), draw_future(course.future, course.loss, rng)
+    treated = {  # a stream of its own: it takes no number from what is drawn before and after it
+        drug: draw_start(share, drug_rng)
+        for (drug, share), drug_rng in zip(
+            treatment_shares(people, genome).items(), rng.spawn(2), strict=True
+        )
+    }
+    natural_until = np.minimum(*treated.values())
+    panel = draw_panel(people, course, rng)
+    future = draw_future(course.future, course.loss, natural_until, rng)
     ids = np.array([f"DEMO-{i:05d}" for i in range(1, n + 1)], dtype=object)
     progress("writing tables", 1, 4)
-    patients = files.patients_table(ids, people, repeats, course, future, rng)
+    patients = files.patients_table(ids, people, repeats, course, future, treated, rng)
     tables = {"patients": patients, "alsfrs": files.alsfrs_table(ids, people, course, future, rng)}
     tables["biomarkers"] = files.biomarker_table(ids, people, course, future, panel, rng)
     progress("best possible scores", 2, 4)

@@ -99,40 +99,77 @@ def monthly_hazard(
     return np.exp(level + on_rate * rate[:, None] + on_loss * later)
 
 
+def treatment_shares(people: People, genome: Genome) -> dict[str, np.ndarray]:
+    """P(treatment ever starts), by drug, from what the files say of a patient."""
+    found = genome.cause_seen[:, CAUSES.index("SOD1")]
+    trial = c.TRIAL_DRUG
+    return {
+        "tofersen": np.where(found, c.TOFERSEN, 0.0),
+        "trial_drug": np.where(people.age < 65, trial["under_65"], trial["other"]),
+    }
+
+
+def draw_start(
+    share: np.ndarray, rng: np.random.Generator, after: int = c.TREATMENT_START[0] - 1
+) -> np.ndarray:
+    """Day on which a treatment starts, of patients who had not started by the day `after`; inf if never."""
+    low, high = c.TREATMENT_START
+    early = share * (after - low + 1) / (high - low + 1)
+    later = (share - early) / (1 - early)
+    day = rng.integers(after + 1, high + 1, len(share))
+    return np.where(rng.random(len(share)) < later, day, np.inf)
+
+
 @dataclass
 class Future:
-    """What happens after the landmark, for n patients: visits (n, k) with NaN where missed, day of event and of drop-out."""
+    """What happens after the landmark, for n patients.
+
+    Visits (n, k) with NaN where missed; days of the event, of drop-out and of the first treatment that ends the label.
+    """
 
     days: np.ndarray
     totals: np.ndarray
     event_days: np.ndarray
     lost_days: np.ndarray
+    natural_until_days: np.ndarray
 
     def label(self) -> np.ndarray:
         """The label by the contract's rule: 1 fast, 0 slow, NaN none."""
         n, k = self.days.shape
         row = np.repeat(np.arange(n), k)
-        natural = np.full(n, np.inf)
         day = self.days.ravel()
         kept = np.isfinite(day)
-        seen = np.full(n, np.inf)
         return progression(
-            row[kept], day[kept], self.totals.ravel()[kept], self.event_days, seen, natural, RULE
+            row[kept],
+            day[kept],
+            self.totals.ravel()[kept],
+            self.event_days,
+            np.full(n, np.inf),
+            self.natural_until_days,
+            RULE,
         ).label
 
 
-def draw_future(rate: np.ndarray, loss: np.ndarray, rng: np.random.Generator) -> Future:
-    """Draw visits, event and drop-out after the landmark for patients who reached it."""
+def draw_future(
+    rate: np.ndarray, loss: np.ndarray, natural_until: np.ndarray, rng: np.random.Generator
+) -> Future:
+    """Draw visits, event and drop-out after the landmark for patients who reached it; treated ones decline more slowly."""
     n = len(rate)
     event = _first_day(monthly_hazard(c.EVENT_HAZARD, rate, loss), rng)
     lost = _first_day(monthly_hazard(c.DROP_OUT, rate, loss), rng)
     planned = np.arange(c.FIRST_LATE_VISIT, c.LAST_VISIT, c.VISIT_EVERY)
     days = np.round(planned + rng.uniform(-c.VISIT_JITTER, c.VISIT_JITTER, (n, len(planned))))
     absent = (rng.random(days.shape) < c.MISSED_VISIT) | (days >= np.minimum(event, lost)[:, None])
-    totals = noisy_total(loss[:, None] + np.exp(rate)[:, None] * days / DAYS_PER_MONTH, rng)
+    treated = np.maximum(days - natural_until[:, None], 0.0)
+    natural_months = (days - (1 - c.TREATED_PACE) * treated) / DAYS_PER_MONTH
+    totals = noisy_total(loss[:, None] + np.exp(rate)[:, None] * natural_months, rng)
     # An event after the patient was lost is not known to the centre.
     return Future(
-        np.where(absent, np.nan, days), totals, np.where(event < lost, event, np.inf), lost
+        days=np.where(absent, np.nan, days),
+        totals=totals,
+        event_days=np.where(event < lost, event, np.inf),
+        lost_days=lost,
+        natural_until_days=natural_until,
     )
 
 

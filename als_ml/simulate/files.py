@@ -44,9 +44,10 @@ def patients_table(
     repeats: Repeats,
     course: Course,
     future: Future,
+    treated: dict[str, np.ndarray],
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """The patients table of the contract."""
+    """The patients table of the contract; `treated` has the start day by drug (inf never)."""
     n = len(ids)
     onset = -np.round(course.months * 30.4375).astype(int)
     diagnosis = np.round(onset * (1 - rng.beta(6, 2, n))).astype(int)
@@ -93,6 +94,13 @@ def patients_table(
     )
     for name, days in outcome_days(course, future, rng).items():
         table[name] = days
+    end = np.minimum.reduce(
+        [course.early_event, course.early_lost, future.event_days, future.lost_days]
+    )
+    for drug, start in treated.items():
+        known = start < end
+        table[drug] = np.where(known, "yes", "no")
+        table[f"{drug}_start_days"] = np.where(known, start, np.nan)
     return _whole_days(table)
 
 

@@ -3,7 +3,7 @@
 Familial: Bayes' rule over the causes, exact but for rounding of ages. Inputs that the contract forbids (who was tested,
 family_id, family history itself) are not used; a missing test is missing at random. Progression: the posterior of the
 true loss at index and the future rate on a grid, with unknown C9orf72 and ATXN2 states summed over, then futures drawn
-from it through the same code that made the cohort and its labels.
+from it through the same code that made the cohort and its labels; a treatment that starts in a future ends its label.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,14 @@ from scipy.stats import binom, norm, truncnorm
 
 from als_ml.simulate import constants as c
 from als_ml.simulate.course import (
+    RULE,
     Course,
     draw_future,
+    draw_start,
     future_mean,
     log_survival_to_landmark,
     rate_shift,
+    treatment_shares,
 )
 from als_ml.simulate.genetics import (
     CAUSE_SHARES,
@@ -202,19 +205,29 @@ def _chunk_best(
     rng: np.random.Generator,
 ) -> Best:
     loss, rate = _posterior_draws(people, genome, repeats, course, panel, c9, rng)
-    p, se = _fast_share(rate, loss, rng)
+    natural_until = _untreated_until(treatment_shares(people, genome), rng.spawn(1)[0])
+    p, se = _fast_share(rate, loss, natural_until, rng)
     true_rate, true_loss = (
         np.repeat(x[:, None], DRAWS, axis=1) for x in (course.future, course.loss)
     )
-    latent, _ = _fast_share(true_rate, true_loss, rng)
+    latent, _ = _fast_share(true_rate, true_loss, natural_until, rng)
     return Best(p, se, latent)
 
 
+def _untreated_until(shares: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Start of the first treatment in DRAWS futures of each patient who reached the landmark untreated."""
+    starts = [
+        draw_start(np.repeat(share, DRAWS), rng, RULE.landmark_days) for share in shares.values()
+    ]
+    return np.minimum(*starts).reshape(-1, DRAWS)
+
+
 def _fast_share(
-    rate: np.ndarray, loss: np.ndarray, rng: np.random.Generator
+    rate: np.ndarray, loss: np.ndarray, natural_until: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share of fast among the labelled futures of (n, draws) latents, with its standard error."""
-    label = draw_future(rate.ravel(), loss.ravel(), rng).label().reshape(rate.shape)
+    future = draw_future(rate.ravel(), loss.ravel(), natural_until.ravel(), rng)
+    label = future.label().reshape(rate.shape)
     labelled = np.isfinite(label).sum(axis=1)
     p = np.nansum(label, axis=1) / np.maximum(labelled, 1)
     return p, np.sqrt(np.maximum(p * (1 - p), 1e-6) / np.maximum(labelled, 1))

@@ -1,8 +1,10 @@
 """Labels by configuration: schemes, classes, the slope, events; and what a label of dFS forbids."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from als_ml.cohort.read import read_cohort
 from als_ml.config import load_config
 from als_ml.prediction.storage import load_predictor, save_predictor
 from als_ml.training.run import train
@@ -37,6 +39,39 @@ def test_what_an_event_means(cohort):
     }
     assert by["none"].counts["fast_by_event"] == 0
     assert by["all"].counts["fast_by_event"] > by["without_slope"].counts["fast_by_event"] > 0
+
+
+def test_the_label_of_a_treated_patient(tmp_path):
+    """From files to labels: the same course untreated, treated after enough visits, too early, and on no known day."""
+    rows = [
+        ("untreated", "no", ""), ("late", "yes", 300), ("early", "yes", 150), ("by_landmark", "yes", 90), ("undated", "yes", ""),
+    ]  # fmt: skip
+    patients = pd.DataFrame(rows, columns=["sample_id", "trial_drug", "trial_drug_start_days"])
+    # All die on day 400; only before that, and before the treatment, a death or a visit counts.
+    patients.assign(death_days=400).to_csv(tmp_path / "patients.csv", index=False)
+    visits = [(name, day, 40 - day // 50) for name, *_ in rows for day in (0, 100, 200, 300)]
+    table = pd.DataFrame(visits, columns=["sample_id", "days", "total"])
+    table.to_csv(tmp_path / "alsfrs.csv", index=False)
+    (tmp_path / "cohort.yaml").write_text("patients: patients.csv\nalsfrs: alsfrs.csv\n")
+    cohort = read_cohort(tmp_path / "cohort.yaml")[0]
+    found = make_labels(config("label.cutoff=1"), cohort)
+    assert found.y.tolist() == pytest.approx([0, 0, np.nan, np.nan, np.nan], nan_ok=True)
+    assert found.counts == {
+        "slow_by_slope": 2, "fast_by_slope": 0, "fast_by_event": 0, "unlabelled_treated": 1, "unlabelled_treated_early": 1,
+        "unlabelled_treatment_undated": 1, "positive": 0, "negative": 2, "unlabelled_total": 3,
+    }  # fmt: skip
+    assert found.at_risk.tolist() == [True, True, True, False, False]
+
+
+def test_every_patient_is_counted_once(cohort):
+    """The reasons add up to the patients, for both tasks."""
+    totals = {"positive", "negative", "unlabelled_total"}
+    for task in ("progression", "familial"):
+        counts = make_labels(load_config(ROOT / f"configs/{task}.yaml"), cohort).counts
+        assert counts["positive"] + counts["negative"] + counts["unlabelled_total"] == len(cohort)
+        reasons = {name: n for name, n in counts.items() if name not in totals}
+        labelled = 0 if task == "progression" else counts["positive"] + counts["negative"]
+        assert sum(reasons.values()) + labelled == len(cohort)
 
 
 def test_a_label_of_the_past(cohort):

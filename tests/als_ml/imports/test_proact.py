@@ -11,6 +11,7 @@ from als_ml.imports.proact import import_proact
 from als_ml.training.run import train
 from features.errors import DataError, RequestError
 from features.tables.problems import Problems
+from models.labels import SlopeRule, progression_labels
 from tests.cohorts import read
 from tests.test_config import ROOT
 
@@ -196,6 +197,22 @@ KIN = {"subject_id": 1, "Neurological_Disease": "ALS", "Mother": 0.0, "Aunt": 1.
             "trial_drug_start_days",
             0,
         ),  # undated: treated from the start of the trial
+        # A subject who goes over to the drug in an extension is treated from there.
+        (
+            {
+                "TREATMENT": [
+                    ARM | {"Study_Arm": "Placebo", "Treatment_Group_Delta": 0},
+                    ARM | {"Treatment_Group_Delta": 60},
+                ]
+            },
+            "trial_drug_start_days",
+            60,
+        ),
+        (
+            {"TREATMENT": [ARM | {"Study_Arm": "Placebo", "Treatment_Group_Delta": 5}]},
+            "trial_drug_start_days",
+            None,
+        ),
         ({"FAMILYHISTORY": [KIN]}, "family_history", "second_degree"),  # 0.0 is no flag
         ({"FAMILYHISTORY": [KIN | {"Aunt": "No"}]}, "family_history", "unknown"),
         ({"ALSHISTORY": [HISTORY | {"Onset_Delta": -(10**6)}]}, "onset_days", None),
@@ -228,6 +245,37 @@ def test_a_dirty_cell_of_a_subject(tmp_path, tables, column, value):
     cohort, _ = imported(tmp_path, **tables)
     found = cohort.patients[column].iloc[0]
     assert pd.isna(found) if value is None else found == value
+
+
+def test_the_active_arm_is_not_fast_by_construction(tmp_path):
+    """Both arms decline and die alike: deaths on the drug are no labels while visits on it are none.
+
+    The drug starts on day 5 for half of the active arm, which then has no label, and on day 320 for the other half, whose
+    label is made of the visits before it.
+    """
+    visits, deaths, arms = [], [], []
+    for subject in range(60):
+        active, late, fast = subject < 30, subject % 2 == 0, subject % 3 == 0
+        delta = 320 if late else 5
+        arms.append(ARM | {"subject_id": subject, "Study_Arm": "Active" if active else "Placebo",
+                           "Treatment_Group_Delta": delta})  # fmt: skip
+        for day in (0, 100, 200, 300):
+            lost = day // 50 if fast else day // 100
+            items = {
+                "Q6_Dressing_and_Hygiene": 4 - min(lost, 4),
+                "Q8_Walking": 4 - max(lost - 4, 0),
+            }
+            visits.append(visit(subject, day, **items))
+        if subject % 5 == 0:
+            deaths.append(DEATH | {"subject_id": subject, "Death_Days": 400})
+    cohort, found = imported(tmp_path, ALSFRS=visits, TREATMENT=arms, DEATHDATA=deaths)
+    labels = progression_labels(cohort, SlopeRule(cutoffs=(0.5,)))
+    active = (cohort.patients["trial_drug"] == "yes").to_numpy()
+    assert "30 subjects had the trial drug" in found
+    assert labels.counts["unlabelled_treated_early"] == 15
+    assert labels.counts["fast_by_event"] == 0
+    shares = [np.nanmean(labels.y[arm]) for arm in (active, ~active)]
+    assert shares == pytest.approx([1 / 3, 1 / 3])
 
 
 def test_the_old_scale_beside_a_total_of_the_new(tmp_path):

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from als_ml.simulate import constants as c
 from als_ml.simulate import simulate
+from als_ml.simulate.course import draw_start
 from als_ml.simulate.genetics import draw_genome, draw_people, draw_repeats
 from als_ml.simulate.oracle import familial_best
 from benchmarks import share_of_possible
@@ -67,6 +69,32 @@ def test_progression_score_is_calibrated(demo):
     truth = pd.read_csv(demo / "truth.csv").dropna(subset="progression")
     p, y = truth["p_progression"].to_numpy(), truth["progression"].to_numpy()
     assert abs(y.sum() - p.sum()) < 4 * np.sqrt((p * (1 - p)).sum())
+
+
+def test_treated_patients_are_in_the_label_table(cohort):
+    """Each reason by treatment occurs, and nobody is treated after an event or after he was lost."""
+    counts = progression_labels(cohort, SlopeRule()).counts
+    assert counts["unlabelled_treated"] > 0
+    assert counts["unlabelled_treated_early"] > 0
+    patients = cohort.patients
+    start = patients[["tofersen_start_days", "trial_drug_start_days"]].min(axis=1)
+    gone = patients[["death_days", "niv_23h_days", "tracheostomy_days", "last_contact_days"]]
+    assert not (start >= gone.min(axis=1)).any()
+
+
+def test_a_treatment_that_has_not_begun_begins_later_as_often_as_it_should():
+    rng, share = np.random.default_rng(0), np.full(200_000, 0.3)
+    days = draw_start(share, rng)
+    low, high = c.TREATMENT_START
+    assert np.isfinite(days).mean() == pytest.approx(0.3, abs=0.005)
+    assert (days.min(), days[np.isfinite(days)].max()) == (low, high)
+    untreated = days[days > 90]
+    later = draw_start(share, rng, after=90)
+    assert np.isfinite(later).mean() == pytest.approx(np.isfinite(untreated).mean(), abs=0.005)
+    assert later.min() == 91
+    assert later[np.isfinite(later)].mean() == pytest.approx(
+        untreated[np.isfinite(untreated)].mean(), abs=2
+    )
 
 
 def test_testing_depends_on_family_history(cohort):
