@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from features.errors import RequestError, nearest
 
@@ -76,9 +76,7 @@ class Label(_Part):
         "first_degree",
         "second_degree",
     )
-    scheme: Literal[
-        "default", "kimura_two", "kimura_three", "gordon", "elamin", "labra", "lisbon", "tofersen"
-    ] = Field(
+    scheme: str = Field(
         default="default",
         description="published cut-offs by name (features/definitions/progression_schemes.tsv)",
     )
@@ -117,6 +115,16 @@ class Label(_Part):
         gt=0,
         description="standard error of the column's values, in its unit; without it labels are certain",
     )
+
+    @field_validator("scheme")
+    @classmethod
+    def _in_the_table(cls, name: str) -> str:
+        from features.catalogue import progression_schemes
+
+        if name not in progression_schemes():
+            hint = nearest(name, progression_schemes()).rstrip(".")
+            raise ValueError(f"is not a known scheme ({hint})")
+        return name
 
     @property
     def cutoffs(self) -> tuple[float, ...]:

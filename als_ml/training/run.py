@@ -34,6 +34,7 @@ from als_ml.training.task_data import (
     reading_of,
 )
 from als_ml.training.usefulness import decision_curve, enrichment_table, threshold_table
+from features.catalogue import definitions
 from features.tables.problems import Problem, Problems
 from models.labels import Labels
 from models.members import Trial
@@ -269,15 +270,18 @@ def external(
 
 def _note_scheme(config: Config, problems: Problems) -> None:
     label = config.label
-    if (
-        config.task == "progression"
-        and label.column is None
-        and label.scheme != "default"
-        and label.measure == "slope"
-    ):
-        cuts = " and ".join(f"{cut:g}" for cut in label.cutoffs)
-        found = f"the cut-offs of {label.scheme} ({cuts} points/month) were published for dFS; here they cut a prospective slope"
-        problems.warn("label.scheme", found, "Name them as such where you report the result.")
+    if config.task != "progression" or label.column is not None or label.cutoff is not None:
+        return
+    measure = definitions("progression_schemes").set_index("scheme")["measure"][label.scheme]
+    if measure == label.measure or label.scheme == "default":
+        return
+    published = {"delta_fs": "for dFS", "slope": "for a prospective slope"}.get(
+        measure, "for a measure that we could not confirm"
+    )
+    here = {"delta_fs": "dFS", "slope": "a prospective slope"}[label.measure]
+    cuts = " and ".join(f"{cut:g}" for cut in label.cutoffs)
+    found = f"the cut-offs of {label.scheme} ({cuts} points/month) were published {published}; here they cut {here}"
+    problems.warn("label.scheme", found, "Name them as such where you report the result.")
 
 
 def _reading(progress: Progress, what: str) -> None:

@@ -7,11 +7,12 @@ import pytest
 from als_ml.cohort.read import read_cohort
 from als_ml.config import load_config
 from als_ml.prediction.storage import load_predictor, save_predictor
-from als_ml.training.run import train
+from als_ml.training.run import _note_scheme, train
 from als_ml.training.task_data import make_labels, prepare
 from features.blocks.landmark import as_known
 from features.catalogue import progression_schemes, shipped
 from features.errors import RequestError
+from features.tables.problems import Problems
 from tests.test_config import ROOT
 
 PROGRESSION = ROOT / "configs/progression.yaml"
@@ -30,6 +31,22 @@ def test_each_published_scheme(cohort, scheme):
     assert (labels.level[known] == (slope[known, None] >= np.array(cuts)).sum(axis=1)).all()
     assert len(labels.classes) == len(cuts) + 1
     assert (labels.level[labels.by_event] == len(cuts)).all()  # an event is the fastest class
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["label.scheme=gordon"], ["were published for dFS; here they cut a prospective slope"]),
+        (["label.scheme=precision_als"], ["for a measure that we could not confirm"]),
+        (["label.scheme=default"], []),
+        (["label.scheme=gordon", "label.measure=delta_fs", "features.blocks=[clinical]"], []),
+    ],
+)
+def test_a_scheme_says_what_it_was_made_for(changes, said):
+    problems = Problems()
+    _note_scheme(config(*changes), problems)
+    assert len(problems.found) == len(said)
+    assert all(words in problem.found for words, problem in zip(said, problems.found, strict=True))
 
 
 def test_what_an_event_means(cohort):
@@ -93,7 +110,8 @@ def test_a_label_of_the_past(cohort):
         (["label.scheme=gordon", "label.cutoff=1"], "give label.scheme or label.cutoff, not both"),
         (["label.middle_cutoff=0.5"], "goes with a higher label.cutoff"),
         (["label.middle_cutoff=1.5", "label.cutoff=1"], "goes with a higher label.cutoff"),
-        (["label.scheme=kimura"], "input should be"),
+        (["label.scheme=kimura_tree"], "is not a known scheme .Did you mean 'kimura_three'"),
+        (["label.scheme=xyz"], "is not a known scheme .Known: default, elamin, gordon"),
     ],
 )
 def test_labels_that_make_no_sense(changes, message):
