@@ -15,6 +15,7 @@ from als_ml.cohort.read import read_cohort
 from als_ml.cohort.source import CohortSource, open_cohort
 from als_ml.config import Config
 from als_ml.prediction.predictor import Predictor, training_aggregates
+from als_ml.training.denoised import reliability
 from als_ml.training.estimates import (
     baseline_names,
     estimates,
@@ -26,6 +27,7 @@ from als_ml.training.folds import Validated, cross_validate, leave_one_site_out,
 from als_ml.training.honesty import Check, honesty_checks
 from als_ml.training.importance import importance_table
 from als_ml.training.metrics import auc_with_error, calibration_bins, evaluate, share_of_possible
+from als_ml.training.selection import weighted_estimates
 from als_ml.training.task_data import (
     Trainable,
     check_labels,
@@ -123,6 +125,10 @@ def train(
     validated = cross_validate(data, config, progress)
     progress("intervals", 0, 0)
     metrics, tables = estimates(data, validated, config), _tables(data, validated, config)
+    tables["reliability"], denoised = reliability(data, validated, config)
+    metrics |= denoised | weighted_estimates(
+        data.y, validated.probability["model"], validated.predicted["model"], data.weights
+    )
     if config.validation.sites:
         tables["sites"] = site_table(data, leave_one_site_out(data, config, progress))
         metrics |= site_estimates(tables["sites"])

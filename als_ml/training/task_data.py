@@ -9,6 +9,7 @@ import pandas as pd
 from als_ml.cohort.read import Reading, read_cohort
 from als_ml.cohort.source import CohortFile, CohortSource
 from als_ml.config import Config
+from als_ml.training.selection import labelling_weights
 from features.alsfrs.mixed_model import fit_course, visit_sums
 from features.alsfrs.visits import MIXED, alsfrs_features, mixed_features
 from features.biomarkers.measurements import ASSAYS
@@ -41,7 +42,8 @@ from models.tasks import TASKS
 class Trainable:
     """The labelled patients of a cohort as a matrix; every array has one entry a patient.
 
-    `cohort` holds their tables, for subgroups and honesty checks: it is never logged.
+    `cohort` holds their tables, for subgroups and honesty checks: it is never logged. `weights` are those of
+    `als_ml.training.selection`, None where no treatment ended a label.
     """
 
     spec: FeatureSpec
@@ -57,6 +59,7 @@ class Trainable:
     slope: np.ndarray
     scatter: np.ndarray
     level: np.ndarray
+    weights: np.ndarray | None = None
     mixed: dict[bytes, dict[str, np.ndarray]] = field(default_factory=dict, compare=False)
 
     def fit(
@@ -161,6 +164,7 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
         _labelled(labels, labels.slope),
         np.full((len(kept), 3), np.nan) if labels.scatter is None else labels.scatter[kept],
         _labelled(labels, labels.level),
+        labelling_weights(rows, labels, cohort.families, config),
     )
 
 
@@ -228,18 +232,25 @@ def make_labels(config: Config, cohort: Cohort) -> Labels:
         return column_labels(cohort, label.column, label.above, label.below, label.error)
     if config.task == "familial":
         return familial_labels(cohort, label.familial_degrees)
-    if label.measure == "delta_fs":
-        rate = alsfrs_features(as_known(cohort, config.landmark_days))["delta_fs"]
-        return delta_fs_labels(cohort, rate, label.cutoffs)
-    rule = SlopeRule(
-        config.landmark_days,
-        label.window_days,
-        label.cutoffs,
-        label.min_visits,
-        label.min_span_days,
-        label.events,
+    if rule := slope_rule(config):
+        return progression_labels(cohort, rule)
+    rate = alsfrs_features(as_known(cohort, config.landmark_days))["delta_fs"]
+    return delta_fs_labels(cohort, rate, label.cutoffs)
+
+
+def slope_rule(config: Config) -> SlopeRule | None:
+    """How the label is made of visits after the landmark; None where it is made otherwise."""
+    label = config.label
+    if config.task != "progression" or label.column is not None or label.measure != "slope":
+        return None
+    return SlopeRule(
+        landmark_days=config.landmark_days,
+        window_days=label.window_days,
+        cutoffs=label.cutoffs,
+        min_visits=label.min_visits,
+        min_span_days=label.min_span_days,
+        events=label.events,
     )
-    return progression_labels(cohort, rule)
 
 
 def check_labels(y: np.ndarray, families: np.ndarray, config: Config) -> None:
