@@ -70,7 +70,11 @@ class Features(_Part):
 
 
 class Label(_Part):
-    """How the label is made: by the contract's rule of the task, or from a column of patients with a threshold."""
+    """How the label is made: by the contract's rule of the task, or from a column of patients with a threshold.
+
+    Of a progression label, tofersen and a trial drug end what is seen (while untreated), death and ventilation make it fast
+    or end it (`events`), drop-out leaves it missing: the estimand, in the words of ICH E9(R1), stands in docs/models.md.
+    """
 
     familial_degrees: tuple[Literal["first_degree", "second_degree"], ...] = (
         "first_degree",
@@ -96,7 +100,8 @@ class Label(_Part):
     )
     events: Literal["without_slope", "all", "none"] = Field(
         default="without_slope",
-        description="who is fast by death, tracheostomy or NIV >= 23 h/day in the window",
+        description="who is fast by death, tracheostomy or NIV >= 23 h/day in the window: those without a slope or all "
+        "(composite), or none (while alive)",
     )
     uncertain: bool = Field(
         default=True,

@@ -92,6 +92,8 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
         print(
             f"AUC of assay status alone: {training.metrics['assay_status_roc_auc']:.3f} (who was tested is never an input)"
         )
+    for sentence in _beside_the_label(training.metrics, task.positive):
+        print(sentence)
     if "sites_roc_auc" in training.metrics:
         low, high = (training.metrics.get(f"sites_roc_auc_{end}") for end in ("low", "high"))
         print(
@@ -106,3 +108,19 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
         else logged["model_uri"]
     )
     print(f"model {model}; run {logged['run_id']}")
+
+
+def _beside_the_label(m: dict[str, float], positive: str) -> list[str]:
+    """What the label hides: its noise, and who has none."""
+    said = []
+    if "denoised_fast" in m:
+        said.append(
+            f"the label is noisy: of {m['denoised_n']:.0f} patients with a slope {m['denoised_labelled']:.0%} are labelled "
+            f"{positive}, {m['denoised_fast']:.0%} truly so (de-noised; tables/reliability.csv); probability is that of the label"
+        )
+    if "ipl_roc_auc" in m:
+        said.append(
+            f"weighted by the inverse probability of labelling: ROC AUC {m['ipl_roc_auc']:.3f}, "
+            f"Brier {m['ipl_brier']:.3f}, cal. slope {m['ipl_calibration_slope']:.3f}"
+        )
+    return said

@@ -98,7 +98,7 @@ const scoreCard = (one) => {
     make("p", {}, one.abstained ? "The model abstains: it cannot tell the classes apart at its coverage." : "The model's conformal set holds one class."),
     make("div", { class: "scale", role: "img", "aria-label": `Probability of ${right}: ${hundred} percent` }, marker),
     make("div", { class: "ends" }, make("span", {}, left), make("span", {}, right)),
-    make("p", {}, `Of 100 patients with this score about ${hundred} were ${right} in training.`),
+    make("p", {}, `Of 100 patients with this score about ${hundred} were labelled ${right} in training${one.task === "progression" ? "; the label is a noisy reading of the true rate" : ""}.`),
   );
   if (one.outside) card.append(make("p", { class: "warn" }, "Out of distribution: unlike the training patients; see the drivers."));
   card.append(make("h4", {}, "What moved the score"));

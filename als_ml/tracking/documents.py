@@ -15,6 +15,7 @@ from markupsafe import Markup
 import als_ml
 from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.manifest import git_commit
+from als_ml.training.estimand import estimand
 from als_ml.training.estimates import unbeaten
 from als_ml.training.metrics import interval_words
 from als_ml.training.run import Training, summary
@@ -56,6 +57,7 @@ def card_facts(training: Training) -> dict[str, Any]:
         "checks": sorted(training.checks, key=lambda check: order[check.verdict]),
         "rows": summary(training),
         "differences": _differences(metrics),
+        "estimand": estimand(config),
         "tables": {"sites": [], "learning_curve": []}
         | {name: without_small_counts(rows) for name, rows in training.tables.items()},
         "features": len(training.rows.columns),
