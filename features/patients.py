@@ -1,5 +1,6 @@
 """The patients table: one row per sample, typed and checked by `definitions/patients.tsv` (the contract's table)."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -7,11 +8,16 @@ import pandas as pd
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.catalogue import Definitions, derived, patient_columns
+from features.tables.columns import Table
 from features.tables.convert import (
+    Days,
     categories,
+    codes_of,
+    dated_days,
     dates,
-    days,
     decoded,
+    has_dates,
+    middle,
     numbers,
     require_columns,
     table_of,
@@ -20,6 +26,10 @@ from features.tables.convert import (
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 
+# A month has at most so many days, the first and the last included.
+LONGEST_MONTH = 31
+_INTERVAL = r"(-?\d+)\.\.(-?\d+)"
+_INTERVALS = rf"[a-z0-9_]+ {_INTERVAL}(?:; [a-z0-9_]+ {_INTERVAL})*"
 SCORED_DIAGNOSES = ("als", "als_ftd")
 
 
@@ -38,23 +48,89 @@ def checked_patients(
         Row i is patient i; days and numbers are float64 (NaN unknown), dates datetime64, the rest object (None unknown).
     """
     require_columns(table, ["sample_id"], where)
+    rules = rules.in_calendar(_has_dates(definitions, table))
     index_dates = _index_dates(table, where, problems, rules)
+    dated = {
+        name: dated_days(
+            table[name],
+            f"{where}, column {name}",
+            problems,
+            rule.high,
+            rules.dialect,
+            index_dates,
+        )
+        for name, rule in _rules(definitions).items()
+        if rule.kind == "days" and name in table.columns
+    }
+    dated = _ordered_onset(dated)
     typed = {
-        name: _typed(definitions, table, name, where, problems, rules, index_dates)
+        name: _typed(definitions, table, name, where, problems, rules)
         for name in _rules(definitions)
     }
+    typed |= {"index_date": index_dates, **{name: days.value for name, days in dated.items()}}
+    typed["uncertain_dates"] = _uncertain_dates(typed["uncertain_dates"], dated, where, problems)
     others = {name: _plain(column) for name, column in table.items() if name not in typed}
     _check_ids(typed["sample_id"], where, problems)
     _check_dates(typed, where, problems)
+    _ask_for_years(dated, where, problems)
     return table_of({**_completed(typed), **others}, table)
+
+
+def has_calendar(patients: pd.DataFrame) -> bool:
+    """Whether patients have an index date, so that bare numbers from 1900 to 2100 are years where days belong."""
+    return not bool(np.isnat(patients["index_date"].to_numpy().astype("datetime64[D]")).all())
+
+
+def day_bounds(patients: "pd.DataFrame | Table", column: str) -> tuple[np.ndarray, np.ndarray]:
+    """First and last day that a partial date may be (`uncertain_dates`), NaN where the day is known.
+
+    >>> patients = pd.DataFrame({"uncertain_dates": ["onset_days -365..-1; death_days 0..30", None]})
+    >>> first, last = day_bounds(patients, "onset_days")
+    >>> first.tolist(), last.tolist()
+    ([-365.0, nan], [-1.0, nan])
+    """
+    first, last = np.full(len(patients), np.nan), np.full(len(patients), np.nan)
+    for i, cell in enumerate(patients["uncertain_dates"].to_numpy(dtype=object)):
+        if isinstance(cell, str) and (found := re.search(rf"\b{column} {_INTERVAL}", cell)):
+            first[i], last[i] = map(float, found.groups())
+    return first, last
+
+
+def is_uncertain(patients: "pd.DataFrame | Table", column: str) -> np.ndarray:
+    """Of which patients a day is known less well than to the month.
+
+    >>> patients = pd.DataFrame({"uncertain_dates": ["onset_days -365..-1; death_days 0..30", None]})
+    >>> is_uncertain(patients, "onset_days"), is_uncertain(patients, "death_days")
+    (array([ True, False]), array([False, False]))
+    """
+    first, last = day_bounds(patients, column)
+    return np.asarray(last - first >= LONGEST_MONTH)
+
+
+def _has_dates(definitions: Definitions, table: pd.DataFrame) -> bool:
+    """Whether the table has an index date, or a calendar date where days or dates belong (a column named so)."""
+    if "index_date" in table.columns and (codes_of(table["index_date"])[0] >= 0).any():
+        return True
+    named = [
+        name
+        for name in table.columns
+        if str(name).lower().endswith("date") or _rules(definitions).get(name, _ANY).kind == "days"
+    ]
+    return any(has_dates(table[name]) for name in named)
 
 
 def _index_dates(
     table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules
 ) -> np.ndarray:
-    if "index_date" not in table.columns or table["index_date"].dtype == float:
+    if "index_date" not in table.columns:
         return np.full(len(table), np.datetime64("NaT"), dtype="datetime64[D]")
-    return dates(table["index_date"], f"{where}, column index_date", problems, rules.dialect)
+    column, cell = table["index_date"], f"{where}, column index_date"
+    if column.dtype == float:
+        # Years, or a spreadsheet's serial numbers.
+        known = np.isfinite(column.to_numpy())
+        problems.reject(known, cell, column, "is no date known to the day", "Write 2024-12-31.")
+        return np.full(len(table), np.datetime64("NaT"), dtype="datetime64[D]")
+    return dates(column, cell, problems, rules.dialect)
 
 
 def _typed(
@@ -64,22 +140,82 @@ def _typed(
     where: str,
     problems: Problems,
     rules: ReadingRules,
-    index_dates: np.ndarray,
 ) -> np.ndarray:
+    """A column that holds no day and no date; unknown where it is absent."""
     rule = _rules(definitions)[name]
     cell = f"{where}, column {name}"
-    if rule.kind == "date":
-        return index_dates
-    if name not in table.columns:
+    if name not in table.columns or rule.kind in ("date", "days"):
         numeric = rule.kind in ("number", "days")
         return np.full(len(table), np.nan) if numeric else np.full(len(table), None, dtype=object)
     if rule.kind == "number":
         return numbers(table[name], cell, problems, rule.low, rule.high, rules.dialect)
-    if rule.kind == "days":
-        return days(table[name], cell, problems, rule.high, rules.dialect, index_dates)
     if rule.levels:
         return categories(table[name], rule.levels, cell, problems, rules.words(definitions, name))
     return text(table[name])
+
+
+def _uncertain_dates(
+    stated: np.ndarray, dated: dict[str, Days], where: str, problems: Problems
+) -> np.ndarray:
+    """Columns of partial dates with the first and the last day that they may be, beside those that the table states."""
+    wrong = [bool(cell) and not re.fullmatch(_INTERVALS, cell) for cell in stated]
+    cell = f"{where}, column uncertain_dates"
+    remedy = "Write for example `onset_days -365..-1`, or leave it empty."
+    problems.reject(np.array(wrong, dtype=bool), cell, stated, "is no interval of days", remedy)
+    partial = {name: days for name, days in dated.items() if (days.first < days.last).any()}
+    if not partial:
+        return stated
+    cells = np.array(["" if own is None else own for own in stated], dtype=object)
+    for name, days in partial.items():
+        for i in np.flatnonzero(days.first < days.last):
+            said = f"{name} {days.first[i]:.0f}..{days.last[i]:.0f}"
+            cells[i] = f"{cells[i]}; {said}" if cells[i] else said
+    return np.array([cell or None for cell in cells], dtype=object)
+
+
+def _ordered_onset(dated: dict[str, Days]) -> dict[str, Days]:
+    """Keep a partial onset before the diagnosis, and a partial diagnosis after the onset, where both can be."""
+    onset, diagnosis = dated.get("onset_days"), dated.get("diagnosis_days")
+    if onset is None or diagnosis is None:
+        return dated
+    both = (diagnosis.value < onset.value) & (diagnosis.last >= onset.first)
+    return dated | {
+        "onset_days": _narrowed(onset, both, onset.first, np.fmin(onset.last, diagnosis.last)),
+        "diagnosis_days": _narrowed(
+            diagnosis, both, np.fmax(diagnosis.first, onset.first), diagnosis.last
+        ),
+    }
+
+
+def _narrowed(days: Days, rows: np.ndarray, first: np.ndarray, last: np.ndarray) -> Days:
+    """Days with another interval in some rows, and its middle."""
+    return Days(
+        value=np.where(rows, middle(first, last), days.value),
+        first=np.where(rows, first, days.first),
+        last=np.where(rows, last, days.last),
+        vague=days.vague,
+    )
+
+
+# Fewer years in a column may be days by chance (P).
+_FEWEST_YEARS = 3
+
+
+def _ask_for_years(dated: dict[str, Days], where: str, problems: Problems) -> None:
+    """Warn of a column of a cohort without calendar dates that has nothing but numbers like those of years so far."""
+    for name, days in dated.items():
+        known = days.value[np.isfinite(days.value)]
+        if len(known) >= _FEWEST_YEARS and ((known >= 1950) & (known <= _this_year())).all():
+            problems.warn(
+                f"{where}, column {name}",
+                f"all {len(known)} days lie between 1950 and this year",
+                "Write dates where these are years; they are read as days since the index day.",
+                len(known),
+            )
+
+
+def _this_year() -> int:
+    return int(np.datetime64("today", "Y").astype(int)) + 1970
 
 
 def _plain(column: pd.Series) -> np.ndarray:
@@ -95,6 +231,9 @@ class _Rule(NamedTuple):
     low: float
     high: float
     levels: tuple[str, ...]
+
+
+_ANY = _Rule("", np.nan, np.nan, ())
 
 
 @derived
@@ -133,6 +272,8 @@ def _check_dates(patients: dict[str, np.ndarray], where: str, problems: Problems
         remedy,
     )
     apart = np.abs((diagnosis - onset) / DAYS_PER_MONTH - patients["diagnostic_delay_months"]) > 1
+    stated = Table({"uncertain_dates": patients["uncertain_dates"]})
+    apart &= ~is_uncertain(stated, "onset_days") & ~is_uncertain(stated, "diagnosis_days")
     cell = f"{where}, column diagnostic_delay_months"
     remedy = "Correct one of onset_days, diagnosis_days and diagnostic_delay_months."
     problems.reject(

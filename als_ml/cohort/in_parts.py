@@ -20,10 +20,12 @@ from pyarrow import csv as arrow_csv
 
 from als_ml.cohort.read import Reading, long_tables, read_genetics, read_patients, table_names
 from als_ml.cohort.source import CohortFile, CohortSource
+from features.alsfrs.visits import after_visits
 from features.catalogue import Definitions
 from features.cohort import Cohort
 from features.errors import DataError
 from features.genotypes.genotype import moved_rows
+from features.patients import has_calendar
 from features.tables.convert import delimited, read_coded, text
 from features.tables.problems import Problems
 
@@ -61,10 +63,17 @@ class LargeCohort:
         }
         part = CohortSource(self.folder / "cohort.yaml", described.model_copy(update=files))
         own = replace(problems, sources=sources)
-        biomarkers, visits = long_tables(self.reading.definitions, part, names, patients, own)
+        biomarkers, visits = long_tables(
+            self.reading.definitions,
+            part,
+            names,
+            patients,
+            own,
+            calendar=has_calendar(self.patients),
+        )
         return Cohort(
             name=described.name,
-            patients=patients,
+            patients=after_visits(patients, visits),
             biomarkers=biomarkers,
             alsfrs=visits,
             **self._genetics(rows),

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from als_ml.cohort.source import CohortFile, CohortSource
-from features.alsfrs.visits import checked_visits, no_visits
+from features.alsfrs.visits import after_visits, checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.biomarkers.wide import checked_wide
@@ -19,7 +19,7 @@ from features.genotypes.families import duplicated, family_numbers
 from features.genotypes.genotype import Genotypes, no_genotypes
 from features.genotypes.repeats import RepeatStates, read_repeats
 from features.genotypes.vcf import ANY_CALL, CallRule
-from features.patients import checked_patients
+from features.patients import checked_patients, has_calendar
 from features.tables.convert import (
     numbers,
     read_coded,
@@ -30,6 +30,7 @@ from features.tables.convert import (
     with_known_names,
 )
 from features.tables.problems import Problems
+from features.tables.reading_rules import ReadingRules
 from features.variants.lookups import (
     Lookups,
     predicted_effects,
@@ -100,7 +101,7 @@ def read_cohort(
     _report_duplicates(related[1], problems)
     cohort = Cohort(
         name=source.described.name,
-        patients=patients,
+        patients=after_visits(patients, visits),
         biomarkers=biomarkers,
         alsfrs=visits,
         **genetics,
@@ -153,20 +154,25 @@ def long_tables(
     patients: pd.DataFrame,
     problems: Problems,
     progress: Progress = _silent,
+    calendar: bool | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Checked biomarkers and visits; `rows` is sample_id -> position in `patients`."""
+    """Checked biomarkers and visits; `rows` is sample_id -> position in `patients`.
+
+    `calendar` says whether the cohort has calendar dates; by default these patients tell.
+    """
     described = source.described
+    rules = described.rules.in_calendar(has_calendar(patients) if calendar is None else calendar)
     biomarkers, visits = no_biomarkers(definitions), no_visits()
     if described.biomarkers:
         progress("biomarkers")
         biomarkers = with_derived(
-            definitions, _biomarkers(definitions, source, rows, patients, problems)
+            definitions, _biomarkers(definitions, source, rows, patients, problems, rules)
         )
     if described.alsfrs:
         progress("alsfrs")
         table = _table(definitions, source, described.alsfrs, "alsfrs", problems)
         visits = checked_visits(
-            definitions, table, rows, patients, described.alsfrs, problems, described.rules
+            definitions, table, rows, patients, described.alsfrs, problems, rules
         )
     return biomarkers, visits
 
@@ -177,24 +183,16 @@ def _biomarkers(
     rows: dict[str, int],
     patients: pd.DataFrame,
     problems: Problems,
+    rules: ReadingRules,
 ) -> pd.DataFrame:
     described = source.described
     where = str(described.biomarkers)
     index_dates = patients["index_date"].to_numpy().astype("datetime64[D]")
     table = _table(definitions, source, where, "biomarkers", problems)
     if described.wide is None:
-        return checked_biomarkers(
-            definitions, table, rows, where, problems, described.rules, index_dates
-        )
+        return checked_biomarkers(definitions, table, rows, where, problems, rules, index_dates)
     return checked_wide(
-        definitions,
-        table,
-        described.wide.facts(),
-        rows,
-        where,
-        problems,
-        described.rules,
-        index_dates,
+        definitions, table, described.wide.facts(), rows, where, problems, rules, index_dates
     )
 
 

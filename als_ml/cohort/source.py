@@ -59,7 +59,8 @@ class WideTable(WideColumn):
 class CohortFile(_Part):
     """The keys of `cohort.yaml`; paths are relative to it, every part but `patients` is optional.
 
-    `decimal`, `dates`, `policy` and `values` say how the cells of the tables are to be read (`features.tables.reading_rules`).
+    `decimal`, `dates`, `partial_dates`, `policy` and `values` say how the cells of the tables are to be read
+    (`features.tables.reading_rules`).
     """
 
     name: str = "cohort"
@@ -77,13 +78,15 @@ class CohortFile(_Part):
     wide: WideTable | None = None
     decimal: Literal[".", ","] | None = None
     dates: Literal["iso", "day_first", "month_first"] | None = None
+    partial_dates: Literal["middle", "refuse"] = "refuse"
     policy: Literal["lenient", "strict"] = "lenient"
     values: dict[str, dict[str, str]] = {}
 
     @property
     def rules(self) -> ReadingRules:
         """How the tables are to be read."""
-        return ReadingRules(Dialect(self.decimal, self.dates), self.policy == "strict", self.values)
+        dialect = Dialect(self.decimal, self.dates, self.partial_dates)
+        return ReadingRules(dialect, self.policy == "strict", self.values)
 
 
 @dataclass(frozen=True)

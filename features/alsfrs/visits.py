@@ -18,8 +18,9 @@ from features.biomarkers.measurements import dates_of_rows, patient_rows
 from features.blocks.dictionary import Feature
 from features.catalogue import Definitions
 from features.cohort import Cohort
+from features.patients import day_bounds, is_uncertain
 from features.tables.columns import Column, Table, rows_of
-from features.tables.convert import categories, days, numbers, require_columns, table_of
+from features.tables.convert import categories, days, middle, numbers, require_columns, table_of
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 
@@ -164,7 +165,10 @@ def _check_course(
 ) -> None:
     row, day, total, scale = (visits[name] for name in ("row", "days", "total", "scale"))
     known = row >= 0
-    death = np.append(patients["death_days"].to_numpy(), np.nan)[row]
+    # Known to a month or a year, death is where a visit may still be before it.
+    latest = day_bounds(patients, "death_days")[1]
+    death = np.where(np.isnan(latest), patients["death_days"].to_numpy(), latest)
+    death = np.append(death, np.nan)[row]
     place = f"{where}, column days"
     problems.reject(day > death, place, day, "is a visit after death", "Correct the day.")
     same_day = _repeated(row, day, scale == "alsfrs") & known
@@ -186,6 +190,58 @@ def _check_course(
     problems.question(
         jumps, f"{where}, column total", total, "rises by more than 4", "Check the items."
     )
+    _ask_for_months(row, day, total, scale, place, problems)
+
+
+# More than 10 points a month over three visits: 95 % of 7,030 patients lose 0.04 to 1.96 (van Eijk 2025, the PRECISION-ALS
+# Extant Study, abstract); the limit leaves room for visit noise over short spans (P). When nobody is followed for 49 "days",
+# they are months of up to four years (P).
+_FASTEST, _SHORTEST_DAYS = 10.0, 49
+
+
+def _ask_for_months(
+    row: np.ndarray,
+    day: np.ndarray,
+    total: np.ndarray,
+    scale: np.ndarray,
+    place: str,
+    problems: Problems,
+) -> None:
+    """Warn of days that are months: a decline that cannot be, or nobody followed for long."""
+    n = int(row.max(initial=-1)) + 1
+    own = (row >= 0) & np.isfinite(day) & (scale == "alsfrs_r")
+    slope, visits, span = decline(row[own], day[own], total[own], n)
+    several = visits >= 3
+    if not several.any():
+        return
+    fast = several & (slope > _FASTEST)
+    remedy = "Days since the index day are needed: a month is 30.4375 of them."
+    problems.question(
+        own & fast[row],
+        place,
+        day,
+        f"is of a patient who loses more than {_FASTEST:g} points a month: are these months?",
+        remedy,
+    )
+    if span[several].max() < _SHORTEST_DAYS and not fast.any():
+        found = (
+            f"no patient with three visits is followed for {_SHORTEST_DAYS} days: are these months?"
+        )
+        problems.warn(place, found, remedy, int(several.sum()))
+
+
+def after_visits(patients: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
+    """Patients whose death, where it is known to a month or a year, comes after their last visit."""
+    first, last = day_bounds(patients, "death_days")
+    partial = np.isfinite(first)
+    if not partial.any():
+        return patients
+    seen = np.full(len(patients), -np.inf)
+    np.maximum.at(seen, visits["row"].to_numpy(), visits["days"].to_numpy())
+    death = np.where(
+        partial, middle(np.maximum(first, seen), last), patients["death_days"].to_numpy()
+    )
+    return patients.assign(death_days=death)
 
 
 def _repeated(*keys: np.ndarray) -> np.ndarray:
@@ -286,7 +342,9 @@ def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, n
     n, revised = len(cohort), cohort.alsfrs["scale"].to_numpy() == "alsfrs_r"
     visits = rows_of(cohort.alsfrs, revised)
     row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
-    onset = cohort.patients["onset_days"].to_numpy()
+    # An onset known to the year carries no rate since onset (contract, section Dates); the months stay.
+    stated = cohort.patients["onset_days"].to_numpy()
+    onset = np.where(is_uncertain(cohort.patients, "onset_days"), np.nan, stated)
     last = last_visit(row, day, np.inf, np.isfinite(total), n)
     first = last_visit(row, -day, 0.0, np.isfinite(total), n)
     features = {"alsfrs_baseline": _at(first, total), "alsfrs_total": _at(last, total)}
@@ -301,7 +359,7 @@ def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, n
         "d50_months": d50,
         "d50_dx": dx,
         "d50_relative": months / (2 * d50),
-        "disease_months": months,
+        "disease_months": (_at(last, day) - stated) / DAYS_PER_MONTH,
     }
 
 

@@ -5,6 +5,7 @@ is refused unless the cohort file says `decimal`. The same holds for `03/04/2024
 cells of a column, never row by row.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,6 +54,15 @@ _READINGS: dict[str | None, list[tuple[str, str, str]]] = {
 _ISO = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]\d{2}:\d{2}.*)?$"
 _NUMERIC_DATE = r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4})$"
 _NAMED_MONTH = r"^\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{4}$"
+# A month and its year; the year first only with a dash or a slash, because 2020.1 is a number.
+_MONTH_FORMS = (
+    r"^(?P<month>\d{1,2})[./-](?P<year>\d{4})$",
+    r"^(?P<year>\d{4})[/-](?P<month>\d{1,2})$",
+    r"^(?P<month>[A-Za-z]{3,9})\.?[-/ ]+(?P<year>\d{4})$",
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# Years that a bare number may be (contract, section Dates).
+YEARS = (1900, 2100)
 
 
 @dataclass(frozen=True)
@@ -60,11 +70,14 @@ class Dialect:
     """How numbers and dates are written, as far as the cohort file says so; what is not said must be plain from the cell.
 
     `plain` allows a decimal point and no thousands separator: for what programs write, such as a served record, where no other
-    cell may have a say in what one means.
+    cell may have a say in what one means. `partial_dates` says what a date without its day becomes. `calendar` says that the
+    cohort has calendar dates, so that a bare number from 1900 to 2100 where days belong is a year.
     """
 
     decimal: Literal[".", ",", "plain"] | None = None
     dates: Literal["iso", "day_first", "month_first"] | None = None
+    partial_dates: Literal["middle", "refuse"] = "refuse"
+    calendar: bool = False
 
 
 PLAIN = Dialect("plain", "iso")
@@ -212,6 +225,35 @@ def read_dates(cells: np.ndarray, dialect: Dialect = PLAIN) -> Dates:
             .astype("datetime64[D]")
         )
     return Dates(date, unclear, np.isnat(date) & ~unclear)
+
+
+def read_months(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last day of distinct cells that name a month and its year (datetime64[D]); NaT for any other cell.
+
+    >>> first, last = read_months(np.array(["06/2020", "Feb 2020", "2019-12", "13/2020", "2020"], dtype=object))
+    >>> first.astype(str).tolist()
+    ['2020-06-01', '2020-02-01', '2019-12-01', 'NaT', 'NaT']
+    >>> last.astype(str).tolist()
+    ['2020-06-30', '2020-02-29', '2019-12-31', 'NaT', 'NaT']
+    """
+    month = np.full(len(cells), np.datetime64("NaT"), dtype="datetime64[M]")
+    for i, cell in enumerate(cells):
+        found = next(
+            filter(None, (re.match(form, str(cell).strip()) for form in _MONTH_FORMS)), None
+        )
+        number = _month_number(found["month"]) if found else 0
+        if found and 1 <= number <= 12 and YEARS[0] <= int(found["year"]) <= YEARS[1]:
+            month[i] = np.datetime64(f"{found['year']}-{number:02d}")
+    first = month.astype("datetime64[D]")
+    return first, (month + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
+
+
+def _month_number(word: str) -> int:
+    """Number of a month from its number or its English name; 0 for any other word."""
+    if word.isdigit():
+        return int(word)
+    short = word[:3].lower()
+    return _MONTHS.index(short) + 1 if short in _MONTHS else 0
 
 
 def _order(

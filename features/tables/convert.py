@@ -9,6 +9,7 @@ import gzip
 import re
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pyarrow import csv as arrow_csv
 
 from features.catalogue import normal_name
 from features.errors import DataError, nearest
-from features.tables.cells import PLAIN, Dialect, read_dates, read_values
+from features.tables.cells import PLAIN, YEARS, Dialect, read_dates, read_months, read_values
 from features.tables.columns import Column, Table, factorized
 from features.tables.problems import Problems
 
@@ -337,6 +338,19 @@ def report_unclear(
     )
 
 
+@dataclass(frozen=True)
+class Days:
+    """Days since the index day, NaN unknown: `value`, and the `first` and `last` day that it may be.
+
+    `vague` marks what is known to the year only. A date without its day stands at the middle of what it may be.
+    """
+
+    value: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    vague: np.ndarray
+
+
 def days(
     column: pd.Series,
     where: str,
@@ -345,88 +359,187 @@ def days(
     dialect: Dialect = PLAIN,
     index_dates: "np.ndarray | None" = None,
 ) -> np.ndarray:
+    """Turn a column of days of visits or measurements into float64 as `dated_days`; one known to the year is undated."""
+    found = dated_days(column, where, problems, high, dialect, index_dates)
+    if not found.vague.any():
+        return found.value
+    remedy = "It counts as undated; write the date, or at least its month."
+    problems.question(found.vague, where, column, "is known to the year only", remedy)
+    return np.where(found.vague, np.nan, found.value)
+
+
+def dated_days(
+    column: pd.Series,
+    where: str,
+    problems: Problems,
+    high: float = np.nan,
+    dialect: Dialect = PLAIN,
+    index_dates: "np.ndarray | None" = None,
+) -> Days:
     """Turn a column of whole days since the index day into float64, NaN where unknown.
 
-    Calendar dates count from the patient's own index date.
+    Calendar dates count from the patient's own index date. A bare number from 1900 to 2100 in a column that has, or whose
+    cohort has, calendar dates is a year. A date without its day (`2020`, `06/2020`, `Mar 2019`) is refused, or taken at the
+    middle of what it may be, which ends at `high`.
 
     Parameters
     ----------
+    high : float
+        Last day that is allowed.
     index_dates : array of datetime64[D], optional
         Index date of each row's patient, NaT where unknown.
     """
-    codes, dated = _dated(column, where, problems, dialect)
+    first, last = _calendar(column, where, problems, dialect)
+    is_date = ~np.isnat(first)
     plain = column
-    if dated is not None:
-        is_date = ~np.isnat(np.append(dated, np.datetime64("NaT")))[codes]
+    if is_date.any():
         plain = pd.Series(decoded(column).to_numpy(dtype=object), dtype=object).mask(is_date, None)
+    values = _whole_days(plain, where, problems, dialect)
+    year = (values >= YEARS[0]) & (values <= YEARS[1])
+    if year.any():
+        dated = index_dates is not None and not np.isnat(index_dates.astype("datetime64[D]")).all()
+        year &= dialect.calendar or bool(is_date.any()) or dated
+        first, last = _with_years(values, year, first, last)
+    if not (is_date | year).any():
+        late = values > high
+        _reject_late(late, where, column, high, problems)
+        value = np.where(late, np.nan, values)
+        return Days(value=value, first=value, last=value, vague=np.zeros(len(value), dtype=bool))
+    if dialect.partial_dates == "refuse":
+        first, last = _whole_dates(first, last, year, column, where, problems)
+    lag = _since_index(first, last, column, index_dates, where, problems)
+    begin, end = (np.where(is_date | year, own, values) for own in lag)
+    late = begin > high
+    _reject_late(late, where, column, high, problems)
+    begin, end = np.where(late, np.nan, begin), np.where(late, np.nan, np.fmin(end, high))
+    return Days(
+        value=middle(begin, end),
+        first=begin,
+        last=end,
+        vague=year & np.isfinite(begin),
+    )
+
+
+def middle(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """The whole day in the middle of an interval, the earlier of two."""
+    return np.asarray(np.floor((first + last) / 2))
+
+
+def _reject_late(
+    late: np.ndarray, where: str, column: pd.Series, high: float, problems: Problems
+) -> None:
+    problems.reject(
+        late, where, column, f"must be <= {high:g}", "Correct the day, or the index day."
+    )
+
+
+def _whole_days(plain: pd.Series, where: str, problems: Problems, dialect: Dialect) -> np.ndarray:
+    """Cells that are no dates as whole numbers."""
     values = numbers(plain, where, problems, dialect=dialect)
     broken = np.isfinite(values) & (values != np.round(values))
     problems.reject(
-        broken, where, column, "is no whole day", "Write days since the index day as an integer."
+        broken, where, plain, "is no whole day", "Write days since the index day as an integer."
     )
     far = np.abs(values) > MOST_DAYS
     problems.reject(
         far,
         where,
-        column,
+        plain,
         "is no number of days",
         "Write days since the index day, or a date as 2024-12-31.",
     )
-    values = np.where(broken | far, np.nan, values)
-    if dated is not None:
-        values = np.where(
-            is_date,
-            _since_index(codes, dated, is_date, column, index_dates, where, problems),
-            values,
-        )
-    problems.reject(
-        values > high, where, column, f"must be <= {high:g}", "Correct the day, or the index day."
-    )
-    return np.where(values > high, np.nan, values)
+    return np.where(broken | far, np.nan, values)
 
 
-def _dated(
+def _calendar(
     column: pd.Series, where: str, problems: Problems, dialect: Dialect
-) -> tuple[np.ndarray, "np.ndarray | None"]:
-    """Codes of a text column and the dates among its distinct cells; None where there are none."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last day of each cell that is a date or a month, NaT for any other."""
+    none = np.full(len(column), np.datetime64("NaT"), dtype="datetime64[D]")
     if column.dtype == float:
-        return np.empty(0, dtype=int), None
+        return none, none
     codes, levels = codes_of(column)
-    looks = np.array([_MAY_BE_DATE.search(str(level)) is not None for level in levels], dtype=bool)
-    if not looks.any():
-        return codes, None
-    read, at = read_dates(levels[looks], dialect), np.flatnonzero(looks)
-    dates = np.full(len(levels), np.datetime64("NaT"), dtype="datetime64[D]")
-    dates[at] = read.date
+    at = np.flatnonzero([_MAY_BE_DATE.search(str(level)) is not None for level in levels])
+    if not len(at):
+        return none, none
+    first, last = (np.full(len(levels) + 1, np.datetime64("NaT"), "datetime64[D]") for _ in "fl")
+    first[at], last[at] = read_months(levels[at])
+    read = read_dates(levels[at], dialect)
+    whole = ~np.isnat(read.date)
+    first[at[whole]] = last[at[whole]] = read.date[whole]
     unclear = np.zeros(len(levels) + 1, dtype=bool)
     unclear[at] = read.unclear
     remedy = (
         "Say `dates: day_first` or `dates: month_first` in the cohort file, or write 2024-12-31."
     )
     problems.reject(unclear[codes], where, column, "may be day or month first", remedy)
-    return codes, dates
+    return first[codes], last[codes]
+
+
+def _with_years(
+    values: np.ndarray, year: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add the first and last day of the cells that are years."""
+    number = np.where(year, values, YEARS[0]).astype(int) - 1970
+    begin, after = (
+        (number + more).astype("datetime64[Y]").astype("datetime64[D]") for more in (0, 1)
+    )
+    return np.where(year, begin, first), np.where(year, after - np.timedelta64(1, "D"), last)
+
+
+def _whole_dates(
+    first: np.ndarray,
+    last: np.ndarray,
+    year: np.ndarray,
+    column: pd.Series,
+    where: str,
+    problems: Problems,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Refuse years and months where days belong."""
+    partial = ~np.isnat(first) & (first != last)
+    remedy = (
+        "Write the whole date, as 2024-12-31, or say `partial_dates: middle` in the cohort file."
+    )
+    problems.reject(year, where, column, "is a year, not a day: the cohort has dates", remedy)
+    problems.reject(partial & ~year, where, column, "is a month, not a day", remedy)
+    unknown = np.datetime64("NaT")
+    return np.where(partial, unknown, first), np.where(partial, unknown, last)
 
 
 def _since_index(
-    codes: np.ndarray,
-    dates: np.ndarray,
-    is_date: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
     column: pd.Series,
     index_dates: "np.ndarray | None",
     where: str,
     problems: Problems,
-) -> np.ndarray:
-    unknown = np.full(len(codes), np.datetime64("NaT"), dtype="datetime64[D]")
+) -> tuple[np.ndarray, np.ndarray]:
+    """Days from the index date to the first and the last day of each date, NaN where there is none."""
+    unknown = np.full(len(first), np.datetime64("NaT"), dtype="datetime64[D]")
     start = unknown if index_dates is None else index_dates.astype("datetime64[D]")
     problems.reject(
-        is_date & np.isnat(start),
+        ~np.isnat(first) & np.isnat(start),
         where,
         column,
         "is a date of a patient without index_date",
         "Give the patients table an index_date, or write days since the index day.",
     )
-    lag = np.append(dates, np.datetime64("NaT"))[codes] - start
-    return np.where(np.isnat(lag), np.nan, lag.astype(float))
+    lags = (first - start, last - start)
+    begin, end = (np.where(np.isnat(lag), np.nan, lag.astype(float)) for lag in lags)
+    return begin, end
+
+
+def has_dates(column: pd.Series) -> bool:
+    """Whether some cell is a calendar date, or a month and its year."""
+    if column.dtype == float:
+        return False
+    found = [str(level) for level in codes_of(column)[1]]
+    found = [level for level in found if _MAY_BE_DATE.search(level)]
+    if not found:
+        return False
+    cells = np.array(found, dtype=object)
+    read = read_dates(cells, Dialect())
+    return bool((~np.isnat(read.date) | read.unclear | ~np.isnat(read_months(cells)[0])).any())
 
 
 def dates(
@@ -442,7 +555,11 @@ def dates(
         np.append(read.unclear, False)[codes], where, column, "may be day or month first", remedy
     )
     problems.reject(
-        np.append(read.wrong, False)[codes], where, column, "is no date", "Write 2024-12-31."
+        np.append(read.wrong, False)[codes],
+        where,
+        column,
+        "is no date known to the day",
+        "Write 2024-12-31, or leave it empty: days are counted from it.",
     )
     today = np.datetime64("today", "D")
     found = np.append(read.date, np.datetime64("NaT"))[codes]

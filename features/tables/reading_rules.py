@@ -1,6 +1,6 @@
 """How a user wants the tables of a cohort to be read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from features.catalogue import Definitions, normal_name, value_aliases
 from features.tables.cells import PLAIN, Dialect
@@ -13,7 +13,7 @@ class ReadingRules:
     Attributes
     ----------
     dialect : Dialect
-        Decimal sign and order of dates.
+        Decimal sign, order of dates, what partial dates become, and whether the cohort has calendar dates.
     strict : bool
         Whether an implausible value is an error; otherwise it is flagged and kept.
     values : dict
@@ -28,6 +28,10 @@ class ReadingRules:
         """Words for the values of a column in their normal form: the definitions' and the user's, which win."""
         own = {normal_name(word): value for word, value in self.values.get(column, {}).items()}
         return value_aliases(definitions, column) | own
+
+    def in_calendar(self, calendar: bool) -> "ReadingRules":
+        """The same rules for a cohort with calendar dates, or without."""
+        return replace(self, dialect=replace(self.dialect, calendar=calendar))
 
 
 AS_IN_CONTRACT = ReadingRules()

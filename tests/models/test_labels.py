@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from als_ml.cohort.read import read_cohort
 from als_ml.config import load_config
 from als_ml.prediction.storage import load_predictor, save_predictor
 from als_ml.training.run import _note_scheme, train
@@ -13,6 +12,7 @@ from features.blocks.landmark import as_known
 from features.catalogue import progression_schemes, shipped
 from features.errors import RequestError
 from features.tables.problems import Problems
+from tests.cohorts import read
 from tests.test_config import ROOT
 
 PROGRESSION = ROOT / "configs/progression.yaml"
@@ -70,7 +70,7 @@ def test_the_label_of_a_treated_patient(tmp_path):
     table = pd.DataFrame(visits, columns=["sample_id", "days", "total"])
     table.to_csv(tmp_path / "alsfrs.csv", index=False)
     (tmp_path / "cohort.yaml").write_text("patients: patients.csv\nalsfrs: alsfrs.csv\n")
-    cohort = read_cohort(tmp_path / "cohort.yaml")[0]
+    cohort = read(tmp_path / "cohort.yaml")
     found = make_labels(config("label.cutoff=1"), cohort)
     assert found.y.tolist() == pytest.approx([0, 0, np.nan, np.nan, np.nan], nan_ok=True)
     assert found.counts == {
