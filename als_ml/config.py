@@ -124,10 +124,11 @@ class Label(_Part):
     @field_validator("scheme")
     @classmethod
     def _in_the_table(cls, name: str) -> str:
-        from features.catalogue import progression_schemes
+        from features.catalogue import progression_schemes, shipped
 
-        if name not in progression_schemes():
-            hint = nearest(name, progression_schemes()).rstrip(".")
+        known = progression_schemes(shipped())
+        if name not in known:
+            hint = nearest(name, known).rstrip(".")
             raise ValueError(f"is not a known scheme ({hint})")
         return name
 

@@ -12,7 +12,8 @@ from als_ml.prediction.training_shares import FEWEST, in_cells
 from als_ml.training.metrics import calibration_errors, evaluate, exact_interval
 from features.blocks.rows import feature_matrix
 from features.cohort import Cohort
-from models.tasks import TASKS, out_of_scope
+from models.labels import out_of_scope
+from models.tasks import TASKS
 
 # Population stability index: below 0.1 stable, from 0.25 shifted (Siddiqi 2006, R).
 _LOOK, _SHIFTED = 0.1, 0.25

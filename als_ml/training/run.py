@@ -36,7 +36,7 @@ from als_ml.training.task_data import (
     reading_of,
 )
 from als_ml.training.usefulness import decision_curve, enrichment_table, threshold_table
-from features.catalogue import definitions
+from features.catalogue import Definitions
 from features.tables.problems import Problem, Problems
 from models.labels import Labels
 from models.members import Trial
@@ -120,7 +120,7 @@ def train(
     source = open_cohort(Path(config.cohort), allow_outside)
     cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
     data = prepare(config, cohort, source.described)
-    _note_scheme(config, problems)
+    _note_scheme(config, cohort.definitions, problems)
     check_labels(data.y, data.families, config)
     validated = cross_validate(data, config, progress)
     progress("intervals", 0, 0)
@@ -274,11 +274,12 @@ def external(
     return y[kept], probability[kept], cohort.families[kept]
 
 
-def _note_scheme(config: Config, problems: Problems) -> None:
+def _note_scheme(config: Config, definitions: Definitions, problems: Problems) -> None:
     label = config.label
     if config.task != "progression" or label.column is not None or label.cutoff is not None:
         return
-    measure = definitions("progression_schemes").set_index("scheme")["measure"][label.scheme]
+    table = definitions.table("progression_schemes").set_index("scheme")
+    measure = table["measure"][label.scheme]
     if measure == label.measure or label.scheme == "default":
         return
     published = {"delta_fs": "for dFS", "slope": "for a prospective slope"}.get(
