@@ -75,13 +75,24 @@ def drawn_intercepts(y: np.ndarray, odds: np.ndarray, weights: np.ndarray) -> np
     return shift[:, 0]
 
 
-def _logistic(design: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.ndarray:
+def weighted_slope(y: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> float:
+    """Calibration slope of weighted patients; NaN where all log-odds are alike."""
+    odds = log_odds(probability)
+    if np.ptp(odds) < 1e-9 or len(np.unique(y)) < 2:
+        return float("nan")
+    design = np.column_stack([np.ones(len(odds)), odds])
+    return float(_logistic(design, y, np.zeros(2), weights)[1])
+
+
+def _logistic(
+    design: np.ndarray, y: np.ndarray, start: np.ndarray, weights: np.ndarray | float = 1.0
+) -> np.ndarray:
     """Logistic regression by Newton's method with bounded steps."""
     beta = start
     for _ in range(_STEPS):
         p = expit(design @ beta)
-        hessian = (design * (p * (1 - p))[:, None]).T @ design
-        step = np.linalg.lstsq(hessian, design.T @ (y - p), rcond=None)[0]
+        hessian = (design * (weights * p * (1 - p))[:, None]).T @ design
+        step = np.linalg.lstsq(hessian, design.T @ (weights * (y - p)), rcond=None)[0]
         beta = beta + np.clip(step, -_LONGEST, _LONGEST)
         if np.abs(step).max() < _STILL:
             break

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from als_ml.config import Config
 from als_ml.training.metrics import weighted_metrics
+from als_ml.training.reliability import drawn_intercepts, log_odds, weighted_slope
 from models.labels import Labels
 from models.members import family_folds
 
@@ -77,6 +78,9 @@ def weighted_estimates(
     if weights is None:
         return {}
     found = weighted_metrics(y, probability, predicted, weights[None, :])
-    metrics = {f"ipl_{name}": float(found[name][0]) for name in METRICS}
+    metrics = {f"ipl_{name}": float(values[0]) for name, values in found.items()}
+    intercept = drawn_intercepts(y, log_odds(probability), weights[None, :])
+    metrics["ipl_calibration_slope"] = weighted_slope(y, probability, weights)
+    metrics["ipl_calibration_intercept"] = float(intercept[0])
     effective = weights.sum() ** 2 / (weights**2).sum()
     return metrics | {"ipl_largest_weight": float(weights.max()), "ipl_n": float(effective)}

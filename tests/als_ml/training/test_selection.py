@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from scipy.special import expit
 
 from als_ml.config import Config
@@ -79,3 +80,17 @@ def test_who_was_never_at_risk_says_nothing():
     families = np.arange(800)
     with_them = labelling_weights(more, counted, families, CONFIG)
     assert np.array_equal(with_them, labelling_weights(rows, labels, families[:400], CONFIG))
+
+
+def test_the_weighted_slope_is_that_of_statsmodels():
+    rng = np.random.default_rng(5)
+    probability = rng.uniform(0.05, 0.95, 300)
+    y = (rng.uniform(size=300) < probability**2).astype(float)
+    weights = rng.uniform(0.5, 3.0, 300)
+    odds = np.log(probability / (1 - probability))
+    family = sm.families.Binomial()
+    both = sm.GLM(y, sm.add_constant(odds), family=family, freq_weights=weights).fit()
+    large = sm.GLM(y, np.ones(300), family=family, freq_weights=weights, offset=odds).fit()
+    found = weighted_estimates(y, probability, (probability > 0.5).astype(float), weights)
+    assert found["ipl_calibration_slope"] == pytest.approx(both.params[1], rel=1e-6)
+    assert found["ipl_calibration_intercept"] == pytest.approx(large.params[0], rel=1e-6)
