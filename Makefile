@@ -19,7 +19,8 @@ UV_PINNED := uv==$(UV_VERSION) $(addprefix --hash=sha256:,$(UV_HASHES))
 
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 HAS_PIP := $(BIN)/python -m pip --version >/dev/null 2>&1
-UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# Bytecode is written once here, not at each start.
+UV_INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
   echo "als-ml needs Python 3.11 or newer, and '$(PYTHON) --version' says: $$({ $(PYTHON) --version; } 2>&1 | head -n 1)." \
