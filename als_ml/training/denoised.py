@@ -154,7 +154,7 @@ def truly_fast(visits: Visits, X: np.ndarray, population: Population, cutoff: fl
     return np.asarray(norm.sf((cutoff - mean) / error))
 
 
-def reliability(
+def denoised_reliability(
     data: Trainable, validated: Validated, config: Config
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """Predicted, labelled and de-noised share of fast by fifths of the score; patients labelled by an event apart.

@@ -15,7 +15,7 @@ from als_ml.cohort.read import read_cohort
 from als_ml.cohort.source import CohortSource, open_cohort
 from als_ml.config import Config
 from als_ml.prediction.predictor import Predictor, training_aggregates
-from als_ml.training.denoised import reliability
+from als_ml.training.denoised import denoised_reliability
 from als_ml.training.estimates import (
     baseline_names,
     estimates,
@@ -125,9 +125,13 @@ def train(
     validated = cross_validate(data, config, progress)
     progress("intervals", 0, 0)
     metrics, tables = estimates(data, validated, config), _tables(data, validated, config)
-    tables["reliability"], denoised = reliability(data, validated, config)
+    tables["reliability"], denoised = denoised_reliability(data, validated, config)
     metrics |= denoised | weighted_estimates(
-        data.y, validated.probability["model"], validated.predicted["model"], data.weights
+        data.y,
+        validated.probability["model"],
+        validated.predicted["model"],
+        data.weights,
+        list(validated.by_repeat["model"]),
     )
     if config.validation.sites:
         tables["sites"] = site_table(data, leave_one_site_out(data, config, progress))

@@ -6,6 +6,8 @@ a logistic regression of being labelled, fitted without the patient's own family
 landmark); the weight is the share labelled over it. What is not in the features stays unaccounted for.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from sklearn.impute import SimpleImputer
@@ -24,7 +26,6 @@ from models.members import family_folds
 PERCENTILES = (1, 99)
 # Ridge as of the other diagnostics that see all features: with some hundred columns, less overfits (P).
 _RIDGE = 0.1
-METRICS = ("roc_auc", "brier", "calibration_slope", "calibration_intercept")
 # Branches whose patients were at risk and lost their label to a treatment.
 _ENDED_BY_TREATMENT = "unlabelled_treated"
 
@@ -72,15 +73,29 @@ def _labelling_probability(
 
 
 def weighted_estimates(
-    y: np.ndarray, probability: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None
+    y: np.ndarray,
+    probability: np.ndarray,
+    predicted: np.ndarray,
+    weights: np.ndarray | None,
+    repeats: Sequence[np.ndarray] = (),
 ) -> dict[str, float]:
-    """Metrics weighted by the inverse probability of labelling, as `ipl_*`, with the largest weight and the effective n."""
+    """Metrics weighted by the inverse probability of labelling, as `ipl_*`, with the largest weight and the effective n.
+
+    Parameters
+    ----------
+    repeats : arrays (n,)
+        As of `als_ml.training.metrics.evaluate`: calibration is that of each repeat, averaged.
+    """
     if weights is None:
         return {}
+    each = list(repeats) or [probability]
     found = weighted_metrics(y, probability, predicted, weights[None, :])
+    slopes = [weighted_slope(y, p, weights) for p in each]
+    intercepts = [drawn_intercepts(y, log_odds(p), weights[None, :])[0] for p in each]
     metrics = {f"ipl_{name}": float(values[0]) for name, values in found.items()}
-    intercept = drawn_intercepts(y, log_odds(probability), weights[None, :])
-    metrics["ipl_calibration_slope"] = weighted_slope(y, probability, weights)
-    metrics["ipl_calibration_intercept"] = float(intercept[0])
-    effective = weights.sum() ** 2 / (weights**2).sum()
-    return metrics | {"ipl_largest_weight": float(weights.max()), "ipl_n": float(effective)}
+    return metrics | {
+        "ipl_calibration_slope": float(np.mean(slopes)),
+        "ipl_calibration_intercept": float(np.mean(intercepts)),
+        "ipl_largest_weight": float(weights.max()),
+        "ipl_n": float(weights.sum() ** 2 / (weights**2).sum()),
+    }

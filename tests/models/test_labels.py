@@ -44,7 +44,7 @@ def test_each_published_scheme(cohort, scheme):
 )
 def test_a_scheme_says_what_it_was_made_for(changes, said):
     problems = Problems()
-    _note_scheme(config(*changes), problems)
+    _note_scheme(config(*changes), shipped(), problems)
     assert len(problems.found) == len(said)
     assert all(words in problem.found for words, problem in zip(said, problems.found, strict=True))
 

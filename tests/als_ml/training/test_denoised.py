@@ -13,10 +13,10 @@ from als_ml.simulate import constants as c
 from als_ml.simulate.course import RULE, draw_future
 from als_ml.training.denoised import (
     BINS,
+    denoised_reliability,
     design,
     fit_population,
     rates,
-    reliability,
     sums_of,
     truly_fast,
 )
@@ -146,7 +146,7 @@ def config(**label):
 
 def test_the_table_of_a_run():
     data, validated = a_run()
-    table, metrics = reliability(data, validated, config())
+    table, metrics = denoised_reliability(data, validated, config())
     assert [row["label"] for row in table] == ["by slope"] * BINS + ["by event"]
     assert sum(row["n"] for row in table) == len(data.y)
     assert table[-1]["observed"] == 1.0  # an event is a fast label, without a rate
@@ -168,13 +168,13 @@ def test_the_table_of_a_run():
 )
 def test_where_there_is_nothing_to_denoise(n, label, found):
     data, validated = a_run(n)
-    table, metrics = reliability(data, validated, config(**label))
+    table, metrics = denoised_reliability(data, validated, config(**label))
     assert (bool(table), bool(metrics)) == (found, found)
 
 
 def test_a_score_that_says_nothing_is_no_error():
     data, _ = a_run()
     same = SimpleNamespace(probability={"model": np.full(len(data.y), 0.4)})
-    table, metrics = reliability(data, same, config())
+    table, metrics = denoised_reliability(data, same, config())
     assert len(table) == BINS + 1
     assert 0 < metrics["denoised_fast"] < metrics["denoised_labelled"] + 0.1

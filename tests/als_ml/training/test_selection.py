@@ -94,3 +94,18 @@ def test_the_weighted_slope_is_that_of_statsmodels():
     found = weighted_estimates(y, probability, (probability > 0.5).astype(float), weights)
     assert found["ipl_calibration_slope"] == pytest.approx(both.params[1], rel=1e-6)
     assert found["ipl_calibration_intercept"] == pytest.approx(large.params[0], rel=1e-6)
+
+
+def test_calibration_is_that_of_each_repeat():
+    """Two repeats whose errors cancel: their mean looks better calibrated than either."""
+    rng = np.random.default_rng(6)
+    truth = rng.normal(0, 1, 400)
+    y, weights = (rng.random(400) < expit(truth)).astype(float), rng.uniform(0.5, 2.0, 400)
+    noise = rng.normal(0, 1, 400)
+    both = [expit(truth + noise), expit(truth - noise)]
+    mean = (both[0] + both[1]) / 2
+    of_each = [weighted_estimates(y, p, p > 0.5, weights)["ipl_calibration_slope"] for p in both]
+    found = weighted_estimates(y, mean, mean > 0.5, weights, both)
+    assert found["ipl_calibration_slope"] == pytest.approx(np.mean(of_each))
+    flattered = weighted_estimates(y, mean, mean > 0.5, weights)["ipl_calibration_slope"]
+    assert flattered > found["ipl_calibration_slope"] + 0.2

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from features.alsfrs.visits import alsfrs_features, checked_visits
+from features.catalogue import shipped
 from features.errors import DataError
 from features.patients import checked_patients, is_uncertain
 from features.tables.cells import Dialect
@@ -135,7 +136,7 @@ RULES = ReadingRules(Dialect(partial_dates="middle"))
 
 def patients(rules=RULES, problems=None, **cells):
     table = pd.DataFrame([{"sample_id": "A", "index_date": "2020-06-01", **cells}], dtype=object)
-    return checked_patients(table, "p.csv", problems or Problems(), rules).iloc[0]
+    return checked_patients(shipped(), table, "p.csv", problems or Problems(), rules).iloc[0]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_what_gives_a_cohort_calendar_dates(column, cells):
     table = pd.DataFrame({"sample_id": ["A", "B"], column: cells, "death_days": ["100", "2022"]})
     table = table.assign(index_date=table.get("index_date", pd.Series(["2020-06-01", None])))
     with pytest.raises(DataError, match="column death_days, line 3: '2022' is a year"):
-        checked_patients(table.astype(object), "p.csv", Problems())
+        checked_patients(shipped(), table.astype(object), "p.csv", Problems())
 
 
 def test_an_index_date_is_known_to_the_day():
@@ -211,18 +212,18 @@ def test_an_index_date_is_known_to_the_day():
         with pytest.raises(
             DataError, match=r"index_date, line 2: '\S+' is no date known to the day"
         ):
-            checked_patients(table, "p.csv", Problems(), RULES)
+            checked_patients(shipped(), table, "p.csv", Problems(), RULES)
 
 
 def test_a_column_of_years_without_any_date_is_asked_about():
     table = pd.DataFrame({"sample_id": list("ABC"), "death_days": ["2019", "2020", "2021"]})
     problems = Problems()
-    found = checked_patients(table.astype(object), "p.csv", problems)
+    found = checked_patients(shipped(), table.astype(object), "p.csv", problems)
     assert found["death_days"].tolist() == [2019, 2020, 2021]
     assert "all 3 days lie between 1950 and this year" in problems.found[0].found
     for cells in (["2019", "2020", None], ["2019", "2020", "700"]):
         quiet = Problems()
-        checked_patients(table.assign(death_days=cells).astype(object), "p.csv", quiet)
+        checked_patients(shipped(), table.assign(death_days=cells).astype(object), "p.csv", quiet)
         assert quiet.found == []
 
 
@@ -299,8 +300,8 @@ def test_an_onset_known_to_the_year_carries_no_rate(tmp_path):
 def test_months_entered_as_days_are_asked_about(days, totals, message):
     table = pd.DataFrame({"sample_id": "A", "days": map(float, days), "total": map(float, totals)})
     problems = Problems()
-    own = checked_patients(pd.DataFrame({"sample_id": ["A"]}), "p.csv", problems)
-    checked_visits(table, {"A": 0}, own, "v.csv", problems)
+    own = checked_patients(shipped(), pd.DataFrame({"sample_id": ["A"]}), "p.csv", problems)
+    checked_visits(shipped(), table, {"A": 0}, own, "v.csv", problems)
     found = [problem.found for problem in problems.found if "months" in problem.found]
     assert len(found) == (message is not None)
     assert message is None or message in found[0]
