@@ -17,6 +17,8 @@ import matplotlib.pyplot as plt
 # Colours that colour-blind readers can tell apart (Okabe and Ito 2008), and line styles besides.
 _STYLES = [("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":")]
 _BINS = 8
+# Columns of the decision curve that are no curves of their own.
+_BESIDE = ("model_", "gain")
 
 
 def draw_run(training: Training, folder: Path) -> list[Path]:
@@ -91,8 +93,14 @@ def _draw_precision(
 
 
 def _draw_calibration(axis: Any, training: Training, probability: np.ndarray) -> None:
-    """Observed share in equally filled bins, with Wilson's interval."""
+    """A smooth curve with its band, and the observed share in equally filled bins with Wilson's interval."""
     axis.plot([0, 1], [0, 1], color="0.7", lw=1)
+    curve = training.tables["calibration_curve"]
+    at = [row["predicted"] for row in curve]
+    axis.plot(at, [row["observed"] for row in curve], color=_STYLES[1][0], lw=2)
+    if curve and "low" in curve[0]:
+        bounds = ([row[end] for row in curve] for end in ("low", "high"))
+        axis.fill_between(at, *bounds, color=_STYLES[1][0], alpha=0.2, lw=0)
     for row in calibration_bins(training.y, probability, _BINS):
         axis.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=_STYLES[0][0], lw=1.5)
         axis.plot(row["predicted"], row["observed"], "o", color=_STYLES[0][0])
@@ -100,7 +108,8 @@ def _draw_calibration(axis: Any, training: Training, probability: np.ndarray) ->
     axis.text(
         0.03,
         0.93,
-        f"slope {metrics['calibration_slope']:.2f}, intercept {metrics['calibration_intercept']:+.2f}",
+        f"slope {metrics['calibration_slope']:.2f}, intercept {metrics['calibration_intercept']:+.2f}, "
+        f"ICI {metrics['ici']:.3f}",
     )
 
 
@@ -131,7 +140,17 @@ def _draw_usefulness(training: Training, folder: Path) -> Path:
     """Net benefit, and sensitivity and specificity by threshold."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
     curve, points = training.tables["decision_curve"], training.tables["thresholds"]
-    names = [name for name in curve[0] if name != "threshold"]
+    names = [name for name in curve[0] if name != "threshold" and not name.startswith(_BESIDE)]
+    if "model_low" in curve[0]:
+        axes[0].fill_between(
+            [r["threshold"] for r in curve],
+            [r["model_low"] for r in curve],
+            [r["model_high"] for r in curve],
+            label="model, 95 %",
+            color="0.4",
+            alpha=0.2,
+            lw=0,
+        )
     styles = [*_STYLES, ("0.4", "-"), ("0.7", "--"), ("0.2", ":"), ("0.5", "-.")]
     for name, (color, style) in zip(names, styles, strict=False):
         axes[0].plot(

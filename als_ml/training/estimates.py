@@ -20,7 +20,7 @@ from als_ml.training.metrics import (
     pooled,
     slope_metrics,
 )
-from als_ml.training.reliability import calibration_intercept, calibration_slope
+from als_ml.training.reliability import calibration_intercept, calibration_slope, smooth_calibration
 from als_ml.training.task_data import Trainable
 from models.tasks import TASKS
 
@@ -43,7 +43,8 @@ def estimates(data: Trainable, validated: Validated, config: Config) -> dict[str
         | _differences(data, validated, config)
         | _coverage(data, validated)
     )
-    metrics |= calibration_errors(data.y, validated.probability["model"])
+    p = validated.probability["model"]
+    metrics |= calibration_errors(data.y, p) | smooth_calibration(data.y, p).distances
     for name in DIAGNOSTICS:
         if name in validated.probability:
             metrics |= _diagnostic(name, data, validated.probability[name])

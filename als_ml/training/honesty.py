@@ -17,6 +17,7 @@ from als_ml.config import Config
 from als_ml.training.estimates import unbeaten
 from als_ml.training.folds import Validated, plain_logistic, probabilities_for
 from als_ml.training.metrics import auc_with_error, holm
+from als_ml.training.sample_size import sample_sizes
 from als_ml.training.task_data import Trainable
 from models.members import family_folds
 from models.tasks import FAMILIAL, TASKS
@@ -30,7 +31,7 @@ _OPTIMISM, _TELLS_SITE, _BATCH_SHARE = 0.15, 0.7, 0.15
 _RISK_OFF, _AUC_OFF, _SITE_OFF = float(np.log(1.25)), 0.05, 1.0
 # Chance of a family history that appears later: 3 % a year (issue of follow-up, PMC10689005, D); refits a run.
 _FLIP, _REFITS = 0.03, 3
-# Events per candidate parameter: at least 10 (PROBAST, Wolff 2019, R).
+# Events per candidate parameter: at least 10 (PROBAST, Wolff 2019, R); superseded by the sample-size check beside it.
 _EVENTS_PER_PARAMETER = 10
 
 
@@ -70,6 +71,7 @@ def honesty_checks(
         _alone("assay status", "assay_status", metrics, config),
         _alone("missingness", "missingness", metrics, config),
         _events_per_parameter(data),
+        _sample_size(data, metrics),
         _optimism(metrics),
         _site_told(data),
         *_confounded(data),
@@ -185,6 +187,23 @@ def _events_per_parameter(data: Trainable) -> Check:
         remedy = "Fewer than 10 each: trust the out-of-fold figures only, never the apparent ones."
         return Check("events per parameter", "attention", found, remedy)
     return Check("events per parameter", "passed", found)
+
+
+def _sample_size(data: Trainable, metrics: dict[str, float]) -> Check:
+    """Riley's criteria for the parameters that the model spent and the R2 that it reached out of fold."""
+    n, spent, r2 = len(data.y), metrics["effective_parameters"], metrics["r2_cox_snell"]
+    if r2 <= 0:
+        return Check("sample size", "not tried", "the model explains nothing (R2 out of fold)")
+    needed = sample_sizes(spent, float(data.y.mean()), r2)
+    each = ", ".join(f"{name} {size}" for name, size in needed.items())
+    found = (
+        f"{n} patients; Riley's criteria ask for {max(needed.values())} ({each}) at {spent:.0f} "
+        f"effective parameters and R2 {r2:.3f}"
+    )
+    if n < max(needed.values()):
+        remedy = "Give more patients or a simpler model; until then trust out-of-fold figures only."
+        return Check("sample size", "attention", found, remedy)
+    return Check("sample size", "passed", found)
 
 
 def _optimism(metrics: dict[str, float]) -> Check:

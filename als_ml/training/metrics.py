@@ -196,25 +196,26 @@ def _roc_auc(y: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarra
 
 def _area(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     above = np.cumsum(positive, axis=1) - positive / 2
-    return _ratio((above * negative).sum(axis=1), positive.sum(axis=1) * negative.sum(axis=1))
+    return divided((above * negative).sum(axis=1), positive.sum(axis=1) * negative.sum(axis=1))
 
 
 def _average_precision(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     hits = np.cumsum(positive, axis=1)
-    precision = _ratio(hits, hits + np.cumsum(negative, axis=1), empty=0.0)
-    return _ratio((positive * precision).sum(axis=1), positive.sum(axis=1))
+    precision = divided(hits, hits + np.cumsum(negative, axis=1), empty=0.0)
+    return divided((positive * precision).sum(axis=1), positive.sum(axis=1))
 
 
 def _balanced_accuracy(y: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     right = (predicted == y).astype(float)
     recalls = [
-        _ratio(weights @ (right * (y == label)), weights @ (y == label).astype(float))
+        divided(weights @ (right * (y == label)), weights @ (y == label).astype(float))
         for label in (0, 1)
     ]
     return (recalls[0] + recalls[1]) / 2
 
 
-def _ratio(top: np.ndarray, bottom: np.ndarray, empty: float = np.nan) -> np.ndarray:
+def divided(top: np.ndarray, bottom: np.ndarray, empty: float = np.nan) -> np.ndarray:
+    """Quotient of two arrays, `empty` where the lower one is not positive."""
     return np.divide(top, bottom, out=np.full_like(top, empty), where=bottom > 0)
 
 

@@ -109,3 +109,102 @@ def _sandwich(
     scores = np.zeros((len(names), design.shape[1]))
     np.add.at(scores, family, design * (y - p)[:, None])
     return np.asarray(bread @ (scores.T @ scores) @ bread)
+
+
+# Knots of the smooth curve: percentiles for four of them (Harrell 2015, section 2.4.6).
+_KNOTS = (5, 35, 65, 95)
+# Enough to keep a separated curve finite, too little to be seen.
+_RIDGE = 1e-6
+
+
+class SmoothCalibration(NamedTuple):
+    """Observed share as a smooth function of the probability.
+
+    `distances`: ICI, E50 and E90, the mean, median and 90th percentile of |observed - predicted| over the patients.
+    `curve`: predicted, observed, and with draws low and high (95 %, pointwise), where most probabilities lie.
+    """
+
+    distances: dict[str, float]
+    curve: list[dict[str, float]]
+
+
+def smooth_calibration(
+    y: np.ndarray, probability: np.ndarray, weights: np.ndarray | None = None
+) -> SmoothCalibration:
+    """A logistic regression on a natural spline of the log-odds (Austin and Steyerberg 2019, doi:10.1002/sim.8281).
+
+    Parameters
+    ----------
+    y, probability : arrays (n,)
+    weights : array (draws, n), optional
+        Of a bootstrap, for the band of the curve.
+    """
+    odds = log_odds(probability)
+    knots = np.unique(np.percentile(odds, _KNOTS))
+    own = spline(odds, knots)
+    beta = _drawn_logistic(own, y, np.ones((1, len(y))))
+    distance = np.abs(expit(own @ beta[0]) - probability)
+    distances = {
+        "ici": float(distance.mean()),
+        "e50": float(np.median(distance)),
+        "e90": float(np.percentile(distance, 90)),
+    }
+    low, high = np.percentile(probability, [2.5, 97.5])
+    at = np.arange(0.01, 0.995, 0.01)
+    at = at[(at >= low) & (at <= high)]
+    shown = spline(log_odds(at), knots)
+    observed = expit(shown @ beta[0])
+    curve = [
+        {"predicted": float(x), "observed": float(share)}
+        for x, share in zip(at, observed, strict=True)
+    ]
+    if weights is not None and len(weights):
+        drawn = expit(_drawn_logistic(own, y, weights) @ shown.T)
+        for row, bounds in zip(curve, np.percentile(drawn, [2.5, 97.5], axis=0).T, strict=True):
+            row |= {"low": float(bounds[0]), "high": float(bounds[1])}
+    return SmoothCalibration(distances, curve)
+
+
+def spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
+    """Natural cubic spline, linear beyond the outer knots, (n, number of knots): constant, x, and a term an inner knot.
+
+    Harrell (2015), equation 2.24, in units of the squared distance of the outer knots. Fewer than three knots: a line, and
+    where all of x is alike a constant.
+    """
+    columns = [np.ones(len(x))]
+    if len(knots) > 1:
+        columns.append(x)
+    for knot in knots[:-2]:
+        a, b = knots[-2], knots[-1]
+        cubes = [np.maximum(x - t, 0) ** 3 for t in (knot, a, b)]
+        bend = cubes[0] - cubes[1] * (b - knot) / (b - a) + cubes[2] * (a - knot) / (b - a)
+        columns.append(bend / (knots[-1] - knots[0]) ** 2)
+    return np.column_stack(columns)
+
+
+def _drawn_logistic(
+    design: np.ndarray, y: np.ndarray, weights: np.ndarray, size: int = 200
+) -> np.ndarray:
+    """Coefficients (m, k) of a logistic regression for each row of an (m, n) weight matrix, some rows at a time."""
+    pairs = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+    parts = (weights[start : start + size] for start in range(0, len(weights), size))
+    return np.concatenate([_some_logistic(design, pairs, y, part) for part in parts])
+
+
+def _some_logistic(
+    design: np.ndarray, pairs: np.ndarray, y: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    k = design.shape[1]
+    beta = np.zeros((len(weights), k))
+    for _ in range(_STEPS):
+        p = expit(beta @ design.T)
+        hessian = ((weights * (p * (1 - p))) @ pairs).reshape(-1, k, k) + _RIDGE * np.eye(k)
+        gradient = (weights * (y - p)) @ design - _RIDGE * beta
+        step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
+        # The whole step is shortened, not its parts: no log-odds moves by more than this at once.
+        moved = np.abs(step @ design.T).max(axis=1, keepdims=True)
+        step = step / np.maximum(moved / _LONGEST, 1.0)
+        beta = beta + step
+        if np.abs(step).max() < _STILL:
+            break
+    return beta

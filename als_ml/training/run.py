@@ -26,7 +26,16 @@ from als_ml.training.estimates import (
 from als_ml.training.folds import Validated, cross_validate, leave_one_site_out, temporal
 from als_ml.training.honesty import Check, honesty_checks
 from als_ml.training.importance import importance_table
-from als_ml.training.metrics import auc_with_error, calibration_bins, evaluate, share_of_possible
+from als_ml.training.metrics import (
+    auc_with_error,
+    calibration_bins,
+    evaluate,
+    family_weights,
+    losses,
+    share_of_possible,
+)
+from als_ml.training.reliability import smooth_calibration
+from als_ml.training.sample_size import effective_parameters, r2_of
 from als_ml.training.selection import weighted_estimates
 from als_ml.training.task_data import (
     Trainable,
@@ -44,6 +53,8 @@ from models.tasks import FAMILIAL, TASKS, Task
 
 Progress = Callable[[str, int, int], None]
 Table = list[dict[str, Any]]
+# Draws for the bands of curves: they are read by eye.
+_BAND_DRAWS = 500
 
 
 @dataclass(frozen=True)
@@ -155,7 +166,7 @@ def train(
     if config.validation.cohort:
         held_out = open_cohort(Path(config.validation.cohort), allow_outside)
         metrics |= _external_metrics(predictor, config, held_out, problems, progress)
-    metrics |= _apparent(fitted.probability(data.rows.to_numpy()), data.y, metrics)
+    metrics |= _apparent(fitted.probability(data.rows.to_numpy()), data, validated, metrics)
     with threadpool_limits(1):
         checks = honesty_checks(data, validated, config, metrics, tables, progress)
     best = best_possible(config, data, validated.probability["model"])
@@ -177,15 +188,17 @@ def train(
 
 
 def _tables(data: Trainable, validated: Validated, config: Config) -> dict[str, Table]:
-    y, p = data.y, validated.probability["model"]
+    y, p, v = data.y, validated.probability["model"], config.validation
+    weights = family_weights(y, data.families, min(v.bootstrap, _BAND_DRAWS), v.seed)
     return {
         "calibration": calibration_bins(y, p),
+        "calibration_curve": smooth_calibration(y, p, weights).curve,
         "subgroups": subgroup_table(data, validated),
         "thresholds": threshold_table(y, p),
         "decision_curve": decision_curve(
-            y, {name: validated.probability[name] for name in validated.predicted}
+            y, {name: validated.probability[name] for name in validated.predicted}, weights
         ),
-        "enrichment": enrichment_table(y, p, data.slope),
+        "enrichment": enrichment_table(y, p, data.slope, data.by_event, weights),
         "importance": importance_table(data.cohort.definitions, data.spec, validated.folds),
         "folds": [
             {"fold": i, "calibration": fold.calibration, "members": fold.members}
@@ -195,11 +208,20 @@ def _tables(data: Trainable, validated: Validated, config: Config) -> dict[str, 
 
 
 def _apparent(
-    probability: np.ndarray, y: np.ndarray, metrics: dict[str, float]
+    probability: np.ndarray, data: Trainable, validated: Validated, metrics: dict[str, float]
 ) -> dict[str, float]:
-    """ROC AUC of the final model on its own training patients, and how much of it is optimism."""
+    """ROC AUC of the final model on its own training patients, how much of it is optimism, and the parameters it spent."""
+    y, repeats = data.y, validated.by_repeat["model"]
     apparent = auc_with_error(y, probability)[0]
-    return {"apparent_roc_auc": apparent, "optimism_roc_auc": apparent - metrics["roc_auc"]}
+    new = float(np.mean([losses(y, p).mean() for p in repeats]))
+    return {
+        "apparent_roc_auc": apparent,
+        "optimism_roc_auc": apparent - metrics["roc_auc"],
+        "r2_cox_snell": r2_of(new, float(y.mean())),
+        "effective_parameters": effective_parameters(
+            len(y), new, float(losses(y, probability).mean())
+        ),
+    }
 
 
 def _temporal_metrics(data: Trainable, config: Config, problems: Problems) -> dict[str, float]:

@@ -1,7 +1,11 @@
 """What a score is good for: operating points, net benefit, and a trial that enrols by it."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.stats import norm
+
+from als_ml.training.metrics import divided, percentiles
 
 _STEPS = np.round(np.arange(0.05, 0.96, 0.05), 2)
 
@@ -30,81 +34,148 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else float("nan")
 
 
-def decision_curve(y: np.ndarray, probability: dict[str, np.ndarray]) -> list[dict[str, float]]:
+def decision_curve(
+    y: np.ndarray, probability: dict[str, np.ndarray], weights: np.ndarray | None = None
+) -> list[dict[str, float]]:
     """Net benefit per patient at each threshold (Vickers and Elkin 2006), beside calling everyone and no one.
 
-    True positives / n - false positives / n x threshold / (1 - threshold).
+    True positives / n - false positives / n x threshold / (1 - threshold). With the weights of a bootstrap, (draws, n), also
+    95 % intervals of the model's (`model_low`, `model_high`) and of its gain over the better of everyone and no one
+    (`gain`, `gain_low`, `gain_high`).
     """
+    names = [
+        name
+        for name in ("model", "nfl", "dfs", "encals", "carrier", "logistic")
+        if name in probability
+    ]
+    one = np.ones((1, len(y)))
     table = []
     for cut in _STEPS[_STEPS <= 0.8]:
-        odds = cut / (1 - cut)
-        row = {"threshold": float(cut), "all": float(y.mean() - (1 - y.mean()) * odds), "none": 0.0}
-        for name in ("model", "nfl", "dfs", "encals", "carrier", "logistic"):
-            if name in probability:
-                called = probability[name] >= cut
-                row[name] = float((called & (y == 1)).mean() - (called & (y == 0)).mean() * odds)
+        odds = float(cut / (1 - cut))
+        everyone = np.ones(len(y), dtype=bool)
+        row = {
+            "threshold": float(cut),
+            "all": float(net_benefit(y, everyone, odds, one)[0]),
+            "none": 0.0,
+        }
+        row |= {
+            name: float(net_benefit(y, probability[name] >= cut, odds, one)[0]) for name in names
+        }
+        if weights is not None and len(weights) and "model" in probability:
+            ours = net_benefit(y, probability["model"] >= cut, odds, weights)
+            others = np.maximum(net_benefit(y, everyone, odds, weights), 0.0)
+            row["gain"] = row["model"] - max(row["all"], 0.0)
+            row["model_low"], row["model_high"] = percentiles(ours)
+            row["gain_low"], row["gain_high"] = percentiles(ours - others)
         table.append(row)
     return table
+
+
+def net_benefit(y: np.ndarray, called: np.ndarray, odds: float, weights: np.ndarray) -> np.ndarray:
+    """Net benefit of calling some patients, for each row of an (m, n) weight matrix."""
+    worth = np.where(y == 1, 1.0, -odds) * called
+    return np.asarray(weights @ worth / weights.sum(axis=1))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is assumed of a trial: all are proposals (P), to be replaced by the trial's own statistician.
+
+    Attributes
+    ----------
+    effect : float
+        Relative slowing that it wants to show; two arms of equal size, two-sided 5 %.
+    power : float
+    dropout : float
+        Share of the enrolled who leave without the outcome for other reasons than an event: a fifth, as in ALS trials.
+    screening : float
+        Cost of screening one patient, in units of the cost of one enrolled patient.
+    """
+
+    effect: float = 0.25
+    power: float = 0.8
+    dropout: float = 0.2
+    screening: float = 0.1
 
 
 def enrichment_table(
     y: np.ndarray,
     probability: np.ndarray,
     slope: np.ndarray,
-    effect: float = 0.25,
-    power: float = 0.8,
+    by_event: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    trial: Trial | None = None,
 ) -> list[dict[str, float]]:
-    """What a trial gains that enrols patients from a score upwards.
+    """What a trial gains that enrols patients from a score upwards, at cuts fixed beforehand; none of them is chosen here.
 
     Parameters
     ----------
     slope : array (n,)
         Points lost per month, NaN unknown; without it the outcome is the label.
-    effect : float
-        Relative slowing that the trial wants to show (P); two arms, two-sided 5 %.
+    by_event : array (n,), optional
+        Who was labelled by death, tracheostomy or ventilation: enrolled, but without a slope.
+    weights : array (draws, n), optional
+        Of a bootstrap over families, for 95 % intervals.
 
     Returns
     -------
     list of dict
-        Per cut: share enrolled, patients screened for each one enrolled, share of positives among them, patients a trial
-        needs, and how many fewer than without the score. The number for a slope is 4 (z_a + z_b)^2 SD^2 / (effect x mean)^2
-        (two arms, normal approximation); for the label, the usual one for two proportions.
+        Per cut: share enrolled, patients screened for each one enrolled, share of positives and of event patients among them,
+        patients a trial needs to enrol (`needs low`, `needs high`), how many fewer than without the score, how many it
+        screens, and what it costs in units of the trial without the score (`cost low`, `cost high`). The number for a slope
+        is 4 (z_a + z_b)^2 SD^2 / (effect x mean)^2 (two arms, normal approximation); for the label, the usual one for two
+        proportions; both divided by the share who stay with an outcome, (1 - dropout) (1 - event patients).
     """
-    everyone = _needed(y, slope, effect, power)
+    trial = trial or Trial()
+    event = np.zeros(len(y), dtype=bool) if by_event is None else by_event & ~np.isfinite(slope)
+    draws = np.ones((1, len(y)))
+    if weights is not None and len(weights):
+        draws = np.vstack([draws, weights])
+    alone, _ = _needed(y, slope, event, draws, trial)
     table = []
     for cut in (0.0, *np.round(np.arange(0.1, 0.91, 0.1), 1)):
         own = probability >= cut
         if own.sum() < 20:
             break
-        needed = _needed(y[own], slope[own], effect, power)
-        table.append(
-            {
-                "enrol from": float(cut),
-                "enrolled": float(own.mean()),
-                "screened for each": float(1 / own.mean()),
-                "positive": float(y[own].mean()),
-                "trial needs": needed,
-                "saved": everyone - needed,
-                "screened in all": needed / float(own.mean()),
-            }
-        )
+        needed, events = _needed(y, slope, event, draws * own, trial)
+        share = draws @ own / draws.sum(axis=1)
+        cost = needed * (1 + trial.screening / share) / (alone * (1 + trial.screening))
+        row = {
+            "enrol from": float(cut),
+            "enrolled": float(share[0]),
+            "screened for each": float(1 / share[0]),
+            "positive": float(y[own].mean()),
+            "events": float(events[0]),
+            "trial needs": float(np.ceil(needed[0])),
+            "saved": float(np.ceil(alone[0]) - np.ceil(needed[0])),
+            "screened in all": float(np.ceil(needed[0] / share[0])),
+            "cost": float(cost[0]),
+        }
+        if len(draws) > 1:
+            row["needs low"], row["needs high"] = percentiles(needed[1:])
+            row["cost low"], row["cost high"] = percentiles(cost[1:])
+        table.append(row)
     return table
 
 
-def _needed(y: np.ndarray, slope: np.ndarray, effect: float, power: float) -> float:
-    z = float(norm.ppf(0.975) + norm.ppf(power))
-    known = slope[np.isfinite(slope)]
-    if len(known) >= 10:
-        difference = effect * known.mean()
-        return (
-            float(np.ceil(4 * z**2 * known.var(ddof=1) / difference**2))
-            if difference > 0
-            else float("nan")
-        )
-    rate, treated = y.mean(), y.mean() * (1 - effect)
-    spread = rate * (1 - rate) + treated * (1 - treated)
-    return (
-        float(np.ceil(2 * z**2 * spread / (rate - treated) ** 2))
-        if rate > treated
-        else float("nan")
-    )
+def _needed(
+    y: np.ndarray, slope: np.ndarray, event: np.ndarray, weights: np.ndarray, trial: Trial
+) -> tuple[np.ndarray, np.ndarray]:
+    """Patients to enrol, NaN where no number would do, and share of event patients, for each row of weights."""
+    z = float(norm.ppf(0.975) + norm.ppf(trial.power))
+    total = weights.sum(axis=1)
+    events = divided(weights @ event, total)
+    known = np.isfinite(slope)
+    if known.sum() >= 10:
+        values, own = slope[known], weights[:, known]
+        size = own.sum(axis=1)
+        mean = divided(own @ values, size)
+        variance = divided(own @ values**2 - size * mean**2, size - 1)
+        outcome = divided(4 * z**2 * variance, np.where(mean > 0, trial.effect * mean, 0.0) ** 2)
+    else:
+        rate = divided(weights @ y, total)
+        treated = rate * (1 - trial.effect)
+        spread = rate * (1 - rate) + treated * (1 - treated)
+        outcome = divided(2 * z**2 * spread, (rate - treated) ** 2)
+    stay = (1 - trial.dropout) * (1 - events)
+    return divided(outcome, stay), events

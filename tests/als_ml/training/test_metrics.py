@@ -30,7 +30,13 @@ from als_ml.training.reliability import (
     calibration_slope,
     drawn_intercepts,
 )
-from als_ml.training.usefulness import decision_curve, enrichment_table, threshold_table
+from als_ml.training.usefulness import (
+    Trial,
+    _needed,
+    decision_curve,
+    enrichment_table,
+    threshold_table,
+)
 
 
 @pytest.fixture
@@ -250,13 +256,88 @@ def test_operating_points_are_those_of_scikit_learn(scored):
             assert row["npv"] == pytest.approx(metrics.precision_score(1 - y, ~called))
 
 
-def test_patients_of_an_enriched_trial_are_those_of_statsmodels():
+def test_net_benefit_has_intervals_of_the_same_draws(scored):
+    """Against the percentiles of each draw's own patients, written out."""
+    y, p, _, _ = scored
+    weights = family_weights(y, np.arange(300) // 2, 100, 1)
+    row = next(r for r in decision_curve(y, {"model": p}, weights) if r["threshold"] == 0.25)
+    ours, gain = [], []
+    for draw in weights.astype(int):
+        drawn, called = np.repeat(y, draw), np.repeat(p, draw) >= 0.25
+        ours.append((called & (drawn == 1)).mean() - (called & (drawn == 0)).mean() / 3)
+        gain.append(ours[-1] - max(drawn.mean() - (1 - drawn.mean()) / 3, 0))
+    assert (row["model_low"], row["model_high"]) == pytest.approx(
+        tuple(np.percentile(ours, [2.5, 97.5]))
+    )
+    assert (row["gain_low"], row["gain_high"]) == pytest.approx(
+        tuple(np.percentile(gain, [2.5, 97.5]))
+    )
+    assert row["gain"] == pytest.approx(row["model"] - max(row["all"], 0))
+
+
+@pytest.fixture
+def candidates():
+    """400 made-up patients of a trial: slope, label, score, and 40 who died before they had a slope."""
     rng = np.random.default_rng(2)
     slope = rng.gamma(3, 0.3, 400)
     y, p = (slope > 1).astype(float), np.clip(slope / 3 + rng.normal(0, 0.05, 400), 0, 1)
-    for row in enrichment_table(y, p, slope):
+    event = np.zeros(400, dtype=bool)
+    event[np.argsort(-p)[:80:2]] = True
+    return y, p, slope, event
+
+
+def test_patients_of_an_enriched_trial_are_those_of_statsmodels(candidates):
+    y, p, slope, _ = candidates
+    for row in enrichment_table(y, p, slope, trial=Trial(dropout=0.0, screening=0.0)):
         own = slope[p >= row["enrol from"]]
         effect = 0.25 * own.mean() / own.std(ddof=1)
         arm = NormalIndPower().solve_power(effect_size=effect, alpha=0.05, power=0.8)
         assert row["trial needs"] == pytest.approx(2 * arm, abs=1.5)
         assert row["screened for each"] == pytest.approx(1 / np.mean(p >= row["enrol from"]))
+
+
+def test_event_patients_dropout_and_screening_cost_a_trial_something(candidates):
+    """Who dies gives no slope and must be enrolled besides; so must who leaves; screening is paid for all."""
+    y, p, slope, event = candidates
+    measured = np.where(event, np.nan, slope)
+    small = 0.02  # an effect that needs thousands, so that rounding up does not matter
+    free = enrichment_table(y, p, measured, trial=Trial(small, dropout=0.0))
+    paid = enrichment_table(y, p, measured, event, trial=Trial(small, dropout=0.2, screening=0.5))
+    assert len(free) == len(paid) > 3
+    for one, two in zip(free, paid, strict=True):
+        own = p >= two["enrol from"]
+        assert two["events"] == pytest.approx(event[own].mean())
+        stay = 0.8 * (1 - event[own].mean())
+        assert two["trial needs"] == pytest.approx(one["trial needs"] / stay, abs=4)
+        cost = two["trial needs"] * (1 + 0.5 / own.mean()) / (paid[0]["trial needs"] * 1.5)
+        assert two["cost"] == pytest.approx(cost, rel=0.02)
+    assert paid[0]["cost"] == pytest.approx(1.0)
+
+
+def test_an_enriched_trial_has_intervals_and_no_best_cut(candidates):
+    y, p, slope, event = candidates
+    measured = np.where(event, np.nan, slope)
+    weights = family_weights(y, np.arange(400), 200, 1)
+    table = enrichment_table(y, p, measured, event, weights)
+    assert not any("best" in name for name in table[0])
+    for row in table:
+        assert row["needs low"] < row["trial needs"] < row["needs high"]
+        assert row["cost low"] <= row["cost"] <= row["cost high"]
+    draw = weights[7].astype(int)
+    again = enrichment_table(
+        np.repeat(y, draw), np.repeat(p, draw), np.repeat(measured, draw), np.repeat(event, draw)
+    )
+    # The draw written out as a cohort of its own needs what the weights say.
+    own, _ = _needed(y, measured, event, weights[7:8] * (p >= 0.3), Trial())
+    assert next(r for r in again if r["enrol from"] == 0.3)["trial needs"] == np.ceil(own[0])
+
+
+def test_a_trial_of_a_label_without_slopes(candidates):
+    """Two proportions: 0.4 against 0.3, 80 % power, two-sided 5 % need 356 an arm (normal approximation, Fleiss)."""
+    y = np.r_[np.ones(400), np.zeros(600)]
+    (row, *_) = enrichment_table(
+        y, np.full(1000, 0.05), np.full(1000, np.nan), trial=Trial(dropout=0.0)
+    )
+    z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    arm = z**2 * (0.4 * 0.6 + 0.3 * 0.7) / 0.1**2
+    assert row["trial needs"] == np.ceil(2 * arm)
