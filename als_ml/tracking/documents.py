@@ -15,6 +15,7 @@ from markupsafe import Markup
 import als_ml
 from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.manifest import git_commit
+from als_ml.tracking.small_cells import shown_tables
 from als_ml.training.estimand import estimand
 from als_ml.training.estimates import unbeaten
 from als_ml.training.metrics import interval_words
@@ -22,9 +23,6 @@ from als_ml.training.run import Training, summary
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _DOCUMENTS = {"model_card": "Model card", "tripod_ai": "TRIPOD+AI checklist"}
-# Counts of patients below this are not shown, so that no row of a table points at a person (P).
-_FEWEST = 5
-_COUNTS = ("n", "positive", "called")
 _VERDICTS = ("failed", "attention", "passed", "not tried")
 
 
@@ -44,7 +42,7 @@ def write_documents(training: Training, folder: Path, pictures: list[Path]) -> l
 
 
 def card_facts(training: Training) -> dict[str, Any]:
-    """What the templates say of a run; tables with small counts hidden."""
+    """What the templates say of a run; tables without small cells."""
     config, metrics = training.config, training.metrics
     order = {verdict: i for i, verdict in enumerate(_VERDICTS)}
     return {
@@ -58,8 +56,7 @@ def card_facts(training: Training) -> dict[str, Any]:
         "rows": summary(training),
         "differences": _differences(metrics),
         "estimand": estimand(config),
-        "tables": {"sites": [], "learning_curve": []}
-        | {name: without_small_counts(rows) for name, rows in training.tables.items()},
+        "tables": {"sites": [], "learning_curve": []} | shown_tables(training),
         "features": len(training.rows.columns),
         "missing": float(training.rows.isna().to_numpy().mean()),
         "threshold": training.predictor.fitted.calibration.threshold,
@@ -81,30 +78,6 @@ def _differences(metrics: dict[str, float]) -> list[tuple[str, float, float, flo
         if key == f"difference_{name}_roc_auc":
             found.append((name, metrics[key], metrics[f"{key}_low"], metrics[f"{key}_high"]))
     return found
-
-
-def without_small_counts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with counts of 1 to 4 patients as `1-4`, and nothing computed from so few.
-
-    >>> without_small_counts([{"level": "female", "n": 40, "positive": 3, "brier": 0.2}])
-    [{'level': 'female', 'n': 40, 'positive': '1-4', 'brier': None}]
-    """
-    return [_hidden(row) if any(_small(row.get(name)) for name in _COUNTS) else row for row in rows]
-
-
-def _small(count: Any) -> bool:
-    return isinstance(count, int) and 0 < count < _FEWEST
-
-
-def _hidden(row: dict[str, Any]) -> dict[str, Any]:
-    kept = {
-        name: f"1-{_FEWEST - 1}" if name in _COUNTS and _small(value) else value
-        for name, value in row.items()
-    }
-    return {
-        name: None if isinstance(value, float) and name != "threshold" else value
-        for name, value in kept.items()
-    }
 
 
 def as_page(title: str, markdown: str, pictures: list[Path]) -> str:

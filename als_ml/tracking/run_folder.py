@@ -19,9 +19,10 @@ import als_ml
 from als_ml.cohort.digests import data_digest
 from als_ml.prediction.predictor import RESEARCH_USE, Predictor
 from als_ml.prediction.storage import save_predictor
-from als_ml.tracking.documents import without_small_counts, write_documents
+from als_ml.tracking.documents import write_documents
 from als_ml.tracking.manifest import git_commit, manifest
 from als_ml.tracking.pictures import draw_run
+from als_ml.tracking.small_cells import is_small, shown_tables
 from als_ml.training.run import Training, summary
 from features.errors import RequestError
 
@@ -64,7 +65,7 @@ _KEYS = ("experiment", "run_name", "task", "register_as", "parameters", "metrics
 def _described(training: Training) -> dict[str, Any]:
     config, task = training.config, training.task
     metrics = training.metrics | {
-        f"labels_{name}": float(n) for name, n in training.labels.counts.items()
+        f"labels_{name}": float(n) for name, n in training.labels.counts.items() if not is_small(n)
     }
     register_as = (
         (config.tracking.model_name or task.model_name) if config.tracking.register_model else None
@@ -153,11 +154,9 @@ def _write_files(training: Training, folder: Path) -> None:
     pictures = draw_run(training, folder)
     write_documents(training, folder, pictures)
     (folder / "tables").mkdir()
-    for name, rows in training.tables.items():
+    for name, rows in shown_tables(training).items():
         if rows:
-            pd.DataFrame(without_small_counts(rows)).to_csv(
-                folder / "tables" / f"{name}.csv", index=False
-            )
+            pd.DataFrame(rows).to_csv(folder / "tables" / f"{name}.csv", index=False)
 
 
 def write_dictionary(predictor: Predictor, path: Path) -> None:

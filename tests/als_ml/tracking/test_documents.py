@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from als_ml.tracking.documents import as_page, without_small_counts, write_documents
+from als_ml.tracking.documents import as_page, write_documents
 from als_ml.tracking.manifest import manifest
 from als_ml.tracking.pictures import draw_run
+from als_ml.tracking.small_cells import shown_tables
 from als_ml.training.honesty import Check
 from als_ml.training.run import Training
 
@@ -49,16 +50,18 @@ def test_pages_are_whole_and_run_nothing(written):
 
 
 def test_no_patient_is_in_it(written, training, cohort):
-    """No identifier, and no count of 1 to 4 patients, in a document, the manifest or a table."""
+    """No identifier, and no small cell, in a document, the manifest or a table."""
     texts = [path.read_text() for path in written.glob("*.md")] + [json.dumps(manifest(training))]
-    texts += [str(without_small_counts(rows)) for rows in training.tables.values()]
+    texts += [str(rows) for rows in shown_tables(training).values()]
     for text in texts:
         assert not [sample for sample in cohort.patients["sample_id"] if sample in text]
     few = [
         row for row in training.tables["subgroups"] if 0 < row["n"] < 5 or 0 < row["positive"] < 5
     ]
     assert few
-    assert all("1-4" in hidden.values() for hidden in without_small_counts(few))
+    shown = {(row["group"], row["level"]): row["n"] for row in shown_tables(training)["subgroups"]}
+    assert {shown[row["group"], row["level"]] for row in few} == {"not shown"}
+    assert "not shown" in (written / "model_card.md").read_text()
 
 
 def test_names_from_tables_stay_in_their_cells(training, tmp_path):

@@ -1,0 +1,143 @@
+"""Tables of a run without small cells: no count of 1 to 4 patients is shown, nor given back by subtraction.
+
+The totals of a run are known, so that hiding one cell of a partition hides nothing. Rows are hidden until what is hidden
+together stands for no small count either; of rows along a threshold, those that differ from the one before by 1 to 4 patients
+go too. Figures that follow from a hidden count are hidden with it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from als_ml.training.run import Training
+
+# Counts of patients below this are not shown, so that no row of a table points at a person (P).
+FEWEST = 5
+HIDDEN = "not shown"
+Rows = list[dict[str, Any]]
+# Digits of figures from which counts could be computed back.
+_DIGITS = 3
+
+
+def is_small(count: float) -> bool:
+    """Whether a count is of 1 to 4 patients.
+
+    >>> [n for n in (0, 1, 4, 5) if is_small(n)]
+    [1, 4]
+    """
+    return 0 < count < FEWEST
+
+
+def shown_tables(training: Training) -> dict[str, Rows]:
+    """Every table of a run, without small cells."""
+    tables, y = training.tables, training.y
+    probability = training.out_of_fold
+    shown = {name: list(rows) for name, rows in tables.items()}
+    groups = sorted({row["group"] for row in tables.get("subgroups", [])})
+    shown["subgroups"] = [
+        row
+        for group in groups
+        for row in without_small_rows(
+            [row for row in tables["subgroups"] if row["group"] == group], ("group", "level")
+        )
+    ]
+    shown["sites"] = without_small_rows(tables.get("sites", []), ("site",))
+    for name in ("calibration", "reliability"):
+        shown[name] = _bins(tables.get(name, []))
+    for name, key in (("thresholds", "threshold"), ("enrichment", "enrol from")):
+        rows = tables.get(name, [])
+        kept = shown_cuts(y, probability["model"], [row[key] for row in rows])
+        shown[name] = [
+            row if own else _emptied(row, (key,)) for row, own in zip(rows, kept, strict=True)
+        ]
+    shown["enrichment"] = [
+        row | {"events": None} if _few_events(row, y) else row for row in shown["enrichment"]
+    ]
+    shown["decision_curve"] = _net_benefit(tables.get("decision_curve", []), y, probability)
+    return shown
+
+
+def without_small_rows(rows: Rows, names: tuple[str, ...]) -> Rows:
+    """Rows of a partition of the patients, with `n` and `positive`; of a hidden one only the `names` are left.
+
+    >>> rows = [{"site": s, "n": n, "positive": k} for s, n, k in (("a", 60, 30), ("b", 40, 3), ("c", 20, 10))]
+    >>> [row["n"] for row in without_small_rows(rows, ("site",))]
+    [60, 'not shown', 'not shown']
+    """
+    counts = [(row["positive"], row["n"] - row["positive"]) for row in rows]
+    hidden = hidden_rows(counts)
+    return [_emptied(row, names) if i in hidden else row for i, row in enumerate(rows)]
+
+
+def hidden_rows(counts: list[tuple[int, int]]) -> set[int]:
+    """Which rows of a partition must go: those with a small cell, and the smallest others until their sums are not small."""
+    hidden = {i for i, cells in enumerate(counts) if any(is_small(cell) for cell in cells)}
+    rest = sorted(set(range(len(counts))) - hidden, key=lambda i: sum(counts[i]))
+    while hidden and rest:
+        sums = [sum(counts[i][k] for i in hidden) for k in (0, 1)]
+        if len(hidden) > 1 and not any(is_small(total) for total in sums):
+            break
+        hidden.add(rest.pop(0))
+    return hidden
+
+
+def shown_cuts(y: np.ndarray, probability: np.ndarray, cuts: Iterable[float]) -> list[bool]:
+    """Which cuts of a score may be shown: no small cell of called or not by label, nor between one shown and the next."""
+    shown, before = [], None
+    for cut in cuts:
+        cells = _cells(y, probability >= cut)
+        steps = () if before is None else (abs(a - b) for a, b in zip(cells, before, strict=True))
+        shown.append(not any(is_small(count) for count in (*cells, *steps)))
+        if shown[-1]:
+            before = cells
+    return shown
+
+
+def _cells(y: np.ndarray, called: np.ndarray) -> tuple[int, int, int, int]:
+    """Patients by label, called and not."""
+    return (
+        int((called & (y == 1)).sum()),
+        int((called & (y == 0)).sum()),
+        int((~called & (y == 1)).sum()),
+        int((~called & (y == 0)).sum()),
+    )
+
+
+def _bins(rows: Rows) -> Rows:
+    """Patients in bins of their probability: the positives of a bin follow from its share."""
+    counts = [
+        (round(row["observed"] * row["n"]), round((1 - row["observed"]) * row["n"])) for row in rows
+    ]
+    hidden = hidden_rows(counts)
+    return [_emptied(row, ("label", "n", "predicted")) if i in hidden else row for i, row in enumerate(rows)]
+
+
+def _net_benefit(rows: Rows, y: np.ndarray, probability: dict[str, np.ndarray]) -> Rows:
+    """Net benefit, rounded, without that of a score that calls few, or all but few, at a threshold."""
+    shown = []
+    for row in rows:
+        small = {
+            name
+            for name, p in probability.items()
+            if name in row and any(map(is_small, _cells(y, p >= row["threshold"])))
+        }
+        beside = ("model_low", "model_high", "gain", "gain_low", "gain_high")
+        gone = small | (set(beside) if "model" in small else set())
+        shown.append(
+            {name: None if name in gone else round(value, _DIGITS) for name, value in row.items()}
+        )
+    return shown
+
+
+def _few_events(row: dict[str, Any], y: np.ndarray) -> bool:
+    """Whether the event patients of a cut are few."""
+    return row["events"] is not None and is_small(round(row["events"] * row["enrolled"] * len(y)))
+
+
+def _emptied(row: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """A row of which only the names are left; counts say that they are not shown."""
+    return {
+        name: value if name in names else (HIDDEN if isinstance(value, int) else None)
+        for name, value in row.items()
+    }
