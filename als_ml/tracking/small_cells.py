@@ -110,7 +110,10 @@ def _bins(rows: Rows) -> Rows:
         (round(row["observed"] * row["n"]), round((1 - row["observed"]) * row["n"])) for row in rows
     ]
     hidden = hidden_rows(counts)
-    return [_emptied(row, ("label", "n", "predicted")) if i in hidden else row for i, row in enumerate(rows)]
+    return [
+        _emptied(row, ("label", "n", "predicted")) if i in hidden else row
+        for i, row in enumerate(rows)
+    ]
 
 
 def _net_benefit(rows: Rows, y: np.ndarray, probability: dict[str, np.ndarray]) -> Rows:

@@ -20,7 +20,11 @@ from als_ml.training.metrics import (
     pooled,
     slope_metrics,
 )
-from als_ml.training.reliability import calibration_intercept, calibration_slope, smooth_calibration
+from als_ml.training.miscalibration import (
+    calibration_intercept,
+    calibration_slope,
+    smooth_calibration,
+)
 from als_ml.training.task_data import Trainable
 from models.tasks import TASKS
 

@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta, rankdata
 from scipy.stats import t as t_distribution
 
-from als_ml.training.reliability import (
+from als_ml.training.miscalibration import (
     EDGE,
     calibration_intercept,
     calibration_slope,

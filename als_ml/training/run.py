@@ -34,7 +34,7 @@ from als_ml.training.metrics import (
     losses,
     share_of_possible,
 )
-from als_ml.training.reliability import smooth_calibration
+from als_ml.training.miscalibration import smooth_calibration
 from als_ml.training.sample_size import effective_parameters, r2_of
 from als_ml.training.selection import weighted_estimates
 from als_ml.training.task_data import (

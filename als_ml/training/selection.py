@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from als_ml.config import Config
 from als_ml.training.metrics import weighted_metrics
-from als_ml.training.reliability import drawn_intercepts, log_odds, weighted_slope
+from als_ml.training.miscalibration import weighted_calibration
 from models.labels import Labels
 from models.members import family_folds
 
@@ -90,12 +90,11 @@ def weighted_estimates(
         return {}
     each = list(repeats) or [probability]
     found = weighted_metrics(y, probability, predicted, weights[None, :])
-    slopes = [weighted_slope(y, p, weights) for p in each]
-    intercepts = [drawn_intercepts(y, log_odds(p), weights[None, :])[0] for p in each]
     metrics = {f"ipl_{name}": float(values[0]) for name, values in found.items()}
+    calibration = [weighted_calibration(y, p, weights) for p in each]
+    for name in ("calibration_slope", "calibration_intercept"):
+        metrics[f"ipl_{name}"] = float(np.mean([one[name] for one in calibration]))
     return metrics | {
-        "ipl_calibration_slope": float(np.mean(slopes)),
-        "ipl_calibration_intercept": float(np.mean(intercepts)),
         "ipl_largest_weight": float(weights.max()),
         "ipl_n": float(weights.sum() ** 2 / (weights**2).sum()),
     }

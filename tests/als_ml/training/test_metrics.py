@@ -25,10 +25,11 @@ from als_ml.training.metrics import (
     weighted_metrics,
     wilson,
 )
-from als_ml.training.reliability import (
+from als_ml.training.miscalibration import (
     calibration_intercept,
     calibration_slope,
     drawn_intercepts,
+    weighted_calibration,
 )
 from als_ml.training.usefulness import (
     Trial,
@@ -92,6 +93,10 @@ def test_the_intercept_and_its_error_are_those_of_statsmodels(scored):
     ).fit()
     drawn = drawn_intercepts(y, logit(p), weights[None])
     assert drawn[0] == pytest.approx(weighted.params[0], abs=1e-6)
+    both = weighted_calibration(y, p, weights)
+    assert both["calibration_intercept"] == pytest.approx(weighted.params[0], abs=1e-6)
+    slope = sm.GLM(y, sm.add_constant(logit(p)), sm.families.Binomial(), freq_weights=weights)
+    assert both["calibration_slope"] == pytest.approx(slope.fit().params[1], rel=1e-4)
 
 
 def test_calibration_intercept_is_zero_when_the_mean_is_right():

@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from als_ml.training.metrics import losses
-from als_ml.training.reliability import smooth_calibration, spline
+from als_ml.training.miscalibration import smooth_calibration, spline
 from als_ml.training.sample_size import effective_parameters, r2_of, sample_sizes
 
 

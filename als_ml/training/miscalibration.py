@@ -60,6 +60,19 @@ def calibration_intercept(y: np.ndarray, probability: np.ndarray, families: np.n
     return Estimate(shift, float(max(between, 1 / np.sqrt(information))))
 
 
+def weighted_calibration(
+    y: np.ndarray, probability: np.ndarray, weights: np.ndarray
+) -> dict[str, float]:
+    """Calibration slope and intercept of patients who stand for others by their weights (n,); no errors."""
+    odds = log_odds(probability)
+    shift = float(drawn_intercepts(y, odds, weights[None])[0])
+    slope = float("nan")
+    if np.ptp(odds) >= 1e-9 and len(np.unique(y)) == 2:
+        design = np.column_stack([np.ones(len(odds)), odds])
+        slope = float(_drawn_logistic(design, y, weights[None])[0, 1])
+    return {"calibration_slope": slope, "calibration_intercept": shift}
+
+
 def drawn_intercepts(y: np.ndarray, odds: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Calibration in the large of each row of an (m, n) weight matrix, by Newton's method: an array (m,)."""
     shift = np.zeros((len(weights), 1))
@@ -75,24 +88,13 @@ def drawn_intercepts(y: np.ndarray, odds: np.ndarray, weights: np.ndarray) -> np
     return shift[:, 0]
 
 
-def weighted_slope(y: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> float:
-    """Calibration slope of weighted patients; NaN where all log-odds are alike."""
-    odds = log_odds(probability)
-    if np.ptp(odds) < 1e-9 or len(np.unique(y)) < 2:
-        return float("nan")
-    design = np.column_stack([np.ones(len(odds)), odds])
-    return float(_logistic(design, y, np.zeros(2), weights)[1])
-
-
-def _logistic(
-    design: np.ndarray, y: np.ndarray, start: np.ndarray, weights: np.ndarray | float = 1.0
-) -> np.ndarray:
+def _logistic(design: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Logistic regression by Newton's method with bounded steps."""
     beta = start
     for _ in range(_STEPS):
         p = expit(design @ beta)
-        hessian = (design * (weights * p * (1 - p))[:, None]).T @ design
-        step = np.linalg.lstsq(hessian, design.T @ (weights * (y - p)), rcond=None)[0]
+        hessian = (design * (p * (1 - p))[:, None]).T @ design
+        step = np.linalg.lstsq(hessian, design.T @ (y - p), rcond=None)[0]
         beta = beta + np.clip(step, -_LONGEST, _LONGEST)
         if np.abs(step).max() < _STILL:
             break
@@ -199,7 +201,7 @@ def _some_logistic(
     for _ in range(_STEPS):
         p = expit(beta @ design.T)
         hessian = ((weights * (p * (1 - p))) @ pairs).reshape(-1, k, k) + _RIDGE * np.eye(k)
-        gradient = (weights * (y - p)) @ design - _RIDGE * beta
+        gradient = (y - p) @ design - _RIDGE * beta
         step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
         # The whole step is shortened, not its parts: no log-odds moves by more than this at once.
         moved = np.abs(step @ design.T).max(axis=1, keepdims=True)
