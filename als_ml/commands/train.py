@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     # SIGTERM ends like Ctrl-C: the run is KILLED, and nothing is half-written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = load_config(Path(arguments.config), arguments.changes)
+    if not arguments.quiet:
+        # The first word, before anything heavy is imported.
+        print(f"training {config.task} on {config.cohort}", file=sys.stderr, flush=True)
     with progress_bar(arguments.quiet) as progress:
-        progress("starting", 0, 0)
         from als_ml.tracking.store import check_store
         from als_ml.training.run import summary, train
 

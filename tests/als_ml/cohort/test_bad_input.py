@@ -230,7 +230,9 @@ def test_a_model_that_is_not_there(folder, store, capsys):
     output = folder / "p.csv"
     arguments = ["--cohort", str(folder / "cohort.yaml"), "--output", str(output), "--quiet"]
     assert predict.main(["--model", "models:/als-familiar@champion", *arguments]) == 2
-    assert "--model models:/als-familiar@champion: it cannot be loaded" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert message.startswith("error: --model models:/als-familiar@champion: ")
+    assert "name=als-familiar not found. See `mlflow ui`" in message
     assert not output.exists()
 
 
