@@ -68,7 +68,9 @@ def checked_patients(
         for name in _rules(definitions)
     }
     typed |= {"index_date": index_dates, **{name: days.value for name, days in dated.items()}}
-    typed["uncertain_dates"] = _uncertain_dates(typed["uncertain_dates"], dated, where, problems)
+    # The tables of a model from before have no such column.
+    stated = typed.get("uncertain_dates", np.full(len(table), None, dtype=object))
+    typed["uncertain_dates"] = _uncertain_dates(stated, dated, where, problems)
     others = {name: _plain(column) for name, column in table.items() if name not in typed}
     _check_ids(typed["sample_id"], where, problems)
     _check_dates(typed, where, problems)
