@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 from sklearn.impute import SimpleImputer
 
-# A column takes part from this many distinct values and known share on (P); the ridge keeps a covariance invertible (P).
-# EM stops after some rounds (P): correlations of columns that are seldom known together stay a little too small.
-MOST_EQUAL, LEAST_KNOWN, RIDGE, ROUNDS = 8, 0.05, 10.0, 5
+# A column takes part from more than this many distinct values (an ALSFRS item has five) and this known share on (P); the
+# ridge keeps a covariance invertible (P).
+MOST_EQUAL, LEAST_KNOWN, RIDGE = 4, 0.05, 10.0
+# EM ends when no mean and no covariance moves by more than this, in standard deviations, or after some rounds (P):
+# correlations of columns that are seldom known together stay a little too small.
+STILL, ROUNDS = 0.002, 50
 
 
 class RelatedImputer(SimpleImputer):
@@ -21,10 +24,12 @@ class RelatedImputer(SimpleImputer):
 
     Attributes
     ----------
+    statistics_ : array (p,)
+        Means; of the columns that take part by EM, so that what is measured more in some patients does not shift them.
     related_ : array (q,)
         Columns that take part.
     spread_ : array (q,)
-        Their standard deviations.
+        Standard deviations of their known values.
     covariance_ : array (q, q)
         Of the standardised columns.
     """
@@ -39,7 +44,8 @@ class RelatedImputer(SimpleImputer):
             dtype=int,
         )
         self.spread_ = np.nanstd(X[:, self.related_], axis=0)
-        self.covariance_ = _em(self._standardised(X))
+        middle, self.covariance_ = _em(self._standardised(X))
+        self.statistics_[self.related_] += self.spread_ * middle
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -66,21 +72,32 @@ class RelatedImputer(SimpleImputer):
         return np.asarray((X[:, self.related_] - self.statistics_[self.related_]) / self.spread_)
 
 
-def _em(z: np.ndarray) -> np.ndarray:
-    """Covariance (q, q) of standardised columns with NaN, by EM from that of the mean-filled ones."""
+def _em(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (q,) and covariance (q, q) of standardised columns with NaN, by EM from those of the mean-filled ones."""
     n, q = z.shape
     ridge = RIDGE / n * np.eye(q)
-    covariance = np.nan_to_num(z).T @ np.nan_to_num(z) / n + ridge
+    mean, covariance = np.zeros(q), np.nan_to_num(z).T @ np.nan_to_num(z) / n + ridge
+    if q < 2:
+        return mean, covariance
     for _ in range(ROUNDS):
-        full, left = np.nan_to_num(z), np.zeros((q, q))
-        for rows, unknown, parts in _patterns(z, covariance):
-            full[np.ix_(rows, unknown)] = z[np.ix_(rows, ~unknown)] @ parts.T
-            rest = (
-                covariance[np.ix_(unknown, unknown)] - parts @ covariance[np.ix_(~unknown, unknown)]
-            )
-            left[np.ix_(unknown, unknown)] += len(rows) * rest
-        covariance = (full.T @ full + left) / n + ridge
-    return covariance
+        full, left = _expected(z - mean, covariance)
+        middle = full.mean(axis=0)
+        new = ((full - middle).T @ (full - middle) + left) / n + ridge
+        moved = max(np.abs(middle).max(), np.abs(new - covariance).max())
+        mean, covariance = mean + middle, new
+        if moved < STILL:
+            break
+    return mean, covariance
+
+
+def _expected(z: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns with each unknown value at its conditional mean, and the covariance that this leaves out, summed."""
+    full, left = np.nan_to_num(z), np.zeros_like(covariance)
+    for rows, unknown, parts in _patterns(z, covariance):
+        full[np.ix_(rows, unknown)] = z[np.ix_(rows, ~unknown)] @ parts.T
+        rest = covariance[np.ix_(unknown, unknown)] - parts @ covariance[np.ix_(~unknown, unknown)]
+        left[np.ix_(unknown, unknown)] += len(rows) * rest
+    return full, left
 
 
 def _patterns(

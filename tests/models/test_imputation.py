@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn.impute import SimpleImputer
 
 from als_ml.config import load_config
@@ -39,6 +40,26 @@ def test_the_conditional_mean_of_a_normal_distribution():
     expected = MEAN[2] + SD[2] * COVARIANCE[2, :2] @ np.linalg.solve(COVARIANCE[:2, :2], z)
     assert filled[2] == pytest.approx(expected, abs=1.5)
     assert filled[3] == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_mean_of_what_is_measured_in_the_severe_is_mended():
+    """Missing at random: the worse the known column, the likelier the other is measured (r = 0.7, half unknown)."""
+    rng = np.random.default_rng(0)
+    severity = rng.normal(size=4_000)
+    marker = 1 + 0.7 * severity + np.sqrt(1 - 0.7**2) * rng.normal(size=4_000)
+    unknown = rng.random(4_000) < expit(-2 * severity)
+    X = np.column_stack([severity, np.where(unknown, np.nan, marker)])
+    assert np.nanmean(X[:, 1]) > 1.3
+    fitted = imputer().fit(X)
+    assert fitted.statistics_[1] == pytest.approx(1.0, abs=0.06)
+    error = (fitted.transform(X)[:, 1] - marker)[unknown]
+    assert error.mean() == pytest.approx(0.0, abs=0.06)
+
+
+def test_an_item_takes_part_and_a_count_of_alleles_does_not():
+    rng = np.random.default_rng(1)
+    X = np.column_stack([rng.integers(0, 5, 300), rng.integers(0, 3, 300), rng.normal(size=300)])
+    assert imputer().fit(X.astype(float)).related_.tolist() == [0, 2]
 
 
 def test_nearer_to_the_truth_than_the_mean():
