@@ -205,13 +205,23 @@ class Model(_Part):
     )
     imputation: Literal["mean", "related"] = Field(
         default="mean",
-        description="elastic net: an unknown value is the training mean, or follows from the patient's known ones",
+        description="an unknown value is the training mean (trees: a value of its own), or follows from the known ones",
     )
-    calibration: Literal["auto", "sigmoid", "beta", "isotonic", "venn_abers"] = Field(
+    calibration: Literal["auto", "sigmoid", "beta"] = Field(
         default="auto",
-        description="auto: the sigmoid unless another has the clearly lower out-of-fold log loss",
+        description="auto: the sigmoid unless beta has the clearly lower out-of-fold log loss",
     )
     search: Search | None = None
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _rising(cls, value: object) -> object:
+        if value in ("isotonic", "venn_abers"):
+            raise ValueError(
+                "this map has plateaus and stores a number for each training patient; "
+                "use auto, sigmoid or beta"
+            )
+        return value
 
     @model_validator(mode="after")
     def _of_a_stack(self) -> "Model":

@@ -1,17 +1,21 @@
-"""From a score to a probability: four calibration maps, fitted on out-of-fold scores and chosen among by log loss.
+"""From a score to a probability: calibration maps, fitted on out-of-fold scores and chosen among by log loss.
 
-Every map works on Platt's log-odds, so that scores of any scale may come in, and rises with the score. Beta: Kull 2017
-(doi:10.1214/17-EJS1338SI). Venn-Abers: Vovk and Petej 2014, inductive, merged as p1 / (1 - p0 + p1).
+Every map works on Platt's log-odds, so that scores of any scale may come in, and rises strictly with the score: two
+patients of different scores never share a probability. Beta: Kull 2017 (doi:10.1214/17-EJS1338SI). A score without signal
+is exempt: its map says the prevalence. Isotonic and Venn-Abers maps, which earlier versions fitted, are read and applied
+but no longer made: they have plateaus and store a number for each training patient.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import isotonic_regression, nnls
+from scipy.optimize import nnls
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-KINDS = ("sigmoid", "beta", "isotonic", "venn_abers")
+KINDS = ("sigmoid", "beta")
+# Least a and b of the beta map, so that it rises at both ends (P).
+LEAST_RISE = 0.1
 # No map says 0 or 1 from finitely many patients.
 _EDGE = 1e-6
 
@@ -20,8 +24,8 @@ _EDGE = 1e-6
 class CalibrationMap:
     """A fitted map. `slope` and `intercept` are Platt's; `x`, `y` the numbers of the map behind it (empty for sigmoid).
 
-    Beta: `y` = (a, b, c) of expit(a ln q - b ln(1 - q) + c). Isotonic: knots, linear between them. Venn-Abers: `x` the
-    scores of the calibration patients, `y` the probability at and between them (2 len(x) + 1).
+    Beta: `y` = (a, b, c) of expit(a ln q - b ln(1 - q) + c). Of stored models also isotonic: knots, linear between them;
+    Venn-Abers: `x` the scores of the calibration patients, `y` the probability at and between them (2 len(x) + 1).
     """
 
     kind: str
@@ -48,10 +52,8 @@ def fit_map(kind: str, score: np.ndarray, y: np.ndarray) -> CalibrationMap:
     slope, intercept = fit_sigmoid(score, y)
     if kind == "sigmoid" or slope == 0:
         return CalibrationMap("sigmoid", slope, intercept)
-    x, numbers = {"beta": _fit_beta, "isotonic": _fit_isotonic, "venn_abers": _fit_venn_abers}[
-        kind
-    ](slope * score + intercept, y)
-    return CalibrationMap(kind, slope, intercept, tuple(map(float, x)), tuple(map(float, numbers)))
+    numbers = _fit_beta(slope * score + intercept, y)
+    return CalibrationMap(kind, slope, intercept, y=tuple(map(float, numbers)))
 
 
 def choose_map(
@@ -84,55 +86,24 @@ def _held_out_loss(
     return loss
 
 
-def _fit_beta(u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Iteratively reweighted least squares with a, b >= 0, so that the map cannot fall."""
+def _fit_beta(u: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(a, b, c) by iteratively reweighted least squares with a, b >= LEAST_RISE, so that the map rises everywhere."""
     design = np.column_stack(
         [-np.logaddexp(0, -u), np.logaddexp(0, u), np.ones(len(u)), -np.ones(len(u))]
     )
+    least = np.array([LEAST_RISE, LEAST_RISE, 0.0, 0.0])
     beta = np.array([1.0, 1.0, 0.0, 0.0])
     for _ in range(50):
         eta = np.clip(design @ beta, -30, 30)
         p = np.clip(expit(eta), _EDGE, 1 - _EDGE)
         weight = np.sqrt(p * (1 - p))
-        new, _ = nnls(design * weight[:, None], (eta + (y - p) / weight**2) * weight)
+        target = eta + (y - p) / weight**2 - design @ least
+        new = nnls(design * weight[:, None], target * weight)[0] + least
         done = np.abs(new - beta).max() < 1e-8
         beta = new
         if done:
             break
-    return np.empty(0), np.array([beta[0], beta[1], beta[2] - beta[3]])
-
-
-def _fit_isotonic(u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    x, positive, count = _grouped(u, y)
-    level = isotonic_regression(positive / count, weights=count).x
-    return x, np.clip(level, _EDGE, 1 - _EDGE)
-
-
-def _fit_venn_abers(u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Probability for a new score at each calibration score and in each gap between two."""
-    x, positive, count = _grouped(u, y)
-    merged = np.empty(2 * len(x) + 1)
-    for place in range(len(merged)):
-        low, high = (_with_one_more(positive, count, place, label) for label in (0.0, 1.0))
-        merged[place] = high / (1 - low + high)
-    return x, merged
-
-
-def _with_one_more(positive: np.ndarray, count: np.ndarray, place: int, label: float) -> float:
-    """Isotonic fit at a new patient with a label, who stands in gap `place / 2` or at score `(place - 1) / 2`."""
-    positive, count, at = positive.copy(), count.copy(), place // 2
-    if place % 2:
-        positive[at] += label
-        count[at] += 1
-    else:
-        positive, count = np.insert(positive, at, label), np.insert(count, at, 1.0)
-    return float(isotonic_regression(positive / count, weights=count).x[at])
-
-
-def _grouped(u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ascending different scores, positives and patients at each."""
-    x, at = np.unique(u, return_inverse=True)
-    return x, np.bincount(at, y), np.bincount(at).astype(float)
+    return np.array([beta[0], beta[1], beta[2] - beta[3]])
 
 
 def _beta(fitted: CalibrationMap, u: np.ndarray) -> np.ndarray:

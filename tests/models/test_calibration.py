@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
+from als_ml.config import load_config
+from features.errors import RequestError
 from models.calibration import KINDS, CalibrationMap, choose_map, fit_map
 from models.fitted import Calibration, recalibrated
 from models.members import family_folds
 from models.scoring import conformal_limits
 from models.thresholds import threshold
+from tests.conftest import ROOT
 
 
 def scores(n=400, seed=0, bend=0.0):
@@ -27,7 +31,7 @@ def test_a_map_rises_keeps_the_mean_and_is_the_same_for_one_score(kind):
     fitted = fit_map(kind, score, y)
     grid = np.linspace(-6, 6, 1001)
     p = fitted.probability(grid)
-    assert (np.diff(p) >= -1e-12).all()
+    assert (np.diff(p) > 0).all()
     assert ((p > 0) & (p < 1)).all()
     assert fitted.probability(score).mean() == pytest.approx(y.mean(), abs=0.01)
     assert [fitted.probability(grid[i : i + 1])[0] for i in range(0, 1001, 100)] == p[
@@ -35,12 +39,44 @@ def test_a_map_rises_keeps_the_mean_and_is_the_same_for_one_score(kind):
     ].tolist()
 
 
-def test_isotonic_is_that_of_scikit_learn():
-    score, y = scores()
-    fitted = fit_map("isotonic", score, y)
+def test_stored_maps_of_earlier_versions_are_read_as_they_were_fitted():
+    """Isotonic and Venn-Abers: by scikit-learn's isotonic regressions, from which the stored numbers are made here."""
+    score, y = scores(60)
+    new = np.r_[scores(20, seed=2)[0], score[:3]]
+    x = np.sort(score)
     oracle = IsotonicRegression(y_min=1e-6, y_max=1 - 1e-6, out_of_bounds="clip").fit(score, y)
-    new = scores(seed=1)[0]
-    assert fitted.probability(new) == pytest.approx(oracle.predict(new), abs=1e-9)
+    isotonic = CalibrationMap("isotonic", 1.0, 0.0, tuple(x), tuple(oracle.predict(x)))
+    assert isotonic.probability(new) == pytest.approx(oracle.predict(new), abs=1e-9)
+    gaps = np.r_[x[0] - 1, (x[:-1] + x[1:]) / 2, x[-1] + 1]
+    places = [value for pair in zip(gaps, x, strict=False) for value in pair] + [gaps[-1]]
+    stored = tuple(merged(score, y, place) for place in places)
+    venn_abers = CalibrationMap("venn_abers", 1.0, 0.0, tuple(x), stored)
+    expected = [merged(score, y, value) for value in new]
+    assert venn_abers.probability(new) == pytest.approx(expected, abs=1e-9)
+
+
+def merged(score, y, new):
+    """Venn-Abers by its definition: isotonic fits with the new patient as a negative and as a positive."""
+    low, high = (
+        IsotonicRegression().fit(np.r_[score, new], np.r_[y, label]).predict([new])[0]
+        for label in (0.0, 1.0)
+    )
+    return float(high / (1 - low + high))
+
+
+@pytest.mark.parametrize("kind", ["isotonic", "venn_abers"])
+def test_a_map_with_plateaus_is_refused_with_the_remedy(kind):
+    with pytest.raises(RequestError, match=r"plateaus.*use auto, sigmoid or beta"):
+        load_config(ROOT / "configs" / "quick.yaml", [f"model.calibration={kind}"])
+
+
+def test_beta_rises_at_both_ends_where_the_labels_are_flat():
+    """All positives beyond a score, and none below another: an unbounded fit would be flat there."""
+    score = np.linspace(-3, 3, 300)
+    y = (score > 0).astype(float)
+    y[::7] = 1 - y[::7]
+    p = fit_map("beta", score, y).probability(np.linspace(-20, 20, 401))
+    assert (np.diff(p) > 0).all()
 
 
 def test_beta_is_a_logistic_regression_on_both_log_probabilities():
@@ -50,20 +86,6 @@ def test_beta_is_a_logistic_regression_on_both_log_probabilities():
     design = np.column_stack([-np.logaddexp(0, -u), np.logaddexp(0, u)])
     oracle = LogisticRegression(C=np.inf, max_iter=5000, tol=1e-10).fit(design, y)
     assert fitted.y == pytest.approx([*oracle.coef_[0], oracle.intercept_[0]], abs=2e-3)
-
-
-def test_venn_abers_by_its_definition():
-    """Two isotonic regressions, with the new patient as a negative and as a positive, by scikit-learn."""
-    score, y = scores(60)
-    fitted = fit_map("venn_abers", score, y)
-    for new in [*scores(20, seed=2)[0], score[3]]:
-        p = [
-            IsotonicRegression().fit(np.r_[score, new], np.r_[y, label]).predict([new])[0]
-            for label in (0.0, 1.0)
-        ]
-        assert fitted.probability(np.array([new]))[0] == pytest.approx(
-            p[1] / (1 - p[0] + p[1]), abs=1e-9
-        )
 
 
 def test_scores_without_signal_say_the_prevalence():
@@ -77,11 +99,9 @@ def test_scores_without_signal_say_the_prevalence():
 def test_the_sigmoid_stays_unless_another_map_is_clearly_better():
     straight, bent = scores(1500, seed=3), scores(1500, seed=3)
     assert choose_map(*straight, family_folds(straight[1], np.arange(1500), 5, 1)).kind == "sigmoid"
-    steps = (np.random.default_rng(0).random(1500) < np.where(bent[0] > 0, 0.9, 0.1)).astype(float)
-    assert choose_map(bent[0], steps, family_folds(steps, np.arange(1500), 5, 1)).kind in (
-        "isotonic",
-        "venn_abers",
-    )
+    uneven = expit(np.where(bent[0] > 0, 3.0, 0.5) * bent[0])
+    drawn = (np.random.default_rng(0).random(1500) < uneven).astype(float)
+    assert choose_map(bent[0], drawn, family_folds(drawn, np.arange(1500), 5, 1)).kind == "beta"
 
 
 @given(st.integers(20, 200), st.integers(0, 1000), st.sampled_from([0.8, 0.9, 0.95]))
