@@ -3,7 +3,7 @@
 Every estimator imputes inside its pipeline or takes NaN natively. A task that must not learn from missingness (see
 `models.tasks.Task`) has its trees fitted on donor-filled data, where an unknown value is a random draw from the observed
 ones of its column and so cannot be told from them; at prediction an unknown value is the training mean. A linear model
-with mean imputation cannot single out an unknown value, so it needs no donors.
+with mean imputation cannot single out an unknown value, so it needs no donors. Curves are made after imputation.
 """
 
 from typing import Any
@@ -16,17 +16,19 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import ElasticNet, LogisticRegression
+from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier, XGBRegressor
 
 from features.errors import RequestError, nearest
+from models.curves import Curves
 from models.imputation import RelatedImputer
+from models.linear import ElasticNetLogistic
 
-# Defaults chosen on simulated cohorts; each can be replaced under `model.parameters`.
+# What is not chosen inside (`models.choice`); each can be replaced under `model.parameters`.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "elastic_net": {"C": 0.1, "l1_ratio": 0.5, "max_iter": 2000, "tol": 1e-3},
+    "elastic_net": {"l1_ratio": 0.5},
     "random_forest": {"n_estimators": 300, "min_samples_leaf": 5, "max_features": 0.15},
     "histogram_boosting": {
         "max_iter": 200,
@@ -39,7 +41,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "xgboost": {
         "n_estimators": 300,
-        "learning_rate": 0.03,
+        "learning_rate": 0.04,
+        "max_bin": 64,  # as above
         "max_depth": 3,
         "min_child_weight": 5,
         "subsample": 0.7,
@@ -53,7 +56,9 @@ REGRESSION_DEFAULTS = {
     "elastic_net": {"alpha": 0.05, "l1_ratio": 0.5, "max_iter": 5000},
 }
 ESTIMATORS = tuple(DEFAULTS)
-LINEAR = (LogisticRegression, ElasticNet)
+LINEAR = (ElasticNetLogistic, ElasticNet)
+# A parameter of the pipeline, not of the estimator: the weight of `models.curves`.
+CURVATURE = "curvature"
 REGRESSORS = (ElasticNet, RandomForestRegressor, HistGradientBoostingRegressor, XGBRegressor)
 
 
@@ -65,6 +70,7 @@ def make_pipeline(
     learns_missingness: bool,
     continuous: bool = False,
     related: bool = False,
+    rising: tuple[int, ...] = (),
 ) -> Pipeline:
     """Build an unfitted pipeline.
 
@@ -79,7 +85,10 @@ def make_pipeline(
     continuous : bool
         Whether the target is a number instead of a label.
     related : bool
-        Whether a linear model's unknown values come from the patient's known ones (`models.imputation`), not from the mean.
+        Whether unknown values come from the patient's known ones (`models.imputation`), not from the mean. For trees
+        only where the task may learn from gaps.
+    rising : tuple of int
+        Columns that may only raise the score of a label.
 
     Raises
     ------
@@ -88,26 +97,38 @@ def make_pipeline(
     """
     estimator = (_REGRESSORS if continuous else _ESTIMATORS)[name](seed, threads)
     settings = {**(REGRESSION_DEFAULTS if continuous else DEFAULTS)[name], **parameters}
+    curvature = float(settings.pop(CURVATURE, 0.0)) if name == "elastic_net" else 0.0
     unknown = [key for key in settings if key not in estimator.get_params()]
     if unknown:
         remedy = nearest(unknown[0], estimator.get_params())
         raise RequestError(
             f"model.parameters.{unknown[0]}", f"{name} has no such parameter", remedy
         )
-    estimator.set_params(**settings)
-    imputer = SimpleImputer(strategy="mean", keep_empty_features=True)
+    estimator.set_params(**settings, **({} if continuous else _bounds(name, rising)))
+    mean = SimpleImputer(strategy="mean", keep_empty_features=True)
+    by_known = RelatedImputer(strategy="mean", keep_empty_features=True)
     if name == "elastic_net":
-        imputer = RelatedImputer(strategy="mean", keep_empty_features=True) if related else imputer
-        return Pipeline([("impute", imputer), ("scale", StandardScaler()), ("model", estimator)])
-    return Pipeline(
-        [("model", estimator)]
-        if learns_missingness
-        else [("impute", imputer), ("model", estimator)]
-    )
+        steps = [("impute", by_known if related else mean), ("scale", StandardScaler())]
+        curves = [("curves", Curves(curvature, rising))] if curvature else []
+        return Pipeline([*steps, *curves, ("model", estimator)])
+    if learns_missingness:
+        return Pipeline([*([("impute", by_known)] if related else []), ("model", estimator)])
+    return Pipeline([("impute", mean), ("model", estimator)])
+
+
+def _bounds(name: str, rising: tuple[int, ...]) -> dict[str, Any]:
+    """The parameter of an estimator that keeps some columns from lowering the score."""
+    if not rising:
+        return {}
+    if name == "elastic_net":
+        return {"rising": rising}
+    if name == "xgboost":
+        return {"monotone_constraints": dict.fromkeys(rising, 1)}
+    return {"monotonic_cst": dict.fromkeys(rising, 1)}
 
 
 _ESTIMATORS: dict[str, Any] = {
-    "elastic_net": lambda seed, threads: LogisticRegression(solver="saga", random_state=seed),
+    "elastic_net": lambda seed, threads: ElasticNetLogistic(),
     "random_forest": lambda seed, threads: RandomForestClassifier(
         random_state=seed, n_jobs=threads
     ),
@@ -153,7 +174,7 @@ def fit(
         X = donor_filled(X, np.random.default_rng(seed))
     X = X if tree else X.astype(np.float64)
     weights = None
-    if not isinstance(pipeline[-1], REGRESSORS):
+    if not isinstance(pipeline[-1], (*REGRESSORS, ElasticNetLogistic)):
         X, y, weights = as_certain(X, y)
     weighted = {} if weights is None else {"model__sample_weight": weights}
     return pipeline.fit(

@@ -9,7 +9,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from models.calibration import CalibrationMap, choose_map, fit_map
-from models.members import Member, Recipe, Trial, family_folds, fit_member, out_of_fold
+from models.choice import choose
+from models.members import Member, Recipe, Trial, family_folds, fit_member
 from models.scoring import conformal_limits
 from models.tasks import TASKS
 from models.thresholds import threshold
@@ -163,7 +164,11 @@ def fit_model(
         if trials is not None:
             trials += tried
     folds = family_folds(y, families, recipe.inner_folds, recipe.seed)
-    scores = out_of_fold(X, y, families, recipe, learned, folds)
+    chosen = [
+        choose(name, parameters, X, y, learned, folds, recipe)
+        for name, parameters in recipe.members
+    ]
+    scores = np.column_stack([choice.score for choice in chosen])
     score, weights = _stacked(scores, y, folds)
     fitted = (
         choose_map(score, y, folds)
@@ -172,8 +177,8 @@ def fit_model(
     )
     probability = fitted.probability(score)
     members = tuple(
-        replace(fit_member(name, parameters, X, learned, recipe), weight=float(weight))
-        for (name, parameters), weight in zip(recipe.members, weights, strict=True)
+        replace(fit_member(name, choice.parameters, X, learned, recipe), weight=float(weight))
+        for (name, _), choice, weight in zip(recipe.members, chosen, weights, strict=True)
     )
     low, high = _training_range(X)
     calibration = Calibration(

@@ -40,6 +40,7 @@ class Recipe:
 
     `members` are estimators with their parameters; several are stacked. `threshold` is prevalence, cost or sensitivity,
     with `threshold_value` for the latter two (see `models.thresholds`). `related`: see `models.estimators.make_pipeline`.
+    `rising` are columns that may only raise the score.
     """
 
     task: str
@@ -55,6 +56,7 @@ class Recipe:
     threshold_value: float = float("nan")
     search: Search | None = None
     related: bool = False
+    rising: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,19 +71,19 @@ class Member:
 
     def score(self, X: np.ndarray) -> np.ndarray:
         """Raw score of each row of an (n, p) matrix."""
-        return raw_score(self.pipeline, self._own(X))
+        return raw_score(self.pipeline, self.own(X))
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Contribution of each feature to the score, (n, p); 0 for a column it does not use."""
         result = np.zeros(X.shape)
-        result[:, self._index] = contributions(self.pipeline, self._own(X))
+        result[:, self._index] = contributions(self.pipeline, self.own(X))
         return result
 
     @cached_property
     def _index(self) -> np.ndarray:
         return np.array(self.columns, dtype=int)
 
-    def _own(self, X: np.ndarray) -> np.ndarray:
+    def own(self, X: np.ndarray) -> np.ndarray:
         """The columns that it uses, row by row in memory; no copy where these are all."""
         return np.ascontiguousarray(X if len(self.columns) == X.shape[1] else X[:, self._index])
 
@@ -100,12 +102,24 @@ def fit_member(
     """
     learns = TASKS[recipe.task].learns_missingness
     columns = varying(X, recipe.least_share)
-    pipeline = make_pipeline(
-        name, parameters, recipe.seed, recipe.threads, learns, recipe.continuous, recipe.related
-    )
+    pipeline = built(name, parameters, columns, recipe)
     known = np.isfinite(learned)
     fit(pipeline, np.ascontiguousarray(X[known][:, columns]), learned[known], recipe.seed, learns)
     return Member(name, parameters, pipeline, tuple(map(int, columns)))
+
+
+def built(name: str, parameters: dict[str, Any], columns: np.ndarray, recipe: Recipe) -> Pipeline:
+    """Build the unfitted pipeline of a member that uses some columns."""
+    return make_pipeline(
+        name,
+        parameters,
+        recipe.seed,
+        recipe.threads,
+        TASKS[recipe.task].learns_missingness,
+        recipe.continuous,
+        recipe.related,
+        tuple(map(int, np.flatnonzero(np.isin(columns, recipe.rising)))),
+    )
 
 
 def varying(X: np.ndarray, least_share: float) -> np.ndarray:
@@ -123,25 +137,6 @@ def varying(X: np.ndarray, least_share: float) -> np.ndarray:
 def _off_mode(column: np.ndarray) -> int:
     known = column[~np.isnan(column)]
     return len(known) - int(np.unique(known, return_counts=True)[1].max(initial=0))
-
-
-def out_of_fold(
-    X: np.ndarray,
-    y: np.ndarray,
-    families: np.ndarray,
-    recipe: Recipe,
-    learned: np.ndarray | None = None,
-    folds: list[tuple[np.ndarray, np.ndarray]] | None = None,
-) -> np.ndarray:
-    """Raw scores (n, members) by members that saw none of the row's family."""
-    learned = y if learned is None else learned
-    score = np.empty((len(y), len(recipe.members)))
-    for train, test in folds or family_folds(y, families, recipe.inner_folds, recipe.seed):
-        for k, (name, parameters) in enumerate(recipe.members):
-            score[test, k] = fit_member(name, parameters, X[train], learned[train], recipe).score(
-                X[test]
-            )
-    return score
 
 
 def family_folds(

@@ -16,14 +16,19 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, LogisticRegression
 from sklearn.pipeline import Pipeline
 from xgboost import XGBModel
 
+from models.curves import Curves
 from models.imputation import RelatedImputer
+from models.linear import ElasticNetLogistic
 
 # Forest votes of 0 and 1 have no log-odds; they are held this far from the ends.
 _VOTE_MARGIN = 1e-3
+# Models stored by earlier versions hold scikit-learn's logistic regression.
+LINEAR = (ElasticNetLogistic, LogisticRegression, ElasticNet)
 HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 _CONFIGURED: "weakref.WeakSet[xgboost.Booster]" = weakref.WeakSet()
 _CONFIGURING = threading.Lock()
@@ -32,7 +37,7 @@ _CONFIGURING = threading.Lock()
 def raw_score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     """Log-odds of the positive class for an (n, p) matrix, before calibration; of a continuous pipeline the predicted number."""
     model = pipeline[-1]
-    if isinstance(model, LogisticRegression | ElasticNet):
+    if isinstance(model, LINEAR):
         return np.asarray(
             _linear_terms(pipeline, X).sum(axis=1) + float(np.ravel(model.intercept_)[0])
         )
@@ -58,7 +63,7 @@ def contributions(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     paths (Saabas 2014) for histogram boosting. Share of votes: the same change for a random forest.
     """
     model = pipeline[-1]
-    if isinstance(model, LogisticRegression | ElasticNet):
+    if isinstance(model, LINEAR):
         return _linear_terms(pipeline, X)
     X = _imputed(pipeline, X)
     if isinstance(model, XGBModel):
@@ -85,21 +90,51 @@ def _booster(model: XGBModel) -> xgboost.Booster:
     return booster
 
 
+def staged_scores(pipeline: Pipeline, X: np.ndarray, trees: tuple[int, ...]) -> np.ndarray:
+    """Scores (len(trees), n) of an XGBoost pipeline by its first trees alone."""
+    X, booster = _imputed(pipeline, X), _booster(pipeline[-1])
+    found = [
+        booster.inplace_predict(
+            X, iteration_range=(0, n), predict_type="margin", validate_features=False
+        )
+        for n in trees
+    ]
+    return np.asarray(found, dtype=np.float64)
+
+
 def _linear_terms(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
-    imputer, scaler, model = (pipeline.named_steps[name] for name in ("impute", "scale", "model"))
-    values = np.ascontiguousarray(X, dtype=np.float64)
-    related = isinstance(imputer, RelatedImputer)
-    values = (
-        imputer.filled(values)
-        if related
-        else np.where(np.isnan(values), imputer.statistics_, values)
-    )
-    return np.ascontiguousarray((values - scaler.mean_) / scaler.scale_ * np.ravel(model.coef_))
+    """Contribution of each feature: its coefficient x standardised value, and that of its curves."""
+    scaler, model = pipeline.named_steps["scale"], pipeline[-1]
+    values = _filled(pipeline.named_steps["impute"], np.ascontiguousarray(X, dtype=np.float64))
+    values, coefficients = (values - scaler.mean_) / scaler.scale_, np.ravel(model.coef_)
+    curves = pipeline.named_steps.get("curves")
+    if curves is None:
+        return np.ascontiguousarray(values * coefficients)
+    return _gathered(curves, values, coefficients)
+
+
+def _gathered(curves: Curves, values: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Add what each curved part contributes to the column that it belongs to, one part after the other."""
+    p = values.shape[1]
+    terms = np.ascontiguousarray(curves.transform(values) * coefficients)
+    total = np.ascontiguousarray(terms[:, :p])
+    for part, feature in enumerate(curves.features(p)[p:], start=p):
+        total[:, feature] += terms[:, part]
+    return total
+
+
+def _filled(imputer: SimpleImputer, X: np.ndarray) -> np.ndarray:
+    """Fill an (n, p) float64 matrix; by hand, since a transformer of scikit-learn is slow for one patient."""
+    if isinstance(imputer, RelatedImputer):
+        return imputer.filled(X)
+    return np.where(np.isnan(X), imputer.statistics_, X)
 
 
 def _imputed(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
-    X = np.ascontiguousarray(X, dtype=np.float32)
     imputer = dict(pipeline.steps).get("impute")
+    if isinstance(imputer, RelatedImputer):
+        X = imputer.filled(np.ascontiguousarray(X, dtype=np.float64))
+    X = np.ascontiguousarray(X, dtype=np.float32)
     return (
         X if imputer is None else np.where(np.isnan(X), imputer.statistics_.astype(np.float32), X)
     )

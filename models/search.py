@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import optuna
-from scipy.special import expit
 from sklearn.impute import SimpleImputer
 
-from models.calibration import fit_sigmoid
+from models.choice import log_loss
 from models.estimators import DEFAULTS, REGRESSION_DEFAULTS, fit, make_pipeline
 from models.members import Recipe, Search, Trial, family_folds, fit_member, varying
 from models.tasks import TASKS
@@ -148,7 +147,7 @@ def _loss(
     losses, trees = [], []
     for step, (train, test) in enumerate(folds):
         score, used = _scored(name, chosen, recipe, X[train], learned[train], X[test], y[test])
-        losses.append(_log_loss(score, y[test]))
+        losses.append(log_loss(score, y[test]))
         trees.append(used)
         trial.report(float(np.mean(losses)), step)
         if step + 1 < len(folds) and trial.should_prune():
@@ -205,12 +204,6 @@ def _stopped_early(
         held_out, iteration_range=(0, trees), predict_type="margin"
     )
     return np.asarray(margin, dtype=float), trees
-
-
-def _log_loss(score: np.ndarray, y: np.ndarray) -> float:
-    slope, intercept = fit_sigmoid(score, y)
-    p = np.clip(expit(slope * score + intercept), 1e-9, 1 - 1e-9)
-    return float(-np.where(y == 1, np.log(p), np.log1p(-p)).mean())
 
 
 def _found(study: optuna.Study) -> dict[str, Any]:

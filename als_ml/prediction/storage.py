@@ -76,7 +76,9 @@ def _restored(task: str, pipelines: list[Any], stored: dict[str, Any]) -> Fitted
 
 # What a pipeline of `models.estimators` holds, apart from the types that skops trusts by itself.
 TRUSTED = (
+    "models.curves.Curves",
     "models.imputation.RelatedImputer",
+    "models.linear.ElasticNetLogistic",
     "numpy.dtype",
     "xgboost.core.Booster",
     "xgboost.sklearn.XGBClassifier",

@@ -43,7 +43,7 @@ RECIPE = Recipe(
     inner_folds=3,
     coverage=0.9,
     least_share=0.08,
-    search=Search(trials=6, folds=3),
+    search=Search(trials=12, folds=3),
 )
 
 
