@@ -148,7 +148,7 @@ def _penalties(
             line = lines[i] = fold.model.along(train, fold.target, (C,), lines[i])[0]
             score[fold.place] = test @ line.coefficients + line.intercept
         says_nothing = any(line is None or not line.coefficients.any() for line in lines)
-        if says_nothing and C < PENALTIES[-1]:
+        if says_nothing and PENALTIES[-1] > C:
             continue
         yield {**parameters, "C": C}, score
         loss = log_loss(score, y)

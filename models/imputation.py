@@ -5,8 +5,11 @@ The conditional mean given what is known leaves a linear model's parts as they a
 Means and covariance are estimated by EM from training patients only; a patient alone gets the same bits as in a batch.
 """
 
+import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.impute import SimpleImputer
@@ -16,7 +19,15 @@ from sklearn.impute import SimpleImputer
 MOST_EQUAL, LEAST_KNOWN, RIDGE = 4, 0.05, 10.0
 # EM ends when no mean and no covariance moves by more than this, in standard deviations, or after some rounds (P):
 # correlations of columns that are seldom known together stay a little too small.
-STILL, ROUNDS = 0.002, 50
+STILL, ROUNDS = 0.004, 50
+
+
+class _Gap(NamedTuple):
+    """Rows that share their unknown columns, these columns and the known ones."""
+
+    rows: np.ndarray
+    unknown: np.ndarray
+    known: np.ndarray
 
 
 class RelatedImputer(SimpleImputer):
@@ -44,7 +55,7 @@ class RelatedImputer(SimpleImputer):
             dtype=int,
         )
         self.spread_ = np.nanstd(X[:, self.related_], axis=0)
-        middle, self.covariance_ = _em(self._standardised(X))
+        middle, self.covariance_ = _estimated(self._standardised(X))
         self.statistics_[self.related_] += self.spread_ * middle
         return self
 
@@ -60,16 +71,39 @@ class RelatedImputer(SimpleImputer):
         """Fill an (n, p) float64 matrix, row by row."""
         full = np.where(np.isnan(X), self.statistics_, X)
         z = self._standardised(X)
-        for rows, unknown, parts in _patterns(z, self.covariance_):
-            terms = np.ascontiguousarray(z[rows][:, None, ~unknown] * parts)
-            columns = self.related_[unknown]
-            full[np.ix_(rows, columns)] = self.statistics_[columns] + self.spread_[
-                unknown
-            ] * terms.sum(axis=2)
+        for gap in _gaps(z):
+            parts = np.linalg.solve(
+                self.covariance_[gap.known[:, None], gap.known],
+                self.covariance_[gap.known[:, None], gap.unknown],
+            ).T
+            terms = np.ascontiguousarray(z[gap.rows][:, None, gap.known] * parts)
+            columns, spread = self.related_[gap.unknown], self.spread_[gap.unknown]
+            full[gap.rows[:, None], columns] = self.statistics_[columns] + spread * terms.sum(
+                axis=2
+            )
         return full
 
     def _standardised(self, X: np.ndarray) -> np.ndarray:
         return np.asarray((X[:, self.related_] - self.statistics_[self.related_]) / self.spread_)
+
+
+# The members of a stack, and the settings that are tried, fill the same patients: the last estimates are kept.
+_LATEST: OrderedDict[bytes, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+_KEPT, _KEEPING = 8, threading.Lock()
+
+
+def _estimated(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`_em`, once for each matrix."""
+    key = hashlib.sha256(z.tobytes() + repr(z.shape).encode()).digest()
+    with _KEEPING:
+        known = _LATEST.get(key)
+    if known is None:
+        known = _em(z)
+        with _KEEPING:
+            _LATEST[key] = known
+            while len(_LATEST) > _KEPT:
+                _LATEST.popitem(last=False)
+    return known[0].copy(), known[1].copy()
 
 
 def _em(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,10 +113,11 @@ def _em(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean, covariance = np.zeros(q), np.nan_to_num(z).T @ np.nan_to_num(z) / n + ridge
     if q < 2:
         return mean, covariance
+    gaps = list(_gaps(z))
     for _ in range(ROUNDS):
-        full, left = _expected(z - mean, covariance)
+        full, left = _expected(z - mean, covariance, gaps)
         middle = full.mean(axis=0)
-        new = ((full - middle).T @ (full - middle) + left) / n + ridge
+        new = (full.T @ full + left) / n - np.outer(middle, middle) + ridge
         moved = max(np.abs(middle).max(), np.abs(new - covariance).max())
         mean, covariance = mean + middle, new
         if moved < STILL:
@@ -90,27 +125,26 @@ def _em(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, covariance
 
 
-def _expected(z: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _expected(
+    z: np.ndarray, covariance: np.ndarray, gaps: list[_Gap]
+) -> tuple[np.ndarray, np.ndarray]:
     """Columns with each unknown value at its conditional mean, and the covariance that this leaves out, summed."""
     full, left = np.nan_to_num(z), np.zeros_like(covariance)
-    for rows, unknown, parts in _patterns(z, covariance):
-        full[np.ix_(rows, unknown)] = z[np.ix_(rows, ~unknown)] @ parts.T
-        rest = covariance[np.ix_(unknown, unknown)] - parts @ covariance[np.ix_(~unknown, unknown)]
-        left[np.ix_(unknown, unknown)] += len(rows) * rest
+    for gap in gaps:
+        across = covariance[gap.known[:, None], gap.unknown]
+        parts = np.linalg.solve(covariance[gap.known[:, None], gap.known], across).T
+        values = full[gap.rows[:, None], gap.known]
+        full[gap.rows[:, None], gap.unknown] = values @ parts.T
+        rest = covariance[gap.unknown[:, None], gap.unknown] - parts @ across
+        left[gap.unknown[:, None], gap.unknown] += len(gap.rows) * rest
     return full, left
 
 
-def _patterns(
-    z: np.ndarray, covariance: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Rows with the same unknown columns, these (q,), and the part of each known column in each unknown one."""
+def _gaps(z: np.ndarray) -> Iterator[_Gap]:
+    """Rows with the same unknown columns."""
     masks, number = np.unique(np.isnan(z), axis=0, return_inverse=True)
     order = np.argsort(number.ravel(), kind="stable")
     ends = np.cumsum(np.bincount(number.ravel(), minlength=len(masks)))
     for unknown, rows in zip(masks, np.split(order, ends[:-1]), strict=True):
         if unknown.any():
-            known = ~unknown
-            parts = np.linalg.solve(
-                covariance[np.ix_(known, known)], covariance[np.ix_(known, unknown)]
-            ).T
-            yield rows, unknown, parts
+            yield _Gap(rows, np.flatnonzero(unknown), np.flatnonzero(~unknown))
