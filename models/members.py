@@ -118,7 +118,7 @@ def built(name: str, parameters: dict[str, Any], columns: np.ndarray, recipe: Re
         TASKS[recipe.task].learns_missingness,
         recipe.continuous,
         recipe.related,
-        tuple(map(int, np.flatnonzero(np.isin(columns, recipe.rising)))),
+        tuple(map(bool, np.isin(columns, recipe.rising))),
     )
 
 

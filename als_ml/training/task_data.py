@@ -14,7 +14,7 @@ from features.alsfrs.mixed_model import fit_course, visit_sums
 from features.alsfrs.visits import MIXED, alsfrs_features, mixed_features
 from features.biomarkers.measurements import ASSAYS
 from features.blocks.biomarkers import feature_name
-from features.blocks.genetics import genetic_cause
+from features.blocks.genetics import genetic_cause, rising_features
 from features.blocks.landmark import as_known
 from features.blocks.rows import FeatureSpec, feature_rows, with_columns
 from features.catalogue import shipped
@@ -35,7 +35,7 @@ from models.labels import (
 )
 from models.ladder import Ladder, fit_ladder
 from models.members import Recipe, Search, Trial
-from models.tasks import TASKS
+from models.tasks import FAMILIAL, TASKS
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ class Trainable:
         self, X: np.ndarray, train: np.ndarray, config: Config, trials: list[Trial] | None = None
     ) -> tuple[FittedModel, Ladder | None]:
         """Fit the model of the positive class, and the lower steps where all classes are learned, on some patients."""
-        y, families, recipe = self.y[train], self.families[train], recipe_of(config)
+        y, families = self.y[train], self.families[train]
+        recipe = replace(recipe_of(config), rising=self.rising(config.task))
         fitted = fit_model(X[train], y, families, recipe, self.learned(train, config), trials)
         if config.label.learn != "classes":
             return fitted, None
@@ -84,6 +85,13 @@ class Trainable:
             return self.labels.likely[self.labels.usable][train]
         slope = np.where(self.by_event[train], np.nan, self.slope[train])
         return likely_labels(self.y[train], slope, self.scatter[train], config.label.cutoffs[-1])
+
+    def rising(self, task: str) -> tuple[int, ...]:
+        """Columns that may only raise the score: genetic evidence, of the familial task."""
+        if task != FAMILIAL.name:
+            return ()
+        names = rising_features(self.cohort.definitions)
+        return tuple(i for i, name in enumerate(self.rows.columns) if name in names)
 
     def matrix(self, train: np.ndarray) -> np.ndarray:
         """The features as a model fitted on some of the patients sees them.

@@ -3,7 +3,8 @@
 Not assayed is not negative: a count is 0 only where the gene was assayed (at least 90 % of it called, P), else unknown.
 A *known pathogenic carrier* has a `causal_*` row of the known-variant table with the zygosity its role needs: dominant and
 X-linked one allele, recessive two (or one, hemizygous). A variant is *rare* below the frequency limit of the model, and
-*damaging* if it is rare and has two or more points of evidence (P); risk alleles and modifiers are never either.
+*damaging* if it is rare and has two or more points of evidence (P); risk alleles and modifiers are never either. A
+(likely) benign variant is neither, nor is a short variant in a gene that is read for its repeat only.
 """
 
 from typing import Any
@@ -25,6 +26,8 @@ from features.genotypes.repeats import STATES, RepeatStates
 from features.variants.variant import CAUSAL, inheritance
 
 DAMAGING_FROM = 2
+# Points up to which a variant is likely benign or benign (contract, section Genetics).
+BENIGN_TO = -1
 GENETIC_CAUSES = ("not_fully_tested", "not_found", "uncertain", "found")
 KNOWN, EVIDENCE = "definitions/known_variants.tsv", "definitions/evidence.tsv"
 _INDETERMINATE, _INTERMEDIATE = STATES.index("indeterminate"), STATES.index("intermediate")
@@ -46,6 +49,34 @@ def scored_genes(definitions: Definitions) -> tuple[str, ...]:
         gene
         for gene in gene_names(definitions)
         if inheritance(definitions, gene) not in ("risk", "modifier")
+    )
+
+
+@derived
+def repeat_genes(definitions: Definitions) -> tuple[str, ...]:
+    """Genes that ALS is read from by their repeat alone: `repeat` in the inheritance of genes.tsv, or a locus.
+
+    >>> from features.catalogue import shipped
+    >>> repeat_genes(shipped())
+    ('C9orf72', 'ATXN2', 'STMN2', 'NIPA1', 'LRP12')
+    """
+    table, loci = definitions.table("genes"), set(definitions.table("repeats")["gene"])
+    by_repeat = {
+        gene
+        for gene, said in zip(table["gene"], table["inheritance"], strict=True)
+        if "repeat" in said
+    }
+    return tuple(gene for gene in gene_names(definitions) if gene in by_repeat | loci)
+
+
+def rising_features(definitions: Definitions) -> frozenset[str]:
+    """Columns of which medicine is sure that more of them never speaks against a familial disease."""
+    names = ("causal_", "rare_", "damaging_", "points_", "biallelic_", "mechanism_")
+    single = {"c9orf72_expanded", "oligogenic"}
+    return frozenset(
+        feature.name
+        for feature in genetic_dictionary(definitions)
+        if feature.name.startswith(names) or feature.name in single
     )
 
 
@@ -86,7 +117,10 @@ def mechanisms(definitions: Definitions) -> dict[str, tuple[str, ...]]:
 
 def genetic_dictionary(definitions: Definitions) -> list[Feature]:
     """Describe the columns of `genetic_features`."""
-    rare = "below the frequency limit of the configuration, or absent from the frequency file"
+    rare = (
+        "below the frequency limit of the configuration, or absent from the frequency file, "
+        "and not (likely) benign; none in a gene read for its repeat"
+    )
     damaging = f"rare with {DAMAGING_FROM} or more points of evidence, or known causal"
     block, scored = "genetics", scored_genes(definitions)
     return [
@@ -115,10 +149,13 @@ def genetic_dictionary(definitions: Definitions) -> list[Feature]:
     ]  # fmt: skip
 
 
-def genetic_features(cohort: Cohort, build: str, rare_frequency: float) -> dict[str, np.ndarray]:
+def genetic_features(
+    cohort: Cohort, build: str, rare_frequency: float, benign_counted: bool = False
+) -> dict[str, np.ndarray]:
     """Compute the genetic columns, each of length n, float64 with NaN where unknown.
 
-    `rare_frequency` is the population frequency from which a variant is no longer rare.
+    `rare_frequency` is the population frequency from which a variant is no longer rare. `benign_counted` is how earlier
+    versions counted, for models that they stored.
     """
     c9orf72, atxn2 = (
         RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
@@ -137,10 +174,11 @@ def genetic_features(cohort: Cohort, build: str, rare_frequency: float) -> dict[
     features["risk_alleles"] = _site_alleles(cohort, risk, build)
     unc13a = _key_of_rsid(cohort.definitions, build, "rs12608932")
     features["rs12608932_c"] = _site_alleles(cohort, unc13a, build)
-    rare = _rare(cohort, rare_frequency)
+    counted = np.ones(len(cohort.variants), dtype=bool) if benign_counted else _counted(cohort)
+    rare = _rare(cohort, rare_frequency) & counted
     without_role = rare & (cohort.variants["role"].to_numpy() == "")
     features |= _per_gene("rare", cohort, without_role, gene_names(cohort.definitions))
-    return features | _burden(cohort, rare)
+    return features | _burden(cohort, rare, counted)
 
 
 def causal_carriers(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
@@ -288,6 +326,15 @@ def _rare(cohort: Cohort, limit: float) -> np.ndarray:
         return np.asarray(frequency < limit, dtype=bool)
 
 
+def _counted(cohort: Cohort) -> np.ndarray:
+    """Which sites can speak for a cause: not (likely) benign, and not in a gene that is read for its repeat only."""
+    by_repeat = _positions(cohort.definitions, repeat_genes(cohort.definitions))
+    gene = cohort.genotypes.sites["gene"].to_numpy()
+    benign = cohort.variants["points"].to_numpy() <= BENIGN_TO
+    known = _is_one(cohort.variants["role"].to_numpy(), *CAUSAL)
+    return np.asarray((~benign | known) & ~np.isin(gene, by_repeat), dtype=bool)
+
+
 def _per_gene(
     name: str, cohort: Cohort, chosen: np.ndarray, genes: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
@@ -326,7 +373,7 @@ def _unless_assayed(counts: np.ndarray, cohort: Cohort) -> np.ndarray:
         return np.where((counts == 0) & ~(cohort.genotypes.assayed >= ASSAYED_FROM), np.nan, counts)
 
 
-def _burden(cohort: Cohort, rare: np.ndarray) -> dict[str, np.ndarray]:
+def _burden(cohort: Cohort, rare: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:
     """Damaging alleles, evidence points, biallelic and oligogenic findings, and the burden of each mechanism."""
     role, points = cohort.variants["role"].to_numpy(), cohort.variants["points"].to_numpy()
     damaging = _is_one(role, *CAUSAL) | (
@@ -334,7 +381,8 @@ def _burden(cohort: Cohort, rare: np.ndarray) -> dict[str, np.ndarray]:
     )
     scored, recessive = scored_genes(cohort.definitions), recessive_genes(cohort.definitions)
     features = _per_gene("damaging", cohort, damaging, scored)
-    strength = _unless_assayed(_gene_matrix(cohort, points > 0, np.maximum, points), cohort)
+    weighed = (points > 0) & counted
+    strength = _unless_assayed(_gene_matrix(cohort, weighed, np.maximum, points), cohort)
     strength = strength[:, _positions(cohort.definitions, scored)]
     features |= {f"points_{gene}": strength[:, i] for i, gene in enumerate(scored)}
     copies = np.array([features[f"damaging_{gene}"] for gene in recessive])

@@ -33,6 +33,7 @@ class FeatureSpec:
     `rare_frequency` is the population frequency from which a variant is no longer rare, `min_gq` and `min_depth` are the
     least genotype quality and depth of a call. `summaries` says which of several biomarker values count, `assays` what becomes of
     assays that are not interchangeable, `course` is the population's part of the mixed-model slope, fitted on training patients.
+    `benign_counted`: models of earlier versions counted (likely) benign variants and go on doing so.
     """
 
     blocks: tuple[str, ...] = BLOCKS
@@ -46,6 +47,7 @@ class FeatureSpec:
     course: Course | None = None
     columns: tuple[str, ...] = ()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    benign_counted: bool = False
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "FeatureSpec":
@@ -57,7 +59,8 @@ class FeatureSpec:
         }
         levels = {name: tuple(values) for name, values in stored["levels"].items()}
         course = Course(**stored["course"]) if stored.get("course") else None
-        return cls(**{**stored, **lists, "levels": levels, "course": course})
+        earlier = {"benign_counted": stored.get("benign_counted", True)}
+        return cls(**{**stored, **lists, **earlier, "levels": levels, "course": course})
 
 
 def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feature]:
@@ -109,7 +112,9 @@ def feature_matrix(
     known = as_known(cohort, spec.landmark_days)
     values: dict[str, np.ndarray] = {}
     if "genetics" in spec.blocks:
-        values |= genetic_features(known, spec.genome_build, spec.rare_frequency)
+        values |= genetic_features(
+            known, spec.genome_build, spec.rare_frequency, spec.benign_counted
+        )
     if {"clinical", "prognosis"} & set(spec.blocks):
         values |= clinical_features(known)
     if {"biomarkers", "prognosis"} & set(spec.blocks):
