@@ -1,8 +1,8 @@
 """What an estimator leaves open is chosen inside the training part: the setting with the lowest inner log loss.
 
-An elastic net without `C` gets its penalty and the weight of its curves, XGBoost without `n_estimators` its depth and
-number of trees. The folds that choose are those that calibrate, and the out-of-fold scores of the winner are kept, so a
-choice costs one path a fold. The minimum is taken: the one-standard-error rule costs 0.004 AUC and bends the slope.
+An elastic net without `C` gets its penalty and the weight of its curves, XGBoost without `n_estimators` its number of trees.
+The folds that choose are those that calibrate, and the out-of-fold scores of the winner are kept, so a choice costs one path
+a fold. The minimum is taken: the one-standard-error rule costs 0.004 AUC and bends the slope.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,6 @@ Scored = tuple[dict[str, Any], np.ndarray]
 PENALTIES = tuple(float(round(C, 6)) for C in 10 ** np.arange(-3, 0.6, 0.5))
 # Without curves, or with their curvature held back three times as much as the line.
 CURVATURES = (0.0, 0.3)
-DEPTHS = (2, 3)
 TREES = (50, 100, 150, 200, 300, 400)
 # A weaker penalty is no longer tried once the loss has risen this often in a row.
 _PATIENCE = 2
@@ -169,14 +168,12 @@ def _bent(columns: np.ndarray, fold: _Prepared, parameters: dict[str, Any]) -> n
 def _boosted(
     parameters: dict[str, Any], data: tuple[np.ndarray, ...], folds: Folds, recipe: Recipe
 ) -> Iterator[Scored]:
-    """Scores of each depth and number of trees; one fit a depth and fold serves all numbers."""
+    """Scores of each number of trees; one fit a fold serves all numbers."""
     X, y, learned = data
-    depths = [parameters["max_depth"]] if "max_depth" in parameters else list(DEPTHS)
-    for depth in depths:
-        grown = {**parameters, "max_depth": depth, "n_estimators": TREES[-1]}
-        scores = np.empty((len(TREES), len(y)))
-        for train, test in folds:
-            fitted = fit_member("xgboost", grown, X[train], learned[train], recipe)
-            scores[:, test] = staged_scores(fitted.pipeline, fitted.own(X[test]), TREES)
-        for trees, score in zip(TREES, scores, strict=True):
-            yield {**grown, "n_estimators": trees}, score
+    grown = {**parameters, "n_estimators": TREES[-1]}
+    scores = np.empty((len(TREES), len(y)))
+    for train, test in folds:
+        fitted = fit_member("xgboost", grown, X[train], learned[train], recipe)
+        scores[:, test] = staged_scores(fitted.pipeline, fitted.own(X[test]), TREES)
+    for trees, score in zip(TREES, scores, strict=True):
+        yield {**parameters, "n_estimators": trees}, score

@@ -10,6 +10,7 @@ from scipy.special import expit, logit
 
 from models.calibration import CalibrationMap, choose_map, fit_map
 from models.choice import choose
+from models.gaps import fitted_fade, unknown_share
 from models.members import Member, Recipe, Trial, family_folds, fit_member
 from models.scoring import conformal_limits
 from models.tasks import TASKS
@@ -26,6 +27,7 @@ class Calibration:
 
     `kind`, `slope`, `intercept`, `x`, `y`: the calibration map (`models.calibration`). `update_slope`, `update_intercept`:
     what a new centre changed of its log-odds. Limits are per label (negative, positive); ranges are (p,), NaN where unknown.
+    `fade`, `centre`: how far the score is drawn in where values are unknown, and to where (`models.gaps`).
     """
 
     limits: tuple[float, float]
@@ -40,6 +42,8 @@ class Calibration:
     y: tuple[float, ...] = ()
     update_slope: float = 1.0
     update_intercept: float = 0.0
+    fade: float = 0.0
+    centre: float = 0.0
 
     @property
     def map(self) -> CalibrationMap:
@@ -76,7 +80,23 @@ class FittedModel:
     calibration: Calibration
 
     def score(self, X: np.ndarray) -> np.ndarray:
-        """Raw score of each row: the members' weighted sum, in a fixed order."""
+        """Raw score of each row: the members' weighted sum, in a fixed order, drawn in where values are unknown."""
+        return self._faded(X, self._sum(X))
+
+    def _faded(self, X: np.ndarray, score: np.ndarray) -> np.ndarray:
+        if self.calibration.fade == 0:
+            return score
+        return self.calibration.centre + (score - self.calibration.centre) * self._kept(X)
+
+    def _kept(self, X: np.ndarray) -> np.ndarray:
+        """The part of its distance from the centre that each row's score keeps."""
+        return 1 - self.calibration.fade * unknown_share(X, self._weight)
+
+    @cached_property
+    def _weight(self) -> np.ndarray:
+        return np.asarray(self.calibration.importance)
+
+    def _sum(self, X: np.ndarray) -> np.ndarray:
         total = self.members[0].weight * self.members[0].score(X)
         for member in self.members[1:]:
             total = total + member.weight * member.score(X)
@@ -92,6 +112,8 @@ class FittedModel:
         total = self.members[0].weight * self.members[0].contributions(X)
         for member in self.members[1:]:
             total = total + member.weight * member.contributions(X)
+        if self.calibration.fade:
+            total = total * self._kept(X)[:, None]
         return total * slope
 
     def label_sets(self, probability: np.ndarray) -> list[str]:
@@ -170,28 +192,52 @@ def fit_model(
     ]
     scores = np.column_stack([choice.score for choice in chosen])
     score, weights = _stacked(scores, y, folds)
-    fitted = (
-        choose_map(score, y, folds)
-        if recipe.calibration == "auto"
-        else fit_map(recipe.calibration, score, y)
-    )
-    probability = fitted.probability(score)
     members = tuple(
         replace(fit_member(name, choice.parameters, X, learned, recipe), weight=float(weight))
         for (name, _), choice, weight in zip(recipe.members, chosen, weights, strict=True)
     )
+    model = _with_gaps(FittedModel(recipe.task, members, _unfitted(X)), X, y, recipe)
+    return _calibrated(model, model._faded(X, score), y, folds, recipe)
+
+
+def _unfitted(X: np.ndarray) -> Calibration:
+    """Nothing but the range of the training data."""
     low, high = _training_range(X)
-    calibration = Calibration(
-        conformal_limits(probability, y, recipe.coverage),
-        threshold(recipe.threshold, recipe.threshold_value, probability, y),
-        tuple(low),
-        tuple(high),
-        (),
+    return Calibration((1.0, 1.0), 0.5, tuple(low), tuple(high), (), "sigmoid", 1.0, 0.0)
+
+
+def _with_gaps(model: FittedModel, X: np.ndarray, y: np.ndarray, recipe: Recipe) -> FittedModel:
+    """Weigh the columns, and learn how far unknown ones draw a score in, where a task may learn from gaps."""
+    parts = model.contributions(X)
+    weight = np.abs(parts).mean(axis=0)
+    known = replace(model.calibration, importance=tuple(map(float, weight)))
+    if not TASKS[recipe.task].learns_missingness:
+        return replace(model, calibration=known)
+    centre = float((model._sum(X) - parts.sum(axis=1)).mean())
+    fade = fitted_fade(model._sum, centre, X, y, weight, recipe.seed)
+    return replace(model, calibration=replace(known, fade=fade, centre=centre))
+
+
+def _calibrated(
+    model: FittedModel,
+    score: np.ndarray,
+    y: np.ndarray,
+    folds: list[tuple[np.ndarray, np.ndarray]],
+    recipe: Recipe,
+) -> FittedModel:
+    """Map, conformal limits and threshold from out-of-fold scores; importance in log-odds."""
+    auto = recipe.calibration == "auto"
+    fitted = choose_map(score, y, folds) if auto else fit_map(recipe.calibration, score, y)
+    probability = fitted.probability(score)
+    importance = tuple(abs(fitted.slope) * value for value in model.calibration.importance)
+    calibration = replace(
+        model.calibration,
+        limits=conformal_limits(probability, y, recipe.coverage),
+        threshold=threshold(recipe.threshold, recipe.threshold_value, probability, y),
+        importance=importance,
         **asdict(fitted),
     )
-    model = FittedModel(recipe.task, members, calibration)
-    importance = tuple(map(float, np.abs(model.contributions(X)).mean(axis=0)))
-    return replace(model, calibration=replace(calibration, importance=importance))
+    return replace(model, calibration=calibration)
 
 
 def _stacked(
