@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from als_ml.variant_table.table import variant_table
-from benchmarks.casi import reference_data
+from benchmarks.public_tables import reference_data
 from features.catalogue import shipped
 from features.errors import UserError
 from features.genotypes.vcf import ANY_CALL

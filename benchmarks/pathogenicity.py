@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.casi import reference_data
+from benchmarks.public_tables import reference_data
 from features.catalogue import gene_names, shipped, variant_key
 from features.variants.annotation import (
     Effect,
