@@ -201,7 +201,7 @@ def _some_logistic(
     for _ in range(_STEPS):
         p = expit(beta @ design.T)
         hessian = ((weights * (p * (1 - p))) @ pairs).reshape(-1, k, k) + _RIDGE * np.eye(k)
-        gradient = (y - p) @ design - _RIDGE * beta
+        gradient = (weights * (y - p)) @ design - _RIDGE * beta
         step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
         # The whole step is shortened, not its parts: no log-odds moves by more than this at once.
         moved = np.abs(step @ design.T).max(axis=1, keepdims=True)
