@@ -17,7 +17,7 @@ from als_ml.cohort.source import CohortSource
 from als_ml.prediction.row import PREDICTED, ROW_FIELDS
 from als_ml.prediction.training_shares import FEWEST_KNOWN, missing_shares, training_shares
 from features.alsfrs.mixed_model import SUMS
-from features.alsfrs.visits import mixed_features, revised_sums
+from features.blocks.alsfrs import mixed_features, revised_sums
 from features.blocks.dictionary import Feature
 from features.blocks.genetics import genetic_cause
 from features.blocks.rows import FeatureSpec, feature_dictionary, feature_matrix

@@ -11,8 +11,8 @@ from als_ml.cohort.source import CohortFile, CohortSource
 from als_ml.config import Config
 from als_ml.training.selection import labelling_weights
 from features.alsfrs.mixed_model import fit_course, visit_sums
-from features.alsfrs.visits import MIXED, alsfrs_features, mixed_features
 from features.biomarkers.measurements import ASSAYS
+from features.blocks.alsfrs import MIXED, alsfrs_features, mixed_features
 from features.blocks.biomarkers import feature_name
 from features.blocks.genetics import genetic_cause, rising_features
 from features.blocks.landmark import as_known

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from features.alsfrs.mixed_model import Course
-from features.alsfrs.visits import alsfrs_dictionary, alsfrs_features
+from features.blocks.alsfrs import alsfrs_dictionary, alsfrs_features
 from features.blocks.biomarkers import biomarker_dictionary, biomarker_features
 from features.blocks.clinical import clinical_dictionary, clinical_features, is_one_of
 from features.blocks.dictionary import Feature

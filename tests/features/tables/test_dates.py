@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.alsfrs.visits import alsfrs_features, checked_visits
+from features.alsfrs.visits import checked_visits
+from features.blocks.alsfrs import alsfrs_features
 from features.catalogue import shipped
 from features.errors import DataError
 from features.patients import checked_patients, is_uncertain
