@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from features.alsfrs.slopes import decline, slope_scatter
+from features.alsfrs.visits import of_scale
 from features.cohort import Cohort
 from features.errors import DataError
 from features.patients import SCORED_DIAGNOSES
@@ -245,10 +246,8 @@ def _branch_counts(branch: np.ndarray) -> dict[str, int]:
 
 def revised_visits(cohort: Cohort) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Patient, day and total (NaN unknown) of each ALSFRS-R visit."""
-    revised = (cohort.alsfrs["scale"] == "alsfrs_r").to_numpy()
-    row, days, total = (
-        cohort.alsfrs[name].to_numpy()[revised] for name in ("row", "days", "total")
-    )
+    visits = of_scale(cohort.alsfrs, "alsfrs_r")
+    row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     return row, days, total
 
 

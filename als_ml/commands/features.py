@@ -86,6 +86,7 @@ def _read(
 
 def _plain_spec(arguments: argparse.Namespace, cohort: "Cohort", build: str) -> "FeatureSpec":
     from features.alsfrs.mixed_model import fit_course
+    from features.alsfrs.visits import of_scale
     from features.blocks.landmark import as_known
     from features.blocks.rows import FeatureSpec
 
@@ -94,8 +95,7 @@ def _plain_spec(arguments: argparse.Namespace, cohort: "Cohort", build: str) -> 
         genome_build=build,
         summaries=_summaries(arguments.values),
     )
-    visits = as_known(cohort, spec.landmark_days).alsfrs
-    visits = visits[(visits["scale"] == "alsfrs_r").to_numpy()]
+    visits = of_scale(as_known(cohort, spec.landmark_days).alsfrs, "alsfrs_r")
     # For the reader of the table only: a model computes the mixed-model slope from its own training patients.
     course = fit_course(*(visits[name].to_numpy() for name in ("row", "days", "total")))
     return replace(spec, course=course)

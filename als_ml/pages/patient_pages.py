@@ -17,7 +17,7 @@ from als_ml.prediction.predictor import Predictor
 from als_ml.variant_table.carriers import shown_class
 from features.alsfrs.slopes import decline
 from features.alsfrs.stages import kings_stage, mitos_stage
-from features.alsfrs.visits import ITEMS
+from features.alsfrs.visits import ITEMS, of_scale
 from features.blocks.mechanisms import last_values, mechanism_profiles
 from features.catalogue import Definitions, analytes
 from features.cohort import Cohort
@@ -194,7 +194,7 @@ def _biomarkers(cohort: Cohort) -> list[list[dict[str, Any]]]:
 
 def _courses(cohort: Cohort) -> list[dict[str, Any]]:
     """ALSFRS-R totals by day, the rate of decline over all visits, and the stages at the last one."""
-    visits = cohort.alsfrs[(cohort.alsfrs["scale"] == "alsfrs_r").to_numpy()]
+    visits = of_scale(cohort.alsfrs, "alsfrs_r")
     known = visits[visits["total"].notna()]
     slope, _, _ = decline(
         known["row"].to_numpy(), known["days"].to_numpy(), known["total"].to_numpy(), len(cohort)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
-from features.alsfrs.visits import ITEMS
+from features.alsfrs.visits import ITEMS, of_scale
 from features.blocks.clinical import DAYS_PER_YEAR
 from features.blocks.genetics import causal_carriers, genetic_cause
 from features.catalogue import Definitions, analytes, derived, gene_names
@@ -210,7 +210,7 @@ def _weight_loss(ordered: pd.DataFrame) -> list[Value]:
 
 def _visits(table: pd.DataFrame) -> list[Value]:
     """Items of the last visit that has them, and the decline over 12 weeks."""
-    revised = table[(table["scale"] == "alsfrs_r").to_numpy()].sort_values("days")
+    revised = of_scale(table, "alsfrs_r").sort_values("days")
     points, days = revised[ITEMS["alsfrs_r"]].to_numpy(dtype=float), revised["days"].to_numpy()
     known, found = np.isfinite(points), []
     for j, item in enumerate(ITEMS["alsfrs_r"]):

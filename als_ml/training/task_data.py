@@ -11,6 +11,7 @@ from als_ml.cohort.source import CohortFile, CohortSource
 from als_ml.config import Config
 from als_ml.training.selection import labelling_weights
 from features.alsfrs.mixed_model import fit_course, visit_sums
+from features.alsfrs.visits import of_scale
 from features.biomarkers.measurements import ASSAYS
 from features.blocks.alsfrs import MIXED, alsfrs_features, mixed_features
 from features.blocks.biomarkers import feature_name
@@ -227,8 +228,7 @@ def _early_visits(
     cohort: Cohort, kept: np.ndarray, spec: FeatureSpec
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Position among the kept patients, day and ALSFRS-R total of each visit up to the landmark."""
-    visits = as_known(cohort.take(kept), spec.landmark_days).alsfrs
-    visits = visits[(visits["scale"] == "alsfrs_r").to_numpy()]
+    visits = of_scale(as_known(cohort.take(kept), spec.landmark_days).alsfrs, "alsfrs_r")
     row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     return row, days, total
 

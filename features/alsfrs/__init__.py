@@ -9,6 +9,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "mixed_model": ["Course", "fit_course"],
         "slopes": ["decline"],
         "stages": ["kings_stage", "mitos_stage"],
-        "visits": ["checked_visits"],
+        "visits": ["checked_visits", "of_scale"],
     },
 )

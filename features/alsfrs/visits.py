@@ -1,5 +1,7 @@
 """The table of visits: ALSFRS-R and ALSFRS, checked."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -7,7 +9,7 @@ from features.alsfrs.slopes import FULL_SCORE, decline
 from features.biomarkers.measurements import dates_of_rows, patient_rows
 from features.catalogue import Definitions
 from features.patients import day_bounds
-from features.tables.columns import Column, Table
+from features.tables.columns import Column, Table, rows_of
 from features.tables.convert import categories, days, middle, numbers, require_columns, table_of
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
@@ -16,6 +18,18 @@ COMMON_ITEMS = [f"q{i}" for i in range(1, 10)]
 ITEMS = {"alsfrs_r": [*COMMON_ITEMS, "q10", "q11", "q12"], "alsfrs": [*COMMON_ITEMS, "q10_alsfrs"]}
 ALL_ITEMS = [*ITEMS["alsfrs_r"], "q10_alsfrs"]
 COLUMNS = ["row", "days", "scale", *ALL_ITEMS, "q5_form", "total"]
+
+
+def of_scale(visits: Any, scale: str) -> Any:
+    """The visits on one scale, a DataFrame or a Table as given; no slope or total mixes two scales.
+
+    >>> visits = pd.DataFrame({"scale": ["alsfrs_r", "alsfrs"], "total": [40.0, 35.0]})
+    >>> of_scale(visits, "alsfrs")["total"].tolist()
+    [35.0]
+    """
+    if scale not in ITEMS:
+        raise ValueError(f"{scale!r} is not a scale: {', '.join(ITEMS)}")
+    return rows_of(visits, visits["scale"].to_numpy() == scale)
 
 
 def no_visits(like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:

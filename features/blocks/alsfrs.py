@@ -13,11 +13,10 @@ from features.alsfrs.slopes import (
     last_visit,
 )
 from features.alsfrs.stages import kings_stage, mitos_stage
-from features.alsfrs.visits import ITEMS
+from features.alsfrs.visits import ITEMS, of_scale
 from features.blocks.dictionary import Feature
 from features.cohort import Cohort
 from features.patients import is_uncertain
-from features.tables.columns import rows_of
 
 # Domains of the scale (dossier section 5.1, V): items and full score 12 each.
 DOMAINS = {
@@ -110,8 +109,7 @@ MIXED = (
 
 def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, np.ndarray]:
     """ALSFRS-R features of a cohort already cut at the landmark; NaN where they cannot be computed."""
-    n, revised = len(cohort), cohort.alsfrs["scale"].to_numpy() == "alsfrs_r"
-    visits = rows_of(cohort.alsfrs, revised)
+    n, visits = len(cohort), of_scale(cohort.alsfrs, "alsfrs_r")
     row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     # An onset known to the year carries no rate since onset (contract, section Dates); the months stay.
     stated = cohort.patients["onset_days"].to_numpy()
@@ -136,8 +134,8 @@ def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, n
 
 def revised_sums(cohort: Cohort, landmark_days: float) -> dict[str, np.ndarray]:
     """Sums of each patient's ALSFRS-R visits up to the landmark, for the mixed model."""
-    visits = cohort.alsfrs
-    kept = (visits["scale"].to_numpy() == "alsfrs_r") & (visits["days"].to_numpy() <= landmark_days)
+    visits = of_scale(cohort.alsfrs, "alsfrs_r")
+    kept = visits["days"].to_numpy() <= landmark_days
     row, days, total = (visits[name].to_numpy()[kept] for name in ("row", "days", "total"))
     return visit_sums(row, days, total, len(cohort))
 
