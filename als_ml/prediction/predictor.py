@@ -405,10 +405,12 @@ def read_as(spec: FeatureSpec, definitions: Definitions, lookups: Lookups) -> st
 
     A feature table carries it, so that no model scores rows that were made by other thresholds, tables or references.
     """
+    # Rows of the first edition were written before it had a number.
+    edition = f" edition {spec.edition}" if spec.edition > 1 else ""
     return (
         f"{spec.genome_build} gq {spec.min_gq} depth {spec.min_depth}"
         f" rare {spec.rare_frequency:g} assays {spec.assays}"
-        f" definitions {definitions.version} references {lookups.digest}"
+        f" definitions {definitions.version} references {lookups.digest}{edition}"
     )
 
 

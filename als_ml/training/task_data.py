@@ -13,7 +13,7 @@ from als_ml.training.selection import labelling_weights
 from features.alsfrs.mixed_model import fit_course, visit_sums
 from features.alsfrs.visits import of_scale
 from features.biomarkers.measurements import ASSAYS
-from features.blocks.alsfrs import MIXED, alsfrs_features, mixed_features
+from features.blocks.alsfrs import MIXED, RATES, alsfrs_features, mixed_features
 from features.blocks.biomarkers import feature_name
 from features.blocks.genetics import genetic_cause, rising_features
 from features.blocks.landmark import as_known
@@ -189,17 +189,15 @@ def _refuse_own_rate(config: Config, cohort: Cohort, rows: pd.DataFrame, labels:
     DataError
         If the two correlate by 0.99 or more (Pearson).
     """
-    if config.label.column is None or "delta_fs" not in rows.columns:
+    rates = [name for name in RATES if name in rows.columns]
+    if config.label.column is None or not rates:
         return
     label = pd.to_numeric(cohort.patients[config.label.column], errors="coerce").to_numpy(
         dtype=float
     )
-    rate = rows["delta_fs"].to_numpy(dtype=float)
-    both = np.isfinite(label) & np.isfinite(rate) & np.isfinite(labels.y)
-    if (
-        both.sum() > 2
-        and np.ptp(label[both]) > 0
-        and abs(np.corrcoef(label[both], rate[both])[0, 1]) >= 0.99
+    if any(
+        _same_up_to_scale(label[labels.usable], rows[name].to_numpy(dtype=float)[labels.usable])
+        for name in rates
     ):
         found = f"{config.label.column!r} is dFS, which is also a feature (and so is ENCALS, which contains it)"
         raise DataError(
@@ -207,6 +205,14 @@ def _refuse_own_rate(config: Config, cohort: Cohort, rows: pd.DataFrame, labels:
             found,
             "Leave alsfrs and prognosis out of features.blocks, or take another label.",
         )
+
+
+def _same_up_to_scale(label: np.ndarray, rate: np.ndarray) -> bool:
+    """Whether two columns correlate by 0.99 or more where both are known and the label varies."""
+    both = np.isfinite(label) & np.isfinite(rate)
+    if both.sum() <= 2 or np.ptp(label[both]) == 0 or np.ptp(rate[both]) == 0:
+        return False
+    return bool(abs(np.corrcoef(label[both], rate[both])[0, 1]) >= 0.99)
 
 
 def spec_of(config: Config, genome_build: str) -> FeatureSpec:

@@ -1,4 +1,8 @@
-"""ALSFRS-R features: totals, sub-scores, stages and rates of decline of the visits up to the landmark."""
+"""ALSFRS features: items, totals, sub-scores, stages and rates of decline of the visits up to the landmark.
+
+`alsfrs_*` and `delta_fs` are of the revised scale (0-48), `original_*` of the original one (0-40). Items 1-9 mean the same on
+both, so their points, sub-scores, total (0-36) and its rate come from whichever scale was asked; nothing else mixes.
+"""
 
 import numpy as np
 import pandas as pd
@@ -7,14 +11,15 @@ from features.alsfrs.d50 import fit_d50
 from features.alsfrs.mixed_model import Course, patient_slopes, visit_sums
 from features.alsfrs.slopes import (
     DAYS_PER_MONTH,
+    FULL_SCORE,
     decline,
     decline_error,
     delta_fs,
     last_visit,
 )
 from features.alsfrs.stages import kings_stage, mitos_stage
-from features.alsfrs.visits import ITEMS, of_scale
-from features.blocks.dictionary import Feature
+from features.alsfrs.visits import COMMON_ITEMS, ITEMS, of_scale
+from features.blocks.dictionary import EDITION, Feature
 from features.cohort import Cohort
 from features.patients import is_uncertain
 
@@ -25,12 +30,24 @@ DOMAINS = {
     "gross_motor": ["q7", "q8", "q9"],
     "respiratory": ["q10", "q11", "q12"],
 }
+# Nine items of 0-4 points that both scales ask.
+COMMON_FULL_SCORE = 36.0
+COMMON_DOMAINS = ("bulbar", "fine_motor", "gross_motor")
+# Items of one scale only, and the column of each.
+OWN_ITEMS = {"q10": "alsfrs_q10", "q11": "alsfrs_q11", "q12": "alsfrs_q12"}
+# Decline since onset: of the revised scale, the original one, and the items that both ask.
+RATES = ("delta_fs", "original_delta_fs", "common_rate")
 # An early slope over less than a month is visit noise (P).
 EARLY_SPAN_DAYS = 30
 
 
-def alsfrs_dictionary() -> list[Feature]:
-    """Describe the columns of `alsfrs_features`."""
+def alsfrs_dictionary(edition: int = EDITION) -> list[Feature]:
+    """Describe the columns of `alsfrs_features`; the first edition knew the revised scale only."""
+    described = _revised_dictionary()
+    return described if edition == 1 else [*described, *_both_scales_dictionary()]
+
+
+def _revised_dictionary() -> list[Feature]:
     block, source = "alsfrs", "ALSFRS-R visits up to the landmark"
     stages = "doi:10.3109/21678421.2014.1003551 (King's) and Chio 2015 (MiToS); rules in features/alsfrs/stages.py"
     rate = "points/month"
@@ -107,20 +124,74 @@ MIXED = (
 )
 
 
-def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, np.ndarray]:
-    """ALSFRS-R features of a cohort already cut at the landmark; NaN where they cannot be computed."""
+def _both_scales_dictionary() -> list[Feature]:
+    """What the second edition added: items, the original scale, and what both scales share."""
+    block, either = "alsfrs", "visits on either scale up to the landmark"
+    original, contract = "ALSFRS visits (0-40) up to the landmark", "contract, section Time"
+    rate, offset = "points/month", "offset of ENCALS, doi:10.1016/S1474-4422(18)30089-9"
+    revised = "ALSFRS-R visits up to the landmark"
+    columns = [
+        *(
+            (f"alsfrs_{item}", "points (0-4)", f"item {item[1:]} at the last visit", either)
+            for item in COMMON_ITEMS
+        ),
+        *(
+            (column, "points (0-4)", f"ALSFRS-R item {item[1:]} at the last visit", revised)
+            for item, column in OWN_ITEMS.items()
+        ),
+        ("common_total", "points (0-36)", "last total of items 1-9", either),
+        ("common_rate", rate, "(36 - last total of items 1-9) / months from onset", contract),
+        ("log_common_rate", f"ln({rate})", "ln(that rate + 0.1)", offset),
+        ("original_baseline", "points (0-40)", "ALSFRS total at index or first after it", original),
+        ("original_total", "points (0-40)", "last ALSFRS total", original),
+        ("original_respiratory", "points (0-4)", "ALSFRS item 10 at the last visit", original),
+        ("original_delta_fs", rate, "(40 - last ALSFRS total) / months from onset", contract),
+        ("original_log_delta_fs", f"ln({rate})", "ln(that dFS + 0.1)", offset),
+        (
+            "original_early_slope",
+            rate,
+            f"decline of the ALSFRS from day 0, >= {EARLY_SPAN_DAYS} days",
+            original,
+        ),
+        ("original_early_slope_se", rate, "its standard error, from 3 visits on", original),
+    ]
+    return [Feature(name, block, unit, text, source) for name, unit, text, source in columns]
+
+
+def alsfrs_features(
+    cohort: Cohort, course: Course | None = None, edition: int = EDITION
+) -> dict[str, np.ndarray]:
+    """ALSFRS features of a cohort already cut at the landmark; NaN where they cannot be computed.
+
+    Parameters
+    ----------
+    course : Course, optional
+        The population's part of the mixed-model slope, of training patients.
+    edition : int
+        Of the feature dictionary: 1 leaves the original scale out and takes sub-scores and stages from the last ALSFRS-R visit
+        with a total; 2 takes them from the last visit with items.
+    """
+    features = _revised_features(cohort, course)
+    if edition == 1:
+        return features
+    return features | _shared_features(cohort) | _original_features(cohort) | _stages(cohort)
+
+
+def _onset(cohort: Cohort) -> np.ndarray:
+    """Day of onset that a rate may rest on: none where it is known to the year only (contract, section Dates)."""
+    stated = cohort.patients["onset_days"].to_numpy()
+    return np.where(is_uncertain(cohort.patients, "onset_days"), np.nan, stated)
+
+
+def _revised_features(cohort: Cohort, course: Course | None) -> dict[str, np.ndarray]:
     n, visits = len(cohort), of_scale(cohort.alsfrs, "alsfrs_r")
     row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
-    # An onset known to the year carries no rate since onset (contract, section Dates); the months stay.
-    stated = cohort.patients["onset_days"].to_numpy()
-    onset = np.where(is_uncertain(cohort.patients, "onset_days"), np.nan, stated)
+    # Without a rate the months stay: an onset known to the year still says how long about.
+    stated, onset = cohort.patients["onset_days"].to_numpy(), _onset(cohort)
     last = last_visit(row, day, np.inf, np.isfinite(total), n)
-    first = last_visit(row, -day, 0.0, np.isfinite(total), n)
-    features = {"alsfrs_baseline": _at(first, total), "alsfrs_total": _at(last, total)}
-    features |= _last_item_scores(visits, last)
+    features = _totals(row, day, total, n, "alsfrs_") | _last_item_scores(visits, last)
     months = (_at(last, day) - onset) / DAYS_PER_MONTH
-    features["delta_fs"] = delta_fs(features["alsfrs_total"], months)
-    features["log_delta_fs"] = np.log(np.maximum(features["delta_fs"], 0.0) + 0.1)
+    features |= _rate_since_onset(features["alsfrs_total"], months, FULL_SCORE["alsfrs_r"], "")
     features |= _early_slope(row, day, total, n)
     features |= mixed_features(visit_sums(row, day, total, n), course)
     d50, dx = fit_d50(row, (day - onset[row]) / DAYS_PER_MONTH, total, n)
@@ -130,6 +201,113 @@ def alsfrs_features(cohort: Cohort, course: Course | None = None) -> dict[str, n
         "d50_relative": months / (2 * d50),
         "disease_months": (_at(last, day) - stated) / DAYS_PER_MONTH,
     }
+
+
+def _original_features(cohort: Cohort) -> dict[str, np.ndarray]:
+    """The original scale's own total, respiratory item, dFS and slope."""
+    n, visits = len(cohort), of_scale(cohort.alsfrs, "alsfrs")
+    row, day, total, breathing = (
+        visits[name].to_numpy() for name in ("row", "days", "total", "q10_alsfrs")
+    )
+    last = last_visit(row, day, np.inf, np.isfinite(total), n)
+    asked = last_visit(row, day, np.inf, _has_items(visits, "alsfrs"), n)
+    features = _totals(row, day, total, n, "original_")
+    features["original_respiratory"] = _at(asked, breathing)
+    months = (_at(last, day) - _onset(cohort)) / DAYS_PER_MONTH
+    own = features["original_total"], months, FULL_SCORE["alsfrs"]
+    features |= _rate_since_onset(*own, "original_")
+    slope = _early_slope(row, day, total, n)
+    return features | {f"original_{name}": values for name, values in slope.items()}
+
+
+def _shared_features(cohort: Cohort) -> dict[str, np.ndarray]:
+    """What both scales ask alike, of the last visit on either: items 1-9, their sub-scores, total and rate."""
+    n, visits, stated = len(cohort), cohort.alsfrs, cohort.patients["onset_days"].to_numpy()
+    row, day = visits["row"].to_numpy(), visits["days"].to_numpy()
+    # Days are whole numbers: of two visits on one day the revised one counts, which has more items.
+    moment = day + np.where(visits["scale"].to_numpy() == "alsfrs_r", 0.5, 0.0)
+    points = _points(visits, COMMON_ITEMS)
+    asked = last_visit(row, moment, np.inf, np.isfinite(points).any(axis=0), n)
+    items = dict(zip(COMMON_ITEMS, _at(asked, points), strict=True))
+    common = points.sum(axis=0)  # NaN if an item is missing
+    complete = last_visit(row, moment, np.inf, np.isfinite(common), n)
+    total = _at(complete, common)
+    months = (_at(complete, day) - _onset(cohort)) / DAYS_PER_MONTH
+    rate = delta_fs(total, months, COMMON_FULL_SCORE)
+    counted = np.isfinite(visits["total"].to_numpy()) | np.isfinite(points).any(axis=0)
+    seen = last_visit(row, moment, np.inf, counted, n)
+    return {
+        **{f"alsfrs_{name}": values for name, values in items.items()},
+        **{f"alsfrs_{name}": _sum(items, DOMAINS[name]) for name in COMMON_DOMAINS},
+        "common_total": total,
+        "common_rate": rate,
+        "log_common_rate": _log_rate(rate),
+        "disease_months": (_at(seen, day) - stated) / DAYS_PER_MONTH,
+    }
+
+
+def _stages(cohort: Cohort) -> dict[str, np.ndarray]:
+    """Respiratory items and stages of the last ALSFRS-R visit with items.
+
+    Who was asked the original scale only has the stage that its items decide: King's 4 by a gastrostomy.
+    """
+    n, revised = len(cohort), of_scale(cohort.alsfrs, "alsfrs_r")
+    day, row = revised["days"].to_numpy(), revised["row"].to_numpy()
+    asked = last_visit(row, day, np.inf, _has_items(revised, "alsfrs_r"), n)
+    items = dict(
+        zip(ITEMS["alsfrs_r"], _at(asked, _points(revised, ITEMS["alsfrs_r"])), strict=True)
+    )
+    original = of_scale(cohort.alsfrs, "alsfrs")
+    other = last_visit(
+        original["row"].to_numpy(),
+        original["days"].to_numpy(),
+        np.inf,
+        _has_items(original, "alsfrs"),
+        n,
+    )
+    fed = _at(asked, revised["q5_form"].to_numpy() == "b") == 1
+    fed |= (asked < 0) & (_at(other, original["q5_form"].to_numpy() == "b") == 1)
+    return {
+        **{column: items[item] for item, column in OWN_ITEMS.items()},
+        "alsfrs_respiratory": _sum(items, DOMAINS["respiratory"]),
+        "kings_stage": kings_stage(items, fed),
+        "mitos_stage": mitos_stage(items),
+    }
+
+
+def _points(visits: pd.DataFrame, items: list[str]) -> np.ndarray:
+    """Points (items, visits), NaN unknown."""
+    return np.array([visits[name].to_numpy(dtype=float) for name in items])
+
+
+def _has_items(visits: pd.DataFrame, scale: str) -> np.ndarray:
+    """At which visits at least one item is known, not the total alone."""
+    return np.isfinite(_points(visits, ITEMS[scale])).any(axis=0)
+
+
+def _sum(items: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
+    return np.sum([items[name] for name in names], axis=0)
+
+
+def _totals(
+    row: np.ndarray, day: np.ndarray, total: np.ndarray, n: int, prefix: str
+) -> dict[str, np.ndarray]:
+    """First total from the index day on, and the last one."""
+    first = last_visit(row, -day, 0.0, np.isfinite(total), n)
+    last = last_visit(row, day, np.inf, np.isfinite(total), n)
+    return {f"{prefix}baseline": _at(first, total), f"{prefix}total": _at(last, total)}
+
+
+def _rate_since_onset(
+    total: np.ndarray, months: np.ndarray, full_score: float, prefix: str
+) -> dict[str, np.ndarray]:
+    rate = delta_fs(total, months, full_score)
+    return {f"{prefix}delta_fs": rate, f"{prefix}log_delta_fs": _log_rate(rate)}
+
+
+def _log_rate(rate: np.ndarray) -> np.ndarray:
+    """ln(rate + 0.1), points/month: the offset of ENCALS."""
+    return np.log(np.maximum(rate, 0.0) + 0.1)
 
 
 def revised_sums(cohort: Cohort, landmark_days: float) -> dict[str, np.ndarray]:

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from features.blocks.dictionary import Feature
+from features.alsfrs.slopes import DAYS_PER_MONTH
+from features.blocks.dictionary import EDITION, Feature
 from features.cohort import Cohort
 
 DAYS_PER_YEAR = 365.25
@@ -22,7 +23,7 @@ STATES = {
 }
 
 
-def clinical_dictionary() -> list[Feature]:
+def clinical_dictionary(edition: int = EDITION) -> list[Feature]:
     """Describe the columns of `clinical_features`."""
     block, source = "clinical", "patients table"
     states = [
@@ -51,13 +52,29 @@ def clinical_dictionary() -> list[Feature]:
         ),
         Feature("ftd", block, "0/1", "frontotemporal dementia at index", source),
         *states,
+        *([] if edition == 1 else _time_since_onset()),
     ]
 
 
-def clinical_features(cohort: Cohort) -> dict[str, np.ndarray]:
-    """Clinical columns of a cohort already cut at the landmark, float64 with NaN where unknown."""
+def _time_since_onset() -> list[Feature]:
+    block, source = "clinical", "onset_days"
+    return [
+        Feature("months_since_onset", block, "months", "symptom onset to the landmark", source),
+        Feature("log_months_since_onset", block, "ln(months)", "ln(those months + 1)", source),
+    ]
+
+
+def clinical_features(cohort: Cohort, landmark_days: float) -> dict[str, np.ndarray]:
+    """Clinical columns of a cohort already cut at the landmark, float64 with NaN where unknown.
+
+    Months since onset run to the landmark, not to a visit: whoever has an onset has them. Where it is known to the year only
+    they stand at its middle (`partial_dates`), and no rate rests on them.
+    """
     patients = cohort.patients
     delay = patients["diagnostic_delay_months"].to_numpy()
+    # An onset after an early landmark would be a negative time: not known then.
+    months = (landmark_days - patients["onset_days"].to_numpy()) / DAYS_PER_MONTH
+    months = np.where(months >= 0, months, np.nan)
     features = {
         "age_at_onset": patients["age_at_onset"].to_numpy(),
         "age_at_index": patients["age_at_onset"].to_numpy()
@@ -65,6 +82,8 @@ def clinical_features(cohort: Cohort) -> dict[str, np.ndarray]:
         "female": is_one_of(patients["sex"], ("female",)),
         "diagnostic_delay_months": delay,
         "log_diagnostic_delay": np.log1p(delay),
+        "months_since_onset": months,
+        "log_months_since_onset": np.log1p(months),
     }
     features |= {
         name: is_one_of(patients["onset_site"], values) for name, values in ONSET_SITES.items()

@@ -11,7 +11,7 @@ from features.alsfrs.mixed_model import Course
 from features.blocks.alsfrs import alsfrs_dictionary, alsfrs_features
 from features.blocks.biomarkers import biomarker_dictionary, biomarker_features
 from features.blocks.clinical import clinical_dictionary, clinical_features, is_one_of
-from features.blocks.dictionary import Feature
+from features.blocks.dictionary import EDITION, Feature
 from features.blocks.genetics import genetic_dictionary, genetic_features
 from features.blocks.landmark import as_known
 from features.blocks.mechanisms import mechanism_dictionary, mechanism_features
@@ -34,6 +34,7 @@ class FeatureSpec:
     least genotype quality and depth of a call. `summaries` says which of several biomarker values count, `assays` what becomes of
     assays that are not interchangeable, `course` is the population's part of the mixed-model slope, fitted on training patients.
     `benign_counted`: models of earlier versions counted (likely) benign variants and go on doing so.
+    `edition` is that of the feature dictionary (`features.blocks.dictionary.EDITION`): a stored model keeps its own.
     """
 
     blocks: tuple[str, ...] = BLOCKS
@@ -48,6 +49,7 @@ class FeatureSpec:
     columns: tuple[str, ...] = ()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     benign_counted: bool = False
+    edition: int = EDITION
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "FeatureSpec":
@@ -59,7 +61,11 @@ class FeatureSpec:
         }
         levels = {name: tuple(values) for name, values in stored["levels"].items()}
         course = Course(**stored["course"]) if stored.get("course") else None
-        earlier = {"benign_counted": stored.get("benign_counted", True)}
+        # What models from before the key did.
+        earlier = {
+            "benign_counted": stored.get("benign_counted", True),
+            "edition": int(stored.get("edition", 1)),
+        }
         return cls(**{**stored, **lists, **earlier, "levels": levels, "course": course})
 
 
@@ -67,9 +73,9 @@ def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feat
     """One entry a column of `feature_rows`, in its order."""
     described = {
         "genetics": genetic_dictionary(definitions),
-        "clinical": clinical_dictionary(),
+        "clinical": clinical_dictionary(spec.edition),
         "biomarkers": biomarker_dictionary(definitions, spec.summaries),
-        "alsfrs": alsfrs_dictionary(),
+        "alsfrs": alsfrs_dictionary(spec.edition),
         "prognosis": prognosis_dictionary(),
         "mechanisms": mechanism_dictionary(definitions),
     }
@@ -116,13 +122,13 @@ def feature_matrix(
             known, spec.genome_build, spec.rare_frequency, spec.benign_counted
         )
     if {"clinical", "prognosis"} & set(spec.blocks):
-        values |= clinical_features(known)
+        values |= clinical_features(known, spec.landmark_days)
     if {"biomarkers", "prognosis"} & set(spec.blocks):
         values |= biomarker_features(
             known, tuple(dict.fromkeys((*spec.summaries, "last"))), spec.assays
         )
     if {"alsfrs", "prognosis"} & set(spec.blocks):
-        values |= alsfrs_features(known, spec.course)
+        values |= alsfrs_features(known, spec.course, spec.edition)
     if "mechanisms" in spec.blocks:
         values |= mechanism_features(known)
     if "prognosis" in spec.blocks:
