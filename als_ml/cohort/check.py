@@ -11,6 +11,8 @@ from als_ml.cohort.source import CohortSource
 from features.biomarkers.derived import derived_values
 from features.biomarkers.measurements import implausible
 from features.blocks.landmark import on_tofersen
+from features.blocks.rows import FeatureSpec
+from features.blocks.unused import name_unused
 from features.catalogue import Definitions, analytes, gene_names
 from features.cohort import Cohort
 from features.errors import DataError, examples
@@ -49,6 +51,7 @@ def check_cohort(
         _question_dates(cohort, problems)
         _question_duplicates(cohort, problems)
         _hint_at_units(cohort, problems)
+        name_unused(cohort, FeatureSpec(), problems)
         report |= {
             "contents": contents(cohort),
             "samples": samples(cohort),

@@ -45,6 +45,7 @@ from als_ml.training.task_data import (
     reading_of,
 )
 from als_ml.training.usefulness import decision_curve, enrichment_table, threshold_table
+from features.blocks.unused import name_unused
 from features.catalogue import Definitions
 from features.tables.problems import Problem, Problems
 from models.labels import Labels
@@ -132,6 +133,7 @@ def train(
     cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
     data = prepare(config, cohort, source.described)
     _note_scheme(config, cohort.definitions, problems)
+    name_unused(cohort, data.spec, problems, frozenset(data.labels.sources))
     check_labels(data.y, data.families, config)
     validated = cross_validate(data, config, progress)
     progress("intervals", 0, 0)

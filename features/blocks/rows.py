@@ -16,6 +16,7 @@ from features.blocks.genetics import genetic_dictionary, genetic_features
 from features.blocks.landmark import as_known
 from features.blocks.mechanisms import mechanism_dictionary, mechanism_features
 from features.blocks.prognosis import prognosis_dictionary, prognosis_features
+from features.blocks.vital_capacity import vital_capacity_dictionary, vital_capacity_features
 from features.catalogue import Definitions, patient_columns
 from features.cohort import Cohort
 from features.errors import DataError, RequestError, nearest
@@ -74,7 +75,10 @@ def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feat
     described = {
         "genetics": genetic_dictionary(definitions),
         "clinical": clinical_dictionary(spec.edition),
-        "biomarkers": biomarker_dictionary(definitions, spec.summaries),
+        "biomarkers": [
+            *biomarker_dictionary(definitions, spec.summaries),
+            *vital_capacity_dictionary(spec.edition),
+        ],
         "alsfrs": alsfrs_dictionary(spec.edition),
         "prognosis": prognosis_dictionary(),
         "mechanisms": mechanism_dictionary(definitions),
@@ -86,8 +90,12 @@ def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feat
         for feature in described[block]
     ]
     source = "patients table, known at baseline by the configuration"
+    # The first edition named such a column twice.
+    taken = {feature.name for feature in own} if spec.edition > 1 else set()
     further = [
-        Feature(name, "columns", "as given", f"column {name}", source) for name in spec.columns
+        Feature(name, "columns", "as given", f"column {name}", source)
+        for name in spec.columns
+        if name not in taken
     ]
     levels = [
         Feature(f"{name}={level}", "columns", "0/1", f"column {name} is {level}", source)
@@ -124,21 +132,38 @@ def feature_matrix(
     if {"clinical", "prognosis"} & set(spec.blocks):
         values |= clinical_features(known, spec.landmark_days)
     if {"biomarkers", "prognosis"} & set(spec.blocks):
-        values |= biomarker_features(
-            known, tuple(dict.fromkeys((*spec.summaries, "last"))), spec.assays
-        )
+        values |= _biomarker_values(known, spec)
     if {"alsfrs", "prognosis"} & set(spec.blocks):
         values |= alsfrs_features(known, spec.course, spec.edition)
     if "mechanisms" in spec.blocks:
         values |= mechanism_features(known)
     if "prognosis" in spec.blocks:
         values |= prognosis_features(known, values)
-    values |= _further_columns(cohort.patients, spec)
+    values |= _further_values(cohort.patients, spec, values)
     names = names or [feature.name for feature in feature_dictionary(spec, cohort.definitions)]
     matrix = np.empty((len(cohort), len(names)), dtype=np.float32)
     for i, name in enumerate(names):
         matrix[:, i] = values[name]
     return names, matrix
+
+
+def _biomarker_values(known: Cohort, spec: FeatureSpec) -> dict[str, np.ndarray]:
+    summaries = tuple(dict.fromkeys((*spec.summaries, "last")))
+    values = biomarker_features(known, summaries, spec.assays)
+    return values | vital_capacity_features(values) if spec.edition > 1 else values
+
+
+def _further_values(
+    patients: pd.DataFrame, spec: FeatureSpec, values: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Further columns; one named as a feature (`fvc_litres`) is that feature where no dated value is known."""
+    further = _further_columns(patients, spec)
+    if spec.edition == 1:
+        return further
+    return {
+        name: np.where(np.isnan(values[name]), given, values[name]) if name in values else given
+        for name, given in further.items()
+    }
 
 
 def _further_columns(patients: pd.DataFrame, spec: FeatureSpec) -> dict[str, np.ndarray]:

@@ -1,0 +1,73 @@
+"""What a cohort's tables hold and no feature uses: said, so that nobody thinks it was seen."""
+
+import numpy as np
+import pandas as pd
+
+from features.biomarkers.derived import derived_values
+from features.blocks.biomarkers import feature_keys
+from features.blocks.rows import FeatureSpec
+from features.catalogue import Definitions, patient_columns
+from features.cohort import Cohort
+from features.errors import examples
+from features.tables.convert import decoded
+from features.tables.problems import Problems
+
+
+def name_unused(
+    cohort: Cohort, spec: FeatureSpec, problems: Problems, labels: frozenset[str] = frozenset()
+) -> None:
+    """Note the analytes, visits and further columns of patients that reach no feature of a model.
+
+    Parameters
+    ----------
+    labels : frozenset of str
+        Columns that the label is made of: used, though by no feature.
+    """
+    if analytes := unused_analytes(cohort, spec):
+        named = examples([f"{name} ({n})" for name, n in analytes.items()], 8)
+        remedy = "A line of features/definitions/biomarkers.tsv with `feature` yes makes one."
+        if "biomarkers" not in spec.blocks:
+            remedy = "Add biomarkers to features.blocks to use them."
+        values = sum(analytes.values())
+        problems.note("biomarkers", f"no feature uses the values of {named}", remedy, values)
+    if len(cohort.alsfrs) and not {"alsfrs", "prognosis"} & set(spec.blocks):
+        remedy = "Add alsfrs to features.blocks to use them."
+        n = len(cohort.alsfrs)
+        problems.note("alsfrs", f"no feature uses its {n} visits", remedy, n)
+    if columns := unused_columns(cohort, spec, labels):
+        remedy = "Name them in features.columns, if they were known at baseline."
+        found = f"no feature uses the columns {examples(columns, 8)}"
+        problems.note("patients", found, remedy, len(columns))
+
+
+def unused_analytes(cohort: Cohort, spec: FeatureSpec) -> dict[str, int]:
+    """Analyte -> values of it, of those that neither a feature nor a derived value comes from."""
+    used: set[str] = set()
+    if {"biomarkers", "prognosis"} & set(spec.blocks):
+        used = _used(cohort.definitions)
+    counts = pd.Series(decoded(cohort.biomarkers["analyte"])).value_counts()
+    return {str(name): int(n) for name, n in sorted(counts.items()) if name not in used and n}
+
+
+def _used(definitions: Definitions) -> set[str]:
+    features = {analyte for analyte, _ in feature_keys(definitions)}
+    inputs = {
+        name
+        for rule in derived_values(definitions)
+        if rule.analyte in features
+        for name in rule.names
+    }
+    return features | inputs
+
+
+def unused_columns(
+    cohort: Cohort, spec: FeatureSpec, labels: frozenset[str] = frozenset()
+) -> list[str]:
+    """Further columns of patients, beside those of the contract, with a value that nothing reads."""
+    read = {*patient_columns(cohort.definitions).index, *spec.columns, *spec.levels, *labels}
+    read.add("uncertain_dates")  # the reader's own
+    return [
+        str(name)
+        for name in cohort.patients.columns
+        if name not in read and not np.asarray(pd.isna(cohort.patients[name])).all()
+    ]

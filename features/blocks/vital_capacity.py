@@ -1,0 +1,38 @@
+"""Vital capacity: the forced one, or the slow one where it alone was measured, with a column that says which.
+
+The two differ little in ALS until breathing is weak (PMC6684229 reads both as % predicted); a model may weigh the slow one by
+its flag. Litres stay litres (`fvc_litres`, `svc_litres`): % predicted needs the reference equation of the laboratory.
+"""
+
+import numpy as np
+
+from features.blocks.dictionary import Feature
+
+_SOURCE = "PMC6684229 (V, both capacities in ALS)"
+
+
+def vital_capacity_dictionary(edition: int) -> list[Feature]:
+    """Describe the columns of `vital_capacity_features`; the first edition had none."""
+    if edition == 1:
+        return []
+    joined = "forced vital capacity, or the slow one where no forced one is known: last value"
+    flag = "whether it is the slow one"
+    return [
+        Feature("vital_capacity_pct", "biomarkers", "%", joined, _SOURCE),
+        Feature("vital_capacity_slow", "biomarkers", "0/1", flag, _SOURCE),
+    ]
+
+
+def vital_capacity_features(known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Both columns from `fvc_pct` and `svc_pct`, % predicted, NaN where neither is known.
+
+    >>> found = vital_capacity_features({"fvc_pct": np.array([80.0, np.nan]), "svc_pct": np.array([70.0, 60.0])})
+    >>> found["vital_capacity_pct"].tolist(), found["vital_capacity_slow"].tolist()
+    ([80.0, 60.0], [0.0, 1.0])
+    """
+    forced, slow = known["fvc_pct"], known["svc_pct"]
+    value = np.where(np.isnan(forced), slow, forced)
+    return {
+        "vital_capacity_pct": value,
+        "vital_capacity_slow": np.where(np.isnan(value), np.nan, np.isnan(forced).astype(float)),
+    }
