@@ -51,6 +51,7 @@ def check_cohort(
         _question_dates(cohort, problems)
         _question_duplicates(cohort, problems)
         _hint_at_units(cohort, problems)
+        _question_tubes(cohort, problems)
         name_unused(cohort, FeatureSpec(), problems)
         report |= {
             "contents": contents(cohort),
@@ -131,10 +132,28 @@ def _analyte_row(
         "units seen": examples(sorted(map(str, decoded(own["unit"]).dropna().unique())), 4)
         or ("derived" if name in derived else "none stated"),
         "assays": examples(sorted(set(decoded(own["assay"]).dropna()) - {"unknown"}), 4) or "-",
+        "tubes": examples([f"{tube} ({n})" for tube, n in tube_counts(own).items()], 4) or "-",
         "median": float(own["value"].median()),
         "censored": int((own["censored"] != "none").sum()),
         "implausible": int(own["implausible"].sum()),
     }
+
+
+def tube_counts(own: pd.DataFrame) -> dict[str, int]:
+    """Values of each stated tube, by name."""
+    counts = decoded(own["tube"]).value_counts()
+    return {str(tube): int(n) for tube, n in sorted(counts.items())}
+
+
+def _question_tubes(cohort: Cohort, problems: Problems) -> None:
+    """Analytes from several tubes: what one tube adds or holds back looks like a difference of patients."""
+    for analyte, own in cohort.biomarkers.groupby("analyte", observed=True):
+        tubes = tube_counts(own)
+        if len(tubes) > 1:
+            counted = ", ".join(f"{n} {tube}" for tube, n in tubes.items())
+            found = f"{analyte} was drawn into {len(tubes)} kinds of tube: {counted}"
+            remedy = "They share a column; give one kind, or see that no site stands for its tube."
+            problems.warn("biomarkers", found, remedy, len(own))
 
 
 def site_table(cohort: Cohort) -> list[dict[str, Any]]:

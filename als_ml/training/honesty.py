@@ -76,6 +76,7 @@ def honesty_checks(
         _site_told(data),
         *_confounded(data),
         _batches(data),
+        _tubes(data),
         _without_events(data, metrics),
         _subgroups(tables.get("subgroups", [])),
         _sites(metrics, tables.get("sites", [])),
@@ -282,14 +283,25 @@ def _association(name: str, group: np.ndarray, y: np.ndarray) -> Check:
 
 def _batches(data: Trainable) -> Check:
     """Which analytes differ between batches of the laboratory by more than their patients do."""
+    remedy = "Correct or re-measure the batch; never by the label."
+    return _shift_by("batch", "batch effects", remedy, data)
+
+
+def _tubes(data: Trainable) -> Check:
+    """The same of what the blood was drawn into: a tube that one centre uses tells the centre."""
+    remedy = "Give the values of one tube, or leave the analyte out; the tube may stand for a site."
+    return _shift_by("tube", "tube types", remedy, data)
+
+
+def _shift_by(column: str, name: str, remedy: str, data: Trainable) -> Check:
     table = data.cohort.biomarkers
-    if "batch" not in table or table["batch"].isna().all():
-        return Check("batch effects", "not tried", "no batch is given")
+    if column not in table or table[column].isna().all():
+        return Check(name, "not tried", f"no {column} is given")
     shifted = []
-    for analyte, own in table.dropna(subset=["batch"]).groupby("analyte", observed=True):
+    for analyte, own in table.dropna(subset=[column]).groupby("analyte", observed=True):
         groups = [
             rows.to_numpy(dtype=float)
-            for _, rows in own.groupby("batch", observed=True)["value"]
+            for _, rows in own.groupby(column, observed=True)["value"]
             if len(rows) >= 5
         ]
         if len(groups) > 1 and np.ptp(np.concatenate(groups)) > 0:
@@ -297,14 +309,8 @@ def _batches(data: Trainable) -> Check:
             if p < 0.001 and share >= _BATCH_SHARE:
                 shifted.append(f"{analyte} ({share:.0%} of its variance)")
     if shifted:
-        found = f"the batch explains {', '.join(shifted)}"
-        return Check(
-            "batch effects",
-            "attention",
-            found,
-            "Correct or re-measure the batch; never by the label.",
-        )
-    return Check("batch effects", "passed", "no analyte differs by batch")
+        return Check(name, "attention", f"the {column} explains {', '.join(shifted)}", remedy)
+    return Check(name, "passed", f"no analyte differs by {column}")
 
 
 def _between(groups: list[np.ndarray]) -> tuple[float, float]:

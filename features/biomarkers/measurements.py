@@ -42,6 +42,7 @@ COLUMNS = [
     "ref_low",
     "ref_high",
     "batch",
+    "tube",
 ]
 NUMERIC = {"row": int, "value": float, "days": float, "ref_low": float, "ref_high": float}
 
@@ -88,7 +89,7 @@ def checked_biomarkers(
     ----------
     table : DataFrame
         Columns `sample_id`, `analyte`, `value`, and where known `unit`, `matrix`, `assay`, `days` (or dates), `censored`, `limit`
-        (of the assay, for cells such as LOD), `ref_low`, `ref_high`, `batch`.
+        (of the assay, for cells such as LOD), `ref_low`, `ref_high`, `batch`, `tube`.
     rows : dict
         sample_id -> patient index.
     index_dates : array of datetime64[D], optional
@@ -100,7 +101,7 @@ def checked_biomarkers(
     -------
     DataFrame
         Columns COLUMNS; `value`, `ref_low` and `ref_high` in the canonical unit (a limit already replaced), `analyte` an id,
-        `censored` one of CENSORED, `unit` as it was stated.
+        `censored` one of CENSORED, `unit` as it was stated, `tube` what the blood was drawn into, None where nobody says.
     """
     require_columns(table, ["sample_id", "analyte", "value"], where)
     row = patient_rows(table["sample_id"], rows, where, problems)
@@ -126,6 +127,7 @@ def checked_biomarkers(
             "unit": _coded(*codes_of(_column(table, "unit"))),
             **_own_ranges(table, factor, where, problems, rules),
             "batch": _coded(*codes_of(_column(table, "batch"))),
+            "tube": _coded(*_tubes(definitions, table, rules)),
         },
         table,
     )
@@ -307,6 +309,21 @@ def _assays(
     names = [words.get(normal_name(str(level)), str(level).strip().lower()) for level in levels]
     recoded, distinct = factorized(np.array([*names, "unknown"], dtype=object))
     return recoded[codes], distinct
+
+
+def _tubes(
+    definitions: Definitions, table: pd.DataFrame, rules: ReadingRules
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and names of the tubes: of the column `tube`, else of the matrix where its own word says it (EDTA plasma)."""
+    words = rules.words(definitions, "tube")
+    own, levels = codes_of(_column(table, "tube"))
+    matrix, matrices = codes_of(_column(table, "matrix"))
+    stated = [words.get(normal_name(str(level)), normal_name(str(level))) for level in levels]
+    implied = [words.get(normal_name(str(level))) for level in matrices]
+    recoded, names = factorized(np.array([*stated, *implied, None], dtype=object))
+    unknown = len(stated) + len(implied)
+    position = np.where(own >= 0, own, np.where(matrix >= 0, len(stated) + matrix, unknown))
+    return recoded[position], names
 
 
 def _own_ranges(

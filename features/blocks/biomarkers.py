@@ -7,7 +7,7 @@ import pandas as pd
 
 from features.alsfrs.slopes import decline
 from features.biomarkers.measurements import ASSAYS, is_log
-from features.blocks.dictionary import Feature
+from features.blocks.dictionary import EDITION, Feature
 from features.catalogue import Definitions, analytes, derived
 from features.cohort import Cohort
 from features.errors import DataError
@@ -19,7 +19,10 @@ SLOPE_SPAN_DAYS = 30
 
 
 class Bridge(NamedTuple):
-    """A value in terms of another matrix or assay: intercept + slope x value, in canonical units."""
+    """A value in terms of another matrix or assay: intercept + slope x value, in canonical units.
+
+    `tube` is what the equation was fitted on: a value from another stated tube is not bridged.
+    """
 
     analyte: str
     assay: str
@@ -27,6 +30,7 @@ class Bridge(NamedTuple):
     to_assay: str
     intercept: float
     slope: float
+    tube: str = ""
 
 
 @derived
@@ -37,7 +41,12 @@ def bridges(definitions: Definitions) -> tuple[Bridge, ...]:
 
 def _bridge(row: pd.Series) -> Bridge:
     ends = row["analyte"], row["assay"], row["to_analyte"], row["to_assay"]
-    return Bridge(*ends, intercept=float(row["intercept"]), slope=float(row["slope"]))
+    return Bridge(
+        *ends,
+        intercept=float(row["intercept"]),
+        slope=float(row["slope"]),
+        tube=str(row.get("tube", "")),  # tables of earlier releases say none
+    )
 
 
 @derived
@@ -112,7 +121,10 @@ def _described(definitions: Definitions, analyte: str, assay: str, summary: str)
 
 
 def biomarker_features(
-    cohort: Cohort, summaries: tuple[str, ...] = ("last",), assays: str = "separate"
+    cohort: Cohort,
+    summaries: tuple[str, ...] = ("last",),
+    assays: str = "separate",
+    edition: int = EDITION,
 ) -> dict[str, np.ndarray]:
     """Summaries of each analyte's dated values, on log scale where skewed; NaN where never measured.
 
@@ -126,12 +138,14 @@ def biomarker_features(
         Of SUMMARIES.
     assays : str
         `separate`: a feature an assay; `bridge`: converted where `definitions/bridges.tsv` has an equation, else apart;
-        `refuse`: two assays of one analyte in the cohort are an error.
+        `refuse`: two assays, or two stated tubes, of one analyte in the cohort are an error.
+    edition : int
+        Of the feature dictionary: 1 did not look at tubes.
 
     Raises
     ------
     DataError
-        With `refuse`, naming the analyte and its assays.
+        With `refuse`, naming the analyte and its assays or tubes.
     """
     table, keys = cohort.biomarkers, feature_keys(cohort.definitions)
     analyte, assay, value = (
@@ -140,9 +154,11 @@ def biomarker_features(
         table["value"].to_numpy(),
     )
     if assays == "bridge":
-        analyte, assay, value = _bridged(cohort.definitions, analyte, assay, value)
+        analyte, assay, value = _bridged(cohort.definitions, analyte, assay, value, table["tube"])
     if assays == "refuse":
         _refuse_mixture(cohort.definitions, analyte, assay)
+        if edition > 1:
+            _refuse_tubes(cohort.definitions, analyte, table["tube"])
     at = _column_numbers(cohort.definitions, keys)[analyte, assay]
     scaled = is_log(cohort.definitions)[analyte]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -181,15 +197,37 @@ def _column_numbers(definitions: Definitions, keys: tuple[tuple[str, str], ...])
 
 
 def _bridged(
-    definitions: Definitions, analyte: np.ndarray, assay: np.ndarray, value: np.ndarray
+    definitions: Definitions,
+    analyte: np.ndarray,
+    assay: np.ndarray,
+    value: np.ndarray,
+    tubes: pd.Series,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ids = analytes(definitions).index
     new_analyte, new_assay, new_value = analyte.astype(int), assay.copy(), value.copy()
     for rule in bridges(definitions):
         own = (analyte == ids.get_loc(rule.analyte)) & (assay == ASSAYS.index(rule.assay))
+        own &= _may_be(tubes, rule.tube)
         new_value[own] = rule.intercept + rule.slope * value[own]
         new_analyte[own], new_assay[own] = ids.get_loc(rule.to_analyte), ASSAYS.index(rule.to_assay)
     return new_analyte, new_assay, new_value
+
+
+def _may_be(tubes: pd.Series, tube: str) -> np.ndarray:
+    """Which values are from a tube, or from one that nobody states."""
+    codes, levels = codes_of(tubes)
+    fits = [not tube or level == tube for level in levels]
+    return np.array([*fits, True])[codes]
+
+
+def _refuse_tubes(definitions: Definitions, analyte: np.ndarray, tubes: pd.Series) -> None:
+    codes, levels = codes_of(tubes)
+    for i, (name, separate) in enumerate(analytes(definitions)["separate_assays"].items()):
+        used = np.unique(codes[(analyte == i) & (codes >= 0)])
+        if separate == "yes" and len(used) > 1:
+            found = f"it was drawn into {' and '.join(sorted(levels[used]))}, which are not interchangeable"
+            remedy = "Set features.assays to `separate`, or give the values of one tube."
+            raise DataError(f"biomarkers, {name}", found, remedy)
 
 
 def _refuse_mixture(definitions: Definitions, analyte: np.ndarray, assay: np.ndarray) -> None:

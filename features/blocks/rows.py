@@ -149,7 +149,7 @@ def feature_matrix(
 
 def _biomarker_values(known: Cohort, spec: FeatureSpec) -> dict[str, np.ndarray]:
     summaries = tuple(dict.fromkeys((*spec.summaries, "last")))
-    values = biomarker_features(known, summaries, spec.assays)
+    values = biomarker_features(known, summaries, spec.assays, spec.edition)
     return values | vital_capacity_features(values) if spec.edition > 1 else values
 
 
