@@ -280,6 +280,13 @@ class Tracking(_Part):
     model_name: str | None = Field(
         default=None, description="registered name; by default als-familial or als-progression"
     )
+    run_name: str | None = Field(
+        default=None, description="name of the run; by default the task and the estimator"
+    )
+    note: str | None = Field(
+        default=None,
+        description="what the run is for; shown with the run and the version, so name no patient",
+    )
     register_model: bool = True
 
 

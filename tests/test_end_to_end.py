@@ -182,7 +182,7 @@ def test_the_run_is_tracked(store):
         "baseline_nfl_roc_auc",
         "baseline_dfs_roc_auc",
         "baseline_prevalence_brier",
-        "labels_fast_by_event",
+        "labels/fast_by_event",
     } <= set(metrics)
     (used,) = client.get_run(version.run_id).inputs.dataset_inputs
     assert used.dataset.digest == client.get_run(version.run_id).data.tags["data_digest"]

@@ -26,6 +26,7 @@ from als_ml.lifecycle.registry import registered_version, run_checks, run_config
 from als_ml.prediction.predictor import Predictor
 from als_ml.tracking.loader import checked_model, load
 from als_ml.tracking.store import quiet_mlflow, use_store
+from als_ml.tracking.view import log_linked, mark_as_training
 from als_ml.training.folds import cross_validate
 from als_ml.training.metrics import paired_differences
 from als_ml.training.task_data import prepared
@@ -255,7 +256,7 @@ def _record(
     """One run a decision, never changed afterwards."""
     with quiet_mlflow():
         use_store()
-        mlflow.set_experiment(LOG)
+        mark_as_training(MlflowClient(), mlflow.set_experiment(LOG).experiment_id)
         with mlflow.start_run(run_name=f"{version.name}-{version.version}"):
             mlflow.set_tags(
                 {
@@ -268,9 +269,12 @@ def _record(
                     "reason": "; ".join(decision.reasons) or "the rule is met",
                 }
             )
-            mlflow.log_metrics(
-                {name: value for name, value in decision.figures.items() if np.isfinite(value)}
-            )
+            log_linked(_under("promotion", decision.figures), version)
+
+
+def _under(group: str, figures: dict[str, float]) -> dict[str, float]:
+    """Names of figures in a group of MLflow's pages, apart from the training's own."""
+    return {f"{group}/{name}": value for name, value in figures.items()}
 
 
 def _move(version: ModelVersion, champion: ModelVersion | None) -> None:

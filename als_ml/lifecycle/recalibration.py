@@ -12,7 +12,7 @@ from als_ml.cohort.known_patients import patient_key, patient_prints, remembered
 from als_ml.cohort.source import CohortSource
 from als_ml.lifecycle.comparison import scored as scored_by
 from als_ml.lifecycle.registry import registered_version, run_config
-from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.predictor import RESEARCH_USE, Predictor
 from als_ml.tracking.loader import load
 from als_ml.tracking.log import log_predictor
 from als_ml.tracking.store import quiet_mlflow, use_store
@@ -141,12 +141,20 @@ def _relative(old: Calibration, new: Calibration) -> tuple[float, float]:
     return slope, new.update_intercept - slope * old.update_intercept
 
 
+def _description(tags: dict[str, str]) -> str:
+    return (
+        f"Version {tags['recalibrated_from']} recalibrated on {tags['n']} patients, "
+        f"{tags['n_positive']} of them positive; nothing else was fitted. {RESEARCH_USE}"
+    )
+
+
 def _registered(predictor: Predictor, name: str, run_id: str, tags: dict[str, str]) -> str:
     with quiet_mlflow():
         use_store()
         number = log_predictor(predictor, run_id, name)
         client = MlflowClient()
         client.set_registered_model_alias(name, "challenger", number)
+        client.update_model_version(name, number, _description(tags))
         for key, value in tags.items():
             client.set_model_version_tag(name, number, key, value)
     return number

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from als_ml.config import Config
 from als_ml.tracking.store import quiet_mlflow, use_store
 from als_ml.tracking.versions import registered_version
+from als_ml.tracking.view import plain_names
 from features.errors import DataError, RequestError
 
 __all__ = [
@@ -34,10 +35,10 @@ def run_tags(version: ModelVersion) -> dict[str, str]:
 
 
 def run_metrics(version: ModelVersion) -> dict[str, float]:
-    """Metrics of the run that made a version."""
+    """Metrics of the run that made a version, by the names that `train` gives them."""
     with quiet_mlflow():
         use_store()
-        return dict(MlflowClient().get_run(version.run_id).data.metrics)
+        return plain_names(MlflowClient().get_run(version.run_id).data.metrics)
 
 
 def run_artifact(run_id: str, name: str) -> str | None:

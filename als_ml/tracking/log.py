@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
-from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import Metric
+from mlflow.tracking.context.registry import resolve_tags
 
 from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.predictor import RESEARCH_USE, Predictor
@@ -23,6 +24,15 @@ from als_ml.tracking.manifest import PACKAGES
 from als_ml.tracking.model_files import LIST, MODEL_DIGEST, list_digest, list_files
 from als_ml.tracking.run_folder import read_run, write_run
 from als_ml.tracking.store import quiet_mlflow, store_and_reason, store_failures, use_store
+from als_ml.tracking.view import (
+    FOLDS,
+    NOTE,
+    CohortDataset,
+    mark_as_training,
+    model_description,
+    shown_metrics,
+    version_description,
+)
 from features.errors import RequestError
 
 if TYPE_CHECKING:
@@ -30,6 +40,8 @@ if TYPE_CHECKING:
 
 # Tag of a run: the machine and process that write it.
 PROCESS = "als_ml.process"
+# MLflow takes no more figures at once.
+_BATCH = 1000
 # What the served model imports; pinned to the versions that it was trained with.
 REQUIREMENTS = (
     "lazy-loader",
@@ -93,8 +105,9 @@ def push(folder: Path) -> dict[str, str]:
             except KeyboardInterrupt:
                 mlflow.end_run("KILLED")
                 raise
-        name = stored["register_as"]
-        registered = _register(name, logged.model_uri, digest) if name else {}
+        if stored["finished"] is not None:
+            MlflowClient().set_terminated(run.info.run_id, end_time=stored["finished"])
+        registered = _register(stored, logged.model_uri, digest) if stored["register_as"] else {}
         return {"run_id": run.info.run_id, "model_uri": logged.model_uri, **registered}
 
 
@@ -107,7 +120,15 @@ def _started(stored: dict[str, Any]) -> Any:
         return mlflow.start_run(run_id=given, tags={**mine, "mlflow.runName": stored["run_name"]})
     experiment = mlflow.set_experiment(stored["experiment"])
     _end_dead_runs(experiment.experiment_id)
-    return mlflow.start_run(run_name=stored["run_name"], tags=mine)
+    client = MlflowClient()
+    mark_as_training(client, experiment.experiment_id)
+    made = client.create_run(
+        experiment.experiment_id,
+        start_time=stored["started"],
+        run_name=stored["run_name"],
+        tags=resolve_tags(mine),  # with user and source, as `start_run` has them
+    )
+    return mlflow.start_run(run_id=made.info.run_id)
 
 
 def _process(pid: int) -> str:
@@ -136,21 +157,44 @@ def _alive(pid: int) -> bool:
 
 def _log_run(stored: dict[str, Any], folder: Path) -> tuple[Any, str]:
     mlflow.log_params(stored["parameters"])
-    mlflow.log_metrics(stored["metrics"])
-    tags = stored["tags"]
-    mlflow.set_tags(tags)
-    source = CodeDatasetSource({"definitions_version": tags["definitions_version"]})
-    mlflow.log_input(
-        MetaDataset(source, name=f"{stored['task']}-cohort", digest=tags["data_digest"]), "training"
-    )
+    # Before the model, which takes over what its run holds by then.
+    mlflow.log_metrics(shown_metrics(stored["metrics"]))
+    mlflow.set_tags(stored["tags"] | ({NOTE: stored["note"]} if stored["note"] else {}))
+    mlflow.log_input(_dataset(stored), "training")
     mlflow.log_artifacts(str(folder / "artifacts"))
+    _log_folds(stored)
     for row in stored["nested"]:
+        if not row["metrics"]:  # a fold of a folder that an earlier version wrote
+            continue
         with mlflow.start_run(
             run_name=row["name"], nested=True, tags={PROCESS: _process(os.getpid())}
         ):
             mlflow.log_params(row["parameters"])
             mlflow.log_metrics(row["metrics"])
     return _log_model(folder / "model", stored["task"])
+
+
+def _dataset(stored: dict[str, Any]) -> CohortDataset:
+    tags = stored["tags"]
+    return CohortDataset(
+        source=CodeDatasetSource({"definitions_version": tags["definitions_version"]}),
+        name=f"{stored['task']}-cohort",
+        digest=tags["data_digest"],
+        features=stored["features"],
+        profile=stored["profile"],
+    )
+
+
+def _log_folds(stored: dict[str, Any]) -> None:
+    """Figures by fold: the step is the fold, counted over the repeats."""
+    metrics = [
+        Metric(f"{FOLDS}/{name}", value, stored["finished"], step)
+        for step, fold in enumerate(stored["folds"])
+        for name, value in fold.items()
+    ]
+    run_id = mlflow.active_run().info.run_id
+    for first in range(0, len(metrics), _BATCH):
+        MlflowClient().log_batch(run_id, metrics[first : first + _BATCH])
 
 
 @contextlib.contextmanager
@@ -199,10 +243,13 @@ def requirements() -> list[str]:
 
 def log_predictor(predictor: Predictor, run_id: str, name: str) -> str:
     """Log a changed model under the run that it came from and register it; returns its version."""
-    mlflow.set_experiment(experiment_id=MlflowClient().get_run(run_id).info.experiment_id)
+    client = MlflowClient()
+    run = client.get_run(run_id).info
+    mlflow.set_experiment(experiment_id=run.experiment_id)
     with mlflow.start_run(run_id=run_id), _temporary() as folder:
         save_predictor(predictor, folder)
         logged, digest = _log_model(folder, predictor.fitted.task)
+    client.set_terminated(run_id, end_time=run.end_time)
     return str(_registered(logged.model_uri, name, digest).version)
 
 
@@ -211,9 +258,14 @@ def _registered(model_uri: str, name: str, digest: str) -> Any:
     return mlflow.register_model(model_uri, name, tags={MODEL_DIGEST: digest})
 
 
-def _register(name: str, model_uri: str, digest: str) -> dict[str, str]:
+def _register(stored: dict[str, Any], model_uri: str, digest: str) -> dict[str, str]:
     """Register a finished model: the first version becomes `champion`, later ones `challenger`."""
+    name = stored["register_as"]
     client, registered = MlflowClient(), _registered(model_uri, name, digest)
-    alias = "challenger" if "champion" in client.get_registered_model(name).aliases else "champion"
+    model = client.get_registered_model(name)
+    alias = "challenger" if "champion" in model.aliases else "champion"
     client.set_registered_model_alias(name, alias, registered.version)
+    client.update_model_version(name, registered.version, version_description(stored))
+    if not model.description:  # what somebody wrote there stays
+        client.update_registered_model(name, model_description(stored["task"]))
     return {"name": name, "version": str(registered.version), "alias": alias}

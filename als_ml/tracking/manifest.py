@@ -49,6 +49,7 @@ def manifest(training: Training) -> dict[str, Any]:
         "als_ml_version": als_ml.__version__,
         "definitions_version": training.predictor.definitions.version,
         "git_commit": git_commit(),
+        "git_dirty": git_dirty(),
         "python": platform.python_version(),
         "packages": _versions(),
         "data_digest": data_digest(training.rows, training.y),
@@ -68,10 +69,23 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def git_commit() -> str | None:
+def git_commit(checkout: Path = PACKAGES) -> str | None:
     """Commit of the code that runs, None outside a checkout."""
+    return _git(checkout, "rev-parse", "HEAD")
+
+
+def git_dirty(checkout: Path = PACKAGES) -> bool | None:
+    """Whether the code that runs is not that of its commit (changed or new files), None outside a checkout.
+
+    Only the three packages are asked for: a cohort or a store that lies in the checkout changes no figure.
+    """
+    said = _git(checkout, "status", "--porcelain", "--", "als_ml", "features", "models")
+    return None if said is None else bool(said)
+
+
+def _git(checkout: Path, *words: str) -> str | None:
     try:
-        command = ["git", "-C", str(PACKAGES), "rev-parse", "HEAD"]
+        command = ["git", "-C", str(checkout), *words]
         return subprocess.run(  # noqa: S603
             command, capture_output=True, text=True, check=True, timeout=5
         ).stdout.strip()

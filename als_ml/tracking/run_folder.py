@@ -1,6 +1,6 @@
 """A finished run as a folder: all that goes to MLflow. It outlives a lost server, and `push` uploads it.
 
-    run.json    experiment, parameters, metrics, tags, data digest, folds and trials, name to register under
+    run.json    experiment, parameters, metrics, tags, data digest, folds and trials, name to register under, start and end
     artifacts/  what people read (card, checks, pictures) and what machines do (manifest, tables)
     model/      the fitted model: skops and JSON
 
@@ -8,6 +8,7 @@ Aggregates only: no row or identifier of a patient goes in.
 """
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ import als_ml
 from als_ml.cohort.digests import data_digest
 from als_ml.prediction.predictor import RESEARCH_USE, Predictor
 from als_ml.prediction.storage import save_predictor
+from als_ml.prediction.training_shares import FEWEST
 from als_ml.tracking.documents import write_documents
-from als_ml.tracking.manifest import git_commit, manifest
+from als_ml.tracking.manifest import git_commit, git_dirty, manifest
 from als_ml.tracking.pictures import draw_run
 from als_ml.tracking.small_cells import is_small, shown_tables
+from als_ml.training.metrics import evaluate
 from als_ml.training.run import Training, summary
 from features.errors import RequestError
 
@@ -54,12 +57,25 @@ def read_run(folder: Path) -> dict[str, Any]:
         )
     try:
         stored: dict[str, Any] = json.loads((folder / "run.json").read_text())
-        return {name: stored[name] for name in _KEYS}
+        return (
+            _SINCE
+            | {name: value for name, value in stored.items() if name in _SINCE}
+            | {name: stored[name] for name in _KEYS}
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise RequestError(str(folder / "run.json"), "it is broken", "Train again.") from None
 
 
 _KEYS = ("experiment", "run_name", "task", "register_as", "parameters", "metrics", "tags", "nested")
+# What run folders written by earlier versions do not have. Times are milliseconds since 1970, UTC, as MLflow has them.
+_SINCE: dict[str, Any] = {
+    "note": None,
+    "started": None,
+    "finished": None,
+    "features": [],
+    "profile": {},
+    "folds": [],
+}
 
 
 def _described(training: Training) -> dict[str, Any]:
@@ -72,13 +88,35 @@ def _described(training: Training) -> dict[str, Any]:
     )
     return {
         "experiment": config.tracking.experiment,
-        "run_name": f"{task.name}-{config.model.estimator}",
+        "run_name": config.tracking.run_name or f"{task.name}-{config.model.estimator}",
+        "note": config.tracking.note,
+        "started": _milliseconds(training.started),
+        "finished": _milliseconds(datetime.now(UTC)),
         "task": task.name,
         "register_as": register_as,
         "parameters": _flat(config.model_dump(mode="json")),
         "metrics": _finite(metrics),
         "tags": _tags(training),
-        "nested": _nested(training),
+        "features": list(training.predictor.names),
+        "profile": _profile(training),
+        "folds": _folds(training),
+        "nested": _trials(training),
+    }
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _profile(training: Training) -> dict[str, int]:
+    """The data set in counts."""
+    positive = int(training.y.sum())
+    return {
+        "patients": len(training.y),
+        training.task.positive: positive,
+        training.task.negative: len(training.y) - positive,
+        "families": len(np.unique(training.data.families)),
+        "features": len(training.predictor.names),
     }
 
 
@@ -86,17 +124,28 @@ def _finite(metrics: dict[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
 
 
-def _nested(training: Training) -> list[dict[str, Any]]:
-    """A run below the run for each fold and each trial of the final search."""
-    folds = [
-        {
-            "name": f"fold {row['fold']}",
-            "parameters": _flat({"members": row["members"]}),
-            "metrics": {},
-        }
-        for row in training.tables["folds"]
+def _folds(training: Training) -> list[dict[str, float]]:
+    """Figures of each fold on its own patients; none of a fold where a label has fewer than FEWEST of them."""
+    return [
+        _finite(
+            evaluate(
+                training.y[fold.test],
+                fold.probability["model"],
+                fold.predicted["model"],
+                training.data.families[fold.test],
+                draws=0,
+                seed=0,
+            )
+        )
+        if np.bincount(training.y[fold.test].astype(int), minlength=2).min() >= FEWEST
+        else {}
+        for fold in training.validated.folds
     ]
-    trials = [
+
+
+def _trials(training: Training) -> list[dict[str, Any]]:
+    """A run below the run for each trial of the final search."""
+    return [
         {
             "name": f"trial {row['estimator']} {row['number']}",
             "parameters": _flat(row["parameters"]),
@@ -104,7 +153,6 @@ def _nested(training: Training) -> list[dict[str, Any]]:
         }
         for row in training.tables["trials"]
     ]
-    return folds + trials
 
 
 def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -129,6 +177,8 @@ def _tags(training: Training) -> dict[str, str]:
     }
     commit = git_commit()
     tags |= {"git_commit": commit} if commit else {}
+    dirty = git_dirty()
+    tags |= {} if dirty is None else {"als_ml.git_dirty": str(dirty).lower()}
     return tags | (
         {"simulated": "true: proves the machinery, says nothing of medicine"}
         if training.best_possible

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class Training:
     """What a run produced: the final model, and what was found out about it by name.
 
     `metrics` are single figures, `tables` those of several rows, `checks` the honesty checks. `data` holds the labelled
-    patients; nothing of it is logged.
+    patients; nothing of it is logged. `started` is when the training began.
     """
 
     config: Config
@@ -75,6 +76,7 @@ class Training:
     metrics: dict[str, float]
     warnings: list[Problem]
     best_possible: tuple[float, float] | None
+    started: datetime
     tables: dict[str, Table] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
 
@@ -128,6 +130,7 @@ def train(
     DataError
         If a file is wrong, or the labels cannot be learned from (one class only, too few families).
     """
+    started = datetime.now(UTC)
     task, problems, key = TASKS[config.task], Problems(), patient_key()
     source = open_cohort(Path(config.cohort), allow_outside)
     cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
@@ -184,6 +187,7 @@ def train(
         metrics=metrics,
         warnings=problems.found,
         best_possible=best,
+        started=started,
         tables=tables,
         checks=checks,
     )

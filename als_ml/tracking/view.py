@@ -1,0 +1,190 @@
+"""What a user of MLflow's pages sees: figures in groups, descriptions, the kind of an experiment, the data set.
+
+MLflow's pages group figures by what stands before a `/`. The figures of the contract (`roc_auc`, `brier`, ..., each with
+`_low` and `_high`, and those of the baselines) have none, so that they come first; all others stand in a group.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.types.schema import ColSpec, DataType, Schema
+
+from als_ml.prediction.predictor import RESEARCH_USE
+from models.tasks import TASKS
+
+# The six that a model's own page shows, in this order.
+HEADLINES = (
+    "roc_auc",
+    "average_precision",
+    "brier",
+    "log_loss",
+    "calibration_slope",
+    "calibration_intercept",
+)
+# Named by the contract: never renamed.
+_CONTRACT = re.compile(rf"({'|'.join((*HEADLINES, 'balanced_accuracy'))})(_low|_high)?|baseline_.*")
+# Group -> how the names begin that belong to it; there the group stands for that beginning.
+_BEGINNINGS = {
+    "denoised": "denoised_",
+    "differences": "difference_",
+    "external": "external_",
+    "labels": "labels_",
+    "labelling_weights": "ipl_",
+    "sites": "sites_",
+    "temporal": "temporal_",
+}
+# Group -> names that are kept whole in it.
+_WHOLE = {
+    "calibration": re.compile(r"ece|brier_(reliability|resolution|uncertainty)"),
+    "checks": re.compile(r"(assay_status|missingness|without_events|apparent|optimism)_.*"),
+    "cohort": re.compile(r"n|n_positive|n_families"),
+    "conformal": re.compile(r"coverage.*|abstention_rate"),
+    "simulated": re.compile(r"best_possible_roc_auc|share_of_possible"),
+}
+_OTHERS, FOLDS = "others", "folds"
+
+_KIND = "mlflow.experimentKind"
+# As MLflow's pages write it; without it they guess, and open an experiment in the view for language models.
+_MODEL_TRAINING = "custom_model_development"
+NOTE = "mlflow.note.content"
+# The source of a version that was registered from a logged model.
+_LOGGED = re.compile(r"models:/(m-[0-9a-f]+)")
+
+
+def shown_name(name: str) -> str:
+    """The name of a figure on MLflow's pages.
+
+    >>> [shown_name(name) for name in ("brier_low", "baseline_dfs_brier", "sites_oe", "n")]
+    ['brier_low', 'baseline_dfs_brier', 'sites/oe', 'cohort/n']
+    """
+    if _CONTRACT.fullmatch(name):
+        return name
+    for group, beginning in _BEGINNINGS.items():
+        if name.startswith(beginning):
+            return f"{group}/{name.removeprefix(beginning)}"
+    groups = (group for group, names in _WHOLE.items() if names.fullmatch(name))
+    return f"{next(groups, _OTHERS)}/{name}"
+
+
+def shown_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Figures of a run as MLflow's pages show them, the six headlines first.
+
+    >>> shown_metrics({"n": 240.0, "brier": 0.2, "roc_auc": 0.8})
+    {'roc_auc': 0.8, 'brier': 0.2, 'cohort/n': 240.0}
+    """
+    first = [name for name in HEADLINES if name in metrics]
+    rest = [name for name in metrics if name not in HEADLINES]
+    return {shown_name(name): metrics[name] for name in [*first, *rest]}
+
+
+def plain_names(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Figures of a run under our own names, whether they were logged in groups or before there were any; no fold's.
+
+    >>> plain_names({"sites/oe": 1.0, "sites_oe": 1.0, "cohort/n": 240.0, "folds/brier": 0.1, "brier": 0.2})
+    {'sites_oe': 1.0, 'n': 240.0, 'brier': 0.2}
+    """
+    plain = {}
+    for name, value in metrics.items():
+        group, slash, rest = name.partition("/")
+        if group != FOLDS:
+            plain[_BEGINNINGS.get(group, "") + rest if slash else name] = value
+    return plain
+
+
+def mark_as_training(client: MlflowClient, experiment_id: str) -> None:
+    """Have MLflow's pages show an experiment as model training; what a user has chosen there stays."""
+    kind = client.get_experiment(experiment_id).tags.get(_KIND, "")
+    if not kind or kind.endswith("inferred") or kind == "no_inferred_type":
+        client.set_experiment_tag(experiment_id, _KIND, _MODEL_TRAINING)
+
+
+class CohortDataset(MetaDataset):
+    """The labelled patients of a run as their feature names and counts; no row of a patient.
+
+    Parameters
+    ----------
+    profile : dict
+        Counts, as `run_folder` writes them.
+    features : list of str
+        Names of the features, all numbers.
+    """
+
+    def __init__(
+        self,
+        source: CodeDatasetSource,
+        name: str,
+        digest: str,
+        features: list[str],
+        profile: dict[str, int],
+    ) -> None:
+        columns = [ColSpec(DataType.double, feature, required=False) for feature in features]
+        super().__init__(source, name, digest, Schema(columns) if columns else None)
+        self._profile = profile
+
+    @property
+    def profile(self) -> dict[str, int]:
+        """Counts of patients and features."""
+        return self._profile
+
+    def to_dict(self) -> dict[str, str]:
+        """As MLflow stores it."""
+        profile = {"profile": json.dumps(self._profile)} if self._profile else {}
+        return super().to_dict() | profile
+
+
+def logged_model_id(version: ModelVersion) -> str | None:
+    """The logged model behind a registered version, whose own page shows the figures that are linked to it."""
+    found = _LOGGED.fullmatch(version.source or "")
+    return version.model_id or (found[1] if found else None)
+
+
+def log_linked(metrics: Mapping[str, float], version: ModelVersion) -> None:
+    """Log figures in the active run, shown with the model of a version too; those that are not finite are left out."""
+    finite = {name: float(value) for name, value in metrics.items() if isfinite(value)}
+    mlflow.log_metrics(finite, model_id=logged_model_id(version))
+
+
+def model_description(task: str) -> str:
+    """What a registered model answers."""
+    asked = TASKS[task]
+    return (
+        f"Probability that a patient with ALS is {asked.positive} rather than {asked.negative}, "
+        f"trained by als-ml. The version with the alias `champion` is in use. {RESEARCH_USE}"
+    )
+
+
+def version_description(stored: Mapping[str, Any]) -> str:
+    """What a version was made from and how good it is, from its run (`read_run`)."""
+    metrics, tags = stored["metrics"], stored["tags"]
+    asked = TASKS[stored["task"]]
+    sentences = [
+        f"{metrics['n']:.0f} labelled patients, {metrics['n_positive']:.0f} of them {asked.positive}.",
+        f"Cross-validated: {_figures(metrics)}.",
+        f"Definitions {tags['definitions_version']}, als-ml {tags['als_ml_version']}.",
+    ]
+    if "simulated" in tags:
+        sentences.append(f"Simulated data: {tags['simulated'].removeprefix('true: ')}.")
+    if stored["note"]:
+        sentences.append(f"{stored['note'].rstrip('. ')}.")
+    return " ".join([*sentences, RESEARCH_USE])
+
+
+def _figures(metrics: Mapping[str, float]) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {metrics[name]:.3f}{_interval(metrics, name)}"
+        for name in HEADLINES
+        if name in metrics
+    )
+
+
+def _interval(metrics: Mapping[str, float], name: str) -> str:
+    low, high = (metrics.get(f"{name}_{end}") for end in ("low", "high"))
+    return "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
