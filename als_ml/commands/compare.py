@@ -7,7 +7,7 @@ from typing import Any
 from als_ml.cli import print_table, progress_bar
 from als_ml.output import check_output, write_table
 
-SUMMARY = "compare two models: differences with intervals, and who changes class"
+SUMMARY = "compare two models: what differs, how good they are, and who changes class"
 
 
 def add_options(made: argparse.ArgumentParser) -> None:
@@ -29,21 +29,36 @@ def run(arguments: argparse.Namespace) -> int:
         return _compare_runs(arguments)
     from als_ml.cohort.source import open_cohort
     from als_ml.lifecycle.comparison import compare, scored_cohort
+    from als_ml.lifecycle.differences import made, what_differs
     from als_ml.lifecycle.registry import registered_version, run_config
     from als_ml.tracking.loader import load
 
     with progress_bar(arguments.quiet) as progress:
         progress("scoring with both models", 0, 0)
         source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
-        version = registered_version(arguments.models[0])
-        config = run_config(version.run_id, arguments.cohort)
+        versions = [registered_version(uri) for uri in arguments.models]
+        differences = what_differs(*(made(version) for version in versions))
+        config = run_config(versions[0].run_id, arguments.cohort)
         ours, theirs = (scored_cohort(load(uri), config, source) for uri in arguments.models)
         found = compare(ours, theirs)
     if arguments.output:
         write_table(found["changed"], Path(arguments.output))
     if not arguments.quiet:
+        _print_differences(differences, "the patients are labelled as the first model's run did")
         _print_comparison(found, arguments)
     return 0
+
+
+def _print_differences(differences: list[dict[str, str]], other_label: str) -> None:
+    """Say what differs, and what models of different labels mean for the figures."""
+    if not differences:
+        print("both were made alike: label, features, definitions, data and estimator")
+        return
+    from als_ml.lifecycle.differences import other_label as asked_otherwise
+
+    if asked_otherwise(differences):
+        print(f"the two models predict different labels; {other_label}")
+    print_table(differences, "what differs")
 
 
 def _print_comparison(found: dict[str, Any], arguments: argparse.Namespace) -> None:
@@ -65,9 +80,12 @@ def _print_comparison(found: dict[str, Any], arguments: argparse.Namespace) -> N
 
 
 def _compare_runs(arguments: argparse.Namespace) -> int:
+    from als_ml.lifecycle.differences import made, what_differs
     from als_ml.lifecycle.registry import registered_version, run_metrics
 
-    first, second = (run_metrics(registered_version(uri)) for uri in arguments.models)
+    versions = [registered_version(uri) for uri in arguments.models]
+    differences = what_differs(*(made(version) for version in versions))
+    first, second = (run_metrics(version) for version in versions)
     names = [
         "roc_auc",
         "average_precision",
@@ -82,6 +100,7 @@ def _compare_runs(arguments: argparse.Namespace) -> int:
         {"metric": name, "first": first.get(name), "second": second.get(name)} for name in names
     ]
     if not arguments.quiet:
+        _print_differences(differences, "neither figure says which of them is better")
         print_table(
             rows,
             "each run's own figures, on its own patients; --cohort FILE compares on the same ones",

@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         calibration_now,
         drift_table,
         flags,
+        log_monitoring,
         rows_as_seen,
     )
     from als_ml.lifecycle.registry import registered_version, run_config
@@ -42,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
         cohort = predictor.read(source, Problems())
         now = scored(predictor, config, cohort)
         table = drift_table(predictor, rows_as_seen(predictor, cohort))
+        seen, calibration = flags(now), calibration_now(now)
+        logged = log_monitoring(version, table, seen, calibration)
     if arguments.output:
         write_table(pd.DataFrame(table), Path(arguments.output))
     if not arguments.quiet:
@@ -53,9 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
         if table and table[0]["basis"] == "deciles":
             print("this model keeps deciles only: PSI is a lower bound; train it again for drift")
-        print_table([flags(now)], "patients")
-        calibration = calibration_now(now)
+        print_table([seen], "patients")
         print_table([calibration], "calibration") if calibration else print(
             "no calibration: too few labelled patients"
         )
+        if not logged:
+            print("not logged in MLflow: figures of so few patients speak of single ones")
     return 0

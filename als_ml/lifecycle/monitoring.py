@@ -2,19 +2,28 @@
 
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 from scipy.stats import chi2, norm
 
 from als_ml.lifecycle.comparison import Scored
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.training_shares import FEWEST, in_cells
+from als_ml.tracking.store import quiet_mlflow, store_and_reason, store_failures, use_store
+from als_ml.tracking.view import log_linked, mark_as_training
 from als_ml.training.metrics import calibration_errors, evaluate, exact_interval
 from features.blocks.rows import feature_matrix
 from features.cohort import Cohort
+from features.errors import RequestError
 from models.labels import out_of_scope
 from models.tasks import TASKS
 
+LOG = "als-ml-monitoring"
+# Calibration is not told of fewer patients (P); nothing is logged of fewer either, since it would speak of single ones.
+_FEWEST = 20
 # Population stability index: below 0.1 stable, from 0.25 shifted (Siddiqi 2006, R).
 _LOOK, _SHIFTED = 0.1, 0.25
 # A change of the missing share below this is not worth a word (P).
@@ -155,7 +164,7 @@ def calibration_now(scored: Scored) -> dict[str, float]:
     """Calibration where labels exist: intercept, slope, observed to expected with an exact interval, ECE; else empty."""
     known = np.isfinite(scored.y) & np.isfinite(scored.probability)
     y, p = scored.y[known], scored.probability[known]
-    if len(y) < 20 or len(np.unique(y)) < 2:
+    if len(y) < _FEWEST or len(np.unique(y)) < 2:
         return {}
     found = evaluate(y, p, p >= 0.5, scored.families[known], 0, 0)
     low, high = exact_interval(int(y.sum()), len(y))
@@ -170,4 +179,53 @@ def calibration_now(scored: Scored) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in (result | {"ece": calibration_errors(y, p)["ece"]}).items()
+    }
+
+
+def log_monitoring(
+    version: ModelVersion,
+    table: list[dict[str, Any]],
+    seen: dict[str, float],
+    calibration: dict[str, float],
+) -> bool:
+    """Log what `drift_table`, `flags` and `calibration_now` found, one run each time, shown with the model of the version.
+
+    Returns
+    -------
+    bool
+        False where fewer than 20 patients were scored: nothing is logged of so few.
+
+    Raises
+    ------
+    RequestError
+        If the store cannot be written.
+    """
+    if seen["scored"] < _FEWEST:
+        return False
+    try:
+        with quiet_mlflow():
+            use_store()
+            mark_as_training(MlflowClient(), mlflow.set_experiment(LOG).experiment_id)
+            tags = {"model": version.name, "version": str(version.version)}
+            with mlflow.start_run(run_name=f"{version.name}-{version.version}", tags=tags):
+                log_linked(_monitored(table, seen, calibration), version)
+    except store_failures() as error:
+        remedy = "Set MLFLOW_TRACKING_URI to a store that can be written."
+        raise RequestError(
+            *store_and_reason(error, "the figures could not be logged"), remedy
+        ) from None
+    return True
+
+
+def _monitored(
+    table: list[dict[str, Any]], seen: dict[str, float], calibration: dict[str, float]
+) -> dict[str, float]:
+    """Figures by the names that MLflow's pages show; a name may hold no further slash, nor a space."""
+    verdicts = [row["verdict"] for row in table]
+    counts = {f"features_{name}": float(verdicts.count(name)) for name in ("look", "shifted")}
+    largest = max((row["PSI"] for row in table if np.isfinite(row["PSI"])), default=float("nan"))
+    figures = {**counts, "largest_psi": largest, **seen, **calibration}
+    return {
+        f"monitoring/{name.replace('observed/expected', 'oe').replace('o/e', 'oe').replace(' ', '_')}": value
+        for name, value in figures.items()
     }

@@ -248,8 +248,11 @@ def test_comparison_on_a_cohort(registry, others, capsys, tmp_path):
     assert "roc_auc: first minus second" in text
     assert f"{len(changed)} patients change class" in text
     assert (changed["from"] != changed["to"]).all()
+    assert text.index("label.learn") < text.index("roc_auc: first minus second")
     assert main(["compare", *pair]) == 0
-    assert "on its own patients" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert text.startswith("the two models predict different labels")
+    assert text.index("label.learn") < text.index("on its own patients")
 
 
 def scored(probability, y=None, predicted=None):
