@@ -142,8 +142,8 @@ def test_one_shared_patient_is_found_and_can_be_left_out(registry, demo, others,
     main(["promote", "--model", f"models:/{NAME}/2", "--cohort", str(mixed), "--leave-out"])
     capsys.readouterr()
     (run,) = newest_decisions(1)
-    assert run.data.metrics["patients_left_out"] == 1
-    assert run.data.metrics["patients_not_recognisable"] == 0
+    assert run.data.metrics["promotion/patients_left_out"] == 1
+    assert run.data.metrics["promotion/patients_not_recognisable"] == 0
     client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_TRACKING_URI"])
     client.set_registered_model_alias(NAME, "champion", "1")  # whatever the rule said
 
