@@ -19,6 +19,7 @@ from als_ml.cohort import in_parts
 from als_ml.cohort.source import open_cohort
 from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.predictor import Predictor
+from features import catalogue
 from tests.conftest import ROOT
 from tests.records import record
 
@@ -36,6 +37,7 @@ KINDS = {
     "landmark-0": ["landmark_days=0"],
     "columns": ["features.columns=[handgrip, centre_*]", "features.known_at=baseline"],
     "no-reference": [],
+    "definitions": [],
 }
 QUICK = ("thresholds",)
 FIELDS = ("probability", "predicted_class", "prediction_set", "abstained", "genetic_cause")
@@ -91,10 +93,24 @@ def trained(request, tmp_path_factory, demo, migrated) -> tuple[Path, Path, list
     changes = [f"cohort={cohort}", *SMALL, *KINDS[request.param]]
     words = [part for change in changes for part in ("--set", change)]
     config = str(ROOT / "configs/progression.yaml")
-    with store_in(folder):
+    with store_in(folder), _definitions(folder, request.param):
         for more in ([], ["--set", "model.least_share=0.01"]):
             assert train.main(["--config", config, "--quiet", *words, *more]) == 0
     return folder, cohort, KINDS[request.param]
+
+
+@contextmanager
+def _definitions(folder: Path, kind: str):
+    """While the model is trained: the installed tables, or a laboratory's own, which are gone when it scores."""
+    with pytest.MonkeyPatch.context() as patch:
+        if kind == "definitions":
+            own = Path(shutil.copytree(catalogue.FOLDER, folder / "definitions"))
+            repeats = (own / "repeats.tsv").read_text()
+            changed = repeats.replace("24\t\t31\t59", "10\t\t25\t59")
+            assert changed != repeats, "no threshold was changed"
+            (own / "repeats.tsv").write_text(changed)
+            patch.setattr(catalogue, "FOLDER", own)
+        yield
 
 
 def _cohort(demo: Path, folder: Path, kind: str) -> Path:
