@@ -20,11 +20,10 @@ import als_ml
 from als_ml.cohort.digests import data_digest
 from als_ml.prediction.predictor import RESEARCH_USE, Predictor
 from als_ml.prediction.storage import save_predictor
-from als_ml.prediction.training_shares import FEWEST
 from als_ml.tracking.documents import write_documents
 from als_ml.tracking.manifest import git_commit, git_dirty, manifest
 from als_ml.tracking.pictures import draw_run
-from als_ml.tracking.small_cells import is_small, shown_tables
+from als_ml.tracking.small_cells import FEWEST, is_small, shown_tables
 from als_ml.training.metrics import evaluate
 from als_ml.training.run import Training, summary
 from features.errors import RequestError

@@ -43,8 +43,10 @@ _BEGINNINGS = {
 }
 # Group -> names that are kept whole in it.
 _WHOLE = {
-    "calibration": re.compile(r"ece|brier_(reliability|resolution|uncertainty)"),
-    "checks": re.compile(r"(assay_status|missingness|without_events|apparent|optimism)_.*"),
+    "calibration": re.compile(r"ece|ici|e(50|90|max)|brier_(reliability|resolution|uncertainty)"),
+    "checks": re.compile(
+        r"(assay_status|missingness|without_events|apparent|optimism)_.*|effective_parameters|r2_cox_snell"
+    ),
     "cohort": re.compile(r"n|n_positive|n_families"),
     "conformal": re.compile(r"coverage.*|abstention_rate"),
     "simulated": re.compile(r"best_possible_roc_auc|share_of_possible"),
