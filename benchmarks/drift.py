@@ -46,12 +46,23 @@ def main(arguments: Sequence[str] = ()) -> None:
             report(config.stem, monitored(config, cohort, source.described, trained))
 
 
+# A configuration for tables of others: its features, but the label and no column that simulated patients lack.
+WITHOUT_COLUMNS = [
+    "label.column=null",
+    "label.above=null",
+    "features.columns=[]",
+    "features.known_at=null",
+]
+
+
 def monitored(config: Path, source: Cohort, described: CohortFile, trained: int) -> Monitored:
     """What `train.py` would keep for `monitor`, and the rows that `monitor` would see of the training and other families."""
     first = source.families[np.random.default_rng(1).permutation(len(source))[:trained]]
     inside = np.isin(source.families, first)
     cohort, later = (source.take(np.flatnonzero(own)) for own in (inside, ~inside))
     own = load_config(config)
+    if own.label.column is not None and own.label.column not in source.patients.columns:
+        own = load_config(config, WITHOUT_COLUMNS)
     data = prepare(own, cohort, described)
     predictor = Predictor(
         fitted=SimpleNamespace(task=own.task),

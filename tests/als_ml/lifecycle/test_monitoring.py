@@ -30,7 +30,7 @@ def test_a_model_sees_no_drift_in_its_own_cohort(config, cohort, demo):
     described = open_cohort(demo / "cohort.yaml").described
     model = monitored(config, cohort, described, len(cohort))
     own = flagged(model, model.own)
-    assert len(own) > 100
+    assert len(own) > 50  # configs without genomes have fewer than 100
     assert [name for name, is_flagged in own.items() if is_flagged] == []
 
 
