@@ -128,14 +128,18 @@ def _em(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _expected(
     z: np.ndarray, covariance: np.ndarray, gaps: list[_Gap]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Columns with each unknown value at its conditional mean, and the covariance that this leaves out, summed."""
+    """Columns with each unknown value at its conditional mean, and the covariance that this leaves out, summed.
+
+    From the precision matrix, of which the block of the unknown columns is the precision that is left (Lauritzen 1996,
+    section 5.1.3, R): patients mostly lack few of many columns, and that block is small.
+    """
     full, left = np.nan_to_num(z), np.zeros_like(covariance)
+    precision = np.linalg.inv(covariance)
     for gap in gaps:
-        across = covariance[gap.known[:, None], gap.unknown]
-        parts = np.linalg.solve(covariance[gap.known[:, None], gap.known], across).T
+        rest = np.linalg.inv(precision[gap.unknown[:, None], gap.unknown])
+        parts = -rest @ precision[gap.unknown[:, None], gap.known]
         values = full[gap.rows[:, None], gap.known]
         full[gap.rows[:, None], gap.unknown] = values @ parts.T
-        rest = covariance[gap.unknown[:, None], gap.unknown] - parts @ across
         left[gap.unknown[:, None], gap.unknown] += len(gap.rows) * rest
     return full, left
 
