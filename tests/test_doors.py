@@ -193,7 +193,7 @@ def test_the_endpoint(trained, scored_with, expected):
         cohort = predictor.read(open_cohort(scored_with))
     own = [*predictor.spec.columns, *predictor.spec.levels]
     records = [
-        record(cohort, row) | {name: cohort.patients[name].iloc[row].item() for name in own}
+        record(cohort, row) | {name: float(cohort.patients[name].iloc[row]) for name in own}
         for row in range(0, len(cohort), 7)
     ]
     with watched() as seen:
