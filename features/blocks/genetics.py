@@ -115,12 +115,11 @@ def mechanisms(definitions: Definitions) -> dict[str, tuple[str, ...]]:
     return {mechanism: tuple(genes) for mechanism, genes in sorted(found.items())}
 
 
-def genetic_dictionary(definitions: Definitions) -> list[Feature]:
-    """Describe the columns of `genetic_features`."""
-    rare = (
-        "below the frequency limit of the configuration, or absent from the frequency file, "
-        "and not (likely) benign; none in a gene read for its repeat"
-    )
+def genetic_dictionary(definitions: Definitions, benign_counted: bool = False) -> list[Feature]:
+    """Describe the columns of `genetic_features`; a model that counted benign alleles goes on saying so."""
+    rare = "below the frequency limit of the configuration, or absent from the frequency file"
+    if not benign_counted:
+        rare += ", and not (likely) benign; none in a gene read for its repeat"
     damaging = f"rare with {DAMAGING_FROM} or more points of evidence, or known causal"
     block, scored = "genetics", scored_genes(definitions)
     return [

@@ -73,7 +73,7 @@ class FeatureSpec:
 def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feature]:
     """One entry a column of `feature_rows`, in its order."""
     described = {
-        "genetics": genetic_dictionary(definitions),
+        "genetics": genetic_dictionary(definitions, spec.benign_counted),
         "clinical": clinical_dictionary(spec.edition),
         "biomarkers": [
             *biomarker_dictionary(definitions, spec.summaries),
