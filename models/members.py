@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from models.estimators import fit, make_pipeline
-from models.scoring import contributions, raw_score
+from models.scoring import contributions, raw_score, single_threaded
 from models.tasks import TASKS
 
 
@@ -105,7 +105,7 @@ def fit_member(
     pipeline = built(name, parameters, columns, recipe)
     known = np.isfinite(learned)
     fit(pipeline, np.ascontiguousarray(X[known][:, columns]), learned[known], recipe.seed, learns)
-    return Member(name, parameters, pipeline, tuple(map(int, columns)))
+    return Member(name, parameters, single_threaded(pipeline), tuple(map(int, columns)))
 
 
 def built(name: str, parameters: dict[str, Any], columns: np.ndarray, recipe: Recipe) -> Pipeline:

@@ -50,10 +50,16 @@ def raw_score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
         )
     if isinstance(model, HISTOGRAM):
         return np.asarray(model._raw_predict(X, n_threads=1)[:, 0], dtype=np.float64)
-    model.n_jobs = 1
     if isinstance(model, RandomForestRegressor):
         return np.asarray(model.predict(X))
     return np.asarray(logit(np.clip(model.predict_proba(X)[:, 1], _VOTE_MARGIN, 1 - _VOTE_MARGIN)))
+
+
+def single_threaded(pipeline: Pipeline) -> Pipeline:
+    """Let a fitted forest score in one thread: the sums of several end in other last bits for one row and for many."""
+    if isinstance(pipeline[-1], RandomForestClassifier | RandomForestRegressor):
+        pipeline[-1].set_params(n_jobs=1)
+    return pipeline
 
 
 def contributions(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:

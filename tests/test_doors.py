@@ -22,6 +22,7 @@ from als_ml.prediction.predictor import Predictor
 from features import catalogue
 from tests.conftest import ROOT
 from tests.records import record
+from tests.stores import store_in
 
 SMALL = [
     "validation.folds=2",
@@ -67,14 +68,6 @@ def watched():
                 lambda self, *words, own=own, **named: seen.see(own(self, *words, **named)),
             )
         yield seen
-
-
-@contextmanager
-def store_in(folder: Path):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        yield
 
 
 def kinds() -> list:
@@ -244,3 +237,53 @@ def test_promotion(trained, scored_with, expected, monkeypatch):
         monkeypatch.setattr(promotion, "_seen", lambda *words: np.zeros(len(words[-1]), dtype=bool))
         promotion._on_other_patients(other, own, open_cohort(scored_with), leave_out=False)
     assert seen.rows == expected
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "--model", "models:/als-progression/1", "--output", "x.csv", "--cohort"],
+        [
+            "predict-in-parts",
+            "--model",
+            "models:/als-progression/1",
+            "--output",
+            "x.csv",
+            "--cohort",
+        ],
+        ["features", "--model", "models:/als-progression/1", "--output", "x.csv", "--cohort"],
+        ["report", "--model", "models:/als-progression/1", "--output", "x.html", "--cohort"],
+        ["compare", "models:/als-progression/1", "models:/als-progression/2", "--cohort"],
+        ["promote", "--model", "models:/als-progression/2", "--cohort"],
+        ["monitor", "--model", "models:/als-progression/1", "--cohort"],
+        ["recalibrate", "--model", "models:/als-progression/1", "--cohort"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_genomes_on_another_build_are_refused(words, trained, scored_with, capsys, monkeypatch):
+    """By the check of `Predictor.read`, before a genome is opened."""
+    if words[0] == "predict-in-parts":
+        words = ["predict", *words[1:]]
+        monkeypatch.setattr(in_parts, "LARGE", 100)
+    other = scored_with.with_name("other.yaml")
+    text = scored_with.read_text()
+    assert "GRCh38" in text
+    other.write_text(text.replace("genome_build: GRCh38", "genome_build: GRCh37"))
+    with store_in(trained[0]):
+        assert main([*words, str(other), "--quiet"]) == 2
+    message = capsys.readouterr().err
+    assert "genome_build: the cohort is on GRCh37, the model on GRCh38" in message
+    assert "Give the files called on the model's build." in message
+    assert not any((trained[0] / f"x.{kind}").exists() for kind in ("csv", "html"))
+
+
+def test_a_record_on_another_build_is_answered_in_its_place(trained):
+    from als_ml.tracking.loader import load
+
+    with store_in(trained[0]):
+        predictor = load("models:/als-progression/1")
+    good, bad = EXAMPLE, {**EXAMPLE, "sample_id": "other", "genome_build": "GRCh37"}
+    first, second = predictor.predict_records([good, bad])
+    assert first["error"] is None
+    assert second["error"]["field"] == "genome_build"
+    assert second["probability"] is None

@@ -87,7 +87,7 @@ def _read(
 def _plain_spec(arguments: argparse.Namespace, cohort: "Cohort", build: str) -> "FeatureSpec":
     from features.alsfrs.mixed_model import fit_course
     from features.alsfrs.visits import of_scale
-    from features.blocks.landmark import as_known
+    from features.blocks.landmark import known_visits
     from features.blocks.rows import FeatureSpec
 
     spec = FeatureSpec(
@@ -95,7 +95,7 @@ def _plain_spec(arguments: argparse.Namespace, cohort: "Cohort", build: str) -> 
         genome_build=build,
         summaries=_summaries(arguments.values),
     )
-    visits = of_scale(as_known(cohort, spec.landmark_days).alsfrs, "alsfrs_r")
+    visits = of_scale(known_visits(cohort, spec.landmark_days), "alsfrs_r")
     # For the reader of the table only: a model computes the mixed-model slope from its own training patients.
     course = fit_course(*(visits[name].to_numpy() for name in ("row", "days", "total")))
     return replace(spec, course=course)

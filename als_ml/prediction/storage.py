@@ -21,6 +21,7 @@ from features.variants.lookups import Lookups
 from models.fitted import Calibration, FittedModel
 from models.ladder import Ladder
 from models.members import Member
+from models.scoring import single_threaded
 
 FORMAT = 2
 
@@ -68,7 +69,13 @@ def _stored(model: FittedModel) -> dict[str, Any]:
 
 def _restored(task: str, pipelines: list[Any], stored: dict[str, Any]) -> FittedModel:
     members = tuple(
-        Member(m["name"], m["parameters"], pipeline, tuple(m["columns"]), m["weight"])
+        Member(
+            name=m["name"],
+            parameters=m["parameters"],
+            pipeline=single_threaded(pipeline),
+            columns=tuple(m["columns"]),
+            weight=m["weight"],
+        )
         for pipeline, m in zip(pipelines, stored["members"], strict=True)
     )
     return FittedModel(task, members, Calibration.from_json(stored["calibration"]))

@@ -20,15 +20,15 @@ from als_ml.serving.guard import Guard
 from als_ml.tracking.loader import CheckedModel, model_in
 from als_ml.tracking.model_files import DESCRIPTION
 
-# Settings of a server process, as JSON.
-SETTINGS = "ALS_ML_SERVE"
+# Settings of a server process, as JSON: a file in the folder that it is started in.
+SETTINGS = "settings.json"
 
 
 def make_app() -> Guard:
-    """Make the app that `SETTINGS` describes (uvicorn's factory)."""
+    """Make the app that `SETTINGS` in the working folder describes (uvicorn's factory)."""
     from mlflow.pyfunc import scoring_server
 
-    settings = json.loads(os.environ[SETTINGS])
+    settings = json.loads(Path(SETTINGS).read_text(encoding="utf-8"))
     model = model_in(Path(settings["folder"]), settings["digest"])
     model = model.registered_as(settings["name"], settings["version"])
     app = scoring_server.init(_scored_by_us(model))

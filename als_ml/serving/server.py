@@ -97,10 +97,8 @@ def serving(
             "--log-level",
             "warning",
         ]
-        environment = os.environ | {
-            SETTINGS: json.dumps(settings),
-            "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        }
+        (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
+        environment = os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
         server = subprocess.Popen(command, env=environment, cwd=name, start_new_session=True)  # noqa: S603
         try:
             yield server

@@ -1,6 +1,6 @@
 """A cohort turned into a matrix and labels: what the folds see, and how a model is fitted on some of its patients."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from features.biomarkers.measurements import ASSAYS
 from features.blocks.alsfrs import MIXED, RATES, alsfrs_features, mixed_features
 from features.blocks.biomarkers import feature_name
 from features.blocks.genetics import genetic_cause, rising_features
-from features.blocks.landmark import as_known
+from features.blocks.landmark import as_known, known_visits
 from features.blocks.rows import FeatureSpec, feature_rows, with_columns
 from features.catalogue import shipped
 from features.cohort import Cohort
@@ -39,6 +39,32 @@ from models.members import Recipe, Search, Trial
 from models.tasks import FAMILIAL, TASKS
 
 
+class MixedSlopes:
+    """The mixed-model slope of each patient, its population part fitted on some of them; what was fitted is kept.
+
+    Parameters
+    ----------
+    visits : arrays (v,)
+        Position of the patient, day and ALSFRS-R total of each visit up to the landmark.
+    n : int
+        Patients.
+    """
+
+    def __init__(self, visits: tuple[np.ndarray, np.ndarray, np.ndarray], n: int):
+        self.row, self.days, self.total = visits
+        self.sums = visit_sums(self.row, self.days, self.total, n)
+        self._fitted: dict[bytes, dict[str, np.ndarray]] = {}
+
+    def of(self, train: np.ndarray) -> dict[str, np.ndarray]:
+        """The columns of all patients with the population part of those at the positions `train`."""
+        key = train.tobytes()  # the honesty checks fit the same folds again
+        if key not in self._fitted:
+            own = np.isin(self.row, train)
+            course = fit_course(self.row[own], self.days[own], self.total[own])
+            self._fitted[key] = mixed_features(self.sums, course)
+        return self._fitted[key]
+
+
 @dataclass(frozen=True)
 class Trainable:
     """The labelled patients of a cohort as a matrix; every array has one entry a patient.
@@ -56,12 +82,11 @@ class Trainable:
     baselines: dict[str, np.ndarray]
     assay_status: np.ndarray
     by_event: np.ndarray
-    visits: tuple[np.ndarray, np.ndarray, np.ndarray]
+    mixed: MixedSlopes
     slope: np.ndarray
     scatter: np.ndarray
     level: np.ndarray
     weights: np.ndarray | None = None
-    mixed: dict[bytes, dict[str, np.ndarray]] = field(default_factory=dict, compare=False)
 
     def fit(
         self, X: np.ndarray, train: np.ndarray, config: Config, trials: list[Trial] | None = None
@@ -102,13 +127,7 @@ class Trainable:
         mixed = [feature.name for feature in MIXED if feature.name in self.rows.columns]
         if not mixed:
             return self.rows.to_numpy()
-        key = train.tobytes()  # the same folds are fitted again by the honesty checks
-        if key not in self.mixed:
-            own = np.isin(self.visits[0], train)
-            row, days, total = (values[own] for values in self.visits)
-            course = fit_course(row, days, total)
-            self.mixed[key] = mixed_features(visit_sums(*self.visits, len(self.rows)), course)
-        return self.rows.assign(**self.mixed[key]).to_numpy(np.float32)
+        return self.rows.assign(**self.mixed.of(train)).to_numpy(np.float32)
 
     def column(self, name: str) -> np.ndarray:
         """Name a column of the patients table as text, `unknown` where empty."""
@@ -159,21 +178,23 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
     by_event = (
         labels.by_event[kept] if labels.by_event is not None else np.zeros(len(kept), dtype=bool)
     )
+    unknown = np.full((len(kept), 3), np.nan)
+    scatter = unknown if labels.scatter is None else labels.scatter[kept]
     return Trainable(
-        spec,
-        labels,
-        cohort.take(kept),
-        rows.iloc[kept],
-        labels.y[kept],
-        cohort.families[kept],
-        baselines,
-        _assay_status(cohort)[kept],
-        by_event,
-        visits,
-        _labelled(labels, labels.slope),
-        np.full((len(kept), 3), np.nan) if labels.scatter is None else labels.scatter[kept],
-        _labelled(labels, labels.level),
-        labelling_weights(rows, labels, cohort.families, config),
+        spec=spec,
+        labels=labels,
+        cohort=cohort.take(kept),
+        rows=rows.iloc[kept],
+        y=labels.y[kept],
+        families=cohort.families[kept],
+        baselines=baselines,
+        assay_status=_assay_status(cohort)[kept],
+        by_event=by_event,
+        mixed=MixedSlopes(visits, len(kept)),
+        slope=_labelled(labels, labels.slope),
+        scatter=scatter,
+        level=_labelled(labels, labels.level),
+        weights=labelling_weights(rows, labels, cohort.families, config),
     )
 
 
@@ -234,7 +255,7 @@ def _early_visits(
     cohort: Cohort, kept: np.ndarray, spec: FeatureSpec
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Position among the kept patients, day and ALSFRS-R total of each visit up to the landmark."""
-    visits = of_scale(as_known(cohort.take(kept), spec.landmark_days).alsfrs, "alsfrs_r")
+    visits = of_scale(known_visits(cohort.take(kept), spec.landmark_days), "alsfrs_r")
     row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     return row, days, total
 

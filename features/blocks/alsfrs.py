@@ -20,6 +20,7 @@ from features.alsfrs.slopes import (
 from features.alsfrs.stages import kings_stage, mitos_stage
 from features.alsfrs.visits import COMMON_ITEMS, ITEMS, of_scale
 from features.blocks.dictionary import EDITION, Feature
+from features.blocks.landmark import known_visits
 from features.cohort import Cohort
 from features.patients import is_uncertain
 
@@ -312,9 +313,8 @@ def _log_rate(rate: np.ndarray) -> np.ndarray:
 
 def revised_sums(cohort: Cohort, landmark_days: float) -> dict[str, np.ndarray]:
     """Sums of each patient's ALSFRS-R visits up to the landmark, for the mixed model."""
-    visits = of_scale(cohort.alsfrs, "alsfrs_r")
-    kept = visits["days"].to_numpy() <= landmark_days
-    row, days, total = (visits[name].to_numpy()[kept] for name in ("row", "days", "total"))
+    visits = of_scale(known_visits(cohort, landmark_days), "alsfrs_r")
+    row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     return visit_sums(row, days, total, len(cohort))
 
 

@@ -1,8 +1,8 @@
 """The landmark in one place: what is not dated at or before it does not exist for the features.
 
-`as_known` is called once, at the top of `features.blocks.rows.feature_rows`; everything below it sees only what it leaves.
-Outcomes and censoring (role `outcome`) never pass. A state that starts later and one that is never recorded both become
-"not in place", because the difference tells the future.
+Features are made of what `as_known` leaves (`features.blocks.rows.feature_matrix` calls it before any block), and visits are
+cut nowhere but in `known_visits`. Outcomes and censoring (role `outcome`) never pass. A state that starts later and one that
+is never recorded both become "not in place", because the difference tells the future.
 """
 
 from dataclasses import replace
@@ -28,15 +28,20 @@ def as_known(cohort: Cohort, landmark_days: float) -> Cohort:
         **_later_days(cohort.definitions, patients, landmark_days),
         **_never_known(cohort.definitions, patients),
     }
-    biomarkers, visits = cohort.biomarkers, cohort.alsfrs
+    biomarkers = cohort.biomarkers
     natural = biomarkers["days"].to_numpy() <= landmark_days
     natural &= ~on_tofersen(cohort)
     return replace(
         cohort,
         patients=patients.assign(**masked) if masked else patients,
         biomarkers=rows_of(biomarkers, natural),
-        alsfrs=rows_of(visits, visits["days"].to_numpy() <= landmark_days),
+        alsfrs=known_visits(cohort, landmark_days),
     )
+
+
+def known_visits(cohort: Cohort, landmark_days: float) -> pd.DataFrame:
+    """The visits up to the landmark, its own day among them; an undated one is left out."""
+    return rows_of(cohort.alsfrs, cohort.alsfrs["days"].to_numpy() <= landmark_days)
 
 
 @derived

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from als_ml.prediction.predictor import Predictor
 from als_ml.simulate import simulate
 from features.errors import RequestError
 from models.fitted import Calibration, recalibrated
+from tests.stores import store_in
 from tests.test_config import ROOT
 
 NAME = "als-progression"
@@ -49,15 +49,6 @@ def registry(tmp_path_factory, demo, migrated):
                 == 0
             )
     return folder
-
-
-@contextmanager
-def store_in(folder: Path):
-    """Other test files have a store of their own in the same process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -377,7 +377,8 @@ def test_a_server_process_refuses_a_copy_that_was_swapped(tmp_path, monkeypatch)
     folder = tmp_path / "model"
     settings = {"folder": str(folder), "digest": model_files.written(files.data, folder)}
     settings |= {"name": "n", "version": "1", "parent": os.getpid(), "limits": {}}
-    monkeypatch.setenv(app.SETTINGS, json.dumps(settings))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / app.SETTINGS).write_text(json.dumps(settings))
     (folder / MODEL).write_bytes(b"{}")
     with pytest.raises(RequestError, match=f"{MODEL} was changed"):
         app.make_app()
