@@ -8,7 +8,7 @@ Means and covariance are estimated by EM from training patients only; a patient 
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,14 +20,20 @@ MOST_EQUAL, LEAST_KNOWN, RIDGE = 4, 0.05, 10.0
 # EM ends when no mean and no covariance moves by more than this, in standard deviations, or after some rounds (P):
 # correlations of columns that are seldom known together stay a little too small.
 STILL, ROUNDS = 0.004, 50
+# Numbers that are copied at once: 8 MB.
+_CELLS = 1 << 20
 
 
-class _Gap(NamedTuple):
-    """Rows that share their unknown columns, these columns and the known ones."""
+class _Gaps(NamedTuple):
+    """Patients who lack k of the q columns each, in m patterns.
 
-    rows: np.ndarray
+    `unknown` (m, k), `known` (m, q - k): the columns of each pattern. `rows` (r,), `pattern` (r,): of each patient.
+    """
+
     unknown: np.ndarray
     known: np.ndarray
+    rows: np.ndarray
+    pattern: np.ndarray
 
 
 class RelatedImputer(SimpleImputer):
@@ -71,17 +77,21 @@ class RelatedImputer(SimpleImputer):
         """Fill an (n, p) float64 matrix, row by row."""
         full = np.where(np.isnan(X), self.statistics_, X)
         z = self._standardised(X)
-        for gap in _gaps(z):
-            parts = np.linalg.solve(
-                self.covariance_[gap.known[:, None], gap.known],
-                self.covariance_[gap.known[:, None], gap.unknown],
-            ).T
-            terms = np.ascontiguousarray(z[gap.rows][:, None, gap.known] * parts)
-            columns, spread = self.related_[gap.unknown], self.spread_[gap.unknown]
-            full[gap.rows[:, None], columns] = self.statistics_[columns] + spread * terms.sum(
-                axis=2
-            )
+        for gaps in _gaps(z):
+            parts = self._parts(gaps)
+            for rows, pattern in _few_at_once(gaps):
+                unknown, known = gaps.unknown[pattern], gaps.known[pattern]
+                terms = z[rows[:, None], known][:, None, :] * parts[pattern]
+                columns, moved = self.related_[unknown], self.spread_[unknown] * terms.sum(axis=2)
+                full[rows[:, None], columns] = self.statistics_[columns] + moved
         return full
+
+    def _parts(self, gaps: _Gaps) -> np.ndarray:
+        """Weights (m, k, q - k) of the known columns in each unknown one."""
+        known, unknown = gaps.known, gaps.unknown
+        among = self.covariance_[known[:, :, None], known[:, None, :]]
+        between = self.covariance_[known[:, :, None], unknown[:, None, :]]
+        return np.ascontiguousarray(np.linalg.solve(among, between).swapaxes(1, 2))
 
     def _standardised(self, X: np.ndarray) -> np.ndarray:
         return np.asarray((X[:, self.related_] - self.statistics_[self.related_]) / self.spread_)
@@ -89,7 +99,7 @@ class RelatedImputer(SimpleImputer):
 
 # The members of a stack, and the settings that are tried, fill the same patients: the last estimates are kept.
 _LATEST: OrderedDict[bytes, tuple[np.ndarray, np.ndarray]] = OrderedDict()
-_KEPT, _KEEPING = 8, threading.Lock()
+_KEPT, _KEEPING = 64, threading.Lock()
 
 
 def _estimated(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,29 +136,52 @@ def _em(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _expected(
-    z: np.ndarray, covariance: np.ndarray, gaps: list[_Gap]
+    z: np.ndarray, covariance: np.ndarray, gaps: Iterable[_Gaps]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Columns with each unknown value at its conditional mean, and the covariance that this leaves out, summed.
 
     From the precision matrix, of which the block of the unknown columns is the precision that is left (Lauritzen 1996,
     section 5.1.3, R): patients mostly lack few of many columns, and that block is small.
     """
-    full, left = np.nan_to_num(z), np.zeros_like(covariance)
+    full, left = np.nan_to_num(z), np.zeros(covariance.size)
     precision = np.linalg.inv(covariance)
-    for gap in gaps:
-        rest = np.linalg.inv(precision[gap.unknown[:, None], gap.unknown])
-        parts = -rest @ precision[gap.unknown[:, None], gap.known]
-        values = full[gap.rows[:, None], gap.known]
-        full[gap.rows[:, None], gap.unknown] = values @ parts.T
-        left[gap.unknown[:, None], gap.unknown] += len(gap.rows) * rest
-    return full, left
+    pull = full @ precision
+    for own in gaps:
+        unknown = own.unknown
+        rest = np.linalg.inv(precision[unknown[:, :, None], unknown[:, None, :]])
+        for rows, pattern in _few_at_once(own):
+            columns = unknown[pattern]
+            pulled = pull[rows[:, None], columns]
+            full[rows[:, None], columns] = -np.einsum("rij,rj->ri", rest[pattern], pulled)
+        cells = unknown[:, :, None] * len(covariance) + unknown[:, None, :]
+        patients = np.bincount(own.pattern)[:, None, None]
+        left += np.bincount(cells.ravel(), (patients * rest).ravel(), covariance.size)
+    return full, left.reshape(covariance.shape)
 
 
-def _gaps(z: np.ndarray) -> Iterator[_Gap]:
-    """Rows with the same unknown columns."""
-    masks, number = np.unique(np.isnan(z), axis=0, return_inverse=True)
-    order = np.argsort(number.ravel(), kind="stable")
-    ends = np.cumsum(np.bincount(number.ravel(), minlength=len(masks)))
-    for unknown, rows in zip(masks, np.split(order, ends[:-1]), strict=True):
-        if unknown.any():
-            yield _Gap(rows, np.flatnonzero(unknown), np.flatnonzero(~unknown))
+def _gaps(z: np.ndarray) -> Iterator[_Gaps]:
+    """Patients with gaps, those who lack as many columns together: their matrices are of one size."""
+    unknown = np.isnan(z)
+    if len(z) == 1:  # a patient at the endpoint
+        masks, number = unknown, np.zeros(1, dtype=int)
+    else:
+        masks, number = np.unique(unknown, axis=0, return_inverse=True)
+    number, lacks = number.ravel(), masks.sum(axis=1)
+    most = max(_CELLS // max(z.shape[1], 1) ** 2, 1)
+    for k in np.unique(lacks[lacks > 0]):
+        same = np.flatnonzero(lacks == k)
+        for few in np.split(same, range(most, len(same), most)):
+            rows = np.flatnonzero(np.isin(number, few))
+            yield _Gaps(
+                unknown=np.nonzero(masks[few])[1].reshape(len(few), k),
+                known=np.nonzero(~masks[few])[1].reshape(len(few), -1),
+                rows=rows,
+                pattern=np.searchsorted(few, number[rows]),
+            )
+
+
+def _few_at_once(gaps: _Gaps) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Patients and their patterns, so many that a matrix for each takes little memory."""
+    most = max(_CELLS // (gaps.unknown.shape[1] * (gaps.unknown.shape[1] + gaps.known.shape[1])), 1)
+    for first in range(0, len(gaps.rows), most):
+        yield gaps.rows[first : first + most], gaps.pattern[first : first + most]

@@ -66,13 +66,14 @@ def cross_validate(
     data: Trainable, config: Config, progress: Progress = lambda *_: None
 ) -> Validated:
     """Out-of-fold results of the model, its baselines and its diagnostics."""
-    v = config.validation
+    v, quick = config.validation, _without_refits(config)
+    # A diagnostic that refits is answered by one repeat of the folds.
     splits = [
-        split
+        (split, config if repeat == 0 else quick)
         for repeat in range(v.repeats)
         for split in family_folds(data.y, data.families, v.folds, v.seed + repeat)
     ]
-    jobs = (delayed(_on_one_core)(data, train, test, config) for train, test in splits)
+    jobs = (delayed(_on_one_core)(data, *split, how) for split, how in splits)
     folds = _in_threads(jobs, len(splits), config.threads, progress, "cross-validation")
     return merged(folds, len(data.y), v.repeats)
 
@@ -302,15 +303,43 @@ def _without_refits(config: Config) -> Config:
     return quick
 
 
-def probabilities_for(data: Trainable, config: Config, y: np.ndarray) -> np.ndarray:
-    """Out-of-fold probabilities for other labels of the same patients, without search: for refits that ask what if."""
+def probabilities_for(
+    data: Trainable, config: Config, y: np.ndarray, kept: np.ndarray | None = None
+) -> np.ndarray:
+    """Out-of-fold probabilities of refits that ask what if, without search and in the folds of the first repeat.
+
+    Parameters
+    ----------
+    y : array (n,)
+        Labels to learn from, which may be others than the patients' own.
+    kept : array (n,) of bool, optional
+        Who may train; the mixed-model course, which knows no label, is that of all training patients of a fold.
+
+    Returns
+    -------
+    array (n,)
+        NaN for the patients of a fold in which too few families are left for inner folds.
+    """
     model = config.model.model_copy(update={"search": None, "calibration": "sigmoid"})
-    label = config.label.model_copy(update={"uncertain": False, "learn": "fast"})
-    quick = config.model_copy(update={"model": model, "label": label})
-    changed, probability = replace(data, y=y), np.empty(len(y))
-    for train, test in family_folds(
-        y, data.families, config.validation.folds, config.validation.seed
-    ):
-        X = data.matrix(train)
-        probability[test] = changed.fit(X, train, quick)[0].probability(X[test])
+    quick = _without_refits(config.model_copy(update={"model": model}))
+    folds = family_folds(data.y, data.families, config.validation.folds, config.validation.seed)
+    changed = replace(data, y=y)
+    parts = [(train, train if kept is None else train[kept[train]], test) for train, test in folds]
+    jobs = (delayed(_refitted)(changed, quick, *part) for part in parts)
+    probability = np.empty(len(y))
+    results = _in_threads(jobs, len(parts), config.threads, lambda *_: None, "")
+    for (_, test), values in zip(folds, results, strict=True):
+        probability[test] = values
     return probability
+
+
+def _refitted(
+    data: Trainable, config: Config, whole: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> np.ndarray:
+    families, y = data.families[train], data.y[train]
+    fewest = min(len(np.unique(families[y == label])) for label in (0, 1))
+    if fewest <= config.validation.inner_folds:
+        return np.full(len(test), np.nan)
+    with threadpool_limits(1):
+        X = data.matrix(whole)
+        return data.fit(X, train, config)[0].probability(X[test])
