@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Two workers share the cores: threads of OpenMP and BLAS beside them wait for each other (five times as long measured).
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # A busy machine is no failure: no test is timed.
 settings.register_profile("als-ml", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("als-ml")

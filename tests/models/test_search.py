@@ -31,7 +31,13 @@ def recipe(*changes):
     return recipe_of(load_config(PROGRESSION, ["validation.inner_folds=3", *changes]))
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name == "random_forest" else [])
+        for name in ESTIMATORS
+    ],
+)
 def test_each_estimator_is_searched_and_the_same_seed_gives_the_same_bits(name):
     made = recipe(
         f"model.estimator={name}", "model.search={trials: 2, folds: 2}", "validation.inner_folds=2"

@@ -155,6 +155,7 @@ def test_batches_without_an_effect(spoiled):
     assert verdict(run(folder), "batch effects")[0] == "passed"
 
 
+@pytest.mark.slow  # many fits
 def test_shuffled_labels_have_no_signal(demo):
     """20 shuffles: the mean AUC is that of chance, and the run says so."""
     changes = [

@@ -42,6 +42,7 @@ def judged(seed: int, n: int = 500, shift: float = 0.0, noise: float = 0.0):
     return data, validated
 
 
+@pytest.mark.slow  # many fits
 def test_a_sound_model_is_flagged_in_at_most_one_run_of_twenty():
     """300 runs with 15 groups each; two standard errors beside the 5 %."""
     flagged = [_subgroups(subgroup_table(*judged(seed))).verdict != "passed" for seed in range(300)]
