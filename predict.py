@@ -1,4 +1,6 @@
-"""Score a cohort: python predict.py --model models:/als-progression@champion --cohort cohort.yaml --output out.csv."""
+"""Score a cohort: python predict.py --model models:/als-progression@champion --cohort cohort.yaml
+--output out.csv.
+"""
 
 import sys
 

@@ -1,4 +1,6 @@
-"""The application: configuration, cohorts, simulation, training, evaluation, tracking, prediction and serving."""
+"""The application: configuration, cohorts, simulation, training, evaluation, tracking, prediction
+and serving.
+"""
 
 __version__ = "0.1.0"
 

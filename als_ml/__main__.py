@@ -1,4 +1,6 @@
-"""`als-ml COMMAND`, the same as `python -m als_ml COMMAND`: every command is a file of `als_ml.commands`."""
+"""`als-ml COMMAND`, the same as `python -m als_ml COMMAND`: every command is a file of
+`als_ml.commands`.
+"""
 
 import argparse
 import sys

@@ -1,4 +1,7 @@
-"""What every command shares: errors as one message, progress, and tables on the terminal. Imports nothing heavy."""
+"""What every command shares: errors as one message, progress, and tables on the terminal.
+
+Imports nothing heavy.
+"""
 
 import argparse
 import contextlib
@@ -42,7 +45,9 @@ def add_shared(made: argparse.ArgumentParser) -> None:
 
 
 def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
-    """Run a command; a user's mistake ends in one message on standard error and its exit status, never in a traceback."""
+    """Run a command; a user's mistake ends in one message on standard error and its exit status,
+    never in a traceback.
+    """
     try:
         with warnings_shown(arguments.quiet):
             return command(arguments)
@@ -62,7 +67,10 @@ def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namesp
 
 @contextlib.contextmanager
 def warnings_shown(quiet: bool) -> Iterator[None]:
-    """Show what the application warns of on standard error, one line each; nothing of it where it is to be quiet."""
+    """Show what the application warns of on standard error, one line each.
+
+    Nothing of it where it is to be quiet.
+    """
     logger, handler = logging.getLogger("als_ml"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("warning: %(message)s"))
     handler.setLevel(logging.ERROR if quiet else logging.WARNING)
@@ -87,7 +95,10 @@ def explained(error: OSError) -> str:
         errno.EMFILE: "Raise the limit on open files (ulimit -n)",
     }
     remedy = remedies.get(error.errno or 0, "Check the path and the disk")
-    return f"{error.filename or 'a file'}: {error.strerror or error}. {remedy}; what was there before is as it was."
+    return (
+        f"{error.filename or 'a file'}: {error.strerror or error}. {remedy}; what was there before"
+        " is as it was."
+    )
 
 
 @contextlib.contextmanager

@@ -1,4 +1,6 @@
-"""The configuration of a run: frozen pydantic models, one YAML file a run. An unknown key is refused with the nearest name.
+"""The configuration of a run: frozen pydantic models, one YAML file a run.
+
+An unknown key is refused with the nearest name.
 
 Paths are relative to the folder that the command is run in.
 """
@@ -37,7 +39,9 @@ class Features(_Part):
     )
     assays: Literal["separate", "bridge", "refuse"] = Field(
         default="separate",
-        description="assays that are not interchangeable: apart, by definitions/bridges.tsv, or refused",
+        description=(
+            "assays that are not interchangeable: apart, by definitions/bridges.tsv, or refused"
+        ),
     )
     columns: tuple[str, ...] = Field(
         default=(), description="further columns of patients: names or globs"
@@ -64,16 +68,19 @@ class Features(_Part):
     def _dated(self) -> "Features":
         if self.columns and self.known_at is None:
             raise ValueError(
-                "features.columns needs `known_at: baseline`, because a further column is dated by nothing"
+                "features.columns needs `known_at: baseline`, because a further column is dated by"
+                " nothing"
             )
         return self
 
 
 class Label(_Part):
-    """How the label is made: by the contract's rule of the task, or from a column of patients with a threshold.
+    """How the label is made: by the contract's rule of the task, or from a column of patients with
+    a threshold.
 
-    Of a progression label, tofersen and a trial drug end what is seen (while untreated), death and ventilation make it fast
-    or end it (`events`), drop-out leaves it missing: the estimand, in the words of ICH E9(R1), stands in docs/models.md.
+    Of a progression label, tofersen and a trial drug end what is seen (while untreated), death and
+    ventilation make it fast or end it (`events`), drop-out leaves it missing: the estimand, in the
+    words of ICH E9(R1), stands in docs/models.md.
     """
 
     familial_degrees: tuple[Literal["first_degree", "second_degree"], ...] = (
@@ -100,12 +107,16 @@ class Label(_Part):
     )
     events: Literal["without_slope", "all", "none"] = Field(
         default="without_slope",
-        description="who is fast by death, tracheostomy or NIV >= 23 h/day in the window: those without a slope or all "
-        "(composite), or none (while alive)",
+        description=(
+            "who is fast by death, tracheostomy or NIV >= 23 h/day in the window: those without a"
+            " slope or all (composite), or none (while alive)"
+        ),
     )
     uncertain: bool = Field(
         default=True,
-        description="learn the probability of the label given the error of the slope, not the bare label",
+        description=(
+            "learn the probability of the label given the error of the slope, not the bare label"
+        ),
     )
     window_days: int = Field(default=365, gt=0)
     min_visits: int = Field(default=3, ge=2)
@@ -118,7 +129,9 @@ class Label(_Part):
     error: float | None = Field(
         default=None,
         gt=0,
-        description="standard error of the column's values, in its unit; without it labels are certain",
+        description=(
+            "standard error of the column's values, in its unit; without it labels are certain"
+        ),
     )
 
     @field_validator("scheme")
@@ -151,7 +164,8 @@ class Label(_Part):
             raise ValueError("label.middle_cutoff goes with a higher label.cutoff")
         if self.learn == "classes" and len(self.cutoffs) < 2:
             raise ValueError(
-                "label.learn: classes needs two cut-offs or more: a scheme such as kimura_three, or middle_cutoff"
+                "label.learn: classes needs two cut-offs or more: a scheme such as kimura_three, or"
+                " middle_cutoff"
             )
         return self
 
@@ -161,7 +175,8 @@ class Label(_Part):
             raise ValueError("label.column goes with exactly one of label.above and label.below")
         if self.error is not None and self.column is None:
             raise ValueError(
-                "label.error goes with label.column; the error of a slope is computed from its visits"
+                "label.error goes with label.column; the error of a slope is computed from its"
+                " visits"
             )
         if self.above is not None and self.below is not None:
             raise ValueError("give one of label.above and label.below, not both")
@@ -205,7 +220,10 @@ class Model(_Part):
     )
     imputation: Literal["mean", "related"] = Field(
         default="mean",
-        description="an unknown value is the training mean (trees: a value of its own), or follows from the known ones",
+        description=(
+            "an unknown value is the training mean (trees: a value of its own), or follows from the"
+            " known ones"
+        ),
     )
     calibration: Literal["auto", "sigmoid", "beta"] = Field(
         default="auto",
@@ -227,7 +245,8 @@ class Model(_Part):
     def _of_a_stack(self) -> "Model":
         if self.estimator == "stack" and (self.parameters or len(self.members) < 2):
             raise ValueError(
-                "a stack takes two or more `members`, each with its own parameters, and no `parameters`"
+                "a stack takes two or more `members`, each with its own parameters, and no"
+                " `parameters`"
             )
         return self
 
@@ -311,8 +330,9 @@ class Config(_Part):
         blocks = {"alsfrs", "prognosis"} & set(self.features.blocks)
         if self.task == "progression" and self.label.measure == "delta_fs" and blocks:
             raise ValueError(
-                f"label.measure: delta_fs is made of the ALSFRS-R up to the landmark, and so are the feature blocks "
-                f"{' and '.join(sorted(blocks))} (ENCALS contains dFS): leave them out of features.blocks"
+                "label.measure: delta_fs is made of the ALSFRS-R up to the landmark, and so are"
+                f" the feature blocks {' and '.join(sorted(blocks))} (ENCALS contains dFS): leave"
+                " them out of features.blocks"
             )
         return self
 
@@ -385,7 +405,10 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> tuple
 
 
 def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
-    """Keys of the part that a location leads to; the names in a mapping of parts are the user's own."""
+    """Keys of the part that a location leads to.
+
+    The names in a mapping of parts are the user's own.
+    """
     for name in location:
         if name in model.model_fields:
             model = next(_models_in(model.model_fields[name].annotation), model)

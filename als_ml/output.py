@@ -38,7 +38,9 @@ def check_output(path: Path, suffixes: tuple[str, ...] = TABLE_SUFFIXES) -> None
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside the target that takes its place when the block ends well, and is removed when not."""
+    """Yield a temporary path beside the target that takes its place when the block ends well, and
+    is removed when not.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)

@@ -1,1 +1,3 @@
-"""What we measure, against whom: `python -m benchmarks` runs all, `python -m benchmarks NAME` one."""
+"""What we measure, against whom: `python -m benchmarks` runs all, `python -m benchmarks NAME`
+one.
+"""

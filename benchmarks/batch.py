@@ -1,6 +1,8 @@
-"""One million patients from a feature table: time and memory of predict.py, against the booster alone on the ready matrix.
+"""One million patients from a feature table: time and memory of predict.py, against the booster
+alone on the ready matrix.
 
-python -m benchmarks batch [PATIENTS]. The rival reads nothing and writes nothing: XGBoost's own `inplace_predict`, on two cores.
+python -m benchmarks batch [PATIENTS]. The rival reads nothing and writes nothing: XGBoost's own
+`inplace_predict`, on two cores.
 """
 
 import os
@@ -35,21 +37,30 @@ def main(arguments: Sequence[str] = ()) -> None:
         alone = booster_alone(table, patients)
         print(f"inplace_predict alone, {patients:,} patients: {alone:.1f} s", flush=True)
         seconds, megabytes = scored(folder, "large.parquet", ["--no-drivers"])
-        print(f"predict.py, drivers off: {seconds:.1f} s, {patients / seconds:,.0f} patients a second, {megabytes:.0f} MB; "
-              f"{alone / seconds:.2f} x the booster alone", flush=True)  # fmt: skip
+        print(
+            f"predict.py, drivers off: {seconds:.1f} s, {patients / seconds:,.0f} patients a"
+            f" second, {megabytes:.0f} MB; {alone / seconds:.2f} x the booster alone",
+            flush=True,
+        )
         few = min(patients, 50_000)
         enlarge(table, folder / "few.parquet", few)
         seconds, megabytes = scored(folder, "few.parquet", [])
         print(
-            f"predict.py, drivers on, {few:,}: {seconds:.1f} s, {few / seconds:,.0f} patients a second",
+            f"predict.py, drivers on, {few:,}: {seconds:.1f} s, {few / seconds:,.0f} patients a"
+            " second",
             flush=True,
         )
 
 
 def prepare(folder: Path) -> Path:
     simulate(folder / "cohort", 800, 1)
-    changes = [f"cohort={folder}/cohort/cohort.yaml", "tracking.model_name=als-xgboost", "validation.honesty=false",
-               "validation.sites=false", "model.parameters={n_estimators: 300}"]  # fmt: skip
+    changes = [
+        f"cohort={folder}/cohort/cohort.yaml",
+        "tracking.model_name=als-xgboost",
+        "validation.honesty=false",
+        "validation.sites=false",
+        "model.parameters={n_estimators: 300}",
+    ]
     words = [part for change in changes for part in ("--set", change)]
     assert train.main(["--config", str(ROOT / "configs/quick.yaml"), "--quiet", *words]) == 0
     table = folder / "features.parquet"

@@ -1,7 +1,8 @@
 """Every VCF and BCF that other readers are tested on ends in a table or in one clear message.
 
-The files are those of vcf-validator (843 broken on purpose, 112 valid), bcftools, htslib, pysam, cyvcf2 and scikit-allel.
-Anything else than a table or an error of ours is a bug and is named; so is a valid file of vcf-validator that is refused.
+The files are those of vcf-validator (843 broken on purpose, 112 valid), bcftools, htslib, pysam,
+cyvcf2 and scikit-allel. Anything else than a table or an error of ours is a bug and is named; so is
+a valid file of vcf-validator that is refused.
 """
 
 from collections import Counter
@@ -62,7 +63,8 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 def _group(path: Path) -> str:
     tool = path.relative_to(reference_data() / "conformance").parts[0]
-    return f"{tool} {'valid' if _is_valid(path) else 'broken' if 'failed' in path.parts else ''}".strip()
+    broken = "broken" if "failed" in path.parts else ""
+    return f"{tool} {'valid' if _is_valid(path) else broken}".strip()
 
 
 def _is_valid(path: Path) -> bool:

@@ -1,7 +1,8 @@
-"""How often the 95 % intervals of a run hold the truth: python -m benchmarks coverage [SIMULATIONS] [DRAWS].
+"""How often the 95 % intervals of a run hold the truth: python -m benchmarks coverage [SIMULATIONS]
+[DRAWS].
 
-Made-up cohorts with about 100 events and more, by default 2,000 of each kind with 2,000 bootstrap draws. The truth is the
-value of each metric in a population of a million patients of the same kind.
+Made-up cohorts with about 100 events and more, by default 2,000 of each kind with 2,000 bootstrap
+draws. The truth is the value of each metric in a population of a million patients of the same kind.
 """
 
 import time
@@ -28,9 +29,11 @@ SHOWN = (
 
 @dataclass(frozen=True)
 class Kind:
-    """Cohorts of one kind: log-odds ~ N(mean, spread), and the model's log-odds = offset + stretch x these.
+    """Cohorts of one kind: log-odds ~ N(mean, spread), and the model's log-odds = offset + stretch
+    x these.
 
-    `related`: correlation of the labels of relatives, who are a third of the patients, in families of three.
+    `related`: correlation of the labels of relatives, who are a third of the patients, in families
+    of three.
     """
 
     name: str

@@ -1,8 +1,10 @@
-"""False alarms and finds of `monitor`: python -m benchmarks drift [TRAINING PATIENTS] [OTHER PATIENTS].
+"""False alarms and finds of `monitor`: python -m benchmarks drift [TRAINING PATIENTS] [OTHER
+PATIENTS].
 
-One simulated source, split by family into the training patients (800) and others (2,400), of whom cohorts of 50, 100 and
-500 are drawn 200 times each, for the features of every shipped configuration. Then one feature at a time is moved by a
-standard deviation, or, where it takes few values, set to the rarest of them in half of the patients.
+One simulated source, split by family into the training patients (800) and others (2,400), of whom
+cohorts of 50, 100 and 500 are drawn 200 times each, for the features of every shipped
+configuration. Then one feature at a time is moved by a standard deviation, or, where it takes few
+values, set to the rarest of them in half of the patients.
 """
 
 import tempfile
@@ -29,7 +31,9 @@ SIZES, TIMES = (50, 100, 500), 200
 
 @dataclass(frozen=True)
 class Monitored:
-    """A model without its estimator (drift asks none), its training rows, and others of the same source."""
+    """A model without its estimator (drift asks none), its training rows, and others of the same
+    source.
+    """
 
     predictor: Predictor
     own: pd.DataFrame
@@ -46,7 +50,8 @@ def main(arguments: Sequence[str] = ()) -> None:
             report(config.stem, monitored(config, cohort, source.described, trained))
 
 
-# A configuration for tables of others: its features, but the label and no column that simulated patients lack.
+# A configuration for tables of others: its features, but the label and no column that simulated
+# patients lack.
 WITHOUT_COLUMNS = [
     "label.column=null",
     "label.above=null",
@@ -56,7 +61,9 @@ WITHOUT_COLUMNS = [
 
 
 def monitored(config: Path, source: Cohort, described: CohortFile, trained: int) -> Monitored:
-    """What `train.py` would keep for `monitor`, and the rows that `monitor` would see of the training and other families."""
+    """What `train.py` would keep for `monitor`, and the rows that `monitor` would see of the
+    training and other families.
+    """
     first = source.families[np.random.default_rng(1).permutation(len(source))[:trained]]
     inside = np.isin(source.families, first)
     cohort, later = (source.take(np.flatnonzero(own)) for own in (inside, ~inside))
@@ -106,7 +113,10 @@ def false_alarms(
 
 
 def finds(model: Monitored, size: int, rng: np.random.Generator) -> tuple[int, int]:
-    """How many of the features, each moved in a cohort of its own, are flagged; those that vary and half of whom know."""
+    """How many of the features, each moved in a cohort of its own, are flagged.
+
+    Those that vary and half of whom know.
+    """
     found = planted = 0
     for name, cells in model.predictor.training["shares"].items():
         rows = model.others.iloc[_some(model, size, rng)].copy()
@@ -119,7 +129,10 @@ def finds(model: Monitored, size: int, rng: np.random.Generator) -> tuple[int, i
 
 
 def moved(values: pd.Series, cells: dict[str, list[float]], rng: np.random.Generator) -> pd.Series:
-    """By a standard deviation; where a feature takes few values, half of the patients get the rarest of them."""
+    """By a standard deviation.
+
+    Where a feature takes few values, half of the patients get the rarest of them.
+    """
     if "edges" in cells:
         return values + values.std()
     rarest = cells["values"][int(np.argmin(cells["shares"][:-1]))]

@@ -1,9 +1,11 @@
-"""The served model against a bare MLflow pyfunc of an XGBoost model with a flat 60-column DataFrame signature.
+"""The served model against a bare MLflow pyfunc of an XGBoost model with a flat 60-column DataFrame
+signature.
 
-Both behind the same MLflow scoring server on this machine, over HTTP, asked in turns in one run. Ours gets one full record (50
-biomarkers, 20 variants, 8 visits), another one each time, and does everything: features, model, drivers, conformal set. Once the
-variants are known ones, which it has met before and need not weigh again, once coding ones that it has never met. Then 1,000
-patients in one request against the same vectorised prediction in process; 8 clients at once; a cold start.
+Both behind the same MLflow scoring server on this machine, over HTTP, asked in turns in one run.
+Ours gets one full record (50 biomarkers, 20 variants, 8 visits), another one each time, and does
+everything: features, model, drivers, conformal set. Once the variants are known ones, which it has
+met before and need not weigh again, once coding ones that it has never met. Then 1,000 patients in
+one request against the same vectorised prediction in process; 8 clients at once; a cold start.
 
 python -m benchmarks endpoint [SECONDS of load, default 60]
 """
@@ -154,7 +156,9 @@ def _coding(build: str) -> list[tuple[str, list[int]]]:
 
 
 def full_record(i: int = 0, met: bool = True) -> dict[str, Any]:
-    """A made-up patient with 50 biomarkers, 20 variants (known ones, or those of no patient before) and 8 visits."""
+    """A made-up patient with 50 biomarkers, 20 variants (known ones, or those of no patient before)
+    and 8 visits.
+    """
     table, rng = analytes(shipped()), np.random.default_rng(i)
     named = table[table["unit"].notna()].head(50)
     biomarkers = []
@@ -218,7 +222,8 @@ def one_record(ours: int, plain: int, bare: int, n: int = 300) -> None:
     for name, own in times.items():
         p50, p99 = 1000 * np.percentile(own, [50, 99])
         print(
-            f"one record, {name:33s} p50 {p50:5.1f} ms, p99 {p99:5.1f} ms, {p50 / 1000 / base:.2f} x",
+            f"one record, {name:33s} p50 {p50:5.1f} ms, p99 {p99:5.1f} ms,"
+            f" {p50 / 1000 / base:.2f} x",
             flush=True,
         )
 
@@ -242,7 +247,8 @@ def thousand(port: int) -> None:
         assert [r["probability"] for r in reply] == [r["probability"] for r in rows]
     served, alone = np.median(np.array(ratios[1:]), axis=0)
     print(
-        f"1,000 patients in one request {served:.2f} s, in process with JSON {alone:.2f} s, {served / alone:.2f} x",
+        f"1,000 patients in one request {served:.2f} s, in process with JSON {alone:.2f} s,"
+        f" {served / alone:.2f} x",
         flush=True,
     )
 
@@ -275,8 +281,9 @@ def parallel(server: tuple[int, int], seconds: float, clients: int = 8) -> None:
     for thread in threads:
         thread.join()
     print(
-        f"{clients} clients for {seconds:.0f} s: {sum(counts) / seconds:.0f} requests/s, {len(failed)} errors {failed[:1]}, "
-        f"memory {before:.0f} MB before, {early:.0f} MB after a quarter, {memory(server[1]):.0f} MB at the end",
+        f"{clients} clients for {seconds:.0f} s: {sum(counts) / seconds:.0f} requests/s,"
+        f" {len(failed)} errors {failed[:1]}, memory {before:.0f} MB before, {early:.0f} MB after a"
+        f" quarter, {memory(server[1]):.0f} MB at the end",
         flush=True,
     )
 

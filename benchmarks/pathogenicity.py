@@ -1,10 +1,12 @@
-"""ROC AUC of `pathogenicity` on public ClinVar records (2020) with gnomAD r2.1, ClinVar's own word and its table left out.
+"""ROC AUC of `pathogenicity` on public ClinVar records (2020) with gnomAD r2.1, ClinVar's own word
+and its table left out.
 
-P/LP against B/LB, SNVs with at least a consequence, GRCh37. "ClinVar off" (contract): no PP5/BP6, PS1, PM5, PM1 from known
-variants, no known-variant table, and the tested variant left out of every lookup. Consequences come from ClinVar's HGVS
-names, as an annotator would give them. Beside it: allele frequency alone, and consequence alone. Offline there are no
-predictor scores, so missense variants rest on depletion in gnomAD, substitution (BLOSUM62) and frequency; that a present
-score is used is shown with made-up ones.
+P/LP against B/LB, SNVs with at least a consequence, GRCh37. "ClinVar off" (contract): no PP5/BP6,
+PS1, PM5, PM1 from known variants, no known-variant table, and the tested variant left out of every
+lookup. Consequences come from ClinVar's HGVS names, as an annotator would give them. Beside it:
+allele frequency alone, and consequence alone. Offline there are no predictor scores, so missense
+variants rest on depletion in gnomAD, substitution (BLOSUM62) and frequency; that a present score is
+used is shown with made-up ones.
 """
 
 import re
@@ -62,7 +64,9 @@ def records() -> pd.DataFrame:
 
 
 def _alleles(name: str, gene: str, ref: str, alt: str) -> tuple[str, str]:
-    """Alleles on the forward strand: the table has SOD1, NEFH, PFN1 and TUBA4A on the wrong one, as its own names show."""
+    """Alleles on the forward strand: the table has SOD1, NEFH, PFN1 and TUBA4A on the wrong one, as
+    its own names show.
+    """
     change, model = (
         re.search(r":c\.[-*+\d]+([ACGT])>([ACGT])", name),
         transcripts(shipped(), BUILD).get(gene),
@@ -124,11 +128,13 @@ def scores(variants: list[Variant]) -> pd.DataFrame:
         Sources(shipped(), BUILD, known=False),
         {t: i for i, t in enumerate(shipped().table("consequences")["term"])},
     )
-    return pd.DataFrame({
-        "pathogenicity": [assess(v, off).pathogenicity for v in variants],
-        "frequency alone": [-float(v.frequency or 0.0) for v in variants],
-        "consequence alone": [-rank.get(v.consequence, 99) for v in variants],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "pathogenicity": [assess(v, off).pathogenicity for v in variants],
+            "frequency alone": [-float(v.frequency or 0.0) for v in variants],
+            "consequence alone": [-rank.get(v.consequence, 99) for v in variants],
+        }
+    )
 
 
 def interval(truth: np.ndarray, score: np.ndarray) -> str:
@@ -144,7 +150,9 @@ def interval(truth: np.ndarray, score: np.ndarray) -> str:
 
 
 def with_made_up_scores(variants: list[Variant], truth: np.ndarray) -> list[Variant]:
-    """The same variants with a REVEL-like score that knows the truth a little: it shows use, not performance."""
+    """The same variants with a REVEL-like score that knows the truth a little: it shows use, not
+    performance.
+    """
     rng = np.random.default_rng(1)
     made_up = np.clip(rng.normal(0.4 + 0.3 * truth, 0.2), 0, 1)
     return [
@@ -176,7 +184,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         )
     )
     print(
-        f"missense with made-up scores {interval(truth[missense], made_up['pathogenicity'].to_numpy())}"
+        "missense with made-up scores"
+        f" {interval(truth[missense], made_up['pathogenicity'].to_numpy())}"
     )
     for gene, rows in pd.Series(np.arange(len(table))).groupby(table["gene"].to_numpy()):
         own = truth[rows]
@@ -190,7 +199,8 @@ def main(arguments: Sequence[str] = ()) -> None:
                 else "-"
             )
             print(
-                f"  {gene:10s} {auc:.3f}  missense {of_missense:6s} ({own.sum()} P/LP, {(~own).sum()} B/LB)"
+                f"  {gene:10s} {auc:.3f}  missense {of_missense:6s} ({own.sum()} P/LP,"
+                f" {(~own).sum()} B/LB)"
             )
     unknown = sum(
         1 for v in variants if consequence_kinds(shipped()).get(v.consequence) in (None, "coding")

@@ -1,4 +1,6 @@
-"""The real tables that the benchmarks measure on, where they are: as a plain matrix, and as cohort files of ours."""
+"""The real tables that the benchmarks measure on, where they are: as a plain matrix, and as cohort
+files of ours.
+"""
 
 import os
 from dataclasses import dataclass
@@ -11,13 +13,16 @@ from scipy.stats import norm
 HERE = Path(__file__).resolve().parent
 CONFIGS = HERE.parent / "configs"
 ITEMS = (*(f"q{i}" for i in range(1, 10)), "q10_alsfrs")
-# A month is 30.4375 days; dFS is undefined under one month and is drawn up by this much before its logarithm.
+# A month is 30.4375 days; dFS is undefined under one month and is drawn up by this much before its
+# logarithm.
 MONTH, LEAST_RATE = 30.4375, 0.1
 
 
 @dataclass(frozen=True)
 class PublicTable:
-    """`X` (n, p) are the raw columns, `y` the label, `likely` what ours learns of it; `config` and `changes` are our run."""
+    """`X` (n, p) are the raw columns, `y` the label, `likely` what ours learns of it; `config` and
+    `changes` are our run.
+    """
 
     name: str
     ids: np.ndarray
@@ -44,7 +49,10 @@ def present(names: tuple[str, ...], folder: Path) -> list[PublicTable]:
 
 
 def casi(folder: Path) -> PublicTable:
-    """Efron and Hastie's ALS table: fast = dFRS < -0.5 points a month; its slopes have an error of 0.3."""
+    """Efron and Hastie's ALS table: fast = dFRS < -0.5 points a month.
+
+    Its slopes have an error of 0.3.
+    """
     text = (reference_data() / "casi" / "als_train.csv").read_text()
     (folder / "als_train.csv").write_text(text)
     cohort = folder / "cohort.yaml"
@@ -82,7 +90,9 @@ def alsml(outcome: str, above: float) -> PublicTable:
 
 
 def raw_columns(patients: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """What any analyst takes from the tables: items, total, dFS, months, FVC, weight, height, age, sex, site of onset."""
+    """What any analyst takes from the tables: items, total, dFS, months, FVC, weight, height, age,
+    sex, site of onset.
+    """
     visits = pd.read_csv(folder / "alsfrs.csv").drop_duplicates("sample_id").set_index("sample_id")
     measured = pd.read_csv(folder / "biomarkers.csv")
     wide = measured.pivot_table(index="sample_id", columns="analyte", values="value")

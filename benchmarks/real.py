@@ -1,9 +1,11 @@
-"""Every real table that is there: ours beside plain and tuned logistic regression, forests, boosting and EBM.
+"""Every real table that is there: ours beside plain and tuned logistic regression, forests,
+boosting and EBM.
 
-python -m benchmarks real [--quick] [--trials N] [--ours] [casi] [alsml]: 5 x 5 folds, --quick 1 x 5, --ours without the tuned
-rivals. `python -m benchmarks casi` is `real casi`. Ours runs from the tables with its shipped configuration, and with the same
-learner on the raw columns that the rivals are given. Figures are mean over repeats; differences are of the averaged
-probabilities, with intervals from the bootstrap over patients.
+python -m benchmarks real [--quick] [--trials N] [--ours] [casi] [alsml]: 5 x 5 folds, --quick 1 x
+5, --ours without the tuned rivals. `python -m benchmarks casi` is `real casi`. Ours runs from the
+tables with its shipped configuration, and with the same learner on the raw columns that the rivals
+are given. Figures are mean over repeats; differences are of the averaged probabilities, with
+intervals from the bootstrap over patients.
 """
 
 import argparse
@@ -65,8 +67,8 @@ def measure(table: PublicTable, asked: argparse.Namespace) -> None:
     order = {name: i for i, name in enumerate(table.ids)}
     own = np.array([order[name] for name in data.rows.index])
     print(
-        f"{table.name}: {len(own)} patients, {int(data.y.sum())} positive, {data.rows.shape[1]} features of ours, "
-        f"{table.X.shape[1]} raw columns",
+        f"{table.name}: {len(own)} patients, {int(data.y.sum())} positive, {data.rows.shape[1]}"
+        f" features of ours, {table.X.shape[1]} raw columns",
         flush=True,
     )
     repeats = 1 if asked.quick else 5

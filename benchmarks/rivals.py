@@ -1,8 +1,10 @@
-"""What a user would pick instead of ours, each tuned inside the training part on the same inner folds.
+"""What a user would pick instead of ours, each tuned inside the training part on the same inner
+folds.
 
-A rival is given the continuous target where ours uses it: an uncertain label is learned as a positive and a negative
-patient whose weights add up to 1. Its settings are drawn at random, judged by the log loss on the inner folds behind a
-sigmoid, and its probability is that sigmoid of the best: ours is judged in the same way.
+A rival is given the continuous target where ours uses it: an uncertain label is learned as a
+positive and a negative patient whose weights add up to 1. Its settings are drawn at random, judged
+by the log loss on the inner folds behind a sigmoid, and its probability is that sigmoid of the
+best: ours is judged in the same way.
 """
 
 import importlib.util
@@ -104,7 +106,9 @@ def tuned_probability(
     test: np.ndarray,
     trials: int,
 ) -> np.ndarray:
-    """Probabilities of the test patients by a rival that was tuned and calibrated on the training patients."""
+    """Probabilities of the test patients by a rival that was tuned and calibrated on the training
+    patients.
+    """
     maker, space = RIVALS[name]
     own, labels, target = X[train], y[train], likely[train]
     folds = family_folds(labels, np.arange(len(train)), INNER_FOLDS, SEED)

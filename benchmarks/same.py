@@ -1,7 +1,8 @@
 """Two folders' results, compared to the last bit: `python -m benchmarks same OLD NEW`.
 
-Each of OLD's feature and prediction tables and reports must be in NEW and be equal there, all columns but versions and
-dates. Says equal or differs by column, and ends with exit status 1 where anything differs.
+Each of OLD's feature and prediction tables and reports must be in NEW and be equal there, all
+columns but versions and dates. Says equal or differs by column, and ends with exit status 1 where
+anything differs.
 """
 
 import base64
@@ -30,7 +31,10 @@ def table(path: Path) -> pd.DataFrame:
 
 
 def changed_cells(old: pd.Series, new: pd.Series) -> int:
-    """How many cells differ; unknown equals unknown, 0.0 is not -0.0, and 1.0 is not the number 1."""
+    """How many cells differ.
+
+    Unknown equals unknown, 0.0 is not -0.0, and 1.0 is not the number 1.
+    """
     if len(old) != len(new) or old.dtype != new.dtype:
         return max(len(old), len(new))
     if pd.api.types.is_float_dtype(old.dtype):

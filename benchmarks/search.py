@@ -1,7 +1,10 @@
-"""A nested search: 5 outer and 3 inner folds, 30 trials, on 800 simulated patients; and what our loop and tracking cost.
+"""A nested search: 5 outer and 3 inner folds, 30 trials, on 800 simulated patients.
 
-python -m benchmarks search [ESTIMATOR ...]. The cost is everything that is not spent inside the own `fit` and `predict` of
-scikit-learn, XGBoost and statsmodels (reading, Optuna, calibration, figures, pictures, logging to MLflow), over what is.
+And what our loop and tracking cost.
+
+python -m benchmarks search [ESTIMATOR ...]. The cost is everything that is not spent inside the own
+`fit` and `predict` of scikit-learn, XGBoost and statsmodels (reading, Optuna, calibration, figures,
+pictures, logging to MLflow), over what is.
 """
 
 import os
@@ -45,22 +48,39 @@ def main(arguments: Sequence[str] = ()) -> None:
             seconds, _, features, auc = measured(config_of(Path(folder), name, 2))
             if name == "xgboost":
                 alone, bare, _, _ = measured(config_of(Path(folder), name, 1))
-                cost = f"; on one core {alone:.0f} s, of them {bare:.0f} s in the bare fits: {alone / bare - 1:+.1%}"
-            print(f"{name:20s} 5 x 3, 30 trials, 800 x {features}: {seconds:.0f} s on 2 cores, ROC AUC {auc:.3f}"
-                  f"{cost if name == 'xgboost' else ''}", flush=True)  # fmt: skip
+                cost = (
+                    f"; on one core {alone:.0f} s, of them {bare:.0f} s in the bare fits:"
+                    f" {alone / bare - 1:+.1%}"
+                )
+            print(
+                f"{name:20s} 5 x 3, 30 trials, 800 x {features}: {seconds:.0f} s on 2 cores, ROC"
+                f" AUC {auc:.3f}{cost if name == 'xgboost' else ''}",
+                flush=True,
+            )
 
 
 def config_of(folder: Path, name: str, threads: int) -> Config:
-    changes = [f"cohort={folder}/cohort/cohort.yaml", f"model.estimator={name}", "model.least_share=0.002",
-               "model.search.trials=30", f"threads={threads}",
-               "model.search.folds=3",
-               "validation.inner_folds=3", "validation.repeats=1", "validation.sites=false", "validation.honesty=false",
-               "validation.bootstrap=0", "tracking.model_name=als-search"]  # fmt: skip
+    changes = [
+        f"cohort={folder}/cohort/cohort.yaml",
+        f"model.estimator={name}",
+        "model.least_share=0.002",
+        "model.search.trials=30",
+        f"threads={threads}",
+        "model.search.folds=3",
+        "validation.inner_folds=3",
+        "validation.repeats=1",
+        "validation.sites=false",
+        "validation.honesty=false",
+        "validation.bootstrap=0",
+        "tracking.model_name=als-search",
+    ]
     return load_config(CONFIGS / "progression.yaml", changes)
 
 
 def measured(config: Config) -> tuple[float, float, int, float]:
-    """Seconds in all, seconds inside the bare calls (right on one core), features that vary enough, ROC AUC."""
+    """Seconds in all, seconds inside the bare calls (right on one core), features that vary enough,
+    ROC AUC.
+    """
     spent = [0.0]
     with inside(spent):
         started = time.perf_counter()

@@ -1,7 +1,8 @@
-"""What the shipped configurations reach on simulated cohorts: share of the possible, coverage, calibration, abstention.
+"""What the shipped configurations reach on simulated cohorts: share of the possible, coverage,
+calibration, abstention.
 
-python -m benchmarks share [SEEDS] [PATIENTS ...]: by default 10 seeds of 800 and of 3,000 patients. Everything is out of
-fold. Simulated data: this proves the machinery, not medicine.
+python -m benchmarks share [SEEDS] [PATIENTS ...]: by default 10 seeds of 800 and of 3,000 patients.
+Everything is out of fold. Simulated data: this proves the machinery, not medicine.
 """
 
 import sys
@@ -48,17 +49,22 @@ def report(task: str, patients: int, found: pd.DataFrame) -> None:
         )
         return f"{found[name].mean():.3f}{spread if len(found) > 1 else ''}"
 
-    print(f"{task}, {patients} patients, {len(found)} seeds: best possible ROC AUC {mean('best')}\n"
-          f"  share of it {mean('share')}\n"
-          f"  calibration slope {mean('slope')}, 1 in its 95 % interval in {found['slope_holds'].sum()}\n"
-          f"  0.9 in the exact 99 % interval of the coverage in {found['holds'].sum()} overall, "
-          f"{found['holds_positive'].sum()} positive, {found['holds_negative'].sum()} negative; "
-          f"all three in {(found['holds'] & found['holds_positive'] & found['holds_negative']).sum()}\n"
-          f"  abstained {mean('abstained')}, the oracle {mean('oracle_abstained')}", flush=True)  # fmt: skip
+    print(
+        f"{task}, {patients} patients, {len(found)} seeds: best possible ROC AUC {mean('best')}\n "
+        f" share of it {mean('share')}\n  calibration slope {mean('slope')}, 1 in its 95 % interval"
+        f" in {found['slope_holds'].sum()}\n  0.9 in the exact 99 % interval of the coverage in"
+        f" {found['holds'].sum()} overall, {found['holds_positive'].sum()} positive,"
+        f" {found['holds_negative'].sum()} negative; all three in"
+        f" {(found['holds'] & found['holds_positive'] & found['holds_negative']).sum()}\n "
+        f" abstained {mean('abstained')}, the oracle {mean('oracle_abstained')}",
+        flush=True,
+    )
 
 
 def measure(task: str, folder: Path, *more: str) -> dict[str, Any]:
-    """Out-of-fold figures of the shipped configuration on one cohort, and the oracle's on the same patients."""
+    """Out-of-fold figures of the shipped configuration on one cohort, and the oracle's on the same
+    patients.
+    """
     changes = [
         f"cohort={folder}/cohort.yaml",
         "validation.bootstrap=0",

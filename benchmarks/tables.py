@@ -1,7 +1,9 @@
-"""A million biomarker rows and half a million visits to a patient matrix, beside the same job in plain pandas idioms.
+"""A million biomarker rows and half a million visits to a patient matrix, beside the same job in
+plain pandas idioms.
 
-python -m benchmarks tables [PATIENTS]: made-up values. Reading, checking and features from CSV, each way in its own process, so
-that the peak of memory is its own. The plain way does less: no limits, dates, implausible values or stages, one numeric slope.
+python -m benchmarks tables [PATIENTS]: made-up values. Reading, checking and features from CSV,
+each way in its own process, so that the peak of memory is its own. The plain way does less: no
+limits, dates, implausible values or stages, one numeric slope.
 """
 
 import resource
@@ -75,7 +77,9 @@ def ours(folder: Path) -> tuple[int, int]:
 
 
 def plain(folder: Path) -> tuple[int, int]:
-    """What one would write in a notebook: read_csv, apply a factor, last value by pivot, polyfit by group is left out."""
+    """What one would write in a notebook: read_csv, apply a factor, last value by pivot, polyfit by
+    group is left out.
+    """
     factor = {"creatinine_serum": 1 / 88.4, "albumin_serum": 0.1}
     table = pd.read_csv(folder / "biomarkers.csv")
     text = table["value"].astype(str)

@@ -1,8 +1,10 @@
-"""Who carries what in the panel: our reader beside the `bcftools query` binary and a cyvcf2 loop, on generated files.
+"""Who carries what in the panel: our reader beside the `bcftools query` binary and a cyvcf2 loop,
+on generated files.
 
-Each reader runs in a process of its own, `REPEATS` times in turn; the best time counts, and the highest memory of the
-process and its children. Imports are not counted. Peers that are not installed are named and left out; cyvcf2 may live in
-another interpreter: ALS_ML_PEERS=/path/to/python.
+Each reader runs in a process of its own, `REPEATS` times in turn; the best time counts, and the
+highest memory of the process and its children. Imports are not counted. Peers that are not
+installed are named and left out; cyvcf2 may live in another interpreter:
+ALS_ML_PEERS=/path/to/python.
 """
 
 import json
@@ -32,7 +34,8 @@ _BINARY = [
 _MEASURE = """
 import json, resource, sys, time
 def report(seconds, carriers):
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    processes = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak = max(resource.getrusage(who).ru_maxrss for who in processes)
     print(json.dumps({"seconds": seconds, "carriers": int(carriers), "mb": peak / 1024}))
 path, regions, output = sys.argv[1:]
 """
@@ -58,7 +61,8 @@ with open(output, "w") as out:
             types = variant.gt_types
             alt = (types == 1) | (types == 3)
             site = f"{variant.CHROM}\\t{variant.POS}\\t{variant.REF}\\t{','.join(variant.ALT)}"
-            out.writelines(f"{site}\\t{name}\\t{kind}\\n" for name, kind in zip(names[alt], types[alt]))
+            for name, kind in zip(names[alt], types[alt]):
+                out.write(f"{site}\\t{name}\\t{kind}\\n")
             carriers += int(alt.sum())
 report(time.perf_counter() - start, carriers)
 """
@@ -74,7 +78,8 @@ report(time.perf_counter() - start, sum(1 for _ in open(output)))
 def generate(
     path: Path, records: int, fields: bool, samples: int = SAMPLES, outside: int = 0, seed: int = 1
 ) -> None:
-    """Write a made-up indexed VCF: SNVs spread over the panel, frequencies as 1/x, genotypes in Hardy-Weinberg ratio.
+    """Write a made-up indexed VCF: SNVs spread over the panel, frequencies as 1/x, genotypes in
+    Hardy-Weinberg ratio.
 
     `outside` is the number of records on chromosome 11, which has no panel gene.
     """
@@ -127,8 +132,14 @@ def _records(
     """Cells are drawn from a few ready-made ones a genotype, so that writing takes seconds."""
     texts = [b"0/0", b"0/1", b"1/1", b"./."]
     depths = rng.integers(12, 60, 50)
-    cells = [[t + b":%d:%d:%d,%d" % (d, min(99, 3 * d), d - d // 2 * i, d // 2 * i) for d in depths] if fields else [t] * 50
-             for i, t in enumerate(texts)]  # fmt: skip
+    cells = [
+        (
+            [t + b":%d:%d:%d,%d" % (d, min(99, 3 * d), d - d // 2 * i, d // 2 * i) for d in depths]
+            if fields
+            else [t] * 50
+        )
+        for i, t in enumerate(texts)
+    ]
     table = np.array(cells, dtype=object)
     for chrom, pos in sites:
         frequency = float(np.exp(rng.uniform(np.log(1 / (2 * samples)), np.log(0.5))))
@@ -156,12 +167,20 @@ def compare(path: Path, folder: Path) -> dict[str, dict[str, float]]:
     for _ in range(REPEATS):
         for name, (python, script) in scripts.items():
             runs[name].append(run_once(python, script, path, folder))
-    return {name: {"seconds": min(r["seconds"] for r in found), "mb": max(r["mb"] for r in found),
-                   "carriers": found[0]["carriers"]} for name, found in runs.items()}  # fmt: skip
+    return {
+        name: {
+            "seconds": min(r["seconds"] for r in found),
+            "mb": max(r["mb"] for r in found),
+            "carriers": found[0]["carriers"],
+        }
+        for name, found in runs.items()
+    }
 
 
 def scaling(folder: Path) -> dict[str, float]:
-    """Seconds of our reader with half the samples, half the records, and as many records again outside the panel."""
+    """Seconds of our reader with half the samples, half the records, and as many records again
+    outside the panel.
+    """
     cases = {
         "whole": (5_000, SAMPLES, 0),
         "half the samples": (5_000, SAMPLES // 2, 0),
@@ -214,7 +233,8 @@ def main(arguments: Sequence[str] = ()) -> None:
                     else f"  als-ml takes {ours['seconds'] / run['seconds']:.2f} of it"
                 )
                 print(
-                    f"  {reader:15s} {run['seconds']:6.2f} s {run['mb']:6.0f} MB {run['carriers']:>10,} carriers{ratio}"
+                    f"  {reader:15s} {run['seconds']:6.2f} s {run['mb']:6.0f} MB"
+                    f" {run['carriers']:>10,} carriers{ratio}"
                 )
         for title, seconds in scaling(folder).items():
             print(f"  als-ml, 5,000 records, {title:40s} {seconds:6.2f} s")

@@ -1,4 +1,7 @@
-"""From files to one row per patient: VCF, repeats, biomarkers, ALSFRS-R and clinical tables. Imports none of our packages."""
+"""From files to one row per patient: VCF, repeats, biomarkers, ALSFRS-R and clinical tables.
+
+Imports none of our packages.
+"""
 
 import lazy_loader as lazy
 

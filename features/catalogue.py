@@ -1,10 +1,12 @@
 """The definition tables as a value, and what they say: what a laboratory edits instead of code.
 
-Coordinates of genes are 1-based inclusive (Ensembl), those of repeat loci 0-based half-open (ExpansionHunter catalogue).
-Every row carries its source; V = verified there, R = recalled, P = a proposal of ours.
+Coordinates of genes are 1-based inclusive (Ensembl), those of repeat loci 0-based half-open
+(ExpansionHunter catalogue). Every row carries its source; V = verified there, R = recalled, P = a
+proposal of ours.
 
-Whatever depends on the tables takes them as its first argument. What is made of them once is kept with them (`derived`),
-never in a cache of the process: two models with different tables answer side by side, each by its own.
+Whatever depends on the tables takes them as its first argument. What is made of them once is kept
+with them (`derived`), never in a cache of the process: two models with different tables answer side
+by side, each by its own.
 """
 
 import hashlib
@@ -24,7 +26,8 @@ from features.errors import RequestError, nearest
 FOLDER = Path(__file__).parent / "definitions"
 BUILDS = ("GRCh37", "GRCh38")
 _NOT_NAME = re.compile(r"[\W_]+")
-# The gene bounds of different annotations differ by some kb at the UTRs (dossier section 1), so the panel is padded (P).
+# The gene bounds of different annotations differ by some kb at the UTRs (dossier section 1), so the
+# panel is padded (P).
 PADDING = 5_000
 
 P = ParamSpec("P")
@@ -33,7 +36,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Definitions:
-    """The definition tables as a value: a cohort is read with one, a model keeps the one it was trained with.
+    """The definition tables as a value: a cohort is read with one, a model keeps the one it was
+    trained with.
 
     Attributes
     ----------
@@ -42,7 +46,8 @@ class Definitions:
     """
 
     texts: dict[str, str]
-    # What was made of the tables: function -> the function with its results. It says nothing that `texts` does not.
+    # What was made of the tables: function -> the function with its results. It says nothing that
+    # `texts` does not.
     _made: dict[Callable[..., Any], Callable[..., Any]] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -59,7 +64,9 @@ class Definitions:
 
     @cached_property
     def version(self) -> str:
-        """Digest of all tables: 12 hexadecimal digits, the same wherever the tables are the same."""
+        """Digest of all tables: 12 hexadecimal digits, the same wherever the tables are the
+        same.
+        """
         digest = hashlib.sha256()
         for name, text in sorted(self.texts.items()):
             digest.update(f"{name}.tsv".encode() + b"\0" + text.encode())
@@ -83,14 +90,19 @@ class Definitions:
 def derived(
     function: Callable[Concatenate[Definitions, P], T],
 ) -> Callable[Concatenate[Definitions, P], T]:
-    """Keep with the definitions what a function makes of them; its further arguments are hashable and positional."""
+    """Keep with the definitions what a function makes of them.
+
+    Its further arguments are hashable and positional.
+    """
     return _kept_with_definitions(function, None)
 
 
 def recently_derived(
     most: int,
 ) -> Callable[[Callable[Concatenate[Definitions, P], T]], Callable[Concatenate[Definitions, P], T]]:
-    """Like `derived`, but only the latest results: for arguments that come from files and requests without end."""
+    """Like `derived`, but only the latest results: for arguments that come from files and requests
+    without end.
+    """
     return lambda function: _kept_with_definitions(function, most)
 
 
@@ -121,7 +133,10 @@ _latest: dict[Path, tuple[_State, Definitions]] = {}
 
 
 def shipped() -> Definitions:
-    """The tables of this installation as their files are now; the same object while no file changes."""
+    """The tables of this installation as their files are now.
+
+    The same object while no file changes.
+    """
     state = _state(FOLDER)
     known = _latest.get(FOLDER)
     if known is None or known[0] != state:
@@ -153,7 +168,10 @@ def checked_build(build: str) -> str:
 
 @derived
 def genes(definitions: Definitions, build: str) -> pd.DataFrame:
-    """Genes read by default, with `start`, `end` (1-based inclusive, unpadded) on one build; index = gene symbol."""
+    """Genes read by default, with `start`, `end` (1-based inclusive, unpadded) on one build.
+
+    Index = gene symbol.
+    """
     table = definitions.table("genes")
     table = table[table["read_by_default"] == "yes"].set_index("gene")
     suffix = checked_build(build).lower()
@@ -170,14 +188,19 @@ def gene_names(definitions: Definitions) -> tuple[str, ...]:
 
 @derived
 def core_genes(definitions: Definitions) -> tuple[str, ...]:
-    """Genes that a genetic test of ALS covers at the least (Roggenbuck 2023, doi:10.1002/acn3.51895, V)."""
+    """Genes that a genetic test of ALS covers at the least (Roggenbuck 2023,
+    doi:10.1002/acn3.51895, V).
+    """
     table = definitions.table("genes")
     return tuple(table.loc[table["core_test"] == "yes", "gene"])
 
 
 @derived
 def known_variants(definitions: Definitions, build: str) -> pd.DataFrame:
-    """Known variants with a position on the build; index = key `chrom-pos-ref-alt`, minimal alleles."""
+    """Known variants with a position on the build.
+
+    Index = key `chrom-pos-ref-alt`, minimal alleles.
+    """
     table = definitions.table("known_variants")
     position = table[f"pos_{checked_build(build).lower()}"]
     table = table[position != ""].assign(pos=position[position != ""].astype(int))
@@ -189,7 +212,8 @@ def known_variants(definitions: Definitions, build: str) -> pd.DataFrame:
 
 
 def variant_key(chrom: str, pos: int, ref: str, alt: str) -> str:
-    """Write a variant with minimal alleles and without `chr`: shared ends are trimmed, last bases first.
+    """Write a variant with minimal alleles and without `chr`: shared ends are trimmed, last bases
+    first.
 
     >>> variant_key("chr21", 31659783, "C", "T")
     '21-31659783-C-T'
@@ -226,9 +250,12 @@ def _gene_bounds(definitions: Definitions, build: str) -> dict[str, list[tuple[i
 
 
 def gene_at(definitions: Definitions, chrom: str, pos: int, build: str) -> int:
-    """Index into `gene_names()` of the panel gene at a site, -1 outside; the gene bounds are padded by `PADDING`.
+    """Index into `gene_names()` of the panel gene at a site, -1 outside.
 
-    Where two padded genes overlap, the one whose unpadded bounds hold the site wins, else the first of the panel.
+    The gene bounds are padded by `PADDING`.
+
+    Where two padded genes overlap, the one whose unpadded bounds hold the site wins, else the first
+    of the panel.
     """
     near = -1
     for index, start, end in _gene_bounds(definitions, build).get(plain_contig(chrom), ()):
@@ -241,7 +268,10 @@ def gene_at(definitions: Definitions, chrom: str, pos: int, build: str) -> int:
 
 @derived
 def analytes(definitions: Definitions) -> pd.DataFrame:
-    """Biomarker definitions; index = analyte id; `other_units` becomes a dict unit -> factor to the canonical unit."""
+    """Biomarker definitions.
+
+    Index = analyte id; `other_units` becomes a dict unit -> factor to the canonical unit.
+    """
     table = definitions.table("biomarkers").set_index("analyte")
     factors = [
         _unit_factors(unit, others)
@@ -267,10 +297,15 @@ def _ratio(text: str) -> Fraction:
 
 @derived
 def analyte_names(definitions: Definitions) -> dict[str, str]:
-    """Normal spellings of an analyte, alone where it needs no matrix, else with the matrix before or behind -> id.
+    """Normal spellings of an analyte, alone where it needs no matrix, else with the matrix before
+    or behind -> id.
 
     >>> names = analyte_names(shipped())
-    >>> names["nfl_serum"], names["serum_neurofilament_light"], names["ykl_40_csf"], names["fvc"], "creatinine" in names
+    >>> (names["nfl_serum"],
+    ...  names["serum_neurofilament_light"],
+    ...  names["ykl_40_csf"],
+    ...  names["fvc"],
+    ...  "creatinine" in names)
     ('nfl_serum', 'nfl_serum', 'chi3l1_csf', 'fvc_pct', False)
     """
     names: dict[str, str] = {}
@@ -290,7 +325,10 @@ def analyte_names(definitions: Definitions) -> dict[str, str]:
 
 @derived
 def column_aliases(definitions: Definitions, table: str) -> dict[str, str]:
-    """Other names of a table's columns in their normal form -> ours; our own names are among them."""
+    """Other names of a table's columns in their normal form -> ours.
+
+    Our own names are among them.
+    """
     rows = definitions.table("column_aliases")
     rows = rows[rows["table"] == table]
     pairs = zip(rows["column"], rows["aliases"], strict=True)
@@ -309,7 +347,10 @@ def value_aliases(definitions: Definitions, column: str) -> dict[str, str]:
 
 @derived
 def patient_columns(definitions: Definitions) -> pd.DataFrame:
-    """Columns of the patients table; index = column; `values` becomes the tuple of allowed categories."""
+    """Columns of the patients table.
+
+    Index = column; `values` becomes the tuple of allowed categories.
+    """
     table = definitions.table("patients").set_index("column")
     values = [tuple(v.split(";")) if v not in ("", "*") else () for v in table["values"]]
     return table.assign(
@@ -329,7 +370,10 @@ def progression_schemes(definitions: Definitions) -> dict[str, tuple[float, ...]
 
 @derived
 def repeat_loci(definitions: Definitions) -> pd.DataFrame:
-    """Repeat loci with their thresholds in repeat units (NaN where none is stated); index = locus."""
+    """Repeat loci with their thresholds in repeat units (NaN where none is stated).
+
+    Index = locus.
+    """
     table = definitions.table("repeats").set_index("locus")
     numbers = ["intermediate_min", "risk_min", "expanded_min", "confirm_max"]
     return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})

@@ -14,9 +14,12 @@ from features.variants.lookups import Lookups
 
 @dataclass(frozen=True)
 class Cohort:
-    """Everything known of `n` patients. Child tables point to a patient by `row`, its position in `patients`.
+    """Everything known of `n` patients.
 
-    The tables are DataFrames; those of a served request are `features.tables.columns.Table` with the same columns.
+    Child tables point to a patient by `row`, its position in `patients`.
+
+    The tables are DataFrames; those of a served request are `features.tables.columns.Table` with
+    the same columns.
 
     Attributes
     ----------
@@ -29,7 +32,8 @@ class Cohort:
     genotypes : Genotypes
         Panel alleles, no-calls and coverage.
     variants : DataFrame
-        One row a site of `genotypes`: what is known of it and how it is weighed (`features.variants.weigh.weigh_sites`).
+        One row a site of `genotypes`: what is known of it and how it is weighed
+        (`features.variants.weigh.weigh_sites`).
     lookups : Lookups
         Population frequencies and ClinVar, as far as they were given.
     repeats : DataFrame

@@ -1,4 +1,7 @@
-"""The two errors a user meets. Their text is the whole message: where, what was found, what to do."""
+"""The two errors a user meets.
+
+Their text is the whole message: where, what was found, what to do.
+"""
 
 import difflib
 from collections.abc import Iterable

@@ -1,4 +1,6 @@
-"""The patients table: one row per sample, typed and checked by `definitions/patients.tsv` (the contract's table)."""
+"""The patients table: one row per sample, typed and checked by `definitions/patients.tsv` (the
+contract's table).
+"""
 
 import re
 from typing import NamedTuple
@@ -40,12 +42,15 @@ def checked_patients(
     problems: Problems,
     rules: ReadingRules = AS_IN_CONTRACT,
 ) -> pd.DataFrame:
-    """Type every column of the contract (absent ones become unknown) and check the rows; further columns stay as they are.
+    """Type every column of the contract (absent ones become unknown) and check the rows.
+
+    Further columns stay as they are.
 
     Returns
     -------
     DataFrame
-        Row i is patient i; days and numbers are float64 (NaN unknown), dates datetime64, the rest object (None unknown).
+        Row i is patient i; days and numbers are float64 (NaN unknown), dates datetime64, the rest
+        object (None unknown).
     """
     require_columns(table, ["sample_id"], where)
     rules = rules.in_calendar(_has_dates(definitions, table))
@@ -79,14 +84,19 @@ def checked_patients(
 
 
 def has_calendar(patients: pd.DataFrame) -> bool:
-    """Whether patients have an index date, so that bare numbers from 1900 to 2100 are years where days belong."""
+    """Whether patients have an index date, so that bare numbers from 1900 to 2100 are years where
+    days belong.
+    """
     return not bool(np.isnat(patients["index_date"].to_numpy().astype("datetime64[D]")).all())
 
 
 def day_bounds(patients: "pd.DataFrame | Table", column: str) -> tuple[np.ndarray, np.ndarray]:
-    """First and last day that a partial date may be (`uncertain_dates`), NaN where the day is known.
+    """First and last day that a partial date may be (`uncertain_dates`), NaN where the day is
+    known.
 
-    >>> patients = pd.DataFrame({"uncertain_dates": ["onset_days -365..-1; death_days 0..30", None]})
+    >>> patients = pd.DataFrame(
+    ...     {"uncertain_dates": ["onset_days -365..-1; death_days 0..30", None]}
+    ... )
     >>> first, last = day_bounds(patients, "onset_days")
     >>> first.tolist(), last.tolist()
     ([-365.0, nan], [-1.0, nan])
@@ -101,7 +111,9 @@ def day_bounds(patients: "pd.DataFrame | Table", column: str) -> tuple[np.ndarra
 def is_uncertain(patients: "pd.DataFrame | Table", column: str) -> np.ndarray:
     """Of which patients a day is known less well than to the month.
 
-    >>> patients = pd.DataFrame({"uncertain_dates": ["onset_days -365..-1; death_days 0..30", None]})
+    >>> patients = pd.DataFrame(
+    ...     {"uncertain_dates": ["onset_days -365..-1; death_days 0..30", None]}
+    ... )
     >>> is_uncertain(patients, "onset_days"), is_uncertain(patients, "death_days")
     (array([ True, False]), array([False, False]))
     """
@@ -110,7 +122,9 @@ def is_uncertain(patients: "pd.DataFrame | Table", column: str) -> np.ndarray:
 
 
 def _has_dates(definitions: Definitions, table: pd.DataFrame) -> bool:
-    """Whether the table has an index date, or a calendar date where days or dates belong (a column named so)."""
+    """Whether the table has an index date, or a calendar date where days or dates belong (a column
+    named so).
+    """
     if "index_date" in table.columns and (codes_of(table["index_date"])[0] >= 0).any():
         return True
     named = [
@@ -159,7 +173,9 @@ def _typed(
 def _uncertain_dates(
     stated: np.ndarray, dated: dict[str, Days], where: str, problems: Problems
 ) -> np.ndarray:
-    """Columns of partial dates with the first and the last day that they may be, beside those that the table states."""
+    """Columns of partial dates with the first and the last day that they may be, beside those that
+    the table states.
+    """
     wrong = [bool(cell) and not re.fullmatch(_INTERVALS, cell) for cell in stated]
     cell = f"{where}, column uncertain_dates"
     remedy = "Write for example `onset_days -365..-1`, or leave it empty."
@@ -176,7 +192,9 @@ def _uncertain_dates(
 
 
 def _ordered_onset(dated: dict[str, Days]) -> dict[str, Days]:
-    """Keep a partial onset before the diagnosis, and a partial diagnosis after the onset, where both can be."""
+    """Keep a partial onset before the diagnosis, and a partial diagnosis after the onset, where
+    both can be.
+    """
     onset, diagnosis = dated.get("onset_days"), dated.get("diagnosis_days")
     if onset is None or diagnosis is None:
         return dated
@@ -204,7 +222,9 @@ _FEWEST_YEARS = 3
 
 
 def _ask_for_years(dated: dict[str, Days], where: str, problems: Problems) -> None:
-    """Warn of a column of a cohort without calendar dates that has nothing but numbers like those of years so far."""
+    """Warn of a column of a cohort without calendar dates that has nothing but numbers like those
+    of years so far.
+    """
     for name, days in dated.items():
         known = days.value[np.isfinite(days.value)]
         if len(known) >= _FEWEST_YEARS and ((known >= 1950) & (known <= _this_year())).all():
@@ -294,7 +314,9 @@ def _check_dates(patients: dict[str, np.ndarray], where: str, problems: Problems
 
 
 def _completed(patients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Fill what follows from other columns: the diagnosis (empty = als) and the diagnostic delay."""
+    """Fill what follows from other columns: the diagnosis (empty = als) and the diagnostic
+    delay.
+    """
     delay = (patients["diagnosis_days"] - patients["onset_days"]) / DAYS_PER_MONTH
     stated, named = patients["diagnostic_delay_months"], patients["diagnosis"]
     filled = {"diagnostic_delay_months": np.where(np.isnan(stated), delay, stated)}

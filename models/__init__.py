@@ -1,4 +1,7 @@
-"""The two questions: estimators, pipelines, calibration, uncertainty and explanation. Definitions, never weights."""
+"""The two questions: estimators, pipelines, calibration, uncertainty and explanation.
+
+Definitions, never weights.
+"""
 
 import lazy_loader as lazy
 

@@ -1,9 +1,11 @@
-"""From a score to a probability: calibration maps, fitted on out-of-fold scores and chosen among by log loss.
+"""From a score to a probability: calibration maps, fitted on out-of-fold scores and chosen among by
+log loss.
 
-Every map works on Platt's log-odds, so that scores of any scale may come in, and rises strictly with the score: two
-patients of different scores never share a probability. Beta: Kull 2017 (doi:10.1214/17-EJS1338SI). A score without signal
-is exempt: its map says the prevalence. Isotonic and Venn-Abers maps, which earlier versions fitted, are read and applied
-but no longer made: they have plateaus and store a number for each training patient.
+Every map works on Platt's log-odds, so that scores of any scale may come in, and rises strictly
+with the score: two patients of different scores never share a probability. Beta: Kull 2017
+(doi:10.1214/17-EJS1338SI). A score without signal is exempt: its map says the prevalence. Isotonic
+and Venn-Abers maps, which earlier versions fitted, are read and applied but no longer made: they
+have plateaus and store a number for each training patient.
 """
 
 from dataclasses import dataclass
@@ -22,10 +24,14 @@ _EDGE = 1e-6
 
 @dataclass(frozen=True)
 class CalibrationMap:
-    """A fitted map. `slope` and `intercept` are Platt's; `x`, `y` the numbers of the map behind it (empty for sigmoid).
+    """A fitted map.
 
-    Beta: `y` = (a, b, c) of expit(a ln q - b ln(1 - q) + c). Of stored models also isotonic: knots, linear between them;
-    Venn-Abers: `x` the scores of the calibration patients, `y` the probability at and between them (2 len(x) + 1).
+    `slope` and `intercept` are Platt's; `x`, `y` the numbers of the map behind it (empty for
+    sigmoid).
+
+    Beta: `y` = (a, b, c) of expit(a ln q - b ln(1 - q) + c). Of stored models also isotonic: knots,
+    linear between them; Venn-Abers: `x` the scores of the calibration patients, `y` the probability
+    at and between them (2 len(x) + 1).
     """
 
     kind: str
@@ -40,7 +46,9 @@ class CalibrationMap:
 
 
 def fit_sigmoid(score: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of Platt's sigmoid from out-of-fold scores; a negative slope means no signal and becomes 0."""
+    """Slope and intercept of Platt's sigmoid from out-of-fold scores; a negative slope means no
+    signal and becomes 0.
+    """
     model = LogisticRegression(C=np.inf, max_iter=1000).fit(score.reshape(-1, 1), y.astype(int))
     if model.coef_[0, 0] <= 0:
         return 0.0, float(logit(y.mean()))
@@ -48,7 +56,10 @@ def fit_sigmoid(score: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def fit_map(kind: str, score: np.ndarray, y: np.ndarray) -> CalibrationMap:
-    """Fit one of KINDS on out-of-fold scores (n,) and 0/1 labels; without signal it is the sigmoid that says the prevalence."""
+    """Fit one of KINDS on out-of-fold scores (n,) and 0/1 labels.
+
+    Without signal it is the sigmoid that says the prevalence.
+    """
     slope, intercept = fit_sigmoid(score, y)
     if kind == "sigmoid" or slope == 0:
         return CalibrationMap("sigmoid", slope, intercept)
@@ -59,7 +70,9 @@ def fit_map(kind: str, score: np.ndarray, y: np.ndarray) -> CalibrationMap:
 def choose_map(
     score: np.ndarray, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
 ) -> CalibrationMap:
-    """Fit the map with the lowest cross-validated log loss; the sigmoid unless another is better by one standard error.
+    """Fit the map with the lowest cross-validated log loss.
+
+    The sigmoid unless another is better by one standard error.
 
     Parameters
     ----------
@@ -87,7 +100,9 @@ def _held_out_loss(
 
 
 def _fit_beta(u: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(a, b, c) by iteratively reweighted least squares with a, b >= LEAST_RISE, so that the map rises everywhere."""
+    """(a, b, c) by iteratively reweighted least squares with a, b >= LEAST_RISE, so that the map
+    rises everywhere.
+    """
     design = np.column_stack(
         [-np.logaddexp(0, -u), np.logaddexp(0, u), np.ones(len(u)), -np.ones(len(u))]
     )

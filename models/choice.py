@@ -1,8 +1,10 @@
-"""What an estimator leaves open is chosen inside the training part: the setting with the lowest inner log loss.
+"""What an estimator leaves open is chosen inside the training part: the setting with the lowest
+inner log loss.
 
-An elastic net without `C` gets its penalty and the weight of its curves, XGBoost without `n_estimators` its number of trees.
-The folds that choose are those that calibrate, and the out-of-fold scores of the winner are kept, so a choice costs one path
-a fold. The minimum is taken: the one-standard-error rule costs 0.004 AUC and bends the slope.
+An elastic net without `C` gets its penalty and the weight of its curves, XGBoost without
+`n_estimators` its number of trees. The folds that choose are those that calibrate, and the
+out-of-fold scores of the winner are kept, so a choice costs one path a fold. The minimum is taken:
+the one-standard-error rule costs 0.004 AUC and bends the slope.
 """
 
 from collections.abc import Iterator
@@ -18,7 +20,8 @@ from models.scoring import staged_scores
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 Scored = tuple[dict[str, Any], np.ndarray]
-# Half a decade a step: between neighbours the inner log loss of real and simulated tables moves by less than 0.001.
+# Half a decade a step: between neighbours the inner log loss of real and simulated tables moves by
+# less than 0.001.
 PENALTIES = tuple(float(round(C, 6)) for C in 10 ** np.arange(-3, 0.6, 0.5))
 # Without curves, or with their curvature held back three times as much as the line.
 CURVATURES = (0.0, 0.3)
@@ -136,7 +139,8 @@ def _penalties(
 ) -> Iterator[Scored]:
     """Go from strong to weak in all folds together, until the loss has risen twice in a row.
 
-    A penalty that leaves no coefficient in some fold says the prevalence, which is no choice among models.
+    A penalty that leaves no coefficient in some fold says the prevalence, which is no choice among
+    models.
     """
     sides = [(_bent(f.train, f, parameters), _bent(f.test, f, parameters)) for f in prepared]
     lines: list[Line | None] = [None] * len(prepared)

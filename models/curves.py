@@ -1,8 +1,10 @@
-"""Curved effects in a linear model: natural cubic splines whose curvature is penalised more than their line.
+"""Curved effects in a linear model: natural cubic splines whose curvature is penalised more than
+their line.
 
-A continuous column gets, beside itself, the part of a natural spline (Hastie, Tibshirani and Friedman, *The Elements of
-Statistical Learning*, 5.2.1: linear beyond the outer knots) that its line does not hold. That part is scaled by `weight`,
-so that the penalty of the model holds it back by 1 / weight: 0 is the plain line.
+A continuous column gets, beside itself, the part of a natural spline (Hastie, Tibshirani and
+Friedman, *The Elements of Statistical Learning*, 5.2.1: linear beyond the outer knots) that its
+line does not hold. That part is scaled by `weight`, so that the penalty of the model holds it back
+by 1 / weight: 0 is the plain line.
 """
 
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-# Knots at these shares of the training values: Harrell 2015, *Regression Modeling Strategies*, table 2.3, four knots.
+# Knots at these shares of the training values: Harrell 2015, *Regression Modeling Strategies*,
+# table 2.3, four knots.
 KNOT_SHARES = (0.05, 0.35, 0.65, 0.95)
 # Fewer different values make steps, no curve (P).
 LEAST_VALUES = 10
@@ -20,7 +23,8 @@ _NO_SPREAD = 1e-9
 
 
 class Curves(TransformerMixin, BaseEstimator):
-    """Standardised columns (n, p) -> the same columns, then the curved parts of those that have one.
+    """Standardised columns (n, p) -> the same columns, then the curved parts of those that have
+    one.
 
     Parameters
     ----------
@@ -93,7 +97,9 @@ def _knots(column: np.ndarray) -> np.ndarray:
 
 
 def _natural(x: np.ndarray, knots: np.ndarray) -> list[np.ndarray]:
-    """Basis functions beside 1 and x: d_k(x) - d_(K-1)(x), with d_k = ((x - t_k)+^3 - (x - t_K)+^3) / (t_K - t_k)."""
+    """Basis functions beside 1 and x: d_k(x) - d_(K-1)(x), with d_k = ((x - t_k)+^3 - (x - t_K)+^3)
+    / (t_K - t_k).
+    """
     last = np.maximum(x - knots[-1], 0) ** 3
     scaled = [(np.maximum(x - knot, 0) ** 3 - last) / (knots[-1] - knot) for knot in knots[:-1]]
     return [part - scaled[-1] for part in scaled[:-1]]

@@ -1,9 +1,10 @@
 """The estimators by name, as scikit-learn pipelines over one matrix with missing values.
 
-Every estimator imputes inside its pipeline or takes NaN natively. A task that must not learn from missingness (see
-`models.tasks.Task`) has its trees fitted on donor-filled data, where an unknown value is a random draw from the observed
-ones of its column and so cannot be told from them; at prediction an unknown value is the training mean. A linear model
-with mean imputation cannot single out an unknown value, so it needs no donors. Curves are made after imputation.
+Every estimator imputes inside its pipeline or takes NaN natively. A task that must not learn from
+missingness (see `models.tasks.Task`) has its trees fitted on donor-filled data, where an unknown
+value is a random draw from the observed ones of its column and so cannot be told from them; at
+prediction an unknown value is the training mean. A linear model with mean imputation cannot single
+out an unknown value, so it needs no donors. Curves are made after imputation.
 """
 
 from typing import Any
@@ -85,7 +86,8 @@ def make_pipeline(
     continuous : bool
         Whether the target is a number instead of a label.
     related : bool
-        Whether unknown values come from the patient's known ones (`models.imputation`), not from the mean. For trees
+        Whether unknown values come from the patient's known ones (`models.imputation`), not from
+        the mean. For trees
         only where the task may learn from gaps.
     rising : tuple of bool
         Of each column, whether it may only raise the score of a label; empty where none is bounded.
@@ -202,7 +204,9 @@ def as_certain(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
 
 
 def donor_filled(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Replace each unknown value by a random observed value of its column; a column never observed becomes 0."""
+    """Replace each unknown value by a random observed value of its column; a column never observed
+    becomes 0.
+    """
     filled = X.copy()
     for j in range(X.shape[1]):
         unknown = np.isnan(X[:, j])

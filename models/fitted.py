@@ -1,4 +1,6 @@
-"""A fitted model: estimators, calibration, conformal limits, threshold and the range of its training data."""
+"""A fitted model: estimators, calibration, conformal limits, threshold and the range of its
+training data.
+"""
 
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -16,7 +18,8 @@ from models.scoring import conformal_limits
 from models.tasks import TASKS
 from models.thresholds import threshold
 
-# A value is outside the training data if it lies beyond the central 98 % by more than half of their width (P).
+# A value is outside the training data if it lies beyond the central 98 % by more than half of their
+# width (P).
 _CENTRAL, _BEYOND = (1.0, 99.0), 0.5
 _EDGE = 1e-9
 
@@ -25,9 +28,10 @@ _EDGE = 1e-9
 class Calibration:
     """Numbers stored beside the estimators.
 
-    `kind`, `slope`, `intercept`, `x`, `y`: the calibration map (`models.calibration`). `update_slope`, `update_intercept`:
-    what a new centre changed of its log-odds. Limits are per label (negative, positive); ranges are (p,), NaN where unknown.
-    `fade`, `centre`: how far the score is drawn in where values are unknown, and to where (`models.gaps`).
+    `kind`, `slope`, `intercept`, `x`, `y`: the calibration map (`models.calibration`).
+    `update_slope`, `update_intercept`: what a new centre changed of its log-odds. Limits are per
+    label (negative, positive); ranges are (p,), NaN where unknown. `fade`, `centre`: how far the
+    score is drawn in where values are unknown, and to where (`models.gaps`).
     """
 
     limits: tuple[float, float]
@@ -80,7 +84,9 @@ class FittedModel:
     calibration: Calibration
 
     def score(self, X: np.ndarray) -> np.ndarray:
-        """Raw score of each row: the members' weighted sum, in a fixed order, drawn in where values are unknown."""
+        """Raw score of each row: the members' weighted sum, in a fixed order, drawn in where values
+        are unknown.
+        """
         return self._faded(X, self._sum(X))
 
     def _faded(self, X: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -107,7 +113,9 @@ class FittedModel:
         return recalibrated(self.calibration.map.probability(self.score(X)), self.calibration)
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
-        """Contribution of each feature to the log-odds behind Platt's sigmoid (to the votes, for a random forest), (n, p)."""
+        """Contribution of each feature to the log-odds behind Platt's sigmoid (to the votes, for a
+        random forest), (n, p).
+        """
         slope = self.calibration.slope * self.calibration.update_slope
         total = self.members[0].weight * self.members[0].contributions(X)
         for member in self.members[1:]:
@@ -122,7 +130,9 @@ class FittedModel:
         return joined_sets(self.holds(probability), (task.negative, task.positive))
 
     def holds(self, probability: np.ndarray) -> np.ndarray:
-        """Whether the negative and the positive label are in each patient's conformal set, (n, 2) bool."""
+        """Whether the negative and the positive label are in each patient's conformal set, (n, 2)
+        bool.
+        """
         negative, positive = self.calibration.limits
         return np.column_stack([negative >= probability, positive >= 1 - probability])
 
@@ -145,7 +155,9 @@ def recalibrated(probability: np.ndarray, calibration: Calibration) -> np.ndarra
 
 
 def joined_sets(holds: np.ndarray, names: tuple[str, ...]) -> list[str]:
-    """Label sets as text: the labels of each patient, sorted and joined by `|`, empty if none fits."""
+    """Label sets as text: the labels of each patient, sorted and joined by `|`, empty if none
+    fits.
+    """
     codes = holds @ (1 << np.arange(len(names)))
     texts = [
         "|".join(sorted(n for k, n in enumerate(names) if code >> k & 1))
@@ -162,7 +174,9 @@ def fit_model(
     learned: np.ndarray | None = None,
     trials: list[Trial] | None = None,
 ) -> FittedModel:
-    """Fit the members on all rows; their parameters, weights, calibration, limits and threshold inside these rows.
+    """Fit the members on all rows.
+
+    Their parameters, weights, calibration, limits and threshold inside these rows.
 
     Parameters
     ----------
@@ -173,7 +187,8 @@ def fit_model(
     families : array (n,)
         Relatives share a number.
     learned : array (n,), optional
-        What to learn instead of `y`: the probability of the label where it is uncertain, or a continuous target
+        What to learn instead of `y`: the probability of the label where it is uncertain, or a
+        continuous target
         (`recipe.continuous`), NaN where unknown (those rows still calibrate).
     trials : list, optional
         Gets the trials of the search.
@@ -207,7 +222,9 @@ def _unfitted(X: np.ndarray) -> Calibration:
 
 
 def _with_gaps(model: FittedModel, X: np.ndarray, y: np.ndarray, recipe: Recipe) -> FittedModel:
-    """Weigh the columns, and learn how far unknown ones draw a score in, where a task may learn from gaps."""
+    """Weigh the columns, and learn how far unknown ones draw a score in, where a task may learn
+    from gaps.
+    """
     parts = model.contributions(X)
     weight = np.abs(parts).mean(axis=0)
     known = replace(model.calibration, importance=tuple(map(float, weight)))
@@ -243,7 +260,9 @@ def _calibrated(
 def _stacked(
     scores: np.ndarray, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted out-of-fold score, each row by weights that were fitted without its fold, and the weights of all rows."""
+    """Weighted out-of-fold score, each row by weights that were fitted without its fold, and the
+    weights of all rows.
+    """
     if scores.shape[1] == 1:
         return scores[:, 0], np.ones(1)
     score = np.empty(len(y))
@@ -253,7 +272,9 @@ def _stacked(
 
 
 def _weights(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Weights >= 0 of a logistic regression of the label on the members' scores, drawn lightly to equal ones."""
+    """Weights >= 0 of a logistic regression of the label on the members' scores, drawn lightly to
+    equal ones.
+    """
     k = scores.shape[1]
     scale = scores.std(axis=0) + _EDGE
 
@@ -275,7 +296,10 @@ def _weights(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _training_range(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Limits from percentiles, never from one patient's value; no limit for a feature that hardly varies."""
+    """Limits from percentiles, never from one patient's value.
+
+    No limit for a feature that hardly varies.
+    """
     low, high = np.full(X.shape[1], np.nan), np.full(X.shape[1], np.nan)
     for j in range(X.shape[1]):
         known = X[~np.isnan(X[:, j]), j].astype(float)

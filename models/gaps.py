@@ -1,7 +1,9 @@
-"""How far a score is to be believed where values are unknown, learned from masked copies of the training patients.
+"""How far a score is to be believed where values are unknown, learned from masked copies of the
+training patients.
 
-A model that was trained on nearly complete patients says too much of one with half of the values unknown: filled values
-stand for the truth. Its log-odds are drawn towards their centre by `fade` x the share of the model that is unknown.
+A model that was trained on nearly complete patients says too much of one with half of the values
+unknown: filled values stand for the truth. Its log-odds are drawn towards their centre by `fade` x
+the share of the model that is unknown.
 """
 
 from collections.abc import Callable
@@ -9,7 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-# Shares of the values that are removed from the copies, and the most that is taken from a score (P).
+# Shares of the values that are removed from the copies, and the most that is taken from a score
+# (P).
 REMOVED = (0.2, 0.4, 0.6)
 MOST_FADE = 0.95
 # Patients of whom copies are made; more of them tell the fade no better (P).
@@ -30,7 +33,8 @@ def fitted_fade(
     weight: np.ndarray,
     seed: int,
 ) -> float:
-    """Fade of a model's scores, 0..MOST_FADE: the ratio in log-odds = a + b (score - centre) (1 - fade x share).
+    """Fade of a model's scores, 0..MOST_FADE: the ratio in log-odds = a + b (score - centre) (1 -
+    fade x share).
 
     Parameters
     ----------

@@ -1,8 +1,10 @@
-"""Unknown values from the patient's known ones: the conditional mean of a multivariate normal distribution.
+"""Unknown values from the patient's known ones: the conditional mean of a multivariate normal
+distribution.
 
-A mean in place of an unknown NfL says that the patient is average, and draws the part of every column that is related to it.
-The conditional mean given what is known leaves a linear model's parts as they are (Little 1992, doi:10.2307/2290664, R).
-Means and covariance are estimated by EM from training patients only; a patient alone gets the same bits as in a batch.
+A mean in place of an unknown NfL says that the patient is average, and draws the part of every
+column that is related to it. The conditional mean given what is known leaves a linear model's parts
+as they are (Little 1992, doi:10.2307/2290664, R). Means and covariance are estimated by EM from
+training patients only; a patient alone gets the same bits as in a batch.
 """
 
 import hashlib
@@ -14,11 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.impute import SimpleImputer
 
-# A column takes part from more than this many distinct values (an ALSFRS item has five) and this known share on (P); the
-# ridge keeps a covariance invertible (P).
+# A column takes part from more than this many distinct values (an ALSFRS item has five) and this
+# known share on (P); the ridge keeps a covariance invertible (P).
 MOST_EQUAL, LEAST_KNOWN, RIDGE = 4, 0.05, 10.0
-# EM ends when no mean and no covariance moves by more than this, in standard deviations, or after some rounds (P):
-# correlations of columns that are seldom known together stay a little too small.
+# EM ends when no mean and no covariance moves by more than this, in standard deviations, or after
+# some rounds (P): correlations of columns that are seldom known together stay a little too small.
 STILL, ROUNDS = 0.004, 50
 # Numbers that are copied at once: 8 MB.
 _CELLS = 1 << 20
@@ -27,7 +29,8 @@ _CELLS = 1 << 20
 class _Gaps(NamedTuple):
     """Patients who lack k of the q columns each, in m patterns.
 
-    `unknown` (m, k), `known` (m, q - k): the columns of each pattern. `rows` (r,), `pattern` (r,): of each patient.
+    `unknown` (m, k), `known` (m, q - k): the columns of each pattern. `rows` (r,), `pattern` (r,):
+    of each patient.
     """
 
     unknown: np.ndarray
@@ -37,12 +40,15 @@ class _Gaps(NamedTuple):
 
 
 class RelatedImputer(SimpleImputer):
-    """Means, as its parent; in continuous columns the conditional mean given the known continuous columns.
+    """Means, as its parent.
+
+    In continuous columns the conditional mean given the known continuous columns.
 
     Attributes
     ----------
     statistics_ : array (p,)
-        Means; of the columns that take part by EM, so that what is measured more in some patients does not shift them.
+        Means; of the columns that take part by EM, so that what is measured more in some patients
+        does not shift them.
     related_ : array (q,)
         Columns that take part.
     spread_ : array (q,)
@@ -97,7 +103,8 @@ class RelatedImputer(SimpleImputer):
         return np.asarray((X[:, self.related_] - self.statistics_[self.related_]) / self.spread_)
 
 
-# The members of a stack, and the settings that are tried, fill the same patients: the last estimates are kept.
+# The members of a stack, and the settings that are tried, fill the same patients: the last
+# estimates are kept.
 _LATEST: OrderedDict[bytes, tuple[np.ndarray, np.ndarray]] = OrderedDict()
 _KEPT, _KEEPING = 64, threading.Lock()
 
@@ -117,7 +124,9 @@ def _estimated(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _em(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (q,) and covariance (q, q) of standardised columns with NaN, by EM from those of the mean-filled ones."""
+    """Mean (q,) and covariance (q, q) of standardised columns with NaN, by EM from those of the
+    mean-filled ones.
+    """
     n, q = z.shape
     ridge = RIDGE / n * np.eye(q)
     mean, covariance = np.zeros(q), np.nan_to_num(z).T @ np.nan_to_num(z) / n + ridge
@@ -138,10 +147,12 @@ def _em(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _expected(
     z: np.ndarray, covariance: np.ndarray, gaps: Iterable[_Gaps]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Columns with each unknown value at its conditional mean, and the covariance that this leaves out, summed.
+    """Columns with each unknown value at its conditional mean, and the covariance that this leaves
+    out, summed.
 
-    From the precision matrix, of which the block of the unknown columns is the precision that is left (Lauritzen 1996,
-    section 5.1.3, R): patients mostly lack few of many columns, and that block is small.
+    From the precision matrix, of which the block of the unknown columns is the precision that is
+    left (Lauritzen 1996, section 5.1.3, R): patients mostly lack few of many columns, and that
+    block is small.
     """
     full, left = np.nan_to_num(z), np.zeros(covariance.size)
     precision = np.linalg.inv(covariance)
@@ -160,7 +171,9 @@ def _expected(
 
 
 def _gaps(z: np.ndarray) -> Iterator[_Gaps]:
-    """Patients with gaps, those who lack as many columns together: their matrices are of one size."""
+    """Patients with gaps, those who lack as many columns together: their matrices are of one
+    size.
+    """
     unknown = np.isnan(z)
     if len(z) == 1:  # a patient at the endpoint
         masks, number = unknown, np.zeros(1, dtype=int)

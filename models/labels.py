@@ -1,7 +1,8 @@
 """The label rule: how a cohort answers the two questions (contract, section Labels).
 
-Familial: reported family history. Progression: what happens after the landmark, by slope or by event. Or any numeric column
-of patients with a threshold. The visit arithmetic that the rule uses is in `features.alsfrs.slopes`.
+Familial: reported family history. Progression: what happens after the landmark, by slope or by
+event. Or any numeric column of patients with a threshold. The visit arithmetic that the rule uses
+is in `features.alsfrs.slopes`.
 """
 
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,8 @@ from features.errors import DataError
 from features.patients import SCORED_DIAGNOSES
 from models.tasks import PROGRESSION, Task
 
-# Why a patient has a label or none, first come first served. Who is excluded is neither trained nor scored.
+# Why a patient has a label or none, first come first served. Who is excluded is neither trained nor
+# scored.
 BRANCHES = (
     "excluded_event",  # at or before the landmark
     "excluded_lost",  # at or before the landmark
@@ -40,14 +42,15 @@ BY_EVENT = BRANCHES.index("fast_by_event")
 class SlopeRule:
     """How a progression label is made from what happens after the landmark.
 
-    The window is landmark < day <= landmark + window, and ends where tofersen or a trial drug starts: a visit or an event
-    on that day counts, none after it (contract, section Labels: counting deaths but not visits made all of a real trial's
-    active arm fast).
+    The window is landmark < day <= landmark + window, and ends where tofersen or a trial drug
+    starts: a visit or an event on that day counts, none after it (contract, section Labels:
+    counting deaths but not visits made all of a real trial's active arm fast).
 
-    `cutoffs` are in points lost per month, ascending, the others in days. Slope branch: at least `min_visits` visits that span at
-    least `min_span_days`, in the window. `events` says what death, tracheostomy or NIV >= 23 h/day in
-    the window means: fast for those `without_slope` (the contract), fast for `all`, or no label (`none`). In simulation two
-    visits 3 months apart agree with the true class in 71 %, three over 6 months in 85 %.
+    `cutoffs` are in points lost per month, ascending, the others in days. Slope branch: at least
+    `min_visits` visits that span at least `min_span_days`, in the window. `events` says what death,
+    tracheostomy or NIV >= 23 h/day in the window means: fast for those `without_slope` (the
+    contract), fast for `all`, or no label (`none`). In simulation two visits 3 months apart agree
+    with the true class in 71 %, three over 6 months in 85 %.
     """
 
     landmark_days: int = 90
@@ -70,7 +73,10 @@ class SlopeRule:
     def holds(self, days: np.ndarray, natural_until_days: np.ndarray) -> np.ndarray:
         """Which days lie in the window of a patient who is untreated until a day.
 
-        >>> SlopeRule().holds(np.array([90, 91, 200, 201, 455, 456]), np.array([np.inf, np.inf, 200, 200, 455, 456]))
+        >>> SlopeRule().holds(
+        ...     np.array([90, 91, 200, 201, 455, 456]),
+        ...     np.array([np.inf, np.inf, 200, 200, 455, 456]),
+        ... )
         array([False,  True,  True, False,  True, False])
         """
         inside = (days > self.landmark_days) & (days <= self.end_days)
@@ -81,8 +87,9 @@ class SlopeRule:
 class Progression:
     """What is known of each patient after the landmark.
 
-    `label` (1 fast, 0 slow, NaN none), `slope` (points lost per month), `branch` (index into BRANCHES), `level` (how many
-    cut-offs are reached, NaN none), `scatter` (n, 3) of the visits around the slope (see `slope_scatter`).
+    `label` (1 fast, 0 slow, NaN none), `slope` (points lost per month), `branch` (index into
+    BRANCHES), `level` (how many cut-offs are reached, NaN none), `scatter` (n, 3) of the visits
+    around the slope (see `slope_scatter`).
     """
 
     label: np.ndarray
@@ -110,9 +117,11 @@ def progression(
     event_days : array, one entry a patient
         First day of death, tracheostomy or NIV >= 23 h/day; inf if none is known.
     last_seen_days : array, one entry a patient
-        Last contact where one is recorded, else inf. A patient with an event or lost at or before the landmark is excluded.
+        Last contact where one is recorded, else inf. A patient with an event or lost at or before
+        the landmark is excluded.
     natural_until_days : array, one entry a patient
-        Start of tofersen or a trial drug, where the label ends; inf untreated, -inf treated on an unknown day.
+        Start of tofersen or a trial drug, where the label ends; inf untreated, -inf treated on an
+        unknown day.
     rule : SlopeRule
         Landmark, window and cut-off.
     """
@@ -160,12 +169,14 @@ def classes_of(slope: np.ndarray, cutoffs: tuple[float, ...]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Labels:
-    """Per patient `y` (1 positive, 0 negative, NaN unlabelled), the count of each branch, and the columns it came from.
+    """Per patient `y` (1 positive, 0 negative, NaN unlabelled), the count of each branch, and the
+    columns it came from.
 
-    For progression also the continuous `slope` (NaN for a label by event) with the `scatter` of its visits
-    (`features.alsfrs.slopes.slope_scatter`), and the ordered `classes` with each patient's `level`. For a label from a column
-    `slope` is how far its value lies beyond the threshold, and `likely` the probability of the label given its error.
-    `at_risk` marks whose window of untreated days begins, labelled or not (progression only).
+    For progression also the continuous `slope` (NaN for a label by event) with the `scatter` of its
+    visits (`features.alsfrs.slopes.slope_scatter`), and the ordered `classes` with each patient's
+    `level`. For a label from a column `slope` is how far its value lies beyond the threshold, and
+    `likely` the probability of the label given its error. `at_risk` marks whose window of untreated
+    days begins, labelled or not (progression only).
     """
 
     y: np.ndarray
@@ -238,7 +249,9 @@ _NOT_AT_RISK = [
 
 
 def _branch_counts(branch: np.ndarray) -> dict[str, int]:
-    """Patients of each reason that occurs, of each that makes a label, and of other diagnoses (branch -1)."""
+    """Patients of each reason that occurs, of each that makes a label, and of other diagnoses
+    (branch -1).
+    """
     counts = {name: int((branch == i).sum()) for i, name in enumerate(BRANCHES)}
     counts["other_diagnosis"] = int((branch == -1).sum())
     return {name: n for name, n in counts.items() if n or name in LABEL_OF_BRANCH}
@@ -259,7 +272,9 @@ def label_visits(cohort: Cohort, rule: SlopeRule) -> tuple[np.ndarray, np.ndarra
 
 
 def delta_fs_labels(cohort: Cohort, rate: np.ndarray, cutoffs: tuple[float, ...]) -> Labels:
-    """Classes of dFS at the landmark: a label of the past, for which nothing made of the ALSFRS-R may be a feature."""
+    """Classes of dFS at the landmark: a label of the past, for which nothing made of the ALSFRS-R
+    may be a feature.
+    """
     rate = np.where(scored(cohort), rate, np.nan)
     level = classes_of(rate, cutoffs)
     labels = _labelled(
@@ -286,8 +301,10 @@ def _graded(
 def class_names(n: int) -> tuple[str, ...]:
     """Names of the ordered classes of progression, slowest first.
 
-    >>> class_names(2), class_names(3), class_names(4)
-    (('slow', 'fast'), ('slow', 'intermediate', 'fast'), ('slow', 'intermediate_1', 'intermediate_2', 'fast'))
+    >>> class_names(2), class_names(3)
+    (('slow', 'fast'), ('slow', 'intermediate', 'fast'))
+    >>> class_names(4)
+    ('slow', 'intermediate_1', 'intermediate_2', 'fast')
     """
     middle = ["intermediate"] if n == 3 else [f"intermediate_{i + 1}" for i in range(n - 2)]
     return (PROGRESSION.negative, *middle, PROGRESSION.positive)
@@ -300,7 +317,9 @@ def column_labels(
     below: float | None,
     error: float | None = None,
 ) -> Labels:
-    """A label from a numeric column of patients and a threshold; with the error of its values, how likely it is.
+    """A label from a numeric column of patients and a threshold.
+
+    With the error of its values, how likely it is.
 
     Raises
     ------
@@ -340,8 +359,9 @@ def likely_labels(
 ) -> np.ndarray:
     """Probability that the true rate reaches the cut-off, given the measured slope and its error.
 
-    Phi((slope - cutoff) / (s / sqrt(spread))) with s the residual SD pooled over these patients' visits: what is learned
-    instead of a label that a visit more or less would turn over. `y` where there is no slope.
+    Phi((slope - cutoff) / (s / sqrt(spread))) with s the residual SD pooled over these patients'
+    visits: what is learned instead of a label that a visit more or less would turn over. `y` where
+    there is no slope.
 
     Parameters
     ----------
@@ -359,7 +379,9 @@ def likely_labels(
 
 
 def out_of_scope(cohort: Cohort, task: Task, landmark_days: int) -> np.ndarray:
-    """Reason why a patient is not scored, empty where it is: another diagnosis, or an event before the landmark."""
+    """Reason why a patient is not scored, empty where it is: another diagnosis, or an event before
+    the landmark.
+    """
     other = ~scored(cohort)
     reason = np.full(len(cohort), "", dtype=object)
     if task is PROGRESSION:
@@ -386,9 +408,11 @@ def last_seen_days(patients: pd.DataFrame) -> np.ndarray:
 
 
 def natural_until_days(patients: pd.DataFrame) -> np.ndarray:
-    """Day on which tofersen or a trial drug starts: what comes later does not show the natural course.
+    """Day on which tofersen or a trial drug starts: what comes later does not show the natural
+    course.
 
-    inf untreated; -inf where `tofersen` or `trial_drug` says yes and no start is known, so that any visit may be a treated one.
+    inf untreated; -inf where `tofersen` or `trial_drug` says yes and no start is known, so that any
+    visit may be a treated one.
     """
     until = []
     for drug in ("tofersen", "trial_drug"):

@@ -1,6 +1,8 @@
-"""Ordered classes as a ladder of yes-no models: P(rate reaches a cut-off) for each cut-off (Frank and Hall 2001).
+"""Ordered classes as a ladder of yes-no models: P(rate reaches a cut-off) for each cut-off (Frank
+and Hall 2001).
 
-The top step is the model of the positive class (fast); the lower steps tell the classes below it apart.
+The top step is the model of the positive class (fast); the lower steps tell the classes below it
+apart.
 """
 
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ from models.members import Recipe
 
 @dataclass(frozen=True)
 class Ladder:
-    """`classes` from slowest to fastest; `lower` holds the model of each cut-off but the highest, ascending."""
+    """`classes` from slowest to fastest; `lower` holds the model of each cut-off but the highest,
+    ascending.
+    """
 
     classes: tuple[str, ...]
     lower: tuple[FittedModel, ...]
@@ -21,10 +25,11 @@ class Ladder:
     def assign(
         self, X: np.ndarray, top: FittedModel, probability: np.ndarray
     ) -> tuple[np.ndarray, list[str]]:
-        """Class (index) and conformal set of each patient, from the top model's probability and the lower models.
+        """Class (index) and conformal set of each patient, from the top model's probability and the
+        lower models.
 
-        A patient belongs to the highest class whose threshold is reached; a class is in the set if the step below it can be
-        passed and the step above it can fail.
+        A patient belongs to the highest class whose threshold is reached; a class is in the set if
+        the step below it can be passed and the step above it can fail.
         """
         steps = [(model, model.probability(X)) for model in self.lower] + [(top, probability)]
         reached = np.column_stack([p >= model.calibration.threshold for model, p in steps])

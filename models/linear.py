@@ -1,8 +1,10 @@
-"""Elastic-net logistic regression along a path of penalties, with coefficients that may not fall below zero.
+"""Elastic-net logistic regression along a path of penalties, with coefficients that may not fall
+below zero.
 
-The fit is that of glmnet (Friedman, Hastie and Tibshirani 2010, doi:10.18637/jss.v033.i01): reweighted least squares
-outside, coordinate descent on the Gram matrix inside, each penalty starting where the one before ended. An uncertain
-label, the probability that it is 1, is learned as it is.
+The fit is that of glmnet (Friedman, Hastie and Tibshirani 2010, doi:10.18637/jss.v033.i01):
+reweighted least squares outside, coordinate descent on the Gram matrix inside, each penalty
+starting where the one before ended. An uncertain label, the probability that it is 1, is learned as
+it is.
 """
 
 from collections.abc import Sequence
@@ -29,7 +31,8 @@ class Line(NamedTuple):
 
 
 class ElasticNetLogistic(ClassifierMixin, BaseEstimator):
-    """Minimise sum of log losses x C + l1_ratio |b| + (1 - l1_ratio) / 2 b^2, for standardised columns.
+    """Minimise sum of log losses x C + l1_ratio |b| + (1 - l1_ratio) / 2 b^2, for standardised
+    columns.
 
     Parameters
     ----------
@@ -114,7 +117,10 @@ class ElasticNetLogistic(ClassifierMixin, BaseEstimator):
     def _descended(
         self, design: np.ndarray, aim: np.ndarray, start: np.ndarray, C: float
     ) -> np.ndarray:
-        """Coordinate descent; where some columns may only rise, the others enter with both signs."""
+        """Coordinate descent.
+
+        Where some columns may only rise, the others enter with both signs.
+        """
         n, p = design.shape
         if p == 0:
             return start

@@ -1,4 +1,6 @@
-"""One estimator inside a fold: its recipe, its fit on the columns that vary enough, and its out-of-fold scores."""
+"""One estimator inside a fold: its recipe, its fit on the columns that vary enough, and its
+out-of-fold scores.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +17,9 @@ from models.tasks import TASKS
 
 @dataclass(frozen=True)
 class Search:
-    """Bounds of a search for parameters: trials an estimator, seconds, inner folds; `journal` keeps finished trials in a file."""
+    """Bounds of a search for parameters: trials an estimator, seconds, inner folds; `journal` keeps
+    finished trials in a file.
+    """
 
     trials: int
     seconds: float | None = None
@@ -38,9 +42,10 @@ class Trial(NamedTuple):
 class Recipe:
     """What to fit: everything that a fold needs to know.
 
-    `members` are estimators with their parameters; several are stacked. `threshold` is prevalence, cost or sensitivity,
-    with `threshold_value` for the latter two (see `models.thresholds`). `related`: see `models.estimators.make_pipeline`.
-    `rising` are columns that may only raise the score.
+    `members` are estimators with their parameters; several are stacked. `threshold` is prevalence,
+    cost or sensitivity, with `threshold_value` for the latter two (see `models.thresholds`).
+    `related`: see `models.estimators.make_pipeline`. `rising` are columns that may only raise the
+    score.
     """
 
     task: str
@@ -98,7 +103,8 @@ def fit_member(
     X : array (n, p)
         Features, NaN unknown.
     learned : array (n,)
-        A label as 0/1 or as a probability, or a continuous target (`recipe.continuous`); NaN unknown.
+        A label as 0/1 or as a probability, or a continuous target (`recipe.continuous`); NaN
+        unknown.
     """
     learns = TASKS[recipe.task].learns_missingness
     columns = varying(X, recipe.least_share)
@@ -123,7 +129,9 @@ def built(name: str, parameters: dict[str, Any], columns: np.ndarray, recipe: Re
 
 
 def varying(X: np.ndarray, least_share: float) -> np.ndarray:
-    """Columns that differ from their most common value in at least a share of the rows; all of them for a share of 0.
+    """Columns that differ from their most common value in at least a share of the rows.
+
+    All of them for a share of 0.
 
     >>> varying(np.array([[0, 1], [0, 2], [0, 3], [1, np.nan]]), 0.5).tolist()
     [1]
@@ -142,7 +150,9 @@ def _off_mode(column: np.ndarray) -> int:
 def family_folds(
     y: np.ndarray, families: np.ndarray, folds: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Train and test indices: families are split, stratified by whether one of them is positive, and kept whole."""
+    """Train and test indices: families are split, stratified by whether one of them is positive,
+    and kept whole.
+    """
     names, family = np.unique(families, return_inverse=True)
     positive = np.bincount(family, y, len(names)) > 0
     splitter = StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed)

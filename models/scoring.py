@@ -1,7 +1,8 @@
 """Scores and their explanation, the same to the last bit for one row and for a million.
 
-A score is in log-odds. Trees hold the promise by themselves; `X @ coef` does not (about half of the rows differ in the
-last bit between one row and a batch), so linear scores are summed row by row on C-contiguous float64.
+A score is in log-odds. Trees hold the promise by themselves; `X @ coef` does not (about half of the
+rows differ in the last bit between one row and a batch), so linear scores are summed row by row on
+C-contiguous float64.
 """
 
 import threading
@@ -35,7 +36,10 @@ _CONFIGURING = threading.Lock()
 
 
 def raw_score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
-    """Log-odds of the positive class for an (n, p) matrix, before calibration; of a continuous pipeline the predicted number."""
+    """Log-odds of the positive class for an (n, p) matrix, before calibration.
+
+    Of a continuous pipeline the predicted number.
+    """
     model = pipeline[-1]
     if isinstance(model, LINEAR):
         return np.asarray(
@@ -56,7 +60,9 @@ def raw_score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
 
 
 def single_threaded(pipeline: Pipeline) -> Pipeline:
-    """Let a fitted forest score in one thread: the sums of several end in other last bits for one row and for many."""
+    """Let a fitted forest score in one thread: the sums of several end in other last bits for one
+    row and for many.
+    """
     if isinstance(pipeline[-1], RandomForestClassifier | RandomForestRegressor):
         pipeline[-1].set_params(n_jobs=1)
     return pipeline
@@ -65,8 +71,9 @@ def single_threaded(pipeline: Pipeline) -> Pipeline:
 def contributions(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     """Contribution of each feature to the score, (n, p), positive = towards the positive class.
 
-    Log-odds: coefficient x standardised value for a linear model, exact TreeSHAP for XGBoost, change along the decision
-    paths (Saabas 2014) for histogram boosting. Share of votes: the same change for a random forest.
+    Log-odds: coefficient x standardised value for a linear model, exact TreeSHAP for XGBoost,
+    change along the decision paths (Saabas 2014) for histogram boosting. Share of votes: the same
+    change for a random forest.
     """
     model = pipeline[-1]
     if isinstance(model, LINEAR):
@@ -86,7 +93,9 @@ def contributions(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
 
 
 def _booster(model: XGBModel) -> xgboost.Booster:
-    """The booster on one thread, configured once: XGBoost fails a prediction while another thread sets a parameter."""
+    """The booster on one thread, configured once: XGBoost fails a prediction while another thread
+    sets a parameter.
+    """
     booster = model.get_booster()
     with _CONFIGURING:
         if booster not in _CONFIGURED:
@@ -109,7 +118,9 @@ def staged_scores(pipeline: Pipeline, X: np.ndarray, trees: tuple[int, ...]) -> 
 
 
 def _linear_terms(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
-    """Contribution of each feature: its coefficient x standardised value, and that of its curves."""
+    """Contribution of each feature: its coefficient x standardised value, and that of its
+    curves.
+    """
     scaler, model = pipeline.named_steps["scale"], pipeline[-1]
     values = _filled(pipeline.named_steps["impute"], np.ascontiguousarray(X, dtype=np.float64))
     values, coefficients = (values - scaler.mean_) / scaler.scale_, np.ravel(model.coef_)
@@ -120,7 +131,9 @@ def _linear_terms(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
 
 
 def _gathered(curves: Curves, values: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Add what each curved part contributes to the column that it belongs to, one part after the other."""
+    """Add what each curved part contributes to the column that it belongs to, one part after the
+    other.
+    """
     p = values.shape[1]
     terms = np.ascontiguousarray(curves.transform(values) * coefficients)
     total = np.ascontiguousarray(terms[:, :p])
@@ -130,7 +143,10 @@ def _gathered(curves: Curves, values: np.ndarray, coefficients: np.ndarray) -> n
 
 
 def _filled(imputer: SimpleImputer, X: np.ndarray) -> np.ndarray:
-    """Fill an (n, p) float64 matrix; by hand, since a transformer of scikit-learn is slow for one patient."""
+    """Fill an (n, p) float64 matrix.
+
+    By hand, since a transformer of scikit-learn is slow for one patient.
+    """
     if isinstance(imputer, RelatedImputer):
         return imputer.filled(X)
     return np.where(np.isnan(X), imputer.statistics_, X)
@@ -193,12 +209,14 @@ def _histogram_contributions(
 def conformal_limits(
     probability: np.ndarray, y: np.ndarray, coverage: float
 ) -> tuple[float, float]:
-    """Label-conditional conformal limits: a label is in the set where 1 - P(label) is at most its limit.
+    """Label-conditional conformal limits: a label is in the set where 1 - P(label) is at most its
+    limit.
 
     Returns
     -------
     (negative, positive) : float
-        The ceil((n + 1) coverage)-th smallest of 1 - P(label) among the n patients of the label, 1 where n is too small.
+        The ceil((n + 1) coverage)-th smallest of 1 - P(label) among the n patients of the label, 1
+        where n is too small.
         Vovk 2012, "Conditional validity of inductive conformal predictors".
     """
     return _limit(probability[y == 0], coverage), _limit(1 - probability[y == 1], coverage)

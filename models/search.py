@@ -1,7 +1,8 @@
-"""A search for parameters with Optuna inside a training part: seeded trial by trial, pruned, resumable, bounded.
+"""A search for parameters with Optuna inside a training part: seeded trial by trial, pruned,
+resumable, bounded.
 
-The loss of a trial is the log loss of its scores on inner folds behind a sigmoid, so that the scale of a score does not
-count. The first trial is always what the configuration or the defaults say.
+The loss of a trial is the log loss of its scores on inner folds behind a sigmoid, so that the scale
+of a score does not count. The first trial is always what the configuration or the defaults say.
 """
 
 import hashlib
@@ -119,7 +120,10 @@ def _optimise(
     search: Search,
     data: tuple[Any, ...],
 ) -> None:
-    """Ask and tell; each trial has a sampler of its own seed, so that a resumed search goes on as if uninterrupted."""
+    """Ask and tell.
+
+    Each trial has a sampler of its own seed, so that a resumed search goes on as if uninterrupted.
+    """
     started = time.monotonic()
     while (number := len(study.get_trials(deepcopy=False))) < search.trials:
         if search.seconds is not None and number and time.monotonic() - started > search.seconds:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class Task:
     """A question with a positive and a negative answer.
 
-    `learns_missingness` says whether an estimator may learn from what was not measured. For the familial question it may
-    not: centres test familial cases first, so who was tested gives the label away (contract, section Labels).
+    `learns_missingness` says whether an estimator may learn from what was not measured. For the
+    familial question it may not: centres test familial cases first, so who was tested gives the
+    label away (contract, section Labels).
     """
 
     name: str

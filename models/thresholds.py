@@ -1,4 +1,6 @@
-"""Where a probability becomes a class: by prevalence, by the stated cost of a miss, or by a wanted sensitivity."""
+"""Where a probability becomes a class: by prevalence, by the stated cost of a miss, or by a wanted
+sensitivity.
+"""
 
 import numpy as np
 
@@ -11,8 +13,10 @@ def threshold(rule: str, value: float, probability: np.ndarray, y: np.ndarray) -
     Parameters
     ----------
     rule : str
-        `prevalence`: the share of positives, for a calibrated probability the threshold of the highest balanced accuracy.
-        `cost`: a missed positive costs `value` false alarms, so the threshold is 1 / (1 + value) (Pauker and Kassirer 1975).
+        `prevalence`: the share of positives, for a calibrated probability the threshold of the
+        highest balanced accuracy.
+        `cost`: a missed positive costs `value` false alarms, so the threshold is 1 / (1 + value)
+        (Pauker and Kassirer 1975).
         `sensitivity`: the highest threshold that finds a share `value` of the positives.
     probability : array (n,)
         Calibrated, out of fold.

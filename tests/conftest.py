@@ -1,4 +1,6 @@
-"""Fixtures that several test files share: a small simulated cohort, and both models trained on it in a store of their own."""
+"""Fixtures that several test files share: a small simulated cohort, and both models trained on it
+in a store of their own.
+"""
 
 import os
 import shutil
@@ -7,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Two workers share the cores: threads of OpenMP and BLAS beside them wait for each other (five times as long measured).
+# Two workers share the cores: threads of OpenMP and BLAS beside them wait for each other (five
+# times as long measured).
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -54,7 +57,9 @@ def cohort(demo: Path):
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow store in SQLite without a run, shared by the workers: making one takes ten seconds, copying it none."""
+    """An MLflow store in SQLite without a run, shared by the workers: making one takes ten seconds,
+    copying it none.
+    """
     from mlflow import MlflowClient
 
     from als_ml.tracking.store import quiet_mlflow

@@ -1,4 +1,5 @@
-"""The map of docs/architecture.md is that of the code: its rooms are there, and each walk goes where the code goes.
+"""The map of docs/architecture.md is that of the code: its rooms are there, and each walk goes
+where the code goes.
 
 A station may be reached by any station before it, through helpers of that station's own module.
 """

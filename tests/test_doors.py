@@ -1,7 +1,7 @@
 """The same row whoever scores: every door x every kind of model, to the last bit.
 
-A door is watched where it scores: each call of `Predictor.predict_cohort`, `predict_table` and `predict_records` is
-recorded, so that a door with a way of its own to a cohort would be seen.
+A door is watched where it scores: each call of `Predictor.predict_cohort`, `predict_table` and
+`predict_records` is recorded, so that a door with a way of its own to a cohort would be seen.
 """
 
 import shutil
@@ -94,7 +94,9 @@ def trained(request, tmp_path_factory, demo, migrated) -> tuple[Path, Path, list
 
 @contextmanager
 def _definitions(folder: Path, kind: str):
-    """While the model is trained: the installed tables, or a laboratory's own, which are gone when it scores."""
+    """While the model is trained: the installed tables, or a laboratory's own, which are gone when
+    it scores.
+    """
     with pytest.MonkeyPatch.context() as patch:
         if kind == "definitions":
             own = Path(shutil.copytree(catalogue.FOLDER, folder / "definitions"))
@@ -107,7 +109,10 @@ def _definitions(folder: Path, kind: str):
 
 
 def _cohort(demo: Path, folder: Path, kind: str) -> Path:
-    """The demo cohort, with further columns; where the model has no reference, it is trained without and scored with."""
+    """The demo cohort, with further columns.
+
+    Where the model has no reference, it is trained without and scored with.
+    """
     shutil.copytree(demo, folder)
     patients = pd.read_csv(folder / "patients.csv")
     patients["handgrip"] = range(len(patients))
@@ -126,7 +131,9 @@ def _cohort(demo: Path, folder: Path, kind: str) -> Path:
 
 @pytest.fixture(scope="module")
 def scored_with(trained) -> Path:
-    """The cohort file that the doors get: also with references that the model was trained without."""
+    """The cohort file that the doors get: also with references that the model was trained
+    without.
+    """
     _, cohort, _ = trained
     return cohort.with_name("cohort.yaml")
 
@@ -168,7 +175,9 @@ def test_a_feature_table(trained, scored_with, expected):
 
 
 def test_a_table_that_was_made_otherwise_is_refused(trained, scored_with, expected, capsys):
-    """Without --model a table has no thresholds, its own landmark and references, and not the model's columns."""
+    """Without --model a table has no thresholds, its own landmark and references, and not the
+    model's columns.
+    """
     with store_in(trained[0]):
         words = ["features", "--cohort", str(scored_with), "--quiet", "--output", "plain.parquet"]
         assert main(words) == 0

@@ -1,4 +1,6 @@
-"""The main job: a cohort in, two tracked models, batch predictions, and the same answer from a request."""
+"""The main job: a cohort in, two tracked models, batch predictions, and the same answer from a
+request.
+"""
 
 import json
 import os

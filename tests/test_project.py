@@ -1,4 +1,6 @@
-"""Rules that hold over the whole repository: who imports whom, what files may name, what the lock pins, what help loads."""
+"""Rules that hold over the whole repository: who imports whom, what files may name, what the lock
+pins, what help loads.
+"""
 
 import ast
 import importlib
@@ -39,7 +41,9 @@ SOURCES = sorted(
 
 
 def imported(source: str) -> Iterator[tuple[int, str]]:
-    """Yield line and full name of every module that a source imports by an absolute name, wherever it stands."""
+    """Yield line and full name of every module that a source imports by an absolute name, wherever
+    it stands.
+    """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -307,11 +311,13 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
     assert "argparse" in timed, "python -X importtime printed something else than it used to"
     heavy = sorted({name.split(".")[0] for name in timed} & HEAVY)
     assert not heavy, (
-        f"{' '.join(command)} --help imports {heavy}: import them inside the function that needs them"
+        f"{' '.join(command)} --help imports {heavy}: import them inside the function that needs"
+        " them"
     )
 
 
-# What a module may open while it is imported: code, not the definitions, templates or tables beside it, nor scratch files.
+# What a module may open while it is imported: code, not the definitions, templates or tables beside
+# it, nor scratch files.
 AUDIT = """
 import importlib, sys
 opened = []
@@ -330,7 +336,8 @@ for name in sys.argv[2:]:
     for event, path in opened[before:]:
         print(name, event, path)
 """
-# MLflow runs it to make the model; it announces a record's fields from a class, so it reads the installed tables.
+# MLflow runs it to make the model; it announces a record's fields from a class, so it reads the
+# installed tables.
 READS = {"als_ml.serving.schema", "als_ml.serving.model"}
 
 

@@ -1,4 +1,6 @@
-"""The comparison of two folders' results: equal is equal to the last bit, and a difference is found wherever it is."""
+"""The comparison of two folders' results: equal is equal to the last bit, and a difference is found
+wherever it is.
+"""
 
 import base64
 import gzip
@@ -72,7 +74,10 @@ def test_rows_files_and_pages_that_differ(folders):
 
 
 def test_the_tables_inside_a_report_are_unpacked(folders):
-    """The same content compressed at another time, or otherwise, is equal; another value is one line."""
+    """The same content compressed at another time, or otherwise, is equal.
+
+    Another value is one line.
+    """
     old, new, _ = folders
     pages = [
         gzip.compress(json.dumps(content).encode(), mtime=when)

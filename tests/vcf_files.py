@@ -14,7 +14,10 @@ def write_vcf(
     build: str = "GRCh38",
     chr_prefix: bool = False,
 ) -> Path:
-    """Records are 'chrom pos ref alt filter gt gt ...' with blanks; bgzipped and indexed where the name ends in .gz."""
+    """Records are 'chrom pos ref alt filter gt gt ...' with blanks.
+
+    Bgzipped and indexed where the name ends in .gz.
+    """
     lengths = shipped().table("contigs").set_index("chrom")[build.lower()]
     prefix = "chr" if chr_prefix else ""
     lines = [

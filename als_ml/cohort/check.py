@@ -20,7 +20,8 @@ from features.genotypes.coverage import STATES, coverage_state
 from features.tables.convert import decoded
 from features.tables.problems import Problems
 
-# A site is compared with the others from this many values on; its ratio must meet a factor within this share of ln(factor) (P).
+# A site is compared with the others from this many values on; its ratio must meet a factor within
+# this share of ln(factor) (P).
 SITE_VALUES, FACTOR_TOLERANCE = 5, 0.15
 
 
@@ -32,8 +33,10 @@ def check_cohort(
     Returns
     -------
     dict
-        `contents` (counts), `files` (problems of each, grouped by cause), `samples` (patients in each part and in all),
-        `analytes`, `sites` (the same by site), `genes`, `problems` (all of them, flat); plain values for JSON.
+        `contents` (counts), `files` (problems of each, grouped by cause), `samples` (patients in
+        each part and in all),
+        `analytes`, `sites` (the same by site), `genes`, `problems` (all of them, flat); plain
+        values for JSON.
     """
     problems = Problems(collect=True)
     report: dict[str, Any] = {
@@ -112,7 +115,9 @@ def samples(cohort: Cohort) -> dict[str, int]:
 
 
 def analyte_table(cohort: Cohort) -> list[dict[str, Any]]:
-    """Of each analyte: values, units and assays seen, and the share of patients without it, censored and implausible counts."""
+    """Of each analyte: values, units and assays seen, and the share of patients without it,
+    censored and implausible counts.
+    """
     table = cohort.biomarkers.assign(implausible=implausible(cohort.definitions, cohort.biomarkers))
     return [
         _analyte_row(cohort.definitions, name, own, len(cohort))
@@ -129,8 +134,10 @@ def _analyte_row(
         "n": len(own),
         "% missing": round(100 * (1 - own["row"].nunique() / max(patients, 1)), 1),
         "unit": analytes(definitions)["unit"][name],
-        "units seen": examples(sorted(map(str, decoded(own["unit"]).dropna().unique())), 4)
-        or ("derived" if name in derived else "none stated"),
+        "units seen": (
+            examples(sorted(map(str, decoded(own["unit"]).dropna().unique())), 4)
+            or ("derived" if name in derived else "none stated")
+        ),
         "assays": examples(sorted(set(decoded(own["assay"]).dropna()) - {"unknown"}), 4) or "-",
         "tubes": examples([f"{tube} ({n})" for tube, n in tube_counts(own).items()], 4) or "-",
         "median": float(own["value"].median()),
@@ -146,7 +153,9 @@ def tube_counts(own: pd.DataFrame) -> dict[str, int]:
 
 
 def _question_tubes(cohort: Cohort, problems: Problems) -> None:
-    """Analytes from several tubes: what one tube adds or holds back looks like a difference of patients."""
+    """Analytes from several tubes: what one tube adds or holds back looks like a difference of
+    patients.
+    """
     for analyte, own in cohort.biomarkers.groupby("analyte", observed=True):
         tubes = tube_counts(own)
         if len(tubes) > 1:
@@ -157,7 +166,10 @@ def _question_tubes(cohort: Cohort, problems: Problems) -> None:
 
 
 def site_table(cohort: Cohort) -> list[dict[str, Any]]:
-    """Of each analyte and site: patients, share of them without a value, and the median; empty without sites."""
+    """Of each analyte and site: patients, share of them without a value, and the median.
+
+    Empty without sites.
+    """
     site = cohort.patients["site"]
     if site.isna().all():
         return []
@@ -212,14 +224,22 @@ def _hint_at_unit(
             (1 / factor, f"given in {unit} but stated in"),
         ):
             if abs(np.log(ratio / off)) < FACTOR_TOLERANCE * abs(np.log(off)):
-                found = f"the median of {analyte} at site {site} is {ratio:.3g} times that of the others"
-                remedy = f"{off:.3g} is a conversion factor: are its values {words} {analytes(definitions)['unit'][analyte]}?"
+                found = (
+                    f"the median of {analyte} at site {site} is {ratio:.3g} times that of the"
+                    " others"
+                )
+                remedy = (
+                    f"{off:.3g} is a conversion factor: are its values {words}"
+                    f" {analytes(definitions)['unit'][analyte]}?"
+                )
                 problems.warn("biomarkers", found, remedy)
                 return
 
 
 def _question_dates(cohort: Cohort, problems: Problems) -> None:
-    """Days that cannot be: measured after death, before birth or before onset; a treatment that ends before it begins."""
+    """Days that cannot be: measured after death, before birth or before onset; a treatment that
+    ends before it begins.
+    """
     patients = cohort.patients
     death, onset = (patients[name].to_numpy() for name in ("death_days", "onset_days"))
     birth = onset - patients["age_at_onset"].to_numpy() * 365.25
@@ -256,7 +276,9 @@ def _question_duplicates(cohort: Cohort, problems: Problems) -> None:
 
 
 def gene_coverage(cohort: Cohort) -> list[dict[str, Any]]:
-    """In how many patients each gene is covered, partly, not, or unknown, and the rate of missing calls."""
+    """In how many patients each gene is covered, partly, not, or unknown, and the rate of missing
+    calls.
+    """
     state = coverage_state(cohort.genotypes.assayed)
     table = []
     for i, gene in enumerate(gene_names(cohort.definitions)):

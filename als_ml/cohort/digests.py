@@ -1,4 +1,7 @@
-"""Digests that say whether data, files or a model are what they were; none holds a row or a name of a patient."""
+"""Digests that say whether data, files or a model are what they were.
+
+None holds a row or a name of a patient.
+"""
 
 import hashlib
 from pathlib import Path
@@ -13,7 +16,10 @@ _GENOMES: tuple[Literal["variants"], Literal["repeats"]] = ("variants", "repeats
 
 
 def data_digest(rows: pd.DataFrame, y: np.ndarray) -> str:
-    """Digest of features and labels, whatever the order of the patients; it holds no row and no identifier."""
+    """Digest of features and labels, whatever the order of the patients.
+
+    It holds no row and no identifier.
+    """
     matrix = np.column_stack([rows.to_numpy(dtype=np.float64), y])
     lines = sorted(hashlib.sha256(row.tobytes()).digest() for row in matrix)
     return hashlib.sha256(b"".join([",".join(rows.columns).encode(), *lines])).hexdigest()[:16]
@@ -29,7 +35,10 @@ def files_digest(files: list[Path]) -> str:
 
 
 def file_digests(source: CohortSource) -> dict[str, str]:
-    """SHA-256 of each table of a cohort by its role, and of all its VCFs together; no name of a file."""
+    """SHA-256 of each table of a cohort by its role, and of all its VCFs together.
+
+    No name of a file.
+    """
     found = {}
     for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map"):
         if name := getattr(source.described, role):

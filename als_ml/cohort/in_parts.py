@@ -1,8 +1,10 @@
-"""A cohort too large for memory: its long tables are put in order of patients on disk, its genotypes are read once.
+"""A cohort too large for memory: its long tables are put in order of patients on disk, its
+genotypes are read once.
 
-The patients table is held whole; biomarkers and visits of PART patients at a time. A part gives the same cohort as reading
-everything at once and taking those patients. Only where a table leaves open how numbers or dates are written is each part
-read by what its own cells say, so such a file may be refused here or there, but no value is read in two ways.
+The patients table is held whole; biomarkers and visits of PART patients at a time. A part gives the
+same cohort as reading everything at once and taking those patients. Only where a table leaves open
+how numbers or dates are written is each part read by what its own cells say, so such a file may be
+refused here or there, but no value is read in two ways.
 """
 
 import tempfile
@@ -52,7 +54,10 @@ class LargeCohort:
         return -(-len(self.patients) // self.size)
 
     def part(self, number: int, problems: Problems) -> Cohort:
-        """The cohort of one part; what is wrong with it goes to `problems` with the lines of the user's own files."""
+        """The cohort of one part.
+
+        What is wrong with it goes to `problems` with the lines of the user's own files.
+        """
         rows = np.arange(number * self.size, min((number + 1) * self.size, len(self.patients)))
         patients = self.patients.iloc[rows].reset_index(drop=True)
         names = {name: i for i, name in enumerate(patients["sample_id"])}
@@ -99,7 +104,9 @@ def large_cohort(
     progress: Callable[[str], None] = lambda _: None,
     size: int | None = None,
 ) -> Iterator[LargeCohort]:
-    """Read patients and genotypes, put the long tables in order on disk, and clean up in the end."""
+    """Read patients and genotypes, put the long tables in order on disk, and clean up in the
+    end.
+    """
     progress("patients")
     patients = read_patients(reading.definitions, source, problems)
     rows = {name: i for i, name in enumerate(patients["sample_id"])}
@@ -145,7 +152,10 @@ def _split(
     size: int,
     problems: Problems,
 ) -> None:
-    """Write each row of a long table into the file of its patient's part; rows of nobody are counted and left out."""
+    """Write each row of a long table into the file of its patient's part.
+
+    Rows of nobody are counted and left out.
+    """
     strangers, line, total = 0, 0, 0
     writers: dict[int, pq.ParquetWriter] = {}
     with ExitStack() as stack:

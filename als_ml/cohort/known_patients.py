@@ -1,9 +1,11 @@
-"""Which patients a model has seen, told without a list of them: keyed hashes of stable raw fields in a Bloom filter.
+"""Which patients a model has seen, told without a list of them: keyed hashes of stable raw fields
+in a Bloom filter.
 
-A print is made of sex, age and day of onset, day of diagnosis, site of onset, and the first ALSFRS-R visit: what a centre
-knows at the start and does not change when a visit is added. Identifiers are left out, since they change between tables;
-the diagnosis is, since it is revised. One corrected field makes another print. Without the key, which stays with the user
-and never goes into a store, nobody can ask the filter whether a given person is in it.
+A print is made of sex, age and day of onset, day of diagnosis, site of onset, and the first
+ALSFRS-R visit: what a centre knows at the start and does not change when a visit is added.
+Identifiers are left out, since they change between tables; the diagnosis is, since it is revised.
+One corrected field makes another print. Without the key, which stays with the user and never goes
+into a store, nobody can ask the filter whether a given person is in it.
 """
 
 import base64
@@ -23,7 +25,8 @@ from features.cohort import Cohort
 from features.errors import RequestError
 
 KEY_VARIABLE = "ALS_ML_PATIENT_KEY"
-# Chance that a stranger is taken for a patient of one filter: one in ten million, at 34 bits a patient.
+# Chance that a stranger is taken for a patient of one filter: one in ten million, at 34 bits a
+# patient.
 FALSE_POSITIVE = 1e-7
 _KEY_BYTES, _PRINT_BYTES = 32, 16
 _FIELDS = ("sex", "age_at_onset", "onset_days", "diagnosis_days", "onset_site")
@@ -33,7 +36,9 @@ _TELLING, _FEWEST = ("age_at_onset", "onset_days", "diagnosis_days", "first visi
 
 
 def key_path() -> Path:
-    """File of the key: what ALS_ML_PATIENT_KEY names, else `als-ml/patients.key` in the user's configuration folder."""
+    """File of the key: what ALS_ML_PATIENT_KEY names, else `als-ml/patients.key` in the user's
+    configuration folder.
+    """
     if given := os.environ.get(KEY_VARIABLE):
         return Path(given)
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
@@ -118,7 +123,9 @@ def _written(value: Any) -> str:
 
 
 def remembered(prints: Sequence[bytes | None], key: bytes) -> dict[str, Any]:
-    """A Bloom filter (1970) of prints, as JSON: `key`, `hashes`, `bits` (base64) and `false_positive`."""
+    """A Bloom filter (1970) of prints, as JSON: `key`, `hashes`, `bits` (base64) and
+    `false_positive`.
+    """
     known = [one for one in prints if one is not None]
     size = max(math.ceil(-len(known) * math.log(FALSE_POSITIVE) / math.log(2) ** 2), 64)
     hashes = max(round(size / max(len(known), 1) * math.log(2)), 1)
@@ -135,7 +142,9 @@ def remembered(prints: Sequence[bytes | None], key: bytes) -> dict[str, Any]:
 
 
 def recognised(prints: Sequence[bytes | None], memory: dict[str, Any]) -> np.ndarray:
-    """Which prints are in a filter: every one that was put in, and others with the filter's false-positive rate."""
+    """Which prints are in a filter: every one that was put in, and others with the filter's
+    false-positive rate.
+    """
     bits = np.unpackbits(np.frombuffer(base64.b64decode(memory["bits"]), dtype=np.uint8))
     return np.array(
         [

@@ -57,7 +57,8 @@ class Reading:
     rule : CallRule
         Least quality and depth of a genotype.
     lookups : Lookups, optional
-        Population frequencies and ClinVar that a model was trained with; None: those that the cohort file names.
+        Population frequencies and ClinVar that a model was trained with; None: those that the
+        cohort file names.
     """
 
     definitions: Definitions
@@ -66,7 +67,9 @@ class Reading:
 
 
 def plain_reading() -> Reading:
-    """For a look at the files: the tables of this installation, every call, the cohort's own references."""
+    """For a look at the files: the tables of this installation, every call, the cohort's own
+    references.
+    """
     return Reading(definitions=shipped(), rule=ANY_CALL)
 
 
@@ -137,7 +140,10 @@ def table_names(
     kind: str,
     problems: Problems,
 ) -> pd.DataFrame:
-    """Rename what the cohort file maps and what has a known other name; of a wide table, the sample's column only."""
+    """Rename what the cohort file maps and what has a known other name.
+
+    Of a wide table, the sample's column only.
+    """
     present = {
         ours: theirs for ours, theirs in described.columns.items() if theirs in table.columns
     }
@@ -204,7 +210,9 @@ def read_genetics(
     problems: Problems,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Genotypes, variants, lookups and repeats of a cohort of `n`; `rows` is sample_id -> patient."""
+    """Genotypes, variants, lookups and repeats of a cohort of `n`; `rows` is sample_id ->
+    patient.
+    """
     build = source.described.genome_build
     vcf_rows = _vcf_rows(source, rows, problems)
     genotypes = no_genotypes(reading.definitions, n)
@@ -245,7 +253,10 @@ def _lookups(
     problems: Problems,
     progress: Progress,
 ) -> Lookups:
-    """The model's references, else those of the cohort file; consequences come from the cohort's FASTA."""
+    """The model's references, else those of the cohort file.
+
+    Consequences come from the cohort's FASTA.
+    """
     progress("reference files")
     lookups = reading.lookups
     if lookups is None:
@@ -277,7 +288,9 @@ def _own_lookups(definitions: Definitions, source: CohortSource, problems: Probl
 
 
 def _vcf_rows(source: CohortSource, rows: dict[str, int], problems: Problems) -> dict[str, int]:
-    """Sample name in the VCF -> patient index: the sample map where it names the patient, else the sample_id itself."""
+    """Sample name in the VCF -> patient index: the sample map where it names the patient, else the
+    sample_id itself.
+    """
     where = source.described.sample_map
     if where is None:
         return rows

@@ -1,7 +1,8 @@
-"""The parts of a patient record and their keys, described once: the reader's checks and the announced schema follow.
+"""The parts of a patient record and their keys, described once: the reader's checks and the
+announced schema follow.
 
-Every field takes what is sent: `als_ml.cohort.records` validates each patient by itself, so that a bad one is answered in
-its place.
+Every field takes what is sent: `als_ml.cohort.records` validates each patient by itself, so that a
+bad one is answered in its place.
 """
 
 from typing import Any
@@ -38,7 +39,9 @@ class Measurement(Announced):
 
 
 class RepeatCall(Announced):
-    """Sizes of both alleles of a repeat locus and the interval of the longer one, in repeat units."""
+    """Sizes of both alleles of a repeat locus and the interval of the longer one, in repeat
+    units.
+    """
 
     alleles: list[float] | None = None
     ci: list[float] | None = None

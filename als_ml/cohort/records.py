@@ -1,7 +1,8 @@
-"""The served patient record: one JSON object a patient, turned into the same tables that files become.
+"""The served patient record: one JSON object a patient, turned into the same tables that files
+become.
 
-The checks are those of the file readers; what they find is attached to the patient instead of a line number, and the
-values themselves are left out of the message.
+The checks are those of the file readers; what they find is attached to the patient instead of a
+line number, and the values themselves are left out of the message.
 """
 
 import math
@@ -57,7 +58,9 @@ TREATMENTS = ("riluzole", "edaravone", "tofersen", "trial_drug")
 
 
 class RecordError(ValueError):
-    """What is wrong with one patient's record: field, reason, remedy, without any value of the patient."""
+    """What is wrong with one patient's record: field, reason, remedy, without any value of the
+    patient.
+    """
 
     def __init__(self, field_name: str, reason: str, remedy: str):
         super().__init__(f"{field_name}: {reason}. {remedy}")
@@ -66,7 +69,9 @@ class RecordError(ValueError):
 
 @dataclass
 class RowProblems(Problems):
-    """Keeps the first error of each patient; `owner` is the patient of each row of the table being checked."""
+    """Keeps the first error of each patient; `owner` is the patient of each row of the table being
+    checked.
+    """
 
     owner: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
     by_patient: dict[int, dict[str, str]] = field(default_factory=dict)
@@ -175,7 +180,10 @@ def _parse(definitions: Definitions, record: Any, spec: FeatureSpec) -> _Record:
 
 
 def _check_scalar(definitions: Definitions, name: str, value: Any) -> None:
-    """A number where a number belongs, text where text does; never an object, a list or a truth value."""
+    """A number where a number belongs, text where text does.
+
+    Never an object, a list or a truth value.
+    """
     kind = _kinds(definitions).get(name, "any")
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     if kind in ("number", "days") and not (numeric and np.isfinite(value)):
@@ -212,7 +220,9 @@ def _check_build(build: Any, spec: FeatureSpec) -> None:
 
 
 def _treatments(definitions: Definitions, treatments: Any) -> dict[str, Any]:
-    """`{drug: {start_days, stop_days}}` or a list of objects with `drug`, as columns of the patients table."""
+    """`{drug: {start_days, stop_days}}` or a list of objects with `drug`, as columns of the
+    patients table.
+    """
     if isinstance(treatments, list):
         treatments = {
             str(t.get("drug")): {k: v for k, v in t.items() if k != "drug"}
@@ -289,9 +299,12 @@ def _objects(value: Any, name: str, keys: tuple[str, ...]) -> list[dict[str, Any
 def _variants(
     definitions: Definitions, variants: Any, build: str
 ) -> tuple[list[tuple[Any, ...]], list[str]]:
-    """`chrom-pos-ref-alt genotype` strings as alleles and no-calls; variants outside the panel are of no use and left out.
+    """`chrom-pos-ref-alt genotype` strings as alleles and no-calls.
 
-    A known variant may be named by its protein change instead: `SOD1:p.Ala5Val 0/1` or, in SOD1's older numbers, `SOD1:A4V 0/1`.
+    Variants outside the panel are of no use and left out.
+
+    A known variant may be named by its protein change instead: `SOD1:p.Ala5Val 0/1` or, in SOD1's
+    older numbers, `SOD1:A4V 0/1`.
     """
     if not isinstance(variants, list):
         raise RecordError("variants", "is no list", 'Send ["21-31667299-G-C 0/1", ...].')
@@ -307,7 +320,10 @@ def _variants(
 
 
 def _variant(definitions: Definitions, item: Any, build: str) -> tuple[str, int, str, str, Any]:
-    remedy = "Write chrom-pos-ref-alt and a genotype, as in '21-31667299-G-C 0/1', or a known one, as in 'SOD1:p.Ala5Val 0/1'."
+    remedy = (
+        "Write chrom-pos-ref-alt and a genotype, as in '21-31667299-G-C 0/1', or a known one, as in"
+        " 'SOD1:p.Ala5Val 0/1'."
+    )
     try:
         site, text = str(item).split()
         gene, colon, name = site.partition(":")
@@ -326,7 +342,9 @@ def _variant(definitions: Definitions, item: Any, build: str) -> tuple[str, int,
 
 
 def _repeats(definitions: Definitions, repeats: Any) -> list[tuple[Any, ...]]:
-    """`{locus: {alleles, ci?, status?}}`, or a plain list of alleles, as repeat calls without the patient."""
+    """`{locus: {alleles, ci?, status?}}`, or a plain list of alleles, as repeat calls without the
+    patient.
+    """
     if not isinstance(repeats, dict):
         raise RecordError("repeats", "is no object", "Send {locus: {alleles: [2, 8]}}.")
     calls = []

@@ -1,7 +1,8 @@
 """The cohort file (`cohort.yaml`): its keys, and the only way to the files that it names.
 
-A cohort file reads nothing outside its own folder, by whatever way a name leads out: `..`, a root, a link, or a glob that
-matches a link. What lies outside is read only where the person who runs the command allows it, never because a file says so.
+A cohort file reads nothing outside its own folder, by whatever way a name leads out: `..`, a root,
+a link, or a glob that matches a link. What lies outside is read only where the person who runs the
+command allows it, never because a file says so.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,10 @@ class WideColumn(_Part):
 
 
 class WideTable(WideColumn):
-    """A biomarker table with a column an analyte; what stands beside `columns` holds for all of them."""
+    """A biomarker table with a column an analyte.
+
+    What stands beside `columns` holds for all of them.
+    """
 
     columns: dict[str, WideColumn]
 
@@ -59,8 +63,8 @@ class WideTable(WideColumn):
 class CohortFile(_Part):
     """The keys of `cohort.yaml`; paths are relative to it, every part but `patients` is optional.
 
-    `decimal`, `dates`, `partial_dates`, `policy` and `values` say how the cells of the tables are to be read
-    (`features.tables.reading_rules`).
+    `decimal`, `dates`, `partial_dates`, `policy` and `values` say how the cells of the tables are
+    to be read (`features.tables.reading_rules`).
     """
 
     name: str = "cohort"
@@ -210,7 +214,8 @@ def open_cohort(path: Path, allow_outside: bool = False) -> CohortSource:
     Raises
     ------
     RequestError
-        If it is absent, not YAML, has an unknown key (with the nearest known one), or names a file outside its folder.
+        If it is absent, not YAML, has an unknown key (with the nearest known one), or names a file
+        outside its folder.
     """
     if not path.is_file():
         raise RequestError(

@@ -66,7 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _read(
     arguments: argparse.Namespace, problems: "Problems", progress: Progress
 ) -> "tuple[Cohort, FeatureSpec]":
-    """The cohort and what is to be computed: as a model was trained, or everything that this installation knows."""
+    """The cohort and what is to be computed: as a model was trained, or everything that this
+    installation knows.
+    """
     from als_ml.cohort.read import plain_reading, read_cohort
     from als_ml.cohort.source import open_cohort
 
@@ -96,7 +98,8 @@ def _plain_spec(arguments: argparse.Namespace, cohort: "Cohort", build: str) -> 
         summaries=_summaries(arguments.values),
     )
     visits = of_scale(known_visits(cohort, spec.landmark_days), "alsfrs_r")
-    # For the reader of the table only: a model computes the mixed-model slope from its own training patients.
+    # For the reader of the table only: a model computes the mixed-model slope from its own training
+    # patients.
     course = fit_course(*(visits[name].to_numpy() for name in ("row", "days", "total")))
     return replace(spec, course=course)
 

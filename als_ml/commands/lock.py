@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         print_table([{"pinned": name, "value": value} for name, value in pinned.items()])
         print(
-            f"written: {path}. Score with: python predict.py --lock {path} --cohort ... --output ..."
+            f"written: {path}. Score with: python predict.py --lock {path} --cohort ..."
+            " --output ..."
         )
     return 0

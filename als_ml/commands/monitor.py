@@ -57,8 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
         if table and table[0]["basis"] == "deciles":
             print("this model keeps deciles only: PSI is a lower bound; train it again for drift")
         print_table([seen], "patients")
-        print_table([calibration], "calibration") if calibration else print(
-            "no calibration: too few labelled patients"
+        (
+            print_table([calibration], "calibration")
+            if calibration
+            else print("no calibration: too few labelled patients")
         )
         if not logged:
             print("not logged in MLflow: figures of so few patients speak of single ones")

@@ -94,7 +94,9 @@ def _predictors(arguments: argparse.Namespace) -> "list[Predictor]":
 
 
 def _print_predictions(counts: "Counter[tuple[str, str]]", output: Path, seconds: float) -> None:
-    """One short table a task: scored, as what, abstained, out of distribution, not scored and why."""
+    """One short table a task: scored, as what, abstained, out of distribution, not scored and
+    why.
+    """
     for task in dict.fromkeys(task for task, _ in counts):
         own = {what: n for (of, what), n in counts.items() if of == task}
         classes = {what: n for what, n in sorted(own.items()) if what.startswith("as ")}
@@ -105,5 +107,6 @@ def _print_predictions(counts: "Counter[tuple[str, str]]", output: Path, seconds
                 print(f"not scored: {n} of {task}, {what.removeprefix('reason ')}")
     rows = sum(n for (_, what), n in counts.items() if what in ("scored", "not scored"))
     print(
-        f"written: {output} ({rows:,} rows, {rows / max(seconds, 1e-9):,.0f} a second). Research use only."
+        f"written: {output} ({rows:,} rows, {rows / max(seconds, 1e-9):,.0f} a second). Research"
+        " use only."
     )

@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
             else logged["model_uri"]
         )
         print(
-            f"model {model}; run {logged['run_id']}; the folder {arguments.run_dir} is no longer needed"
+            f"model {model}; run {logged['run_id']}; the folder {arguments.run_dir} is no longer"
+            " needed"
         )
     return 0

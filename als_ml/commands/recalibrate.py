@@ -27,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
         rows = [{"on these patients": name, **done[name]} for name in ("before", "after")]
         print_table(
             rows,
-            f"{done['n']} patients, {done['n_positive']} positive; after is a fit, not a validation",
+            f"{done['n']} patients, {done['n_positive']} positive; after is a fit, not a"
+            " validation",
         )
         print(f"model models:/{done['name']}@challenger (version {done['version']})")
     return 0

@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         wait_until_up(server, address)
         if not arguments.quiet:
             print(
-                f"serving {uri} on http://{address[0]}:{address[1]}; Ctrl-C ends it. Research use only. Try:"
+                f"serving {uri} on http://{address[0]}:{address[1]}; Ctrl-C ends it. Research use"
+                " only. Try:"
             )
             print(curl(address), flush=True)
         with contextlib.suppress(KeyboardInterrupt):

@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             ]
         )
         print(
-            f"written: {arguments.output}. Made-up patients: they prove that the machinery works, not medicine."
+            f"written: {arguments.output}. Made-up patients: they prove that the machinery works,"
+            " not medicine."
         )
     return 0

@@ -58,7 +58,8 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
     for sentence in unbeaten(training.metrics, task.name):
         print(f"NOTE: {sentence}.")
     print(
-        f"\n{task.positive} v {task.negative}: {', '.join(f'{n} {name}' for name, n in counts.items())}"
+        f"\n{task.positive} v {task.negative}:"
+        f" {', '.join(f'{n} {name}' for name, n in counts.items())}"
     )
     shown = (
         "roc_auc",
@@ -82,7 +83,8 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
     if training.best_possible:
         share = training.best_possible[1]
         print(
-            f"SIMULATED cohort: reached {share:.0%} of the possible (AUC - 0.5). This proves the machinery, not medicine."
+            f"SIMULATED cohort: reached {share:.0%} of the possible (AUC - 0.5). This proves the"
+            " machinery, not medicine."
         )
     extra = {
         name: value
@@ -93,14 +95,16 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
         print("; ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in extra.items()))
     if "assay_status_roc_auc" in training.metrics:
         print(
-            f"AUC of assay status alone: {training.metrics['assay_status_roc_auc']:.3f} (who was tested is never an input)"
+            f"AUC of assay status alone: {training.metrics['assay_status_roc_auc']:.3f} (who was"
+            " tested is never an input)"
         )
     for sentence in _beside_the_label(training.metrics, task.positive):
         print(sentence)
     if "sites_roc_auc" in training.metrics:
         low, high = (training.metrics.get(f"sites_roc_auc_{end}") for end in ("low", "high"))
         print(
-            f"held-out sites: pooled ROC AUC {training.metrics['sites_roc_auc']:.3f} ({low:.3f}-{high:.3f})"
+            f"held-out sites: pooled ROC AUC {training.metrics['sites_roc_auc']:.3f}"
+            f" ({low:.3f}-{high:.3f})"
         )
     print_table(
         [{"honesty check": c.name, "verdict": c.verdict, "found": c.found} for c in training.checks]
@@ -118,8 +122,9 @@ def _beside_the_label(m: dict[str, float], positive: str) -> list[str]:
     said = []
     if "denoised_fast" in m:
         said.append(
-            f"the label is noisy: of {m['denoised_n']:.0f} patients with a slope {m['denoised_labelled']:.0%} are labelled "
-            f"{positive}, {m['denoised_fast']:.0%} truly so (de-noised; tables/reliability.csv); probability is that of the label"
+            f"the label is noisy: of {m['denoised_n']:.0f} patients with a slope"
+            f" {m['denoised_labelled']:.0%} are labelled {positive}, {m['denoised_fast']:.0%} truly"
+            " so (de-noised; tables/reliability.csv); probability is that of the label"
         )
     if "ipl_roc_auc" in m:
         said.append(

@@ -60,9 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(arguments.quiet) as progress:
         progress("reading references", 0, 0)
         lookups = Lookups(
-            read_frequencies(definitions, given["frequencies"], build)
-            if given["frequencies"]
-            else None,
+            (
+                read_frequencies(definitions, given["frequencies"], build)
+                if given["frequencies"]
+                else None
+            ),
             read_clinvar(definitions, given["clinvar"], build) if given["clinvar"] else None,
         )
         progress(path.name, 0, 0)
@@ -96,7 +98,8 @@ def _print_variants(table: "pd.DataFrame", outputs: list[Path]) -> None:
     )
     if unknown:
         print(
-            f"note: of {unknown} variants no more is known than their place; --fasta or an annotated VCF tells consequences."
+            f"note: of {unknown} variants no more is known than their place; --fasta or an"
+            " annotated VCF tells consequences."
         )
     if len(table) and table["frequency"].isna().all():
         print(

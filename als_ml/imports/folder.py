@@ -11,7 +11,8 @@ from features.errors import RequestError
 
 @contextlib.contextmanager
 def whole_folder(output: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside the target that takes its place when the block ends well, and is removed when not.
+    """Yield a temporary folder beside the target that takes its place when the block ends well, and
+    is removed when not.
 
     Raises
     ------

@@ -1,7 +1,9 @@
-"""Import GA4GH phenopackets (schema v2, parsed by the `phenopackets` library) as an ordinary cohort folder.
+"""Import GA4GH phenopackets (schema v2, parsed by the `phenopackets` library) as an ordinary cohort
+folder.
 
-A phenopacket lists findings, so a sample without a listed variant is unknown there (`./.`), never reference. It knows ages, not
-days: the age at the last encounter becomes day 0. Nothing in it tells the site of onset, the family history or a consent.
+A phenopacket lists findings, so a sample without a listed variant is unknown there (`./.`), never
+reference. It knows ages, not days: the age at the last encounter becomes day 0. Nothing in it tells
+the site of onset, the family history or a consent.
 """
 
 import re
@@ -45,7 +47,8 @@ class Call(NamedTuple):
 
 
 def import_phenopackets(source: Path, output: Path, problems: Problems) -> dict[str, int]:
-    """Read every phenopacket below a folder and write a cohort: patients and, where there are any, biomarkers and variants.
+    """Read every phenopacket below a folder and write a cohort: patients and, where there are any,
+    biomarkers and variants.
 
     Returns
     -------

@@ -1,8 +1,9 @@
 """Import the PRO-ACT release: its CSV tables as an ordinary cohort folder.
 
-Tables and columns: dossier section 5.6 (V, from public curation code). Only the schema is public, so nothing here was tried on
-the real data. Deltas are days from the start of the trial; the first ALSFRS visit of a patient becomes day 0. PRO-ACT has almost
-no genotype and no NfL: use it for progression only. What is left out is counted and named in `problems`.
+Tables and columns: dossier section 5.6 (V, from public curation code). Only the schema is public,
+so nothing here was tried on the real data. Deltas are days from the start of the trial; the first
+ALSFRS visit of a patient becomes day 0. PRO-ACT has almost no genotype and no NfL: use it for
+progression only. What is left out is counted and named in `problems`.
 """
 
 from pathlib import Path
@@ -72,7 +73,8 @@ DEGREES = {
 
 
 def import_proact(source: Path, output: Path, problems: Problems) -> dict[str, int]:
-    """Read the PRO-ACT tables of a folder and write cohort.yaml, patients.csv, biomarkers.csv and alsfrs.csv.
+    """Read the PRO-ACT tables of a folder and write cohort.yaml, patients.csv, biomarkers.csv and
+    alsfrs.csv.
 
     Returns
     -------
@@ -102,7 +104,10 @@ def import_proact(source: Path, output: Path, problems: Problems) -> dict[str, i
 
 
 class Release:
-    """The tables of a release; names of files and columns are compared without case, blanks and underscores."""
+    """The tables of a release.
+
+    Names of files and columns are compared without case, blanks and underscores.
+    """
 
     def __init__(self, source: Path, problems: Problems):
         if not source.is_dir():
@@ -331,7 +336,10 @@ def _labs(definitions: Definitions, release: Release, problems: Problems) -> pd.
     analyte = test.map({name: names.get(normal_name(str(name))) for name in test.dropna().unique()})
     other = test[analyte.isna()].dropna()
     if len(other):
-        found = f"{len(other)} values of {other.nunique()} other tests ({examples(sorted(other.unique()))})"
+        found = (
+            f"{len(other)} values of {other.nunique()} other tests"
+            f" ({examples(sorted(other.unique()))})"
+        )
         problems.note(where, found, "They are no analyte of ours and are left out.", len(other))
     table, analyte = table[analyte.notna()], analyte.dropna()
     factor = _lab_factors(definitions, analyte, _column(table, "test_unit"), where, problems)
@@ -462,7 +470,8 @@ def _patients(
     patients["riluzole"] = _ever(release.table("RILUZOLE"), "subject_used_riluzole")
     first = start.reindex(patients.index).fillna(0)
     patients["trial_drug"], begin = _trial_drug(release.table("TREATMENT"), start, problems)
-    # An undated treatment counts from the start of the trial, lest treated visits pass for the natural course.
+    # An undated treatment counts from the start of the trial, lest treated visits pass for the
+    # natural course.
     treated = patients["trial_drug"] == "yes"
     patients["trial_drug_start_days"] = (
         begin.reindex(patients.index).fillna(0 - first).where(treated)
@@ -477,7 +486,9 @@ def _patients(
 def _trial_drug(
     treatment: pd.DataFrame, start: pd.Series, problems: Problems
 ) -> tuple[pd.Series, pd.Series]:
-    """Whether a subject ever had the drug, and the first day on it: a placebo arm may go over to it in an extension."""
+    """Whether a subject ever had the drug, and the first day on it: a placebo arm may go over to it
+    in an extension.
+    """
     arm = _column(treatment, "study_arm").astype(object).str.lower()
     arm = arm.map({"active": "yes", "placebo": "no"})
     drug = arm.groupby(treatment["subject_id"]).max()
@@ -510,13 +521,17 @@ def _age(demographics: pd.DataFrame) -> pd.Series:
 
 
 def _possible(patients: pd.DataFrame, problems: Problems) -> pd.DataFrame:
-    """Empty what the contract does not allow: an onset or a diagnosis after day 0, a diagnosis before onset."""
+    """Empty what the contract does not allow: an onset or a diagnosis after day 0, a diagnosis
+    before onset.
+    """
     late = {
         "onset_days": patients["onset_days"] > 0,
-        "diagnosis_days": (patients["diagnosis_days"] > 0)
-        | (patients["diagnosis_days"] < patients["onset_days"]),
-        "age_at_onset": ~patients["age_at_onset"].between(1, 110)
-        & patients["age_at_onset"].notna(),
+        "diagnosis_days": (
+            (patients["diagnosis_days"] > 0) | (patients["diagnosis_days"] < patients["onset_days"])
+        ),
+        "age_at_onset": (
+            ~patients["age_at_onset"].between(1, 110) & patients["age_at_onset"].notna()
+        ),
         "sex": ~patients["sex"].isin(["female", "male"]) & patients["sex"].notna(),
         "riluzole": ~patients["riluzole"].isin(["yes", "no"]) & patients["riluzole"].notna(),
     }
@@ -547,7 +562,9 @@ def _onset_site(history: pd.DataFrame, problems: Problems) -> pd.Series:
 
 
 def _family_history(table: pd.DataFrame) -> pd.Series:
-    """Nearest relative with ALS; a relative with another disease says nothing of ALS, so it is `unknown`."""
+    """Nearest relative with ALS; a relative with another disease says nothing of ALS, so it is
+    `unknown`.
+    """
     fields = ("neurological_disease", "neurological_disease_other", "family_hx_of_neuro_disease")
     disease = [_column(table, name).astype(object).fillna("").str.lower() for name in fields]
     pattern = r"(?<!no )(?<!non-)(?<!not )\bals\b|amyotrophic|motor neuron"

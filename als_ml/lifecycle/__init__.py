@@ -1,4 +1,6 @@
-"""What happens to a registered model: promotion, comparison, monitoring, recalibration, locks, reproduction."""
+"""What happens to a registered model: promotion, comparison, monitoring, recalibration, locks,
+reproduction.
+"""
 
 import lazy_loader as lazy
 

@@ -18,7 +18,10 @@ from features.tables.problems import Problems
 
 @dataclass(frozen=True)
 class Scored:
-    """A cohort as one model scores it; arrays of n, NaN where the model gives no probability or the patient has no label."""
+    """A cohort as one model scores it.
+
+    Arrays of n, NaN where the model gives no probability or the patient has no label.
+    """
 
     samples: np.ndarray
     probability: np.ndarray
@@ -71,8 +74,10 @@ def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> d
     Returns
     -------
     dict
-        `n`, `n_labelled`; `correlation` and `largest` difference of the probabilities; `differences` (metric -> difference,
-        low, high) where both labels occur; `classes`, a table of counts; `changed`, the patients who change class.
+        `n`, `n_labelled`; `correlation` and `largest` difference of the probabilities;
+        `differences` (metric -> difference,
+        low, high) where both labels occur; `classes`, a table of counts; `changed`, the patients
+        who change class.
 
     Raises
     ------

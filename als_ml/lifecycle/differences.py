@@ -1,4 +1,6 @@
-"""What differs between two models by what their runs kept: told before any figure, which means little without it."""
+"""What differs between two models by what their runs kept: told before any figure, which means
+little without it.
+"""
 
 import csv
 import io
@@ -40,7 +42,9 @@ _MOST_NAMES = 5
 
 @dataclass(frozen=True)
 class Made:
-    """How a model was made: its run's configuration without the cohort, tags, and names of features."""
+    """How a model was made: its run's configuration without the cohort, tags, and names of
+    features.
+    """
 
     config: dict[str, Any]
     tags: dict[str, str]
@@ -80,7 +84,8 @@ def what_differs(first: Made, second: Made) -> list[dict[str, str]]:
     Returns
     -------
     list of dict
-        `about` (label, features, definitions, data, estimator, validation, code), `what`, `first`, `second`.
+        `about` (label, features, definitions, data, estimator, validation, code), `what`, `first`,
+        `second`.
     """
     found = [
         *_of_configs(first.config, second.config),

@@ -1,4 +1,7 @@
-"""A trial's lock: one file that pins a model's version, digest, threshold and definitions; scoring refuses anything else."""
+"""A trial's lock: one file that pins a model's version, digest, threshold and definitions.
+
+Scoring refuses anything else.
+"""
 
 import json
 from datetime import UTC, datetime
@@ -84,7 +87,9 @@ def locked_uri(pinned: dict[str, str]) -> str:
 
 
 def locked_predictor(path: Path) -> Predictor:
-    """The predictor that a lock names; its files are compared with the lock before anything of them is read.
+    """The predictor that a lock names.
+
+    Its files are compared with the lock before anything of them is read.
 
     Raises
     ------

@@ -1,4 +1,6 @@
-"""How far a later cohort has drifted from the training patients, and whether the probabilities still hold."""
+"""How far a later cohort has drifted from the training patients, and whether the probabilities
+still hold.
+"""
 
 from typing import Any
 
@@ -22,29 +24,35 @@ from models.labels import out_of_scope
 from models.tasks import TASKS
 
 LOG = "als-ml-monitoring"
-# Calibration is not told of fewer patients (P); nothing is logged of fewer either, since it would speak of single ones.
+# Calibration is not told of fewer patients (P); nothing is logged of fewer either, since it would
+# speak of single ones.
 _FEWEST = 20
 # Population stability index: below 0.1 stable, from 0.25 shifted (Siddiqi 2006, R).
 _LOOK, _SHIFTED = 0.1, 0.25
 # A change of the missing share below this is not worth a word (P).
 _MISSING = 0.2
-# Chance of any flag at all in a cohort from the same source, shared out among the features (Bonferroni).
+# Chance of any flag at all in a cohort from the same source, shared out among the features
+# (Bonferroni).
 _FALSE_ALARM = 0.05
 
 
 def rows_as_seen(predictor: Predictor, cohort: Cohort) -> pd.DataFrame:
-    """Features of the patients that the model scores, as it sees them: its references, its course of the mixed slope."""
+    """Features of the patients that the model scores, as it sees them: its references, its course
+    of the mixed slope.
+    """
     scored = out_of_scope(cohort, TASKS[predictor.fitted.task], predictor.spec.landmark_days) == ""
     _, X = feature_matrix(predictor.as_trained(cohort), predictor.spec, predictor.names)
     return pd.DataFrame(X[scored], columns=predictor.names)
 
 
 def drift_table(predictor: Predictor, rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Population stability index and change of the missing share of each feature, the largest drift first.
+    """Population stability index and change of the missing share of each feature, the largest drift
+    first.
 
-    A feature is flagged if its drift is worth it (0.1 look, 0.25 shifted; 0.2 of the missing share) and larger than chance
-    alone makes it. The index of two samples of one source is about chi-squared with cells - 1 degrees of freedom times
-    1 / n_training + 1 / n_now (Yurdakul and Naranjo 2020, doi:10.21314/JRMV.2020.227); chance of any flag: 5 % a cohort.
+    A feature is flagged if its drift is worth it (0.1 look, 0.25 shifted; 0.2 of the missing share)
+    and larger than chance alone makes it. The index of two samples of one source is about
+    chi-squared with cells - 1 degrees of freedom times 1 / n_training + 1 / n_now (Yurdakul and
+    Naranjo 2020, doi:10.21314/JRMV.2020.227); chance of any flag: 5 % a cohort.
 
     Parameters
     ----------
@@ -54,12 +62,14 @@ def drift_table(predictor: Predictor, rows: pd.DataFrame) -> list[dict[str, Any]
     Returns
     -------
     list of dict
-        feature, n (known now), PSI, by chance (the limit of PSI), missing change, verdict (stable, look, shifted) and basis:
-        `shares`, or `deciles` for models stored before als-ml kept shares, whose index is a lower bound.
+        feature, n (known now), PSI, by chance (the limit of PSI), missing change, verdict (stable,
+        look, shifted) and basis:
+        `shares`, or `deciles` for models stored before als-ml kept shares, whose index is a lower
+        bound.
     """
     training = predictor.training
     cells = training.get("shares", {})
-    names = [name for name in (cells or training["deciles"]) if name in rows.columns]
+    names = [name for name in cells or training["deciles"] if name in rows.columns]
     tail = _FALSE_ALARM / (2 * max(len(names), 1))  # two tests a feature
     table = []
     for name in names:
@@ -110,7 +120,8 @@ def stability_index(now: np.ndarray, trained: np.ndarray) -> float:
 
     >>> round(stability_index(np.array([50, 50]), np.array([500, 500])), 6)
     0.0
-    >>> round(stability_index(np.array([749.5, 249.5]), np.array([499.5, 499.5])), 4)  # 0.25 ln 1.5 + 0.25 ln 2
+    >>> now, trained = np.array([749.5, 249.5]), np.array([499.5, 499.5])
+    >>> round(stability_index(now, trained), 4)  # 0.25 ln 1.5 + 0.25 ln 2
     0.2747
     """
     o, e = ((counts + 0.5) / (counts.sum() + 0.5 * len(counts)) for counts in (now, trained))
@@ -125,9 +136,11 @@ def chance_limit(cells: int, now: int, trained: int, tail: float) -> float:
 def _against_deciles(
     known: np.ndarray, cuts: np.ndarray, trained: int, tail: float
 ) -> tuple[float, float]:
-    """The smallest index that training deciles allow: a cut's own share of the patients is not stored with them.
+    """The smallest index that training deciles allow: a cut's own share of the patients is not
+    stored with them.
 
-    Up to the k-th decile lie at least k / 10 of the patients and fewer than (m + 1) / 10, m being the last equal decile.
+    Up to the k-th decile lie at least k / 10 of the patients and fewer than (m + 1) / 10, m being
+    the last equal decile.
     """
     if not len(known):
         return float("nan"), float("nan")
@@ -141,7 +154,9 @@ def _against_deciles(
 
 
 def _by_chance(training: dict[str, Any], name: str, now: int, tail: float) -> float:
-    """Change of the missing share that chance makes with `tail`: two shares, normal, pooled at the training's."""
+    """Change of the missing share that chance makes with `tail`: two shares, normal, pooled at the
+    training's.
+    """
     share = np.clip(training["missing"][name], 0.5 / training["n"], 1 - 0.5 / training["n"])
     spread = np.sqrt(share * (1 - share) * (1 / max(now, 1) + 1 / training["n"]))
     return float(norm.ppf(1 - tail / 2) * spread)
@@ -161,7 +176,9 @@ _FLAGS = ("out_of_distribution", "abstained")
 
 
 def calibration_now(scored: Scored) -> dict[str, float]:
-    """Calibration where labels exist: intercept, slope, observed to expected with an exact interval, ECE; else empty."""
+    """Calibration where labels exist: intercept, slope, observed to expected with an exact
+    interval, ECE; else empty.
+    """
     known = np.isfinite(scored.y) & np.isfinite(scored.probability)
     y, p = scored.y[known], scored.probability[known]
     if len(y) < _FEWEST or len(np.unique(y)) < 2:
@@ -188,7 +205,8 @@ def log_monitoring(
     seen: dict[str, float],
     calibration: dict[str, float],
 ) -> bool:
-    """Log what `drift_table`, `flags` and `calibration_now` found, one run each time, shown with the model of the version.
+    """Log what `drift_table`, `flags` and `calibration_now` found, one run each time, shown with
+    the model of the version.
 
     Returns
     -------
@@ -220,12 +238,17 @@ def log_monitoring(
 def _monitored(
     table: list[dict[str, Any]], seen: dict[str, float], calibration: dict[str, float]
 ) -> dict[str, float]:
-    """Figures by the names that MLflow's pages show; a name may hold no further slash, nor a space."""
+    """Figures by the names that MLflow's pages show; a name may hold no further slash, nor a
+    space.
+    """
     verdicts = [row["verdict"] for row in table]
     counts = {f"features_{name}": float(verdicts.count(name)) for name in ("look", "shifted")}
     largest = max((row["PSI"] for row in table if np.isfinite(row["PSI"])), default=float("nan"))
     figures = {**counts, "largest_psi": largest, **seen, **calibration}
-    return {
-        f"monitoring/{name.replace('observed/expected', 'oe').replace('o/e', 'oe').replace(' ', '_')}": value
-        for name, value in figures.items()
-    }
+    return {f"monitoring/{_plain(name)}": value for name, value in figures.items()}
+
+
+def _plain(name: str) -> str:
+    for ratio in ("observed/expected", "o/e"):
+        name = name.replace(ratio, "oe")
+    return name.replace(" ", "_")

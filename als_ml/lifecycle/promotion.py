@@ -1,4 +1,7 @@
-"""Which version is the champion, by the rule of the contract or by an override with a reason; every decision is kept."""
+"""Which version is the champion, by the rule of the contract or by an override with a reason.
+
+Every decision is kept.
+"""
 
 import getpass
 from dataclasses import dataclass, replace
@@ -51,15 +54,19 @@ class Decision:
 
 
 def decide(differences: Differences, checks: list[dict[str, Any]] | None) -> Decision:
-    """Apply the rule: AUC difference above -0.02 at its lower bound, log loss below +0.01 at its upper, no check failed."""
+    """Apply the rule: AUC difference above -0.02 at its lower bound, log loss below +0.01 at its
+    upper, no check failed.
+    """
     auc, loss, reasons = differences["roc_auc"], differences["log_loss"], []
     if not auc[1] > _LEAST_AUC_GAIN:
         reasons.append(
-            f"the ROC AUC may be lower by more than 0.02 (difference {auc[0]:+.3f}, lower bound {auc[1]:+.3f})"
+            f"the ROC AUC may be lower by more than 0.02 (difference {auc[0]:+.3f}, lower bound"
+            f" {auc[1]:+.3f})"
         )
     if not loss[2] < _MOST_LOSS:
         reasons.append(
-            f"the log loss may be worse by 0.01 or more (difference {loss[0]:+.4f}, upper bound {loss[2]:+.4f})"
+            f"the log loss may be worse by 0.01 or more (difference {loss[0]:+.4f}, upper bound"
+            f" {loss[2]:+.4f})"
         )
     return _with_checks(reasons, checks, _figures(differences))
 
@@ -105,7 +112,8 @@ def promote(
     override : str, optional
         A reason to promote whatever the rule says; it is kept.
     leave_out : bool
-        Leave out of `cohort` whom either model was trained or recalibrated on, instead of refusing it.
+        Leave out of `cohort` whom either model was trained or recalibrated on, instead of refusing
+        it.
 
     Raises
     ------
@@ -132,7 +140,10 @@ def promote(
     elif training_cohort is not None:
         decision = decide(_on_same_folds(version, champion, training_cohort), checks)
     else:
-        remedy = "Give --cohort (patients neither was trained on), --training-cohort or --override REASON."
+        remedy = (
+            "Give --cohort (patients neither was trained on), --training-cohort or --override"
+            " REASON."
+        )
         raise RequestError(
             "promote", "there is nothing to compare the version with the champion on", remedy
         )
@@ -154,7 +165,9 @@ def _champion(name: str) -> ModelVersion | None:
 def _on_other_patients(
     version: ModelVersion, champion: ModelVersion, source: CohortSource, leave_out: bool
 ) -> tuple[Differences, dict[str, float]]:
-    """Differences on the labelled patients that neither model has seen, and how many there are and are not."""
+    """Differences on the labelled patients that neither model has seen, and how many there are and
+    are not.
+    """
     config = run_config(version.run_id, str(source.path))
     models = {v.version: load(f"models:/{v.name}/{v.version}") for v in (version, champion)}
     cohorts = {number: model.read(source) for number, model in models.items()}

@@ -1,4 +1,6 @@
-"""A new centre's labelled patients move a model's intercept (and slope, from 100 events), as a new version."""
+"""A new centre's labelled patients move a model's intercept (and slope, from 100 events), as a new
+version.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -32,8 +34,9 @@ def recalibration(
 ) -> Calibration:
     """Update the log-odds of a calibrated model on labelled patients of a new centre.
 
-    The intercept always, by maximum likelihood with the slope held at 1; from 100 positives on the slope too. Limits of the
-    conformal sets come from these patients; the threshold follows the prevalence if it did before.
+    The intercept always, by maximum likelihood with the slope held at 1; from 100 positives on the
+    slope too. Limits of the conformal sets come from these patients; the threshold follows the
+    prevalence if it did before.
 
     Parameters
     ----------
@@ -78,7 +81,8 @@ def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
     Returns
     -------
     dict
-        name, version, n, n_positive, `before` and `after` (metrics on these patients: the fit, no validation).
+        name, version, n, n_positive, `before` and `after` (metrics on these patients: the fit, no
+        validation).
 
     Raises
     ------
@@ -130,7 +134,9 @@ def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
 
 
 def _with_patients(training: dict[str, Any], cohort: Cohort) -> dict[str, Any]:
-    """Aggregates that also remember the patients of a recalibration: no model is judged on them later."""
+    """Aggregates that also remember the patients of a recalibration: no model is judged on them
+    later.
+    """
     key = patient_key()
     seen = [*training.get("patients", []), remembered(patient_prints(cohort, key), key)]
     return training | {"patients": seen}

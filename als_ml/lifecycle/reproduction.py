@@ -11,7 +11,8 @@ from als_ml.tracking.manifest import manifest
 from als_ml.training.run import train
 from features.errors import DataError
 
-# Figures of equal runs are equal to the last bit on one machine; another BLAS may differ in the last digits.
+# Figures of equal runs are equal to the last bit on one machine; another BLAS may differ in the
+# last digits.
 _EQUAL = 1e-9
 
 
@@ -26,7 +27,8 @@ def reproduce(
     Returns
     -------
     dict
-        `inputs`: sentences on data and versions that differ; `compared`: figures; `differing`: those that differ.
+        `inputs`: sentences on data and versions that differ; `compared`: figures; `differing`:
+        those that differ.
 
     Raises
     ------

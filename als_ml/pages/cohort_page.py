@@ -1,7 +1,8 @@
 """The cohort report: one HTML file that opens offline, with a page per patient. Research use only.
 
-Python writes the facts as JSON (compressed) and the cohort's pictures as Plotly figures; `templates/report.js` shows them with
-Plotly and DataTables, both inside the file. The page fetches nothing: its content policy forbids it.
+Python writes the facts as JSON (compressed) and the cohort's pictures as Plotly figures;
+`templates/report.js` shows them with Plotly and DataTables, both inside the file. The page fetches
+nothing: its content policy forbids it.
 """
 
 import base64
@@ -42,7 +43,10 @@ _KEY_FIELDS = {
 
 @dataclass(frozen=True)
 class Report:
-    """What a report shows. `labels` maps a task to the 0/1 label of each page's patient (NaN unknown)."""
+    """What a report shows.
+
+    `labels` maps a task to the 0/1 label of each page's patient (NaN unknown).
+    """
 
     name: str
     cohort: Cohort
@@ -161,7 +165,9 @@ def _rules(rules: tuple[Rule, ...]) -> dict[str, dict[str, Any]]:
 
 
 def cohort_facts(report: Report) -> dict[str, Any]:
-    """Tables of the cohort: what was read, by site, who carries what, subgroups, discordant patients."""
+    """Tables of the cohort: what was read, by site, who carries what, subgroups, discordant
+    patients.
+    """
     pages = pd.DataFrame(report.pages)
     return {
         "contents": contents(report.cohort),
@@ -226,7 +232,9 @@ def _sites(pages: list[Page]) -> list[dict[str, Any]]:
 
 
 def _carriers(pages: list[Page]) -> list[dict[str, Any]]:
-    """Carriers of (likely) pathogenic variants by gene, and of expansions, among those who consented."""
+    """Carriers of (likely) pathogenic variants by gene, and of expansions, among those who
+    consented.
+    """
     found: dict[str, int] = {}
     for page in pages:
         genes = {gene for gene, _, label, *_ in page["variants"] or [] if label in ("P", "LP")}
@@ -313,7 +321,10 @@ def _figure(title: str, words: str, traces: list[Any], x: str, y: str) -> dict[s
 def _distribution(task: str, p: np.ndarray) -> dict[str, Any]:
     positive = TASKS[task].positive
     low, middle, high = np.quantile(p, [0.25, 0.5, 0.75])
-    words = f"{len(p)} patients; half of them between {low:.2f} and {high:.2f}, the middle one at {middle:.2f}."
+    words = (
+        f"{len(p)} patients; half of them between {low:.2f} and {high:.2f}, the middle one at"
+        f" {middle:.2f}."
+    )
     bars = np.histogram(p, bins=20, range=(0, 1))[0]
     trace = go.Bar(x=(np.arange(20) + 0.5) / 20, y=bars, marker_color=BLUE)
     return _figure(
@@ -335,7 +346,10 @@ def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> dict[str, Any]:
     line = go.Scatter(
         x=[0, 1], y=[0, 1], mode="lines", line={"color": GREY, "dash": "dash"}, hoverinfo="skip"
     )
-    words = f"{len(y)} labelled patients: {y.mean():.0%} {positive}, {p.mean():.0%} expected. On the dashed line both agree."
+    words = (
+        f"{len(y)} labelled patients: {y.mean():.0%} {positive}, {p.mean():.0%} expected. On the"
+        " dashed line both agree."
+    )
     return _figure(
         f"Calibration: {positive}",
         words,
@@ -346,7 +360,10 @@ def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> dict[str, Any]:
 
 
 def pseudonymised(pages: list[Page]) -> dict[str, str]:
-    """Replace the samples by numbers in a random order; returns name -> pseudonym, to be kept apart from the report."""
+    """Replace the samples by numbers in a random order.
+
+    Returns name -> pseudonym, to be kept apart from the report.
+    """
     order = list(range(len(pages)))
     secrets.SystemRandom().shuffle(order)
     key = {pages[i]["sample_id"]: f"P{number:05d}" for number, i in enumerate(order, start=1)}

@@ -1,4 +1,6 @@
-"""Everything that stands on the patients' pages as a table, so that it can be compared, searched and kept."""
+"""Everything that stands on the patients' pages as a table, so that it can be compared, searched
+and kept.
+"""
 
 from collections.abc import Iterator
 
@@ -8,7 +10,9 @@ from als_ml.pages.patient_pages import Page
 
 
 def page_table(pages: list[Page]) -> pd.DataFrame:
-    """One line a fact: sample_id, where it stands on the page, and its value as text; nothing is left out or rounded.
+    """One line a fact: sample_id, where it stands on the page, and its value as text.
+
+    Nothing is left out or rounded.
 
     Parameters
     ----------
@@ -20,7 +24,9 @@ def page_table(pages: list[Page]) -> pd.DataFrame:
 
 
 def _facts(value: object, place: str) -> Iterator[tuple[str, str | None]]:
-    """Places and values below a place, in the page's order; an empty list stands as one empty value.
+    """Places and values below a place, in the page's order.
+
+    An empty list stands as one empty value.
 
     >>> list(_facts({"scores": [{"p": 0.5}], "variants": []}, ""))
     [('scores/1/p', '0.5'), ('variants', None)]

@@ -1,7 +1,8 @@
-"""What the report says of each patient, as plain JSON: scores, variants, biomarkers, course, mechanisms, protocol, next steps.
+"""What the report says of each patient, as plain JSON: scores, variants, biomarkers, course,
+mechanisms, protocol, next steps.
 
-Individual genetic results, and the familial score that rests on them, are given only where `consent_genetic_return` is yes.
-Unaffected relatives have no page.
+Individual genetic results, and the familial score that rests on them, are given only where
+`consent_genetic_return` is yes. Unaffected relatives have no page.
 """
 
 from collections.abc import Callable
@@ -143,7 +144,10 @@ def _shown_score(row: dict[str, Any], consent: bool) -> dict[str, Any]:
 
 
 def _variants(cohort: Cohort) -> list[list[list[str]]]:
-    """Gene, name, class, zygosity and criteria of each patient's variants; benign ones are counted by the page."""
+    """Gene, name, class, zygosity and criteria of each patient's variants.
+
+    Benign ones are counted by the page.
+    """
     alleles, sites = cohort.genotypes.alleles, cohort.variants
     names = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
     told = [
@@ -193,7 +197,9 @@ def _biomarkers(cohort: Cohort) -> list[list[dict[str, Any]]]:
 
 
 def _courses(cohort: Cohort) -> list[dict[str, Any]]:
-    """ALSFRS-R totals by day, the rate of decline over all visits, and the stages at the last one."""
+    """ALSFRS-R totals by day, the rate of decline over all visits, and the stages at the last
+    one.
+    """
     visits = of_scale(cohort.alsfrs, "alsfrs_r")
     known = visits[visits["total"].notna()]
     slope, _, _ = decline(
@@ -230,9 +236,9 @@ def _mechanism(profile: dict[str, Any], consent: bool) -> dict[str, Any]:
         "name": profile["name"],
         "genetic": [[g["gene"], g["finding"]] for g in genes if g not in silent],
         "clear": [g["gene"] for g in silent if g["finding"] == "nothing found"],
-        "unknown": [g["gene"] for g in silent if g["finding"] == "not assayed"]
-        if consent
-        else None,
+        "unknown": (
+            [g["gene"] for g in silent if g["finding"] == "not assayed"] if consent else None
+        ),
         "biomarkers": [
             [m["name"], m["state"], _number(m["value"]), m["unit"], m["limit"]] for m in measured
         ],
@@ -241,7 +247,10 @@ def _mechanism(profile: dict[str, Any], consent: bool) -> dict[str, Any]:
 
 
 def _protocol(rules: tuple[Rule, ...], inputs: Inputs, consent: bool) -> list[list[Any]]:
-    """Rule, status, the values that met it, what is missing or old; genetic rules only with consent."""
+    """Rule, status, the values that met it, what is missing or old.
+
+    Genetic rules only with consent.
+    """
     shown = [rule for rule in rules if consent or not rule.genetic]
     decided = [decide(rule, inputs) for rule in shown]
     return [_decision(decision, consent) for decision in decided if decision.status in _TOLD]

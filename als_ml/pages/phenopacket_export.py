@@ -1,7 +1,9 @@
-"""Export patients as GA4GH phenopackets (schema v2): subject, disease, measurements, and variants where there is consent.
+"""Export patients as GA4GH phenopackets (schema v2): subject, disease, measurements, and variants
+where there is consent.
 
-What the schema has no place for (visits, scores, family history) stays out. Times are ages, so a patient without an age at onset
-has none. `python -m als_ml import-phenopackets` reads the files back.
+What the schema has no place for (visits, scores, family history) stays out. Times are ages, so a
+patient without an age at onset has none. `python -m als_ml import-phenopackets` reads the files
+back.
 """
 
 import re
@@ -56,7 +58,9 @@ _RESOURCES = [
 def write_phenopackets(
     cohort: Cohort, build: str, folder: Path, names: "dict[str, str] | None" = None
 ) -> int:
-    """Write one JSON file a patient into a new folder; `names` are pseudonyms. Unaffected relatives have none.
+    """Write one JSON file a patient into a new folder; `names` are pseudonyms.
+
+    Unaffected relatives have none.
 
     Returns
     -------

@@ -1,8 +1,9 @@
 """The care protocol: rules of guidelines as data, decided for each patient.
 
-A rule applies, does not apply, cannot be decided, or is out of date. A missing input decides nothing. An input that is
-undated, or older than STALE_DAYS on the day of the report, counts as missing; where it alone would decide, the rule says
-"out of date". Nothing here reads a score of a model.
+A rule applies, does not apply, cannot be decided, or is out of date. A missing input decides
+nothing. An input that is undated, or older than STALE_DAYS on the day of the report, counts as
+missing; where it alone would decide, the rule says "out of date". Nothing here reads a score of a
+model.
 """
 
 from collections.abc import Callable, Iterator
@@ -93,7 +94,9 @@ class _RuleFile(_Part):
 
 
 class Decision(NamedTuple):
-    """What a rule says of a patient: `met` are the values that met it, `missing` what would decide it."""
+    """What a rule says of a patient: `met` are the values that met it, `missing` what would decide
+    it.
+    """
 
     rule: Rule
     status: Status
@@ -103,7 +106,8 @@ class Decision(NamedTuple):
 
 
 def read_rules(own: "Path | None" = None, recalled: bool = False) -> tuple[Rule, ...]:
-    """The shipped rules with a clinic's own: one of the same id replaces ours, `replace: true` all of them.
+    """The shipped rules with a clinic's own: one of the same id replaces ours, `replace: true` all
+    of them.
 
     Raises
     ------
@@ -185,7 +189,7 @@ def _holds(condition: Condition, values: dict[str, Value]) -> "bool | None":
     if condition.not_ is not None:
         held = _holds(condition.not_, values)
         return None if held is None else not held
-    parts = [_holds(part, values) for part in (condition.all or condition.any or ())]
+    parts = [_holds(part, values) for part in condition.all or condition.any or ()]
     decisive = condition.any is not None  # one True decides `any`, one False decides `all`
     if decisive in parts:
         return decisive

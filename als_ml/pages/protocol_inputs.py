@@ -1,4 +1,6 @@
-"""What the care protocol may ask of a patient: values with their unit and day, from the checked tables of a cohort."""
+"""What the care protocol may ask of a patient: values with their unit and day, from the checked
+tables of a cohort.
+"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -42,7 +44,10 @@ _DERIVED = {
 
 
 class Value(NamedTuple):
-    """An input of a rule. `days` since the index day (None undated); `changes`: whether it can be out of date."""
+    """An input of a rule.
+
+    `days` since the index day (None undated); `changes`: whether it can be out of date.
+    """
 
     name: str
     words: str
@@ -68,7 +73,10 @@ def known_inputs(definitions: Definitions) -> frozenset[str]:
 
 
 def cohort_inputs(cohort: Cohort, build: str) -> list[Inputs]:
-    """The inputs of each patient. The day of the report is `as_of_days`, else the last day on record."""
+    """The inputs of each patient.
+
+    The day of the report is `as_of_days`, else the last day on record.
+    """
     today = last_days(cohort)
     genetics = _genetics(cohort, build)
     biomarkers, visits = (
@@ -85,7 +93,9 @@ def cohort_inputs(cohort: Cohort, build: str) -> list[Inputs]:
 
 
 def last_days(cohort: Cohort) -> np.ndarray:
-    """Day up to which each patient is known: `as_of_days`, else the last visit or measurement, else day 0."""
+    """Day up to which each patient is known: `as_of_days`, else the last visit or measurement, else
+    day 0.
+    """
     last = np.zeros(len(cohort))
     for table in (cohort.biomarkers, cohort.alsfrs):
         dated = table[table["days"].notna()]
@@ -143,7 +153,10 @@ def _symptoms(patient: dict[str, Any]) -> list[Value]:
 
 
 def _analytes(definitions: Definitions, table: pd.DataFrame) -> list[Value]:
-    """The last value of each analyte, an undated one only where there is no other; and what follows from several."""
+    """The last value of each analyte, an undated one only where there is no other.
+
+    And what follows from several.
+    """
     ordered = table.sort_values(["days", "value"], na_position="first", kind="stable")
     last = ordered.drop_duplicates("analyte", keep="last").set_index(
         ordered["analyte"].drop_duplicates(keep="last")
@@ -265,7 +278,9 @@ def _genetics(cohort: Cohort, build: str) -> list[list[Value]]:
 
 
 def _strongest(cohort: Cohort) -> dict[tuple[int, str], float]:
-    """(patient, gene) -> the highest points of evidence among the variants carried, for SOD1 and FUS."""
+    """(patient, gene) -> the highest points of evidence among the variants carried, for SOD1 and
+    FUS.
+    """
     alleles, points = cohort.genotypes.alleles, cohort.variants["points"].to_numpy()
     found: dict[tuple[int, str], float] = {}
     for row, gene, own in zip(

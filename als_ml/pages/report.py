@@ -1,4 +1,6 @@
-"""A report from a cohort file: the cohort as each model reads it, the pages, the labels where they exist."""
+"""A report from a cohort file: the cohort as each model reads it, the pages, the labels where they
+exist.
+"""
 
 from pathlib import Path
 
@@ -27,7 +29,8 @@ def make_report(
 ) -> Report:
     """Read a cohort for all models, and write the pages of its patients.
 
-    The variants and values on the pages are those that the first model reads; without a model, all that the files hold.
+    The variants and values on the pages are those that the first model reads; without a model, all
+    that the files hold.
 
     Parameters
     ----------
@@ -41,7 +44,8 @@ def make_report(
     Raises
     ------
     RequestError
-        If the models were trained with different thresholds, so that a page would show two sets of variants.
+        If the models were trained with different thresholds, so that a page would show two sets of
+        variants.
     """
     _check_thresholds(models)
     chosen = read_rules(rules, recalled_rules)

@@ -1,4 +1,6 @@
-"""From a cohort or a request to prediction rows: the same code for a batch, an endpoint and one patient."""
+"""From a cohort or a request to prediction rows: the same code for a batch, an endpoint and one
+patient.
+"""
 
 import lazy_loader as lazy
 

@@ -1,7 +1,8 @@
 """Batch prediction in chunks: bounded memory, whole files or none, and a way on after a kill.
 
-Finished chunks lie as Parquet parts in a hidden folder beside the output, with what they were made from; `--resume` takes
-them over if nothing of that has changed. The output appears when all are there.
+Finished chunks lie as Parquet parts in a hidden folder beside the output, with what they were made
+from; `--resume` takes them over if nothing of that has changed. The output appears when all are
+there.
 """
 
 import hashlib
@@ -46,7 +47,8 @@ def as_table(rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
-    """Prediction rows of a feature table without drivers, column by column: the same cells as `predict_table` makes.
+    """Prediction rows of a feature table without drivers, column by column: the same cells as
+    `predict_table` makes.
 
     Parameters
     ----------
@@ -80,9 +82,11 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
         "model_version": _same(predictor.model_version, n),
         "als_ml_version": _same(als_ml.__version__, n),
         "definitions_version": _same(predictor.definitions.version, n),
-        "error": pa.array([_error(name) for name in reason], pa.string())
-        if refused.any()
-        else _same(None, n),
+        "error": (
+            pa.array([_error(name) for name in reason], pa.string())
+            if refused.any()
+            else _same(None, n)
+        ),
     }
     if refused.any():
         gone = pa.array(refused)
@@ -117,7 +121,9 @@ def _missing(predictor: Predictor, X: np.ndarray) -> pa.Array:
 
 
 def feature_chunks(path: Path, predictor: Predictor, size: int = CHUNK) -> Iterator[pd.DataFrame]:
-    """The columns of a feature table that a model needs, some patients at a time; CSV is read whole."""
+    """The columns of a feature table that a model needs, some patients at a time; CSV is read
+    whole.
+    """
     if path.suffix.lower() != ".parquet":
         yield predictor.own_table(read_table(path))
         return
@@ -143,7 +149,9 @@ def _opened(path: Path) -> Any:
 def score_features(
     path: Path, predictors: list[Predictor], drivers: bool, first: int, size: int = CHUNK
 ) -> Iterator[pa.Table]:
-    """Prediction rows of a feature table, chunk by chunk, one model after the other, from a chunk on."""
+    """Prediction rows of a feature table, chunk by chunk, one model after the other, from a chunk
+    on.
+    """
     chunks = (
         (predictor, chunk)
         for predictor in predictors
@@ -154,7 +162,9 @@ def score_features(
 
 
 def score_cohorts(pairs: list[Scoring], drivers: bool, first: int) -> Iterator[pa.Table]:
-    """Prediction rows of each model on its cohort, chunk by chunk, one model after the other, from a chunk on."""
+    """Prediction rows of each model on its cohort, chunk by chunk, one model after the other, from
+    a chunk on.
+    """
     starts = ((p, c, start) for p, c in pairs for start in _starts(c))
     for predictor, cohort, start in islice(starts, first, None):
         end = min(start + PATIENTS, len(cohort))

@@ -17,7 +17,9 @@ from models.tasks import TASKS
 
 
 def explanations(pairs: list[tuple[Predictor, Cohort]]) -> pd.DataFrame:
-    """Contributions of every scored patient to each model's score: sample_id, kind, name, contribution, task."""
+    """Contributions of every scored patient to each model's score: sample_id, kind, name,
+    contribution, task.
+    """
     tables = [_explained(predictor, cohort) for predictor, cohort in pairs]
     return pd.concat(tables, ignore_index=True)
 
@@ -36,7 +38,9 @@ def _explained(predictor: Predictor, cohort: Cohort) -> pd.DataFrame:
 def contribution_table(
     definitions: Definitions, samples: list[str], contributions: np.ndarray, features: list[Feature]
 ) -> pd.DataFrame:
-    """Contributions (n, p) as rows of sample_id, kind (feature, block, mechanism), name, contribution; zeros left out."""
+    """Contributions (n, p) as rows of sample_id, kind (feature, block, mechanism), name,
+    contribution; zeros left out.
+    """
     parts = {("feature", feature.name): contributions[:, j] for j, feature in enumerate(features)}
     for kind, of in (("block", block_of), ("mechanism", partial(mechanisms_of, definitions))):
         parts |= {
@@ -91,7 +95,9 @@ def _split(text: str) -> tuple[str, ...]:
 def grouped(
     values: np.ndarray, features: list[Feature], of: Callable[[Feature], tuple[str, ...]]
 ) -> dict[str, np.ndarray]:
-    """Sum contributions (..., p) by group; a feature of several groups is split evenly among them."""
+    """Sum contributions (..., p) by group; a feature of several groups is split evenly among
+    them.
+    """
     total: dict[str, np.ndarray] = {}
     for j, feature in enumerate(features):
         groups = of(feature)

@@ -1,4 +1,6 @@
-"""A whole batch job: the cohort read once for all models that read it alike, scored in chunks, written in one piece."""
+"""A whole batch job: the cohort read once for all models that read it alike, scored in chunks,
+written in one piece.
+"""
 
 import time
 from collections import Counter
@@ -58,7 +60,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a job: rows by task and kind, problems of the files, seconds, and explanations if asked for."""
+    """What became of a job: rows by task and kind, problems of the files, seconds, and explanations
+    if asked for.
+    """
 
     counts: Counter[tuple[str, str]]
     seconds: float
@@ -92,7 +96,9 @@ def score_table(job: Job, path: Path) -> Done:
 
 
 def score_source(job: Job, source: CohortSource, explain: bool = False) -> Done:
-    """Score the cohort of a cohort file; a large one part by part, unless explanations are asked for."""
+    """Score the cohort of a cohort file; a large one part by part, unless explanations are asked
+    for.
+    """
     started, problems = time.perf_counter(), Problems()
     job.progress("reading", 0, 0)
     made_from = job.made_from() | {"cohort": file_digests(source)}
@@ -151,7 +157,10 @@ def _read_for(
     read: Callable[[Predictor, Problems], Read],
     problems: Problems,
 ) -> list[tuple[Predictor, Read]]:
-    """Read once for all models that read alike; only the first reading tells what is wrong with the files."""
+    """Read once for all models that read alike.
+
+    Only the first reading tells what is wrong with the files.
+    """
     known: dict[tuple[Any, ...], Read] = {}
     for predictor in predictors:
         key = predictor.reads_like

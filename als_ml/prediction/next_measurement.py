@@ -1,7 +1,8 @@
 """What to measure next: which unknown input of a model would most likely change its answer.
 
-Each unknown input is set to each decile of the training patients in turn, the others kept; a change of the class or of the
-conformal set counts. An approximation: features that are computed from several inputs are not computed again.
+Each unknown input is set to each decile of the training patients in turn, the others kept; a change
+of the class or of the conformal set counts. An approximation: features that are computed from
+several inputs are not computed again.
 """
 
 from typing import Any
@@ -15,12 +16,14 @@ TRIED, SHOWN = 8, 3
 
 
 def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[dict[str, Any]]]:
-    """For each row of a model's matrix the unknown inputs by how often they would change the answer.
+    """For each row of a model's matrix the unknown inputs by how often they would change the
+    answer.
 
     Returns
     -------
     list of lists of dict
-        `feature`, `meaning`, `changes` (share of the training deciles that change class or set), at most SHOWN.
+        `feature`, `meaning`, `changes` (share of the training deciles that change class or set), at
+        most SHOWN.
     """
     deciles = predictor.training["deciles"]
     tried = [j for j in predictor.used if predictor.names[j] in deciles]

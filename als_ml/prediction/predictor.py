@@ -1,4 +1,6 @@
-"""From a cohort to prediction rows: the same code for a batch, a served request and one patient alone."""
+"""From a cohort to prediction rows: the same code for a batch, a served request and one patient
+alone.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,7 +70,8 @@ _FLAGS = {
 class Predictor:
     """A fitted model with everything it needs to turn raw inputs into prediction rows.
 
-    `training` holds aggregates of the training patients (see `training_aggregates`), never a row of one.
+    `training` holds aggregates of the training patients (see `training_aggregates`), never a row of
+    one.
     """
 
     fitted: FittedModel
@@ -98,7 +101,9 @@ class Predictor:
 
     @cached_property
     def reading(self) -> Reading:
-        """How a cohort is read for this model: definitions, thresholds and references as trained."""
+        """How a cohort is read for this model: definitions, thresholds and references as
+        trained.
+        """
         return Reading(
             definitions=self.definitions,
             rule=CallRule(min_gq=self.spec.min_gq, min_depth=self.spec.min_depth),
@@ -107,7 +112,9 @@ class Predictor:
 
     @property
     def reads_like(self) -> tuple[str, str, CallRule]:
-        """Models that agree in this can share a cohort: references are weighed anew by `as_trained`."""
+        """Models that agree in this can share a cohort: references are weighed anew by
+        `as_trained`.
+        """
         return self.spec.genome_build, self.definitions.version, self.reading.rule
 
     @property
@@ -211,7 +218,10 @@ class Predictor:
         return table
 
     def own_columns(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The model's columns of a feature table; the mixed-model slope comes from the model's own course."""
+        """The model's columns of a feature table.
+
+        The mixed-model slope comes from the model's own course.
+        """
         sums = {name: table[name].to_numpy(dtype=float) for name in SUMS}
         mixed = mixed_features(sums, self.spec.course) if "alsfrs" in self.spec.blocks else {}
         return table[[name for name in self.names if name in table.columns]].assign(**mixed)
@@ -219,7 +229,9 @@ class Predictor:
     def _completed(
         self, result: list[dict[str, Any]], beside: dict[str, Any], drivers: bool
     ) -> list[dict[str, Any]]:
-        """Add the genetic finding, flag tofersen and early records, and take the score from those who are out of scope."""
+        """Add the genetic finding, flag tofersen and early records, and take the score from those
+        who are out of scope.
+        """
         reasons = beside[f"not_scored_{self.fitted.task}"]
         flags = zip(
             beside["genetic_cause"],
@@ -239,7 +251,10 @@ class Predictor:
         return result
 
     def predict_rows(self, rows: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
-        """Prediction rows from a feature table; columns may come in any order, further ones are ignored."""
+        """Prediction rows from a feature table.
+
+        Columns may come in any order, further ones are ignored.
+        """
         return self.predict_matrix(rows.index.to_numpy(dtype=object), self.matrix(rows), drivers)
 
     def predict_matrix(
@@ -275,7 +290,10 @@ class Predictor:
         """
         absent = [name for name in self.names if name not in rows.columns]
         if absent:
-            found = f"{len(absent)} of the model's {len(self.names)} columns are missing, the first is {absent[0]!r}"
+            found = (
+                f"{len(absent)} of the model's {len(self.names)} columns are missing, the first is"
+                f" {absent[0]!r}"
+            )
             raise DataError(
                 "features",
                 found,
@@ -293,7 +311,9 @@ class Predictor:
         ]
 
     def as_trained(self, cohort: Cohort) -> Cohort:
-        """Weigh variants by the references that the model was trained with, so that a patient alone gets the same row."""
+        """Weigh variants by the references that the model was trained with, so that a patient alone
+        gets the same row.
+        """
         if cohort.definitions.version != self.definitions.version:
             raise ValueError("this cohort was read with other definitions: use Predictor.read")
         if self.lookups.same_references(cohort.lookups):
@@ -357,7 +377,9 @@ class Predictor:
         }
 
     def _reasons(self, values: np.ndarray, outside: np.ndarray) -> list[dict[str, Any]]:
-        """Why a patient is out of distribution: entries that contribute nothing to the score and name each input."""
+        """Why a patient is out of distribution: entries that contribute nothing to the score and
+        name each input.
+        """
         return [
             _reason(
                 self.described[j].name,
@@ -379,9 +401,11 @@ def _reason(feature: str, value: float, words: str) -> dict[str, Any]:
 
 
 def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
-    """What later cohorts are compared with: n, share of positives, and per feature its cells, deciles and missing share.
+    """What later cohorts are compared with: n, share of positives, and per feature its cells,
+    deciles and missing share.
 
-    Only of features known in 50 patients or more; no figure shows one patient's value or stands for fewer than five people.
+    Only of features known in 50 patients or more; no figure shows one patient's value or stands for
+    fewer than five people.
     """
     deciles: dict[str, list[float]] = {}
     for name in rows.columns:
@@ -403,7 +427,8 @@ def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
 def read_as(spec: FeatureSpec, definitions: Definitions, lookups: Lookups) -> str:
     """What feature rows depend on beside the files and the landmark, in words.
 
-    A feature table carries it, so that no model scores rows that were made by other thresholds, tables or references.
+    A feature table carries it, so that no model scores rows that were made by other thresholds,
+    tables or references.
     """
     # Rows of the first edition were written before it had a number.
     edition = f" edition {spec.edition}" if spec.edition > 1 else ""
@@ -415,7 +440,9 @@ def read_as(spec: FeatureSpec, definitions: Definitions, lookups: Lookups) -> st
 
 
 def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
-    """What a prediction needs beside the features: the genetic finding, the landmark, tofersen, and who is not scored."""
+    """What a prediction needs beside the features: the genetic finding, the landmark, tofersen, and
+    who is not scored.
+    """
     return pd.DataFrame(_beside(cohort, spec), index=cohort.patients["sample_id"])
 
 
@@ -435,7 +462,9 @@ def _beside(cohort: Cohort, spec: FeatureSpec) -> dict[str, Any]:
 
 
 def _too_early(cohort: Cohort, spec: FeatureSpec) -> np.ndarray:
-    """Whether a record was made before the landmark: the model was trained on patients who had reached it."""
+    """Whether a record was made before the landmark: the model was trained on patients who had
+    reached it.
+    """
     if "as_of_days" not in cohort.patients.columns:
         return np.zeros(len(cohort), dtype=int)
     return (cohort.patients["as_of_days"].to_numpy(dtype=float) < spec.landmark_days).astype(int)

@@ -1,4 +1,6 @@
-"""The prediction row, described once: the columns, the Arrow schema and the announced reply all follow from it."""
+"""The prediction row, described once: the columns, the Arrow schema and the announced reply all
+follow from it.
+"""
 
 from types import NoneType, UnionType
 from typing import get_args

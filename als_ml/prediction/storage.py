@@ -128,14 +128,16 @@ def read_predictor(
     pipeline, model : bytes
         Contents of `pipeline.skops` and `model.json`.
     definitions : Definitions, optional
-        Tables of a model of format 1, which did not store them in `model.json`; by default those of this installation.
+        Tables of a model of format 1, which did not store them in `model.json`; by default those of
+        this installation.
     name, version : str, optional
         As what it is registered.
 
     Raises
     ------
     DataError
-        If its files are damaged, its format is newer than this release knows, or its features are not those that this
+        If its files are damaged, its format is newer than this release knows, or its features are
+        not those that this
         release computes.
     """
     from skops.io.exceptions import UntrustedTypesFoundException
@@ -212,7 +214,8 @@ def _assembled(
 def _definitions(stored: dict[str, Any], otherwise: Definitions | None) -> Definitions:
     """The tables that the model was trained with, else those given, else the installed ones.
 
-    Where the model's are those of this installation they are one object, so that nothing is made of them twice.
+    Where the model's are those of this installation they are one object, so that nothing is made of
+    them twice.
     """
     installed = shipped()
     own = Definitions(stored["definitions"]) if "definitions" in stored else otherwise

@@ -1,7 +1,9 @@
-"""How the training patients were spread over each feature: what a later cohort's drift is measured against.
+"""How the training patients were spread over each feature: what a later cohort's drift is measured
+against.
 
-Shares of cells, never a patient's value: each edge is the mean of several neighbouring values, and no cell stands for fewer
-than five people (a smaller one is merged, so that subtraction does not give it back either).
+Shares of cells, never a patient's value: each edge is the mean of several neighbouring values, and
+no cell stands for fewer than five people (a smaller one is merged, so that subtraction does not
+give it back either).
 """
 
 from typing import Any
@@ -9,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# Known in fewer, a feature has no cells; a column of at most ten different values is counted value by value (P).
+# Known in fewer, a feature has no cells; a column of at most ten different values is counted value
+# by value (P).
 FEWEST_KNOWN, MOST_VALUES = 50, 10
 # No cell, no edge and no missing share stands for fewer people.
 FEWEST = 5
@@ -21,7 +24,8 @@ def training_shares(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        Feature -> `n` known; `shares` of the cells; and `edges` (a cell reaches from one, excluded, to the next, included)
+        Feature -> `n` known; `shares` of the cells; and `edges` (a cell reaches from one, excluded,
+        to the next, included)
         or `values` (a cell for each, and one for all others).
     """
     found = {}
@@ -35,14 +39,19 @@ def training_shares(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def missing_shares(rows: pd.DataFrame) -> dict[str, float]:
-    """Share of patients in whom each feature is unknown; 0 or 1 where fewer than five are, or are not."""
+    """Share of patients in whom each feature is unknown; 0 or 1 where fewer than five are, or are
+    not.
+    """
     unknown = rows.isna().sum()
     unknown = unknown.mask(unknown < FEWEST, 0).mask(len(rows) - unknown < FEWEST, len(rows))
     return {str(name): float(n / max(len(rows), 1)) for name, n in unknown.items()}
 
 
 def _by_value(values: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
-    """A cell for each value of five people or more; the others are one, or part of the largest if they are too few."""
+    """A cell for each value of five people or more.
+
+    The others are one, or part of the largest if they are too few.
+    """
     kept = counts >= FEWEST
     others = int(counts[~kept].sum())
     cells = np.r_[counts[kept], others]

@@ -1,4 +1,6 @@
-"""The digest that a downloaded file must have: stated in the sources file, or published by the provider."""
+"""The digest that a downloaded file must have: stated in the sources file, or published by the
+provider.
+"""
 
 import re
 from pathlib import PurePosixPath
@@ -35,7 +37,10 @@ def _published(remote: Remote, url: str, job: Job) -> tuple[str, str]:
 
 
 def _checksum_text(url: str, remote: Remote, job: Job) -> str:
-    """Text of a checksum file; one put by hand into the downloads folder comes first, one of ours is always fetched anew."""
+    """Text of a checksum file.
+
+    One put by hand into the downloads folder comes first, one of ours is always fetched anew.
+    """
     path = job.downloads / file_name(url)
     if path.is_file() and not is_ours(path):
         return path.read_text(encoding="utf-8", errors="replace")
@@ -48,7 +53,9 @@ def _checksum_text(url: str, remote: Remote, job: Job) -> str:
 
 
 def read_checksums(text: str) -> dict[str, str]:
-    """File name -> digest, of lines as md5sum and sha256sum write them; folders before the name are dropped.
+    """File name -> digest, of lines as md5sum and sha256sum write them.
+
+    Folders before the name are dropped.
 
     >>> read_checksums("d41d8cd98f00b204e9800998ecf8427e  /panfs/x/clinvar.vcf.gz")
     {'clinvar.vcf.gz': 'd41d8cd98f00b204e9800998ecf8427e'}

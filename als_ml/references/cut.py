@@ -1,4 +1,7 @@
-"""Cut FASTA and VCF files to regions; coordinates stay those of the whole genome, which in the FASTA is N outside them."""
+"""Cut FASTA and VCF files to regions.
+
+Coordinates stay those of the whole genome, which in the FASTA is N outside them.
+"""
 
 import contextlib
 import gzip
@@ -17,7 +20,8 @@ from features.catalogue import plain_contig
 from features.errors import DataError
 from features.genotypes.vcf import Region
 
-# gnomAD calls the genetic ancestry group with the highest frequency popmax up to v3, grpmax from v4 on.
+# gnomAD calls the genetic ancestry group with the highest frequency popmax up to v3, grpmax from v4
+# on.
 FREQUENCY_FIELDS = frozenset(
     {"AC", "AN", "AF"}
     | {f"{n}{group}" for n in ("", "AC_", "AN_", "AF_") for group in ("grpmax", "popmax")}
@@ -27,7 +31,9 @@ FREQUENCY_FIELDS = frozenset(
 def cut_fasta(
     files: list[Path], target: Path, regions: list[Region], progress: Progress = lambda *_: None
 ) -> dict[str, int]:
-    """Join FASTA files and turn the bases outside the regions into N; capitals, bgzipped, with .fai and .gzi.
+    """Join FASTA files and turn the bases outside the regions into N.
+
+    Capitals, bgzipped, with .fai and .gzi.
 
     Parameters
     ----------
@@ -65,7 +71,9 @@ def cut_fasta(
 def masked_lines(
     lines: Iterable[bytes], spans: dict[str, list[Span]], lengths: dict[str, int]
 ) -> Iterator[bytes]:
-    """Yield the lines of a FASTA with N for each base outside the spans, and add the length of each contig to `lengths`."""
+    """Yield the lines of a FASTA with N for each base outside the spans, and add the length of each
+    contig to `lengths`.
+    """
     name, position, waiting = "", 1, list[Span]()
     for line in lines:
         if line.startswith(b">"):
@@ -112,7 +120,8 @@ def cut_vcf(
     fields: frozenset[str] | None = None,
     progress: Progress = lambda *_: None,
 ) -> int:
-    """Join the records of VCF files that overlap the regions: sites without samples, sorted, bgzipped, with .tbi.
+    """Join the records of VCF files that overlap the regions: sites without samples, sorted,
+    bgzipped, with .tbi.
 
     Parameters
     ----------
@@ -180,7 +189,9 @@ def _read_records(
 
 
 def _header_key(line: bytes) -> bytes:
-    """Whole of an unstructured line, `##INFO=<ID=AF` of a structured one: files of one release repeat each other's."""
+    """Whole of an unstructured line, `##INFO=<ID=AF` of a structured one: files of one release
+    repeat each other's.
+    """
     if line.startswith(b"#CHROM"):
         return b"#CHROM"
     return (
@@ -247,7 +258,10 @@ def _lines(path: Path, start: bytes, what: str) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def _whole_files(target: Path) -> Iterator[Path]:
-    """Yield a path in a folder of its own; when the block ends well, it and its indexes move to the target, itself last."""
+    """Yield a path in a folder of its own.
+
+    When the block ends well, it and its indexes move to the target, itself last.
+    """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as folder:
         temporary = Path(folder) / target.name
         try:

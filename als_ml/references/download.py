@@ -1,6 +1,7 @@
 """Download a file over HTTP and continue it where it broke off (Range, RFC 9110 section 14).
 
-It is continued only if the server still has the same version, told by ETag or Last-Modified; else it begins anew.
+It is continued only if the server still has the same version, told by ETag or Last-Modified; else
+it begins anew.
 """
 
 import contextlib
@@ -58,7 +59,8 @@ def download(
     Raises
     ------
     DataError
-        If the server cannot be reached or refuses, the connection keeps breaking off, or the digest differs.
+        If the server cannot be reached or refuses, the connection keeps breaking off, or the digest
+        differs.
     """
     part, most, failures = part_of(target), _size(part_of(target)), 0
     while True:
@@ -98,7 +100,8 @@ def _receive(url: str, target: Path, progress: Progress) -> None:
         }
         start, total = _place(response, have, version, note, part)
         if not start:
-            # Before the note of the new version: an interruption in between must not leave it beside old bytes.
+            # Before the note of the new version: an interruption in between must not leave it
+            # beside old bytes.
             part.unlink(missing_ok=True)
             write_note(target, {"url": url, **version, "total": total})
         _append(
@@ -119,7 +122,8 @@ def _continuable(url: str, part: Path, note: dict[str, Any]) -> int:
 
 
 def _range_headers(have: int, note: dict[str, Any]) -> dict[str, str]:
-    # Without `identity` a server may compress once more; a weak ETag is not allowed in If-Range (RFC 9110 section 13.1.5).
+    # Without `identity` a server may compress once more; a weak ETag is not allowed in If-Range
+    # (RFC 9110 section 13.1.5).
     headers = {"Accept-Encoding": "identity", "User-Agent": "als-ml"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -134,7 +138,8 @@ def _place(
 ) -> tuple[int, int | None]:
     """Where the answer begins in the file, and the size of the whole (None: not stated).
 
-    An answer that is the whole file begins at 0. One that continues another version, or elsewhere, is not to be used.
+    An answer that is the whole file begins at 0. One that continues another version, or elsewhere,
+    is not to be used.
     """
     if getattr(response, "status", None) != 206:
         length = response.headers.get("Content-Length")
@@ -205,7 +210,9 @@ def _opened(url: str, headers: dict[str, str]) -> Any:
 
 
 def _is_final(error: Exception, failures: int) -> bool:
-    """Whether it is no use to try again: a refusal, a server that was not reached at all, or too many attempts."""
+    """Whether it is no use to try again: a refusal, a server that was not reached at all, or too
+    many attempts.
+    """
     if isinstance(error, urllib.error.HTTPError):
         return (error.code < 500 and error.code not in _RETRIED) or failures > len(WAITS)
     return failures > len(WAITS) or (isinstance(error, urllib.error.URLError) and failures == 1)
@@ -217,7 +224,8 @@ def _failure(url: str, target: Path, error: Exception, by_hand: str) -> DataErro
     )
     have, total = _size(part_of(target)), read_note(target).get("total")
     there = (
-        f"; {have:,} of {total or 'unknown':{',' if total else ''}} bytes are there ({part_of(target).name})"
+        f"; {have:,} of {total or 'unknown':{',' if total else ''}} bytes are there"
+        f" ({part_of(target).name})"
         if have
         else ""
     )

@@ -46,7 +46,8 @@ def fetch_references(
     Parameters
     ----------
     output : Path
-        Folder for the files and references.json; downloads go to its `downloads`, where a file put by hand is used too.
+        Folder for the files and references.json; downloads go to its `downloads`, where a file put
+        by hand is used too.
     build : str
         GRCh37 or GRCh38.
     sources : Path
@@ -66,9 +67,11 @@ def fetch_references(
     Raises
     ------
     RequestError
-        For an unknown build or kind, a sources file that does not fit, or a folder that cannot be made.
+        For an unknown build or kind, a sources file that does not fit, or a folder that cannot be
+        made.
     DataError
-        If a server cannot be reached, a download breaks off or its checksum differs, or a file is not of this build.
+        If a server cannot be reached, a download breaks off or its checksum differs, or a file is
+        not of this build.
     """
     chosen = read_sources(sources, build, only)
     job = Job(output, build, progress, keep)
@@ -157,7 +160,9 @@ def _fetched(remote: Remote, job: Job) -> Path:
 
 
 def _is_same(note: dict[str, Any], remote: Remote) -> bool:
-    """Whether a finished download is what is wanted now: the file of another build can have the same name."""
+    """Whether a finished download is what is wanted now: the file of another build can have the
+    same name.
+    """
     regions = fingerprint([remote]) if remote.source.indexed else None
     return note.get("url") == remote.url and note.get("regions") == regions
 

@@ -1,7 +1,8 @@
 """The folder of a run: what is downloaded to it, what is ours of that, and what it must hash to.
 
-Beside NAME in `downloads` stand NAME.part while it is incomplete and NAME.json, its note: address, version and size. A file
-without a note, or whole beside a part, was put there by hand and is never removed.
+Beside NAME in `downloads` stand NAME.part while it is incomplete and NAME.json, its note: address,
+version and size. A file without a note, or whole beside a part, was put there by hand and is never
+removed.
 """
 
 import hashlib
@@ -43,7 +44,10 @@ def note_of(target: Path) -> Path:
 
 
 def is_ours(target: Path) -> bool:
-    """Whether a file was downloaded. Beside the rest of a broken download it was put there by hand since."""
+    """Whether a file was downloaded.
+
+    Beside the rest of a broken download it was put there by hand since.
+    """
     return note_of(target).is_file() and not part_of(target).is_file()
 
 
@@ -62,7 +66,9 @@ def write_note(target: Path, note: dict[str, Any]) -> None:
 
 
 def remove_ours(files: list[Path]) -> None:
-    """Remove what was downloaded, and what a broken download left where the file was then put by hand."""
+    """Remove what was downloaded, and what a broken download left where the file was then put by
+    hand.
+    """
     for file in files:
         if is_ours(file):
             file.unlink(missing_ok=True)
@@ -77,7 +83,10 @@ def file_digest(path: Path, algorithm: str) -> str:
 
 
 def difference(path: Path, expected: tuple[str, str] | None) -> str:
-    """Say how the digest of a file differs from the expected one; empty if it does not, or none is stated."""
+    """Say how the digest of a file differs from the expected one.
+
+    Empty if it does not, or none is stated.
+    """
     if expected is None:
         return ""
     algorithm, digest = expected

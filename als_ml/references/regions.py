@@ -1,4 +1,7 @@
-"""Which parts of the genome are kept. Regions and spans are 1-based inclusive; chromosomes are written without chr."""
+"""Which parts of the genome are kept.
+
+Regions and spans are 1-based inclusive; chromosomes are written without chr.
+"""
 
 from features.catalogue import BUILDS, PADDING, Definitions, known_variants
 from features.genotypes.vcf import Region, panel_regions
@@ -7,10 +10,12 @@ Span = tuple[int, int]
 
 
 def fasta_regions(definitions: Definitions, build: str) -> list[Region]:
-    """Regions whose bases are kept: wherever `features.genotypes.vcf` reads a record, each side padded once more.
+    """Regions whose bases are kept: wherever `features.genotypes.vcf` reads a record, each side
+    padded once more.
 
-    A record is left-aligned against the bases before it, and one that overlaps a gene may begin before it. The known
-    positions of the other build are read as well, to tell a file of that build.
+    A record is left-aligned against the bases before it, and one that overlaps a gene may begin
+    before it. The known positions of the other build are read as well, to tell a file of that
+    build.
     """
     other = known_variants(definitions, next(b for b in BUILDS if b != build))
     sites = [

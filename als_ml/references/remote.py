@@ -27,7 +27,8 @@ _CHILD = "import sys, pysam.bcftools as b; b.view(*sys.argv[1:], catch_stdout=Fa
 def fetch_panel(remote: Remote, target: Path, job: Job) -> None:
     """Fetch the panel's records of an indexed VCF, with gnomAD's fields alone.
 
-    The index is fetched first: htslib would leave it in the current folder, and says less of a server out of reach.
+    The index is fetched first: htslib would leave it in the current folder, and says less of a
+    server out of reach.
     """
     index = job.downloads / f"{remote.name}.tbi"
     if is_ours(index):
@@ -60,7 +61,9 @@ def _slice_note(remote: Remote, index: Path) -> dict[str, Any]:
 
 
 def _remote_lines(remote: Remote, index: Path, target: Path) -> Iterator[bytes]:
-    """Stream header and records from a process of its own: htslib itself would not hear an interruption."""
+    """Stream header and records from a process of its own: htslib itself would not hear an
+    interruption.
+    """
     with tempfile.TemporaryFile() as complaints:
         command = [sys.executable, "-c", _CHILD, *_view_arguments(remote, index)]
         child = subprocess.Popen(  # noqa: S603
@@ -81,7 +84,8 @@ def _remote_lines(remote: Remote, index: Path, target: Path) -> Iterator[bytes]:
 
 
 def _view_arguments(remote: Remote, index: Path) -> list[str]:
-    # `--no-version`: the header would name folders of this machine. An absent spelling of a contig is passed over.
+    # `--no-version`: the header would name folders of this machine. An absent spelling of a contig
+    # is passed over.
     regions = ",".join(
         f"{p}{chrom}:{start}-{end}" for chrom, start, end in remote.regions for p in ("", "chr")
     )
@@ -89,7 +93,8 @@ def _view_arguments(remote: Remote, index: Path) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # libcurl inside the wheel looks for certificates where another distribution keeps them, and waits for ever by itself.
+    # libcurl inside the wheel looks for certificates where another distribution keeps them, and
+    # waits for ever by itself.
     authorities = ssl.get_default_verify_paths().cafile
     ours = {"HTS_LOW_SPEED_TIME": str(TIMEOUT), "HTS_LOW_SPEED_LIMIT": "1"}
     return {**ours, **({"CURL_CA_BUNDLE": authorities} if authorities else {}), **os.environ}

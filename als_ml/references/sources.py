@@ -1,4 +1,6 @@
-"""Read the sources file, configs/references/sources.yaml: where each kind of reference file is fetched from."""
+"""Read the sources file, configs/references/sources.yaml: where each kind of reference file is
+fetched from.
+"""
 
 import hashlib
 import json
@@ -26,7 +28,9 @@ SCHEMES = ("http", "https", "file")
 
 
 class Source(BaseModel):
-    """One entry of the sources file; `{chrom}` in an address stands for each chromosome of the panel."""
+    """One entry of the sources file; `{chrom}` in an address stands for each chromosome of the
+    panel.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,7 +72,9 @@ class Source(BaseModel):
 
 @dataclass(frozen=True)
 class Remote:
-    """One file to fetch: its address, its entry in the sources file and the regions wanted of it."""
+    """One file to fetch: its address, its entry in the sources file and the regions wanted of
+    it.
+    """
 
     url: str
     source: Source
@@ -86,7 +92,8 @@ def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str
     Raises
     ------
     RequestError
-        If the file is absent or no YAML, a key or value does not fit, or it lacks what is asked for.
+        If the file is absent or no YAML, a key or value does not fit, or it lacks what is asked
+        for.
     """
     for kind in only:
         if kind not in KINDS:
@@ -170,7 +177,9 @@ def remotes_of(kind: str, source: Source, build: str) -> list[Remote]:
 
 
 def fingerprint(remotes: list[Remote]) -> str:
-    """Short digest of the regions wanted, by which a later run tells whether they are still the same."""
+    """Short digest of the regions wanted, by which a later run tells whether they are still the
+    same.
+    """
     return hashlib.sha256(json.dumps([remote.regions for remote in remotes]).encode()).hexdigest()[
         :12
     ]

@@ -1,6 +1,8 @@
-"""The app that a server process runs: MLflow's scoring app around a checked model and the installed code, with our guard.
+"""The app that a server process runs: MLflow's scoring app around a checked model and the installed
+code, with our guard.
 
-The model's own copy of its code is not even there: the command that starts the server hands on data only.
+The model's own copy of its code is not even there: the command that starts the server hands on data
+only.
 """
 
 import gc
@@ -60,14 +62,18 @@ def _scored_by_us(model: CheckedModel) -> Any:
 
 
 def _look_for_garbage_less_often() -> None:
-    """What was loaded stays, and a request's tables hold no cycles: by default a large request is looked through many times."""
+    """What was loaded stays, and a request's tables hold no cycles: by default a large request is
+    looked through many times.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
 
 
 def _end_with(parent: int) -> None:
-    """End all processes of the server, and remove their copy of the model, when the command that started them was killed."""
+    """End all processes of the server, and remove their copy of the model, when the command that
+    started them was killed.
+    """
     while _alive(parent):
         time.sleep(1)
     shutil.rmtree(os.getcwd(), ignore_errors=True)

@@ -1,4 +1,5 @@
-"""An ASGI layer around MLflow's scoring app: limits what comes in, and lets no patient's value out in an error.
+"""An ASGI layer around MLflow's scoring app: limits what comes in, and lets no patient's value out
+in an error.
 
 Plain `mlflow models serve` lacks all of it (docs/security.md).
 """
@@ -13,9 +14,13 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 PATHS = {"/ping": "GET", "/health": "GET", "/version": "GET", "/invocations": "POST"}
-# What the served model says itself begins like this and holds no value of a patient; nothing else of an error goes out.
+# What the served model says itself begins like this and holds no value of a patient; nothing else
+# of an error goes out.
 OWN = "no valid patient among "
-SHAPE = 'Send {"inputs": [patient, ...]} with Content-Type: application/json; a patient is an object with a sample_id.'
+SHAPE = (
+    'Send {"inputs": [patient, ...]} with Content-Type: application/json; a patient is an object'
+    " with a sample_id."
+)
 
 
 class RefusedError(Exception):
@@ -31,7 +36,10 @@ def _error(message: str) -> bytes:
 
 
 class Guard:
-    """The layer: `app` is MLflow's; limits are bytes of a body, depth of its JSON, and patients in it."""
+    """The layer: `app` is MLflow's.
+
+    Limits are bytes of a body, depth of its JSON, and patients in it.
+    """
 
     def __init__(
         self,
@@ -140,7 +148,9 @@ def _no_number(name: str) -> float:
 
 
 def deeper_than(value: Any, limit: int) -> bool:
-    """Whether lists and objects are nested deeper than a limit; level by level, so that no depth can break it.
+    """Whether lists and objects are nested deeper than a limit.
+
+    Level by level, so that no depth can break it.
 
     >>> deeper_than([[1], {"a": []}], 3), deeper_than([[1], {"a": []}], 2)
     (False, True)
@@ -200,9 +210,12 @@ def _said(status: int, body: bytes) -> tuple[int, bytes]:
         return status, _error("The prediction took too long. Send fewer patients.")
     if status < 500:
         return status, _error(f"The request was refused. {SHAPE}")
-    return status, json.dumps(
-        {"error_code": "INTERNAL_ERROR", "message": "The prediction failed; see the log."}
-    ).encode()
+    return (
+        status,
+        json.dumps(
+            {"error_code": "INTERNAL_ERROR", "message": "The prediction failed; see the log."}
+        ).encode(),
+    )
 
 
 async def _answer(send: Send, status: int, body: bytes) -> None:

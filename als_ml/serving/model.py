@@ -1,7 +1,9 @@
-"""The model that MLflow serves (models from code: this file is what MLflow runs, nothing is pickled).
+"""The model that MLflow serves (models from code: this file is what MLflow runs, nothing is
+pickled).
 
-POST /invocations with {"inputs": [patient, ...]}; each patient is a record of the contract, each answer a prediction row.
-A request in which every record is bad is answered 400, as one error without the values sent.
+POST /invocations with {"inputs": [patient, ...]}; each patient is a record of the contract, each
+answer a prediction row. A request in which every record is bad is answered 400, as one error
+without the values sent.
 """
 
 from pathlib import Path
@@ -57,7 +59,8 @@ class AlsModel(PythonModel):
         if rows and all(row["error"] for row in rows):
             first = rows[0]["error"]
             raise BadRequest(
-                f"no valid patient among {len(rows)}; the first: {first['field']} {first['reason']}. {first['remedy']}"
+                f"no valid patient among {len(rows)}; the first: {first['field']}"
+                f" {first['reason']}. {first['remedy']}"
             )
         return rows  # type: ignore[return-value]  # plain objects in the announced shape
 
@@ -72,7 +75,9 @@ def as_record(patient: Any) -> Any:
 
 
 def registered_as(artifact: Path) -> tuple[str | None, str | None]:
-    """Registered name and version, from the file that MLflow adds when a registered model is downloaded."""
+    """Registered name and version, from the file that MLflow adds when a registered model is
+    downloaded.
+    """
     for folder in artifact.parents:
         meta = folder / "registered_model_meta"
         if meta.is_file():

@@ -1,7 +1,8 @@
 """`python -m als_ml serve`: a registered model behind MLflow's scoring app and our guard.
 
-The model's files are read once and compared with what was stored at registration (or in a trial's lock). The server gets a
-copy of the data among them, and scores with the installed code; the code inside the model is not copied and never run.
+The model's files are read once and compared with what was stored at registration (or in a trial's
+lock). The server gets a copy of the data among them, and scores with the installed code; the code
+inside the model is not copied and never run.
 """
 
 import json
@@ -26,7 +27,8 @@ from als_ml.tracking.model_files import MODEL_DIGEST, written
 from als_ml.tracking.versions import registered_version
 from features.errors import RequestError
 
-# Where the installed als_ml lies: a server process imports it from there, whatever folder it works in.
+# Where the installed als_ml lies: a server process imports it from there, whatever folder it works
+# in.
 _INSTALLED = Path(__file__).resolve().parents[2]
 
 
@@ -59,7 +61,9 @@ def checked(uri: str, digest: str | None = None) -> CheckedModel:
 def serving(
     uri: str, address: tuple[str, int], workers: int = 1, digest: str | None = None, **limits: Any
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Start the server in a process of its own; it ends, and its copy of the model goes, with the block.
+    """Start the server in a process of its own.
+
+    It ends, and its copy of the model goes, with the block.
 
     Parameters
     ----------
@@ -99,7 +103,9 @@ def serving(
         ]
         (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
         environment = os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-        server = subprocess.Popen(command, env=environment, cwd=name, start_new_session=True)  # noqa: S603
+        server = subprocess.Popen(  # noqa: S603
+            command, env=environment, cwd=name, start_new_session=True
+        )
         try:
             yield server
         finally:
@@ -146,4 +152,7 @@ def wait_until_up(
 def curl(address: tuple[str, int]) -> str:
     """A ready-made request with the made-up example patient."""
     body = shlex.quote(json.dumps({"inputs": [EXAMPLE]}))
-    return f"curl -s http://{address[0]}:{address[1]}/invocations -H 'Content-Type: application/json' -d {body}"
+    return (
+        f"curl -s http://{address[0]}:{address[1]}/invocations -H 'Content-Type: application/json'"
+        f" -d {body}"
+    )

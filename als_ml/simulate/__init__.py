@@ -1,4 +1,7 @@
-"""A made-up cohort with known truth, written as the files a centre has. It proves machinery, not medicine."""
+"""A made-up cohort with known truth, written as the files a centre has.
+
+It proves machinery, not medicine.
+"""
 
 import shutil
 import tempfile
@@ -132,9 +135,11 @@ def _summary(
 ) -> dict[str, Any]:
     made: dict[str, Any] = {
         "patients": n,
-        "families": n
-        - int((patients["family_id"] != "").sum())
-        + patients.loc[patients["family_id"] != "", "family_id"].nunique(),
+        "families": (
+            n
+            - int((patients["family_id"] != "").sum())
+            + patients.loc[patients["family_id"] != "", "family_id"].nunique()
+        ),
     }
     for task, y in labels.items():
         known = np.isfinite(y)

@@ -1,7 +1,8 @@
 """The course of the disease: rates before and after the index day, visits, events and drop-out.
 
-True loss at index L0 = past rate x months from onset; after it the loss grows by the future rate. A visit's total is
-48 - loss plus noise, rounded. Items are ancillary: given the totals and the onset site they say nothing more.
+True loss at index L0 = past rate x months from onset; after it the loss grows by the future rate. A
+visit's total is 48 - loss plus noise, rounded. Items are ancillary: given the totals and the onset
+site they say nothing more.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ HORIZON = int(np.ceil(c.LAST_VISIT / DAYS_PER_MONTH)) + 1
 
 @dataclass
 class Course:
-    """Arrays of n: true rates (ln points/month), months from onset, true loss at index, early visit and its two totals."""
+    """Arrays of n: true rates (ln points/month), months from onset, true loss at index, early visit
+    and its two totals.
+    """
 
     shift: np.ndarray
     past: np.ndarray
@@ -53,7 +56,9 @@ def rate_shift(
 def draw_course(
     people: People, genome: Genome, repeats: Repeats, rng: np.random.Generator
 ) -> Course:
-    """Draw rates, the loss at index, the two visits up to the landmark, and events and drop-out before it."""
+    """Draw rates, the loss at index, the two visits up to the landmark, and events and drop-out
+    before it.
+    """
     n = len(people.family)
     shift = rate_shift(people, genome, people.cause == CAUSES.index("C9orf72"), repeats.atxn2_true)
     past = rng.normal(np.log(c.PAST_MEDIAN) + shift, c.PAST_SD)
@@ -112,7 +117,10 @@ def treatment_shares(people: People, genome: Genome) -> dict[str, np.ndarray]:
 def draw_start(
     share: np.ndarray, rng: np.random.Generator, after: int = c.TREATMENT_START[0] - 1
 ) -> np.ndarray:
-    """Day on which a treatment starts, of patients who had not started by the day `after`; inf if never."""
+    """Day on which a treatment starts, of patients who had not started by the day `after`.
+
+    Inf if never.
+    """
     low, high = c.TREATMENT_START
     early = share * (after - low + 1) / (high - low + 1)
     later = (share - early) / (1 - early)
@@ -124,7 +132,8 @@ def draw_start(
 class Future:
     """What happens after the landmark, for n patients.
 
-    Visits (n, k) with NaN where missed; days of the event, of drop-out and of the first treatment that ends the label.
+    Visits (n, k) with NaN where missed; days of the event, of drop-out and of the first treatment
+    that ends the label.
     """
 
     days: np.ndarray
@@ -153,7 +162,10 @@ class Future:
 def draw_future(
     rate: np.ndarray, loss: np.ndarray, natural_until: np.ndarray, rng: np.random.Generator
 ) -> Future:
-    """Draw visits, event and drop-out after the landmark for patients who reached it; treated ones decline more slowly."""
+    """Draw visits, event and drop-out after the landmark for patients who reached it.
+
+    Treated ones decline more slowly.
+    """
     n = len(rate)
     event = _first_day(monthly_hazard(c.EVENT_HAZARD, rate, loss), rng)
     lost = _first_day(monthly_hazard(c.DROP_OUT, rate, loss), rng)
@@ -174,7 +186,10 @@ def draw_future(
 
 
 def _first_day(hazard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Day of the first event after the landmark by monthly hazards; inf if none within the horizon."""
+    """Day of the first event after the landmark by monthly hazards.
+
+    Inf if none within the horizon.
+    """
     from_month = _early_months()
     cumulative = np.cumsum(hazard[:, from_month:], axis=1)
     threshold = rng.exponential(size=(len(hazard), 1))
@@ -205,7 +220,9 @@ def log_survival_to_landmark(rate: np.ndarray, loss: np.ndarray) -> np.ndarray:
 
 
 def draw_items(totals: np.ndarray, onset_site: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Split totals (n, k) into 12 items (n, k, 12): each patient loses the 48 points in an order drawn by onset site."""
+    """Split totals (n, k) into 12 items (n, k, 12): each patient loses the 48 points in an order
+    drawn by onset site.
+    """
     n, item = len(totals), np.repeat(np.arange(12), 4)
     domain = item // 3
     first = {"bulbar": 0, "upper_limb": 1, "lower_limb": 2, "axial": 2, "respiratory": 3}

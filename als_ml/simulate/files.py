@@ -24,8 +24,9 @@ COHORT = {
     "alsfrs": "alsfrs.csv",
     "reference": {"frequencies": "frequencies.vcf.gz"},
 }
-README = """Made-up patients, simulated by als-ml. They prove that the machinery works; they say nothing of medicine.
-Known variants have their real positions and alleles (GRCh38); the other alleles and all frequencies are made up.
+README = """Made-up patients, simulated by als-ml. They prove that the machinery works;
+they say nothing of medicine. Known variants have their real positions and alleles (GRCh38); the
+other alleles and all frequencies are made up.
 truth.csv holds the best possible probabilities: never an input.
 """
 
@@ -105,7 +106,9 @@ def patients_table(
 
 
 def outcome_days(course: Course, future: Future, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Day and kind of the event, and last contact of those lost before the landmark or at drop-out."""
+    """Day and kind of the event, and last contact of those lost before the landmark or at
+    drop-out.
+    """
     early = np.minimum(course.early_event, course.early_lost)
     event = np.where(
         np.isfinite(early),
@@ -123,7 +126,10 @@ def outcome_days(course: Course, future: Future, rng: np.random.Generator) -> di
 
 
 def _family_ids(family: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Only families with several sampled patients have a name; an empty one is a family of its own."""
+    """Only families with several sampled patients have a name.
+
+    An empty one is a family of its own.
+    """
     several = np.bincount(family)[family] > 1
     number = rng.permutation(family.max() + 1)[family]
     return np.where(several, np.array([f"F{i:05d}" for i in number], dtype=object), "")
@@ -164,7 +170,10 @@ def biomarker_table(
     panel: Panel,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Long table with the units and assays of each site; values under a limit are written as `<limit`."""
+    """Long table with the units and assays of each site.
+
+    Values under a limit are written as `<limit`.
+    """
     ella = np.isin(people.site, c.ELLA_SITES)
     later = rng.integers(100, 400, len(ids))
     columns = [
@@ -225,7 +234,9 @@ def _measured(
 
 
 def _at_site(part: pd.DataFrame, si: np.ndarray) -> pd.DataFrame:
-    """Creatinine in umol/L and uric acid in mg/dL at one site (factors: definitions/biomarkers.tsv)."""
+    """Creatinine in umol/L and uric acid in mg/dL at one site (factors:
+    definitions/biomarkers.tsv).
+    """
     change = {"creatinine_serum": ("umol/L", 88.4), "uric_acid_serum": ("mg/dL", 1 / 59.48)}.get(
         part["analyte"].iloc[0]
     )
@@ -295,7 +306,10 @@ def write_variants(
 
 
 def _cells(genotypes: list[str], rng: np.random.Generator) -> np.ndarray:
-    """(genotype, 16) cells with a depth and allele counts; the last genotype is the missing one (index -1)."""
+    """(genotype, 16) cells with a depth and allele counts.
+
+    The last genotype is the missing one (index -1).
+    """
     cells = []
     for copies, gt in enumerate(genotypes):
         depth = rng.integers(18, 45, 16)
@@ -356,15 +370,24 @@ def write_repeats(path: Path, ids: np.ndarray, repeats: Repeats) -> None:
 
 
 _EH_INFO = [
-    ("END", "Integer", "End"), ("REF", "Integer", "Reference copy number"), ("RL", "Integer", "Reference length in bp"),
-    ("RU", "String", "Repeat unit"), ("VARID", "String", "Variant id"), ("REPID", "String", "Repeat id"),
+    ("END", "Integer", "End"),
+    ("REF", "Integer", "Reference copy number"),
+    ("RL", "Integer", "Reference length in bp"),
+    ("RU", "String", "Repeat unit"),
+    ("VARID", "String", "Variant id"),
+    ("REPID", "String", "Repeat id"),
     ("SVTYPE", "String", "Type"),
-]  # fmt: skip
+]
 _EH_FORMAT = [
-    ("GT", "String", "Genotype"), ("SO", "String", "Support"), ("REPCN", "String", "Repeat units of both alleles"),
-    ("REPCI", "String", "Intervals of both alleles"), ("ADSP", "String", "Spanning reads"),
-    ("ADFL", "String", "Flanking reads"), ("ADIR", "String", "In-repeat reads"), ("LC", "Float", "Coverage"),
-]  # fmt: skip
+    ("GT", "String", "Genotype"),
+    ("SO", "String", "Support"),
+    ("REPCN", "String", "Repeat units of both alleles"),
+    ("REPCI", "String", "Intervals of both alleles"),
+    ("ADSP", "String", "Spanning reads"),
+    ("ADFL", "String", "Flanking reads"),
+    ("ADIR", "String", "In-repeat reads"),
+    ("LC", "Float", "Coverage"),
+]
 
 
 def _repeat_line(locus: str, sizes: tuple[np.ndarray, ...]) -> str:
@@ -373,7 +396,10 @@ def _repeat_line(locus: str, sizes: tuple[np.ndarray, ...]) -> str:
     reference = (end - start) // len(unit)
     alleles = sorted({int(x) for pair in sizes[:2] for x in pair[np.isfinite(pair)]} - {reference})
     index = {size: i + 1 for i, size in enumerate(alleles)} | {reference: 0}
-    info = f"END={end};REF={reference};RL={end - start};RU={unit};VARID={locus};REPID={locus};SVTYPE=STR"
+    info = (
+        f"END={end};REF={reference};RL={end - start};RU={unit};"
+        f"VARID={locus};REPID={locus};SVTYPE=STR"
+    )
     cells = [
         _repeat_cell(short, long, low, high, index)
         for short, long, low, high in zip(*sizes, strict=True)
@@ -402,7 +428,9 @@ def _repeat_cell(short: float, long: float, low: float, high: float, index: dict
     if np.isnan(short):
         return f"{index[int(long)]}:{way}:{long:.0f}:{low:.0f}-{high:.0f}:9:4:0:31.5"
     pair = f"{index[int(short)]}/{index[int(long)]}"
-    return f"{pair}:SPANNING/{way}:{short:.0f}/{long:.0f}:{short:.0f}-{short:.0f}/{low:.0f}-{high:.0f}:12/9:4/5:0/2:31.5"
+    sizes = f"{short:.0f}/{long:.0f}"
+    intervals = f"{short:.0f}-{short:.0f}/{low:.0f}-{high:.0f}"
+    return f"{pair}:SPANNING/{way}:{sizes}:{intervals}:12/9:4/5:0/2:31.5"
 
 
 def _header(note: str, chroms: np.ndarray) -> list[str]:

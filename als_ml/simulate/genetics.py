@@ -18,7 +18,10 @@ CAUSE_SHARES = np.vstack([np.append(s, 1 - s.sum()) for s in (_SHARES[:, 1], _SH
 
 @dataclass
 class People:
-    """Patients in random order; arrays of n. `cause` indexes CAUSES; `familial` is the reported family history."""
+    """Patients in random order.
+
+    Arrays of n. `cause` indexes CAUSES; `familial` is the reported family history.
+    """
 
     family: np.ndarray
     familial: np.ndarray
@@ -82,9 +85,10 @@ def ftd_share(cause: np.ndarray) -> np.ndarray:
 class Genome:
     """Alleles written to the VCF.
 
-    `sites` has one row a site (chrom, pos, ref, alt, gene, frequency, kind); `copies` (sites, n) counts the alternative
-    allele, -1 for a no-call. `cause_seen` (n, causes): a table allele of that gene with the zygosity it needs; `rare` (n,
-    causes): rare made-up alleles of that gene; `ala5val`, `unc13a` are copies.
+    `sites` has one row a site (chrom, pos, ref, alt, gene, frequency, kind); `copies` (sites, n)
+    counts the alternative allele, -1 for a no-call. `cause_seen` (n, causes): a table allele of
+    that gene with the zygosity it needs; `rare` (n, causes): rare made-up alleles of that gene;
+    `ala5val`, `unc13a` are copies.
     """
 
     sites: pd.DataFrame
@@ -122,7 +126,9 @@ def draw_genome(people: People, rng: np.random.Generator) -> Genome:
 
 
 def _sites(rng: np.random.Generator) -> pd.DataFrame:
-    """Table rows with a confirmed position, and made-up rare and common sites in every panel gene."""
+    """Table rows with a confirmed position, and made-up rare and common sites in every panel
+    gene.
+    """
     table = known_variants(shipped(), "GRCh38")
     usable = table[table["coord_status"].isin(["confirmed"]) | (table["rsid"] == "rs12608932")]
     known = usable[["chrom", "pos", "ref", "alt", "gene", "als_role", "rsid", "hgvs_p"]].rename(
@@ -161,7 +167,10 @@ def _made_up(gene: str, bounds: pd.Series, rng: np.random.Generator) -> pd.DataF
 
 
 def _background(sites: pd.DataFrame, people: People, rng: np.random.Generator) -> np.ndarray:
-    """Copies by frequency; each chromosome of a relative is the founder's with probability one half."""
+    """Copies by frequency.
+
+    Each chromosome of a relative is the founder's with probability one half.
+    """
     n, frequency = len(people.family), sites["frequency"].to_numpy()[:, None]
     dominant = sites["kind"].isin(["causal_dominant", "causal_xlinked"]).to_numpy()
     frequency = np.where(dominant[:, None], 0.0, frequency)
@@ -186,7 +195,9 @@ def _plant(
     novel: np.ndarray,
     pick: np.ndarray,
 ) -> None:
-    """Give carriers one causal row of the gene (recessive rows twice), or one more rare made-up allele if it is novel."""
+    """Give carriers one causal row of the gene (recessive rows twice), or one more rare made-up
+    allele if it is novel.
+    """
     own = (sites["gene"] == gene).to_numpy()
     causal = np.flatnonzero(own & sites["kind"].str.startswith("causal").to_numpy())
     rare = np.flatnonzero(own & (sites["kind"] == "rare").to_numpy())
@@ -218,9 +229,9 @@ def _observed(sites: pd.DataFrame, copies: np.ndarray, n: int) -> Genome:
 class Repeats:
     """Repeat calls of n patients.
 
-    Sizes are in repeat units as called, NaN missing. `c9_state` is what the files tell: -1 unknown, 0 normal or
-    intermediate, 1 expanded; `atxn2_state`: -1 unknown, 0, 1 at risk; `atxn2_true`: what it is. `lab` is the laboratory's
-    state of C9orf72, empty if it did not test.
+    Sizes are in repeat units as called, NaN missing. `c9_state` is what the files tell: -1 unknown,
+    0 normal or intermediate, 1 expanded; `atxn2_state`: -1 unknown, 0, 1 at risk; `atxn2_true`:
+    what it is. `lab` is the laboratory's state of C9orf72, empty if it did not test.
     """
 
     c9_short: np.ndarray
@@ -237,7 +248,9 @@ class Repeats:
 
 
 def draw_repeats(people: People, rng: np.random.Generator) -> Repeats:
-    """Size both loci, call them by short reads, and test C9orf72 in the laboratory, more often with a family history."""
+    """Size both loci, call them by short reads, and test C9orf72 in the laboratory, more often with
+    a family history.
+    """
     n, expanded = len(people.family), people.cause == CAUSES.index("C9orf72")
     pair = np.sort(
         rng.choice(list(c.C9_NORMAL), (n, 2), p=list(c.C9_NORMAL.values())), axis=1

@@ -1,9 +1,10 @@
 """The best possible score: P(label | everything written to the files up to the landmark).
 
-Familial: Bayes' rule over the causes, exact but for rounding of ages. Inputs that the contract forbids (who was tested,
-family_id, family history itself) are not used; a missing test is missing at random. Progression: the posterior of the
-true loss at index and the future rate on a grid, with unknown C9orf72 and ATXN2 states summed over, then futures drawn
-from it through the same code that made the cohort and its labels; a treatment that starts in a future ends its label.
+Familial: Bayes' rule over the causes, exact but for rounding of ages. Inputs that the contract
+forbids (who was tested, family_id, family history itself) are not used; a missing test is missing
+at random. Progression: the posterior of the true loss at index and the future rate on a grid, with
+unknown C9orf72 and ATXN2 states summed over, then futures drawn from it through the same code that
+made the cohort and its labels; a treatment that starts in a future ends its label.
 """
 
 from dataclasses import dataclass
@@ -45,7 +46,9 @@ _CHUNK = 150
 
 @dataclass
 class Best:
-    """Probability, its Monte-Carlo standard error, and the probability given the true latents; arrays of n."""
+    """Probability, its Monte-Carlo standard error, and the probability given the true latents;
+    arrays of n.
+    """
 
     p: np.ndarray
     se: np.ndarray
@@ -112,7 +115,9 @@ def _clinical_likelihood(people: People, cause: int, familial: int) -> np.ndarra
 
 
 def _genetic_likelihood(genome: Genome, repeats: Repeats, cause: int) -> np.ndarray:
-    """P(what the files show of the causal genes | cause): second hits and novel alleles summed over."""
+    """P(what the files show of the causal genes | cause): second hits and novel alleles summed
+    over.
+    """
     shown = np.zeros(len(genome.rare))
     genes = range(1, UNEXPLAINED)
     for second in (*genes, UNEXPLAINED):
@@ -128,7 +133,9 @@ def _genetic_likelihood(genome: Genome, repeats: Repeats, cause: int) -> np.ndar
 
 
 def _rare_pmf(count: np.ndarray, one_more: bool) -> np.ndarray:
-    """P(count of rare alleles shown), where a novel causal one may stand among them, unless it was not called."""
+    """P(count of rare alleles shown), where a novel causal one may stand among them, unless it was
+    not called.
+    """
     background = binom.pmf(count, 2 * c.RARE_SITES, c.RARE_FREQUENCY * (1 - c.NO_CALL))
     if not one_more:
         return background
@@ -137,7 +144,9 @@ def _rare_pmf(count: np.ndarray, one_more: bool) -> np.ndarray:
 
 
 def _repeat_likelihood(repeats: Repeats, cause: int) -> np.ndarray:
-    """Of the C9orf72 result: definite results have their emission probabilities, an unknown one is missing at random."""
+    """Of the C9orf72 result: definite results have their emission probabilities, an unknown one is
+    missing at random.
+    """
     is_c9, tested = CAUSES[cause] == "C9orf72", repeats.lab != ""
     expanded = (
         np.where(tested, 1.0, c.SHORT_READ_SENSITIVITY * (1 - c.STRADDLES))
@@ -215,7 +224,9 @@ def _chunk_best(
 
 
 def _untreated_until(shares: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Start of the first treatment in DRAWS futures of each patient who reached the landmark untreated."""
+    """Start of the first treatment in DRAWS futures of each patient who reached the landmark
+    untreated.
+    """
     starts = [
         draw_start(np.repeat(share, DRAWS), rng, RULE.landmark_days) for share in shares.values()
     ]
@@ -242,7 +253,9 @@ def _posterior_draws(
     c9: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """DRAWS samples of (loss at index, ln future rate) per patient from their posterior on the grid."""
+    """DRAWS samples of (loss at index, ln future rate) per patient from their posterior on the
+    grid.
+    """
     loss = np.maximum((48 - course.early_totals[:, 0])[:, None] + LOSS_STEPS, 0.05)
     past = np.log(loss / course.months[:, None])
     states = [(a, b) for a in (0, 1) for b in (0, 1)]
@@ -278,7 +291,9 @@ def _state_weight(state: np.ndarray, probability: np.ndarray | float, value: int
 def _log_posterior(
     people: People, course: Course, panel: Panel, past: np.ndarray, shift: np.ndarray
 ) -> np.ndarray:
-    """Log posterior on the grid (n, loss, rate), up to a constant: what depends on the covariates' shift of the rates."""
+    """Log posterior on the grid (n, loss, rate), up to a constant: what depends on the covariates'
+    shift of the rates.
+    """
     before, after = past[:, :, None], np.broadcast_to(RATES, (len(past), 1, len(RATES)))
     prior = norm.logpdf(before, np.log(c.PAST_MEDIAN) + shift, c.PAST_SD)
     prior = prior + norm.logpdf(after, future_mean(before, shift), c.FUTURE_SD)
@@ -286,7 +301,10 @@ def _log_posterior(
 
 
 def _without_shift(course: Course, loss: np.ndarray) -> np.ndarray:
-    """Log posterior terms that do not depend on the covariates: duration, visits, survival; change of variable to loss."""
+    """Log posterior terms that do not depend on the covariates: duration, visits, survival.
+
+    Change of variable to loss.
+    """
     at_index, after = loss[:, :, None], np.broadcast_to(RATES, (len(loss), 1, len(RATES)))
     past = np.log(at_index / course.months[:, None, None])
     median, slope, sd = c.DISEASE_MONTHS

@@ -1,4 +1,6 @@
-"""The biomarker panel: values with units, assays, limits and gaps, and their likelihood for the oracle."""
+"""The biomarker panel: values with units, assays, limits and gaps, and their likelihood for the
+oracle.
+"""
 
 from dataclasses import dataclass
 
@@ -15,7 +17,8 @@ _FUTURE_SPREAD = float(np.hypot(c.FUTURE_SD, c.FUTURE_ON_PAST * c.PAST_SD))
 
 @dataclass
 class Panel:
-    """Values up to the landmark: `nfl` (n, 2) in pg/mL as the site's assay reads it, `analytes` {id: (n,)}; NaN missing.
+    """Values up to the landmark: `nfl` (n, 2) in pg/mL as the site's assay reads it, `analytes`
+    {id: (n,)}; NaN missing.
 
     `nfl_day` and `later_nfl` (after the landmark) complete what is written.
     """
@@ -69,7 +72,10 @@ def _draw(name: str, people: People, course: Course, rng: np.random.Generator) -
 def panel_mean(
     name: str, people: People, first_total: np.ndarray, future: np.ndarray, shift: np.ndarray
 ) -> np.ndarray:
-    """Mean of an analyte (of its logarithm on log scale); latents may carry further axes behind the first."""
+    """Mean of an analyte (of its logarithm on log scale).
+
+    Latents may carry further axes behind the first.
+    """
     men, women, _, loading, _, _ = c.PANEL[name]
     extra = (slice(None),) + (None,) * (np.ndim(future) - 1)
     base = np.where(people.female, women, men)

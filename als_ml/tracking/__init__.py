@@ -1,4 +1,7 @@
-"""What MLflow keeps of a run, never a row of a patient; and the one door to a model that it keeps."""
+"""What MLflow keeps of a run, never a row of a patient.
+
+And the one door to a model that it keeps.
+"""
 
 import lazy_loader as lazy
 

@@ -1,6 +1,8 @@
-"""Documents of a run, filled from its figures: a model card and the TRIPOD+AI checklist, as Markdown and as one HTML page.
+"""Documents of a run, filled from its figures: a model card and the TRIPOD+AI checklist, as
+Markdown and as one HTML page.
 
-The checklist has the 27 items of TRIPOD+AI (Collins 2024, doi:10.1136/bmj-2023-078378), worded by us (R).
+The checklist has the 27 items of TRIPOD+AI (Collins 2024, doi:10.1136/bmj-2023-078378), worded by
+us (R).
 """
 
 import base64
@@ -27,7 +29,9 @@ _VERDICTS = ("failed", "attention", "passed", "not tried")
 
 
 def write_documents(training: Training, folder: Path, pictures: list[Path]) -> list[Path]:
-    """Write both documents as `.md` and `.html` (with the pictures inside) and return their paths."""
+    """Write both documents as `.md` and `.html` (with the pictures inside) and return their
+    paths.
+    """
     facts, written = card_facts(training), []
     for name, title in _DOCUMENTS.items():
         markdown = _environment().get_template(f"{name}.md.j2").render(facts)

@@ -1,8 +1,10 @@
-"""The one door to a model: find it, check its files, and make a predictor of their bytes with the installed code.
+"""The one door to a model: find it, check its files, and make a predictor of their bytes with the
+installed code.
 
-A model is data. Whoever scores comes through here: `predict.py` with --model or --lock, report, compare, promote, monitor,
-recalibrate, lock and serve. The copy of the code inside a model is for plain `mlflow models serve` and is never run here.
-(In the room `tracking`, since it needs the store, and `tracking` lies above `prediction`.)
+A model is data. Whoever scores comes through here: `predict.py` with --model or --lock, report,
+compare, promote, monitor, recalibrate, lock and serve. The copy of the code inside a model is for
+plain `mlflow models serve` and is never run here. (In the room `tracking`, since it needs the
+store, and `tracking` lies above `prediction`.)
 """
 
 import logging
@@ -65,14 +67,16 @@ def checked_model(uri: str, digest: str | None = None) -> CheckedModel:
     Parameters
     ----------
     uri : str
-        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/m-ID`, `runs:/ID/model`, or a model's folder.
+        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/m-ID`, `runs:/ID/model`, or a model's
+        folder.
     digest : str, optional
         What its files must be, whatever the registry says: that of a trial's lock.
 
     Raises
     ------
     RequestError
-        If there is no such model, or its files are not those that were registered; it names the file.
+        If there is no such model, or its files are not those that were registered; it names the
+        file.
     """
     stored = stored_model(uri)
     with tempfile.TemporaryDirectory(prefix="als-ml-model-") as folder:
@@ -93,8 +97,8 @@ def _tell(uri: str, files: ModelFiles) -> None:
         # Escaped, since whoever put them there chose the names.
         named = examples((n.encode("unicode_escape").decode() for n in files.unlisted), _NAMED)
         _LOG.warning(
-            "--model %s: %d files were not there when it was registered (%s). They are not read or run here; "
-            "plain `mlflow models serve` may run them.",
+            "--model %s: %d files were not there when it was registered (%s). They are not read or"
+            " run here; plain `mlflow models serve` may run them.",
             uri,
             len(files.unlisted),
             named,
@@ -104,7 +108,10 @@ def _tell(uri: str, files: ModelFiles) -> None:
 
 
 def _tables(files: ModelFiles) -> Definitions | None:
-    """The definition tables of a model of format 1, which lie among its code; they are read as data."""
+    """The definition tables of a model of format 1, which lie among its code.
+
+    They are read as data.
+    """
     texts = {
         name.removeprefix(DEFINITIONS).removesuffix(".tsv"): content.decode().replace("\r\n", "\n")
         for name, content in files.data.items()

@@ -1,4 +1,7 @@
-"""Log a training run, with its model, and register the model. No row or identifier of a patient goes in."""
+"""Log a training run, with its model, and register the model.
+
+No row or identifier of a patient goes in.
+"""
 
 import contextlib
 import os
@@ -80,7 +83,10 @@ def log_training(training: "Training") -> dict[str, str]:
             return push(folder)
         except store_failures() as error:
             kept = _kept(folder, training.task.name)
-            remedy = f"The finished run is kept in {kept}; when the store is back: python -m als_ml push {kept}"
+            remedy = (
+                f"The finished run is kept in {kept}; when the store is back: python -m als_ml push"
+                f" {kept}"
+            )
             raise RequestError(
                 *store_and_reason(error, "the run could not be logged"), remedy
             ) from None
@@ -136,7 +142,9 @@ def _process(pid: int) -> str:
 
 
 def _end_dead_runs(experiment_id: str) -> None:
-    """End runs that their process could not end: killed by SIGKILL on this machine, or cut off from the store."""
+    """End runs that their process could not end: killed by SIGKILL on this machine, or cut off from
+    the store.
+    """
     client = MlflowClient()
     for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
         host, _, pid = run.data.tags.get(PROCESS, "").rpartition(":")
@@ -204,7 +212,10 @@ def _temporary() -> Iterator[Path]:
 
 
 def _log_model(files: Path, task: str) -> tuple[Any, str]:
-    """Log the model from code: no pickle, requirements pinned, input example made up; with the digest of its files."""
+    """Log the model from code: no pickle, requirements pinned, input example made up.
+
+    With the digest of its files.
+    """
     artifacts = {"pipeline": str(files / "pipeline.skops"), "model": str(files / "model.json")}
     logged = mlflow.pyfunc.log_model(
         name="model",
@@ -219,7 +230,9 @@ def _log_model(files: Path, task: str) -> tuple[Any, str]:
 
 
 def _vouched(logged: Any) -> str:
-    """Keep a list of the model's files beside them, and its digest where only the store can be asked."""
+    """Keep a list of the model's files beside them, and its digest where only the store can be
+    asked.
+    """
     client = MlflowClient()
     with _temporary() as folder:
         copy = mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=str(folder))
@@ -254,7 +267,9 @@ def log_predictor(predictor: Predictor, run_id: str, name: str) -> str:
 
 
 def _registered(model_uri: str, name: str, digest: str) -> Any:
-    """Register a version together with the digest of its files, which is checked before anything of it is read."""
+    """Register a version together with the digest of its files, which is checked before anything of
+    it is read.
+    """
     return mlflow.register_model(model_uri, name, tags={MODEL_DIGEST: digest})
 
 

@@ -75,9 +75,11 @@ def git_commit(checkout: Path = PACKAGES) -> str | None:
 
 
 def git_dirty(checkout: Path = PACKAGES) -> bool | None:
-    """Whether the code that runs is not that of its commit (changed or new files), None outside a checkout.
+    """Whether the code that runs is not that of its commit (changed or new files), None outside a
+    checkout.
 
-    Only the three packages are asked for: a cohort or a store that lies in the checkout changes no figure.
+    Only the three packages are asked for: a cohort or a store that lies in the checkout changes no
+    figure.
     """
     said = _git(checkout, "status", "--porcelain", "--", "als_ml", "features", "models")
     return None if said is None else bool(said)

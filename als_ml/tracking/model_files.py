@@ -1,12 +1,13 @@
 """The files of a stored model: what each was at registration, and whether it still is.
 
-A model is data. Its folder also holds a copy of the code that made it, for plain `mlflow models serve`; nothing here
-runs it.
+A model is data. Its folder also holds a copy of the code that made it, for plain `mlflow models
+serve`; nothing here runs it.
 
-At registration `list_files` makes a list of the files and their SHA-256, which is kept beside them (`LIST`), and the
-registry keeps the SHA-256 of that list (the tag `MODEL_DIGEST`). Who can write files but not the registry can change
-neither a file nor the list, and add no file to it. `checked` reads each file once and hands on the very bytes that it
-hashed, so a file that is swapped afterwards changes nothing.
+At registration `list_files` makes a list of the files and their SHA-256, which is kept beside them
+(`LIST`), and the registry keeps the SHA-256 of that list (the tag `MODEL_DIGEST`). Who can write
+files but not the registry can change neither a file nor the list, and add no file to it. `checked`
+reads each file once and hands on the very bytes that it hashed, so a file that is swapped
+afterwards changes nothing.
 """
 
 import hashlib
@@ -17,16 +18,19 @@ from pathlib import Path
 
 from features.errors import RequestError
 
-# Tag of a version: the SHA-256 of its list, or the `tree_digest` of a model of a release that made no list.
+# Tag of a version: the SHA-256 of its list, or the `tree_digest` of a model of a release that made
+# no list.
 MODEL_DIGEST = "als_ml.digest"
 # The list of files, in the model's folder: {"files": {path: SHA-256}}.
 LIST = "als_ml_files.json"
 PIPELINE, MODEL, DESCRIPTION = "artifacts/pipeline.skops", "artifacts/model.json", "MLmodel"
 # Models of format 1 keep their definition tables as files of their code.
 DEFINITIONS = "code/features/definitions/"
-# Bytecode that Python writes beside code which plain MLflow runs; it changes whenever a model is loaded.
+# Bytecode that Python writes beside code which plain MLflow runs; it changes whenever a model is
+# loaded.
 _BYTECODE = "__pycache__"
-# MLflow adds the registered name and version when it downloads a model; we take both from the registry.
+# MLflow adds the registered name and version when it downloads a model; we take both from the
+# registry.
 _MLFLOW_ADDS = "registered_model_meta"
 _REMEDY = "Restore it from a backup or train again; do not use the model as it is."
 _BLOCK = 1 << 20  # bytes read at once from a file that is hashed only
@@ -39,7 +43,8 @@ class ModelFiles:
     Attributes
     ----------
     data : dict
-        Path in the model's folder -> content: pipeline, `model.json`, MLmodel and the definition tables.
+        Path in the model's folder -> content: pipeline, `model.json`, MLmodel and the definition
+        tables.
     digest : str
         SHA-256 that stands for all files.
     vouched : bool
@@ -70,7 +75,10 @@ def list_digest(listed: bytes) -> str:
 
 
 def written(data: dict[str, bytes], folder: Path) -> str:
-    """Write a model's data into a new folder, with their list, for another process to check; returns its digest."""
+    """Write a model's data into a new folder, with their list, for another process to check.
+
+    Returns its digest.
+    """
     for name, content in data.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +93,8 @@ def checked(folder: Path, digest: str | None, where: str) -> ModelFiles:
     Parameters
     ----------
     digest : str, optional
-        What the registry keeps. Without it nothing vouches for the files: the list beside them shows damage, but not
+        What the registry keeps. Without it nothing vouches for the files: the list beside them
+        shows damage, but not
         a change by somebody who changed the list, too.
     where : str
         How messages name the model.
@@ -186,7 +195,10 @@ def _is_data(name: str) -> bool:
 
 
 def _read(folder: Path, name: str) -> tuple[str, bytes | None]:
-    """SHA-256 of a file, and its content where it is data; read once, so that both are of the same bytes."""
+    """SHA-256 of a file, and its content where it is data.
+
+    Read once, so that both are of the same bytes.
+    """
     path = folder / name
     if _is_data(name):
         content = path.read_bytes()

@@ -1,4 +1,6 @@
-"""Pictures of a run: ROC, precision-recall and calibration of out-of-fold probabilities, model beside baselines."""
+"""Pictures of a run: ROC, precision-recall and calibration of out-of-fold probabilities, model
+beside baselines.
+"""
 
 import textwrap
 from pathlib import Path
@@ -93,7 +95,9 @@ def _draw_precision(
 
 
 def _draw_calibration(axis: Any, training: Training, probability: np.ndarray) -> None:
-    """A smooth curve with its band, and the observed share in equally filled bins with Wilson's interval."""
+    """A smooth curve with its band, and the observed share in equally filled bins with Wilson's
+    interval.
+    """
     axis.plot([0, 1], [0, 1], color="0.7", lw=1)
     curve = training.tables["calibration_curve"]
     at = [row["predicted"] for row in curve]
@@ -108,8 +112,8 @@ def _draw_calibration(axis: Any, training: Training, probability: np.ndarray) ->
     axis.text(
         0.03,
         0.93,
-        f"slope {metrics['calibration_slope']:.2f}, intercept {metrics['calibration_intercept']:+.2f}, "
-        f"ICI {metrics['ici']:.3f}",
+        f"slope {metrics['calibration_slope']:.2f}, intercept"
+        f" {metrics['calibration_intercept']:+.2f}, ICI {metrics['ici']:.3f}",
     )
 
 
@@ -181,7 +185,9 @@ def _draw_usefulness(training: Training, folder: Path) -> Path:
 
 
 def _draw_sites(training: Training, folder: Path) -> Path:
-    """Forest plot of the held-out sites with the pooled estimate and, where there is one, its prediction interval."""
+    """Forest plot of the held-out sites with the pooled estimate and, where there is one, its
+    prediction interval.
+    """
     rows, m = training.tables["sites"], training.metrics
     figure, axis = plt.subplots(figsize=(7, 0.5 * len(rows) + 2.2), layout="constrained")
     for i, row in enumerate(rows[::-1], start=1):

@@ -1,8 +1,10 @@
-"""A finished run as a folder: all that goes to MLflow. It outlives a lost server, and `push` uploads it.
+"""A finished run as a folder: all that goes to MLflow.
 
-    run.json    experiment, parameters, metrics, tags, data digest, folds and trials, name to register under, start and end
-    artifacts/  what people read (card, checks, pictures) and what machines do (manifest, tables)
-    model/      the fitted model: skops and JSON
+It outlives a lost server, and `push` uploads it.
+
+    run.json    experiment, parameters, metrics, tags, data digest, folds and trials, name to
+    register under, start and end artifacts/  what people read (card, checks, pictures) and what
+    machines do (manifest, tables) model/      the fitted model: skops and JSON
 
 Aggregates only: no row or identifier of a patient goes in.
 """
@@ -66,7 +68,8 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 _KEYS = ("experiment", "run_name", "task", "register_as", "parameters", "metrics", "tags", "nested")
-# What run folders written by earlier versions do not have. Times are milliseconds since 1970, UTC, as MLflow has them.
+# What run folders written by earlier versions do not have. Times are milliseconds since 1970, UTC,
+# as MLflow has them.
 _SINCE: dict[str, Any] = {
     "note": None,
     "started": None,
@@ -124,20 +127,25 @@ def _finite(metrics: dict[str, float]) -> dict[str, float]:
 
 
 def _folds(training: Training) -> list[dict[str, float]]:
-    """Figures of each fold on its own patients; none of a fold where a label has fewer than FEWEST of them."""
+    """Figures of each fold on its own patients.
+
+    None of a fold where a label has fewer than FEWEST of them.
+    """
     return [
-        _finite(
-            evaluate(
-                training.y[fold.test],
-                fold.probability["model"],
-                fold.predicted["model"],
-                training.data.families[fold.test],
-                draws=0,
-                seed=0,
+        (
+            _finite(
+                evaluate(
+                    training.y[fold.test],
+                    fold.probability["model"],
+                    fold.predicted["model"],
+                    training.data.families[fold.test],
+                    draws=0,
+                    seed=0,
+                )
             )
+            if np.bincount(training.y[fold.test].astype(int), minlength=2).min() >= FEWEST
+            else {}
         )
-        if np.bincount(training.y[fold.test].astype(int), minlength=2).min() >= FEWEST
-        else {}
         for fold in training.validated.folds
     ]
 

@@ -1,8 +1,10 @@
-"""Tables of a run without small cells: no count of 1 to 4 patients is shown, nor given back by subtraction.
+"""Tables of a run without small cells: no count of 1 to 4 patients is shown, nor given back by
+subtraction.
 
-The totals of a run are known, so that hiding one cell of a partition hides nothing. Rows are hidden until what is hidden
-together stands for no small count either; of rows along a threshold, those that differ from the one before by 1 to 4 patients
-go too. Figures that follow from a hidden count are hidden with it.
+The totals of a run are known, so that hiding one cell of a partition hides nothing. Rows are hidden
+until what is hidden together stands for no small count either; of rows along a threshold, those
+that differ from the one before by 1 to 4 patients go too. Figures that follow from a hidden count
+are hidden with it.
 """
 
 from collections.abc import Iterable
@@ -59,9 +61,14 @@ def shown_tables(training: Training) -> dict[str, Rows]:
 
 
 def without_small_rows(rows: Rows, names: tuple[str, ...]) -> Rows:
-    """Rows of a partition of the patients, with `n` and `positive`; of a hidden one only the `names` are left.
+    """Rows of a partition of the patients, with `n` and `positive`.
 
-    >>> rows = [{"site": s, "n": n, "positive": k} for s, n, k in (("a", 60, 30), ("b", 40, 3), ("c", 20, 10))]
+    Of a hidden one only the `names` are left.
+
+    >>> rows = [
+    ...     {"site": s, "n": n, "positive": k}
+    ...     for s, n, k in (("a", 60, 30), ("b", 40, 3), ("c", 20, 10))
+    ... ]
     >>> [row["n"] for row in without_small_rows(rows, ("site",))]
     [60, 'not shown', 'not shown']
     """
@@ -71,7 +78,9 @@ def without_small_rows(rows: Rows, names: tuple[str, ...]) -> Rows:
 
 
 def hidden_rows(counts: list[tuple[int, int]]) -> set[int]:
-    """Which rows of a partition must go: those with a small cell, and the smallest others until their sums are not small."""
+    """Which rows of a partition must go: those with a small cell, and the smallest others until
+    their sums are not small.
+    """
     hidden = {i for i, cells in enumerate(counts) if any(is_small(cell) for cell in cells)}
     rest = sorted(set(range(len(counts))) - hidden, key=lambda i: sum(counts[i]))
     while hidden and rest:
@@ -83,7 +92,9 @@ def hidden_rows(counts: list[tuple[int, int]]) -> set[int]:
 
 
 def shown_cuts(y: np.ndarray, probability: np.ndarray, cuts: Iterable[float]) -> list[bool]:
-    """Which cuts of a score may be shown: no small cell of called or not by label, nor between one shown and the next."""
+    """Which cuts of a score may be shown: no small cell of called or not by label, nor between one
+    shown and the next.
+    """
     shown, before = [], None
     for cut in cuts:
         cells = _cells(y, probability >= cut)
@@ -117,7 +128,9 @@ def _bins(rows: Rows) -> Rows:
 
 
 def _net_benefit(rows: Rows, y: np.ndarray, probability: dict[str, np.ndarray]) -> Rows:
-    """Net benefit, rounded, without that of a score that calls few, or all but few, at a threshold."""
+    """Net benefit, rounded, without that of a score that calls few, or all but few, at a
+    threshold.
+    """
     shown = []
     for row in rows:
         small = {

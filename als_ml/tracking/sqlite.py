@@ -1,7 +1,9 @@
-"""A registered version looked up in a SQLite store without MLflow, which takes longer to import than all else to load.
+"""A registered version looked up in a SQLite store without MLflow, which takes longer to import
+than all else to load.
 
-MLflow's own tables are read, in one read-only transaction, and only where they are those of the MLflow that we are pinned
-to (`SCHEMA`). Wherever anything is not as expected, the answer is None and MLflow is asked; it also says what is wrong.
+MLflow's own tables are read, in one read-only transaction, and only where they are those of the
+MLflow that we are pinned to (`SCHEMA`). Wherever anything is not as expected, the answer is None
+and MLflow is asked; it also says what is wrong.
 """
 
 import contextlib
@@ -10,7 +12,8 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-# Alembic revision of the store's tables in MLflow 3.17; a test asks MLflow and this module the same questions.
+# Alembic revision of the store's tables in MLflow 3.17; a test asks MLflow and this module the same
+# questions.
 SCHEMA = "dc11669786a5"
 # A version that is on its way out of the registry.
 _DELETED = "Deleted_Internal"

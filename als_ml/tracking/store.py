@@ -1,6 +1,7 @@
 """The tracking store: which it is, whether it answers, and MLflow kept quiet while it is asked.
 
-MLflow, with SQLAlchemy, takes seconds to import, so that is done only where the store is really asked.
+MLflow, with SQLAlchemy, takes seconds to import, so that is done only where the store is really
+asked.
 """
 
 import contextlib
@@ -19,7 +20,10 @@ DEFAULT_STORE = "sqlite:///mlflow.db"
 
 @contextlib.contextmanager
 def quiet_mlflow() -> Iterator[None]:
-    """Keep MLflow's own progress and migration messages off the terminal; errors still come through."""
+    """Keep MLflow's own progress and migration messages off the terminal.
+
+    Errors still come through.
+    """
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # MLflow's seven tries take four minutes to say that a server is gone; five take half a one.
@@ -69,7 +73,8 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def check_store() -> None:
-    """Fail before the work begins if the store does not answer; a SQLite file that is not there yet is made later.
+    """Fail before the work begins if the store does not answer; a SQLite file that is not there yet
+    is made later.
 
     Raises
     ------

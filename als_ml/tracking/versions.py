@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 _REGISTERED = "models:/"
-# MLflow's own name of a logged model that need not be registered: models:/m-<32 hexadecimal digits>.
+# MLflow's own name of a logged model that need not be registered: models:/m-<32 hexadecimal
+# digits>.
 _LOGGED = "models:/m-"
 # Schemes of a place on this machine: a path, or a file: URI.
 _ON_THIS_MACHINE = ("", "file")
@@ -42,7 +43,8 @@ class StoredModel:
 
 
 def stored_model(uri: str) -> StoredModel:
-    """Look a model up by `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/m-ID`, `runs:/ID/model` or a path.
+    """Look a model up by `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/m-ID`,
+    `runs:/ID/model` or a path.
 
     Raises
     ------
@@ -135,7 +137,8 @@ def _logged(uri: str) -> StoredModel:
 
 
 def files_of(model: StoredModel, folder: Path) -> Path:
-    """Folder with a model's files: where they lie if that is on this machine, else a copy in a folder of ours.
+    """Folder with a model's files: where they lie if that is on this machine, else a copy in a
+    folder of ours.
 
     Raises
     ------

@@ -1,7 +1,9 @@
-"""What a user of MLflow's pages sees: figures in groups, descriptions, the kind of an experiment, the data set.
+"""What a user of MLflow's pages sees: figures in groups, descriptions, the kind of an experiment,
+the data set.
 
-MLflow's pages group figures by what stands before a `/`. The figures of the contract (`roc_auc`, `brier`, ..., each with
-`_low` and `_high`, and those of the baselines) have none, so that they come first; all others stand in a group.
+MLflow's pages group figures by what stands before a `/`. The figures of the contract (`roc_auc`,
+`brier`, ..., each with `_low` and `_high`, and those of the baselines) have none, so that they come
+first; all others stand in a group.
 """
 
 import json
@@ -45,7 +47,8 @@ _BEGINNINGS = {
 _WHOLE = {
     "calibration": re.compile(r"ece|ici|e(50|90|max)|brier_(reliability|resolution|uncertainty)"),
     "checks": re.compile(
-        r"(assay_status|missingness|without_events|apparent|optimism)_.*|effective_parameters|r2_cox_snell"
+        r"(assay_status|missingness|without_events|apparent|optimism)_.*"
+        r"|effective_parameters|r2_cox_snell"
     ),
     "cohort": re.compile(r"n|n_positive|n_families"),
     "conformal": re.compile(r"coverage.*|abstention_rate"),
@@ -54,7 +57,8 @@ _WHOLE = {
 _OTHERS, FOLDS = "others", "folds"
 
 _KIND = "mlflow.experimentKind"
-# As MLflow's pages write it; without it they guess, and open an experiment in the view for language models.
+# As MLflow's pages write it; without it they guess, and open an experiment in the view for language
+# models.
 _MODEL_TRAINING = "custom_model_development"
 NOTE = "mlflow.note.content"
 # The source of a version that was registered from a logged model.
@@ -88,9 +92,18 @@ def shown_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def plain_names(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Figures of a run under our own names, whether they were logged in groups or before there were any; no fold's.
+    """Figures of a run under our own names, whether they were logged in groups or before there were
+    any; no fold's.
 
-    >>> plain_names({"sites/oe": 1.0, "sites_oe": 1.0, "cohort/n": 240.0, "folds/brier": 0.1, "brier": 0.2})
+    >>> plain_names(
+    ...     {
+    ...         "sites/oe": 1.0,
+    ...         "sites_oe": 1.0,
+    ...         "cohort/n": 240.0,
+    ...         "folds/brier": 0.1,
+    ...         "brier": 0.2,
+    ...     }
+    ... )
     {'sites_oe': 1.0, 'n': 240.0, 'brier': 0.2}
     """
     plain = {}
@@ -102,7 +115,10 @@ def plain_names(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def mark_as_training(client: MlflowClient, experiment_id: str) -> None:
-    """Have MLflow's pages show an experiment as model training; what a user has chosen there stays."""
+    """Have MLflow's pages show an experiment as model training.
+
+    What a user has chosen there stays.
+    """
     kind = client.get_experiment(experiment_id).tags.get(_KIND, "")
     if not kind or kind.endswith("inferred") or kind == "no_inferred_type":
         client.set_experiment_tag(experiment_id, _KIND, _MODEL_TRAINING)
@@ -143,13 +159,18 @@ class CohortDataset(MetaDataset):
 
 
 def logged_model_id(version: ModelVersion) -> str | None:
-    """The logged model behind a registered version, whose own page shows the figures that are linked to it."""
+    """The logged model behind a registered version, whose own page shows the figures that are
+    linked to it.
+    """
     found = _LOGGED.fullmatch(version.source or "")
     return version.model_id or (found[1] if found else None)
 
 
 def log_linked(metrics: Mapping[str, float], version: ModelVersion) -> None:
-    """Log figures in the active run, shown with the model of a version too; those that are not finite are left out."""
+    """Log figures in the active run, shown with the model of a version too.
+
+    Those that are not finite are left out.
+    """
     finite = {name: float(value) for name, value in metrics.items() if isfinite(value)}
     mlflow.log_metrics(finite, model_id=logged_model_id(version))
 
@@ -168,7 +189,10 @@ def version_description(stored: Mapping[str, Any]) -> str:
     metrics, tags = stored["metrics"], stored["tags"]
     asked = TASKS[stored["task"]]
     sentences = [
-        f"{metrics['n']:.0f} labelled patients, {metrics['n_positive']:.0f} of them {asked.positive}.",
+        (
+            f"{metrics['n']:.0f} labelled patients, {metrics['n_positive']:.0f} of them"
+            f" {asked.positive}."
+        ),
         f"Cross-validated: {_figures(metrics)}.",
         f"Definitions {tags['definitions_version']}, als-ml {tags['als_ml_version']}.",
     ]

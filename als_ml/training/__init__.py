@@ -1,4 +1,6 @@
-"""From a configuration and a cohort to a validated model: data, folds, metrics, estimates, honesty checks."""
+"""From a configuration and a cohort to a validated model: data, folds, metrics, estimates, honesty
+checks.
+"""
 
 import lazy_loader as lazy
 

@@ -1,15 +1,19 @@
-"""Reliability against the de-noised rate: how often the true rate reaches the cut-off, beside how often the label says so.
+"""Reliability against the de-noised rate: how often the true rate reaches the cut-off, beside how
+often the label says so.
 
-A slope over a year of visits is measured with error, so that P(label) is the probability of a noisy label: many "fast" labels
-are truly slow. The share of truly fast patients among those with about the same score comes from a mixed model of the label
-window's visits (Laird and Ware 1982, doi:10.2307/2529876) whose mean level and mean rate depend on the out-of-fold score:
+A slope over a year of visits is measured with error, so that P(label) is the probability of a noisy
+label: many "fast" labels are truly slow. The share of truly fast patients among those with about
+the same score comes from a mixed model of the label window's visits (Laird and Ware 1982,
+doi:10.2307/2529876) whose mean level and mean rate depend on the out-of-fold score:
 
-    total_ij = a(z_i) + u0_i - (b(z_i) + u1_i) t_ij + e_ij,    z = standardised log-odds of the score
+    total_ij = a(z_i) + u0_i - (b(z_i) + u1_i) t_ij + e_ij,    z = standardised log-odds of the
+    score
 
-a and b are quadratic in z, and the spread of the rates is log-linear in it, because fast groups are the more mixed. Given a
-patient's visits and score his rate is then normal, which gives P(rate >= cut-off). A prior for everybody alike, as the
-features use, will not do: it draws the groups together. It is tested against the simulator's true rates, which are
-log-normal: shares by fifth within 0.05 on average (`tests/als_ml/training/test_denoised.py`).
+a and b are quadratic in z, and the spread of the rates is log-linear in it, because fast groups are
+the more mixed. Given a patient's visits and score his rate is then normal, which gives P(rate >=
+cut-off). A prior for everybody alike, as the features use, will not do: it draws the groups
+together. It is tested against the simulator's true rates, which are log-normal: shares by fifth
+within 0.05 on average (`tests/als_ml/training/test_denoised.py`).
 """
 
 from dataclasses import dataclass
@@ -32,14 +36,18 @@ BINS = 5
 FEWEST_PATIENTS = 50
 # Enough for a 95 % percentile interval to two digits; each refit takes about 10 ms (P).
 MOST_DRAWS = 200
-# A score of 0 or 1 has no log-odds; farther out than this one patient would bend the quadratic curve (P).
+# A score of 0 or 1 has no log-odds; farther out than this one patient would bend the quadratic
+# curve (P).
 _CLIP, _FARTHEST = 0.005, 3.0
 _POINTS, _MONTHLY, _VISIT = 8.0, 0.6, 1.6  # start of the search: SD of levels, of rates, of visits
 
 
 @dataclass(frozen=True)
 class Visits:
-    """Sums over each patient's visits: number, t, t^2, y, t y and y^2 (t months, y points); arrays of patients."""
+    """Sums over each patient's visits: number, t, t^2, y, t y and y^2 (t months, y points).
+
+    Arrays of patients.
+    """
 
     n: np.ndarray
     t: np.ndarray
@@ -59,7 +67,9 @@ class Population:
 
 
 def sums_of(row: np.ndarray, days: np.ndarray, total: np.ndarray, n: int) -> Visits:
-    """Sums of the visits of `n` patients, days counted from their mean, which keeps level and rate apart."""
+    """Sums of the visits of `n` patients, days counted from their mean, which keeps level and rate
+    apart.
+    """
     sums = visit_sums(row, days - days.mean(), total, n)
     count, t, tt, y, ty = (sums[name] for name in SUMS)
     return Visits(n=count, t=t, tt=tt, y=y, ty=ty, yy=np.bincount(row, total**2, n))
@@ -77,7 +87,9 @@ def design(score: np.ndarray) -> np.ndarray:
 def fit_population(
     visits: Visits, X: np.ndarray, weights: np.ndarray, start: np.ndarray | None = None
 ) -> Population:
-    """Maximum likelihood; the fixed effects are solved for exactly at each step of the search over the variances.
+    """Maximum likelihood.
+
+    The fixed effects are solved for exactly at each step of the search over the variances.
 
     Parameters
     ----------
@@ -96,7 +108,10 @@ def fit_population(
 
 
 def rates(visits: Visits, X: np.ndarray, population: Population) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and SD of each patient's rate (points lost per month) given his visits and score; the group's without a visit."""
+    """Mean and SD of each patient's rate (points lost per month) given his visits and score.
+
+    The group's without a visit.
+    """
     noise, _, p01, p11, _ = _shrinkage(visits, X, population.spread)
     level, slope = X @ population.level, X @ population.rate
     residual = visits.y - level * visits.n - slope * visits.t
@@ -106,7 +121,9 @@ def rates(visits: Visits, X: np.ndarray, population: Population) -> tuple[np.nda
 
 
 def _shrinkage(visits: Visits, X: np.ndarray, spread: np.ndarray) -> tuple[Any, ...]:
-    """Residual variance s, the matrix P = (s I + D Z'Z)^-1 D of each patient (p00, p01, p11), and det(s I + D Z'Z)."""
+    """Residual variance s, the matrix P = (s I + D Z'Z)^-1 D of each patient (p00, p01, p11), and
+    det(s I + D Z'Z).
+    """
     points, monthly, by_score, correlation, visit = spread
     noise, level = np.exp(2 * visit), np.exp(points)
     own = np.exp(monthly + by_score * X[:, 1])
@@ -157,12 +174,15 @@ def truly_fast(visits: Visits, X: np.ndarray, population: Population, cutoff: fl
 def denoised_reliability(
     data: Trainable, validated: Validated, config: Config
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Predicted, labelled and de-noised share of fast by fifths of the score; patients labelled by an event apart.
+    """Predicted, labelled and de-noised share of fast by fifths of the score.
+
+    Patients labelled by an event apart.
 
     Returns
     -------
     list of dict, dict
-        The table, and the metrics `denoised_*`; both empty where the label is not of a slope, or too few patients have one.
+        The table, and the metrics `denoised_*`; both empty where the label is not of a slope, or
+        too few patients have one.
     """
     by_slope = np.isfinite(data.slope) & ~data.by_event
     rule = slope_rule(config)
@@ -212,7 +232,9 @@ def _drawn(
     fifths: list[np.ndarray],
     config: Config,
 ) -> np.ndarray:
-    """De-noised share of each fifth, refitted on families drawn with replacement, (draws, fifths)."""
+    """De-noised share of each fifth, refitted on families drawn with replacement, (draws,
+    fifths).
+    """
     rng = np.random.default_rng(config.validation.seed)
     names, family = np.unique(data.families, return_inverse=True)
     shares = []
@@ -232,7 +254,9 @@ def _metrics(
     own: np.ndarray,
     table: list[dict[str, Any]],
 ) -> dict[str, float]:
-    """Of patients with a slope: mean probability, labelled and de-noised share of fast, and both calibration errors."""
+    """Of patients with a slope: mean probability, labelled and de-noised share of fast, and both
+    calibration errors.
+    """
     share = np.array([row["n"] for row in table]) / own.sum()
     predicted, observed, denoised = (
         np.array([row[name] for row in table]) for name in ("predicted", "observed", "denoised")

@@ -1,13 +1,17 @@
-"""What a run estimates, in the words of ICH E9(R1) (2019): population, variable, and what happens to it after the landmark.
+"""What a run estimates, in the words of ICH E9(R1) (2019): population, variable, and what happens
+to it after the landmark.
 
-A drug's start, a death, a tracheostomy are intercurrent events; each has its strategy. Drop-out is none: it leaves data missing.
+A drug's start, a death, a tracheostomy are intercurrent events; each has its strategy. Drop-out is
+none: it leaves data missing.
 """
 
 from als_ml.config import Config
 
 _EVENT = "death, tracheostomy, NIV >= 23 h/day"
 _EVENTS = {
-    "without_slope": "composite: fast, where it leaves no slope; else while alive: the slope before it",
+    "without_slope": (
+        "composite: fast, where it leaves no slope; else while alive: the slope before it"
+    ),
     "all": "composite: fast, whatever the slope before it",
     "none": "while alive: the slope before it; without one no label",
 }
@@ -35,13 +39,18 @@ def estimand(config: Config) -> list[tuple[str, str]]:
         ("population", f"{population}; alive, not ventilated, followed and untreated at day {day}"),
         (
             "variable",
-            f"least-squares slope of the ALSFRS-R in the {label.window_days} days after it, "
-            f"fast from {label.cutoffs[-1]:g} points a month",
+            (
+                f"least-squares slope of the ALSFRS-R in the {label.window_days} days after it, "
+                f"fast from {label.cutoffs[-1]:g} points a month"
+            ),
         ),
         (
             "start of tofersen or a trial drug",
-            "while untreated: what was seen before it, visits and events alike. The results weighted by the inverse "
-            "probability of labelling aim at the hypothetical course of all, as if nobody had been treated",
+            (
+                "while untreated: what was seen before it, visits and events alike. The results"
+                " weighted by the inverse probability of labelling aim at the hypothetical course"
+                " of all, as if nobody had been treated"
+            ),
         ),
         (_EVENT, _EVENTS[label.events]),
         ("riluzole, edaravone, gastrostomy, less ventilation", "treatment policy: as it happens"),

@@ -1,4 +1,6 @@
-"""From out-of-fold results to the figures of a run: metrics with intervals, differences to baselines, coverage, sites."""
+"""From out-of-fold results to the figures of a run: metrics with intervals, differences to
+baselines, coverage, sites.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,9 +31,11 @@ from als_ml.training.task_data import Trainable
 from models.tasks import TASKS
 
 DIAGNOSTICS = ("assay_status", "missingness", "without_events")
-# A prediction interval needs that many sites with that many patients of each label (contract, section Estimates).
+# A prediction interval needs that many sites with that many patients of each label (contract,
+# section Estimates).
 _SITES, _EACH = 5, 10
-# From a 95 % to a 99 % interval: folds share patients, so that chance moves a cross-validated AUC more than a fixed model's.
+# From a 95 % to a 99 % interval: folds share patients, so that chance moves a cross-validated AUC
+# more than a fixed model's.
 _WIDER = 2.576 / 1.96
 
 
@@ -41,7 +45,9 @@ def baseline_names(validated: Validated) -> list[str]:
 
 
 def estimates(data: Trainable, validated: Validated, config: Config) -> dict[str, float]:
-    """Metrics of the model and its baselines, differences between them, coverage, and the AUC of each diagnostic."""
+    """Metrics of the model and its baselines, differences between them, coverage, and the AUC of
+    each diagnostic.
+    """
     metrics = (
         _metrics(data, validated, config)
         | _differences(data, validated, config)
@@ -102,7 +108,10 @@ def _differences(data: Trainable, validated: Validated, config: Config) -> dict[
 
 
 def _coverage(data: Trainable, validated: Validated) -> dict[str, float]:
-    """Share of patients whose own label is in their set, by class, with exact 95 % intervals; share without one label."""
+    """Share of patients whose own label is in their set, by class, with exact 95 % intervals.
+
+    Share without one label.
+    """
     metrics: dict[str, float] = {}
     for name, own in (("", data.y >= 0), ("_positive", data.y == 1), ("_negative", data.y == 0)):
         inside = validated.covered[own, 0]
@@ -128,7 +137,9 @@ def _diagnostic(name: str, data: Trainable, probability: np.ndarray) -> dict[str
 
 
 def site_table(data: Trainable, folds: dict[str, Fold]) -> list[dict[str, Any]]:
-    """Results at each held-out site: AUC with its DeLong error, calibration slope, intercept and O/E, coverage."""
+    """Results at each held-out site: AUC with its DeLong error, calibration slope, intercept and
+    O/E, coverage.
+    """
     table = []
     for site, fold in folds.items():
         y, p = data.y[fold.test], fold.probability["model"]
@@ -146,7 +157,8 @@ def site_table(data: Trainable, folds: dict[str, Fold]) -> list[dict[str, Any]]:
 
 
 def _calibrated(y: np.ndarray, p: np.ndarray, families: np.ndarray) -> dict[str, float]:
-    """Slope and its error, intercept with its 95 % interval and p value, observed by expected and the error of its log.
+    """Slope and its error, intercept with its 95 % interval and p value, observed by expected and
+    the error of its log.
 
     The error of log O/E is sqrt((1 - share) / observed) (Debray 2017, doi:10.1136/bmj.i6460).
     """
@@ -166,10 +178,11 @@ def _calibrated(y: np.ndarray, p: np.ndarray, families: np.ndarray) -> dict[str,
 
 
 def site_estimates(table: list[dict[str, Any]]) -> dict[str, float]:
-    """AUC, calibration slope and O/E pooled over the held-out sites (TRIPOD-Cluster), with the spread between them.
+    """AUC, calibration slope and O/E pooled over the held-out sites (TRIPOD-Cluster), with the
+    spread between them.
 
-    On the scales on which they are about normal: logit, as it is, and log. A prediction interval for a further site where
-    there are sites enough.
+    On the scales on which they are about normal: logit, as it is, and log. A prediction interval
+    for a further site where there are sites enough.
     """
     usable = [
         row
@@ -203,7 +216,9 @@ def site_estimates(table: list[dict[str, Any]]) -> dict[str, float]:
 def _over_sites(
     name: str, found: dict[str, float], back: Callable[[float], float]
 ) -> dict[str, float]:
-    """A pooled figure and its bounds on the figure's own scale, as `sites_<name>`, `_low` and so on."""
+    """A pooled figure and its bounds on the figure's own scale, as `sites_<name>`, `_low` and so
+    on.
+    """
     ends = {"mean": "", "low": "_low", "high": "_high"}
     ends |= {"prediction_low": "_prediction_low", "prediction_high": "_prediction_high"}
     return {
@@ -214,10 +229,13 @@ def _over_sites(
 
 
 def subgroup_table(data: Trainable, validated: Validated) -> list[dict[str, Any]]:
-    """Performance and calibration by sex, age, site, ancestry, and tested or not; groups too small are counted only.
+    """Performance and calibration by sex, age, site, ancestry, and tested or not.
 
-    `roc_auc_promised` is what the group's probabilities promise: a group of like patients has a lower AUC by nature, which is
-    not the model's fault. `roc_auc_p` tests whether it is lower still, `intercept_p` whether the risk is off.
+    Groups too small are counted only.
+
+    `roc_auc_promised` is what the group's probabilities promise: a group of like patients has a
+    lower AUC by nature, which is not the model's fault. `roc_auc_p` tests whether it is lower
+    still, `intercept_p` whether the risk is off.
     """
     age = data.cohort.patients["age_at_onset"].to_numpy(dtype=float)
     tested = np.where(data.assay_status.max(axis=1) > 0, "tested", "not tested")
@@ -268,7 +286,10 @@ def _of_group(
 
 
 def unbeaten(metrics: dict[str, float], task: str) -> list[str]:
-    """Sentences on the lack of any signal and on the baselines that the model is not shown to beat; empty if all is well."""
+    """Sentences on the lack of any signal and on the baselines that the model is not shown to beat.
+
+    Empty if all is well.
+    """
     said = []
     auc = metrics["roc_auc"]
     if auc - _WIDER * (auc - metrics.get("roc_auc_low", auc - 0.05)) <= 0.5:
@@ -283,6 +304,7 @@ def unbeaten(metrics: dict[str, float], task: str) -> list[str]:
         if low <= 0:
             verb = "does not beat" if value <= 0 else "is not shown to beat"
             said.append(
-                f"the model {verb} the baseline {name} (ROC AUC {value:+.3f}, {low:+.3f} to {high:+.3f})"
+                f"the model {verb} the baseline {name} (ROC AUC {value:+.3f}, {low:+.3f} to"
+                f" {high:+.3f})"
             )
     return said

@@ -1,8 +1,9 @@
-"""Nested cross-validation grouped by family, leave-one-site-out, a temporal split: what is fitted in which patients.
+"""Nested cross-validation grouped by family, leave-one-site-out, a temporal split: what is fitted
+in which patients.
 
-A fold fits everything (course of the mixed slope, imputation, scaling, selection, search, stack weights, calibration,
-conformal limits, threshold) on its training patients alone. Folds run in threads, each on one core; their results do not
-depend on how many run at once.
+A fold fits everything (course of the mixed slope, imputation, scaling, selection, search, stack
+weights, calibration, conformal limits, threshold) on its training patients alone. Folds run in
+threads, each on one core; their results do not depend on how many run at once.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,8 +32,9 @@ Progress = Callable[[str, int, int], None]
 class Fold:
     """What one fold says of its test patients; arrays in the order of `test`.
 
-    `covered` (m, 2): whether the own label is in the conformal set, whether the set is not exactly one label. `importance`
-    (p,): mean absolute contribution of each feature. `members`: estimators with the parameters that the fold chose.
+    `covered` (m, 2): whether the own label is in the conformal set, whether the set is not exactly
+    one label. `importance` (p,): mean absolute contribution of each feature. `members`: estimators
+    with the parameters that the fold chose.
     """
 
     test: np.ndarray
@@ -48,10 +50,12 @@ class Fold:
 
 @dataclass(frozen=True)
 class Validated:
-    """Out-of-fold results of all patients, averaged per patient over repeats; `folds` keeps what each fold chose.
+    """Out-of-fold results of all patients, averaged per patient over repeats; `folds` keeps what
+    each fold chose.
 
-    `probability` and `predicted` hold the model, its baselines and the diagnostics by name, NaN where one was not tried.
-    `by_repeat` holds the probabilities of each repeat, (repeats, n) a name: for what must not be averaged first.
+    `probability` and `predicted` hold the model, its baselines and the diagnostics by name, NaN
+    where one was not tried. `by_repeat` holds the probabilities of each repeat, (repeats, n) a
+    name: for what must not be averaged first.
     """
 
     probability: dict[str, np.ndarray]
@@ -198,7 +202,10 @@ def _baselines(
 def _diagnostics(
     data: Trainable, X: np.ndarray, train: np.ndarray, test: np.ndarray, config: Config
 ) -> dict[str, np.ndarray]:
-    """Who was tested and what was measured as the only inputs; and the model without the patients labelled by an event."""
+    """Who was tested and what was measured as the only inputs.
+
+    And the model without the patients labelled by an event.
+    """
     found, y = {}, data.y[train]
     missing = np.isnan(X).astype(float)
     for name, values in {
@@ -217,7 +224,9 @@ def _diagnostics(
 
 
 def plain_logistic(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, C: float = 10.0) -> np.ndarray:
-    """Probabilities of a logistic regression on mean-imputed, standardised columns (ridge of strength 1 / C)."""
+    """Probabilities of a logistic regression on mean-imputed, standardised columns (ridge of
+    strength 1 / C).
+    """
     steps = (
         SimpleImputer(keep_empty_features=True),
         StandardScaler(),
@@ -227,7 +236,10 @@ def plain_logistic(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, C: float = 
 
 
 def site_splits(data: Trainable) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Train and test patients by held-out site, for sites with both labels; relatives of a tested patient do not train."""
+    """Train and test patients by held-out site, for sites with both labels.
+
+    Relatives of a tested patient do not train.
+    """
     site, splits = data.column("site"), {}
     for name in sorted(set(site) - {"unknown"}):
         test = np.flatnonzero(site == name)
@@ -251,7 +263,9 @@ def _enough(data: Trainable, train: np.ndarray, least: int = 10) -> bool:
 def leave_one_site_out(
     data: Trainable, config: Config, progress: Progress = lambda *_: None
 ) -> dict[str, Fold]:
-    """Internal-external validation: the results at each site of a model that saw none of its patients."""
+    """Internal-external validation: the results at each site of a model that saw none of its
+    patients.
+    """
     splits, plain = site_splits(data), _without_refits(config)
     jobs = (delayed(_on_one_core)(data, train, test, plain) for train, test in splits.values())
     folds = _in_threads(jobs, len(splits), config.threads, progress, "leaving one site out")
@@ -264,8 +278,10 @@ def temporal(data: Trainable, config: Config) -> tuple[Fold | None, dict[str, in
     Returns
     -------
     Fold or None, dict
-        None where a side lacks a label; how many patients trained, were tested, had no date, came before the date with a
-        label that was known only after it (`embargoed`), or were left out because relatives stand on the other side.
+        None where a side lacks a label; how many patients trained, were tested, had no date, came
+        before the date with a
+        label that was known only after it (`embargoed`), or were left out because relatives stand
+        on the other side.
     """
     day = data.cohort.patients["index_date"].to_numpy().astype("datetime64[D]")
     split, dated = np.datetime64(config.validation.split_date, "D"), ~np.isnat(day)
@@ -288,8 +304,8 @@ def temporal(data: Trainable, config: Config) -> tuple[Fold | None, dict[str, in
 def days_to_label(config: Config) -> int:
     """Days from the index to the day on which features and label are known.
 
-    The progression label is known at the end of its window. A family history, dFS and a column of patients (which nothing
-    dates) are taken as known at the landmark.
+    The progression label is known at the end of its window. A family history, dFS and a column of
+    patients (which nothing dates) are taken as known at the landmark.
     """
     label = config.label
     later = config.task == PROGRESSION.name and label.column is None and label.measure == "slope"
@@ -306,14 +322,16 @@ def _without_refits(config: Config) -> Config:
 def probabilities_for(
     data: Trainable, config: Config, y: np.ndarray, kept: np.ndarray | None = None
 ) -> np.ndarray:
-    """Out-of-fold probabilities of refits that ask what if, without search and in the folds of the first repeat.
+    """Out-of-fold probabilities of refits that ask what if, without search and in the folds of the
+    first repeat.
 
     Parameters
     ----------
     y : array (n,)
         Labels to learn from, which may be others than the patients' own.
     kept : array (n,) of bool, optional
-        Who may train; the mixed-model course, which knows no label, is that of all training patients of a fold.
+        Who may train; the mixed-model course, which knows no label, is that of all training
+        patients of a fold.
 
     Returns
     -------

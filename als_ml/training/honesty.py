@@ -1,7 +1,8 @@
-"""Checks that ask of every run whether its estimate can be believed, each with a figure, a verdict and a remedy.
+"""Checks that ask of every run whether its estimate can be believed, each with a figure, a verdict
+and a remedy.
 
-Verdicts: `passed`, `attention` (reported, does not stop a promotion), `failed` (stops it), `not tried`. Limits are proposals
-of ours (P) unless a source stands beside them.
+Verdicts: `passed`, `attention` (reported, does not stop a promotion), `failed` (stops it), `not
+tried`. Limits are proposals of ours (P) unless a source stands beside them.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,11 +28,14 @@ Progress = Callable[[str, int, int], None]
 _CIRCULAR_AUC, _CIRCULAR_CORRELATION = 0.97, 0.99
 # Optimism of the apparent AUC, AUC of the site, and eta squared of a batch from which to look (P).
 _OPTIMISM, _TELLS_SITE, _BATCH_SHARE = 0.15, 0.7, 0.15
-# A subgroup's odds that are off by a quarter, its AUC by 0.05, and a site's odds by e: less is not worth a word (P).
+# A subgroup's odds that are off by a quarter, its AUC by 0.05, and a site's odds by e: less is not
+# worth a word (P).
 _RISK_OFF, _AUC_OFF, _SITE_OFF = float(np.log(1.25)), 0.05, 1.0
-# Chance of a family history that appears later: 3 % a year (issue of follow-up, PMC10689005, D); refits a run.
+# Chance of a family history that appears later: 3 % a year (issue of follow-up, PMC10689005, D);
+# refits a run.
 _FLIP, _REFITS = 0.03, 3
-# Events per candidate parameter: at least 10 (PROBAST, Wolff 2019, R); superseded by the sample-size check beside it.
+# Events per candidate parameter: at least 10 (PROBAST, Wolff 2019, R); superseded by the
+# sample-size check beside it.
 _EVENTS_PER_PARAMETER = 10
 
 
@@ -62,7 +66,10 @@ def honesty_checks(
     tables: dict[str, list[dict[str, Any]]],
     progress: Progress = lambda *_: None,
 ) -> list[Check]:
-    """Every check of a run; with `validation.honesty: false` only those that need no refit. Adds a learning curve to `tables`."""
+    """Every check of a run; with `validation.honesty: false` only those that need no refit.
+
+    Adds a learning curve to `tables`.
+    """
     checks = [
         _signal(metrics, config),
         _baselines(metrics, config),
@@ -163,7 +170,9 @@ def _own_sources(data: Trainable) -> Check:
 
 
 def _alone(words: str, name: str, metrics: dict[str, float], config: Config) -> Check:
-    """How well who was tested, or what was measured, predicts the label by itself; a model that is blind to it cannot fail."""
+    """How well who was tested, or what was measured, predicts the label by itself; a model that is
+    blind to it cannot fail.
+    """
     if f"{name}_roc_auc" not in metrics:
         return Check(f"{words} alone", "not tried", "it does not vary")
     auc, low = metrics[f"{name}_roc_auc"], metrics[f"{name}_roc_auc_low"]
@@ -183,7 +192,10 @@ def _alone(words: str, name: str, metrics: dict[str, float], config: Config) -> 
 def _events_per_parameter(data: Trainable) -> Check:
     varied = int(sum(data.rows.nunique() > 1))
     events = int(min(data.y.sum(), (1 - data.y).sum()))
-    found = f"{events} patients of the rarer label, {varied} features that vary: {events / max(varied, 1):.1f} each"
+    found = (
+        f"{events} patients of the rarer label, {varied} features that vary:"
+        f" {events / max(varied, 1):.1f} each"
+    )
     if events < _EVENTS_PER_PARAMETER * varied:
         remedy = "Fewer than 10 each: trust the out-of-fold figures only, never the apparent ones."
         return Check("events per parameter", "attention", found, remedy)
@@ -191,7 +203,9 @@ def _events_per_parameter(data: Trainable) -> Check:
 
 
 def _sample_size(data: Trainable, metrics: dict[str, float]) -> Check:
-    """Riley's criteria for the parameters that the model spent and the R2 that it reached out of fold."""
+    """Riley's criteria for the parameters that the model spent and the R2 that it reached out of
+    fold.
+    """
     n, spent, r2 = len(data.y), metrics["effective_parameters"], metrics["r2_cox_snell"]
     if r2 <= 0:
         return Check("sample size", "not tried", "the model explains nothing (R2 out of fold)")
@@ -221,7 +235,9 @@ def _optimism(metrics: dict[str, float]) -> Check:
 
 
 def _site_told(data: Trainable) -> Check:
-    """Whether the features can tell the site: then a site's habits can stand in for its patients."""
+    """Whether the features can tell the site: then a site's habits can stand in for its
+    patients.
+    """
     site = data.column("site")
     names, counts = np.unique(site, return_counts=True)
     names = names[counts >= 20]
@@ -231,7 +247,10 @@ def _site_told(data: Trainable) -> Check:
         )
     aucs = {str(name): _told(data.rows.to_numpy(dtype=float), site == name) for name in names}
     best = max(aucs, key=lambda name: aucs[name])
-    found = f"AUC of telling a site {np.mean(list(aucs.values())):.3f} on average, highest {best} {aucs[best]:.3f}"
+    found = (
+        f"AUC of telling a site {np.mean(list(aucs.values())):.3f} on average, highest {best}"
+        f" {aucs[best]:.3f}"
+    )
     if aucs[best] > _TELLS_SITE:
         return Check(
             "features tell the site", "attention", found, "See the results of each held-out site."
@@ -273,7 +292,10 @@ def _association(name: str, group: np.ndarray, y: np.ndarray) -> Check:
     test = chi2_contingency(counts)
     v = float(np.sqrt(test.statistic / counts.sum()))
     shares = counts[:, 1] / counts.sum(axis=1)
-    found = f"share of positives {shares.min():.0%} to {shares.max():.0%}, Cramer's V {v:.2f}, p {test.pvalue:.2g}"
+    found = (
+        f"share of positives {shares.min():.0%} to {shares.max():.0%}, Cramer's V {v:.2f}, p"
+        f" {test.pvalue:.2g}"
+    )
     if test.pvalue < 0.01 and v >= 0.15:
         return Check(
             name, "attention", found, "They are confounded: see the results of each held-out site."
@@ -314,7 +336,9 @@ def _shift_by(column: str, name: str, remedy: str, data: Trainable) -> Check:
 
 
 def _between(groups: list[np.ndarray]) -> tuple[float, float]:
-    """Share of the variance between groups (eta squared), of ranks, and the p value of an analysis of variance."""
+    """Share of the variance between groups (eta squared), of ranks, and the p value of an analysis
+    of variance.
+    """
     values = np.concatenate(groups)
     ranks = np.argsort(np.argsort(values)).astype(float)
     parts = np.split(ranks, np.cumsum([len(group) for group in groups])[:-1])
@@ -334,7 +358,10 @@ def _without_events(data: Trainable, validated: Validated, metrics: dict[str, fl
             "not tried",
             "no label comes from an event, or refits are off",
         )
-    found = f"ROC AUC among patients with a slope {metrics['without_events_roc_auc']:.3f} ({int(data.by_event.sum())} by event)"
+    found = (
+        f"ROC AUC among patients with a slope {metrics['without_events_roc_auc']:.3f}"
+        f" ({int(data.by_event.sum())} by event)"
+    )
     drop = _first_repeat(data, validated) - metrics["without_events_roc_auc"]
     remedy = "Much of the score is about who dies, not about the rate." if drop > 0.05 else ""
     return Check(
@@ -343,9 +370,11 @@ def _without_events(data: Trainable, validated: Validated, metrics: dict[str, fl
 
 
 def _subgroups(table: list[dict[str, Any]]) -> Check:
-    """Groups whose risk is off, or whose AUC is below what their probabilities promise: by more than chance over all groups.
+    """Groups whose risk is off, or whose AUC is below what their probabilities promise: by more
+    than chance over all groups.
 
-    Holm's correction over both questions and all groups, so that a sound model is flagged in at most 5 % of its runs.
+    Holm's correction over both questions and all groups, so that a sound model is flagged in at
+    most 5 % of its runs.
     """
     tried = [row for row in table if "roc_auc" in row]
     if not tried:
@@ -380,7 +409,10 @@ def _sites(metrics: dict[str, float], table: list[dict[str, Any]]) -> Check:
     )
     if "sites_roc_auc" in metrics:
         low, high = metrics["sites_roc_auc_low"], metrics["sites_roc_auc_high"]
-        found = f"pooled ROC AUC over {len(table)} held-out sites {metrics['sites_roc_auc']:.3f} ({low:.3f}-{high:.3f})"
+        found = (
+            f"pooled ROC AUC over {len(table)} held-out sites {metrics['sites_roc_auc']:.3f}"
+            f" ({low:.3f}-{high:.3f})"
+        )
     if "sites_oe" in metrics:
         low, high = metrics["sites_oe_low"], metrics["sites_oe_high"]
         found += f", O/E {metrics['sites_oe']:.2f} ({low:.2f}-{high:.2f})"
@@ -435,7 +467,9 @@ def _label_noise(data: Trainable, config: Config, without: float) -> Check:
 
 
 def _flipped(data: Trainable, config: Config, rng: np.random.Generator) -> np.ndarray | None:
-    """Labels redrawn: a family history that appears later, or a slope measured again with other noise."""
+    """Labels redrawn: a family history that appears later, or a slope measured again with other
+    noise.
+    """
     if config.task == FAMILIAL.name and config.label.column is None:
         later = rng.random(data.families.max() + 1)[data.families] < _FLIP
         return np.where(later, 1.0, data.y)
@@ -453,7 +487,8 @@ def _flipped(data: Trainable, config: Config, rng: np.random.Generator) -> np.nd
 def learning_curve(data: Trainable, config: Config, validated: Validated) -> list[dict[str, float]]:
     """Out-of-fold ROC AUC with a quarter, half, three quarters and all of the training families.
 
-    All of them is what the first repeat of the run says already, unless it searched for its parameters.
+    All of them is what the first repeat of the run says already, unless it searched for its
+    parameters.
     """
     order = np.random.default_rng(config.validation.seed).permutation(np.unique(data.families))
     folds = family_folds(data.y, data.families, config.validation.folds, config.validation.seed)

@@ -14,7 +14,9 @@ from features.catalogue import Definitions
 def importance_table(
     definitions: Definitions, spec: FeatureSpec, folds: list[Fold]
 ) -> list[dict[str, Any]]:
-    """Share of each feature, block and mechanism in the mean absolute contributions, with its range over the folds."""
+    """Share of each feature, block and mechanism in the mean absolute contributions, with its range
+    over the folds.
+    """
     features = feature_dictionary(spec, definitions)
     values = np.array([fold.importance for fold in folds])
     total = values.sum(axis=1, keepdims=True)

@@ -1,7 +1,8 @@
 """Metrics of out-of-fold probabilities with family-bootstrap intervals.
 
-All draws of the bootstrap are computed at once from a (draws, n) matrix of weights: how often each patient's family was
-drawn. Ties count half in the ROC AUC; average precision steps at each different score, as in scikit-learn.
+All draws of the bootstrap are computed at once from a (draws, n) matrix of weights: how often each
+patient's family was drawn. Ties count half in the ROC AUC; average precision steps at each
+different score, as in scikit-learn.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,8 @@ METRICS = (
     "calibration_slope",
     "calibration_intercept",
 )
-# From that many patients of the rarer label on, coverage is between 93 and 97 % (`python -m benchmarks coverage`).
+# From that many patients of the rarer label on, coverage is between 93 and 97 % (`python -m
+# benchmarks coverage`).
 EVENTS_FOR_INTERVALS = 100
 _CHUNK = 200
 _Z = 1.959964
@@ -44,10 +46,12 @@ def evaluate(
     seed: int,
     repeats: Sequence[np.ndarray] = (),
 ) -> dict[str, float]:
-    """Compute METRICS, each with `_low` and `_high` (95 %, sampling of patients with the model fixed).
+    """Compute METRICS, each with `_low` and `_high` (95 %, sampling of patients with the model
+    fixed).
 
-    Percentiles of the family bootstrap, but for average precision, whose draws are skewed and biased (normal on the logit
-    scale around the estimate, with the draws' spread), and for the calibration slope (Wald, error over families).
+    Percentiles of the family bootstrap, but for average precision, whose draws are skewed and
+    biased (normal on the logit scale around the estimate, with the draws' spread), and for the
+    calibration slope (Wald, error over families).
 
     Parameters
     ----------
@@ -58,8 +62,10 @@ def evaluate(
     draws : int
         Bootstrap draws; 0 leaves the bounds out.
     repeats : arrays (n,)
-        Probabilities of each repeat of a cross-validation, of which `probability` is the mean. Calibration slope and
-        intercept are those of the repeats, averaged: an averaged probability is better calibrated than any model is.
+        Probabilities of each repeat of a cross-validation, of which `probability` is the mean.
+        Calibration slope and
+        intercept are those of the repeats, averaged: an averaged probability is better calibrated
+        than any model is.
     """
     repeats = list(repeats) or [probability]
     point = weighted_metrics(y, probability, predicted, np.ones((1, len(y))))
@@ -113,10 +119,12 @@ def percentiles(drawn: np.ndarray) -> tuple[float, float]:
 
 
 def _logit_bounds(value: float, drawn: np.ndarray, positives: float) -> tuple[float, float]:
-    """95 % interval of average precision that is normal on the logit scale (Boyd 2013); 0 and 1 have none.
+    """95 % interval of average precision that is normal on the logit scale (Boyd 2013); 0 and 1
+    have none.
 
-    Draws repeat patients at the top of the list, so that they spread too little and hide some of the bias upwards: in
-    `benchmarks/coverage.py` 5 % too little and a quarter of an error at 100 positives, hence 1 + 8 / positives (P).
+    Draws repeat patients at the top of the list, so that they spread too little and hide some of
+    the bias upwards: in `benchmarks/coverage.py` 5 % too little and a quarter of an error at 100
+    positives, hence 1 + 8 / positives (P).
     """
     inside = drawn[(drawn > 0) & (drawn < 1)]
     if not 0 < value < 1 or len(inside) < 2:
@@ -127,7 +135,8 @@ def _logit_bounds(value: float, drawn: np.ndarray, positives: float) -> tuple[fl
 
 
 def interval_words(n: float, positives: float) -> str:
-    """`approximate` where intervals rest on fewer than 100 patients of the rarer label, else nothing.
+    """`approximate` where intervals rest on fewer than 100 patients of the rarer label, else
+    nothing.
 
     >>> interval_words(300, 99), interval_words(300, 100), interval_words(300, 201)
     ('approximate', '', 'approximate')
@@ -136,10 +145,11 @@ def interval_words(n: float, positives: float) -> str:
 
 
 def family_weights(y: np.ndarray, families: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """How often each patient is drawn, (draws, n): families with replacement, a draw without both labels again.
+    """How often each patient is drawn, (draws, n): families with replacement, a draw without both
+    labels again.
 
-    Not stratified by label: that would hold the prevalence fixed, which the intercept, the Brier score and the log loss
-    depend on.
+    Not stratified by label: that would hold the prevalence fixed, which the intercept, the Brier
+    score and the log loss depend on.
     """
     rng = np.random.default_rng(seed)
     names, family = np.unique(families, return_inverse=True)
@@ -161,7 +171,10 @@ def _families_drawn(rng: np.random.Generator, n: int, draws: int) -> np.ndarray:
 def weighted_metrics(
     y: np.ndarray, probability: np.ndarray, predicted: np.ndarray, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """METRICS but those of calibration for each row of an (m, n) weight matrix; each value is an array (m,)."""
+    """METRICS but those of calibration for each row of an (m, n) weight matrix.
+
+    Each value is an array (m,).
+    """
     total = weights.sum(axis=1)
     positive, negative = _by_threshold(y, probability, weights)
     return {
@@ -182,7 +195,9 @@ def losses(y: np.ndarray, probability: np.ndarray) -> np.ndarray:
 def _by_threshold(
     y: np.ndarray, score: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weight of positives and negatives at each different score, highest first, (m, groups) each."""
+    """Weight of positives and negatives at each different score, highest first, (m, groups)
+    each.
+    """
     order = np.argsort(-score, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
     positive = np.add.reduceat(weights[:, order] * y[order], starts, axis=1)
@@ -222,7 +237,9 @@ def divided(top: np.ndarray, bottom: np.ndarray, empty: float = np.nan) -> np.nd
 def share_of_possible(
     y: np.ndarray, probability: np.ndarray, best: np.ndarray
 ) -> tuple[float, float]:
-    """ROC AUC of the best possible score on the same patients, and the share of its distance from 0.5 that was reached."""
+    """ROC AUC of the best possible score on the same patients, and the share of its distance from
+    0.5 that was reached.
+    """
     reached, possible = (
         float(_roc_auc(y, score, np.ones((1, len(y))))[0]) for score in (probability, best)
     )
@@ -230,7 +247,9 @@ def share_of_possible(
 
 
 def slope_metrics(slope: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Agreement of predicted and observed slopes, of patients who have one: mean absolute error (points/month), R2, Spearman."""
+    """Agreement of predicted and observed slopes, of patients who have one: mean absolute error
+    (points/month), R2, Spearman.
+    """
     known = np.isfinite(slope)
     slope, predicted = slope[known], predicted[known]
     rest = float(((slope - predicted) ** 2).sum() / ((slope - slope.mean()) ** 2).sum())
@@ -262,7 +281,8 @@ def class_metrics(level: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 def paired_differences(
     y: np.ndarray, ours: np.ndarray, theirs: np.ndarray, families: np.ndarray, draws: int, seed: int
 ) -> dict[str, tuple[float, float, float]]:
-    """Ours minus theirs on the same patients: (difference, low, high) of ROC AUC, Brier score and log loss.
+    """Ours minus theirs on the same patients: (difference, low, high) of ROC AUC, Brier score and
+    log loss.
 
     95 % intervals from the family bootstrap, the same draws for both.
     """
@@ -293,21 +313,30 @@ def _discrimination(
 def calibration_bins(
     y: np.ndarray, probability: np.ndarray, bins: int = 10
 ) -> list[dict[str, float]]:
-    """Reliability curve: patients in equally filled bins with mean probability, observed share and its Wilson interval."""
+    """Reliability curve: patients in equally filled bins with mean probability, observed share and
+    its Wilson interval.
+    """
     table = []
     for members in np.array_split(np.argsort(probability, kind="stable"), min(bins, len(y))):
         low, high = wilson(float(y[members].sum()), len(members))
         table.append(
-            {"n": len(members), "predicted": float(probability[members].mean()), "observed": float(y[members].mean()),
-             "low": low, "high": high}
-        )  # fmt: skip
+            {
+                "n": len(members),
+                "predicted": float(probability[members].mean()),
+                "observed": float(y[members].mean()),
+                "low": low,
+                "high": high,
+            }
+        )
     return table
 
 
 def calibration_errors(y: np.ndarray, probability: np.ndarray, bins: int = 10) -> dict[str, float]:
-    """Expected calibration error over equally filled bins, and Murphy's parts of the Brier score (1973).
+    """Expected calibration error over equally filled bins, and Murphy's parts of the Brier score
+    (1973).
 
-    Brier score = reliability - resolution + uncertainty, up to the spread of the probabilities inside a bin.
+    Brier score = reliability - resolution + uncertainty, up to the spread of the probabilities
+    inside a bin.
     """
     table = calibration_bins(y, probability, bins)
     share = np.array([row["n"] for row in table]) / len(y)
@@ -359,9 +388,11 @@ def auc_with_error(y: np.ndarray, probability: np.ndarray) -> tuple[float, float
 
 
 def expected_auc(probability: np.ndarray) -> float:
-    """ROC AUC that probabilities promise if they are true (van Klaveren 2016, model-based concordance).
+    """ROC AUC that probabilities promise if they are true (van Klaveren 2016, model-based
+    concordance).
 
-    Over pairs of patients: P(the higher one is positive and the lower negative), given that one is and the other is not.
+    Over pairs of patients: P(the higher one is positive and the lower negative), given that one is
+    and the other is not.
     """
     positive, negative = _by_threshold(probability, probability, np.ones((1, len(probability))))
     own = float((probability * (1 - probability)).sum())  # of a patient with themselves: not a pair
@@ -384,8 +415,8 @@ def holm(p_values: np.ndarray, level: float = 0.05) -> np.ndarray:
 def pooled(estimate: np.ndarray, error: np.ndarray, prediction: bool) -> dict[str, float]:
     """Pool estimates of several sites by a random-effects model.
 
-    DerSimonian and Laird's between-site variance, Hartung and Knapp's interval, and, where asked, Higgins' 95 % prediction
-    interval for a further site (t with k - 2 degrees of freedom).
+    DerSimonian and Laird's between-site variance, Hartung and Knapp's interval, and, where asked,
+    Higgins' 95 % prediction interval for a further site (t with k - 2 degrees of freedom).
 
     Parameters
     ----------
@@ -395,7 +426,8 @@ def pooled(estimate: np.ndarray, error: np.ndarray, prediction: bool) -> dict[st
     Returns
     -------
     dict
-        mean, low, high, tau (SD between sites) and, with `prediction`, prediction_low and prediction_high.
+        mean, low, high, tau (SD between sites) and, with `prediction`, prediction_low and
+        prediction_high.
     """
     k, w = len(estimate), 1 / error**2
     fixed = w @ estimate / w.sum()

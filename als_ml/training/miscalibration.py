@@ -1,7 +1,8 @@
-"""Whether probabilities mean what they say: calibration slope and intercept with their errors, and a smooth curve.
+"""Whether probabilities mean what they say: calibration slope and intercept with their errors, and
+a smooth curve.
 
-Errors hold relatives together: the sandwich of a logistic regression over families (Liang and Zeger 1986), without a
-correction for few families.
+Errors hold relatives together: the sandwich of a logistic regression over families (Liang and Zeger
+1986), without a correction for few families.
 """
 
 from typing import NamedTuple
@@ -27,7 +28,8 @@ def log_odds(probability: np.ndarray) -> np.ndarray:
 
 
 def calibration_slope(y: np.ndarray, probability: np.ndarray, families: np.ndarray) -> Estimate:
-    """Slope of the label on the log-odds (Cox 1958) with its error over families; NaN where all log-odds are alike.
+    """Slope of the label on the log-odds (Cox 1958) with its error over families; NaN where all
+    log-odds are alike.
 
     Parameters
     ----------
@@ -46,8 +48,8 @@ def calibration_slope(y: np.ndarray, probability: np.ndarray, families: np.ndarr
 def calibration_intercept(y: np.ndarray, probability: np.ndarray, families: np.ndarray) -> Estimate:
     """Calibration in the large: the intercept with the slope held at 1, and its error.
 
-    The error is the larger of the one over families and the model's own 1 / sqrt(sum p (1 - p)): with few patients the
-    former is too small.
+    The error is the larger of the one over families and the model's own 1 / sqrt(sum p (1 - p)):
+    with few patients the former is too small.
     """
     odds = log_odds(probability)
     shift = float(drawn_intercepts(y, odds, np.ones((1, len(y))))[0])
@@ -63,7 +65,9 @@ def calibration_intercept(y: np.ndarray, probability: np.ndarray, families: np.n
 def weighted_calibration(
     y: np.ndarray, probability: np.ndarray, weights: np.ndarray
 ) -> dict[str, float]:
-    """Calibration slope and intercept of patients who stand for others by their weights (n,); no errors."""
+    """Calibration slope and intercept of patients who stand for others by their weights (n,); no
+    errors.
+    """
     odds = log_odds(probability)
     shift = float(drawn_intercepts(y, odds, weights[None])[0])
     slope = float("nan")
@@ -74,7 +78,9 @@ def weighted_calibration(
 
 
 def drawn_intercepts(y: np.ndarray, odds: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Calibration in the large of each row of an (m, n) weight matrix, by Newton's method: an array (m,)."""
+    """Calibration in the large of each row of an (m, n) weight matrix, by Newton's method: an array
+    (m,).
+    """
     shift = np.zeros((len(weights), 1))
     observed = (weights @ y)[:, None]
     for _ in range(_STEPS):
@@ -122,8 +128,9 @@ _RIDGE = 1e-6
 class SmoothCalibration(NamedTuple):
     """Observed share as a smooth function of the probability.
 
-    `distances`: ICI, E50 and E90, the mean, median and 90th percentile of |observed - predicted| over the patients.
-    `curve`: predicted, observed, and with draws low and high (95 %, pointwise), where most probabilities lie.
+    `distances`: ICI, E50 and E90, the mean, median and 90th percentile of |observed - predicted|
+    over the patients. `curve`: predicted, observed, and with draws low and high (95 %, pointwise),
+    where most probabilities lie.
     """
 
     distances: dict[str, float]
@@ -133,7 +140,8 @@ class SmoothCalibration(NamedTuple):
 def smooth_calibration(
     y: np.ndarray, probability: np.ndarray, weights: np.ndarray | None = None
 ) -> SmoothCalibration:
-    """A logistic regression on a natural spline of the log-odds (Austin and Steyerberg 2019, doi:10.1002/sim.8281).
+    """A logistic regression on a natural spline of the log-odds (Austin and Steyerberg 2019,
+    doi:10.1002/sim.8281).
 
     Parameters
     ----------
@@ -168,10 +176,11 @@ def smooth_calibration(
 
 
 def spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """Natural cubic spline, linear beyond the outer knots, (n, number of knots): constant, x, and a term an inner knot.
+    """Natural cubic spline, linear beyond the outer knots, (n, number of knots): constant, x, and a
+    term an inner knot.
 
-    Harrell (2015), equation 2.24, in units of the squared distance of the outer knots. Fewer than three knots: a line, and
-    where all of x is alike a constant.
+    Harrell (2015), equation 2.24, in units of the squared distance of the outer knots. Fewer than
+    three knots: a line, and where all of x is alike a constant.
     """
     columns = [np.ones(len(x))]
     if len(knots) > 1:
@@ -187,7 +196,9 @@ def spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
 def _drawn_logistic(
     design: np.ndarray, y: np.ndarray, weights: np.ndarray, size: int = 200
 ) -> np.ndarray:
-    """Coefficients (m, k) of a logistic regression for each row of an (m, n) weight matrix, some rows at a time."""
+    """Coefficients (m, k) of a logistic regression for each row of an (m, n) weight matrix, some
+    rows at a time.
+    """
     pairs = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
     parts = (weights[start : start + size] for start in range(0, len(weights), size))
     return np.concatenate([_some_logistic(design, pairs, y, part) for part in parts])

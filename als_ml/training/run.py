@@ -63,8 +63,9 @@ _BAND_DRAWS = 500
 class Training:
     """What a run produced: the final model, and what was found out about it by name.
 
-    `metrics` are single figures, `tables` those of several rows, `checks` the honesty checks. `data` holds the labelled
-    patients; nothing of it is logged. `started` is when the training began.
+    `metrics` are single figures, `tables` those of several rows, `checks` the honesty checks.
+    `data` holds the labelled patients; nothing of it is logged. `started` is when the training
+    began.
     """
 
     config: Config
@@ -216,7 +217,9 @@ def _tables(data: Trainable, validated: Validated, config: Config) -> dict[str, 
 def _apparent(
     probability: np.ndarray, data: Trainable, validated: Validated, metrics: dict[str, float]
 ) -> dict[str, float]:
-    """ROC AUC of the final model on its own training patients, how much of it is optimism, and the parameters it spent."""
+    """ROC AUC of the final model on its own training patients, how much of it is optimism, and the
+    parameters it spent.
+    """
     y, repeats = data.y, validated.by_repeat["model"]
     apparent = auc_with_error(y, probability)[0]
     new = float(np.mean([losses(y, p).mean() for p in repeats]))
@@ -319,7 +322,10 @@ def _note_scheme(config: Config, definitions: Definitions, problems: Problems) -
     )
     here = {"delta_fs": "dFS", "slope": "a prospective slope"}[label.measure]
     cuts = " and ".join(f"{cut:g}" for cut in label.cutoffs)
-    found = f"the cut-offs of {label.scheme} ({cuts} points/month) were published {published}; here they cut {here}"
+    found = (
+        f"the cut-offs of {label.scheme} ({cuts} points/month) were published {published}; here"
+        f" they cut {here}"
+    )
     problems.warn("label.scheme", found, "Name them as such where you report the result.")
 
 
@@ -339,9 +345,11 @@ def _as_simulated(config: Config) -> bool:
 def best_possible(
     config: Config, data: Trainable, probability: np.ndarray
 ) -> tuple[float, float] | None:
-    """ROC AUC of the simulator's own probability on the same patients, and the share of it reached; None for real cohorts.
+    """ROC AUC of the simulator's own probability on the same patients, and the share of it reached;
+    None for real cohorts.
 
-    A simulated cohort is known by its `truth.csv`; it is read here only, after everything is fitted.
+    A simulated cohort is known by its `truth.csv`; it is read here only, after everything is
+    fitted.
     """
     path = Path(config.cohort).parent / "truth.csv"
     column = f"p_{config.task}"
@@ -357,7 +365,9 @@ def best_possible(
 
 
 def summary(training: Training) -> list[dict[str, Any]]:
-    """The short table at the end: the model, each baseline, and the best possible score of a simulated cohort."""
+    """The short table at the end: the model, each baseline, and the best possible score of a
+    simulated cohort.
+    """
     names = list(training.out_of_fold)
     table: list[dict[str, Any]] = [{"name": name, **training.metrics_of(name)} for name in names]
     table[0]["name"] = training.config.model.estimator

@@ -1,11 +1,14 @@
-"""How many patients a model needs: Riley's four criteria for a binary outcome (BMJ 2020, doi:10.1136/bmj.m441)."""
+"""How many patients a model needs: Riley's four criteria for a binary outcome (BMJ 2020,
+doi:10.1136/bmj.m441).
+"""
 
 from math import ceil, exp, log
 
 import numpy as np
 
-# What the criteria ask: predictors shrunk by at most 10 %, an optimism of Nagelkerke's R2 of at most 0.05, the mean risk to
-# within 0.05, and a mean absolute error of the probabilities of at most 0.05.
+# What the criteria ask: predictors shrunk by at most 10 %, an optimism of Nagelkerke's R2 of at
+# most 0.05, the mean risk to within 0.05, and a mean absolute error of the probabilities of at most
+# 0.05.
 _SHRINKAGE, _OPTIMISM, _RISK, _ERROR = 0.9, 0.05, 0.05, 0.05
 
 
@@ -24,8 +27,10 @@ def sample_sizes(parameters: float, prevalence: float, r2: float) -> dict[str, i
     Returns
     -------
     dict
-        `shrinkage` (Riley 2019, doi:10.1002/sim.7992, equation 11), `optimism` (equations 11 and 23), `mean risk`
-        (1.96 / 0.05)^2 phi (1 - phi), and `error` (van Smeden 2019, doi:10.1177/0962280218784726, equation of the mean
+        `shrinkage` (Riley 2019, doi:10.1002/sim.7992, equation 11), `optimism` (equations 11 and
+        23), `mean risk`
+        (1.96 / 0.05)^2 phi (1 - phi), and `error` (van Smeden 2019, doi:10.1177/0962280218784726,
+        equation of the mean
         absolute prediction error, made for up to 30 parameters).
 
     Examples
@@ -61,9 +66,10 @@ def r2_of(loss: float, prevalence: float) -> float:
 
 
 def effective_parameters(n: int, new: float, apparent: float) -> float:
-    """Degrees of freedom that a fit spent, whatever was fitted: n x (log loss in new patients - apparent log loss).
+    """Degrees of freedom that a fit spent, whatever was fitted: n x (log loss in new patients -
+    apparent log loss).
 
-    The log-likelihood of a maximum-likelihood fit is too good by its number of parameters (Akaike 1973); cross-validation
-    measures the same (Stone 1977). Never below one.
+    The log-likelihood of a maximum-likelihood fit is too good by its number of parameters (Akaike
+    1973); cross-validation measures the same (Stone 1977). Never below one.
     """
     return float(np.maximum(n * (new - apparent), 1.0))

@@ -1,9 +1,11 @@
 """Who has a label at all: results weighted back to everybody whose window of untreated days began.
 
-Where treatment or drop-out ends labels, the labelled are a selection. Inverse-probability-of-labelling weights make them stand
-for the others as far as the features tell who they are (Robins, Rotnitzky and Zhao 1994, doi:10.1080/01621459.1994.10476818):
-a logistic regression of being labelled, fitted without the patient's own family, gives P(labelled | features up to the
-landmark); the weight is the share labelled over it. What is not in the features stays unaccounted for.
+Where treatment or drop-out ends labels, the labelled are a selection.
+Inverse-probability-of-labelling weights make them stand for the others as far as the features tell
+who they are (Robins, Rotnitzky and Zhao 1994, doi:10.1080/01621459.1994.10476818): a logistic
+regression of being labelled, fitted without the patient's own family, gives P(labelled | features
+up to the landmark); the weight is the share labelled over it. What is not in the features stays
+unaccounted for.
 """
 
 from collections.abc import Sequence
@@ -22,9 +24,11 @@ from als_ml.training.miscalibration import weighted_calibration
 from models.labels import Labels
 from models.members import family_folds
 
-# Weights are cut at these percentiles (Cole and Hernan 2008, doi:10.1093/aje/kwn164): a few patients must not carry it all.
+# Weights are cut at these percentiles (Cole and Hernan 2008, doi:10.1093/aje/kwn164): a few
+# patients must not carry it all.
 PERCENTILES = (1, 99)
-# Ridge as of the other diagnostics that see all features: with some hundred columns, less overfits (P).
+# Ridge as of the other diagnostics that see all features: with some hundred columns, less overfits
+# (P).
 _RIDGE = 0.1
 # Branches whose patients were at risk and lost their label to a treatment.
 _ENDED_BY_TREATMENT = "unlabelled_treated"
@@ -33,7 +37,8 @@ _ENDED_BY_TREATMENT = "unlabelled_treated"
 def labelling_weights(
     rows: pd.DataFrame, labels: Labels, families: np.ndarray, config: Config
 ) -> np.ndarray | None:
-    """Weight of each labelled patient, in the order of `labels.usable`; None where no treatment ended a label.
+    """Weight of each labelled patient, in the order of `labels.usable`; None where no treatment
+    ended a label.
 
     Parameters
     ----------
@@ -79,7 +84,8 @@ def weighted_estimates(
     weights: np.ndarray | None,
     repeats: Sequence[np.ndarray] = (),
 ) -> dict[str, float]:
-    """Metrics weighted by the inverse probability of labelling, as `ipl_*`, with the largest weight and the effective n.
+    """Metrics weighted by the inverse probability of labelling, as `ipl_*`, with the largest weight
+    and the effective n.
 
     Parameters
     ----------

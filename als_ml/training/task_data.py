@@ -1,4 +1,6 @@
-"""A cohort turned into a matrix and labels: what the folds see, and how a model is fitted on some of its patients."""
+"""A cohort turned into a matrix and labels: what the folds see, and how a model is fitted on some
+of its patients.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -40,7 +42,9 @@ from models.tasks import FAMILIAL, TASKS
 
 
 class MixedSlopes:
-    """The mixed-model slope of each patient, its population part fitted on some of them; what was fitted is kept.
+    """The mixed-model slope of each patient, its population part fitted on some of them.
+
+    What was fitted is kept.
 
     Parameters
     ----------
@@ -56,7 +60,9 @@ class MixedSlopes:
         self._fitted: dict[bytes, dict[str, np.ndarray]] = {}
 
     def of(self, train: np.ndarray) -> dict[str, np.ndarray]:
-        """The columns of all patients with the population part of those at the positions `train`."""
+        """The columns of all patients with the population part of those at the positions
+        `train`.
+        """
         key = train.tobytes()  # the honesty checks fit the same folds again
         if key not in self._fitted:
             own = np.isin(self.row, train)
@@ -69,8 +75,8 @@ class MixedSlopes:
 class Trainable:
     """The labelled patients of a cohort as a matrix; every array has one entry a patient.
 
-    `cohort` holds their tables, for subgroups and honesty checks: it is never logged. `weights` are those of
-    `als_ml.training.selection`, None where no treatment ended a label.
+    `cohort` holds their tables, for subgroups and honesty checks: it is never logged. `weights` are
+    those of `als_ml.training.selection`, None where no treatment ended a label.
     """
 
     spec: FeatureSpec
@@ -91,7 +97,9 @@ class Trainable:
     def fit(
         self, X: np.ndarray, train: np.ndarray, config: Config, trials: list[Trial] | None = None
     ) -> tuple[FittedModel, Ladder | None]:
-        """Fit the model of the positive class, and the lower steps where all classes are learned, on some patients."""
+        """Fit the model of the positive class, and the lower steps where all classes are learned,
+        on some patients.
+        """
         y, families = self.y[train], self.families[train]
         recipe = replace(recipe_of(config), rising=self.rising(config.task))
         fitted = fit_model(X[train], y, families, recipe, self.learned(train, config), trials)
@@ -102,7 +110,9 @@ class Trainable:
         )
 
     def learned(self, train: np.ndarray, config: Config) -> np.ndarray:
-        """What a model of these patients learns: the slope, or the label as far as its own error lets it be known."""
+        """What a model of these patients learns: the slope, or the label as far as its own error
+        lets it be known.
+        """
         if config.label.learn == "slope":
             return self.slope[train]
         if not config.label.uncertain:
@@ -122,7 +132,8 @@ class Trainable:
     def matrix(self, train: np.ndarray) -> np.ndarray:
         """The features as a model fitted on some of the patients sees them.
 
-        The mixed-model slope is the one feature that is fitted: its population part comes from these patients alone.
+        The mixed-model slope is the one feature that is fitted: its population part comes from
+        these patients alone.
         """
         mixed = [feature.name for feature in MIXED if feature.name in self.rows.columns]
         if not mixed:
@@ -203,7 +214,8 @@ def _labelled(labels: Labels, values: np.ndarray | None) -> np.ndarray:
 
 
 def _refuse_own_rate(config: Config, cohort: Cohort, rows: pd.DataFrame, labels: Labels) -> None:
-    """Refuse a column of patients as the label if it is dFS under another name while dFS is a feature.
+    """Refuse a column of patients as the label if it is dFS under another name while dFS is a
+    feature.
 
     Raises
     ------
@@ -220,7 +232,10 @@ def _refuse_own_rate(config: Config, cohort: Cohort, rows: pd.DataFrame, labels:
         _same_up_to_scale(label[labels.usable], rows[name].to_numpy(dtype=float)[labels.usable])
         for name in rates
     ):
-        found = f"{config.label.column!r} is dFS, which is also a feature (and so is ENCALS, which contains it)"
+        found = (
+            f"{config.label.column!r} is dFS, which is also a feature (and so is ENCALS, which"
+            " contains it)"
+        )
         raise DataError(
             "label.column",
             found,
@@ -340,9 +355,9 @@ def recipe_of(config: Config) -> Recipe:
         least_share=model.least_share,
         calibration=model.calibration,
         threshold=decision.threshold,
-        threshold_value=decision.miss_cost
-        if decision.threshold == "cost"
-        else decision.sensitivity,
+        threshold_value=(
+            decision.miss_cost if decision.threshold == "cost" else decision.sensitivity
+        ),
         search=search,
         related=model.imputation == "related",
     )
@@ -351,7 +366,10 @@ def recipe_of(config: Config) -> Recipe:
 def _baselines(
     config: Config, cohort: Cohort, rows: pd.DataFrame, found: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Columns of the simple rules that a model must beat; an unknown value counts as the training mean."""
+    """Columns of the simple rules that a model must beat.
+
+    An unknown value counts as the training mean.
+    """
     if config.task == "familial":
         return {"carrier": found.reshape(-1, 1)}
     summary = config.features.biomarker_values[0]

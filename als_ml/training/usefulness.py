@@ -37,11 +37,12 @@ def _share(part: float, whole: float) -> float:
 def decision_curve(
     y: np.ndarray, probability: dict[str, np.ndarray], weights: np.ndarray | None = None
 ) -> list[dict[str, float]]:
-    """Net benefit per patient at each threshold (Vickers and Elkin 2006), beside calling everyone and no one.
+    """Net benefit per patient at each threshold (Vickers and Elkin 2006), beside calling everyone
+    and no one.
 
-    True positives / n - false positives / n x threshold / (1 - threshold). With the weights of a bootstrap, (draws, n), also
-    95 % intervals of the model's (`model_low`, `model_high`) and of its gain over the better of everyone and no one
-    (`gain`, `gain_low`, `gain_high`).
+    True positives / n - false positives / n x threshold / (1 - threshold). With the weights of a
+    bootstrap, (draws, n), also 95 % intervals of the model's (`model_low`, `model_high`) and of its
+    gain over the better of everyone and no one (`gain`, `gain_low`, `gain_high`).
     """
     names = [
         name
@@ -79,7 +80,8 @@ def net_benefit(y: np.ndarray, called: np.ndarray, odds: float, weights: np.ndar
 
 @dataclass(frozen=True)
 class Trial:
-    """What is assumed of a trial: all are proposals (P), to be replaced by the trial's own statistician.
+    """What is assumed of a trial: all are proposals (P), to be replaced by the trial's own
+    statistician.
 
     Attributes
     ----------
@@ -87,7 +89,8 @@ class Trial:
         Relative slowing that it wants to show; two arms of equal size, two-sided 5 %.
     power : float
     dropout : float
-        Share of the enrolled who leave without the outcome for other reasons than an event: a fifth, as in ALS trials.
+        Share of the enrolled who leave without the outcome for other reasons than an event: a
+        fifth, as in ALS trials.
     screening : float
         Cost of screening one patient, in units of the cost of one enrolled patient.
     """
@@ -106,7 +109,9 @@ def enrichment_table(
     weights: np.ndarray | None = None,
     trial: Trial | None = None,
 ) -> list[dict[str, float]]:
-    """What a trial gains that enrols patients from a score upwards, at cuts fixed beforehand; none of them is chosen here.
+    """What a trial gains that enrols patients from a score upwards, at cuts fixed beforehand.
+
+    None of them is chosen here.
 
     Parameters
     ----------
@@ -120,11 +125,16 @@ def enrichment_table(
     Returns
     -------
     list of dict
-        Per cut: share enrolled, patients screened for each one enrolled, share of positives and of event patients among them,
-        patients a trial needs to enrol (`needs low`, `needs high`), how many fewer than without the score, how many it
-        screens, and what it costs in units of the trial without the score (`cost low`, `cost high`). The number for a slope
-        is 4 (z_a + z_b)^2 SD^2 / (effect x mean)^2 (two arms, normal approximation); for the label, the usual one for two
-        proportions; both divided by the share who stay with an outcome, (1 - dropout) (1 - event patients).
+        Per cut: share enrolled, patients screened for each one enrolled, share of positives and of
+        event patients among them,
+        patients a trial needs to enrol (`needs low`, `needs high`), how many fewer than without the
+        score, how many it
+        screens, and what it costs in units of the trial without the score (`cost low`, `cost
+        high`). The number for a slope
+        is 4 (z_a + z_b)^2 SD^2 / (effect x mean)^2 (two arms, normal approximation); for the label,
+        the usual one for two
+        proportions; both divided by the share who stay with an outcome, (1 - dropout) (1 - event
+        patients).
     """
     trial = trial or Trial()
     event = np.zeros(len(y), dtype=bool) if by_event is None else by_event & ~np.isfinite(slope)
@@ -161,7 +171,9 @@ def enrichment_table(
 def _needed(
     y: np.ndarray, slope: np.ndarray, event: np.ndarray, weights: np.ndarray, trial: Trial
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Patients to enrol, NaN where no number would do, and share of event patients, for each row of weights."""
+    """Patients to enrol, NaN where no number would do, and share of event patients, for each row of
+    weights.
+    """
     z = float(norm.ppf(0.975) + norm.ppf(trial.power))
     total = weights.sum(axis=1)
     events = divided(weights @ event, total)

@@ -1,4 +1,6 @@
-"""Who carries what, written while it is read: memory does not grow with the records or the carriers."""
+"""Who carries what, written while it is read: memory does not grow with the records or the
+carriers.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,9 +34,11 @@ Write = Callable[[pd.DataFrame], None]
 def finding(classification: str, mode: str, zygous: str, second: bool) -> str:
     """Say what a class means for a carrier, by zygosity and inheritance.
 
-    >>> finding("P", "dominant", "heterozygous", False), finding("P", "recessive", "heterozygous", False)
+    >>> (finding("P", "dominant", "heterozygous", False),
+    ...  finding("P", "recessive", "heterozygous", False))
     ('causal', 'carrier of one recessive allele')
-    >>> finding("LP", "recessive", "heterozygous", True), finding("risk", "dominant", "homozygous", False)
+    >>> (finding("LP", "recessive", "heterozygous", True),
+    ...  finding("risk", "dominant", "homozygous", False))
     ('possible compound heterozygote', 'risk allele')
     """
     if classification == "risk":

@@ -62,12 +62,15 @@ def variant_table(
     gff: Path | None,
     carriers: Path | None = None,
 ) -> tuple[pd.DataFrame, Problems]:
-    """Describe and assess every panel variant of a VCF, with or without samples; write who carries what to `carriers`.
+    """Describe and assess every panel variant of a VCF, with or without samples.
+
+    Write who carries what to `carriers`.
 
     Returns
     -------
     variants : DataFrame
-        One row a variant (`COLUMNS`), with the number of carriers by zygosity where the file has genotypes.
+        One row a variant (`COLUMNS`), with the number of carriers by zygosity where the file has
+        genotypes.
     problems : Problems
         Counts and warnings of the reading.
     """
@@ -92,13 +95,18 @@ def variant_table(
     elif carriers is not None:
         write_table(pd.DataFrame(columns=list(CARRIER_COLUMNS)), carriers)
     inside = sites.gene >= 0
-    found = f"{int(inside.sum())} panel records, {int((inside & ~sites.passed).sum())} of them filtered (not called)"
+    found = (
+        f"{int(inside.sum())} panel records, {int((inside & ~sites.passed).sum())} of them filtered"
+        " (not called)"
+    )
     problems.note(str(path), f"{found}, {len(repeated)} alleles in more than one record", "")
     return table, problems
 
 
 def _distinct_sites(sites: Sites) -> tuple[pd.DataFrame, set[str]]:
-    """Each allele of the panel once, in genomic order, and the keys that more than one record has."""
+    """Each allele of the panel once, in genomic order, and the keys that more than one record
+    has.
+    """
     rows = [
         (key, int(sites.gene[i]), sites.effect(i, index))
         for i in np.flatnonzero(sites.gene >= 0).tolist()

@@ -1,4 +1,6 @@
-"""The ALSFRS and ALSFRS-R as a measurement: visits, slopes, the mixed model, stages and the ENCALS score."""
+"""The ALSFRS and ALSFRS-R as a measurement: visits, slopes, the mixed model, stages and the ENCALS
+score.
+"""
 
 import lazy_loader as lazy
 

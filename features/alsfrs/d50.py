@@ -1,10 +1,12 @@
-"""The D50 model: ALSFRS-R as a falling sigmoid of the months since onset, y(t) = 48 / (1 + exp((t - D50) / dx)).
+"""The D50 model: ALSFRS-R as a falling sigmoid of the months since onset, y(t) = 48 / (1 + exp((t -
+D50) / dx)).
 
-D50 is the month in which half of the function is lost, dx the time constant of the loss, and rD50 = t / (2 D50) places a visit
-on the course. The formula is V in public research code, its meaning (the month of ALSFRS-R 24) in the Jena group's talk at ENCALS
-2017; rD50 is recalled (R). Full function at onset is one more observation (P), since patients are first seen late. Nonlinear
-least squares, all patients at once (Levenberg-Marquardt in ln D50 and ln dx); the result is NaN with fewer than two visits,
-without a loss, or where no minimum is reached.
+D50 is the month in which half of the function is lost, dx the time constant of the loss, and rD50 =
+t / (2 D50) places a visit on the course. The formula is V in public research code, its meaning (the
+month of ALSFRS-R 24) in the Jena group's talk at ENCALS 2017; rD50 is recalled (R). Full function
+at onset is one more observation (P), since patients are first seen late. Nonlinear least squares,
+all patients at once (Levenberg-Marquardt in ln D50 and ln dx); the result is NaN with fewer than
+two visits, without a loss, or where no minimum is reached.
 """
 
 import numpy as np
@@ -46,14 +48,19 @@ def fit_d50(
 
 
 def _start(own: np.ndarray, t: np.ndarray, y: np.ndarray, n: int) -> np.ndarray:
-    """Ln D50 and ln dx: half of function lost at the mean rate so far, a quarter of that as the time constant."""
+    """Ln D50 and ln dx: half of function lost at the mean rate so far, a quarter of that as the
+    time constant.
+    """
     rate = np.bincount(own, FULL - y, n) / np.bincount(own, t, n)
     d50 = np.clip(FULL / 2 / rate, 2.0, LONGEST_MONTHS)
     return np.log(np.stack([d50, d50 / 4]))
 
 
 def _levenberg(own: np.ndarray, t: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Minimise each patient's sum of squares; patients who have arrived are left out of the next round."""
+    """Minimise each patient's sum of squares.
+
+    Patients who have arrived are left out of the next round.
+    """
     found, left = np.full(start.shape, np.nan), np.arange(start.shape[1])
     parameters, damping = start, np.full(start.shape[1], 1e-2)
     for _ in range(_ROUNDS):
@@ -95,7 +102,9 @@ def _round(
 def _derivatives(
     own: np.ndarray, t: np.ndarray, y: np.ndarray, parameters: np.ndarray, n: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sum of squares, its gradient (2, n) and the Gauss-Newton curvature (3, n) in ln D50 and ln dx."""
+    """Sum of squares, its gradient (2, n) and the Gauss-Newton curvature (3, n) in ln D50 and ln
+    dx.
+    """
     d50, dx = np.exp(_held(parameters, 20))[:, own]
     z = _held((t - d50) / dx, 500)
     share = 1 / (1 + np.exp(z))

@@ -1,8 +1,10 @@
-"""The ENCALS survival model as a linear predictor and a predicted median (Westeneng 2018, doi:10.1016/S1474-4422(18)30089-9).
+"""The ENCALS survival model as a linear predictor and a predicted median (Westeneng 2018,
+doi:10.1016/S1474-4422(18)30089-9).
 
-Endpoint: onset to death, tracheostomy or non-invasive ventilation > 23 h/day. Coefficients and spline as implemented in public
-research code (dossier section 5.5), **unverified against the paper's supplement**. Where C9orf72 is unknown, the TRICALS profile
-without it is used. dFS is the strongest input, so the score must not be compared on a label made of dFS.
+Endpoint: onset to death, tracheostomy or non-invasive ventilation > 23 h/day. Coefficients and
+spline as implemented in public research code (dossier section 5.5), **unverified against the
+paper's supplement**. Where C9orf72 is unknown, the TRICALS profile without it is used. dFS is the
+strongest input, so the score must not be compared on a label made of dFS.
 """
 
 import numpy as np
@@ -80,7 +82,8 @@ def survival(months: np.ndarray, predictor: np.ndarray) -> np.ndarray:
 
 
 def median_months(predictor: np.ndarray) -> np.ndarray:
-    """First whole month from onset with survival under one half; NaN where the predictor is unknown, at most LONGEST_MONTHS.
+    """First whole month from onset with survival under one half; NaN where the predictor is
+    unknown, at most LONGEST_MONTHS.
 
     >>> median_months(np.array([-6.0, -4.5, -2.0, np.nan])).tolist()
     [57.0, 37.0, 19.0, nan]

@@ -1,9 +1,11 @@
-"""The mixed-model course of the ALSFRS-R: a patient's slope, drawn towards the population's by as much as visit noise demands.
+"""The mixed-model course of the ALSFRS-R: a patient's slope, drawn towards the population's by as
+much as visit noise demands.
 
-total_ij = (b0 + u0_i) + (b1 + u1_i) t_ij + e_ij, t in months since the index day, u ~ N(0, D), e ~ N(0, residual variance)
-(Laird and Ware 1982, doi:10.2307/2529876). statsmodels' MixedLM estimates b, D and the residual variance by REML **from training
-patients only**; they are stored with the model. A patient's own slope then needs only the sums of his visits, so one patient
-alone gets the same slope as in a batch.
+total_ij = (b0 + u0_i) + (b1 + u1_i) t_ij + e_ij, t in months since the index day, u ~ N(0, D), e ~
+N(0, residual variance) (Laird and Ware 1982, doi:10.2307/2529876). statsmodels' MixedLM estimates
+b, D and the residual variance by REML **from training patients only**; they are stored with the
+model. A patient's own slope then needs only the sums of his visits, so one patient alone gets the
+same slope as in a batch.
 """
 
 import warnings
@@ -14,7 +16,8 @@ import numpy as np
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 
-# Fewer patients with two visits say too little of the spread of slopes; more than these add time, not precision (P).
+# Fewer patients with two visits say too little of the spread of slopes; more than these add time,
+# not precision (P).
 FEWEST_PATIENTS, MOST_PATIENTS = 20, 250
 SUMS = ("visit_n", "visit_t", "visit_tt", "visit_y", "visit_ty")
 
@@ -38,7 +41,9 @@ class Course:
 def visit_sums(
     row: np.ndarray, days: np.ndarray, total: np.ndarray, n: int
 ) -> dict[str, np.ndarray]:
-    """What the model needs of each patient's visits: their number and the sums of t, t^2, y and t y (t in months)."""
+    """What the model needs of each patient's visits: their number and the sums of t, t^2, y and t y
+    (t in months).
+    """
     known = np.isfinite(total)
     row, t, y = row[known], days[known] / DAYS_PER_MONTH, total[known]
     count = np.bincount(row, minlength=n).astype(float)
@@ -50,9 +55,11 @@ def visit_sums(
 def patient_slopes(
     sums: dict[str, np.ndarray], course: Course | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Best linear unbiased prediction of each patient's slope, in points lost per month, and its standard error.
+    """Best linear unbiased prediction of each patient's slope, in points lost per month, and its
+    standard error.
 
-    NaN without a visit or without a course. The error is that of the random slope given the population's parameters.
+    NaN without a visit or without a course. The error is that of the random slope given the
+    population's parameters.
     """
     n, t, tt, y, ty = (sums[name] for name in SUMS)
     if course is None:
@@ -88,7 +95,8 @@ def patient_slopes(
 def fit_course(
     row: np.ndarray, days: np.ndarray, total: np.ndarray, seed: int = 0
 ) -> Course | None:
-    """Estimate the population's course by REML; None with too few patients, or where no estimate is reached.
+    """Estimate the population's course by REML; None with too few patients, or where no estimate is
+    reached.
 
     Parameters
     ----------
@@ -114,11 +122,13 @@ def fit_course(
 def _reml(row: np.ndarray, months: np.ndarray, total: np.ndarray) -> Course | None:
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    # In years both random effects are of one size; in months the optimiser often stops before the optimum.
+    # In years both random effects are of one size; in months the optimiser often stops before the
+    # optimum.
     years = months / 12
     design = np.column_stack([np.ones(len(years)), years])
     with warnings.catch_warnings():
-        # A variance at its bound (patients hardly differ) is an estimate too; statsmodels warns of it.
+        # A variance at its bound (patients hardly differ) is an estimate too; statsmodels warns of
+        # it.
         warnings.simplefilter("ignore")
         try:
             model = MixedLM(total, design, groups=row, exog_re=design)
@@ -141,7 +151,9 @@ def _reml(row: np.ndarray, months: np.ndarray, total: np.ndarray) -> Course | No
 
 
 def _start(years: np.ndarray, total: np.ndarray) -> Any:
-    """Rough moments to start from: from its own start MixedLM needs six times as long, and often ends without an estimate."""
+    """Rough moments to start from: from its own start MixedLM needs six times as long, and often
+    ends without an estimate.
+    """
     from statsmodels.regression.mixed_linear_model import MixedLMParams
 
     line = np.polyfit(years, total, 1)

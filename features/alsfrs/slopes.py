@@ -1,9 +1,9 @@
 """ALSFRS-R visits: totals and rates of decline.
 
-Scale: 12 items of 0-4, total 0-48 (Cedarbaum 1999); the older ALSFRS has 10 items, total 0-40, and is never mixed with it.
-Days are relative to the index day; 1 month = 30.4375 days. A missing item is never 0: the total is then missing.
-All functions work on flat arrays with one entry a visit and `row` = index of the patient, so that one patient and a
-million take the same path.
+Scale: 12 items of 0-4, total 0-48 (Cedarbaum 1999); the older ALSFRS has 10 items, total 0-40, and
+is never mixed with it. Days are relative to the index day; 1 month = 30.4375 days. A missing item
+is never 0: the total is then missing. All functions work on flat arrays with one entry a visit and
+`row` = index of the patient, so that one patient and a million take the same path.
 """
 
 import numpy as np
@@ -42,7 +42,9 @@ def decline(
 def decline_error(
     row: np.ndarray, days: np.ndarray, total: np.ndarray, slope: np.ndarray, n: int
 ) -> np.ndarray:
-    """Standard error of the least-squares slope from the patient's own residuals; NaN with fewer than three visits."""
+    """Standard error of the least-squares slope from the patient's own residuals; NaN with fewer
+    than three visits.
+    """
     spread, noise, freedom = slope_scatter(row, days, total, slope, n).T
     usable = (freedom > 0) & (spread > 1e-9)
     return np.sqrt(np.divide(noise, spread * freedom, out=np.full(n, np.nan), where=usable))
@@ -56,7 +58,8 @@ def slope_scatter(
     Returns
     -------
     array (n, 3)
-        Sum of squared months around their mean, sum of squared residuals (points^2), degrees of freedom (visits - 2, at
+        Sum of squared months around their mean, sum of squared residuals (points^2), degrees of
+        freedom (visits - 2, at
         least 0). The error of a slope is sqrt(residual variance / first column).
     """
     known = np.isfinite(total)
@@ -92,7 +95,9 @@ def last_visit(
 def delta_fs(
     total: np.ndarray, months_from_onset: np.ndarray, full_score: float = 48.0
 ) -> np.ndarray:
-    """DFS = (48 - total) / months from onset, in points per month; missing under 1 month (contract, section Time).
+    """DFS = (48 - total) / months from onset, in points per month.
+
+    Missing under 1 month (contract, section Time).
 
     >>> delta_fs(np.array([36.0, 40.0]), np.array([12.0, 0.5])).tolist()
     [1.0, nan]

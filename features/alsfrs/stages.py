@@ -1,14 +1,17 @@
 """Clinical stages from the items of the ALSFRS-R.
 
-King's stage (Balendra 2015; dossier section 5.2, V as implemented in public code) and MiToS (Chio 2015; section 5.3, V from the
-published table). Where public implementations disagree:
+King's stage (Balendra 2015; dossier section 5.2, V as implemented in public code) and MiToS (Chio
+2015; section 5.3, V from the published table). Where public implementations disagree:
 
 - a gastrostomy (item 5b used) is King's stage 4 even if every other item is full;
 - non-invasive ventilation is read from item 12 < 4, not from a date;
-- no region involved in a symptomatic patient (trunk, stairs or mild breathing only) is King's stage 1, not 0;
-- MiToS counts communicating as lost when speech *and* writing are, as the published table says; some code says "or".
+- no region involved in a symptomatic patient (trunk, stairs or mild breathing only) is King's stage
+  1, not 0;
+- MiToS counts communicating as lost when speech *and* writing are, as the published table says;
+  some code says "or".
 
-A stage whose items are not all known is NaN, unless what is known decides it. Stage 5 (death) is not a matter of items.
+A stage whose items are not all known is NaN, unless what is known decides it. Stage 5 (death) is
+not a matter of items.
 """
 
 import numpy as np
@@ -27,7 +30,8 @@ def kings_stage(items: dict[str, np.ndarray], gastrostomy: np.ndarray) -> np.nda
         Whether item 5b was the one asked.
 
     >>> full = {f"q{i}": np.array([4.0]) for i in range(1, 13)}
-    >>> kings_stage(full, np.array([False])), kings_stage(full | {"q4": np.array([3.0])}, np.array([False]))
+    >>> (kings_stage(full, np.array([False])),
+    ...  kings_stage(full | {"q4": np.array([3.0])}, np.array([False])))
     (array([1.]), array([1.]))
     """
     fourth = gastrostomy | (items["q10"] == 0) | (items["q12"] < 4)
@@ -38,10 +42,13 @@ def kings_stage(items: dict[str, np.ndarray], gastrostomy: np.ndarray) -> np.nda
 
 
 def mitos_stage(items: dict[str, np.ndarray]) -> np.ndarray:
-    """MiToS stage 0-4: how many of moving, swallowing, communicating and breathing are lost, one a visit.
+    """MiToS stage 0-4: how many of moving, swallowing, communicating and breathing are lost, one a
+    visit.
 
     >>> full = {f"q{i}": np.array([4.0]) for i in range(1, 13)}
-    >>> mitos_stage(full), mitos_stage(full | {"q1": np.array([1.0])}), mitos_stage(full | {"q12": np.array([2.0])})
+    >>> (mitos_stage(full),
+    ...  mitos_stage(full | {"q1": np.array([1.0])}),
+    ...  mitos_stage(full | {"q12": np.array([2.0])}))
     (array([0.]), array([0.]), array([1.]))
     """
     domains = [

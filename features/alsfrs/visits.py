@@ -47,10 +47,12 @@ def checked_visits(
     problems: Problems,
     rules: ReadingRules = AS_IN_CONTRACT,
 ) -> pd.DataFrame:
-    """Check ALSFRS-R visits; the total comes from the items, or stands alone where no item is given.
+    """Check ALSFRS-R visits.
 
-    A missing item is never 0: the total is then missing. One row a day; equal duplicates merge, others are an error. Columns
-    `q5a` and `q5b` may stand for `q5` with its form.
+    The total comes from the items, or stands alone where no item is given.
+
+    A missing item is never 0: the total is then missing. One row a day; equal duplicates merge,
+    others are an error. Columns `q5a` and `q5b` may stand for `q5` with its form.
     """
     require_columns(table, ["sample_id", "days"], where)
     row = patient_rows(table["sample_id"], rows, where, problems)
@@ -114,7 +116,10 @@ def _points(column: pd.Series, where: str, problems: Problems) -> np.ndarray:
 def _cutting(
     table: pd.DataFrame, q5: np.ndarray, form: np.ndarray, where: str, problems: Problems
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Item 5 and its form: from `q5a` or `q5b` where `q5` itself is not given; exactly one of the two counts."""
+    """Item 5 and its form: from `q5a` or `q5b` where `q5` itself is not given.
+
+    Exactly one of the two counts.
+    """
     asked = {
         name: _points(table[f"q5{name}"], f"{where}, column q5{name}", problems)
         for name in "ab"
@@ -123,7 +128,10 @@ def _cutting(
     for name, points in asked.items():
         given = np.isfinite(points)
         clash = given & np.isfinite(q5) & (q5 != points)
-        remedy = "A visit has one of q5a (without gastrostomy) and q5b (with gastrostomy); empty the other."
+        remedy = (
+            "A visit has one of q5a (without gastrostomy) and q5b (with gastrostomy); empty the"
+            " other."
+        )
         problems.reject(
             clash,
             f"{where}, column q5{name}",
@@ -186,9 +194,9 @@ def _check_course(
     _ask_for_months(row, day, total, scale, place, problems)
 
 
-# More than 10 points a month over three visits: 95 % of 7,030 patients lose 0.04 to 1.96 (van Eijk 2025, the PRECISION-ALS
-# Extant Study, abstract); the limit leaves room for visit noise over short spans (P). When nobody is followed for 49 "days",
-# they are months of up to four years (P).
+# More than 10 points a month over three visits: 95 % of 7,030 patients lose 0.04 to 1.96 (van Eijk
+# 2025, the PRECISION-ALS Extant Study, abstract); the limit leaves room for visit noise over short
+# spans (P). When nobody is followed for 49 "days", they are months of up to four years (P).
 _FASTEST, _SHORTEST_DAYS = 10.0, 49
 
 
@@ -224,7 +232,9 @@ def _ask_for_months(
 
 
 def after_visits(patients: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
-    """Patients whose death, where it is known to a month or a year, comes after their last visit."""
+    """Patients whose death, where it is known to a month or a year, comes after their last
+    visit.
+    """
     first, last = day_bounds(patients, "death_days")
     partial = np.isfinite(first)
     if not partial.any():

@@ -1,4 +1,6 @@
-"""Derived values: products of powers of measured ones, declared in `definitions/derived.tsv` (BMI, NLR, NfL/creatinine)."""
+"""Derived values: products of powers of measured ones, declared in `definitions/derived.tsv` (BMI,
+NLR, NfL/creatinine).
+"""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +14,10 @@ from features.tables.convert import MOST_DAYS, codes_of, table_of
 
 
 class Derived(NamedTuple):
-    """`analyte` = factor x product of analyte^power; the other inputs are the last ones within `tolerance` days of the first."""
+    """`analyte` = factor x product of analyte^power.
+
+    The other inputs are the last ones within `tolerance` days of the first.
+    """
 
     analyte: str
     terms: tuple[tuple[str, int], ...]
@@ -42,7 +47,9 @@ def _term(text: str) -> tuple[str, int]:
 
 
 class _Daily(NamedTuple):
-    """Dated values of one analyte, one a patient, day and assay, ordered by patient and day; `line` is a row of the table."""
+    """Dated values of one analyte, one a patient, day and assay, ordered by patient and day; `line`
+    is a row of the table.
+    """
 
     row: np.ndarray
     days: np.ndarray
@@ -51,7 +58,9 @@ class _Daily(NamedTuple):
 
 
 def with_derived(definitions: Definitions, table: pd.DataFrame) -> pd.DataFrame:
-    """Add derived values to checked biomarkers, dated like their first input; a measured value of the same day wins."""
+    """Add derived values to checked biomarkers, dated like their first input; a measured value of
+    the same day wins.
+    """
     row, days, value = (table[name].to_numpy(dtype=float) for name in ("row", "days", "value"))
     (analyte, names), (assay, _) = (codes_of(table[name]) for name in ("analyte", "assay"))
     code = {name: i for i, name in enumerate(names)}
@@ -117,7 +126,9 @@ def _moment(row: np.ndarray, days: np.ndarray) -> np.ndarray:
 
 
 def _last_known(part: _Daily, at: _Daily, tolerance: float) -> np.ndarray:
-    """Last value of each patient on or before the days of `at`, not older than the tolerance; NaN where there is none."""
+    """Last value of each patient on or before the days of `at`, not older than the tolerance; NaN
+    where there is none.
+    """
     if part is at:
         return at.value
     found = (
@@ -131,7 +142,9 @@ def _last_known(part: _Daily, at: _Daily, tolerance: float) -> np.ndarray:
 def _extended(
     table: pd.DataFrame, codes: np.ndarray, values: np.ndarray, lines: np.ndarray
 ) -> pd.DataFrame:
-    """Add rows for derived values, like those that they are dated by, without their unit, range and batch."""
+    """Add rows for derived values, like those that they are dated by, without their unit, range and
+    batch.
+    """
     own: dict[str, Any] = {"value": values, "ref_low": np.nan, "ref_high": np.nan}
     own |= {"analyte": codes, "unit": -1, "batch": -1}
     columns: dict[str, Any] = {}

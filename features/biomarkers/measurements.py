@@ -1,7 +1,8 @@
 """Biomarker measurements: from a laboratory's table to checked values in canonical units.
 
-Serum, plasma and CSF are different analytes. A value below a limit counts as limit / sqrt(2), one above as the limit
-(contract, section Tables). Text columns are Categorical and every rule is applied to distinct cells, never row by row.
+Serum, plasma and CSF are different analytes. A value below a limit counts as limit / sqrt(2), one
+above as the limit (contract, section Tables). Text columns are Categorical and every rule is
+applied to distinct cells, never row by row.
 """
 
 from functools import cache
@@ -88,7 +89,8 @@ def checked_biomarkers(
     Parameters
     ----------
     table : DataFrame
-        Columns `sample_id`, `analyte`, `value`, and where known `unit`, `matrix`, `assay`, `days` (or dates), `censored`, `limit`
+        Columns `sample_id`, `analyte`, `value`, and where known `unit`, `matrix`, `assay`, `days`
+        (or dates), `censored`, `limit`
         (of the assay, for cells such as LOD), `ref_low`, `ref_high`, `batch`, `tube`.
     rows : dict
         sample_id -> patient index.
@@ -100,8 +102,10 @@ def checked_biomarkers(
     Returns
     -------
     DataFrame
-        Columns COLUMNS; `value`, `ref_low` and `ref_high` in the canonical unit (a limit already replaced), `analyte` an id,
-        `censored` one of CENSORED, `unit` as it was stated, `tube` what the blood was drawn into, None where nobody says.
+        Columns COLUMNS; `value`, `ref_low` and `ref_high` in the canonical unit (a limit already
+        replaced), `analyte` an id,
+        `censored` one of CENSORED, `unit` as it was stated, `tube` what the blood was drawn into,
+        None where nobody says.
     """
     require_columns(table, ["sample_id", "analyte", "value"], where)
     row = patient_rows(table["sample_id"], rows, where, problems)
@@ -139,7 +143,10 @@ def checked_biomarkers(
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:
-    """A column as text, empty if it is absent; numbers of a typed file stand as they would in a text file."""
+    """A column as text, empty if it is absent.
+
+    Numbers of a typed file stand as they would in a text file.
+    """
     if name not in table.columns:
         return Column(np.full(len(table), None, dtype=object))
     typed = table[name].dtype == float and name not in ("days", "ref_low", "ref_high")
@@ -149,12 +156,17 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series:
 def patient_rows(
     column: pd.Series, rows: dict[str, int], where: str, problems: Problems
 ) -> np.ndarray:
-    """Patient index of each row of a table, -1 for a sample_id that is no patient (those rows are counted and left out)."""
+    """Patient index of each row of a table, -1 for a sample_id that is no patient (those rows are
+    counted and left out).
+    """
     codes, levels = codes_of(Column(text(column)) if column.dtype == float else column)
     row = np.array([*(rows.get(name, -1) for name in levels), -1], dtype=int)[codes]
     if len(row) and not (row >= 0).any():
         known, ours = [str(name) for name in levels[:3]], list(rows)[:3]
-        found = f"none of its {len(row)} rows belongs to a patient (here {', '.join(known)}; patients {', '.join(ours)})"
+        found = (
+            f"none of its {len(row)} rows belongs to a patient (here {', '.join(known)}; patients"
+            f" {', '.join(ours)})"
+        )
         problems.error(where, found, "Use the sample_id of the patients table.")
     else:
         remedy = "These rows are left out; add the patients or correct the ids."
@@ -163,12 +175,17 @@ def patient_rows(
 
 
 def dates_of_rows(index_dates: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Index date of each row's patient; rows of nobody, which are left out anyway, get a day so that they raise no error."""
+    """Index date of each row's patient.
+
+    Rows of nobody, which are left out anyway, get a day so that they raise no error.
+    """
     return np.append(index_dates.astype("datetime64[D]"), np.datetime64("1970-01-01"))[row]
 
 
 def _pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """Number the distinct pairs of two codes (-1 unknown): the number of each row, and the pairs."""
+    """Number the distinct pairs of two codes (-1 unknown): the number of each row, and the
+    pairs.
+    """
     width = int(second.max(initial=-1)) + 2
     numbered, keys = pd.factorize((first.astype(np.int64) + 1) * width + second + 1)
     return numbered, [(int(key) // width - 1, int(key) % width - 1) for key in keys]
@@ -181,7 +198,9 @@ def _analytes(
     problems: Problems,
     rules: ReadingRules,
 ) -> np.ndarray:
-    """Code of each row's analyte among the ids, -1 if it is unknown; a bare name is completed by its matrix."""
+    """Code of each row's analyte among the ids, -1 if it is unknown; a bare name is completed by
+    its matrix.
+    """
     codes, names = codes_of(table["analyte"])
     matrix_codes, matrices = codes_of(_column(table, "matrix"))
     number, pairs = _pairs(codes, matrix_codes)
@@ -199,7 +218,10 @@ def _analytes(
     unknown = analyte < 0
     if unknown.any():
         first = str(names[codes[np.flatnonzero(unknown)[0]]])
-        remedy = f"{_suggestion(definitions, first)} A new analyte is a line in features/definitions/biomarkers.tsv."
+        remedy = (
+            f"{_suggestion(definitions, first)} A new analyte is a line in"
+            " features/definitions/biomarkers.tsv."
+        )
         problems.reject(
             unknown, f"{where}, column analyte", table["analyte"], "is no known analyte", remedy
         )
@@ -314,7 +336,9 @@ def _assays(
 def _tubes(
     definitions: Definitions, table: pd.DataFrame, rules: ReadingRules
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Codes and names of the tubes: of the column `tube`, else of the matrix where its own word says it (EDTA plasma)."""
+    """Codes and names of the tubes: of the column `tube`, else of the matrix where its own word
+    says it (EDTA plasma).
+    """
     words = rules.words(definitions, "tube")
     own, levels = codes_of(_column(table, "tube"))
     matrix, matrices = codes_of(_column(table, "matrix"))
@@ -330,10 +354,12 @@ def _own_ranges(
     table: pd.DataFrame, factor: np.ndarray, where: str, problems: Problems, rules: ReadingRules
 ) -> dict[str, np.ndarray]:
     return {
-        name: numbers(table[name], f"{where}, column {name}", problems, dialect=rules.dialect)
-        * factor
-        if name in table.columns
-        else np.full(len(table), np.nan)
+        name: (
+            numbers(table[name], f"{where}, column {name}", problems, dialect=rules.dialect)
+            * factor
+            if name in table.columns
+            else np.full(len(table), np.nan)
+        )
         for name in ("ref_low", "ref_high")
     }
 

@@ -1,7 +1,8 @@
 """Factors from the units of laboratories to the canonical unit of an analyte.
 
-The definitions name the canonical unit and what pint cannot know (mg/dL to umol/L needs the molar mass). Any other unit is
-converted by pint to whichever of these has its dimension: nmol/L reaches creatinine's mg/dL through umol/L.
+The definitions name the canonical unit and what pint cannot know (mg/dL to umol/L needs the molar
+mass). Any other unit is converted by pint to whichever of these has its dimension: nmol/L reaches
+creatinine's mg/dL through umol/L.
 """
 
 import re
@@ -27,7 +28,9 @@ _SPELLINGS = [
 ]
 # What pint may parse: at most four simple parts, so that a long or hostile text ends here.
 _UNIT = re.compile(
-    r"(?:10\^\d{1,2}|10{0,6})?\s*(?:[A-Za-z%]+[A-Z0-9]*(?:\^-?[123])?)?(?:[/*][A-Za-z]+(?:\^-?[123])?){0,3}"
+    r"(?:10\^\d{1,2}|10{0,6})?\s*"
+    r"(?:[A-Za-z%]+[A-Z0-9]*(?:\^-?[123])?)?"
+    r"(?:[/*][A-Za-z]+(?:\^-?[123])?){0,3}"
 )
 
 
@@ -38,9 +41,11 @@ def unit_factor(definitions: Definitions, analyte: str, unit: str) -> float | No
 
     >>> from features.catalogue import shipped
     >>> tables = shipped()
-    >>> unit_factor(tables, "creatinine_serum", "mg/dL"), round(unit_factor(tables, "creatinine_serum", "mmol/L"), 4)
+    >>> (unit_factor(tables, "creatinine_serum", "mg/dL"),
+    ...  round(unit_factor(tables, "creatinine_serum", "mmol/L"), 4))
     (1.0, 11.3122)
-    >>> unit_factor(tables, "neutrophils_blood", "K/\u00b5L"), unit_factor(tables, "ck_serum", "IU/L")
+    >>> (unit_factor(tables, "neutrophils_blood", "K/\u00b5L"),
+    ...  unit_factor(tables, "ck_serum", "IU/L"))
     (1.0, 1.0)
     >>> unit_factor(tables, "albumin_serum", "U/L") is None
     True
@@ -63,7 +68,11 @@ def known_units(definitions: Definitions, analyte: str) -> str:
 def spelling(unit: str) -> str:
     """Rewrite a laboratory's spelling into one that pint knows.
 
-    >>> spelling("\u00b5mol / l"), spelling("x10E9/L"), spelling("cells/uL"), spelling("kg/m\u00b2"), spelling("% predicted")
+    >>> (spelling("\u00b5mol / l"),
+    ...  spelling("x10E9/L"),
+    ...  spelling("cells/uL"),
+    ...  spelling("kg/m\u00b2"),
+    ...  spelling("% predicted"))
     ('umol/l', '10^9/L', '1/uL', 'kg/m^2', '%')
     """
     for pattern, written in _SPELLINGS:

@@ -1,4 +1,6 @@
-"""Wide biomarker tables: one row a patient or visit, one column an analyte, described by the cohort file's `wide` block."""
+"""Wide biomarker tables: one row a patient or visit, one column an analyte, described by the cohort
+file's `wide` block.
+"""
 
 from dataclasses import dataclass, field
 
@@ -37,7 +39,9 @@ def checked_wide(
     rules: ReadingRules,
     index_dates: "np.ndarray | None",
 ) -> pd.DataFrame:
-    """Check a wide table column by column, so that a message names the file's own cell; the result is that of a long table.
+    """Check a wide table column by column, so that a message names the file's own cell.
+
+    The result is that of a long table.
 
     Raises
     ------
@@ -90,7 +94,10 @@ def _long(table: pd.DataFrame, name: str, own: dict[str, str | int], where: str)
 
 def _note_unused(names: list[str], where: str, problems: Problems) -> None:
     if names:
-        found = f"{len(names)} columns are not named in the `wide` block and not read ({examples(names)})"
+        found = (
+            f"{len(names)} columns are not named in the `wide` block and not read"
+            f" ({examples(names)})"
+        )
         problems.note(where, found, "Name those that are analytes.")
 
 

@@ -1,7 +1,9 @@
-"""ALSFRS features: items, totals, sub-scores, stages and rates of decline of the visits up to the landmark.
+"""ALSFRS features: items, totals, sub-scores, stages and rates of decline of the visits up to the
+landmark.
 
-`alsfrs_*` and `delta_fs` are of the revised scale (0-48), `original_*` of the original one (0-40). Items 1-9 mean the same on
-both, so their points, sub-scores, total (0-36) and its rate come from whichever scale was asked; nothing else mixes.
+`alsfrs_*` and `delta_fs` are of the revised scale (0-48), `original_*` of the original one (0-40).
+Items 1-9 mean the same on both, so their points, sub-scores, total (0-36) and its rate come from
+whichever scale was asked; nothing else mixes.
 """
 
 import numpy as np
@@ -50,7 +52,10 @@ def alsfrs_dictionary(edition: int = EDITION) -> list[Feature]:
 
 def _revised_dictionary() -> list[Feature]:
     block, source = "alsfrs", "ALSFRS-R visits up to the landmark"
-    stages = "doi:10.3109/21678421.2014.1003551 (King's) and Chio 2015 (MiToS); rules in features/alsfrs/stages.py"
+    stages = (
+        "doi:10.3109/21678421.2014.1003551 (King's) and Chio 2015 (MiToS); rules in"
+        " features/alsfrs/stages.py"
+    )
     rate = "points/month"
     return [
         Feature(
@@ -169,7 +174,8 @@ def alsfrs_features(
     course : Course, optional
         The population's part of the mixed-model slope, of training patients.
     edition : int
-        Of the feature dictionary: 1 leaves the original scale out and takes sub-scores and stages from the last ALSFRS-R visit
+        Of the feature dictionary: 1 leaves the original scale out and takes sub-scores and stages
+        from the last ALSFRS-R visit
         with a total; 2 takes them from the last visit with items.
     """
     features = _revised_features(cohort, course)
@@ -179,7 +185,9 @@ def alsfrs_features(
 
 
 def _onset(cohort: Cohort) -> np.ndarray:
-    """Day of onset that a rate may rest on: none where it is known to the year only (contract, section Dates)."""
+    """Day of onset that a rate may rest on: none where it is known to the year only (contract,
+    section Dates).
+    """
     stated = cohort.patients["onset_days"].to_numpy()
     return np.where(is_uncertain(cohort.patients, "onset_days"), np.nan, stated)
 
@@ -222,7 +230,9 @@ def _original_features(cohort: Cohort) -> dict[str, np.ndarray]:
 
 
 def _shared_features(cohort: Cohort) -> dict[str, np.ndarray]:
-    """What both scales ask alike, of the last visit on either: items 1-9, their sub-scores, total and rate."""
+    """What both scales ask alike, of the last visit on either: items 1-9, their sub-scores, total
+    and rate.
+    """
     n, visits, stated = len(cohort), cohort.alsfrs, cohort.patients["onset_days"].to_numpy()
     row, day = visits["row"].to_numpy(), visits["days"].to_numpy()
     # Days are whole numbers: of two visits on one day the revised one counts, which has more items.
@@ -250,7 +260,8 @@ def _shared_features(cohort: Cohort) -> dict[str, np.ndarray]:
 def _stages(cohort: Cohort) -> dict[str, np.ndarray]:
     """Respiratory items and stages of the last ALSFRS-R visit with items.
 
-    Who was asked the original scale only has the stage that its items decide: King's 4 by a gastrostomy.
+    Who was asked the original scale only has the stage that its items decide: King's 4 by a
+    gastrostomy.
     """
     n, revised = len(cohort), of_scale(cohort.alsfrs, "alsfrs_r")
     day, row = revised["days"].to_numpy(), revised["row"].to_numpy()

@@ -1,4 +1,6 @@
-"""Features from checked biomarkers: a value (or several) per patient and analyte, assays apart unless a rule bridges them."""
+"""Features from checked biomarkers: a value (or several) per patient and analyte, assays apart
+unless a rule bridges them.
+"""
 
 from typing import Any, NamedTuple
 
@@ -35,7 +37,9 @@ class Bridge(NamedTuple):
 
 @derived
 def bridges(definitions: Definitions) -> tuple[Bridge, ...]:
-    """Rules of `definitions/bridges.tsv`: only equations whose coefficients and direction have a source."""
+    """Rules of `definitions/bridges.tsv`: only equations whose coefficients and direction have a
+    source.
+    """
     return tuple(_bridge(row) for _, row in definitions.table("bridges").iterrows())
 
 
@@ -126,9 +130,11 @@ def biomarker_features(
     assays: str = "separate",
     edition: int = EDITION,
 ) -> dict[str, np.ndarray]:
-    """Summaries of each analyte's dated values, on log scale where skewed; NaN where never measured.
+    """Summaries of each analyte's dated values, on log scale where skewed; NaN where never
+    measured.
 
-    Several values of one day are replicates: their mean on that scale (so a geometric mean where skewed).
+    Several values of one day are replicates: their mean on that scale (so a geometric mean where
+    skewed).
 
     Parameters
     ----------
@@ -137,7 +143,8 @@ def biomarker_features(
     summaries : tuple of str
         Of SUMMARIES.
     assays : str
-        `separate`: a feature an assay; `bridge`: converted where `definitions/bridges.tsv` has an equation, else apart;
+        `separate`: a feature an assay; `bridge`: converted where `definitions/bridges.tsv` has an
+        equation, else apart;
         `refuse`: two assays, or two stated tubes, of one analyte in the cohort are an error.
     edition : int
         Of the feature dictionary: 1 did not look at tubes.
@@ -225,7 +232,10 @@ def _refuse_tubes(definitions: Definitions, analyte: np.ndarray, tubes: pd.Serie
     for i, (name, separate) in enumerate(analytes(definitions)["separate_assays"].items()):
         used = np.unique(codes[(analyte == i) & (codes >= 0)])
         if separate == "yes" and len(used) > 1:
-            found = f"it was drawn into {' and '.join(sorted(levels[used]))}, which are not interchangeable"
+            found = (
+                f"it was drawn into {' and '.join(sorted(levels[used]))}, which are not"
+                " interchangeable"
+            )
             remedy = "Set features.assays to `separate`, or give the values of one tube."
             raise DataError(f"biomarkers, {name}", found, remedy)
 
@@ -234,7 +244,10 @@ def _refuse_mixture(definitions: Definitions, analyte: np.ndarray, assay: np.nda
     for i, (name, separate) in enumerate(analytes(definitions)["separate_assays"].items()):
         used = np.unique(assay[analyte == i])
         if separate == "yes" and len(used) > 1:
-            found = f"it was measured by {' and '.join(ASSAYS[code] for code in used)}, which are not interchangeable"
+            found = (
+                f"it was measured by {' and '.join(ASSAYS[code] for code in used)}, which are not"
+                " interchangeable"
+            )
             remedy = (
                 "Set features.assays to `separate` or `bridge`, or give the values of one assay."
             )
@@ -263,7 +276,9 @@ def last_mean(cell: np.ndarray, day: np.ndarray, value: np.ndarray, n: int) -> n
 
 
 def ordered_mean(cell: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
-    """Mean of each of `n` cells, summed in a fixed order: equal bits whatever the order of the rows."""
+    """Mean of each of `n` cells, summed in a fixed order: equal bits whatever the order of the
+    rows.
+    """
     order = np.lexsort((value, cell))
     cell, value = cell[order], value[order]
     total, count = np.bincount(cell, value, n), np.bincount(cell, minlength=n)

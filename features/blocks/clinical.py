@@ -67,8 +67,8 @@ def _time_since_onset() -> list[Feature]:
 def clinical_features(cohort: Cohort, landmark_days: float) -> dict[str, np.ndarray]:
     """Clinical columns of a cohort already cut at the landmark, float64 with NaN where unknown.
 
-    Months since onset run to the landmark, not to a visit: whoever has an onset has them. Where it is known to the year only
-    they stand at its middle (`partial_dates`), and no rate rests on them.
+    Months since onset run to the landmark, not to a visit: whoever has an onset has them. Where it
+    is known to the year only they stand at its middle (`partial_dates`), and no rate rests on them.
     """
     patients = cohort.patients
     delay = patients["diagnostic_delay_months"].to_numpy()
@@ -77,8 +77,9 @@ def clinical_features(cohort: Cohort, landmark_days: float) -> dict[str, np.ndar
     months = np.where(months >= 0, months, np.nan)
     features = {
         "age_at_onset": patients["age_at_onset"].to_numpy(),
-        "age_at_index": patients["age_at_onset"].to_numpy()
-        - patients["onset_days"].to_numpy() / DAYS_PER_YEAR,
+        "age_at_index": (
+            patients["age_at_onset"].to_numpy() - patients["onset_days"].to_numpy() / DAYS_PER_YEAR
+        ),
         "female": is_one_of(patients["sex"], ("female",)),
         "diagnostic_delay_months": delay,
         "log_diagnostic_delay": np.log1p(delay),
@@ -105,8 +106,9 @@ def is_one_of(column: pd.Series, values: tuple[str, ...]) -> np.ndarray:
 def _state(patients: pd.DataFrame, start: str, stop: str | None) -> np.ndarray:
     """1 if recorded as started and not as stopped, else 0.
 
-    No start on record and a start after the landmark (which `features.blocks.landmark` removed) must look alike: the one who
-    will need a gastrostomy later has a date, the one who never does has none.
+    No start on record and a start after the landmark (which `features.blocks.landmark` removed)
+    must look alike: the one who will need a gastrostomy later has a date, the one who never does
+    has none.
     """
     ended = np.isfinite(patients[stop].to_numpy()) if stop else False
     return (np.isfinite(patients[start].to_numpy()) & ~np.asarray(ended)).astype(float)

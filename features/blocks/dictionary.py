@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-# Edition of the feature dictionary that a new model gets. A change of which columns there are, or of what one means, is a new
-# edition; blocks leave out for an older one what came later, so that a stored model keeps the columns it was trained with.
-# 1: before editions were counted. 2: items, both ALSFRS scales, months since onset, vital capacity in litres, tube types.
+# Edition of the feature dictionary that a new model gets. A change of which columns there are, or
+# of what one means, is a new edition; blocks leave out for an older one what came later, so that a
+# stored model keeps the columns it was trained with. 1: before editions were counted. 2: items,
+# both ALSFRS scales, months since onset, vital capacity in litres, tube types.
 EDITION = 2
 
 

@@ -1,10 +1,12 @@
 """Genetic features of a patient, and the genetic finding that is always shown beside a score.
 
-Not assayed is not negative: a count is 0 only where the gene was assayed (at least 90 % of it called, P), else unknown.
-A *known pathogenic carrier* has a `causal_*` row of the known-variant table with the zygosity its role needs: dominant and
-X-linked one allele, recessive two (or one, hemizygous). A variant is *rare* below the frequency limit of the model, and
-*damaging* if it is rare and has two or more points of evidence (P); risk alleles and modifiers are never either. A
-(likely) benign variant is neither, nor is a short variant in a gene that is read for its repeat only.
+Not assayed is not negative: a count is 0 only where the gene was assayed (at least 90 % of it
+called, P), else unknown. A *known pathogenic carrier* has a `causal_*` row of the known-variant
+table with the zygosity its role needs: dominant and X-linked one allele, recessive two (or one,
+hemizygous). A variant is *rare* below the frequency limit of the model, and *damaging* if it is
+rare and has two or more points of evidence (P); risk alleles and modifiers are never either. A
+(likely) benign variant is neither, nor is a short variant in a gene that is read for its repeat
+only.
 """
 
 from typing import Any
@@ -54,7 +56,8 @@ def scored_genes(definitions: Definitions) -> tuple[str, ...]:
 
 @derived
 def repeat_genes(definitions: Definitions) -> tuple[str, ...]:
-    """Genes that ALS is read from by their repeat alone: `repeat` in the inheritance of genes.tsv, or a locus.
+    """Genes that ALS is read from by their repeat alone: `repeat` in the inheritance of genes.tsv,
+    or a locus.
 
     >>> from features.catalogue import shipped
     >>> repeat_genes(shipped())
@@ -70,7 +73,9 @@ def repeat_genes(definitions: Definitions) -> tuple[str, ...]:
 
 
 def rising_features(definitions: Definitions) -> frozenset[str]:
-    """Columns of which medicine is sure that more of them never speaks against a familial disease."""
+    """Columns of which medicine is sure that more of them never speaks against a familial
+    disease.
+    """
     names = ("causal_", "rare_", "damaging_", "points_", "biallelic_", "mechanism_")
     single = {"c9orf72_expanded", "oligogenic"}
     return frozenset(
@@ -116,36 +121,108 @@ def mechanisms(definitions: Definitions) -> dict[str, tuple[str, ...]]:
 
 
 def genetic_dictionary(definitions: Definitions, benign_counted: bool = False) -> list[Feature]:
-    """Describe the columns of `genetic_features`; a model that counted benign alleles goes on saying so."""
+    """Describe the columns of `genetic_features`; a model that counted benign alleles goes on
+    saying so.
+    """
     rare = "below the frequency limit of the configuration, or absent from the frequency file"
     if not benign_counted:
         rare += ", and not (likely) benign; none in a gene read for its repeat"
     damaging = f"rare with {DAMAGING_FROM} or more points of evidence, or known causal"
     block, scored = "genetics", scored_genes(definitions)
     return [
-        Feature("causal_any", block, "0/1", "a known causal variant in any panel gene, or an expanded C9orf72", KNOWN),
-        *(Feature(f"causal_{g}", block, "0/1", f"known causal variant in {g}", KNOWN)
-          for g in causal_genes(definitions)),
-        Feature("c9orf72_expanded", block, "0/1", "C9orf72 repeat expanded (>= 31 units)", "definitions/repeats.tsv"),
-        Feature("c9orf72_intermediate", block, "0/1", "C9orf72 repeat of 24-30 units", "definitions/repeats.tsv"),
-        Feature("atxn2_risk", block, "0/1", "ATXN2 repeat of >= 31 units", "definitions/repeats.tsv"),
-        Feature("atxn2_longest", block, "repeat units", "longer ATXN2 allele", "repeat file or laboratory"),
-        Feature("risk_alleles", block, "alleles", "alleles of the table's risk rows", KNOWN),
-        Feature("rs12608932_c", block, "alleles", "UNC13A rs12608932 C alleles", "Chio 2013; PMID 40135631 (V)"),
+        Feature(
+            "causal_any",
+            block,
+            "0/1",
+            "a known causal variant in any panel gene, or an expanded C9orf72",
+            KNOWN,
+        ),
         *(
-            Feature(f"rare_{g}", block, "alleles", f"rare alleles in {g}: {rare}", "VCF and frequency file")
+            Feature(f"causal_{g}", block, "0/1", f"known causal variant in {g}", KNOWN)
+            for g in causal_genes(definitions)
+        ),
+        Feature(
+            "c9orf72_expanded",
+            block,
+            "0/1",
+            "C9orf72 repeat expanded (>= 31 units)",
+            "definitions/repeats.tsv",
+        ),
+        Feature(
+            "c9orf72_intermediate",
+            block,
+            "0/1",
+            "C9orf72 repeat of 24-30 units",
+            "definitions/repeats.tsv",
+        ),
+        Feature(
+            "atxn2_risk", block, "0/1", "ATXN2 repeat of >= 31 units", "definitions/repeats.tsv"
+        ),
+        Feature(
+            "atxn2_longest",
+            block,
+            "repeat units",
+            "longer ATXN2 allele",
+            "repeat file or laboratory",
+        ),
+        Feature("risk_alleles", block, "alleles", "alleles of the table's risk rows", KNOWN),
+        Feature(
+            "rs12608932_c",
+            block,
+            "alleles",
+            "UNC13A rs12608932 C alleles",
+            "Chio 2013; PMID 40135631 (V)",
+        ),
+        *(
+            Feature(
+                f"rare_{g}",
+                block,
+                "alleles",
+                f"rare alleles in {g}: {rare}",
+                "VCF and frequency file",
+            )
             for g in gene_names(definitions)
         ),
-        Feature("rare_alleles", block, "alleles", "rare alleles in all assayed panel genes", "VCF and frequency file"),
-        *(Feature(f"damaging_{g}", block, "alleles", f"{damaging} alleles in {g}", EVIDENCE) for g in scored),
-        Feature("damaging_alleles", block, "alleles", f"{damaging} alleles in all assayed genes", EVIDENCE),
-        *(Feature(f"points_{g}", block, "points", f"highest evidence points in {g}", EVIDENCE) for g in scored),
-        *(Feature(f"biallelic_{g}", block, "0/1", f"two damaging alleles in {g} (recessive)", EVIDENCE)
-          for g in recessive_genes(definitions)),
+        Feature(
+            "rare_alleles",
+            block,
+            "alleles",
+            "rare alleles in all assayed panel genes",
+            "VCF and frequency file",
+        ),
+        *(
+            Feature(f"damaging_{g}", block, "alleles", f"{damaging} alleles in {g}", EVIDENCE)
+            for g in scored
+        ),
+        Feature(
+            "damaging_alleles",
+            block,
+            "alleles",
+            f"{damaging} alleles in all assayed genes",
+            EVIDENCE,
+        ),
+        *(
+            Feature(f"points_{g}", block, "points", f"highest evidence points in {g}", EVIDENCE)
+            for g in scored
+        ),
+        *(
+            Feature(
+                f"biallelic_{g}", block, "0/1", f"two damaging alleles in {g} (recessive)", EVIDENCE
+            )
+            for g in recessive_genes(definitions)
+        ),
         Feature("oligogenic", block, "genes", f"genes with an allele that is {damaging}", EVIDENCE),
-        *(Feature(f"mechanism_{m}", block, "alleles", f"{damaging} alleles in genes of {m}", "definitions/genes.tsv (R)")
-          for m in mechanisms(definitions)),
-    ]  # fmt: skip
+        *(
+            Feature(
+                f"mechanism_{m}",
+                block,
+                "alleles",
+                f"{damaging} alleles in genes of {m}",
+                "definitions/genes.tsv (R)",
+            )
+            for m in mechanisms(definitions)
+        ),
+    ]
 
 
 def genetic_features(
@@ -153,8 +230,8 @@ def genetic_features(
 ) -> dict[str, np.ndarray]:
     """Compute the genetic columns, each of length n, float64 with NaN where unknown.
 
-    `rare_frequency` is the population frequency from which a variant is no longer rare. `benign_counted` is how earlier
-    versions counted, for models that they stored.
+    `rare_frequency` is the population frequency from which a variant is no longer rare.
+    `benign_counted` is how earlier versions counted, for models that they stored.
     """
     c9orf72, atxn2 = (
         RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
@@ -181,7 +258,9 @@ def genetic_features(
 
 
 def causal_carriers(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
-    """For each gene with causal rows: 1 known pathogenic carrier, 0 assayed and none, NaN unknown."""
+    """For each gene with causal rows: 1 known pathogenic carrier, 0 assayed and none, NaN
+    unknown.
+    """
     causal = _qualifies(cohort)
     genes, rows = (
         cohort.genotypes.genes()[causal],
@@ -197,9 +276,10 @@ def causal_carriers(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
 def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
     """The genetic finding of each patient, without statistics.
 
-    found: a known pathogenic carrier, or C9orf72 expanded. uncertain: a `vus` row, one allele of a recessive row, a variant
-    that is (likely) pathogenic by points, or a C9orf72 result that is intermediate or indeterminate. not_found: none of
-    these, with all core genes assayed and C9orf72 sized. Else not_fully_tested.
+    found: a known pathogenic carrier, or C9orf72 expanded. uncertain: a `vus` row, one allele of a
+    recessive row, a variant that is (likely) pathogenic by points, or a C9orf72 result that is
+    intermediate or indeterminate. not_found: none of these, with all core genes assayed and C9orf72
+    sized. Else not_fully_tested.
     """
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
     causal = np.array([*causal_carriers(cohort, build).values()])
@@ -261,7 +341,9 @@ def _zero_where_assayed(fraction: np.ndarray) -> np.ndarray:
 
 
 def _flag(repeat: RepeatStates, at_least: int) -> np.ndarray:
-    """1/0 for a repeat state, NaN where it is not tested or indeterminate; `intermediate` means exactly that."""
+    """1/0 for a repeat state, NaN where it is not tested or indeterminate; `intermediate` means
+    exactly that.
+    """
     hit = repeat.state == at_least if at_least == _INTERMEDIATE else repeat.state >= at_least
     return np.where(repeat.state > 1, hit.astype(float), np.nan)
 
@@ -298,7 +380,9 @@ def _among(column: pd.Series, keys: frozenset[str]) -> np.ndarray:
 
 
 def _site_alleles(cohort: Cohort, keys: frozenset[str], build: str) -> np.ndarray:
-    """Copies of some table alleles, NaN where their genes are not assayed or a site is a no-call."""
+    """Copies of some table alleles, NaN where their genes are not assayed or a site is a
+    no-call.
+    """
     unknown = cohort.genotypes.no_calls
     covered = [
         _zero_where_assayed(cohort.genotypes.assayed[:, gene])
@@ -326,7 +410,9 @@ def _rare(cohort: Cohort, limit: float) -> np.ndarray:
 
 
 def _counted(cohort: Cohort) -> np.ndarray:
-    """Which sites can speak for a cause: not (likely) benign, and not in a gene that is read for its repeat only."""
+    """Which sites can speak for a cause: not (likely) benign, and not in a gene that is read for
+    its repeat only.
+    """
     by_repeat = _positions(cohort.definitions, repeat_genes(cohort.definitions))
     gene = cohort.genotypes.sites["gene"].to_numpy()
     benign = cohort.variants["points"].to_numpy() <= BENIGN_TO
@@ -337,7 +423,10 @@ def _counted(cohort: Cohort) -> np.ndarray:
 def _per_gene(
     name: str, cohort: Cohort, chosen: np.ndarray, genes: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
-    """Copies of the chosen sites in each gene and in all; unknown without frequencies or where nothing was assayed."""
+    """Copies of the chosen sites in each gene and in all.
+
+    Unknown without frequencies or where nothing was assayed.
+    """
     known = (
         cohort.lookups.frequencies is not None
         or np.isfinite(cohort.variants["frequency"].to_numpy()).any()
@@ -356,7 +445,9 @@ def _per_gene(
 def _gene_matrix(
     cohort: Cohort, chosen: np.ndarray, how: Any, values: "np.ndarray | None" = None
 ) -> np.ndarray:
-    """Combine copies (or given values of the sites) of the chosen sites, (n, G), 0 where there is none."""
+    """Combine copies (or given values of the sites) of the chosen sites, (n, G), 0 where there is
+    none.
+    """
     alleles = cohort.genotypes.alleles
     matrix = np.zeros((len(cohort), len(gene_names(cohort.definitions))))
     site = alleles["site"].to_numpy()
@@ -373,7 +464,9 @@ def _unless_assayed(counts: np.ndarray, cohort: Cohort) -> np.ndarray:
 
 
 def _burden(cohort: Cohort, rare: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:
-    """Damaging alleles, evidence points, biallelic and oligogenic findings, and the burden of each mechanism."""
+    """Damaging alleles, evidence points, biallelic and oligogenic findings, and the burden of each
+    mechanism.
+    """
     role, points = cohort.variants["role"].to_numpy(), cohort.variants["points"].to_numpy()
     damaging = _is_one(role, *CAUSAL) | (
         rare & (points >= DAMAGING_FROM) & ~_is_one(role, "risk", "modifier")

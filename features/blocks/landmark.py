@@ -1,8 +1,9 @@
 """The landmark in one place: what is not dated at or before it does not exist for the features.
 
-Features are made of what `as_known` leaves (`features.blocks.rows.feature_matrix` calls it before any block), and visits are
-cut nowhere but in `known_visits`. Outcomes and censoring (role `outcome`) never pass. A state that starts later and one that
-is never recorded both become "not in place", because the difference tells the future.
+Features are made of what `as_known` leaves (`features.blocks.rows.feature_matrix` calls it before
+any block), and visits are cut nowhere but in `known_visits`. Outcomes and censoring (role
+`outcome`) never pass. A state that starts later and one that is never recorded both become "not in
+place", because the difference tells the future.
 """
 
 from dataclasses import replace
@@ -21,7 +22,8 @@ CHANGES_BIOMARKERS = "tofersen_start_days"
 def as_known(cohort: Cohort, landmark_days: float) -> Cohort:
     """The cohort as it was known on the landmark day.
 
-    Undated biomarkers and visits are left out too. Biomarkers since the start of tofersen are kept apart: no feature sees them.
+    Undated biomarkers and visits are left out too. Biomarkers since the start of tofersen are kept
+    apart: no feature sees them.
     """
     patients = cohort.patients
     masked = {

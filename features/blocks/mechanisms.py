@@ -1,9 +1,13 @@
-"""The mechanism profile: which evidence of a patient points to which disease mechanism. A summary, no validated score.
+"""The mechanism profile: which evidence of a patient points to which disease mechanism.
 
-Genetic evidence: variants with two or more points of evidence, known causal ones, and an expanded C9orf72, in genes of the
-mechanism (`definitions/genes.tsv`). Biomarker evidence: analytes of the mechanism (`definitions/biomarkers.tsv`) whose last
-value lies beyond its limit in the direction that is worse in ALS. The limit is the laboratory's own where the measurement has
-one, else `definitions/reference_limits.tsv`, by sex and age. What was not measured is said to be so, never to be normal.
+A summary, no validated score.
+
+Genetic evidence: variants with two or more points of evidence, known causal ones, and an expanded
+C9orf72, in genes of the mechanism (`definitions/genes.tsv`). Biomarker evidence: analytes of the
+mechanism (`definitions/biomarkers.tsv`) whose last value lies beyond its limit in the direction
+that is worse in ALS. The limit is the laboratory's own where the measurement has one, else
+`definitions/reference_limits.tsv`, by sex and age. What was not measured is said to be so, never to
+be normal.
 """
 
 from typing import Any, NamedTuple
@@ -38,7 +42,9 @@ class Mechanism(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """The limits of an analyte for a patient in its canonical unit (NaN none), and where they come from."""
+    """The limits of an analyte for a patient in its canonical unit (NaN none), and where they come
+    from.
+    """
 
     below: float
     above: float
@@ -75,9 +81,11 @@ def reference_limit(
 
     >>> from features.catalogue import shipped
     >>> tables = shipped()
-    >>> reference_limit(tables, "nfl_plasma", None, 64.0)
-    Limit(below=nan, above=20.0, source='upper 95th centile of controls; Simren 2022 PMC9297091 (V)')
-    >>> reference_limit(tables, "creatinine_serum").source, reference_limit(tables, "creatinine_serum", "male").below
+    >>> limit = reference_limit(tables, "nfl_plasma", None, 64.0)
+    >>> limit.below, limit.above, limit.source
+    (nan, 20.0, 'upper 95th centile of controls; Simren 2022 PMC9297091 (V)')
+    >>> (reference_limit(tables, "creatinine_serum").source,
+    ...  reference_limit(tables, "creatinine_serum", "male").below)
     ('', 0.82)
     """
     for row in _limit_rows(definitions).get(analyte, ()):
@@ -93,7 +101,9 @@ def reference_limit(
 
 
 def last_values(cohort: Cohort) -> pd.DataFrame:
-    """The last dated value of each patient and analyte: `row`, `analyte`, `value`, `days`, `state`, `bound`, `limit` in words."""
+    """The last dated value of each patient and analyte: `row`, `analyte`, `value`, `days`, `state`,
+    `bound`, `limit` in words.
+    """
     table = as_frame(cohort.biomarkers)
     table = table[table["days"].notna()]
     last = table.sort_values(["days", "value"], kind="stable").drop_duplicates(
@@ -118,7 +128,10 @@ def age_at(cohort: Cohort) -> np.ndarray:
 def _judged(
     definitions: Definitions, measured: Any, sex: "str | None", age: float
 ) -> tuple[str, float, str]:
-    """Where a value lies, its limit (NaN none), and that in words; only the direction that is worse in ALS counts."""
+    """Where a value lies, its limit (NaN none), and that in words.
+
+    Only the direction that is worse in ALS counts.
+    """
     worse = analytes(definitions).loc[measured.analyte, "worse"]
     own = Limit(measured.ref_low, measured.ref_high, "the laboratory's own range")
     limit = (
@@ -135,9 +148,11 @@ def _judged(
 
 
 def mechanism_profiles(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]:
-    """For each patient one entry a mechanism: `mechanism`, `name`, `genetic` and `biomarkers` evidence, each a list.
+    """For each patient one entry a mechanism: `mechanism`, `name`, `genetic` and `biomarkers`
+    evidence, each a list.
 
-    A genetic entry is `{gene, finding}`, a biomarker entry `{analyte, name, state, value, unit, days, limit}`.
+    A genetic entry is `{gene, finding}`, a biomarker entry `{analyte, name, state, value, unit,
+    days, limit}`.
     """
     genetic = _genetic_evidence(cohort, build)
     measured = [own.to_dict("records") for own in _by_patient(last_values(cohort), len(cohort))]
@@ -201,7 +216,9 @@ def _measured(
 
 
 def _genetic_evidence(cohort: Cohort, build: str) -> list[dict[str, str]]:
-    """For each patient: gene -> the variants that count, or that nothing was found, or that it was not assayed."""
+    """For each patient: gene -> the variants that count, or that nothing was found, or that it was
+    not assayed.
+    """
     alleles = cohort.genotypes.alleles
     row, site = alleles["row"].to_numpy(), alleles["site"].to_numpy()
     role, points = (cohort.variants[name].to_numpy() for name in ("role", "points"))
@@ -229,7 +246,10 @@ def _genetic_evidence(cohort: Cohort, build: str) -> list[dict[str, str]]:
 
 
 def _words(variant: Any, assessment: Any) -> str:
-    return f"{variant.gene} {variant.hgvs_p or variant.hgvs_c or variant.key}: {assessment.classification}"
+    return (
+        f"{variant.gene} {variant.hgvs_p or variant.hgvs_c or variant.key}:"
+        f" {assessment.classification}"
+    )
 
 
 def _add_repeats(cohort: Cohort, found: list[dict[str, str]]) -> None:
@@ -256,7 +276,9 @@ def mechanism_dictionary(definitions: Definitions) -> list[Feature]:
 
 
 def mechanism_features(cohort: Cohort) -> dict[str, np.ndarray]:
-    """Share of each mechanism's measured analytes that lie beyond their limit; NaN where none with a limit was measured."""
+    """Share of each mechanism's measured analytes that lie beyond their limit; NaN where none with
+    a limit was measured.
+    """
     last = last_values(cohort)
     judged = last[last["state"].isin([BEYOND, WITHIN])]
     owner = judged["analyte"].map(analytes(cohort.definitions)["mechanism"]).to_numpy(dtype=object)

@@ -7,7 +7,10 @@ from features.blocks.dictionary import Feature
 from features.cohort import Cohort
 from features.genotypes.repeats import STATES, RepeatStates
 
-_SOURCE = "Westeneng 2018, doi:10.1016/S1474-4422(18)30089-9; coefficients unverified against the supplement"
+_SOURCE = (
+    "Westeneng 2018, doi:10.1016/S1474-4422(18)30089-9; coefficients unverified against the"
+    " supplement"
+)
 # States of C9orf72 that are a result.
 _TESTED = tuple(STATES.index(name) for name in ("normal", "intermediate", "risk", "expanded"))
 
@@ -38,7 +41,8 @@ def prognosis_features(cohort: Cohort, known: dict[str, np.ndarray]) -> dict[str
     Parameters
     ----------
     known : dict
-        Columns of the blocks clinical, alsfrs and biomarkers, and of genetics where the model sees it.
+        Columns of the blocks clinical, alsfrs and biomarkers, and of genetics where the model sees
+        it.
     """
     predictor = linear_predictor(
         known["delta_fs"],

@@ -1,4 +1,6 @@
-"""The one path from a patient to a row: training, batch prediction and serving all call `feature_rows`."""
+"""The one path from a patient to a row: training, batch prediction and serving all call
+`feature_rows`.
+"""
 
 import fnmatch
 from dataclasses import dataclass, field, replace
@@ -30,12 +32,14 @@ FURTHER_BLOCKS = ("mechanisms",)
 class FeatureSpec:
     """Which features a model sees; stored with it.
 
-    `columns` are further numeric columns of the patients table, `levels` further categorical ones with their known values;
-    `rare_frequency` is the population frequency from which a variant is no longer rare, `min_gq` and `min_depth` are the
-    least genotype quality and depth of a call. `summaries` says which of several biomarker values count, `assays` what becomes of
-    assays that are not interchangeable, `course` is the population's part of the mixed-model slope, fitted on training patients.
-    `benign_counted`: models of earlier versions counted (likely) benign variants and go on doing so.
-    `edition` is that of the feature dictionary (`features.blocks.dictionary.EDITION`): a stored model keeps its own.
+    `columns` are further numeric columns of the patients table, `levels` further categorical ones
+    with their known values; `rare_frequency` is the population frequency from which a variant is no
+    longer rare, `min_gq` and `min_depth` are the least genotype quality and depth of a call.
+    `summaries` says which of several biomarker values count, `assays` what becomes of assays that
+    are not interchangeable, `course` is the population's part of the mixed-model slope, fitted on
+    training patients. `benign_counted`: models of earlier versions counted (likely) benign variants
+    and go on doing so. `edition` is that of the feature dictionary
+    (`features.blocks.dictionary.EDITION`): a stored model keeps its own.
     """
 
     blocks: tuple[str, ...] = BLOCKS
@@ -122,7 +126,9 @@ def feature_rows(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
 def feature_matrix(
     cohort: Cohort, spec: FeatureSpec, names: "list[str] | None" = None
 ) -> tuple[list[str], np.ndarray]:
-    """Columns and values of `feature_rows`; `names` are those of `feature_dictionary(spec)`, where they are at hand."""
+    """Columns and values of `feature_rows`; `names` are those of `feature_dictionary(spec)`, where
+    they are at hand.
+    """
     known = as_known(cohort, spec.landmark_days)
     values: dict[str, np.ndarray] = {}
     if "genetics" in spec.blocks:
@@ -156,7 +162,10 @@ def _biomarker_values(known: Cohort, spec: FeatureSpec) -> dict[str, np.ndarray]
 def _further_values(
     patients: pd.DataFrame, spec: FeatureSpec, values: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Further columns; one named as a feature (`fvc_litres`) is that feature where no dated value is known."""
+    """Further columns.
+
+    One named as a feature (`fvc_litres`) is that feature where no dated value is known.
+    """
     further = _further_columns(patients, spec)
     if spec.edition == 1:
         return further
@@ -196,7 +205,8 @@ def with_columns(
     patterns: list[str],
     never: set[str],
 ) -> FeatureSpec:
-    """Resolve the names and globs of further columns; a glob skips what may be no feature, a plain name is refused.
+    """Resolve the names and globs of further columns; a glob skips what may be no feature, a plain
+    name is refused.
 
     Parameters
     ----------

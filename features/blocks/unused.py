@@ -63,7 +63,9 @@ def _used(definitions: Definitions) -> set[str]:
 def unused_columns(
     cohort: Cohort, spec: FeatureSpec, labels: frozenset[str] = frozenset()
 ) -> list[str]:
-    """Further columns of patients, beside those of the contract, with a value that nothing reads."""
+    """Further columns of patients, beside those of the contract, with a value that nothing
+    reads.
+    """
     read = {*patient_columns(cohort.definitions).index, *spec.columns, *spec.levels, *labels}
     read.add("uncertain_dates")  # the reader's own
     return [

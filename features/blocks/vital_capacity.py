@@ -1,7 +1,9 @@
-"""Vital capacity: the forced one, or the slow one where it alone was measured, with a column that says which.
+"""Vital capacity: the forced one, or the slow one where it alone was measured, with a column that
+says which.
 
-The two differ little in ALS until breathing is weak (PMC6684229 reads both as % predicted); a model may weigh the slow one by
-its flag. Litres stay litres (`fvc_litres`, `svc_litres`): % predicted needs the reference equation of the laboratory.
+The two differ little in ALS until breathing is weak (PMC6684229 reads both as % predicted); a model
+may weigh the slow one by its flag. Litres stay litres (`fvc_litres`, `svc_litres`): % predicted
+needs the reference equation of the laboratory.
 """
 
 import numpy as np
@@ -26,7 +28,9 @@ def vital_capacity_dictionary(edition: int) -> list[Feature]:
 def vital_capacity_features(known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Both columns from `fvc_pct` and `svc_pct`, % predicted, NaN where neither is known.
 
-    >>> found = vital_capacity_features({"fvc_pct": np.array([80.0, np.nan]), "svc_pct": np.array([70.0, 60.0])})
+    >>> found = vital_capacity_features(
+    ...     {"fvc_pct": np.array([80.0, np.nan]), "svc_pct": np.array([70.0, 60.0])}
+    ... )
     >>> found["vital_capacity_pct"].tolist(), found["vital_capacity_slow"].tolist()
     ([80.0, 60.0], [0.0, 1.0])
     """

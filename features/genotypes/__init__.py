@@ -1,4 +1,6 @@
-"""From VCF and repeat files to who carries what, where it was looked for, and who is related to whom."""
+"""From VCF and repeat files to who carries what, where it was looked for, and who is related to
+whom.
+"""
 
 import lazy_loader as lazy
 

@@ -1,7 +1,8 @@
 """Run the bcftools that pysam ships, each call in a process of its own, and stream what it prints.
 
-Why a process: bcftools keeps its state in globals, so two calls in one process disturb each other; a pipe streams what
-would otherwise be one string in memory; and a file that makes htslib crash ends in a message, not in a dead interpreter.
+Why a process: bcftools keeps its state in globals, so two calls in one process disturb each other;
+a pipe streams what would otherwise be one string in memory; and a file that makes htslib crash ends
+in a message, not in a dead interpreter.
 """
 
 import subprocess
@@ -27,10 +28,12 @@ _CHILD = (
 
 @contextmanager
 def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
-    """Run commands such as `["query", "-l", "file.vcf"]` as a pipe and yield what the last one prints.
+    """Run commands such as `["query", "-l", "file.vcf"]` as a pipe and yield what the last one
+    prints.
 
-    A step after the first reads `-`. The step `["clean", path]` passes a text on without its blank lines, unpacked if it is
-    gzipped, both of which are valid and refused by htslib. Leave the block early and the processes are ended.
+    A step after the first reads `-`. The step `["clean", path]` passes a text on without its blank
+    lines, unpacked if it is gzipped, both of which are valid and refused by htslib. Leave the block
+    early and the processes are ended.
 
     Raises
     ------
@@ -79,7 +82,10 @@ def _close(child: subprocess.Popen[bytes]) -> None:
 
 
 def _reason(complaints: bytes) -> str:
-    """Take the last thing that the first failing step said; pysam wraps it into `stderr=...`, later steps only follow."""
+    """Take the last thing that the first failing step said.
+
+    Pysam wraps it into `stderr=...`, later steps only follow.
+    """
     parts = complaints.decode(errors="replace").replace("\\n", "\n").split("stderr=")
     text = parts[min(1, len(parts) - 1)].partition("\nTraceback")[0]
     lines = [line.strip(" '\")") for line in text.splitlines() if line.strip(" '\")")]

@@ -1,4 +1,6 @@
-"""Who is not plain reference where: genotypes of a file as arrays, read through `bcftools query`."""
+"""Who is not plain reference where: genotypes of a file as arrays, read through `bcftools
+query`.
+"""
 
 from array import array
 from collections.abc import Iterator
@@ -28,7 +30,8 @@ _ARGUMENTS = ("-f", _TEMPLATE, "-i", f'{PASSED} && GT!="ref"')
 class Calls(NamedTuple):
     """Genotypes that are not plain reference. `record` is a position in `records`.
 
-    `carried`: `record`, `row`, `allele` (from 1), `copies`, `ploidy`; `missing`: `record`, `row` of a missing allele.
+    `carried`: `record`, `row`, `allele` (from 1), `copies`, `ploidy`; `missing`: `record`, `row` of
+    a missing allele.
     """
 
     records: list[Record]
@@ -78,7 +81,9 @@ class _Tokens(dict[bytes, int]):
 
 
 def call_lines(query: Query, rule: CallRule = ANY_CALL) -> Iterator[tuple[Record, list[bytes]]]:
-    """Yield each passing panel record with its `sample=GT` tokens that are not plain reference, a record at a time."""
+    """Yield each passing panel record with its `sample=GT` tokens that are not plain reference, a
+    record at a time.
+    """
     with query.lines(*_ARGUMENTS, rule=rule) as lines:
         for line in lines:
             chrom, pos, ref, alt, *called = line.rstrip(b"\n").split(b"\t")
@@ -86,7 +91,9 @@ def call_lines(query: Query, rule: CallRule = ANY_CALL) -> Iterator[tuple[Record
 
 
 def call_chunks(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Iterator[Calls]:
-    """Yield who is not plain reference where, some hundred thousand calls at a time; `record` counts within the chunk."""
+    """Yield who is not plain reference where, some hundred thousand calls at a time; `record`
+    counts within the chunk.
+    """
     tokens, codes, counts = _Tokens(vcf_rows), array("i"), array("i")
     records: list[Record] = []
     for record, called in call_lines(query, rule):

@@ -1,8 +1,10 @@
-"""How much of each gene was assayed in a patient: from called records, from the blocks of a gVCF, from the targets.
+"""How much of each gene was assayed in a patient: from called records, from the blocks of a gVCF,
+from the targets.
 
-Not assayed is not negative. In a joint VCF a gene's fraction is that of its records which are called in the patient; in a
-gVCF it is the fraction of its coding bases under called blocks (`features.variants.gene_models`; the whole gene where it has no
-model). `ASSAYED_FROM` and more is covered, nothing is not covered, between is partly, and no record at all is unknown.
+Not assayed is not negative. In a joint VCF a gene's fraction is that of its records which are
+called in the patient; in a gVCF it is the fraction of its coding bases under called blocks
+(`features.variants.gene_models`; the whole gene where it has no model). `ASSAYED_FROM` and more is
+covered, nothing is not covered, between is partly, and no record at all is unknown.
 """
 
 from pathlib import Path

@@ -1,7 +1,9 @@
-"""From the VCF files of a cohort to its genotypes: one multi-sample file, shards, or one file a patient.
+"""From the VCF files of a cohort to its genotypes: one multi-sample file, shards, or one file a
+patient.
 
-Records whose FILTER is neither PASS nor `.` are counted and not called; so are genotypes below the thresholds. REF at the
-positions of known variants is compared with both builds. Files, and the parts of one indexed file, are read in parallel.
+Records whose FILTER is neither PASS nor `.` are counted and not called; so are genotypes below the
+thresholds. REF at the positions of known variants is compared with both builds. Files, and the
+parts of one indexed file, are read in parallel.
 """
 
 import os
@@ -59,8 +61,9 @@ COUNTS = (
 class FileCalls:
     """What one file, or one part of it, says of the panel.
 
-    `alleles` has the columns of `ALLELE_TYPES`, its `site` numbers the rows of `sites` (one an allele); `called` and
-    `whole` are (patients of the file, G), `rows` these patients; `agrees` tells of each build whether REF is its base.
+    `alleles` has the columns of `ALLELE_TYPES`, its `site` numbers the rows of `sites` (one an
+    allele); `called` and `whole` are (patients of the file, G), `rows` these patients; `agrees`
+    tells of each build whether REF is its base.
     """
 
     sites: pd.DataFrame
@@ -91,7 +94,8 @@ def read_genotypes(
     paths : list of Path
         VCF or BCF files, plain or compressed, indexed or not.
     build : str
-        GRCh37 or GRCh38; a file whose contig lengths or REF bases are those of the other build is refused.
+        GRCh37 or GRCh38; a file whose contig lengths or REF bases are those of the other build is
+        refused.
     vcf_rows : dict
         Sample name in the VCF -> patient index.
     n : int
@@ -99,7 +103,8 @@ def read_genotypes(
     rule : CallRule
         Thresholds below which a genotype is missing.
     fasta : Path, optional
-        Reference genome: alleles are split and left-normalised against it; without it they are trimmed.
+        Reference genome: alleles are split and left-normalised against it; without it they are
+        trimmed.
 
     Returns
     -------
@@ -157,14 +162,20 @@ def _check_formats(header: Header, rule: CallRule, where: str, problems: Problem
 def _report_indexes(paths: list[Path], problems: Problems) -> None:
     unindexed = [path for path in paths if not has_index(path)]
     if unindexed:
-        found = f"{len(unindexed)} of {len(paths)} files have no index, or one older than the file: read from end to end"
+        found = (
+            f"{len(unindexed)} of {len(paths)} files have no index, or one older than the file:"
+            " read from end to end"
+        )
         problems.note(
             _named(unindexed), found, "That is correct but slower; `bcftools index` makes one."
         )
 
 
 def _parts(definitions: Definitions, path: Path, build: str, files: int) -> list[list[Region]]:
-    """Split the panel among the processors where one indexed file is all there is; parts share no gene."""
+    """Split the panel among the processors where one indexed file is all there is.
+
+    Parts share no gene.
+    """
     regions = panel_regions(definitions, build)
     n = min(os.cpu_count() or 1, len(regions)) if files == 1 and has_index(path) else 1
     # Genomes have records by length, exomes by gene: half the weight each.
@@ -229,7 +240,10 @@ def _counts(
 def _carried(
     sites: Sites, calls: Calls, at: np.ndarray
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Alternative alleles of the calls as sites, and who carries them; those outside the panel or without a key are left out."""
+    """Alternative alleles of the calls as sites, and who carries them.
+
+    Those outside the panel or without a key are left out.
+    """
     record, allele = calls.carried["record"], calls.carried["allele"]
     most = int(allele.max(initial=0)) + 1
     used, inverse = _distinct(record * np.int64(most) + allele if most > 2 else record)
@@ -253,7 +267,10 @@ def _carried(
 
 
 def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct values and the number of each; those that come in order, as records do, need no sorting."""
+    """Distinct values and the number of each.
+
+    Those that come in order, as records do, need no sorting.
+    """
     if not (values[1:] >= values[:-1]).all():
         return np.unique(values, return_inverse=True)
     new = np.ones(len(values), dtype=bool)
@@ -262,7 +279,9 @@ def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _allele_site(sites: Sites, i: int, allele: int) -> tuple[str, int, Effect | None] | None:
-    """`key`, `gene`, `effect` of the n-th alternative of a record; None outside the panel or where it has no key."""
+    """`key`, `gene`, `effect` of the n-th alternative of a record; None outside the panel or where
+    it has no key.
+    """
     if i < 0 or sites.gene[i] < 0:
         return None
     keys = sites.keys(i)
@@ -273,12 +292,15 @@ def _allele_site(sites: Sites, i: int, allele: int) -> tuple[str, int, Effect | 
 def _no_calls(
     sites: Sites, lost: tuple[np.ndarray, np.ndarray], rows: np.ndarray, build: str
 ) -> pd.DataFrame:
-    """`row`, `key` of the known variants that are missing in a patient; a filtered record is missing in all of the file."""
+    """`row`, `key` of the known variants that are missing in a patient; a filtered record is
+    missing in all of the file.
+    """
     known = set(known_variants(sites.definitions, build).index)
     at_known = {(key.split("-")[0], int(key.split("-")[1])) for key in known}
     found: list[tuple[int, str]] = []
     for i in range(len(sites)):
-        # Alleles may be longer than the known ones: a look at the neighbourhood is cheap, making keys of all is not.
+        # Alleles may be longer than the known ones: a look at the neighbourhood is cheap, making
+        # keys of all is not.
         near = any(
             (plain_contig(sites.chrom[i]), sites.pos[i] + k) in at_known
             for k in range(len(sites.ref[i]) + 1)
@@ -343,7 +365,9 @@ def _joined_alleles(parts: list[FileCalls]) -> tuple[pd.DataFrame, pd.DataFrame]
 def check_reference(
     agrees: list[dict[str, list[bool]]], build: str, where: str, problems: Problems
 ) -> None:
-    """Stop where REF at the known positions speaks for the other build: three hits or more, twice as many as for this one."""
+    """Stop where REF at the known positions speaks for the other build: three hits or more, twice
+    as many as for this one.
+    """
     other = next(b for b in BUILDS if b != build)
     # Every part reads the other build's positions, and each its own share of this build's.
     agree = {
@@ -352,13 +376,19 @@ def check_reference(
     }
     hits = sum(len(part[build]) for part in agrees)
     if agree[other] >= 3 and agree[other] > 2 * agree[build] and 2 * agree[build] <= hits:
-        found = f"REF is that of {other} at {agree[other]} known positions, but the cohort file says {build} ({agree[build]})"
+        found = (
+            f"REF is that of {other} at {agree[other]} known positions, but the cohort file says"
+            f" {build} ({agree[build]})"
+        )
         problems.error(where, found, other_build(other, build))
 
 
 def _report_counts(counts: dict[str, int], where: str, problems: Problems) -> None:
     if counts["filtered"]:
-        found = f"{counts['filtered']} of {counts['panel records']} panel records have a FILTER other than PASS"
+        found = (
+            f"{counts['filtered']} of {counts['panel records']} panel records have a FILTER other"
+            " than PASS"
+        )
         problems.note(where, found, "Not called.")
     if counts["duplicates"]:
         problems.warn(
@@ -378,9 +408,11 @@ def _named(paths: list[Path]) -> str:
 def with_targets(
     definitions: Definitions, genotypes: Genotypes, path: Path, build: str
 ) -> Genotypes:
-    """Use what was sequenced (BED): a gene counts as assayed only as far as its coding bases are targets.
+    """Use what was sequenced (BED): a gene counts as assayed only as far as its coding bases are
+    targets.
 
-    Only patients with a record anywhere count as sequenced. A gene with records keeps the fraction that was called.
+    Only patients with a record anywhere count as sequenced. A gene with records keeps the fraction
+    that was called.
     """
     targeted = targeted_fraction(definitions, path, build)
     sequenced = np.isfinite(genotypes.assayed).any(axis=1)[:, None]

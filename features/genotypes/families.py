@@ -5,18 +5,21 @@ import pandas as pd
 
 from features.genotypes.genotype import Genotypes
 
-# Lower bound of third-degree relatives in KING's table: 1 / 2^(9/2) (Manichaikul 2010; contract, section Genetics).
+# Lower bound of third-degree relatives in KING's table: 1 / 2^(9/2) (Manichaikul 2010; contract,
+# section Genetics).
 RELATED_FROM = 0.0442
 
 
-# Identical genotypes at this many sites, at which both carry something, are one person or a twin (contract).
+# Identical genotypes at this many sites, at which both carry something, are one person or a twin
+# (contract).
 SITES_OF_A_DUPLICATE = 200
 
 
 def duplicated(genotypes: Genotypes) -> pd.DataFrame:
     """Pairs of patients with identical genotypes: `row1`, `row2`, `kinship` (0.5).
 
-    Informative are the sites at which a patient carries an alternative allele: being reference alike says little.
+    Informative are the sites at which a patient carries an alternative allele: being reference
+    alike says little.
     """
     alleles = genotypes.alleles
     n = len(genotypes.assayed)
@@ -33,7 +36,9 @@ def duplicated(genotypes: Genotypes) -> pd.DataFrame:
 
 
 def family_numbers(patients: pd.DataFrame, kinship: pd.DataFrame) -> np.ndarray:
-    """Number the families: the union of equal `family_id` and of kinship edges. An empty family_id is a family of its own.
+    """Number the families: the union of equal `family_id` and of kinship edges.
+
+    An empty family_id is a family of its own.
 
     Parameters
     ----------
@@ -59,8 +64,8 @@ def family_numbers(patients: pd.DataFrame, kinship: pd.DataFrame) -> np.ndarray:
 def _components(n: int, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Number the connected parts of a graph of `n` nodes, in the order of their first nodes.
 
-    Each node takes the lowest number among its neighbours, and theirs, until nothing moves. scipy has the same function;
-    importing it takes longer than reading a cohort of 800 patients.
+    Each node takes the lowest number among its neighbours, and theirs, until nothing moves. scipy
+    has the same function; importing it takes longer than reading a cohort of 800 patients.
 
     >>> _components(5, np.array([0, 3]), np.array([2, 4])).tolist()
     [0, 1, 0, 2, 2]

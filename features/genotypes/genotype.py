@@ -1,7 +1,8 @@
 """Genotype arithmetic: from GT text to alleles carried. No files here.
 
-`0` is the reference allele, `.` a missing one, `/` unphased, `|` phased; one allele alone is haploid (VCF 4.5, section 1.6.2).
-A missing allele is never taken for the reference. `docs/genotypes.md` lists every form and the feature value it becomes.
+`0` is the reference allele, `.` a missing one, `/` unphased, `|` phased; one allele alone is
+haploid (VCF 4.5, section 1.6.2). A missing allele is never taken for the reference.
+`docs/genotypes.md` lists every form and the feature value it becomes.
 """
 
 import re
@@ -25,7 +26,9 @@ NO_CALL_TYPES = {"row": np.int64, "key": object}
 
 
 class Genotype(NamedTuple):
-    """What one GT says: copies of each alternative allele, number of alleles, whether one is missing."""
+    """What one GT says: copies of each alternative allele, number of alleles, whether one is
+    missing.
+    """
 
     copies: dict[int, int]
     ploidy: int
@@ -63,9 +66,12 @@ def zygosity(copies: np.ndarray, ploidy: np.ndarray) -> np.ndarray:
 
 
 def allele_key(chrom: str, pos: int, ref: str, alt: str) -> str:
-    """Key of an allele of a record, empty for one that could not be matched: `*`, `<DEL>`, a breakend, `.`.
+    """Key of an allele of a record, empty for one that could not be matched: `*`, `<DEL>`, a
+    breakend, `.`.
 
-    >>> allele_key("chr21", 100, "CA", "TA"), allele_key("21", 100, "C", "<DEL>"), allele_key("21", 100, "C", "*")
+    >>> (allele_key("chr21", 100, "CA", "TA"),
+    ...  allele_key("21", 100, "C", "<DEL>"),
+    ...  allele_key("21", 100, "C", "*"))
     ('21-100-C-T', '', '')
     """
     return variant_key(chrom, pos, ref, alt) if _BASES.match(alt) and _BASES.match(ref) else ""
@@ -78,10 +84,12 @@ class Genotypes:
     Attributes
     ----------
     sites : DataFrame
-        The alternative alleles met, each once: `key` (chrom-pos-ref-alt, minimal), `gene` (index into `gene_names()`),
+        The alternative alleles met, each once: `key` (chrom-pos-ref-alt, minimal), `gene` (index
+        into `gene_names()`),
         `effect` (`features.variants.annotation.Effect` from the VCF itself, or None).
     alleles : DataFrame
-        Who carries them: `row` (patient), `site` (position in `sites`), `copies` (of this allele), `ploidy` (alleles in
+        Who carries them: `row` (patient), `site` (position in `sites`), `copies` (of this allele),
+        `ploidy` (alleles in
         the genotype).
     no_calls : DataFrame
         `row`, `key`: known variants at which the patient's genotype is missing or filtered.
@@ -103,7 +111,9 @@ class Genotypes:
         return self.sites["gene"].to_numpy(dtype=int)[self.alleles["site"].to_numpy()]
 
     def take(self, position: np.ndarray, rows: np.ndarray) -> "Genotypes":
-        """Genotypes of the patients `rows`; `position` is each patient's new row, -1 where it is left out."""
+        """Genotypes of the patients `rows`; `position` is each patient's new row, -1 where it is
+        left out.
+        """
         moved = {
             name: moved_rows(getattr(self, name), position) for name in ("alleles", "no_calls")
         }
@@ -111,7 +121,10 @@ class Genotypes:
 
 
 def moved_rows(table: pd.DataFrame, position: np.ndarray) -> pd.DataFrame:
-    """Rows of a table with their patients renumbered; those of a patient at position -1 are left out."""
+    """Rows of a table with their patients renumbered.
+
+    Those of a patient at position -1 are left out.
+    """
     row = position[table["row"].to_numpy(dtype=int)]
     return rows_of(table.assign(row=row.astype(table["row"].dtype)), row >= 0)
 
@@ -131,7 +144,9 @@ def typed_table(
     types: dict[str, Any],
     like: "pd.DataFrame | Table | None" = None,
 ) -> pd.DataFrame:
-    """Make a table with stated columns and types, however many rows there are: a DataFrame, or a Table where `like` is one."""
+    """Make a table with stated columns and types, however many rows there are: a DataFrame, or a
+    Table where `like` is one.
+    """
     if isinstance(rows, pd.DataFrame):
         return pd.DataFrame(rows, columns=list(types)).astype(types)
     cells = zip(*rows, strict=True) if rows else ([] for _ in types)
@@ -156,10 +171,12 @@ def _column(values: Iterable[Any], kind: Any) -> np.ndarray:
 def numbered_sites(
     sites: pd.DataFrame, alleles: dict[str, np.ndarray]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give each allele one number: equal keys become one site, in genomic order, with the first effect that is told.
+    """Give each allele one number: equal keys become one site, in genomic order, with the first
+    effect that is told.
 
-    The same allele in two records of one patient (shards, duplicates) counts once, with its larger copies. The alleles
-    are ordered by site and patient; of millions, those that come in order already are not sorted again.
+    The same allele in two records of one patient (shards, duplicates) counts once, with its larger
+    copies. The alleles are ordered by site and patient; of millions, those that come in order
+    already are not sorted again.
     """
     told = zip(sites["key"], sites["effect"], strict=True)
     place = [(_place(key), effect is None) for key, effect in told]

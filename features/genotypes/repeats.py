@@ -1,11 +1,14 @@
-"""Repeat sizes from ExpansionHunter and TRGT VCF files and from the laboratory, and the state they mean.
+"""Repeat sizes from ExpansionHunter and TRGT VCF files and from the laboratory, and the state they
+mean.
 
-ExpansionHunter (v5 and older): INFO VARID/REPID name the locus; FORMAT REPCN and REPCI (older CN, CI) hold the sizes of both
-alleles and their intervals, separated by `/`; FILTER LowDepth. TRGT: INFO TRID; FORMAT MC (motif counts) and ALLR (allele
-length ranges in bases), separated by `,`. Sizes are in repeat units; thresholds are `definitions/repeats.tsv`.
+ExpansionHunter (v5 and older): INFO VARID/REPID name the locus; FORMAT REPCN and REPCI (older CN,
+CI) hold the sizes of both alleles and their intervals, separated by `/`; FILTER LowDepth. TRGT:
+INFO TRID; FORMAT MC (motif counts) and ALLR (allele length ranges in bases), separated by `,`.
+Sizes are in repeat units; thresholds are `definitions/repeats.tsv`.
 
-The longer allele's interval decides. LowDepth, a missing allele or an interval across a boundary is indeterminate, unless
-its lower end is already expanded. A locus without a record is not tested: never normal.
+The longer allele's interval decides. LowDepth, a missing allele or an interval across a boundary is
+indeterminate, unless its lower end is already expanded. A locus without a record is not tested:
+never normal.
 """
 
 import re
@@ -25,7 +28,8 @@ from features.tables.problems import Problems
 _SIZES = dict.fromkeys(["short", "long", "ci_low", "ci_high"], float)
 CALL_TYPES = {"row": int, "locus": object, **_SIZES, "complete": bool}
 STATES = ("not_tested", "indeterminate", "normal", "intermediate", "risk", "expanded")
-# Laboratory methods that can size large expansions and therefore override short reads (contract, section Tables).
+# Laboratory methods that can size large expansions and therefore override short reads (contract,
+# section Tables).
 LABORATORY = ("rp_pcr", "southern", "long_read")
 
 
@@ -41,7 +45,8 @@ def read_repeats(
     Returns
     -------
     DataFrame
-        `row`, `locus`, sizes `short` and `long` (repeat units, NaN missing), the interval of the longer allele `ci_low`,
+        `row`, `locus`, sizes `short` and `long` (repeat units, NaN missing), the interval of the
+        longer allele `ci_low`,
         `ci_high`, and `complete` (both alleles called, FILTER passed).
     """
     records: list[dict[str, Any]] = []
@@ -142,7 +147,10 @@ def _symbolic_sizes(call: Any, record: Any) -> list[float]:
 
 
 def _one_per_locus(calls: pd.DataFrame) -> pd.DataFrame:
-    """Join alleles that a file lists in separate records; the longer one keeps its interval, all must have passed."""
+    """Join alleles that a file lists in separate records.
+
+    The longer one keeps its interval, all must have passed.
+    """
     calls = calls.sort_values(["row", "locus", "long"], ignore_index=True)
     groups = calls.groupby(["row", "locus"], sort=True)
     last = calls.drop_duplicates(["row", "locus"], keep="last").reset_index(drop=True)
@@ -163,8 +171,13 @@ def repeat_state(
     >>> def at(low, high, complete=True):
     ...     cells = map(np.array, ([low], [high], [complete]))
     ...     return STATES[repeat_state(tables, "C9orf72", *cells)[0]]
-    >>> at(2, 8), at(24, 30), at(31, 59), at(22, 25), at(28, 40), at(45, 900, complete=False), at(2, 8, complete=False)
-    ('normal', 'intermediate', 'expanded', 'indeterminate', 'indeterminate', 'expanded', 'indeterminate')
+    ...
+    >>> at(2, 8), at(24, 30), at(31, 59)
+    ('normal', 'intermediate', 'expanded')
+    >>> at(22, 25), at(28, 40), at(2, 8, complete=False)
+    ('indeterminate', 'indeterminate', 'indeterminate')
+    >>> at(45, 900, complete=False)
+    'expanded'
     """
     names, bounds = _bounds(definitions, locus)
     lower, upper = (
@@ -226,7 +239,9 @@ class RepeatStates:
 def _laboratory(
     definitions: Definitions, locus: str, patients: pd.DataFrame
 ) -> tuple[np.ndarray, np.ndarray]:
-    """State by the laboratory (0 where it has none) and whether its method overrides short reads."""
+    """State by the laboratory (0 where it has none) and whether its method overrides short
+    reads.
+    """
     short, long = (patients[f"{locus.lower()}_allele{i}"].to_numpy(dtype=float) for i in (1, 2))
     state = repeat_state(definitions, locus, long, long, np.isfinite(short))
     if locus != "C9orf72":

@@ -1,4 +1,7 @@
-"""Match the names of samples in genetic files to patients: exactly or through `sample_map`; near misses are suggested."""
+"""Match the names of samples in genetic files to patients: exactly or through `sample_map`.
+
+Near misses are suggested.
+"""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +12,8 @@ from features.tables.problems import Problems
 
 
 def normal_name(name: str) -> str:
-    """Take away what tools and people put around a sample name: blanks, case, a `0_` prefix, a doubled name.
+    """Take away what tools and people put around a sample name: blanks, case, a `0_` prefix, a
+    doubled name.
 
     >>> normal_name(" ALS-001 "), normal_name("0_als-001"), normal_name("ALS-001_ALS-001")
     ('als-001', 'als-001', 'als-001')
@@ -41,7 +45,9 @@ def near_misses(patients: Iterable[str], samples: Iterable[str]) -> dict[str, st
 def check_match(
     vcf_rows: dict[str, int], samples: set[str], paths: list[Path], problems: Problems
 ) -> None:
-    """Report patients without a sample: an error if none has one, else a warning, with the near misses as suggestion."""
+    """Report patients without a sample: an error if none has one, else a warning, with the near
+    misses as suggestion.
+    """
     absent = [name for name in vcf_rows if name not in samples]
     if not absent:
         return
@@ -49,12 +55,16 @@ def check_match(
     near = near_misses(absent, samples - set(vcf_rows))
     pairs = examples(f"{name} -> {sample}" for name, sample in near.items())
     advice = (
-        f"Near misses, to be put into a `sample_map` table (sample_id, vcf_id) if they are right: {pairs}."
+        "Near misses, to be put into a `sample_map` table (sample_id, vcf_id) if they are right:"
+        f" {pairs}."
         if near
         else ""
     )
     if len(absent) == len(vcf_rows):
-        found = f"none of the {len(vcf_rows)} patients ({examples(vcf_rows)}) is a sample of it ({examples(sorted(samples))})"
+        found = (
+            f"none of the {len(vcf_rows)} patients ({examples(vcf_rows)}) is a sample of it"
+            f" ({examples(sorted(samples))})"
+        )
         problems.error(
             where, found, advice or "Give the pairs in a `sample_map` table (sample_id, vcf_id)."
         )

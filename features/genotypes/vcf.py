@@ -1,8 +1,10 @@
-"""Open VCF and BCF files and read the records of the gene panel, with the bcftools that pysam ships.
+"""Open VCF and BCF files and read the records of the gene panel, with the bcftools that pysam
+ships.
 
-Specification: VCF 4.5 (samtools.github.io/hts-specs). Checked: contig lengths against the build. Lenient: `chr21` and `21`
-are the same contig; a file without an index, or whose index is older than itself, is read from end to end; records may be
-in any order. What is not checked: anything htslib does not mind.
+Specification: VCF 4.5 (samtools.github.io/hts-specs). Checked: contig lengths against the build.
+Lenient: `chr21` and `21` are the same contig; a file without an index, or whose index is older than
+itself, is read from end to end; records may be in any order. What is not checked: anything htslib
+does not mind.
 """
 
 import itertools
@@ -37,7 +39,10 @@ PASSED = '(FILTER="PASS" || FILTER=".")'
 
 
 class CallRule(NamedTuple):
-    """Least genotype quality (GQ) and depth (DP) of a call; below it a genotype counts as missing. 0: no threshold."""
+    """Least genotype quality (GQ) and depth (DP) of a call.
+
+    Below it a genotype counts as missing. 0: no threshold.
+    """
 
     min_gq: int = 0
     min_depth: int = 0
@@ -111,7 +116,9 @@ def _is_header(line: bytes) -> bool:
 
 
 def needs_cleaning(path: Path) -> bool:
-    """Whether a text is valid VCF that htslib refuses: gzipped but not in blocks, or with blank lines."""
+    """Whether a text is valid VCF that htslib refuses: gzipped but not in blocks, or with blank
+    lines.
+    """
     state = path.stat()
     return _needs_cleaning(path, state.st_mtime_ns, state.st_size)
 
@@ -143,7 +150,10 @@ def check_build(definitions: Definitions, header: Header, build: str, where: str
             continue
         matching = [b for b in BUILDS if int(lengths.loc[name, b.lower()]) == length]
         if matching and build not in matching:
-            found = f"contig {name} has {length} bases, as in {matching[0]}, but the cohort file says {build}"
+            found = (
+                f"contig {name} has {length} bases, as in {matching[0]}, but the cohort file says"
+                f" {build}"
+            )
             raise DataError(where, found, other_build(matching[0], build))
 
 
@@ -288,8 +298,8 @@ class Query:
     def _normalised(self, scratch: Path, sites_only: bool) -> list[list[str]]:
         """Split and left-align the alleles, with the contigs called as the FASTA calls them.
 
-        REF is compared with the build by `features.genotypes.extraction`; a FASTA that is cut to the panel has N elsewhere,
-        which is no mismatch to stop at.
+        REF is compared with the build by `features.genotypes.extraction`; a FASTA that is cut to
+        the panel has N elsewhere, which is no mismatch to stop at.
         """
         if self.fasta is None:
             return []
@@ -308,7 +318,8 @@ class Query:
         return [["filter", "-S", ".", "-e", " | ".join(failed)]] if failed else []
 
     def _restriction(self) -> list[str]:
-        # The known positions of the other build are read too: their REF tells a file of that build (`_check_reference`).
+        # The known positions of the other build are read too: their REF tells a file of that build
+        # (`_check_reference`).
         other = known_reference(self.definitions, next(b for b in BUILDS if b != self.build))
         regions = self.regions + [(chrom, pos, pos) for chrom, pos in other]
         spelled = ",".join(f"{p}{c}:{s}-{e}" for c, s, e in regions for p in ("", "chr"))
@@ -338,7 +349,10 @@ def fasta_contigs(fasta: Path) -> dict[str, int]:
         with pysam.FastaFile(str(fasta)) as file:
             return dict(zip(file.references, file.lengths, strict=True))
     except (OSError, ValueError) as error:
-        remedy = "Give the reference genome as FASTA, plain or bgzipped, with `samtools faidx` run on it."
+        remedy = (
+            "Give the reference genome as FASTA, plain or bgzipped, with `samtools faidx` run"
+            " on it."
+        )
         raise DataError(str(fasta), f"this FASTA cannot be read ({error})", remedy) from None
 
 
@@ -360,7 +374,9 @@ def fasta_prefix(fasta: Path) -> str:
 
 
 def contig_names(definitions: Definitions, prefix: str) -> str:
-    """The table by which `bcftools annotate` renames contigs to those of a FASTA with the prefix."""
+    """The table by which `bcftools annotate` renames contigs to those of a FASTA with the
+    prefix.
+    """
     chroms = definitions.table("contigs")["chrom"]
     pairs = [(c, f"chr{c}") if prefix else (f"chr{c}", c) for c in chroms]
     return "".join(f"{old} {new}\n" for old, new in pairs)
@@ -389,7 +405,9 @@ def site_query(
 
 
 def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
-    """Read the records of the panel without their genotypes; `info` holds the wanted fields that the header knows."""
+    """Read the records of the panel without their genotypes; `info` holds the wanted fields that
+    the header knows.
+    """
     fields = [name for name in wanted if name in query.header.info]
     end = r"%INFO/END" if "END" in query.header.info else "."
     template = (

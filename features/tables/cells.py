@@ -1,8 +1,9 @@
-"""What a cell of a table says: numbers as laboratories write them, limits of measurement, and dates.
+"""What a cell of a table says: numbers as laboratories write them, limits of measurement, and
+dates.
 
-A number is understood only if it can mean one thing. `1,5` is 1.5 and `1.234,5` is 1234.5, but `1,234` may be either, so it
-is refused unless the cohort file says `decimal`. The same holds for `03/04/2024` and `dates`. Everything works on the distinct
-cells of a column, never row by row.
+A number is understood only if it can mean one thing. `1,5` is 1.5 and `1.234,5` is 1234.5, but
+`1,234` may be either, so it is refused unless the cohort file says `decimal`. The same holds for
+`03/04/2024` and `dates`. Everything works on the distinct cells of a column, never row by row.
 """
 
 import re
@@ -67,11 +68,14 @@ YEARS = (1900, 2100)
 
 @dataclass(frozen=True)
 class Dialect:
-    """How numbers and dates are written, as far as the cohort file says so; what is not said must be plain from the cell.
+    """How numbers and dates are written, as far as the cohort file says so.
 
-    `plain` allows a decimal point and no thousands separator: for what programs write, such as a served record, where no other
-    cell may have a say in what one means. `partial_dates` says what a date without its day becomes. `calendar` says that the
-    cohort has calendar dates, so that a bare number from 1900 to 2100 where days belong is a year.
+    What is not said must be plain from the cell.
+
+    `plain` allows a decimal point and no thousands separator: for what programs write, such as a
+    served record, where no other cell may have a say in what one means. `partial_dates` says what a
+    date without its day becomes. `calendar` says that the cohort has calendar dates, so that a bare
+    number from 1900 to 2100 where days belong is a year.
     """
 
     decimal: Literal[".", ",", "plain"] | None = None
@@ -85,7 +89,8 @@ PLAIN = Dialect("plain", "iso")
 
 @dataclass(frozen=True)
 class Values:
-    """Distinct cells as numbers: `value` (NaN: none), `sign` (`<`, `>` or empty), `limit_word` ('below', 'above' or empty).
+    """Distinct cells as numbers: `value` (NaN: none), `sign` (`<`, `>` or empty), `limit_word`
+    ('below', 'above' or empty).
 
     `unclear` marks what may mean two things, `wrong` what is no number at all.
     """
@@ -100,9 +105,13 @@ class Values:
 def read_values(cells: np.ndarray, dialect: Dialect = PLAIN) -> Values:
     """Read distinct text cells as numbers, with or without a limit sign.
 
-    >>> cells = np.array(["1.5", "1,5", "<2.7", "1 234,5", "1,234", "LOD", "high"], dtype=object)
+    >>> cells = np.array(
+    ...     ["1.5", "1,5", "<2.7", "1 234,5", "1,234", "LOD", "high"], dtype=object
+    ... )
     >>> read = read_values(cells, Dialect())
-    >>> read.value.tolist(), read.unclear.tolist().index(True), read.wrong.tolist().index(True)
+    >>> (read.value.tolist(),
+    ...  read.unclear.tolist().index(True),
+    ...  read.wrong.tolist().index(True))
     ([1.5, 1.5, 2.7, 1234.5, nan, nan, nan], 4, 6)
     >>> read.sign[2], read.limit_word[5]
     ('<', 'below')
@@ -136,7 +145,9 @@ def read_values(cells: np.ndarray, dialect: Dialect = PLAIN) -> Values:
 
 
 def _has_decimal_commas(bare: pa.Array, dialect: Dialect) -> bool:
-    """Whether some cell of a column without a stated decimal sign has a comma that can only be a decimal one."""
+    """Whether some cell of a column without a stated decimal sign has a comma that can only be a
+    decimal one.
+    """
     plain = (
         _matches(bare, _COMMA_DECIMAL)
         & ~_matches(bare, _AMBIGUOUS_COMMA)
@@ -146,7 +157,9 @@ def _has_decimal_commas(bare: pa.Array, dialect: Dialect) -> bool:
 
 
 def _points_may_group(text: pa.Array, commas: bool, dialect: Dialect) -> np.ndarray:
-    """Which readable cells have a point that may separate thousands, because the decimal sign is a comma."""
+    """Which readable cells have a point that may separate thousands, because the decimal sign is a
+    comma.
+    """
     if dialect.decimal == ",":
         return _matches(text, r"\.")
     return _matches(text, _AMBIGUOUS_POINT) if commas else np.zeros(len(text), dtype=bool)
@@ -163,7 +176,9 @@ def _bare(text: pa.Array) -> pa.Array:
 
 
 def _separated(bare: pa.Array, commas: bool, dialect: Dialect) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of cells whose decimal and thousands separators are still in them, and which of them are unclear."""
+    """Numbers of cells whose decimal and thousands separators are still in them, and which of them
+    are unclear.
+    """
     unclear, number = np.zeros(len(bare), dtype=bool), np.full(len(bare), np.nan)
     if dialect.decimal is None:
         unclear = _matches(bare, _AMBIGUOUS_COMMA) | (_matches(bare, _AMBIGUOUS_POINT) & commas)
@@ -182,7 +197,9 @@ def _matches(text: pa.Array, pattern: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Dates:
-    """Distinct cells as dates: `date` (datetime64[D], NaT: none), `unclear` (day or month first?), `wrong` (no date)."""
+    """Distinct cells as dates: `date` (datetime64[D], NaT: none), `unclear` (day or month first?),
+    `wrong` (no date).
+    """
 
     date: np.ndarray
     unclear: np.ndarray
@@ -190,9 +207,15 @@ class Dates:
 
 
 def read_dates(cells: np.ndarray, dialect: Dialect = PLAIN) -> Dates:
-    """Read distinct text cells as dates: ISO, `31.12.2024`, `31 Dec 2024`, and with slashes where the order is plain or stated.
+    """Read distinct text cells as dates: ISO, `31.12.2024`, `31 Dec 2024`, and with slashes where
+    the order is plain or stated.
 
-    >>> read = read_dates(np.array(["2024-02-29", "31.12.2024", "5-Jan-2024", "2024-02-30"], dtype=object), Dialect())
+    >>> read = read_dates(
+    ...     np.array(
+    ...         ["2024-02-29", "31.12.2024", "5-Jan-2024", "2024-02-30"], dtype=object
+    ...     ),
+    ...     Dialect(),
+    ... )
     >>> read.date.astype(str).tolist(), read.wrong.tolist()
     (['2024-02-29', '2024-12-31', '2024-01-05', 'NaT'], [False, False, False, True])
     >>> read_dates(np.array(["03/04/2024"], dtype=object), Dialect()).unclear.tolist()
@@ -228,9 +251,12 @@ def read_dates(cells: np.ndarray, dialect: Dialect = PLAIN) -> Dates:
 
 
 def read_months(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last day of distinct cells that name a month and its year (datetime64[D]); NaT for any other cell.
+    """First and last day of distinct cells that name a month and its year (datetime64[D]); NaT for
+    any other cell.
 
-    >>> first, last = read_months(np.array(["06/2020", "Feb 2020", "2019-12", "13/2020", "2020"], dtype=object))
+    >>> first, last = read_months(
+    ...     np.array(["06/2020", "Feb 2020", "2019-12", "13/2020", "2020"], dtype=object)
+    ... )
     >>> first.astype(str).tolist()
     ['2020-06-01', '2020-02-01', '2019-12-01', 'NaT', 'NaT']
     >>> last.astype(str).tolist()
@@ -259,7 +285,10 @@ def _month_number(word: str) -> int:
 def _order(
     parts: pd.DataFrame, numeric: np.ndarray, dotted: np.ndarray, dialect: Dialect
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the day comes first in each numeric date, and which could be either; dots always mean day first."""
+    """Whether the day comes first in each numeric date, and which could be either.
+
+    Dots always mean day first.
+    """
     if dialect.dates == "day_first":
         return numeric, np.zeros(len(parts), dtype=bool)
     if dialect.dates == "month_first":
@@ -272,6 +301,7 @@ def _order(
         if some_first == some_second
         else np.zeros(len(parts), dtype=bool)
     )
-    return dotted & numeric | slashed & (
-        first | (some_first and not some_second)
-    ) & ~unclear, unclear
+    return (
+        dotted & numeric | slashed & (first | (some_first and not some_second)) & ~unclear,
+        unclear,
+    )

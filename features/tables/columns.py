@@ -1,7 +1,8 @@
 """A table as a dict of arrays, for the tables of a served request.
 
-It has the few operations of a DataFrame that the features use, so that files and requests take the same path. pandas needs
-10 to 500 us for each of them whatever the number of rows, which would be three quarters of the time of one patient's request.
+It has the few operations of a DataFrame that the features use, so that files and requests take the
+same path. pandas needs 10 to 500 us for each of them whatever the number of rows, which would be
+three quarters of the time of one patient's request.
 """
 
 from collections.abc import Iterator, KeysView, Mapping
@@ -79,14 +80,18 @@ class Table:
 
 
 def rows_of(table: Any, rows: "np.ndarray | list[int]") -> Any:
-    """Some rows of a DataFrame or a Table, by position or by a mask, numbered anew; the table itself where a mask takes all."""
+    """Some rows of a DataFrame or a Table, by position or by a mask, numbered anew.
+
+    The table itself where a mask takes all.
+    """
     if isinstance(rows, np.ndarray) and rows.dtype == bool and rows.all():
         return table
     return table.take(rows) if isinstance(table, Table) else table.iloc[rows].reset_index(drop=True)
 
 
 def factorized(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (-1 for None) and distinct cells of an array of text, in the order of their first occurrence.
+    """Codes (-1 for None) and distinct cells of an array of text, in the order of their first
+    occurrence.
 
     >>> factorized(np.array(["b", None, "a", "b"], dtype=object))
     (array([ 0, -1,  1,  0]), array(['b', 'a'], dtype=object))

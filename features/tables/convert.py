@@ -1,7 +1,9 @@
-"""Read CSV, TSV, Parquet and Excel tables as text and turn their columns into numbers, categories, days and dates.
+"""Read CSV, TSV, Parquet and Excel tables as text and turn their columns into numbers, categories,
+days and dates.
 
-An empty cell, NA, N/A, NaN or null means unknown; `none` is a category. Text stands as codes of distinct cells (pandas
-Categorical), so that a column of a million rows is checked and converted through its few distinct cells.
+An empty cell, NA, N/A, NaN or null means unknown; `none` is a category. Text stands as codes of
+distinct cells (pandas Categorical), so that a column of a million rows is checked and converted
+through its few distinct cells.
 """
 
 import csv
@@ -26,16 +28,20 @@ from features.tables.columns import Column, Table, factorized
 from features.tables.problems import Problems
 
 MISSING = frozenset(["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "<na>", "nat"])
-# More days than a life has: a calendar date or a spreadsheet's serial number stands where days belong (P).
+# More days than a life has: a calendar date or a spreadsheet's serial number stands where days
+# belong (P).
 MOST_DAYS = 40_000
-# An archive that holds more than this (bytes) and this many times its size is taken for a bomb (P): tables shrink 5 to 50 times.
+# An archive that holds more than this (bytes) and this many times its size is taken for a bomb (P):
+# tables shrink 5 to 50 times.
 MOST_UNPACKED, MOST_RATIO = 1 << 28, 300
 _LONGEST_HEADER = 1 << 22
 _MAY_BE_DATE = re.compile(r"\d{4}.*[-/. ]|[-/. ].*\d{4}")
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table whatever its format; cells are text without outer blanks, unknown ones None, numbers of a typed file float64.
+    """Read a table whatever its format.
+
+    Cells are text without outer blanks, unknown ones None, numbers of a typed file float64.
 
     Raises
     ------
@@ -107,7 +113,8 @@ def _check_unpacked(path: Path) -> None:
         return
     if size > most:
         raise ValueError(
-            f"it unpacks to more than {MOST_RATIO} times its size; unpack it yourself if you trust it"
+            f"it unpacks to more than {MOST_RATIO} times its size; unpack it yourself if you"
+            " trust it"
         )
 
 
@@ -134,7 +141,9 @@ def _read_delimited(path: Path) -> tuple[list[str], list[pd.Series]]:
 
 
 def delimited(path: Path) -> tuple[list[str], tuple[Any, Any]]:
-    """Column names of a CSV or TSV file, and how Arrow is to read and parse it: columns are numbered, all text."""
+    """Column names of a CSV or TSV file, and how Arrow is to read and parse it: columns are
+    numbered, all text.
+    """
     names, separator = _header(path)
     numbered = [str(i) for i in range(len(names))]
     read = arrow_csv.ReadOptions(skip_rows=1, column_names=numbered, block_size=1 << 24)
@@ -142,7 +151,9 @@ def delimited(path: Path) -> tuple[list[str], tuple[Any, Any]]:
 
 
 def _header(path: Path) -> tuple[list[str], str]:
-    """Column names, and the separator: a tab for .tsv and .txt, else whichever of comma, semicolon and tab splits best."""
+    """Column names, and the separator: a tab for .tsv and .txt, else whichever of comma, semicolon
+    and tab splits best.
+    """
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
         line = file.readline(_LONGEST_HEADER)
@@ -171,7 +182,9 @@ def _typed(column: pd.Series) -> pd.Series:
 
 
 def _coded(codes: np.ndarray, levels: np.ndarray) -> pd.Series:
-    """Codes and their text as a Categorical: blanks around are cut, missing forms become unknown."""
+    """Codes and their text as a Categorical: blanks around are cut, missing forms become
+    unknown.
+    """
     clean = pd.Series(levels, dtype=object).str.strip()
     unknown = clean.str.lower().isin(MISSING)
     recoded, distinct = pd.factorize(clean.where(~unknown, None), use_na_sentinel=True)
@@ -248,9 +261,11 @@ def rename_columns(table: pd.DataFrame, names: dict[str, str], where: str) -> pd
 def with_known_names(
     table: pd.DataFrame, aliases: dict[str, str], where: str, problems: Problems
 ) -> pd.DataFrame:
-    """Give columns their name in the contract: case, blanks and signs do not matter, and `aliases` {normal name: ours} count.
+    """Give columns their name in the contract: case, blanks and signs do not matter, and `aliases`
+    {normal name: ours} count.
 
-    A column that already has its own name wins; two columns that could both be one of ours are an error.
+    A column that already has its own name wins; two columns that could both be one of ours are an
+    error.
     """
     ours = {
         name: aliases[normal_name(name)] for name in table.columns if normal_name(name) in aliases
@@ -284,7 +299,10 @@ def require_columns(table: pd.DataFrame, names: list[str], where: str) -> None:
     """
     for name in names:
         if name not in table.columns:
-            remedy = f"{nearest(name, table.columns)} Or map it with a `columns:` block in the cohort file."
+            remedy = (
+                f"{nearest(name, table.columns)} Or map it with a `columns:` block in the cohort"
+                " file."
+            )
             raise DataError(where, f"the column {name!r} is missing", remedy)
 
 
@@ -296,7 +314,10 @@ def numbers(
     high: float = np.nan,
     dialect: Dialect = PLAIN,
 ) -> np.ndarray:
-    """Turn a column into float64, NaN where unknown; other text and values outside the bounds are errors."""
+    """Turn a column into float64, NaN where unknown.
+
+    Other text and values outside the bounds are errors.
+    """
     if column.dtype == float:
         values = column.to_numpy()
         not_number = np.isinf(values)
@@ -309,7 +330,10 @@ def numbers(
         report_unclear(column, codes, read.unclear, where, problems)
         values = np.append(np.where(limits, np.nan, read.value), np.nan)[codes]
         not_number = np.append(read.wrong | limits, False)[codes]
-    remedy = f"Write a plain number with a decimal {'comma' if dialect.decimal == ',' else 'point'}, or leave it empty."
+    remedy = (
+        f"Write a plain number with a decimal {'comma' if dialect.decimal == ',' else 'point'}, or"
+        " leave it empty."
+    )
     problems.reject(not_number, where, column, "is no number", remedy)
     with np.errstate(invalid="ignore"):
         outside = (values < low) | (values > high)
@@ -340,9 +364,11 @@ def report_unclear(
 
 @dataclass(frozen=True)
 class Days:
-    """Days since the index day, NaN unknown: `value`, and the `first` and `last` day that it may be.
+    """Days since the index day, NaN unknown: `value`, and the `first` and `last` day that it may
+    be.
 
-    `vague` marks what is known to the year only. A date without its day stands at the middle of what it may be.
+    `vague` marks what is known to the year only. A date without its day stands at the middle of
+    what it may be.
     """
 
     value: np.ndarray
@@ -359,7 +385,10 @@ def days(
     dialect: Dialect = PLAIN,
     index_dates: "np.ndarray | None" = None,
 ) -> np.ndarray:
-    """Turn a column of days of visits or measurements into float64 as `dated_days`; one known to the year is undated."""
+    """Turn a column of days of visits or measurements into float64 as `dated_days`.
+
+    One known to the year is undated.
+    """
     found = dated_days(column, where, problems, high, dialect, index_dates)
     if not found.vague.any():
         return found.value
@@ -378,9 +407,10 @@ def dated_days(
 ) -> Days:
     """Turn a column of whole days since the index day into float64, NaN where unknown.
 
-    Calendar dates count from the patient's own index date. A bare number from 1900 to 2100 in a column that has, or whose
-    cohort has, calendar dates is a year. A date without its day (`2020`, `06/2020`, `Mar 2019`) is refused, or taken at the
-    middle of what it may be, which ends at `high`.
+    Calendar dates count from the patient's own index date. A bare number from 1900 to 2100 in a
+    column that has, or whose cohort has, calendar dates is a year. A date without its day (`2020`,
+    `06/2020`, `Mar 2019`) is refused, or taken at the middle of what it may be, which ends at
+    `high`.
 
     Parameters
     ----------
@@ -514,7 +544,9 @@ def _since_index(
     where: str,
     problems: Problems,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Days from the index date to the first and the last day of each date, NaN where there is none."""
+    """Days from the index date to the first and the last day of each date, NaN where there is
+    none.
+    """
     unknown = np.full(len(first), np.datetime64("NaT"), dtype="datetime64[D]")
     start = unknown if index_dates is None else index_dates.astype("datetime64[D]")
     problems.reject(
@@ -576,7 +608,9 @@ def categories(
     problems: Problems,
     aliases: "dict[str, str] | None" = None,
 ) -> np.ndarray:
-    """Check a column of categories; case and blanks around do not matter, an unknown word is an error.
+    """Check a column of categories.
+
+    Case and blanks around do not matter, an unknown word is an error.
 
     Parameters
     ----------
@@ -588,7 +622,10 @@ def categories(
     unknown = np.array([word is None for word in words] + [False])
     if unknown.any():
         first = str(found[np.flatnonzero(unknown)[0]])
-        remedy = f"{nearest(first, levels)} Or say what it means with a `values:` block in the cohort file."
+        remedy = (
+            f"{nearest(first, levels)} Or say what it means with a `values:` block in the cohort"
+            " file."
+        )
         problems.reject(unknown[codes], where, column, "is no known value", remedy)
     return np.array([*words, None], dtype=object)[codes]
 

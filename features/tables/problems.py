@@ -26,7 +26,10 @@ class Problem:
 
 @dataclass
 class Problems:
-    """Collects problems; unless `collect` is set, the first error is raised as a DataError instead."""
+    """Collects problems.
+
+    Unless `collect` is set, the first error is raised as a DataError instead.
+    """
 
     collect: bool = False
     silent: bool = False  # warnings and notes go nowhere, so that their words need not be made
@@ -61,7 +64,10 @@ class Problems:
         what: str,
         remedy: str,
     ) -> None:
-        """Note an error for the table rows flagged in `bad`; the message names the first line and counts the others."""
+        """Note an error for the table rows flagged in `bad`.
+
+        The message names the first line and counts the others.
+        """
         self._flag("error", bad, where, values, what, remedy)
 
     def question(
@@ -109,7 +115,9 @@ class Problems:
 
 
 def merged(found: list[Problem]) -> list[Problem]:
-    """Problems of the same kind and column, as the parts of a large cohort raise them, as one with their count."""
+    """Problems of the same kind and column, as the parts of a large cohort raise them, as one with
+    their count.
+    """
     kinds: dict[tuple[str, str, str], list[Problem]] = {}
     for problem in found:
         kinds.setdefault(

@@ -13,7 +13,8 @@ class ReadingRules:
     Attributes
     ----------
     dialect : Dialect
-        Decimal sign, order of dates, what partial dates become, and whether the cohort has calendar dates.
+        Decimal sign, order of dates, what partial dates become, and whether the cohort has calendar
+        dates.
     strict : bool
         Whether an implausible value is an error; otherwise it is flagged and kept.
     values : dict
@@ -25,7 +26,9 @@ class ReadingRules:
     values: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def words(self, definitions: Definitions, column: str) -> dict[str, str]:
-        """Words for the values of a column in their normal form: the definitions' and the user's, which win."""
+        """Words for the values of a column in their normal form: the definitions' and the user's,
+        which win.
+        """
         own = {normal_name(word): value for word, value in self.values.get(column, {}).items()}
         return value_aliases(definitions, column) | own
 

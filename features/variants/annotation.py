@@ -1,9 +1,11 @@
-"""What the VCF itself says of a variant: VEP's CSQ (gnomAD: vep), snpEff's ANN and EFF, bcftools' BCSQ, predictor fields.
+"""What the VCF itself says of a variant: VEP's CSQ (gnomAD: vep), snpEff's ANN and EFF, bcftools'
+BCSQ, predictor fields.
 
-Formats: VEP writes the names of its fields into the header ("Format: Allele|Consequence|..."); ANN is the VCF annotation
-format 1.0 (16 fields); EFF the older `Effect(Impact|...)`; BCSQ `consequence|gene|transcript|biotype|strand|protein|dna`.
-Of several transcripts the one of `definitions/gene_models.tsv` counts, else the one marked MANE or canonical, else the
-most severe. Consequences are given in the terms of `definitions/consequences.tsv`, whatever the tool calls them.
+Formats: VEP writes the names of its fields into the header ("Format: Allele|Consequence|..."); ANN
+is the VCF annotation format 1.0 (16 fields); EFF the older `Effect(Impact|...)`; BCSQ
+`consequence|gene|transcript|biotype|strand|protein|dna`. Of several transcripts the one of
+`definitions/gene_models.tsv` counts, else the one marked MANE or canonical, else the most severe.
+Consequences are given in the terms of `definitions/consequences.tsv`, whatever the tool calls them.
 """
 
 import re
@@ -16,7 +18,8 @@ import numpy as np
 from features.catalogue import Definitions, derived, recently_derived
 from features.variants.gene_models import transcripts
 
-# Fields read, most trusted first. VEP writes all of them with the same grammar, the last three have their own.
+# Fields read, most trusted first. VEP writes all of them with the same grammar, the last three have
+# their own.
 ANNOTATION_FIELDS = ("CSQ", "vep", "ANN", "EFF", "BCSQ")
 SCORES = ("revel", "alphamissense", "cadd", "spliceai")
 _SCORE_NAMES = {
@@ -56,8 +59,8 @@ _ANN = (
 _EFF = ("IMPACT", "CLASS", "CODON", "HGVSp", "LENGTH", "SYMBOL", "BIOTYPE", "CODING", "Feature")
 _BCSQ = ("Consequence", "SYMBOL", "Feature", "BIOTYPE", "STRAND", "AMINO", "DNA")
 _RESIDUES = (
-    "A=Ala R=Arg N=Asn D=Asp C=Cys Q=Gln E=Glu G=Gly H=His I=Ile L=Leu K=Lys M=Met F=Phe P=Pro S=Ser T=Thr W=Trp Y=Tyr "
-    "V=Val *=Ter"
+    "A=Ala R=Arg N=Asn D=Asp C=Cys Q=Gln E=Glu G=Gly H=His I=Ile L=Leu K=Lys M=Met F=Phe P=Pro"
+    " S=Ser T=Thr W=Trp Y=Tyr V=Val *=Ter"
 )
 _THREE = dict(pair.split("=") for pair in _RESIDUES.split())
 _ONE = {three: one for one, three in _THREE.items()}
@@ -95,7 +98,9 @@ def _terms(definitions: Definitions) -> dict[str, str]:
 
 @derived
 def consequence_kinds(definitions: Definitions) -> dict[str, str]:
-    """Kind of each consequence term: null, missense, inframe, synonymous, splice_region, coding, ..."""
+    """Kind of each consequence term: null, missense, inframe, synonymous, splice_region, coding,
+    ...
+    """
     table = definitions.table("consequences")
     return dict(zip(table["term"], table["kind"], strict=True))
 
@@ -107,7 +112,10 @@ def consequence_term(definitions: Definitions, text: str) -> str:
 
     >>> from features.catalogue import shipped
     >>> tables = shipped()
-    >>> [consequence_term(tables, t) for t in ("splice_region&synonymous", "*missense", "FRAME_SHIFT")]
+    >>> [
+    ...     consequence_term(tables, t)
+    ...     for t in ("splice_region&synonymous", "*missense", "FRAME_SHIFT")
+    ... ]
     ['splice_region_variant', 'missense_variant', 'frameshift_variant']
     """
     found = [
@@ -119,9 +127,12 @@ def consequence_term(definitions: Definitions, text: str) -> str:
 def protein_change(text: str) -> tuple[str, int, str] | None:
     """Reference residue, number and alternative of a substitution, from HGVS or the short form.
 
-    The number is HGVS's: the initiator methionine is 1. `legacy_change` takes the older numbering of SOD1.
+    The number is HGVS's: the initiator methionine is 1. `legacy_change` takes the older numbering
+    of SOD1.
 
-    >>> protein_change("NP_000445.1:p.Ala5Val"), protein_change("p.A5V"), protein_change("p.(Gln398Ter)")
+    >>> (protein_change("NP_000445.1:p.Ala5Val"),
+    ...  protein_change("p.A5V"),
+    ...  protein_change("p.(Gln398Ter)"))
     (('A', 5, 'V'), ('A', 5, 'V'), ('Q', 398, '*'))
     >>> protein_change("p.Glu643del") is None
     True
@@ -220,7 +231,10 @@ def _bcsq(entry: dict[str, str]) -> dict[str, str]:
 
 
 def _fits(entry: dict[str, str], gene: str, alt: str, ref: str, index: int) -> bool:
-    """Whether an entry speaks of this gene and allele; tools write the allele as in the record or without its anchor."""
+    """Whether an entry speaks of this gene and allele.
+
+    Tools write the allele as in the record or without its anchor.
+    """
     if entry.get("SYMBOL") and entry["SYMBOL"].upper() != gene.upper():
         return False
     if entry.get("ALLELE_NUM", "").isdigit():
@@ -262,7 +276,9 @@ def _effect(
 
 
 def _hgvs_p(entry: dict[str, str]) -> str:
-    """HGVS protein change, from HGVSp or else from Protein_position and Amino_acids (VEP without --hgvs)."""
+    """HGVS protein change, from HGVSp or else from Protein_position and Amino_acids (VEP without
+    --hgvs).
+    """
     text = entry.get("HGVSp", "").rpartition(":")[2].replace("%3D", "=").partition("/")[0]
     change = protein_change(text)
     if change is not None and {change[0], change[2]} <= set(_THREE):
@@ -294,7 +310,9 @@ def _score(score: str, entry: dict[str, str], info: dict[str, str], index: int) 
 
 
 def _spliceai(text: str, index: int) -> str:
-    """Highest of the four delta scores in `ALLELE|SYMBOL|DS_AG|DS_AL|DS_DG|DS_DL|...`, or the plain number."""
+    """Highest of the four delta scores in `ALLELE|SYMBOL|DS_AG|DS_AL|DS_DG|DS_DL|...`, or the plain
+    number.
+    """
     parts = text.split(",")
     fields = parts[min(index, len(parts) - 1)].split("|")
     if len(fields) < 6:

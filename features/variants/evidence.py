@@ -1,10 +1,12 @@
-"""Evidence for and against a variant, after ACMG/AMP 2015 as points, limited to what can be computed.
+"""Evidence for and against a variant, after ACMG/AMP 2015 as points, limited to what can be
+computed.
 
-Criteria, points, thresholds and wording are `definitions/evidence.tsv` and `definitions/predictors.tsv`, so that an expert
-panel's specification can be dropped in. Class: P >= 10, LP 6-9, VUS 0-5, LB -6..-1, B <= -7 (Tavtigian 2020,
-doi:10.1002/humu.24088, R; contract). Posterior: prior 0.10, odds of pathogenicity 350 ^ (points / 8) (Tavtigian 2018,
-PMID 29300386, R; contract). ClinVar's own assertion (PP5, BP6) is off unless asked for. Not computed, because it needs
-people and laboratories: PS2-PS4, PM3, PM6, PP1, PP4, BS2-BS4, BP2, BP5.
+Criteria, points, thresholds and wording are `definitions/evidence.tsv` and
+`definitions/predictors.tsv`, so that an expert panel's specification can be dropped in. Class: P >=
+10, LP 6-9, VUS 0-5, LB -6..-1, B <= -7 (Tavtigian 2020, doi:10.1002/humu.24088, R; contract).
+Posterior: prior 0.10, odds of pathogenicity 350 ^ (points / 8) (Tavtigian 2018, PMID 29300386, R;
+contract). ClinVar's own assertion (PP5, BP6) is off unless asked for. Not computed, because it
+needs people and laboratories: PS2-PS4, PM3, PM6, PP1, PP4, BS2-BS4, BP2, BP5.
 """
 
 from collections.abc import Callable, Iterator
@@ -62,7 +64,8 @@ class Sources:
     assertions : bool
         Whether ClinVar's own word on the variant counts (PP5, BP6).
     known : bool
-        False is "ClinVar off": no PP5/BP6, PS1, PM5, PM1 from known variants, and no known-variant table.
+        False is "ClinVar off": no PP5/BP6, PS1, PM5, PM1 from known variants, and no known-variant
+        table.
     """
 
     definitions: Definitions
@@ -159,7 +162,10 @@ def _null_strength(definitions: Definitions, variant: Variant, build: str) -> st
 
 
 def _region(definitions: Definitions, table: str, variant: Variant) -> str:
-    """Meaning of the region of a definition table in which the changed residue lies; empty outside of all."""
+    """Meaning of the region of a definition table in which the changed residue lies.
+
+    Empty outside of all.
+    """
     residue = variant.residue or _residue_of_splice(definitions, variant)
     for row in _regions(definitions, table).get(variant.gene, ()):
         if residue is not None and int(row["first_residue"]) <= residue <= int(row["last_residue"]):
@@ -198,11 +204,16 @@ def _known_variant(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 
 
 def _same_residue(variant: Variant, sources: Sources) -> Iterator[Criterion]:
-    """PS1 and PM5 from other variants of the table; PM5 also from ClinVar, in genes where a stop would not be causal."""
+    """PS1 and PM5 from other variants of the table; PM5 also from ClinVar, in genes where a stop
+    would not be causal.
+    """
     if not sources.known or variant.change is None or variant.kind != "missense":
         return
-    others = [(key, after) for key, residue, after in _causal_changes(sources.definitions, sources.build, variant.gene)
-              if residue == variant.residue and key != variant.key]  # fmt: skip
+    others = [
+        (key, after)
+        for key, residue, after in _causal_changes(sources.definitions, sources.build, variant.gene)
+        if residue == variant.residue and key != variant.key
+    ]
     same = [key for key, after in others if after == variant.change[1]]
     if same:
         yield _met(sources.definitions, "PS1", variant, ", ".join(same))
@@ -256,7 +267,9 @@ def _meaning(significance: str) -> int:
 
 
 def _hot_region(variant: Variant, sources: Sources) -> Iterator[Criterion]:
-    """PM1: the strongest of a hot spot of known variants, a named region, a region depleted of missense variants."""
+    """PM1: the strongest of a hot spot of known variants, a named region, a region depleted of
+    missense variants.
+    """
     if variant.kind != "missense" or variant.residue is None:
         return
     reach = _threshold(sources.definitions, "PM1_hot_spot")
@@ -296,7 +309,8 @@ def _mean_density(definitions: Definitions) -> float:
 
 
 def missense_density(definitions: Definitions, variant: Variant) -> float:
-    """Distinct population missense variants a residue within 50 residues, over the panel's mean; NaN without a table.
+    """Distinct population missense variants a residue within 50 residues, over the panel's mean;
+    NaN without a table.
 
     The variant itself is left out where it is known to be in the population.
     """
@@ -332,7 +346,9 @@ def _rarity(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 
 
 def _frequency_exception(variant: Variant) -> bool:
-    """BA1/BS1 do not apply to risk alleles, nor to a recessive founder allele (SOD1 p.Asp91Ala; contract)."""
+    """BA1/BS1 do not apply to risk alleles, nor to a recessive founder allele (SOD1 p.Asp91Ala;
+    contract).
+    """
     return variant.role in ("risk", "causal_recessive")
 
 
@@ -374,7 +390,9 @@ def _prediction(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 
 
 def _region_agrees(definitions: Definitions, variant: Variant, score: float) -> bool:
-    """A substitution matrix alone says too little: a mild change must lie where the population varies, a harsh one not."""
+    """A substitution matrix alone says too little: a mild change must lie where the population
+    varies, a harsh one not.
+    """
     tolerant = missense_density(definitions, variant) >= _threshold(definitions, "tolerant")
     return tolerant if score > 0 else not tolerant
 
@@ -453,7 +471,9 @@ RULES: tuple[Callable[[Variant, Sources], Iterator[Criterion]], ...] = (
 
 
 def _combined(met: list[Criterion]) -> Iterator[Criterion]:
-    """PP3 never beside PVS1; PM1 and PP3 together at most 4 points; BA1 stands alone (contract; Richards 2015)."""
+    """PP3 never beside PVS1; PM1 and PP3 together at most 4 points; BA1 stands alone (contract;
+    Richards 2015).
+    """
     names = {criterion.name for criterion in met}
     if "BA1" in names:
         yield from (criterion for criterion in met if criterion.points < 0)

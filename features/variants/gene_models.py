@@ -1,9 +1,11 @@
-"""Where a variant lies in the transcript of its gene, and what can be said of it without a reference sequence.
+"""Where a variant lies in the transcript of its gene, and what can be said of it without a
+reference sequence.
 
-One transcript a gene, `definitions/gene_models.tsv` (1-based inclusive, both builds; each row says where it is from).
-Without the reference sequence the bases of a codon are not known, so that a substitution in the coding sequence is a
-`coding_sequence_variant` and no more. Terms are those of the Sequence Ontology (sequenceontology.org), splice region as
-Ensembl defines it: 3 exonic and 8 intronic bases beside a splice site, of which the first two intronic ones are the site.
+One transcript a gene, `definitions/gene_models.tsv` (1-based inclusive, both builds; each row says
+where it is from). Without the reference sequence the bases of a codon are not known, so that a
+substitution in the coding sequence is a `coding_sequence_variant` and no more. Terms are those of
+the Sequence Ontology (sequenceontology.org), splice region as Ensembl defines it: 3 exonic and 8
+intronic bases beside a splice site, of which the first two intronic ones are the site.
 """
 
 from bisect import bisect_right
@@ -52,7 +54,9 @@ class Transcript:
         return [0, *np.cumsum([end - start + 1 for start, end in self.coding]).tolist()]
 
     def coding_offset(self, pos: int) -> int | None:
-        """0-based position in the coding sequence, 5' to 3', of a genomic position; None outside of it."""
+        """0-based position in the coding sequence, 5' to 3', of a genomic position; None outside of
+        it.
+        """
         index = bisect_right([start for start, _ in self.coding], pos) - 1
         if index < 0 or pos > self.coding[index][1]:
             return None
@@ -67,7 +71,9 @@ class Transcript:
         ]
 
     def introns_near(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Introns that a changed range meets or that begin or end within SPLICE_EXON bases of it."""
+        """Introns that a changed range meets or that begin or end within SPLICE_EXON bases of
+        it.
+        """
         first, last = min(start, end) - SPLICE_EXON, max(start, end) + SPLICE_EXON
         return [(low, high) for low, high in self.introns if first <= high and last >= low]
 
@@ -75,7 +81,8 @@ class Transcript:
     def decay_from(self) -> int:
         """Coding offset from which a premature stop escapes nonsense-mediated decay.
 
-        The last 50 bases of the penultimate coding exon and all of the last one (Abou Tayoun 2018, PMC6185798, V).
+        The last 50 bases of the penultimate coding exon and all of the last one (Abou Tayoun 2018,
+        PMC6185798, V).
         """
         last = self.coding[-1] if self.strand == "+" else self.coding[0]
         length = last[1] - last[0] + 1
@@ -89,8 +96,8 @@ class Transcript:
 class Place(NamedTuple):
     """What the gene model says of a variant.
 
-    `consequence` is a term of the Sequence Ontology, `offset` the 0-based coding offset of its first changed base (None
-    outside the coding sequence).
+    `consequence` is a term of the Sequence Ontology, `offset` the 0-based coding offset of its
+    first changed base (None outside the coding sequence).
     """
 
     consequence: str
@@ -132,7 +139,8 @@ def _transcript(row: dict[str, str], suffix: str) -> Transcript:
 def place(
     definitions: Definitions, gene: str, pos: int, ref: str, alt: str, build: str
 ) -> Place | None:
-    """Locate a variant (minimal alleles) in the transcript of a gene; None if the gene has no model.
+    """Locate a variant (minimal alleles) in the transcript of a gene; None if the gene has no
+    model.
 
     >>> from features.catalogue import shipped
     >>> tables = shipped()
@@ -162,7 +170,9 @@ def place(
 
 
 def changed_range(pos: int, ref: str, alt: str) -> tuple[int, int]:
-    """First and last reference base that a variant changes; an insertion changes none: first = last + 1.
+    """First and last reference base that a variant changes.
+
+    An insertion changes none: first = last + 1.
 
     >>> changed_range(100, "C", "T"), changed_range(100, "CAG", "C"), changed_range(100, "C", "CAG")
     ((100, 100), (101, 102), (101, 100))

@@ -1,8 +1,9 @@
-"""What the user's reference files say of variants: population frequencies, ClinVar, consequences by `bcftools csq`.
+"""What the user's reference files say of variants: population frequencies, ClinVar, consequences by
+`bcftools csq`.
 
-Frequencies: a sites VCF with INFO/AF (gnomAD). ClinVar: NCBI's VCF with CLNSIG and CLNREVSTAT. FASTA: the reference genome
-with an index, of which only the panel needs to be there. A model stores the first two, so that a patient
-gets the same answer alone, in a batch and years later.
+Frequencies: a sites VCF with INFO/AF (gnomAD). ClinVar: NCBI's VCF with CLNSIG and CLNREVSTAT.
+FASTA: the reference genome with an index, of which only the panel needs to be there. A model stores
+the first two, so that a patient gets the same answer alone, in a batch and years later.
 """
 
 import hashlib
@@ -42,7 +43,9 @@ class Assertion(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Lookups:
-    """References to look a variant up in, each None if it was not given; keys are chrom-pos-ref-alt, minimal.
+    """References to look a variant up in, each None if it was not given.
+
+    Keys are chrom-pos-ref-alt, minimal.
 
     Compared by identity, so that what was found in one can be kept.
 
@@ -73,7 +76,9 @@ class Lookups:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def as_json(self) -> dict[str, Any]:
-        """Give what a model stores: frequencies and assertions, which are public and of no patient."""
+        """Give what a model stores: frequencies and assertions, which are public and of no
+        patient.
+        """
         asserted = (
             None if self.clinvar is None else {key: list(a) for key, a in self.clinvar.items()}
         )

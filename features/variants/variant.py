@@ -1,8 +1,9 @@
 """What is known of a variant: one record that joins all annotation, each value with its origin.
 
-Order of trust: what the VCF itself says; bcftools csq with the user's FASTA; the gene model; and, for a variant of which
-no more is known than that it changes the coding sequence, the protein change of the known-variant table. Frequencies: the
-VCF's own, else the user's file, in which an absent variant has frequency 0.
+Order of trust: what the VCF itself says; bcftools csq with the user's FASTA; the gene model; and,
+for a variant of which no more is known than that it changes the coding sequence, the protein change
+of the known-variant table. Frequencies: the VCF's own, else the user's file, in which an absent
+variant has frequency 0.
 """
 
 import re
@@ -190,7 +191,9 @@ def _plain_name(name: str) -> str:
 
 @derived
 def _names(definitions: Definitions, build: str) -> dict[str, dict[str, str]]:
-    """Gene -> plain name -> key; HGVS numbers win over legacy ones where both are a name of different variants."""
+    """Gene -> plain name -> key; HGVS numbers win over legacy ones where both are a name of
+    different variants.
+    """
     found: dict[str, dict[str, str]] = {}
     for column in ("legacy_name", "hgvs_p"):
         for key, row in _known_rows(definitions, build).items():

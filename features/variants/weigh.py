@@ -22,12 +22,14 @@ Weighed = tuple[Variant, Assessment]
 def weigh_sites(
     definitions: Definitions, sites: pd.DataFrame, build: str, lookups: Lookups
 ) -> pd.DataFrame:
-    """Describe and assess each site (`key`, `gene`, `effect`) as models see it: ClinVar's own word does not count.
+    """Describe and assess each site (`key`, `gene`, `effect`) as models see it: ClinVar's own word
+    does not count.
 
     Returns
     -------
     DataFrame
-        In the order of the sites: `variant`, `assessment`, and from them `role`, `points`, `frequency` (NaN unknown).
+        In the order of the sites: `variant`, `assessment`, and from them `role`, `points`,
+        `frequency` (NaN unknown).
     """
     weighed = weigh(sites, Sources(definitions=definitions, build=build, lookups=lookups))
     rows = [(v, a, v.role, a.points, v.frequency) for v, a in weighed]
@@ -35,12 +37,16 @@ def weigh_sites(
 
 
 def weigh(sites: pd.DataFrame, sources: Sources) -> list[Weighed]:
-    """Each site (`key`, `gene`, `effect`) with what is known of it and what that weighs by the given sources."""
+    """Each site (`key`, `gene`, `effect`) with what is known of it and what that weighs by the
+    given sources.
+    """
     columns = (sites[name].to_numpy() for name in ("key", "gene", "effect"))
     return [
-        _remembered(sources.definitions, key, gene, *_facts(sources))
-        if effect is None
-        else _weighed(sources, key, gene, effect)
+        (
+            _remembered(sources.definitions, key, gene, *_facts(sources))
+            if effect is None
+            else _weighed(sources, key, gene, effect)
+        )
         for key, gene, effect in zip(*columns, strict=True)
     ]
 

@@ -1,4 +1,6 @@
-"""Definitions are a value: each answers by its own tables, edited files are read anew, and nothing outlives its value."""
+"""Definitions are a value: each answers by its own tables, edited files are read anew, and nothing
+outlives its value.
+"""
 
 import ast
 import copy
@@ -33,15 +35,28 @@ from tests.definitions import with_cell, with_line
 
 B = "GRCh38"
 SESTRIN = {
-    "analyte": "sestrin_serum", "name": "Sestrin", "matrix": "serum", "unit": "ng/mL", "scale": "log",
-    "separate_assays": "no", "plausible_min": "0", "plausible_max": "900", "feature": "yes", "slope": "no",
-}  # fmt: skip
+    "analyte": "sestrin_serum",
+    "name": "Sestrin",
+    "matrix": "serum",
+    "unit": "ng/mL",
+    "scale": "log",
+    "separate_assays": "no",
+    "plausible_min": "0",
+    "plausible_max": "900",
+    "feature": "yes",
+    "slope": "no",
+}
 # A made-up place in SOD1, of which the shipped table says nothing.
 NEW_VARIANT = "21-31659790-G-C"
 FOUND = {
-    "gene": "SOD1", "hgvs_p": "p.Gly8Arg", "chrom": "21", "pos_grch38": "31659790", "ref": "G", "alt": "C",
+    "gene": "SOD1",
+    "hgvs_p": "p.Gly8Arg",
+    "chrom": "21",
+    "pos_grch38": "31659790",
+    "ref": "G",
+    "alt": "C",
     "als_role": "causal_dominant",
-}  # fmt: skip
+}
 
 
 def state(definitions: Definitions, size: float) -> str:
@@ -92,7 +107,9 @@ ASKED = {
         ),
     ),
     "a known variant": (
-        role, lambda d: with_line(d, "known_variants", **FOUND), ("", "causal_dominant"),
+        role,
+        lambda d: with_line(d, "known_variants", **FOUND),
+        ("", "causal_dominant"),
     ),
     "the name of a known variant": (
         lambda d: _found(d, "p.Gly8Arg"),
@@ -111,17 +128,19 @@ ASKED = {
     ),
     "a word": (
         lambda d: AS_IN_CONTRACT.words(d, "sex").get("weiblich_ours"),
-        lambda d: with_line(d, "value_aliases", column="sex", value="female", aliases="weiblich_ours"),
+        lambda d: with_line(
+            d, "value_aliases", column="sex", value="female", aliases="weiblich_ours"
+        ),
         (None, "female"),
     ),
     "a reference limit": (
         lambda d: reference_limit(d, "creatinine_serum", "male").below,
-        lambda d: Definitions({
-            **d.texts, "reference_limits": d.texts["reference_limits"].replace("0.82", "0.91")
-        }),
+        lambda d: Definitions(
+            {**d.texts, "reference_limits": d.texts["reference_limits"].replace("0.82", "0.91")}
+        ),
         (0.82, 0.91),
     ),
-}  # fmt: skip
+}
 
 
 def _found(definitions: Definitions, name: str) -> str | None:

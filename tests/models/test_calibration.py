@@ -1,4 +1,6 @@
-"""Calibration maps and conformal limits against scikit-learn, MAPIE and the definition, on made-up scores."""
+"""Calibration maps and conformal limits against scikit-learn, MAPIE and the definition, on made-up
+scores.
+"""
 
 import numpy as np
 import pytest
@@ -40,7 +42,9 @@ def test_a_map_rises_keeps_the_mean_and_is_the_same_for_one_score(kind):
 
 
 def test_stored_maps_of_earlier_versions_are_read_as_they_were_fitted():
-    """Isotonic and Venn-Abers: by scikit-learn's isotonic regressions, from which the stored numbers are made here."""
+    """Isotonic and Venn-Abers: by scikit-learn's isotonic regressions, from which the stored
+    numbers are made here.
+    """
     score, y = scores(60)
     new = np.r_[scores(20, seed=2)[0], score[:3]]
     x = np.sort(score)
@@ -56,7 +60,9 @@ def test_stored_maps_of_earlier_versions_are_read_as_they_were_fitted():
 
 
 def merged(score, y, new):
-    """Venn-Abers by its definition: isotonic fits with the new patient as a negative and as a positive."""
+    """Venn-Abers by its definition: isotonic fits with the new patient as a negative and as a
+    positive.
+    """
     low, high = (
         IsotonicRegression().fit(np.r_[score, new], np.r_[y, label]).predict([new])[0]
         for label in (0.0, 1.0)
@@ -71,7 +77,9 @@ def test_a_map_with_plateaus_is_refused_with_the_remedy(kind):
 
 
 def test_beta_rises_at_both_ends_where_the_labels_are_flat():
-    """All positives beyond a score, and none below another: an unbounded fit would be flat there."""
+    """All positives beyond a score, and none below another: an unbounded fit would be flat
+    there.
+    """
     score = np.linspace(-3, 3, 300)
     y = (score > 0).astype(float)
     y[::7] = 1 - y[::7]
@@ -106,7 +114,9 @@ def test_the_sigmoid_stays_unless_another_map_is_clearly_better():
 
 @given(st.integers(20, 200), st.integers(0, 1000), st.sampled_from([0.8, 0.9, 0.95]))
 def test_limits_are_those_of_mapie_for_each_label(n, seed, coverage):
-    """MAPIE has no label-conditional sets: its split-conformal quantile on one label's patients alone is the oracle."""
+    """MAPIE has no label-conditional sets: its split-conformal quantile on one label's patients
+    alone is the oracle.
+    """
     from mapie.conformity_scores import LACConformityScore
 
     rng = np.random.default_rng(seed)
@@ -125,7 +135,9 @@ def test_limits_are_those_of_mapie_for_each_label(n, seed, coverage):
 
 @given(st.integers(0, 10_000))
 def test_coverage_of_each_label_is_kept(seed):
-    """At 10 % prevalence: over many new patients each label is in its set about as often as promised."""
+    """At 10 % prevalence: over many new patients each label is in its set about as often as
+    promised.
+    """
     rng = np.random.default_rng(seed)
     y, new = ((rng.random(4000) < 0.1).astype(float) for _ in range(2))
     p, q = (1 / (1 + np.exp(-(rng.normal(size=4000) + labels - 2))) for labels in (y, new))

@@ -1,4 +1,6 @@
-"""Scores of patients with unknown values: honest probabilities, on made-up patients of a known model."""
+"""Scores of patients with unknown values: honest probabilities, on made-up patients of a known
+model.
+"""
 
 import numpy as np
 import pytest
@@ -19,7 +21,9 @@ RECIPE = Recipe(
 
 
 def made(n, seed):
-    """Ten columns of equal weight that share nothing, so that a filled value knows nothing of the patient."""
+    """Ten columns of equal weight that share nothing, so that a filled value knows nothing of the
+    patient.
+    """
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 10))
     return X, (0.7 * X.sum(axis=1) + rng.logistic(size=n) > 0).astype(float)

@@ -1,4 +1,6 @@
-"""Unknown values from known ones, against the conditional mean of a normal distribution and the plain mean."""
+"""Unknown values from known ones, against the conditional mean of a normal distribution and the
+plain mean.
+"""
 
 import numpy as np
 import pytest
@@ -43,7 +45,9 @@ def test_the_conditional_mean_of_a_normal_distribution():
 
 
 def test_a_mean_of_what_is_measured_in_the_severe_is_mended():
-    """Missing at random: the worse the known column, the likelier the other is measured (r = 0.7, half unknown)."""
+    """Missing at random: the worse the known column, the likelier the other is measured (r = 0.7,
+    half unknown).
+    """
     rng = np.random.default_rng(0)
     severity = rng.normal(size=4_000)
     marker = 1 + 0.7 * severity + np.sqrt(1 - 0.7**2) * rng.normal(size=4_000)

@@ -1,4 +1,6 @@
-"""The progression label by hand-made visits, events and treatments: each dated column on both sides of each boundary."""
+"""The progression label by hand-made visits, events and treatments: each dated column on both sides
+of each boundary.
+"""
 
 import numpy as np
 import pandas as pd
@@ -79,7 +81,10 @@ def test_branch(case, branch):
         (VISITS | {"treated": 300}, "fast_by_slope"),
         (VISITS | {"treated": 301}, "fast_by_slope"),
         # Enough before it: what comes later counts for nothing, neither visits nor the event.
-        ({"days": [100, 200, 300, 400], "totals": [40, 39, 38, 8], "treated": 301}, "slow_by_slope"),
+        (
+            {"days": [100, 200, 300, 400], "totals": [40, 39, 38, 8], "treated": 301},
+            "slow_by_slope",
+        ),
         ({"days": [100, 200, 300, 400], "totals": [40, 39, 38, 8]}, "fast_by_slope"),
         (SLOW | {"treated": 300, "event": 301, "rule": SlopeRule(events="all")}, "slow_by_slope"),
         (SLOW | {"treated": 301, "event": 301, "rule": SlopeRule(events="all")}, "fast_by_event"),
@@ -92,9 +97,12 @@ def test_branch(case, branch):
         # Treated since nobody knows when.
         (VISITS | {"treated": -INF}, "unlabelled_treatment_undated"),
         # Events that do not count.
-        ({"days": [100], "totals": [40], "event": 200, "rule": SlopeRule(events="none")}, "unlabelled_event"),
+        (
+            {"days": [100], "totals": [40], "event": 200, "rule": SlopeRule(events="none")},
+            "unlabelled_event",
+        ),
     ],
-)  # fmt: skip
+)
 def test_treated(case, branch):
     found, value, _ = label(**case)
     assert found == branch

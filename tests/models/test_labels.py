@@ -59,10 +59,16 @@ def test_what_an_event_means(cohort):
 
 
 def test_the_label_of_a_treated_patient(tmp_path):
-    """From files to labels: the same course untreated, treated after enough visits, too early, and on no known day."""
+    """From files to labels: the same course untreated, treated after enough visits, too early, and
+    on no known day.
+    """
     rows = [
-        ("untreated", "no", ""), ("late", "yes", 300), ("early", "yes", 150), ("by_landmark", "yes", 90), ("undated", "yes", ""),
-    ]  # fmt: skip
+        ("untreated", "no", ""),
+        ("late", "yes", 300),
+        ("early", "yes", 150),
+        ("by_landmark", "yes", 90),
+        ("undated", "yes", ""),
+    ]
     patients = pd.DataFrame(rows, columns=["sample_id", "trial_drug", "trial_drug_start_days"])
     # All die on day 400; only before that, and before the treatment, a death or a visit counts.
     patients.assign(death_days=400).to_csv(tmp_path / "patients.csv", index=False)
@@ -74,9 +80,16 @@ def test_the_label_of_a_treated_patient(tmp_path):
     found = make_labels(config("label.cutoff=1"), cohort)
     assert found.y.tolist() == pytest.approx([0, 0, np.nan, np.nan, np.nan], nan_ok=True)
     assert found.counts == {
-        "slow_by_slope": 2, "fast_by_slope": 0, "fast_by_event": 0, "unlabelled_treated": 1, "unlabelled_treated_early": 1,
-        "unlabelled_treatment_undated": 1, "positive": 0, "negative": 2, "unlabelled_total": 3,
-    }  # fmt: skip
+        "slow_by_slope": 2,
+        "fast_by_slope": 0,
+        "fast_by_event": 0,
+        "unlabelled_treated": 1,
+        "unlabelled_treated_early": 1,
+        "unlabelled_treatment_undated": 1,
+        "positive": 0,
+        "negative": 2,
+        "unlabelled_total": 3,
+    }
     assert found.at_risk.tolist() == [True, True, True, False, False]
 
 

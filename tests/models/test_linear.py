@@ -47,7 +47,9 @@ def test_an_uncertain_label_is_two_patients_with_weights():
 
 
 def test_curves_are_natural_cubic_splines():
-    """What lines and curves can draw through the knots is scipy's natural spline, linear beyond them."""
+    """What lines and curves can draw through the knots is scipy's natural spline, linear beyond
+    them.
+    """
     x = np.random.default_rng(1).normal(size=(500, 1))
     curves = Curves(weight=1.0).fit(x)
     knots = curves.knots_[0]
@@ -107,7 +109,9 @@ def chosen(X, y, name="elastic_net", **parameters):
 
 @pytest.mark.parametrize(("n", "p", "worse"), [(200, 60, 3.162278), (3000, 3, 0.001)])
 def test_a_penalty_follows_from_the_data(n, p, worse):
-    """Many noise columns ask for a strong penalty, few strong ones for a weak one: by 20,000 fresh patients."""
+    """Many noise columns ask for a strong penalty, few strong ones for a weak one: by 20,000 fresh
+    patients.
+    """
     X, y = made(n, p)
     fresh, labels = made(20_000, p, seed=1)
     choice = chosen(X, y, curvature=0.0)

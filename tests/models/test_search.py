@@ -1,4 +1,7 @@
-"""A search inside the fold: seeded, resumable, bounded; stacks; labels learned as far as their error lets them be known."""
+"""A search inside the fold: seeded, resumable, bounded; stacks.
+
+Labels learned as far as their error lets them be known.
+"""
 
 from dataclasses import replace
 
@@ -121,7 +124,9 @@ def test_an_uncertain_label_weighs_as_two_patients():
 
 
 def test_how_likely_a_label_is():
-    """Three visits over six months (spread 18 month^2) with a residual SD of 1.5: the slope's error is 0.354."""
+    """Three visits over six months (spread 18 month^2) with a residual SD of 1.5: the slope's error
+    is 0.354.
+    """
     slope, y = np.array([1.0, 2.0, 0.3, np.nan]), np.array([1.0, 1.0, 0.0, 1.0])
     scatter = np.array([[18.0, 2.25, 1.0]] * 4)
     found = likely_labels(y, slope, scatter, 1.0)

@@ -1,4 +1,5 @@
-"""Whatever is sent or read, the answer is a result or one message: never a traceback, never a value of a patient.
+"""Whatever is sent or read, the answer is a result or one message: never a traceback, never a value
+of a patient.
 
 Bounded in CI; ALS_ML_FUZZ=5000 gives each test that many examples.
 """
@@ -59,22 +60,31 @@ visit = st.dictionaries(st.sampled_from(VISIT_KEYS), scalars | st.integers(0, 48
 parts = {
     "genome_build": st.sampled_from(["GRCh38", "GRCh37", "hg19"]) | anything,
     "as_of_days": st.integers(-(10**6), 10**6) | anything,
-    "biomarkers": st.lists(measurement, max_size=4)
-    | st.dictionaries(st.sampled_from(list(analytes(shipped()).index)), scalars, max_size=3)
-    | anything,
-    "variants": st.lists(
-        st.sampled_from(["21-31667299-G-C 0/1", "SOD1:A4V 0/1", "21--1-G-C 1", "x"]), max_size=3
-    )
-    | anything,
-    "repeats": st.dictionaries(st.sampled_from(["C9orf72", "ATXN2", "HTT"]), anything, max_size=2)
-    | anything,
-    "assayed": st.dictionaries(
-        st.sampled_from(gene_names(shipped())), scalars | st.just("full"), max_size=3
-    )
-    | anything,
+    "biomarkers": (
+        st.lists(measurement, max_size=4)
+        | st.dictionaries(st.sampled_from(list(analytes(shipped()).index)), scalars, max_size=3)
+        | anything
+    ),
+    "variants": (
+        st.lists(
+            st.sampled_from(["21-31667299-G-C 0/1", "SOD1:A4V 0/1", "21--1-G-C 1", "x"]), max_size=3
+        )
+        | anything
+    ),
+    "repeats": (
+        st.dictionaries(st.sampled_from(["C9orf72", "ATXN2", "HTT"]), anything, max_size=2)
+        | anything
+    ),
+    "assayed": (
+        st.dictionaries(
+            st.sampled_from(gene_names(shipped())), scalars | st.just("full"), max_size=3
+        )
+        | anything
+    ),
     "alsfrs": st.lists(visit, max_size=4) | anything,
-    "treatments": st.dictionaries(st.sampled_from(["riluzole", "tofersen"]), anything, max_size=2)
-    | anything,
+    "treatments": (
+        st.dictionaries(st.sampled_from(["riluzole", "tofersen"]), anything, max_size=2) | anything
+    ),
 }
 assert set(parts) == set(PARTS)
 records = st.fixed_dictionaries(

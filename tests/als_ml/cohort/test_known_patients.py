@@ -1,4 +1,7 @@
-"""Patients are recognised without a list of them: with a visit more, in any order; strangers, and other keys, are not."""
+"""Patients are recognised without a list of them: with a visit more, in any order.
+
+Strangers, and other keys, are not.
+"""
 
 import base64
 import stat
@@ -69,13 +72,16 @@ def test_strangers_pass(memory, tmp_path):
 
 
 def test_the_stated_false_positive_rate(cohort, memory):
-    """A stranger passes unless all its bits are set: the share of set bits to the power of the hashes."""
+    """A stranger passes unless all its bits are set: the share of set bits to the power of the
+    hashes.
+    """
     bits = np.unpackbits(np.frombuffer(base64.b64decode(memory["bits"]), dtype=np.uint8))
     assert bits.mean() ** memory["hashes"] <= 2 * FALSE_POSITIVE
     assert memory["false_positive"] == FALSE_POSITIVE
     rng = np.random.default_rng(3)
     assert not recognised([rng.bytes(16) for _ in range(50_000)], memory).any()
-    # The same at a rate that can be counted: with 3 of the hashes about one stranger in eight is taken for a patient.
+    # The same at a rate that can be counted: with 3 of the hashes about one stranger in eight is
+    # taken for a patient.
     few = recognised([rng.bytes(16) for _ in range(20_000)], memory | {"hashes": 3})
     assert few.mean() == pytest.approx(bits.mean() ** 3, rel=0.1)
 

@@ -50,7 +50,9 @@ def test_features_of_a_real_cohort(reference_data, tmp_path, name):
 
 @pytest.mark.slow
 def test_trio_alleles_are_those_of_bcftools(reference_data, tmp_path):
-    """Non-reference genotypes of the panel in the Genome in a Bottle trio, counted by pysam's record iterator."""
+    """Non-reference genotypes of the panel in the Genome in a Bottle trio, counted by pysam's
+    record iterator.
+    """
     import pysam
 
     from features.catalogue import PADDING, genes

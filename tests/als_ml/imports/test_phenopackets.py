@@ -131,13 +131,19 @@ def test_variants_that_are_left_out_are_counted(tmp_path, left_out):
 def test_measurements_findings_and_death(tmp_path):
     more = {
         "measurements": [
-            {"assay": {"label": "Serum NfL"}, "value": {"quantity": {"unit": {"label": "ng/L"}, "value": 80}},
-             "timeObserved": {"age": {"iso8601duration": "P59Y"}}},
-            {"assay": {"label": "Sodium"}, "value": {"quantity": {"unit": {"label": "mmol/L"}, "value": 140}}},
+            {
+                "assay": {"label": "Serum NfL"},
+                "value": {"quantity": {"unit": {"label": "ng/L"}, "value": 80}},
+                "timeObserved": {"age": {"iso8601duration": "P59Y"}},
+            },
+            {
+                "assay": {"label": "Sodium"},
+                "value": {"quantity": {"unit": {"label": "mmol/L"}, "value": 140}},
+            },
         ],
         "phenotypicFeatures": [{"type": {"id": "HP:0002145"}, "excluded": True}],
         "medicalActions": [{"treatment": {"agent": {"id": "x", "label": "Riluzole"}}}],
-    }  # fmt: skip
+    }
     content = packet(**more)
     content["subject"]["vitalStatus"] = {
         "status": "DECEASED",

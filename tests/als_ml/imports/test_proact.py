@@ -1,4 +1,6 @@
-"""PRO-ACT: made-up subjects in its public schema, with its dirt, become an ordinary cohort and a trained model."""
+"""PRO-ACT: made-up subjects in its public schema, with its dirt, become an ordinary cohort and a
+trained model.
+"""
 
 from pathlib import Path
 
@@ -16,10 +18,19 @@ from tests.cohorts import read
 from tests.test_config import ROOT
 
 ITEMS = [
-    "Q1_Speech", "Q2_Salivation", "Q3_Swallowing", "Q4_Handwriting", "Q5a_Cutting_without_Gastrostomy",
-    "Q6_Dressing_and_Hygiene", "Q7_Turning_in_Bed", "Q8_Walking", "Q9_Climbing_Stairs", "R_1_Dyspnea",
-    "R_2_Orthopnea", "R_3_Respiratory_Insufficiency",
-]  # fmt: skip
+    "Q1_Speech",
+    "Q2_Salivation",
+    "Q3_Swallowing",
+    "Q4_Handwriting",
+    "Q5a_Cutting_without_Gastrostomy",
+    "Q6_Dressing_and_Hygiene",
+    "Q7_Turning_in_Bed",
+    "Q8_Walking",
+    "Q9_Climbing_Stairs",
+    "R_1_Dyspnea",
+    "R_2_Orthopnea",
+    "R_3_Respiratory_Insufficiency",
+]
 
 
 def visit(subject, delta, points=4, **cells):
@@ -123,9 +134,13 @@ def test_both_forms_of_cutting_and_of_the_scale(tmp_path):
 
 def test_dirty_visits(tmp_path):
     rows = [
-        visit(1, -3), visit(1, 87, Q1_Speech=2.5), visit(1, 87), visit(1, None), visit(1, 400),
+        visit(1, -3),
+        visit(1, 87, Q1_Speech=2.5),
+        visit(1, 87),
+        visit(1, None),
+        visit(1, 400),
         visit(1, 200, ALSFRS_R_Total=30),
-    ]  # fmt: skip
+    ]
     cohort, found = imported(
         tmp_path,
         ALSFRS=rows,
@@ -135,8 +150,13 @@ def test_dirty_visits(tmp_path):
     assert np.isnan(cohort.alsfrs["total"].iloc[1])  # half a point is no point, and never 0
     assert cohort.alsfrs["total"].iloc[2] == 48
     assert cohort.patients["death_days"].tolist() == [303]
-    for words in ("1 cells of q1_speech are no whole points", "1 visits repeat a day", "1 visits have no day",
-                  "1 visits lie after the subject's death", "1 totals differ from their items"):  # fmt: skip
+    for words in (
+        "1 cells of q1_speech are no whole points",
+        "1 visits repeat a day",
+        "1 visits have no day",
+        "1 visits lie after the subject's death",
+        "1 totals differ from their items",
+    ):
         assert words in found
 
 
@@ -144,20 +164,46 @@ def test_the_patients_table(tmp_path):
     cohort, _ = imported(
         tmp_path,
         DEMOGRAPHICS=[{"subject_id": 1, "Age": 60, "Sex": "Female"}],
-        ALSHISTORY=[{"subject_id": 1, "Site_of_Onset": "Onset: Bulbar", "Onset_Delta": -365.25, "Diagnosis_Delta": -100}],
-        ELESCORIAL=[{"subject_id": 1, "el_escorial": "Probable Laboratory Supported", "delta_days": 0}],
+        ALSHISTORY=[
+            {
+                "subject_id": 1,
+                "Site_of_Onset": "Onset: Bulbar",
+                "Onset_Delta": -365.25,
+                "Diagnosis_Delta": -100,
+            }
+        ],
+        ELESCORIAL=[
+            {"subject_id": 1, "el_escorial": "Probable Laboratory Supported", "delta_days": 0}
+        ],
         RILUZOLE=[{"subject_id": 1, "Subject_used_Riluzole": "Yes", "Riluzole_use_Delta": 0}],
         TREATMENT=[{"subject_id": 1, "Study_Arm": "Active", "Treatment_Group_Delta": 4}],
         FAMILYHISTORY=[
-            {"subject_id": 1, "Grandmother__Maternal_": 1, "Mother": None, "Neurological_Disease": "ALS"},
-            {"subject_id": 1, "Grandmother__Maternal_": None, "Mother": 1, "Neurological_Disease": "Stroke"},
+            {
+                "subject_id": 1,
+                "Grandmother__Maternal_": 1,
+                "Mother": None,
+                "Neurological_Disease": "ALS",
+            },
+            {
+                "subject_id": 1,
+                "Grandmother__Maternal_": None,
+                "Mother": 1,
+                "Neurological_Disease": "Stroke",
+            },
         ],
-        FVC=[{"subject_id": 1, "Forced_Vital_Capacity_Delta": 2, "pct_of_Normal_Trial_1": 80, "pct_of_Normal_Trial_2": 84}],
+        FVC=[
+            {
+                "subject_id": 1,
+                "Forced_Vital_Capacity_Delta": 2,
+                "pct_of_Normal_Trial_1": 80,
+                "pct_of_Normal_Trial_2": 84,
+            }
+        ],
         VITALSIGNS=[
             {"subject_id": 1, "Vital_Signs_Delta": 1, "Weight": 154, "Weight_Units": "Pounds"}
             | {"Height": 70, "Height_Units": "Inches"}
         ],
-    )  # fmt: skip
+    )
     row = cohort.patients.iloc[0]
     facts = row[
         ["sex", "onset_site", "el_escorial", "riluzole", "trial_drug", "family_history"]
@@ -248,17 +294,24 @@ def test_a_dirty_cell_of_a_subject(tmp_path, tables, column, value):
 
 
 def test_the_active_arm_is_not_fast_by_construction(tmp_path):
-    """Both arms decline and die alike: deaths on the drug are no labels while visits on it are none.
+    """Both arms decline and die alike: deaths on the drug are no labels while visits on it are
+    none.
 
-    The drug starts on day 5 for half of the active arm, which then has no label, and on day 320 for the other half, whose
-    label is made of the visits before it.
+    The drug starts on day 5 for half of the active arm, which then has no label, and on day 320 for
+    the other half, whose label is made of the visits before it.
     """
     visits, deaths, arms = [], [], []
     for subject in range(60):
         active, late, fast = subject < 30, subject % 2 == 0, subject % 3 == 0
         delta = 320 if late else 5
-        arms.append(ARM | {"subject_id": subject, "Study_Arm": "Active" if active else "Placebo",
-                           "Treatment_Group_Delta": delta})  # fmt: skip
+        arms.append(
+            ARM
+            | {
+                "subject_id": subject,
+                "Study_Arm": "Active" if active else "Placebo",
+                "Treatment_Group_Delta": delta,
+            }
+        )
         for day in (0, 100, 200, 300):
             lost = day // 50 if fast else day // 100
             items = {

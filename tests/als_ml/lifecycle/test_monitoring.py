@@ -1,4 +1,7 @@
-"""Drift: quiet on a model's own cohort and on others of its source, loud on what has moved; no small cell is stored."""
+"""Drift: quiet on a model's own cohort and on others of its source, loud on what has moved.
+
+No small cell is stored.
+"""
 
 from dataclasses import replace
 
@@ -68,7 +71,10 @@ def model_of(rows: pd.DataFrame):
 
 @pytest.mark.parametrize("n", [50, 100, 500])
 def test_few_cohorts_of_the_same_source_are_flagged(n):
-    """Over cohorts: any feature flagged; the family-wise 5 %, with two standard errors of 400 cohorts."""
+    """Over cohorts: any feature flagged.
+
+    The family-wise 5 %, with two standard errors of 400 cohorts.
+    """
     model = model_of(rows_of(600, 0))
     alarms = [
         any(row["verdict"] != "stable" for row in drift_table(model, rows_of(n, seed)))
@@ -98,7 +104,9 @@ def test_a_planted_shift_is_found_and_nothing_else(name, how, verdict):
 
 
 def test_older_models_know_deciles_only():
-    """A 0/1 column is stable against itself, a moved one is found, and each row says what it rests on."""
+    """A 0/1 column is stable against itself, a moved one is found, and each row says what it rests
+    on.
+    """
     model, rows = model_of(rows_of(600, 0)), rows_of(600, 0)
     del model.training["shares"]
     table = drift_table(model, rows)

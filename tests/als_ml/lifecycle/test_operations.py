@@ -1,4 +1,6 @@
-"""What happens to a model after its training: promotion, comparison, monitoring, recalibration, a trial's lock."""
+"""What happens to a model after its training: promotion, comparison, monitoring, recalibration, a
+trial's lock.
+"""
 
 import json
 import os
@@ -35,7 +37,9 @@ BLOCKS = "features.blocks=[clinical,biomarkers]"  # the others cost time and sho
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory, demo, migrated):
-    """A store of its own with three versions of the progression model, the first of them champion."""
+    """A store of its own with three versions of the progression model, the first of them
+    champion.
+    """
     folder = tmp_path_factory.mktemp("registry")
     shutil.copy(migrated, folder / "mlflow.db")
     small = [f"cohort={demo}/cohort.yaml", *(f"validation.{change}" for change in SMALL)]
@@ -140,7 +144,9 @@ def test_one_shared_patient_is_found_and_can_be_left_out(registry, demo, others,
 
 
 def with_patient_of(strangers: Path, training: Path, folder: Path) -> Path:
-    """Strangers without their genomes, and a labelled patient of the training with a further visit."""
+    """Strangers without their genomes, and a labelled patient of the training with a further
+    visit.
+    """
     folder.mkdir()
     (folder / "cohort.yaml").write_text(
         "patients: patients.csv\nbiomarkers: biomarkers.csv\nalsfrs: alsfrs.csv\n"
@@ -174,7 +180,10 @@ def test_another_key_cannot_recognise_anyone(registry, others, tmp_path, monkeyp
 
 
 def test_promotion_by_rule_by_override_and_its_log(registry, others, demo, capsys):
-    """On other patients version 2 stands or falls by the rule; an override needs a reason; the log keeps every decision."""
+    """On other patients version 2 stands or falls by the rule; an override needs a reason.
+
+    The log keeps every decision.
+    """
     outcome = main(
         ["promote", "--model", f"models:/{NAME}/2", "--cohort", str(others), "--by", "ada"]
     )
@@ -319,7 +328,9 @@ def calibration(**changes) -> Calibration:
 
 @pytest.fixture(scope="module")
 def centre():
-    """400 made-up patients of a centre with twice the odds and a flatter slope than the model says."""
+    """400 made-up patients of a centre with twice the odds and a flatter slope than the model
+    says.
+    """
     rng = np.random.default_rng(8)
     odds = rng.normal(-0.5, 1.5, 400)
     y = (rng.random(400) < expit(0.6 * odds + 0.7)).astype(float)
@@ -327,7 +338,9 @@ def centre():
 
 
 def test_the_update_is_that_of_statsmodels(centre):
-    """Few events move the intercept alone (a binomial model with an offset), 100 the slope too (a plain logit)."""
+    """Few events move the intercept alone (a binomial model with an offset), 100 the slope too (a
+    plain logit).
+    """
     p, y = centre
     few = np.r_[np.flatnonzero(y == 1)[:60], np.flatnonzero(y == 0)[:60]]
     offset = (
@@ -463,7 +476,10 @@ def test_a_run_is_repeated_to_the_last_figure(registry, demo, others, capsys):
 
 
 def test_explanations_add_up(registry, others, tmp_path):
-    """Contributions by block and by mechanism are those by feature, grouped; who is not scored is not explained."""
+    """Contributions by block and by mechanism are those by feature, grouped.
+
+    Who is not scored is not explained.
+    """
     out, why = tmp_path / "out.csv", tmp_path / "why.csv"
     words = [
         "--model",

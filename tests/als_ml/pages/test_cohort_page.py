@@ -1,4 +1,6 @@
-"""The cohort report: what it says, what it hides, and how it behaves in a browser without a network."""
+"""The cohort report: what it says, what it hides, and how it behaves in a browser without a
+network.
+"""
 
 import base64
 import gzip
@@ -258,8 +260,12 @@ def test_phenopackets_can_be_read_back(demo, tmp_path):
     ages = after.patients["age_at_onset"].to_numpy()[ill], ours["age_at_onset"].to_numpy()[ill]
     assert np.allclose(*ages, atol=0.01, equal_nan=True)
     assert list(after.patients["sex"]) == list(ours["sex"])
-    shown = set(before.patients.index[(before.patients["consent_genetic_return"] == "yes")
-                                      & (before.patients["diagnosis"] != "unaffected_relative")])  # fmt: skip
+    shown = set(
+        before.patients.index[
+            (before.patients["consent_genetic_return"] == "yes")
+            & (before.patients["diagnosis"] != "unaffected_relative")
+        ]
+    )
     assert len(after.genotypes.alleles) == before.genotypes.alleles["row"].isin(shown).sum()
     values = before.biomarkers[
         ~before.biomarkers["analyte"].isin(["bmi", "nlr_blood", "nfl_creatinine_serum"])
@@ -286,7 +292,10 @@ def browser():
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_a_browser(browser, written, scheme, tmp_path):
-    """Opens offline, sorts, filters, opens a patient, prints; no error in the console, no request, no serious axe fault."""
+    """Opens offline, sorts, filters, opens a patient, prints.
+
+    No error in the console, no request, no serious axe fault.
+    """
     from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import expect
 

@@ -1,4 +1,7 @@
-"""Each rule at, below and above its threshold and with its input missing; what is old, recalled or a clinic's own."""
+"""Each rule at, below and above its threshold and with its input missing.
+
+What is old, recalled or a clinic's own.
+"""
 
 from pathlib import Path
 
@@ -16,8 +19,13 @@ ALL = {rule.id: rule for rule in read_rules(recalled=True)}
 ALS = {"diagnosis": "als"}
 SOD1 = {**ALS, "pathogenic_sod1": "yes", "age": 40}
 STUDY_19 = {
-    "lowest_item": 2, "fvc_pct": 80, "el_escorial": "probable", "months_since_onset": 24, "age": 60, "decline_12_weeks": 1,
-}  # fmt: skip
+    "lowest_item": 2,
+    "fvc_pct": 80,
+    "el_escorial": "probable",
+    "months_since_onset": 24,
+    "age": 60,
+    "decline_12_weeks": 1,
+}
 JETALS = {"months_since_onset": 12, "decline_12_weeks": 1, "fvc_pct": 60}
 NIV = {
     "q10": 3,
@@ -159,9 +167,16 @@ def own_rules(tmp_path: Path, *rules: dict, **more) -> Path:
 
 
 OURS = {
-    "id": "NIV-02", "topic": "Breathing", "text": "Ours.", "source": "clinic", "year": 2026, "region": "here", "mark": "P",
-    "reviewed": "2026-11-01", "when": {"input": "fvc_pct", "below": 60},
-}  # fmt: skip
+    "id": "NIV-02",
+    "topic": "Breathing",
+    "text": "Ours.",
+    "source": "clinic",
+    "year": 2026,
+    "region": "here",
+    "mark": "P",
+    "reviewed": "2026-11-01",
+    "when": {"input": "fvc_pct", "below": 60},
+}
 
 
 def test_a_clinics_own_rules(tmp_path):
@@ -216,10 +231,15 @@ def test_every_rule_has_its_source():
 
 def test_the_inputs_of_a_patient(tmp_path):
     files = {
-        "patients.csv": "sample_id,sex,age_at_onset,onset_days,riluzole_start_days,el_escorial,fever,fever_days\n"
-        "P1,male,60,-365,-10,definite,yes,80\nP2,female,,,,,,\n",
-        "biomarkers.csv": "sample_id,analyte,value,unit,days,ref_low,ref_high\nP1,alt_serum,300,U/L,84,10,50\n"
-        "P1,weight,80,kg,0,,\nP1,weight,76,kg,84,,\nP1,fvc_pct,88,%,,,\nP1,fvc_pct,70,%,84,,\n",
+        "patients.csv": (
+            "sample_id,sex,age_at_onset,onset_days,riluzole_start_days,"
+            "el_escorial,fever,fever_days\n"
+            "P1,male,60,-365,-10,definite,yes,80\nP2,female,,,,,,\n"
+        ),
+        "biomarkers.csv": (
+            "sample_id,analyte,value,unit,days,ref_low,ref_high\nP1,alt_serum,300,U/L,84,10,50\n"
+            "P1,weight,80,kg,0,,\nP1,weight,76,kg,84,,\nP1,fvc_pct,88,%,,,\nP1,fvc_pct,70,%,84,,\n"
+        ),
         "alsfrs.csv": "sample_id,days,total\nP1,0,40\nP1,84,36\n",
         "cohort.yaml": "patients: patients.csv\nbiomarkers: biomarkers.csv\nalsfrs: alsfrs.csv\n",
     }

@@ -1,4 +1,6 @@
-"""Batch prediction in chunks: the same cells as row by row, whole or not at all, and on after a kill."""
+"""Batch prediction in chunks: the same cells as row by row, whole or not at all, and on after a
+kill.
+"""
 
 import json
 import os
@@ -42,7 +44,9 @@ def run(features: Path, output: Path, *more: str) -> int:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_columns_are_the_rows(store, features, model):
-    """The vectorised cells and those of `predict_table`, one patient after the other, are the same to the last bit."""
+    """The vectorised cells and those of `predict_table`, one patient after the other, are the same
+    to the last bit.
+    """
     predictor, table = load(model), pd.read_parquet(features)
     table.loc[3, "on_tofersen"] = 1
     table.loc[4, "age_at_onset"] = 400.0
@@ -69,7 +73,10 @@ def test_chunks_of_any_size_give_one_file(store, features, tmp_path, monkeypatch
 
 
 def test_a_run_that_broke_goes_on(store, features, tmp_path, monkeypatch):
-    """The third chunk fails; the resumed run scores the rest only, and the file is that of an unbroken run."""
+    """The third chunk fails.
+
+    The resumed run scores the rest only, and the file is that of an unbroken run.
+    """
     for function in (batch.feature_chunks, batch.score_features, batch.chunk_count):
         monkeypatch.setattr(function, "__defaults__", (50,))
     whole, broken = tmp_path / "whole.parquet", tmp_path / "broken.parquet"

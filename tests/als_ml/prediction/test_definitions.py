@@ -1,4 +1,6 @@
-"""A model answers by the definitions that it was trained with, whatever is installed or asked beside it."""
+"""A model answers by the definitions that it was trained with, whatever is installed or asked
+beside it.
+"""
 
 import json
 import shutil
@@ -23,9 +25,17 @@ from features.errors import DataError
 from tests.definitions import with_cell, with_line
 
 SESTRIN = {
-    "analyte": "sestrin_serum", "name": "Sestrin", "matrix": "serum", "unit": "ng/mL", "scale": "log",
-    "separate_assays": "no", "plausible_min": "0", "plausible_max": "900", "feature": "yes", "slope": "no",
-}  # fmt: skip
+    "analyte": "sestrin_serum",
+    "name": "Sestrin",
+    "matrix": "serum",
+    "unit": "ng/mL",
+    "scale": "log",
+    "separate_assays": "no",
+    "plausible_min": "0",
+    "plausible_max": "900",
+    "feature": "yes",
+    "slope": "no",
+}
 EXPANDED = EXAMPLE | {"variants": [], "repeats": {"C9orf72": {"alleles": [2, 700]}}}
 
 
@@ -37,7 +47,9 @@ def ours(store) -> Predictor:
 
 @pytest.fixture(scope="module")
 def theirs(ours) -> Predictor:
-    """The same model, as a centre that calls C9orf72 expanded from 100,000 units on would have it."""
+    """The same model, as a centre that calls C9orf72 expanded from 100,000 units on would have
+    it.
+    """
     other = with_cell(ours.definitions, "repeats", "C9orf72", "expanded_min", "100000")
     return replace(ours, definitions=other)
 

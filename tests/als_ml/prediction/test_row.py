@@ -1,4 +1,7 @@
-"""The prediction row of the contract, in its order, with its types; all that follows from its one description."""
+"""The prediction row of the contract, in its order, with its types.
+
+All that follows from its one description.
+"""
 
 import pyarrow as pa
 import pytest
@@ -7,8 +10,9 @@ from als_ml.prediction.row import NESTED, PREDICTED, ROW_FIELDS, SCHEMA, Predict
 
 # Contract, section "Patient record (served) and prediction row".
 CONTRACT = (
-    "sample_id, task, probability, predicted_class, prediction_set, abstained, out_of_distribution, drivers, "
-    "missing_inputs, genetic_cause, model_name, model_version, als_ml_version, definitions_version, error"
+    "sample_id, task, probability, predicted_class, prediction_set, abstained, out_of_distribution,"
+    " drivers, missing_inputs, genetic_cause, model_name, model_version, als_ml_version,"
+    " definitions_version, error"
 )
 
 

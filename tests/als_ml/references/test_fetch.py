@@ -1,4 +1,6 @@
-"""References are fetched from a server that breaks off, forgets or lies, and cut to small made-up regions."""
+"""References are fetched from a server that breaks off, forgets or lies, and cut to small made-up
+regions.
+"""
 
 import gzip
 import hashlib
@@ -137,7 +139,9 @@ def test_a_broken_connection_is_continued_within_one_call(server, tmp_path):
 
 
 def broken_off(server, target: Path) -> Served:
-    """Leave 100,000 bytes of the file: the first answer breaks off, and the server is down for the others."""
+    """Leave 100,000 bytes of the file: the first answer breaks off, and the server is down for the
+    others.
+    """
     served = server.files["/x.gz"] = Served(BODY, cuts=[100_000, 0, 0, 0])
     with pytest.raises(DataError, match="Run the command again to continue"):
         download(f"{server.url}/x.gz", target, SHA256, quiet)
@@ -178,7 +182,10 @@ def test_a_file_that_changed_on_the_server_is_never_glued(server, tmp_path):
 def test_a_change_is_noticed_when_the_server_ignores_if_range(server, tmp_path, monkeypatch):
     served = broken_off(server, tmp_path / "x.gz")
     served.body, served.etag = BODY[::-1], '"v2"'
-    ignoring = lambda self, served: (100_000, None) if self.headers.get("Range") else (None, None)  # noqa: E731
+
+    def ignoring(self, served):
+        return (100_000, None) if self.headers.get("Range") else (None, None)
+
     monkeypatch.setattr(Handler, "wanted", ignoring)
     download(f"{server.url}/x.gz", tmp_path / "x.gz", None, quiet)
     assert (tmp_path / "x.gz").read_bytes() == BODY[::-1]
@@ -224,11 +231,17 @@ def test_a_machine_without_the_internet_is_told_what_to_do(tmp_path, monkeypatch
     [
         (
             "fasta",
-            r"download it and http.*/hg38/chr1.fa.gz elsewhere, put both into .*downloads and run the command again",
+            (
+                r"download it and http.*/hg38/chr1.fa.gz elsewhere, put both into .*downloads and"
+                r" run the command again"
+            ),
         ),
         (
             "frequencies",
-            "put a VCF with the panel's records at .*downloads/gnomad.chr1.vcf.bgz and run the command again",
+            (
+                "put a VCF with the panel's records at .*downloads/gnomad.chr1.vcf.bgz and run the"
+                " command again"
+            ),
         ),
     ],
 )

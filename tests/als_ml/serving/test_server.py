@@ -1,4 +1,6 @@
-"""The guarded endpoint: limits, redacted errors, the digest before the code, and the same answers over real HTTP."""
+"""The guarded endpoint: limits, redacted errors, the digest before the code, and the same answers
+over real HTTP.
+"""
 
 import asyncio
 import json
@@ -204,7 +206,9 @@ def served(store, tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_killed_server_leaves_nothing(store, tmp_path):
-    """kill -9 of the command under load: its processes end, its copy of the model goes, the port is free again."""
+    """kill -9 of the command under load: its processes end, its copy of the model goes, the port is
+    free again.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

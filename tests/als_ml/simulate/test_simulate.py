@@ -37,7 +37,9 @@ def test_truth_holds_the_labels_of_the_contract(demo, cohort):
 
 
 def test_true_carriers_are_found(demo, cohort):
-    """Every patient whose cause is a gene other than C9orf72 carries a known row there, or a novel variant."""
+    """Every patient whose cause is a gene other than C9orf72 carries a known row there, or a novel
+    variant.
+    """
     cause = (
         pd.read_csv(demo / "truth.csv")
         .set_index("sample_id")
@@ -72,7 +74,9 @@ def test_progression_score_is_calibrated(demo):
 
 
 def test_treated_patients_are_in_the_label_table(cohort):
-    """Each reason by treatment occurs, and nobody is treated after an event or after he was lost."""
+    """Each reason by treatment occurs, and nobody is treated after an event or after he was
+    lost.
+    """
     counts = progression_labels(cohort, SlopeRule()).counts
     assert counts["unlabelled_treated"] > 0
     assert counts["unlabelled_treated_early"] > 0
@@ -115,7 +119,10 @@ def test_a_strange_folder_is_refused(tmp_path):
 @pytest.mark.parametrize(("task", "floor"), [("progression", 0.75), ("familial", 0.65)])
 @pytest.mark.slow
 def test_share_of_the_possible_stays(tmp_path, task, floor):
-    """One seed of 800 patients; the floor lies 3 SD below the mean of `python -m benchmarks share`."""
+    """One seed of 800 patients.
+
+    The floor lies 3 SD below the mean of `python -m benchmarks share`.
+    """
     simulate(tmp_path / "cohort", 800, 2)
     assert (
         share_of_possible.measure(task, tmp_path / "cohort", "validation.repeats=1")["share"]

@@ -1,4 +1,6 @@
-"""The model card and the checklist: filled from the run, safe against what stands in a table, without a patient."""
+"""The model card and the checklist: filled from the run, safe against what stands in a table,
+without a patient.
+"""
 
 import json
 import re

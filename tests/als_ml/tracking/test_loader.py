@@ -1,4 +1,6 @@
-"""The one door to a model: every command that uses one reads checked data, and runs nothing that lies in the model."""
+"""The one door to a model: every command that uses one reads checked data, and runs nothing that
+lies in the model.
+"""
 
 import importlib.util
 import json
@@ -243,7 +245,9 @@ DOORS = {
 
 @pytest.fixture
 def ready(registry, demo, tmp_path, request) -> Callable[[str], int]:
-    """Opens a door by its name; `lock.json` was made when all was well, and the champion is version 1."""
+    """Opens a door by its name; `lock.json` was made when all was well, and the champion is version
+    1.
+    """
     if not Path("lock.json").exists():
         assert main(["lock", "--model", URI, "--output", "lock.json", "--quiet"]) == 0
     return lambda name: DOORS[name](demo / "cohort.yaml", tmp_path)
@@ -263,7 +267,10 @@ def loaded_by_plain_mlflow(store: dict[str, str]) -> None:
 
 
 def plant(folder: Path, marker: Path) -> int:
-    """Make unchecked bytecode that leaves a mark for every module in the model; returns how many."""
+    """Make unchecked bytecode that leaves a mark for every module in the model.
+
+    Returns how many.
+    """
     code = compile(f"open({str(marker)!r}, 'w').close()", "planted", "exec")
     unchecked = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
     modules = list(folder.rglob("*.py"))

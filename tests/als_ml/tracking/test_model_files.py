@@ -75,7 +75,9 @@ def test_the_list_cannot_be_made_again_for_changed_files(folder, digest):
 
 
 def test_what_the_tree_digest_is_made_of_is_no_list(folder):
-    """Its preimage is known to whoever reads the files, and has the digest that the registry keeps."""
+    """Its preimage is known to whoever reads the files, and has the digest that the registry
+    keeps.
+    """
     parts = [
         f"{name}\0".encode() + bytes.fromhex(model_files._read(folder, name)[0])
         for name in sorted(CONTENT, key=lambda name: Path(name).parts)
@@ -129,7 +131,9 @@ def test_bytecode_is_no_part_of_a_model(folder, digest):
 
 
 def test_models_registered_before_there_were_lists(folder):
-    """Known by the digest of the whole folder: a change, or a further file that is not bytecode, is refused."""
+    """Known by the digest of the whole folder: a change, or a further file that is not bytecode, is
+    refused.
+    """
     digest = tree_digest(folder)
     (folder / "code/als_ml/__pycache__").mkdir()
     (folder / "code/als_ml/__pycache__/x.pyc").write_bytes(b"x")

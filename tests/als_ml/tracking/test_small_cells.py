@@ -1,4 +1,6 @@
-"""No table gives a cell of 1 to 4 patients away, alone or by subtraction from what is shown and from the totals."""
+"""No table gives a cell of 1 to 4 patients away, alone or by subtraction from what is shown and
+from the totals.
+"""
 
 import numpy as np
 import pytest
@@ -43,7 +45,9 @@ def test_rows_go_until_their_sum_is_not_small(counts, hidden):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_what_is_hidden_together_is_never_small(seed):
-    """Random partitions: the totals minus what is shown leave nothing, or five and more of each label, of two rows at least."""
+    """Random partitions: the totals minus what is shown leave nothing, or five and more of each
+    label, of two rows at least.
+    """
     rng = np.random.default_rng(seed)
     counts = [(int(a), int(b)) for a, b in rng.integers(0, 25, (6, 2))]
     hidden = hidden_rows(counts)
@@ -66,7 +70,9 @@ def test_thresholds_that_differ_by_few():
 
 
 def test_every_shown_count_of_a_run_can_be_shown(training):
-    """From sensitivity and specificity, bins and net benefit: recomputed from the patients, no cell is small."""
+    """From sensitivity and specificity, bins and net benefit: recomputed from the patients, no cell
+    is small.
+    """
     tables, y, p = shown_tables(training), training.y, training.out_of_fold["model"]
     assert {"not shown"} < {row["called"] for row in tables["thresholds"]}
     for row in tables["thresholds"]:

@@ -1,4 +1,6 @@
-"""The tracking store: a real PostgreSQL, a server over HTTP, a store that is lost, two trainings at once, broken files."""
+"""The tracking store: a real PostgreSQL, a server over HTTP, a store that is lost, two trainings at
+once, broken files.
+"""
 
 import os
 import resource
@@ -136,7 +138,10 @@ def at(folder: Path, uri: str) -> Iterator[None]:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """A PostgreSQL of the system's packages with a database of its own; it refuses to run as root."""
+    """A PostgreSQL of the system's packages with a database of its own.
+
+    It refuses to run as root.
+    """
     programs = {name: program(name) for name in ("initdb", "postgres")}
     who = {"user": "nobody"} if os.getuid() == 0 else {}
     folder, port = Path(tempfile.mkdtemp(prefix="als-ml-postgres-")), free_port()
@@ -188,7 +193,9 @@ def test_postgresql(demo, tmp_path):
 
 @pytest.mark.slow
 def test_a_server_that_is_lost_costs_no_work(demo, empty_store, tmp_path, monkeypatch, capsys):
-    """Over HTTP: it dies while the run is logged, the finished run is kept, and pushed when it is back."""
+    """Over HTTP: it dies while the run is logged, the finished run is kept, and pushed when it is
+    back.
+    """
     empty_store.rename(tmp_path / "server.db")
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
@@ -290,7 +297,9 @@ def test_two_trainings_at_once(demo, empty_store, tmp_path):
 
 @pytest.mark.slow
 def test_killed_at_any_time(demo, empty_store, tmp_path):
-    """kill -9 before, while and after the run is logged: whole versions only, and dead runs are ended by the next training."""
+    """kill -9 before, while and after the run is logged: whole versions only, and dead runs are
+    ended by the next training.
+    """
     uri = f"sqlite:///{empty_store}"
     environment = os.environ | {"MLFLOW_TRACKING_URI": uri}
     client = MlflowClient(uri, uri)

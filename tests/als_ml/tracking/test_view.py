@@ -143,7 +143,9 @@ def test_the_user_s_own_choice_of_a_view_stays(kind, after, pushed):
 
 
 def test_a_description_that_somebody_wrote_stays_and_old_folders_are_pushed(pushed, kept, tmp_path):
-    """A folder as earlier versions wrote it: a run for each fold without a figure, and none of the new keys."""
+    """A folder as earlier versions wrote it: a run for each fold without a figure, and none of the
+    new keys.
+    """
     client, _, version = pushed
     before = client.get_registered_model(version.name).description
     client.update_registered_model(version.name, "Ours.")

@@ -1,4 +1,6 @@
-"""The honesty checks see what is planted, say "no signal" where there is none, and pass where all is well."""
+"""The honesty checks see what is planted, say "no signal" where there is none, and pass where all
+is well.
+"""
 
 import shutil
 from dataclasses import replace
@@ -38,7 +40,9 @@ def verdict(training: Training, name: str) -> tuple[str, str]:
 
 @pytest.fixture
 def spoiled(demo, tmp_path):
-    """A copy of the demo cohort without genetics, a function that changes one of its tables, and the labels."""
+    """A copy of the demo cohort without genetics, a function that changes one of its tables, and
+    the labels.
+    """
     folder = tmp_path / "cohort"
     shutil.copytree(demo, folder)
     described = yaml.safe_load((folder / "cohort.yaml").read_text())
@@ -122,7 +126,9 @@ def _times(table: pd.DataFrame, rows: pd.Series, factor: float) -> pd.Series:
 
 
 def test_sites_confounded_with_the_label(spoiled, label):
-    """Nearly all fast patients come from one site: its name says the label, and its risk is far off when it is held out."""
+    """Nearly all fast patients come from one site: its name says the label, and its risk is far off
+    when it is held out.
+    """
     rng = np.random.default_rng(2)
 
     def moved(table):

@@ -1,11 +1,15 @@
-"""How often the intervals hold the truth; the table of the documents comes from `python -m benchmarks coverage`."""
+"""How often the intervals hold the truth.
+
+The table of the documents comes from `python -m benchmarks coverage`.
+"""
 
 import pytest
 
 from benchmarks.coverage import KINDS, SHOWN, coverage
 
 SIMULATIONS = 200
-# 93-97 % is claimed; 200 simulations see it with a standard error of 1.5 %, so that 2.6 of these are allowed besides.
+# 93-97 % is claimed; 200 simulations see it with a standard error of 1.5 %, so that 2.6 of these
+# are allowed besides.
 _LOWEST, _HIGHEST = 0.93 - 0.04, 1.0
 
 

@@ -23,12 +23,15 @@ from als_ml.training.denoised import (
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from models.labels import BY_EVENT, progression
 
-# Shares by fifth: mean over seeds of 2,000 patients (standard error of a fifth 0.008) and one cohort of 700.
+# Shares by fifth: mean over seeds of 2,000 patients (standard error of a fifth 0.008) and one
+# cohort of 700.
 TOLERANCE, OF_ONE = 0.05, 0.12
 
 
 def simulated(n, seed, known=0.7):
-    """Late visits of the simulator, and the exact P(rate >= 1) given what a score knows of the ln rate."""
+    """Late visits of the simulator, and the exact P(rate >= 1) given what a score knows of the ln
+    rate.
+    """
     rng = np.random.default_rng(seed)
     spread = np.hypot(c.FUTURE_SD, c.FUTURE_ON_PAST * c.PAST_SD)
     score = rng.normal(0, known * spread, n)
@@ -55,11 +58,14 @@ def shares(p, fast, visits, label):
 
 @pytest.mark.parametrize("known", [0.8, 0.7, 0.45])
 def test_a_perfect_probability_reads_as_what_it_is(known):
-    """For a score that knows much or little of the rate: neither drawn together nor apart, fifth by fifth."""
+    """For a score that knows much or little of the rate: neither drawn together nor apart, fifth by
+    fifth.
+    """
     found = np.mean([shares(*simulated(2000, seed, known)) for seed in range(4)], axis=0)
     perfect, denoised, truth = found
     assert np.abs(denoised - truth).max() < TOLERANCE
-    # Those who die before they have a slope are mostly fast: the others are a little slower than p says.
+    # Those who die before they have a slope are mostly fast: the others are a little slower than p
+    # says.
     assert np.abs(denoised - perfect).max() < TOLERANCE + 0.03
     # The spread of the fifths is kept: .14 to .69 must not read .21 to .61.
     assert np.ptp(denoised) > 0.9 * np.ptp(truth)
@@ -72,7 +78,9 @@ def test_one_cohort_of_the_usual_size(seed):
 
 
 def test_the_best_score_on_the_demo_cohort(demo):
-    """From the files: the simulator's P(label) is too high against the true rates, and the de-noised share shows it."""
+    """From the files: the simulator's P(label) is too high against the true rates, and the
+    de-noised share shows it.
+    """
     truth = pd.read_csv(demo / "truth.csv").dropna(subset="progression").reset_index(drop=True)
     visits = pd.read_csv(demo / "alsfrs.csv")
     visits["total"] = visits[[f"q{i}" for i in range(1, 13)]].sum(axis=1)
@@ -93,7 +101,9 @@ def test_the_best_score_on_the_demo_cohort(demo):
 
 
 def test_the_estimates_are_those_of_statsmodels():
-    """Without a score: the same model as MixedLM by maximum likelihood (statsmodels, an independent implementation)."""
+    """Without a score: the same model as MixedLM by maximum likelihood (statsmodels, an independent
+    implementation).
+    """
     _, _, (row, days, total), _ = simulated(300, 7)
     sums, X = sums_of(row, days, total, 300), design(np.full(300, 0.5))
     own = fit_population(sums, X, (sums.n > 0).astype(float))

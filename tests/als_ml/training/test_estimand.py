@@ -12,14 +12,39 @@ from als_ml.training.estimand import estimand
         ("progression", {}, "variable", "365 days after it, fast from 1 points a month"),
         ("progression", {}, "start of tofersen or a trial drug", "while untreated"),
         ("progression", {}, "drop-out", "missing at random"),
-        ("progression", {}, "death, tracheostomy, NIV >= 23 h/day", "composite: fast, where it leaves no slope"),
-        ("progression", {"events": "all"}, "death, tracheostomy, NIV >= 23 h/day", "whatever the slope"),
+        (
+            "progression",
+            {},
+            "death, tracheostomy, NIV >= 23 h/day",
+            "composite: fast, where it leaves no slope",
+        ),
+        (
+            "progression",
+            {"events": "all"},
+            "death, tracheostomy, NIV >= 23 h/day",
+            "whatever the slope",
+        ),
         ("progression", {"events": "none"}, "death, tracheostomy, NIV >= 23 h/day", "while alive"),
-        ("progression", {"cutoff": 0.5, "window_days": 180}, "variable", "180 days after it, fast from 0.5 points"),
-        ("progression", {"column": "late_rate", "below": -0.5}, "variable", "column late_rate below -0.5"),
-        ("familial", {}, "variable", "reported family history of ALS (first degree or second degree relatives)"),
+        (
+            "progression",
+            {"cutoff": 0.5, "window_days": 180},
+            "variable",
+            "180 days after it, fast from 0.5 points",
+        ),
+        (
+            "progression",
+            {"column": "late_rate", "below": -0.5},
+            "variable",
+            "column late_rate below -0.5",
+        ),
+        (
+            "familial",
+            {},
+            "variable",
+            "reported family history of ALS (first degree or second degree relatives)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_estimated(task, label, attribute, words):
     config = Config.model_validate({"task": task, "cohort": "c.yaml", "label": label})
     assert words in dict(estimand(config))[attribute]

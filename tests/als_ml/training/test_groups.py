@@ -1,4 +1,6 @@
-"""Subgroups and sites: flags that a sound model seldom gets, pooled figures, and who may train before a date."""
+"""Subgroups and sites: flags that a sound model seldom gets, pooled figures, and who may train
+before a date.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,7 +21,9 @@ from tests.test_config import ROOT
 
 
 def judged(seed: int, n: int = 500, shift: float = 0.0, noise: float = 0.0):
-    """A run of made-up patients: the model is true but for women, whose log-odds are off by `shift` and `noise`."""
+    """A run of made-up patients: the model is true but for women, whose log-odds are off by `shift`
+    and `noise`.
+    """
     rng = np.random.default_rng(seed)
     columns = {
         "sex": rng.choice(["female", "male"], n),
@@ -72,7 +76,10 @@ def test_small_differences_are_not_worth_a_word():
 
 
 def test_the_promised_auc_by_its_definition():
-    """Over every pair of patients: the chance that the higher is positive and the lower negative; ties count half."""
+    """Over every pair of patients: the chance that the higher is positive and the lower negative.
+
+    Ties count half.
+    """
     p = np.random.default_rng(0).random(40).round(1).clip(0.05, 0.95)
     up = p[:, None] * (1 - p[None, :]) * (1 - np.eye(40))
     order = (p[:, None] > p[None, :]) + 0.5 * (p[:, None] == p[None, :])
@@ -158,7 +165,9 @@ def test_when_a_label_is_known(changes, days):
 
 
 def test_an_embargo_lies_before_the_date(training):
-    """A label that is known on the date trains, one that is known a day later does not, and each is counted."""
+    """A label that is known on the date trains, one that is known a day later does not, and each is
+    counted.
+    """
     data, config = (
         training.data,
         load_config(ROOT / "configs/quick.yaml", ["validation.split_date=2021-06-01"]),

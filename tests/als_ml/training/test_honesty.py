@@ -1,4 +1,6 @@
-"""What a model must not see: later values, relatives in the test fold, who was tested, the label's sources."""
+"""What a model must not see: later values, relatives in the test fold, who was tested, the label's
+sources.
+"""
 
 from dataclasses import replace
 
@@ -26,7 +28,9 @@ def changed(cohort: Cohort, **tables) -> Cohort:
 
 
 def test_no_value_after_the_landmark_reaches_a_feature(cohort):
-    """Plant absurd later values in each table that has days, and in each dated column of patients."""
+    """Plant absurd later values in each table that has days, and in each dated column of
+    patients.
+    """
     spec = FeatureSpec(landmark_days=90)
     before = feature_rows(cohort, spec)
     biomarkers, visits, patients = (

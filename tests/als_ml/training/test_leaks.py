@@ -1,4 +1,6 @@
-"""Everything fitted is fitted inside the training part: a leak planted into each step is caught, and none is there."""
+"""Everything fitted is fitted inside the training part: a leak planted into each step is caught,
+and none is there.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -170,7 +172,9 @@ def test_a_planted_leak_is_caught(data, step, leak):
 
 
 def test_calibration_and_limits_come_from_whole_families():
-    """With every family twice in the data, an in-fold twin would make out-of-fold scores as good as apparent ones."""
+    """With every family twice in the data, an in-fold twin would make out-of-fold scores as good as
+    apparent ones.
+    """
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(60, 30)), rng.integers(0, 2, 60).astype(float)
     X, y, families = np.vstack([X, X]), np.r_[y, y], np.tile(np.arange(60), 2)

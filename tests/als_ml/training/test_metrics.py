@@ -1,4 +1,7 @@
-"""Metrics and intervals against scikit-learn, statsmodels and MAPIE; bootstrap weights against their definition."""
+"""Metrics and intervals against scikit-learn, statsmodels and MAPIE.
+
+Bootstrap weights against their definition.
+"""
 
 import numpy as np
 import pytest
@@ -79,7 +82,10 @@ def test_the_slope_and_its_error_over_families_are_those_of_statsmodels(scored):
 
 
 def test_the_intercept_and_its_error_are_those_of_statsmodels(scored):
-    """A binomial model with the log-odds as offset; the larger of its own error and the one over families."""
+    """A binomial model with the log-odds as offset.
+
+    The larger of its own error and the one over families.
+    """
     y, p, _, weights = scored
     families = np.arange(300) // 3
     model = sm.GLM(y, np.ones(300), family=sm.families.Binomial(), offset=logit(p))
@@ -114,7 +120,10 @@ def test_bounds_enclose_the_estimate(scored):
 
 
 def test_calibration_is_that_of_the_repeats_and_averaged_after(scored):
-    """The mean of noisy log-odds is steeper than each of them; discrimination is that of the mean."""
+    """The mean of noisy log-odds is steeper than each of them.
+
+    Discrimination is that of the mean.
+    """
     y, p, predicted, _ = scored
     rng, families = np.random.default_rng(5), np.arange(300)
     repeats = [expit(logit(p) + rng.normal(0, 1, 300)) for _ in range(3)]
@@ -135,7 +144,9 @@ def test_calibration_is_that_of_the_repeats_and_averaged_after(scored):
 
 
 def test_average_precision_by_hand_on_the_logit_scale():
-    """Draws of log-odds -1, 0 and 1 have a standard deviation of 1; 1 + 8 / 100 of it on each side of 0."""
+    """Draws of log-odds -1, 0 and 1 have a standard deviation of 1; 1 + 8 / 100 of it on each side
+    of 0.
+    """
     found = _logit_bounds(0.5, expit([-1.0, 0.0, 1.0]), 100)
     assert found == pytest.approx(tuple(expit([-1.959964 * 1.08, 1.959964 * 1.08])))
     assert np.isnan(_logit_bounds(1.0, np.array([0.9, 1.0]), 100)).all()
@@ -146,7 +157,8 @@ def test_families_are_drawn_together_and_labels_are_not_strata():
     families = np.array([7, 7, 8, 9, 10, 11])
     weights = family_weights(y, families, 2000, 2)
     assert np.array_equal(weights[:, 0], weights[:, 1])
-    # Five families are drawn each time, of them Binomial(5, 2 / 5) positive, but not none and not all.
+    # Five families are drawn each time, of them Binomial(5, 2 / 5) positive, but not none and not
+    # all.
     assert set(weights[:, [0, 2, 3, 4, 5]].sum(axis=1)) == {5.0}
     positive = weights[:, [0, 5]].sum(axis=1)
     k = np.arange(1, 5)
@@ -173,7 +185,9 @@ def test_share_of_possible():
 
 
 def test_delong_by_its_definition(scored):
-    """DeLong 1988 written out: the variance of the placements of every pair of a positive and a negative patient."""
+    """DeLong 1988 written out: the variance of the placements of every pair of a positive and a
+    negative patient.
+    """
     y, p, _, _ = scored
     above = (p[y == 1][:, None] > p[y == 0]) + 0.5 * (p[y == 1][:, None] == p[y == 0])
     m, n = above.shape
@@ -242,7 +256,9 @@ def test_paired_differences_hold_the_same_patients(scored):
 
 
 def test_net_benefit_by_hand():
-    """At a threshold of 0.2 the odds are 1 / 4: 2 of 5 hit, 1 of 5 a false alarm, so 0.4 - 0.2 / 4."""
+    """At a threshold of 0.2 the odds are 1 / 4: 2 of 5 hit, 1 of 5 a false alarm, so 0.4 - 0.2 /
+    4.
+    """
     y, p = np.array([1.0, 1, 0, 0, 0]), np.array([0.9, 0.3, 0.25, 0.1, 0.05])
     row = next(row for row in decision_curve(y, {"model": p}) if row["threshold"] == 0.2)
     assert row["model"] == pytest.approx(0.4 - 0.2 / 4)
@@ -282,7 +298,9 @@ def test_net_benefit_has_intervals_of_the_same_draws(scored):
 
 @pytest.fixture
 def candidates():
-    """400 made-up patients of a trial: slope, label, score, and 40 who died before they had a slope."""
+    """400 made-up patients of a trial: slope, label, score, and 40 who died before they had a
+    slope.
+    """
     rng = np.random.default_rng(2)
     slope = rng.gamma(3, 0.3, 400)
     y, p = (slope > 1).astype(float), np.clip(slope / 3 + rng.normal(0, 0.05, 400), 0, 1)
@@ -302,7 +320,10 @@ def test_patients_of_an_enriched_trial_are_those_of_statsmodels(candidates):
 
 
 def test_event_patients_dropout_and_screening_cost_a_trial_something(candidates):
-    """Who dies gives no slope and must be enrolled besides; so must who leaves; screening is paid for all."""
+    """Who dies gives no slope and must be enrolled besides; so must who leaves.
+
+    Screening is paid for all.
+    """
     y, p, slope, event = candidates
     measured = np.where(event, np.nan, slope)
     small = 0.02  # an effect that needs thousands, so that rounding up does not matter
@@ -338,9 +359,11 @@ def test_an_enriched_trial_has_intervals_and_no_best_cut(candidates):
 
 
 def test_a_trial_of_a_label_without_slopes(candidates):
-    """Two proportions: 0.4 against 0.3, 80 % power, two-sided 5 % need 356 an arm (normal approximation, Fleiss)."""
+    """Two proportions: 0.4 against 0.3, 80 % power, two-sided 5 % need 356 an arm (normal
+    approximation, Fleiss).
+    """
     y = np.r_[np.ones(400), np.zeros(600)]
-    (row, *_) = enrichment_table(
+    row, *_ = enrichment_table(
         y, np.full(1000, 0.05), np.full(1000, np.nan), trial=Trial(dropout=0.0)
     )
     z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)

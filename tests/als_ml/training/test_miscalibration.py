@@ -1,4 +1,6 @@
-"""The smooth calibration curve against statsmodels and patsy, and the sample sizes against published examples."""
+"""The smooth calibration curve against statsmodels and patsy, and the sample sizes against
+published examples.
+"""
 
 import numpy as np
 import patsy
@@ -21,7 +23,9 @@ def cohort(n=2000, seed=0, bend=0.0):
 
 
 def test_the_curve_is_a_logistic_regression_on_a_natural_spline():
-    """patsy's `cr` spans the same functions: cubic between the knots, linear beyond the outer two."""
+    """patsy's `cr` spans the same functions: cubic between the knots, linear beyond the outer
+    two.
+    """
     y, p = cohort(bend=0.3)
     odds = logit(p)
     knots = np.percentile(odds, [5, 35, 65, 95])
@@ -51,7 +55,9 @@ def test_a_bent_model_is_further_off_than_a_sound_one():
 
 
 def test_the_band_holds_the_truth():
-    """Pointwise 95 %: over 100 cohorts of 500 at the middle of the curve, with two standard errors."""
+    """Pointwise 95 %: over 100 cohorts of 500 at the middle of the curve, with two standard
+    errors.
+    """
     inside = []
     for seed in range(100):
         y, p = cohort(500, seed)
@@ -72,7 +78,9 @@ def test_few_different_probabilities_have_a_simple_curve(p):
 
 
 def test_sample_sizes_of_the_published_examples():
-    """pmsampsize's own (24 parameters, R2 .288, prevalence .174) and Riley's pre-eclampsia (30, .05, .05; BMJ 2020)."""
+    """pmsampsize's own (24 parameters, R2 .288, prevalence .174) and Riley's pre-eclampsia (30,
+    .05, .05; BMJ 2020).
+    """
     found = sample_sizes(24, 0.174, 0.288)
     assert (found["shrinkage"], found["optimism"], found["mean risk"]) == (623, 662, 221)
     found = sample_sizes(30, 0.05, 0.05)
@@ -84,7 +92,9 @@ def test_the_error_is_of_the_rarer_label():
 
 
 def test_effective_parameters_of_a_plain_regression_are_its_parameters():
-    """Ten columns and an intercept, maximum likelihood: eleven, as the mean over 40 cohorts of 800."""
+    """Ten columns and an intercept, maximum likelihood: eleven, as the mean over 40 cohorts of
+    800.
+    """
     rng, spent = np.random.default_rng(1), []
     beta = rng.normal(0, 0.3, 10)
     for _ in range(40):

@@ -1,4 +1,6 @@
-"""Where medicine is sure: a causal variant never lowers the familial score, and a benign one never counts."""
+"""Where medicine is sure: a causal variant never lowers the familial score, and a benign one never
+counts.
+"""
 
 from dataclasses import replace
 

@@ -14,7 +14,10 @@ CONFIG = Config(task="progression", cohort="cohort.yaml")
 
 
 def selected(n=4000, seed=0, strength=1.5):
-    """Patients whose label is the likelier to be there the lower x is; x also decides the label. Full and labelled y."""
+    """Patients whose label is the likelier to be there the lower x is; x also decides the label.
+
+    Full and labelled y.
+    """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=n)
     y = (rng.random(n) < expit(1.5 * x)).astype(float)

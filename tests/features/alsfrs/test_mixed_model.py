@@ -1,4 +1,6 @@
-"""Stages, slopes, D50 and ENCALS against hand-computed cases, published values and independent implementations."""
+"""Stages, slopes, D50 and ENCALS against hand-computed cases, published values and independent
+implementations.
+"""
 
 import numpy as np
 import pytest
@@ -83,7 +85,9 @@ def test_the_mixed_model_is_that_of_nlme():
 
 
 def test_one_patient_s_slope_is_that_of_a_gaussian_process():
-    """Random intercept and slope are a Gaussian process with a linear kernel (scikit-learn), whose derivative is the slope."""
+    """Random intercept and slope are a Gaussian process with a linear kernel (scikit-learn), whose
+    derivative is the slope.
+    """
     course = Course(40.0, -1.0, 25.0, 0.0, 0.6, 1.5)
     t, y = np.array([0.0, 1.5, 3.0]), np.array([38.0, 34.0, 33.0])
     kernel = ConstantKernel(0.6) * DotProduct(np.sqrt(25.0 / 0.6))

@@ -1,4 +1,6 @@
-"""Biomarkers: units, limits, matrices, assays, wide tables, derived values, and which value counts."""
+"""Biomarkers: units, limits, matrices, assays, wide tables, derived values, and which value
+counts.
+"""
 
 from dataclasses import replace
 
@@ -298,7 +300,9 @@ def test_assays_and_matrices_are_never_pooled(cohort):
 
 
 def test_a_bridge_with_a_source_converts(cohort):
-    """Serum = -0.33 + 1.11 x plasma (doi:10.3389/fneur.2022.894119); Ella has no such equation and stays apart."""
+    """Serum = -0.33 + 1.11 x plasma (doi:10.3389/fneur.2022.894119); Ella has no such equation and
+    stays apart.
+    """
     table = check(
         analyte=["nfl_plasma", "nfl_serum"],
         unit="pg/mL",

@@ -1,4 +1,6 @@
-"""ALSFRS features of both scales: the formulas by hand, and nothing that mixes what may not be mixed."""
+"""ALSFRS features of both scales: the formulas by hand, and nothing that mixes what may not be
+mixed.
+"""
 
 import numpy as np
 import pytest
@@ -149,7 +151,9 @@ def test_a_rate_from_one_month_on(read, onset, rate):
 
 
 def test_stages_where_their_items_exist(read):
-    """The original scale asks neither dyspnoea nor ventilation: of the stages only a gastrostomy decides one."""
+    """The original scale asks neither dyspnoea nor ventilation: of the stages only a gastrostomy
+    decides one.
+    """
     assert np.isnan(features(read(visit(0, ORIGINAL, q1=0)))["kings_stage"])
     assert features(read(visit(0, ORIGINAL, q5_form="b")))["kings_stage"] == 4
     fed = read(visit(-30, REVISED), visit(0, ORIGINAL, q5_form="b"))

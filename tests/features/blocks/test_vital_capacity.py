@@ -1,4 +1,6 @@
-"""Vital capacity: litres are litres, and the slow one stands in, flagged, where no forced one is known."""
+"""Vital capacity: litres are litres, and the slow one stands in, flagged, where no forced one is
+known.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,7 @@
-"""Families: equal family_id, kinship edges from the third degree on, and duplicates; numbered as scipy numbers components."""
+"""Families: equal family_id, kinship edges from the third degree on, and duplicates.
+
+Numbered as scipy numbers components.
+"""
 
 import numpy as np
 import pandas as pd

@@ -358,16 +358,21 @@ def test_duplicates_share_a_family():
 ANNOTATIONS = {
     "none": ("", ""),
     "CSQ": (
-        '##INFO=<ID=CSQ,Number=.,Type=String,Description="VEP. Format: Allele|Consequence|SYMBOL|Feature|HGVSp">',
+        (
+            '##INFO=<ID=CSQ,Number=.,Type=String,Description="VEP. Format:'
+            ' Allele|Consequence|SYMBOL|Feature|HGVSp">'
+        ),
         "CSQ=T|intron_variant|XYZ|ENST1|,T|missense_variant|SOD1|ENST00000270142|p.Ala5Val",
     ),
     "ANN": (
         '##INFO=<ID=ANN,Number=.,Type=String,Description="snpEff">',
-        "ANN=T|missense_variant|MODERATE|SOD1|G|transcript|ENST00000270142.10|protein_coding|1/5|c.14C>T|p.Ala5Val",
+        "ANN=T|missense_variant|MODERATE|SOD1|G|transcript|ENST00000270142.10"
+        "|protein_coding|1/5|c.14C>T|p.Ala5Val",
     ),
     "EFF": (
         '##INFO=<ID=EFF,Number=.,Type=String,Description="snpEff">',
-        "EFF=NON_SYNONYMOUS_CODING(MODERATE|MISSENSE|gCg/gTg|A5V|154|SOD1|protein_coding|CODING|ENST00000270142|1)",
+        "EFF=NON_SYNONYMOUS_CODING(MODERATE|MISSENSE|gCg/gTg|A5V|154|SOD1"
+        "|protein_coding|CODING|ENST00000270142|1)",
     ),
     "BCSQ": (
         '##INFO=<ID=BCSQ,Number=.,Type=String,Description="csq">',

@@ -1,4 +1,6 @@
-"""Dirty cells and what becomes of each: a number, unknown, unclear (refused with its address) or wrong."""
+"""Dirty cells and what becomes of each: a number, unknown, unclear (refused with its address) or
+wrong.
+"""
 
 import numpy as np
 import pandas as pd

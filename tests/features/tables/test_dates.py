@@ -1,4 +1,6 @@
-"""Days, dates, years and partial dates (contract, section Dates): a table of cases, cell by cell and as a cohort."""
+"""Days, dates, years and partial dates (contract, section Dates): a table of cases, cell by cell
+and as a cohort.
+"""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +36,8 @@ def one(cell, dialect=MIDDLE, index=INDEX, high=np.nan):
         ("-45", (-45, -45, -45), False),
         ("2020-02-01", (31, 31, 31), False),
         ("01.02.2020", (31, 31, 31), False),
-        # A bare number of a cohort with dates: a day up to 1899, a year from 1900 to 2100, a day from 2101.
+        # A bare number of a cohort with dates: a day up to 1899, a year from 1900 to 2100, a day
+        # from 2101.
         ("1899", (1899, 1899, 1899), False),
         ("1900", (-43647, -43829, -43465), True),
         ("2019", (-183, -365, -1), True),
@@ -149,13 +152,32 @@ def patients(rules=RULES, problems=None, **cells):
         ({"onset_days": "2019-06-15"}, -352, np.nan, None),
         ({"onset_days": "2020"}, -76, np.nan, "onset_days -152..0"),  # no later than day 0
         # Diagnosed in March of the year of onset: onset lies before.
-        ({"onset_days": "2019", "diagnosis_days": "2019-03-01"}, -488, -458, "onset_days -517..-458"),
-        ({"onset_days": "06/2019", "diagnosis_days": "2019-06-10"}, -362, -357, "onset_days -366..-357"),
-        ({"onset_days": "2019-03-20", "diagnosis_days": "03/2019"}, -439, -434, "diagnosis_days -439..-428"),
-        ({"onset_days": "2019", "death_days": "2021", "uncertain_dates": "niv_start_days 3..40"}, -335, np.nan,
-         "niv_start_days 3..40; onset_days -517..-153; death_days 214..578"),
+        (
+            {"onset_days": "2019", "diagnosis_days": "2019-03-01"},
+            -488,
+            -458,
+            "onset_days -517..-458",
+        ),
+        (
+            {"onset_days": "06/2019", "diagnosis_days": "2019-06-10"},
+            -362,
+            -357,
+            "onset_days -366..-357",
+        ),
+        (
+            {"onset_days": "2019-03-20", "diagnosis_days": "03/2019"},
+            -439,
+            -434,
+            "diagnosis_days -439..-428",
+        ),
+        (
+            {"onset_days": "2019", "death_days": "2021", "uncertain_dates": "niv_start_days 3..40"},
+            -335,
+            np.nan,
+            "niv_start_days 3..40; onset_days -517..-153; death_days 214..578",
+        ),
     ],
-)  # fmt: skip
+)
 def test_partial_onset_and_diagnosis(cells, onset, diagnosis, uncertain):
     found = patients(**cells)
     assert [found["onset_days"], found["diagnosis_days"]] == pytest.approx(
@@ -184,9 +206,12 @@ def test_a_diagnosis_in_the_year_before_onset_stays_an_error():
 
 
 def test_a_stated_delay_is_not_held_against_a_year():
-    assert patients(onset_days="2019", diagnosis_days="2019-12-01", diagnostic_delay_months="10")[
-        "diagnostic_delay_months"
-    ] == 10  # fmt: skip
+    assert (
+        patients(onset_days="2019", diagnosis_days="2019-12-01", diagnostic_delay_months="10")[
+            "diagnostic_delay_months"
+        ]
+        == 10
+    )
     with pytest.raises(DataError, match="more than 1 month from the days"):
         patients(onset_days="06/2019", diagnosis_days="2019-12-01", diagnostic_delay_months="10")
 
@@ -232,7 +257,9 @@ def test_a_column_of_years_without_any_date_is_asked_about():
 
 
 def write(folder, n=60, partial="", **columns):
-    """A cohort with index dates: two visits by day 85, three after the landmark, deaths as the columns say."""
+    """A cohort with index dates: two visits by day 85, three after the landmark, deaths as the
+    columns say.
+    """
     dates = pd.to_datetime("2020-01-01") + pd.to_timedelta(np.arange(n), "D")
     table = {"sample_id": [f"P{i}" for i in range(n)], "index_date": dates.strftime("%Y-%m-%d")}
     pd.DataFrame(table | columns).to_csv(folder / "patients.csv", index=False)
@@ -245,7 +272,10 @@ def write(folder, n=60, partial="", **columns):
 
 
 def test_years_of_death_do_not_lose_their_deaths(tmp_path):
-    """49 patients died, 2020 to 2022. Read as day numbers none died within two years, and nobody was told."""
+    """49 patients died, 2020 to 2022.
+
+    Read as day numbers none died within two years, and nobody was told.
+    """
     years = [str(2020 + i % 3) if i < 49 else "" for i in range(60)]
     path = write(tmp_path, death_date=years)
     with pytest.raises(DataError, match="'2020', '2021', '2022' is a year, not a day") as error:
@@ -287,8 +317,16 @@ def test_an_onset_known_to_the_year_carries_no_rate(tmp_path):
     ("days", "totals", "message"),
     [
         # Visits at months 0, 3, 6, 9 and 12, entered as days.
-        ([0, 3, 6, 9, 12], [44, 41, 38, 35, 32], "loses more than 10 points a month: are these months?"),
-        ([0, 3, 6, 9, 12], [44, 44, 44, 43, 43], "no patient with three visits is followed for 49 days"),
+        (
+            [0, 3, 6, 9, 12],
+            [44, 41, 38, 35, 32],
+            "loses more than 10 points a month: are these months?",
+        ),
+        (
+            [0, 3, 6, 9, 12],
+            [44, 44, 44, 43, 43],
+            "no patient with three visits is followed for 49 days",
+        ),
         ([0, 24, 48], [44, 43, 43], "no patient with three visits is followed for 49 days"),
         ([0, 24, 49], [44, 43, 43], None),
         ([0, 91, 183, 274, 365], [44, 41, 38, 35, 32], None),
@@ -297,7 +335,7 @@ def test_an_onset_known_to_the_year_carries_no_rate(tmp_path):
         ([0, 61, 122], [40, 20, 0], None),
         ([0, 60, 120], [40, 20, 0], "loses more than 10 points a month"),
     ],
-)  # fmt: skip
+)
 def test_months_entered_as_days_are_asked_about(days, totals, message):
     table = pd.DataFrame({"sample_id": "A", "days": map(float, days), "total": map(float, totals)})
     problems = Problems()

@@ -1,4 +1,6 @@
-"""The demo cohort written in three dirty dialects gives the same features; `check` says what is wrong with a spoiled one."""
+"""The demo cohort written in three dirty dialects gives the same features; `check` says what is
+wrong with a spoiled one.
+"""
 
 import json
 import shutil
@@ -43,7 +45,10 @@ def dated(
 
 
 def rewrite(table: pd.DataFrame, analyte: str, was: str, unit: str, factor: float) -> None:
-    """State an analyte in another unit; limits keep their sign, and what is in that unit already keeps its value."""
+    """State an analyte in another unit.
+
+    Limits keep their sign, and what is in that unit already keeps its value.
+    """
     own = table["analyte"] == analyte
     sign = table["value"].str.extract("^([<>]?)")[0]
     value = pd.to_numeric(table["value"].str.lstrip("<>"))
@@ -75,7 +80,9 @@ def german(demo: Path, folder: Path) -> None:
 
 
 def american(demo: Path, folder: Path) -> None:
-    """Month first, pounds and milligrams, thousands separators, other column names and words, tabs."""
+    """Month first, pounds and milligrams, thousands separators, other column names and words,
+    tabs.
+    """
     t = tables(demo)
     ids = t["patients"]["sample_id"]
     dates = pd.Series(index_dates(ids), index=ids)
@@ -104,7 +111,10 @@ def american(demo: Path, folder: Path) -> None:
 
 
 def spreadsheet(demo: Path, folder: Path) -> None:
-    """Excel and Parquet; biomarkers wide, one line a patient and day; item 5 by its form; missing forms."""
+    """Excel and Parquet; biomarkers wide, one line a patient and day; item 5 by its form.
+
+    Missing forms.
+    """
     t = tables(demo)
     long = t["biomarkers"]
     rewrite(long, "creatinine_serum", "umol/L", "mg/dL", 1 / 88.4)

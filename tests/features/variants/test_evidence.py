@@ -108,9 +108,15 @@ def test_a_recessive_founder_allele_is_not_benign_by_frequency():
 
 @pytest.mark.parametrize(
     ("scores", "points"),
-    [((0.95, None, None, None), 4), ((0.7, 0.99, 30, None), 1), ((None, 0.95, None, None), 2), ((0.1, None, None, None), -2),
-     ((None, None, 5.0, None), -2), ((None, None, None, 0.5), 1)],
-)  # fmt: skip
+    [
+        ((0.95, None, None, None), 4),
+        ((0.7, 0.99, 30, None), 1),
+        ((None, 0.95, None, None), 2),
+        ((0.1, None, None, None), -2),
+        ((None, None, 5.0, None), -2),
+        ((None, None, None, 0.5), 1),
+    ],
+)
 def test_a_present_predictor_is_used_the_first_one_only(scores, points):
     case = ("12-64497000-C-T", "TBK1", "missense_variant", "p.Gly700Thr")
     without = weighed(*case, known=False).points

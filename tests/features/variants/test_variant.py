@@ -18,7 +18,8 @@ from features.tables.problems import Problems
 from features.variants.lookups import Lookups, predicted_effects, read_clinvar
 from tests.vcf_files import write_vcf
 
-# The first coding bases of SOD1 (NM_000454.5, c.1-c.72), and a made-up repeat before them to shift an insertion in.
+# The first coding bases of SOD1 (NM_000454.5, c.1-c.72), and a made-up repeat before them to shift
+# an insertion in.
 SOD1 = "ATGGCGACGAAGGCCGTGTGCGTGCTGAAGGGCGACGGCCCAGTGCAGGGCATCATCAATTTCGAGCAGAAG"
 A5V = "21 31659783 C T"
 
@@ -123,7 +124,9 @@ def test_the_wrong_build_stops(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def fasta(tmp_path_factory):
-    """Chromosome 21 of N, with the first coding bases of SOD1 in their place and a run of A 60 bases before."""
+    """Chromosome 21 of N, with the first coding bases of SOD1 in their place and a run of A 60
+    bases before.
+    """
     path, bases = tmp_path_factory.mktemp("fasta") / "ref.fa", bytearray(b"N" * 46_709_983)
     bases[31659769 : 31659769 + len(SOD1)] = SOD1.encode()
     bases[31659690:31659710] = b"GCAAAAAAAACGTGTGTGTC"
@@ -159,7 +162,8 @@ def test_a_fasta_of_the_other_build_or_without_a_chromosome(tmp_path, fasta, cap
 
 
 def test_left_normalisation_against_a_fasta(tmp_path, fasta):
-    # Three spellings of one more A in the run of eight: only a reference tells that they are one variant.
+    # Three spellings of one more A in the run of eight: only a reference tells that they are one
+    # variant.
     spelled = ["21 31659692 C CA", "21 31659696 A AA", "21 31659700 A AA"]
     rows, keys = {"p": 0}, []
     for i, site in enumerate(spelled):
