@@ -13,6 +13,7 @@ from benchmarks import (
     same,
     search,
     share_of_possible,
+    style,
     tables,
     variants,
 )
@@ -27,6 +28,7 @@ ALL = {
     "real": real.main,
     "search": search.main,
     "share": share_of_possible.main,
+    "style": style.main,
     "tables": tables.main,
     "variants": variants.main,
     "pathogenicity": pathogenicity.main,
