@@ -1,6 +1,4 @@
-"""The application: configuration, cohorts, simulation, training, evaluation, tracking, prediction
-and serving.
-"""
+"""The application: from configuration and cohorts to tracked, served models."""
 
 __version__ = "0.1.0"
 

@@ -1,6 +1,4 @@
-"""What happens to a registered model: promotion, comparison, monitoring, recalibration, locks,
-reproduction.
-"""
+"""What happens to a registered model: promotion, monitoring, recalibration, locks."""
 
 import lazy_loader as lazy
 

@@ -1,6 +1,4 @@
-"""From a cohort or a request to prediction rows: the same code for a batch, an endpoint and one
-patient.
-"""
+"""From a cohort or a request to prediction rows, by one path wherever they are asked."""
 
 import lazy_loader as lazy
 

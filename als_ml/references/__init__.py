@@ -1,5 +1,6 @@
-"""Fetch the reference genome, ClinVar and gnomAD, and cut them to the gene panel: what `reference:`
-of a cohort file names.
+"""Fetch the reference genome, ClinVar and gnomAD, cut to the gene panel.
+
+They are what `reference:` of a cohort file names.
 
 Addresses stand in configs/references/sources.yaml. A download is continued where it broke off if
 the server still has the same version of the file, and compared with its checksum. Coordinates are

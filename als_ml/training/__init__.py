@@ -1,6 +1,4 @@
-"""From a configuration and a cohort to a validated model: data, folds, metrics, estimates, honesty
-checks.
-"""
+"""From a configuration and a cohort to a validated model and its estimates."""
 
 import lazy_loader as lazy
 

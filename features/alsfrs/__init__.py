@@ -1,6 +1,4 @@
-"""The ALSFRS and ALSFRS-R as a measurement: visits, slopes, the mixed model, stages and the ENCALS
-score.
-"""
+"""The ALSFRS and ALSFRS-R as measurements: visits, slopes, stages, the ENCALS score."""
 
 import lazy_loader as lazy
 

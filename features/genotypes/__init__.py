@@ -1,6 +1,4 @@
-"""From VCF and repeat files to who carries what, where it was looked for, and who is related to
-whom.
-"""
+"""From VCF and repeat files to who carries what, where it was assayed, and who are kin."""
 
 import lazy_loader as lazy
 
