@@ -17,6 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Upload a finished run that was kept when the store was lost."""
     from als_ml.tracking.log import push
     from als_ml.tracking.store import check_store
+    from als_ml.tracking.view import where_to_look
 
     check_store()
     with progress_bar(arguments.quiet) as progress:
@@ -32,4 +33,5 @@ def run(arguments: argparse.Namespace) -> int:
             f"model {model}; run {logged['run_id']}; the folder {arguments.run_dir} is no longer"
             " needed"
         )
+        print(where_to_look(logged))
     return 0

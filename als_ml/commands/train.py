@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str, str]) -> None:
+    from als_ml.tracking.view import where_to_look
     from als_ml.training.estimates import unbeaten
     from als_ml.training.metrics import interval_words
 
@@ -115,6 +116,7 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
         else logged["model_uri"]
     )
     print(f"model {model}; run {logged['run_id']}")
+    print(where_to_look(logged))
 
 
 def _beside_the_label(m: dict[str, float], positive: str) -> list[str]:

@@ -70,7 +70,8 @@ def log_training(training: "Training") -> dict[str, str]:
     Returns
     -------
     dict
-        `run_id`, `model_uri`, and where the model was registered `name`, `version`, `alias`.
+        `experiment_id`, `run_id`, `model_uri`, and where the model was registered `name`,
+        `version`, `alias`.
 
     Raises
     ------
@@ -114,7 +115,12 @@ def push(folder: Path) -> dict[str, str]:
         if stored["finished"] is not None:
             MlflowClient().set_terminated(run.info.run_id, end_time=stored["finished"])
         registered = _register(stored, logged.model_uri, digest) if stored["register_as"] else {}
-        return {"run_id": run.info.run_id, "model_uri": logged.model_uri, **registered}
+        return {
+            "experiment_id": run.info.experiment_id,
+            "run_id": run.info.run_id,
+            "model_uri": logged.model_uri,
+            **registered,
+        }
 
 
 def _started(stored: dict[str, Any]) -> Any:

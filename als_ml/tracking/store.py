@@ -95,8 +95,12 @@ def check_store() -> None:
         raise RequestError(*store_and_reason(error, "it cannot be used"), remedy) from None
 
 
+def shown_store() -> str:
+    """The tracking store, its password left out."""
+    return re.sub(r"(?<=:)[^:/@]+(?=@)", "***", store_uri())
+
+
 def store_and_reason(error: Exception, found: str) -> tuple[str, str]:
     """Name the store, its password left out, and say what was found of it."""
-    uri = re.sub(r"(?<=:)[^:/@]+(?=@)", "***", store_uri())
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"tracking store {uri}", f"{found} ({lines[0][:200]})"
+    return f"tracking store {shown_store()}", f"{found} ({lines[0][:200]})"

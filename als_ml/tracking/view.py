@@ -20,6 +20,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.types.schema import ColSpec, DataType, Schema
 
 from als_ml.prediction.predictor import RESEARCH_USE
+from als_ml.tracking.store import shown_store
 from models.tasks import TASKS
 
 # The six that a model's own page shows, in this order.
@@ -61,6 +62,11 @@ _KIND = "mlflow.experimentKind"
 # models.
 _MODEL_TRAINING = "custom_model_development"
 NOTE = "mlflow.note.content"
+# A page opens in the view for language models unless its address says otherwise, whatever the
+# kind of its experiment (seen in MLflow 3.17).
+_AS_TRAINING = "workflowType=machine_learning"
+# Where `mlflow ui` shows a store that has no pages of its own.
+_OWN_PAGES = "http://127.0.0.1:5000"
 # The source of a version that was registered from a logged model.
 _LOGGED = re.compile(r"models:/(m-[0-9a-f]+)")
 
@@ -122,6 +128,21 @@ def mark_as_training(client: MlflowClient, experiment_id: str) -> None:
     kind = client.get_experiment(experiment_id).tags.get(_KIND, "")
     if not kind or kind.endswith("inferred") or kind == "no_inferred_type":
         client.set_experiment_tag(experiment_id, _KIND, _MODEL_TRAINING)
+
+
+def where_to_look(logged: Mapping[str, str]) -> str:
+    """How to see a run on MLflow's pages, as model training.
+
+    Parameters
+    ----------
+    logged : mapping
+        `experiment_id` and `run_id`, as `als_ml.tracking.log.push` returns them.
+    """
+    store = shown_store()
+    page = f"/#/experiments/{logged['experiment_id']}/runs/{logged['run_id']}?{_AS_TRAINING}"
+    if store.startswith(("http://", "https://")):
+        return f"look at {store.rstrip('/')}{page}"
+    return f"look: mlflow ui --backend-store-uri {store}, then {_OWN_PAGES}{page}"
 
 
 class CohortDataset(MetaDataset):

@@ -15,7 +15,13 @@ from als_ml.lifecycle.registry import registered_version, run_metrics
 from als_ml.tracking.log import push
 from als_ml.tracking.manifest import git_dirty
 from als_ml.tracking.run_folder import FEWEST, _folds, read_run, write_run
-from als_ml.tracking.view import HEADLINES, logged_model_id, mark_as_training, shown_name
+from als_ml.tracking.view import (
+    HEADLINES,
+    logged_model_id,
+    mark_as_training,
+    shown_name,
+    where_to_look,
+)
 from features.errors import RequestError
 
 KIND = "mlflow.experimentKind"
@@ -125,6 +131,29 @@ def test_the_data_set_has_features_and_counts(pushed, training):
 def test_the_experiment_is_shown_as_model_training(pushed):
     client, run, _ = pushed
     assert client.get_experiment(run.info.experiment_id).tags[KIND] == "custom_model_development"
+
+
+@pytest.mark.parametrize(
+    ("store", "begins"),
+    [
+        (
+            "sqlite:///mlflow.db",
+            "look: mlflow ui --backend-store-uri sqlite:///mlflow.db, then http://127.0.0.1:5000/#/",
+        ),
+        (
+            "postgresql://me:secret@db/runs",
+            "look: mlflow ui --backend-store-uri postgresql://me:***@",
+        ),
+        ("https://me:secret@runs.example/", "look at https://me:***@runs.example/#/experiments"),
+    ],
+)
+def test_the_address_of_a_run_opens_it_as_model_training(store, begins, monkeypatch):
+    """MLflow's pages ignore the kind of the experiment; they obey the address (looked at, 3.17)."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    said = where_to_look({"experiment_id": "7", "run_id": "abc"})
+    assert said.startswith(begins)
+    assert said.endswith("/#/experiments/7/runs/abc?workflowType=machine_learning")
+    assert "secret" not in said
 
 
 @pytest.mark.parametrize(
