@@ -53,7 +53,8 @@ def checked_patients(
         object (None unknown).
     """
     require_columns(table, ["sample_id"], where)
-    rules = rules.in_calendar(_has_dates(definitions, table))
+    if not rules.dialect.apart:
+        rules = rules.in_calendar(_has_dates(definitions, table))
     index_dates = _index_dates(table, where, problems, rules)
     dated = {
         name: dated_days(

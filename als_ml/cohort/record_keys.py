@@ -31,6 +31,7 @@ class Measurement(Announced):
     unit: str | None = None
     matrix: str | None = None
     assay: str | None = None
+    tube: str | None = None
     days: int | None = None
     censored: str | None = None
     limit: float | None = None

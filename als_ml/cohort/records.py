@@ -165,6 +165,7 @@ def _parse(definitions: Definitions, record: Any, spec: FeatureSpec) -> _Record:
     _check_build(parts.get("genome_build"), spec)
     given |= _as_of(parts.get("as_of_days"))
     given |= _treatments(definitions, parts.get("treatments", {}))
+    given |= _further(definitions, given, spec)
     visits = _objects(parts.get("alsfrs", []), "alsfrs", VISIT_KEYS)
     alleles, no_calls = _variants(definitions, parts.get("variants", []), spec.genome_build)
     biomarkers = _biomarkers(definitions, parts.get("biomarkers", []))
@@ -194,6 +195,27 @@ def _check_scalar(definitions: Definitions, name: str, value: Any) -> None:
         raise RecordError(
             name, "is neither a finite number nor text", "Send a JSON number, a string or null."
         )
+
+
+def _further(definitions: Definitions, given: dict[str, Any], spec: FeatureSpec) -> dict[str, Any]:
+    """The further columns that a model was trained with, None where the record has none."""
+    columns = {name: given.get(name) for name in spec.columns}
+    for name, value in columns.items():
+        if isinstance(value, str):
+            raise RecordError(name, "is no finite number", "Send a JSON number or null.")
+    words = {name: _word(given.get(name)) for name in spec.levels}
+    return {
+        name: value
+        for name, value in (columns | words).items()
+        if name not in _kinds(definitions)  # those of the contract are always there
+    }
+
+
+def _word(value: Any) -> str | None:
+    """A category as a table's text would have it: 1, 1.0 and "1" are one."""
+    if value is None or isinstance(value, str):
+        return value
+    return f"{value:.0f}" if value == round(value) else repr(value)
 
 
 @derived

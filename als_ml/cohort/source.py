@@ -43,6 +43,7 @@ class WideColumn(_Part):
     unit: str | None = None
     matrix: str | None = None
     assay: str | None = None
+    tube: str | None = None
     days: int | str | None = None
 
 

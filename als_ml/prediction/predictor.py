@@ -14,7 +14,7 @@ import pandas as pd
 import als_ml
 from als_ml.cohort.in_parts import LargeCohort, large_cohort
 from als_ml.cohort.read import Reading, read_cohort
-from als_ml.cohort.records import read_records
+from als_ml.cohort.records import RecordError, read_records
 from als_ml.cohort.source import CohortSource
 from als_ml.prediction.row import PREDICTED, ROW_FIELDS
 from als_ml.prediction.training_shares import FEWEST_KNOWN, missing_shares, training_shares
@@ -302,7 +302,21 @@ class Predictor:
         return np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
 
     def predict_records(self, records: list[Any], drivers: bool = True) -> list[dict[str, Any]]:
-        """Prediction rows from served records, each bad record in its place with its error."""
+        """Prediction rows from served records, each bad record in its place with its error.
+
+        What is refused of patients together (two assays, `features.assays: refuse`) is not refused
+        of each: they are then scored one by one, so that each gets its answer alone.
+        """
+        try:
+            return self._predicted(records, drivers)
+        except DataError as error:
+            if len(records) == 1:
+                found = "is by two assays, or from two tubes, which are not interchangeable"
+                refused = RecordError(error.where, found, "Send the values of one.")
+                return [self._failed(records[0], refused.as_dict)]
+            return [row for record in records for row in self.predict_records([record], drivers)]
+
+    def _predicted(self, records: list[Any], drivers: bool) -> list[dict[str, Any]]:
         cohort, rows, errors = read_records(records, self.spec, self.lookups, self.definitions)
         good = iter(self.predict_cohort(cohort, drivers)) if len(rows) else iter(())
         return [

@@ -15,12 +15,12 @@ from features.tables.problems import Problems
 from features.tables.reading_rules import ReadingRules
 
 # What a `wide` block may say of a column, or of all of them.
-FACTS = ("analyte", "unit", "matrix", "assay", "days")
+FACTS = ("analyte", "unit", "matrix", "assay", "tube", "days")
 
 
 @dataclass(frozen=True)
 class Wide:
-    """Facts of all columns and of single ones: {column: {analyte, unit, matrix, assay, days}}.
+    """Facts of all columns and of single ones: {column: {FACT: value}}.
 
     `days` is a day since the index day, or the name of a column with days or dates.
     """
@@ -73,8 +73,8 @@ def checked_wide(
 def _long(table: pd.DataFrame, name: str, own: dict[str, str | int], where: str) -> pd.DataFrame:
     """One column as a long table with the same lines."""
     long = {"sample_id": table["sample_id"], "value": table[name]}
-    for fact in ("analyte", "unit", "matrix", "assay"):
-        if fact in own:
+    for fact in FACTS:
+        if fact in own and fact != "days":
             long[fact] = (
                 pd.Series(pd.Categorical([str(own[fact])]))
                 .repeat(len(table))

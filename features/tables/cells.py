@@ -83,6 +83,11 @@ class Dialect:
     partial_dates: Literal["middle", "refuse"] = "refuse"
     calendar: bool = False
 
+    @property
+    def apart(self) -> bool:
+        """Whether each row stands for itself, so that a patient alone is read as in a batch."""
+        return self.decimal == "plain"
+
 
 PLAIN = Dialect("plain", "iso")
 
@@ -296,6 +301,8 @@ def _order(
     slashed = numeric & ~dotted
     first, second = (parts[i].to_numpy() > 12 for i in (0, 1))
     some_first, some_second = bool((first & slashed).any()), bool((second & slashed).any())
+    if dialect.apart:
+        some_first = some_second = False  # each cell speaks for itself
     unclear = (
         slashed & ~first & ~second
         if some_first == some_second

@@ -427,8 +427,7 @@ def dated_days(
     values = _whole_days(plain, where, problems, dialect)
     year = (values >= YEARS[0]) & (values <= YEARS[1])
     if year.any():
-        dated = index_dates is not None and not np.isnat(index_dates.astype("datetime64[D]")).all()
-        year &= dialect.calendar or bool(is_date.any()) or dated
+        year &= _in_calendar(is_date, dialect, index_dates)
         first, last = _with_years(values, year, first, last)
     if not (is_date | year).any():
         late = values > high
@@ -436,7 +435,8 @@ def dated_days(
         value = np.where(late, np.nan, values)
         return Days(value=value, first=value, last=value, vague=np.zeros(len(value), dtype=bool))
     if dialect.partial_dates == "refuse":
-        first, last = _whole_dates(first, last, year, column, where, problems)
+        remedy = _SEND_DAYS if dialect.apart else _SAY_PARTIAL
+        first, last = _whole_dates(first, last, year, column, where, problems, remedy)
     lag = _since_index(first, last, column, index_dates, where, problems)
     begin, end = (np.where(is_date | year, own, values) for own in lag)
     late = begin > high
@@ -448,6 +448,17 @@ def dated_days(
         last=end,
         vague=year & np.isfinite(begin),
     )
+
+
+def _in_calendar(
+    is_date: np.ndarray, dialect: Dialect, index_dates: "np.ndarray | None"
+) -> np.ndarray:
+    """Rows of a cohort with calendar dates: all or none, or those of patients with their own."""
+    none = np.zeros(len(is_date), dtype=bool)
+    dated = none if index_dates is None else ~np.isnat(index_dates.astype("datetime64[D]"))
+    if dialect.apart:
+        return dated
+    return none | (dialect.calendar or bool(is_date.any() or dated.any()))
 
 
 def middle(first: np.ndarray, last: np.ndarray) -> np.ndarray:
@@ -499,9 +510,7 @@ def _calendar(
     first[at[whole]] = last[at[whole]] = read.date[whole]
     unclear = np.zeros(len(levels) + 1, dtype=bool)
     unclear[at] = read.unclear
-    remedy = (
-        "Say `dates: day_first` or `dates: month_first` in the cohort file, or write 2024-12-31."
-    )
+    remedy = "Write 2024-12-31." if dialect.apart else _SAY_ORDER
     problems.reject(unclear[codes], where, column, "may be day or month first", remedy)
     return first[codes], last[codes]
 
@@ -517,6 +526,16 @@ def _with_years(
     return np.where(year, begin, first), np.where(year, after - np.timedelta64(1, "D"), last)
 
 
+_SAY_ORDER = (
+    "Say `dates: day_first` or `dates: month_first` in the cohort file, or write 2024-12-31."
+)
+_SAY_PARTIAL = (
+    "Write the whole date, as 2024-12-31, or say `partial_dates: middle` in the cohort file."
+)
+# What a served record can do.
+_SEND_DAYS = "Send days since the index day, and what they may be as `uncertain_dates`."
+
+
 def _whole_dates(
     first: np.ndarray,
     last: np.ndarray,
@@ -524,12 +543,10 @@ def _whole_dates(
     column: pd.Series,
     where: str,
     problems: Problems,
+    remedy: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Refuse years and months where days belong."""
     partial = ~np.isnat(first) & (first != last)
-    remedy = (
-        "Write the whole date, as 2024-12-31, or say `partial_dates: middle` in the cohort file."
-    )
     problems.reject(year, where, column, "is a year, not a day: the cohort has dates", remedy)
     problems.reject(partial & ~year, where, column, "is a month, not a day", remedy)
     unknown = np.datetime64("NaT")
@@ -580,9 +597,7 @@ def dates(
     """Turn a column of calendar dates into datetime64[D], NaT where unknown."""
     codes, levels = codes_of(column)
     read = read_dates(levels, dialect)
-    remedy = (
-        "Say `dates: day_first` or `dates: month_first` in the cohort file, or write 2024-12-31."
-    )
+    remedy = "Write 2024-12-31." if dialect.apart else _SAY_ORDER
     problems.reject(
         np.append(read.unclear, False)[codes], where, column, "may be day or month first", remedy
     )

@@ -85,6 +85,22 @@ def test_two_tubes_of_one_analyte_are_refused_where_mixtures_are(folder):
     assert len(feature_rows(as_known(cohort.take(np.array([1])), 0), spec)) == 1
 
 
+@pytest.mark.parametrize(
+    ("block", "kept"),
+    [
+        ("tube: EDTA, columns: {NfL: {analyte: nfl_plasma}}", ["edta"]),
+        ("columns: {NfL: {analyte: nfl_plasma, tube: heparin}}", ["heparin"]),
+        ("tube: EDTA, columns: {NfL: {analyte: nfl_plasma, tube: heparin}}", ["heparin"]),
+        ("columns: {NfL: {analyte: nfl, matrix: citrate_plasma}}", ["citrate"]),
+        ("columns: {NfL: {analyte: nfl_plasma}}", [None]),
+    ],
+)
+def test_the_tube_of_a_wide_table(block, kept, folder):
+    path = folder("P1,20", header="sample_id,NfL\n")
+    path.write_text(path.read_text() + f"wide: {{unit: pg/mL, assay: simoa, days: 0, {block}}}\n")
+    assert tubes(path) == kept
+
+
 def test_check_counts_and_names_them(folder):
     rows = ["P1,nfl_plasma,20,pg/mL,0,,simoa,edta", "P2,nfl_plasma,20,pg/mL,0,,simoa,heparin"]
     report = check_cohort(open_cohort(folder(*rows)))
