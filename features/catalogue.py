@@ -86,6 +86,16 @@ class Definitions:
             )
         return _table(self, name)
 
+    def rows(self, name: str) -> list[dict[str, str]]:
+        """One table as a dict a row, column -> text, empty where nothing is stated.
+
+        Raises
+        ------
+        RequestError
+            If there is no such table.
+        """
+        return cast("list[dict[str, str]]", self.table(name).to_dict("records"))
+
 
 def derived(
     function: Callable[Concatenate[Definitions, P], T],
@@ -279,7 +289,7 @@ def analytes(definitions: Definitions) -> pd.DataFrame:
     ]
     bounds = table[["plausible_min", "plausible_max"]].astype(float)
     return table.assign(
-        factors=factors,
+        factors=pd.Series(factors, index=table.index, dtype=object),
         plausible_min=bounds["plausible_min"],
         plausible_max=bounds["plausible_max"],
     )
@@ -354,7 +364,9 @@ def patient_columns(definitions: Definitions) -> pd.DataFrame:
     table = definitions.table("patients").set_index("column")
     values = [tuple(v.split(";")) if v not in ("", "*") else () for v in table["values"]]
     return table.assign(
-        levels=values, min=pd.to_numeric(table["min"]), max=pd.to_numeric(table["max"])
+        levels=pd.Series(values, index=table.index, dtype=object),
+        min=pd.to_numeric(table["min"]),
+        max=pd.to_numeric(table["max"]),
     )
 
 

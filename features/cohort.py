@@ -1,19 +1,18 @@
 """The checked tables of a cohort: what stands between the file formats and the features."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Generic
 
 import numpy as np
-import pandas as pd
 
 from features.catalogue import Definitions
 from features.genotypes.genotype import Genotypes, moved_rows
-from features.tables.columns import rows_of
+from features.tables.columns import Frame, FrameT_co, Table, rows_of
 from features.variants.lookups import Lookups
 
 
 @dataclass(frozen=True)
-class Cohort:
+class Cohort(Generic[FrameT_co]):
     """Everything known of `n` patients.
 
     Child tables point to a patient by `row`, its position in `patients`.
@@ -45,29 +44,34 @@ class Cohort:
     """
 
     name: str
-    patients: pd.DataFrame
-    biomarkers: pd.DataFrame
-    alsfrs: pd.DataFrame
-    genotypes: Genotypes
-    variants: pd.DataFrame
+    patients: FrameT_co
+    biomarkers: FrameT_co
+    alsfrs: FrameT_co
+    genotypes: Genotypes[FrameT_co]
+    variants: FrameT_co
     lookups: Lookups
-    repeats: pd.DataFrame
+    repeats: FrameT_co
     families: np.ndarray
     definitions: Definitions
 
     def __len__(self) -> int:
         return len(self.patients)
 
-    def take(self, rows: np.ndarray) -> "Cohort":
+    def take(self, rows: np.ndarray) -> "Cohort[FrameT_co]":
         """The cohort of some patients, in the order given."""
         position = np.full(len(self), -1)
         position[rows] = np.arange(len(rows))
-        genotypes = self.genotypes.take(position, rows)
-        tables: dict[str, Any] = {
-            name: moved_rows(getattr(self, name), position)
-            for name in ("biomarkers", "alsfrs", "repeats")
-        }
-        patients = rows_of(self.patients, rows)
         return replace(
-            self, patients=patients, genotypes=genotypes, families=self.families[rows], **tables
+            self,
+            patients=rows_of(self.patients, rows),
+            biomarkers=moved_rows(self.biomarkers, position),
+            alsfrs=moved_rows(self.alsfrs, position),
+            genotypes=self.genotypes.take(position, rows),
+            repeats=moved_rows(self.repeats, position),
+            families=self.families[rows],
         )
+
+
+# From files (`Cohort` alone: its tables are DataFrames) or from a request.
+AnyCohort = Cohort[Frame]
+ServedCohort = Cohort[Table]

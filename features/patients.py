@@ -10,7 +10,7 @@ import pandas as pd
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.catalogue import Definitions, derived, patient_columns
-from features.tables.columns import Table
+from features.tables.columns import Cells, Frame, FrameT, Table
 from features.tables.convert import (
     Days,
     categories,
@@ -37,11 +37,11 @@ SCORED_DIAGNOSES = ("als", "als_ftd")
 
 def checked_patients(
     definitions: Definitions,
-    table: pd.DataFrame,
+    table: FrameT,
     where: str,
     problems: Problems,
     rules: ReadingRules = AS_IN_CONTRACT,
-) -> pd.DataFrame:
+) -> FrameT:
     """Type every column of the contract (absent ones become unknown) and check the rows.
 
     Further columns stay as they are.
@@ -77,21 +77,21 @@ def checked_patients(
     # The tables of a model from before have no such column.
     stated = typed.get("uncertain_dates", np.full(len(table), None, dtype=object))
     typed["uncertain_dates"] = _uncertain_dates(stated, dated, where, problems)
-    others = {name: _plain(column) for name, column in table.items() if name not in typed}
+    others = {str(name): _plain(column) for name, column in table.items() if name not in typed}
     _check_ids(typed["sample_id"], where, problems)
     _check_dates(typed, where, problems)
     _ask_for_years(dated, where, problems)
     return table_of({**_completed(typed), **others}, table)
 
 
-def has_calendar(patients: pd.DataFrame) -> bool:
+def has_calendar(patients: Frame) -> bool:
     """Whether patients have an index date, so that bare numbers from 1900 to 2100 are years where
     days belong.
     """
     return not bool(np.isnat(patients["index_date"].to_numpy().astype("datetime64[D]")).all())
 
 
-def day_bounds(patients: "pd.DataFrame | Table", column: str) -> tuple[np.ndarray, np.ndarray]:
+def day_bounds(patients: Frame, column: str) -> tuple[np.ndarray, np.ndarray]:
     """First and last day that a partial date may be (`uncertain_dates`), NaN where the day is
     known.
 
@@ -109,7 +109,7 @@ def day_bounds(patients: "pd.DataFrame | Table", column: str) -> tuple[np.ndarra
     return first, last
 
 
-def is_uncertain(patients: "pd.DataFrame | Table", column: str) -> np.ndarray:
+def is_uncertain(patients: Frame, column: str) -> np.ndarray:
     """Of which patients a day is known less well than to the month.
 
     >>> patients = pd.DataFrame(
@@ -122,7 +122,7 @@ def is_uncertain(patients: "pd.DataFrame | Table", column: str) -> np.ndarray:
     return np.asarray(last - first >= LONGEST_MONTH)
 
 
-def _has_dates(definitions: Definitions, table: pd.DataFrame) -> bool:
+def _has_dates(definitions: Definitions, table: Frame) -> bool:
     """Whether the table has an index date, or a calendar date where days or dates belong (a column
     named so).
     """
@@ -136,9 +136,7 @@ def _has_dates(definitions: Definitions, table: pd.DataFrame) -> bool:
     return any(has_dates(table[name]) for name in named)
 
 
-def _index_dates(
-    table: pd.DataFrame, where: str, problems: Problems, rules: ReadingRules
-) -> np.ndarray:
+def _index_dates(table: Frame, where: str, problems: Problems, rules: ReadingRules) -> np.ndarray:
     if "index_date" not in table.columns:
         return np.full(len(table), np.datetime64("NaT"), dtype="datetime64[D]")
     column, cell = table["index_date"], f"{where}, column index_date"
@@ -152,7 +150,7 @@ def _index_dates(
 
 def _typed(
     definitions: Definitions,
-    table: pd.DataFrame,
+    table: Frame,
     name: str,
     where: str,
     problems: Problems,
@@ -241,12 +239,11 @@ def _this_year() -> int:
     return int(np.datetime64("today", "Y").astype(int)) + 1970
 
 
-def _plain(column: pd.Series) -> np.ndarray:
+def _plain(column: Cells) -> np.ndarray:
     """A further column: numbers as they are, text as objects."""
     plain = decoded(column)
-    return (
-        plain.to_numpy() if pd.api.types.is_numeric_dtype(plain) else plain.to_numpy(dtype=object)
-    )
+    cells = plain.to_numpy()
+    return cells if pd.api.types.is_numeric_dtype(cells) else plain.to_numpy(dtype=object)
 
 
 class _Rule(NamedTuple):

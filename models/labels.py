@@ -13,9 +13,10 @@ from scipy.stats import norm
 
 from features.alsfrs.slopes import decline, slope_scatter
 from features.alsfrs.visits import of_scale
-from features.cohort import Cohort
+from features.cohort import AnyCohort, Cohort
 from features.errors import DataError
 from features.patients import SCORED_DIAGNOSES
+from features.tables.columns import Frame
 from models.tasks import PROGRESSION, Task
 
 # Why a patient has a label or none, first come first served. Who is excluded is neither trained nor
@@ -196,7 +197,7 @@ class Labels:
         return np.flatnonzero(np.isfinite(self.y))
 
 
-def scored(cohort: Cohort) -> np.ndarray:
+def scored(cohort: AnyCohort) -> np.ndarray:
     """Which patients are trained or scored by default: als and als_ftd."""
     diagnosis = cohort.patients["diagnosis"].to_numpy(dtype=object)
     return np.logical_or.reduce([diagnosis == name for name in SCORED_DIAGNOSES])
@@ -378,7 +379,7 @@ def likely_labels(
     return np.where(np.isfinite(error) & np.isfinite(slope), norm.cdf((slope - cutoff) / error), y)
 
 
-def out_of_scope(cohort: Cohort, task: Task, landmark_days: int) -> np.ndarray:
+def out_of_scope(cohort: AnyCohort, task: Task, landmark_days: int) -> np.ndarray:
     """Reason why a patient is not scored, empty where it is: another diagnosis, or an event before
     the landmark.
     """
@@ -393,7 +394,7 @@ def out_of_scope(cohort: Cohort, task: Task, landmark_days: int) -> np.ndarray:
     return reason
 
 
-def event_days(patients: pd.DataFrame) -> np.ndarray:
+def event_days(patients: Frame) -> np.ndarray:
     """First day of death, tracheostomy or NIV >= 23 h/day; inf where none is recorded."""
     columns = np.column_stack(
         [patients[f"{event}_days"].to_numpy() for event in ("death", "tracheostomy", "niv_23h")]
@@ -401,13 +402,13 @@ def event_days(patients: pd.DataFrame) -> np.ndarray:
     return np.where(np.isnan(columns), np.inf, columns).min(axis=1)
 
 
-def last_seen_days(patients: pd.DataFrame) -> np.ndarray:
+def last_seen_days(patients: Frame) -> np.ndarray:
     """Day of last contact; inf where none is recorded."""
     last = patients["last_contact_days"].to_numpy()
     return np.where(np.isnan(last), np.inf, last)
 
 
-def natural_until_days(patients: pd.DataFrame) -> np.ndarray:
+def natural_until_days(patients: Frame) -> np.ndarray:
     """Day on which tofersen or a trial drug starts: what comes later does not show the natural
     course.
 

@@ -120,7 +120,7 @@ def analyte_table(cohort: Cohort) -> list[dict[str, Any]]:
     """
     table = cohort.biomarkers.assign(implausible=implausible(cohort.definitions, cohort.biomarkers))
     return [
-        _analyte_row(cohort.definitions, name, own, len(cohort))
+        _analyte_row(cohort.definitions, str(name), own, len(cohort))
         for name, own in table.groupby("analyte", observed=True)
     ]
 
@@ -181,7 +181,7 @@ def site_table(cohort: Cohort) -> list[dict[str, Any]]:
             "analyte": analyte,
             "site": place,
             "n": len(own),
-            "% missing": round(100 * (1 - own["row"].nunique() / size[place]), 1),
+            "% missing": round(100 * (1 - own["row"].nunique() / size.loc[str(place)]), 1),
             "censored": int((own["censored"] != "none").sum()),
             "implausible": int(implausible(cohort.definitions, own).sum()),
             "median": float(own["value"].median()),

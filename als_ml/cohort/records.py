@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from als_ml.cohort.record_keys import (
     BIOMARKER_KEYS,
@@ -33,7 +32,7 @@ from features.catalogue import (
     repeat_loci,
     variant_key,
 )
-from features.cohort import Cohort
+from features.cohort import Cohort, ServedCohort
 from features.errors import RequestError, nearest
 from features.genotypes.genotype import (
     NO_CALL_TYPES,
@@ -45,7 +44,7 @@ from features.genotypes.genotype import (
 )
 from features.genotypes.repeats import CALL_TYPES
 from features.patients import checked_patients
-from features.tables.columns import Table
+from features.tables.columns import Cells, Table
 from features.tables.problems import Problems
 from features.variants.lookups import Lookups
 from features.variants.variant import find_known
@@ -80,7 +79,7 @@ class RowProblems(Problems):
         self,
         bad: np.ndarray,
         where: str,
-        values: "np.ndarray | pd.Series | None",
+        values: "np.ndarray | Cells | None",
         what: str,
         remedy: str,
     ) -> None:
@@ -94,7 +93,7 @@ class RowProblems(Problems):
         self,
         bad: np.ndarray,
         where: str,
-        values: "np.ndarray | pd.Series | None",
+        values: "np.ndarray | Cells | None",
         what: str,
         remedy: str,
     ) -> None:
@@ -107,7 +106,7 @@ class RowProblems(Problems):
 
 def read_records(
     records: list[Any], spec: FeatureSpec, lookups: Lookups, definitions: Definitions
-) -> tuple[Cohort, np.ndarray, dict[int, dict[str, str]]]:
+) -> tuple[ServedCohort, np.ndarray, dict[int, dict[str, str]]]:
     """Turn records into a cohort of the valid ones.
 
     Returns
@@ -430,7 +429,7 @@ def _cohort(
     spec: FeatureSpec,
     lookups: Lookups,
     definitions: Definitions,
-) -> Cohort:
+) -> ServedCohort:
     problems.owner = np.arange(len(parsed))
     ids = [str(i) for i in range(len(parsed))]
     numbered = [
@@ -517,7 +516,7 @@ def _with_days(visits: Table) -> Table:
     return visits if "days" in visits.columns else visits.assign(days=np.full(len(visits), np.nan))
 
 
-def _genotypes(definitions: Definitions, parsed: list[_Record]) -> Genotypes:
+def _genotypes(definitions: Definitions, parsed: list[_Record]) -> Genotypes[Table]:
     assayed = np.full((len(parsed), len(gene_names(definitions))), np.nan)
     carried = [(i, *allele) for i, record in enumerate(parsed) for allele in record.alleles]
     no_calls = [(i, key) for i, record in enumerate(parsed) for key in record.no_calls]
@@ -532,8 +531,12 @@ def _genotypes(definitions: Definitions, parsed: list[_Record]) -> Genotypes:
     }
     columns["ploidy"] = [c[4] for c in carried]
     arrays = {name: np.array(values, dtype=int) for name, values in columns.items()}
+    sites, alleles = numbered_sites(sites, arrays)
     return Genotypes(
-        *numbered_sites(sites, arrays), typed_table(no_calls, NO_CALL_TYPES, NO_ROWS), assayed
+        sites=sites,
+        alleles=alleles,
+        no_calls=typed_table(no_calls, NO_CALL_TYPES, NO_ROWS),
+        assayed=assayed,
     )
 
 

@@ -100,7 +100,8 @@ def _plain_spec(arguments: argparse.Namespace, cohort: "Cohort", build: str) -> 
     visits = of_scale(known_visits(cohort, spec.landmark_days), "alsfrs_r")
     # For the reader of the table only: a model computes the mixed-model slope from its own training
     # patients.
-    course = fit_course(*(visits[name].to_numpy() for name in ("row", "days", "total")))
+    row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
+    course = fit_course(row, days, total)
     return replace(spec, course=course)
 
 

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(arguments.quiet) as progress:
         progress("loading models", 0, 0)
         done = _scored(arguments, progress)
-        if explanations:
+        if explanations and done.explanations is not None:
             write_table(done.explanations, explanations)
     if not arguments.quiet:
         print_problems(done.problems)

@@ -352,9 +352,10 @@ def _lab_factors(
     definitions: Definitions, analyte: pd.Series, unit: pd.Series, where: str, problems: Problems
 ) -> pd.Series:
     pairs, written = pd.DataFrame({"analyte": analyte, "unit": unit.astype(object)}), _units()
+    distinct = pairs.drop_duplicates().dropna()
     known = {
         (a, u): unit_factor(definitions, a, _unit(u, written))
-        for a, u in pairs.drop_duplicates().dropna().itertuples(index=False)
+        for a, u in zip(distinct["analyte"], distinct["unit"], strict=True)
     }
     keys = pd.Series(
         list(zip(pairs["analyte"], pairs["unit"], strict=True)), index=pairs.index, dtype=object
@@ -363,7 +364,7 @@ def _lab_factors(
     none = unit.isna()
     _left_out(int(none.sum()), where, "values have no unit", problems)
     strange = pairs[factor.isna() & ~none].value_counts()
-    named = examples(f"{a} in {u!r}: {n}" for (a, u), n in strange.items())
+    named = examples(f"{a} in {u!r}: {n}" for (a, u), n in zip(strange.index, strange, strict=True))
     _left_out(
         int(strange.sum()), where, f"values have a unit that does not fit ({named})", problems
     )
@@ -568,7 +569,11 @@ def _family_history(table: pd.DataFrame) -> pd.Series:
     fields = ("neurological_disease", "neurological_disease_other", "family_hx_of_neuro_disease")
     disease = [_column(table, name).astype(object).fillna("").str.lower() for name in fields]
     pattern = r"(?<!no )(?<!non-)(?<!not )\bals\b|amyotrophic|motor neuron"
-    als = disease[0].str.cat(disease[1:], sep=" | ").str.contains(pattern, regex=True)
+    first, *others = disease
+    joined = first
+    for other in others:
+        joined = joined.str.cat(other, sep=" | ")
+    als = joined.str.contains(pattern, regex=True)
     subject = table["subject_id"]
     degree = pd.Series("unknown", index=pd.Index(subject.dropna().unique()), dtype=object)
     words = [word for own in DEGREES.values() for word in own]

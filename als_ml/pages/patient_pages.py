@@ -23,6 +23,7 @@ from features.blocks.mechanisms import last_values, mechanism_profiles
 from features.catalogue import Definitions, analytes
 from features.cohort import Cohort
 from features.genotypes.genotype import zygosity
+from features.tables.convert import records_of
 from features.variants.evidence import Assessment
 from features.variants.variant import Variant
 
@@ -54,7 +55,7 @@ def patient_pages(
     consents = (cohort.patients["consent_genetic_return"] == "yes").to_numpy()
     pages = [
         _patient(row, bool(consent))
-        for row, consent in zip(cohort.patients.to_dict("records"), consents, strict=True)
+        for row, consent in zip(records_of(cohort.patients), consents, strict=True)
     ]
     for number, (predictor, own) in enumerate(pairs):
         progress("scoring", number, len(pairs))
@@ -171,11 +172,12 @@ def _told(
 
 def _biomarkers(cohort: Cohort) -> list[list[dict[str, Any]]]:
     """Every analyte's dated values with the limit of the last one."""
-    judged = {(m.row, m.analyte): m for m in last_values(cohort).itertuples()}
+    judged = {(last["row"], last["analyte"]): last for last in records_of(last_values(cohort))}
     table, described = cohort.biomarkers, analytes(cohort.definitions)
     found: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
     dated = table[table["days"].notna()].sort_values(["row", "analyte", "days"], kind="stable")
-    for (row, analyte), own in dated.groupby(["row", "analyte"], observed=True, sort=False):
+    for _, own in dated.groupby(["row", "analyte"], observed=True, sort=False):
+        row, analyte = int(own["row"].iloc[0]), str(own["analyte"].iloc[0])
         last, about = judged[row, analyte], described.loc[analyte]
         fluid = "" if about["matrix"] == "none" else f", {about['matrix'].replace('_', ' ')}"
         found[row].append(
@@ -188,9 +190,9 @@ def _biomarkers(cohort: Cohort) -> list[list[dict[str, Any]]]:
                 ],
                 "low": _number(own["ref_low"].iloc[-1]),
                 "high": _number(own["ref_high"].iloc[-1]),
-                "bound": _number(last.bound),
-                "state": last.state,
-                "limit": last.limit,
+                "bound": _number(last["bound"]),
+                "state": last["state"],
+                "limit": last["limit"],
             }
         )
     return found

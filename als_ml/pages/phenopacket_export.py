@@ -23,6 +23,7 @@ from features.blocks.clinical import DAYS_PER_YEAR
 from features.blocks.mechanisms import age_at
 from features.catalogue import analytes
 from features.cohort import Cohort
+from features.tables.convert import records_of
 
 ALS = {"id": "MONDO:0004976", "label": "amyotrophic lateral sclerosis"}
 ALS_FTD = {
@@ -81,7 +82,7 @@ def phenopackets(
     """A phenopacket a patient, as JSON, in the order of the cohort."""
     age, today = age_at(cohort), last_days(cohort)
     calls, values = _calls(cohort, build), _measurements(cohort, age)
-    for i, patient in enumerate(cohort.patients.to_dict("records")):
+    for i, patient in enumerate(records_of(cohort.patients)):
         if patient["diagnosis"] == "unaffected_relative":
             continue
         name = (names or {}).get(patient["sample_id"], patient["sample_id"])

@@ -15,6 +15,7 @@ from features.blocks.genetics import causal_carriers, genetic_cause
 from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import Cohort
 from features.genotypes.repeats import STATES, RepeatStates
+from features.tables.convert import records_of
 from features.variants.evidence import CLASSES
 
 DRUGS = ("riluzole", "edaravone", "tofersen")
@@ -82,7 +83,7 @@ def cohort_inputs(cohort: Cohort, build: str) -> list[Inputs]:
     biomarkers, visits = (
         dict(list(table.groupby("row"))) for table in (cohort.biomarkers, cohort.alsfrs)
     )
-    patients = cohort.patients.to_dict("records")
+    patients = records_of(cohort.patients)
     found = []
     for i, patient in enumerate(patients):
         values = [*_static(patient, today[i]), *genetics[i], *_symptoms(patient)]
@@ -144,10 +145,15 @@ def _symptoms(patient: dict[str, Any]) -> list[Value]:
     for name in SYMPTOMS:
         stated = patient.get(name)
         if isinstance(stated, str) and stated.strip().lower() in ("yes", "no"):
-            day = pd.to_numeric(patient.get(f"{name}_days"), errors="coerce")
+            day = pd.to_numeric(pd.Series([patient.get(f"{name}_days")]), errors="coerce").iloc[0]
             words = name.replace("_", " ")
             found.append(
-                Value(name, words, stated.strip().lower(), "", None if pd.isna(day) else float(day))
+                Value(
+                    name=name,
+                    words=words,
+                    value=stated.strip().lower(),
+                    days=None if pd.isna(day) else float(day),
+                )
             )
     return found
 
@@ -185,14 +191,20 @@ def _day(days: float) -> "float | None":
 
 def _times_limit(last: pd.DataFrame) -> list[Value]:
     found = []
+    value, limit, days = (last[name].to_dict() for name in ("value", "ref_high", "days"))
     for name, analyte in (
         ("alt_times_limit", "alt_serum"),
         ("bilirubin_times_limit", "bilirubin_serum"),
     ):
-        if analyte in last.index and last.loc[analyte, "ref_high"] > 0:
-            times = float(last.loc[analyte, "value"] / last.loc[analyte, "ref_high"])
+        if limit.get(analyte, 0) > 0:
             found.append(
-                Value(name, _DERIVED[name], times, "times", _day(last.loc[analyte, "days"]))
+                Value(
+                    name=name,
+                    words=_DERIVED[name],
+                    value=float(value[analyte] / limit[analyte]),
+                    unit="times",
+                    days=_day(days[analyte]),
+                )
             )
     return found
 

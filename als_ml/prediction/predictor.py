@@ -24,9 +24,10 @@ from features.blocks.dictionary import Feature
 from features.blocks.genetics import genetic_cause
 from features.blocks.rows import FeatureSpec, feature_dictionary, feature_matrix
 from features.catalogue import Definitions
-from features.cohort import Cohort
+from features.cohort import AnyCohort, Cohort
 from features.errors import DataError, RequestError
 from features.genotypes.vcf import CallRule
+from features.tables.columns import FrameT
 from features.tables.problems import Problems
 from features.variants.lookups import Lookups
 from features.variants.weigh import weigh_sites
@@ -161,7 +162,7 @@ class Predictor:
             )
 
     def predict_cohort(
-        self, cohort: Cohort, drivers: bool = True, matrix: np.ndarray | None = None
+        self, cohort: AnyCohort, drivers: bool = True, matrix: np.ndarray | None = None
     ) -> list[dict[str, Any]]:
         """One row a patient, in the cohort's order.
 
@@ -180,7 +181,7 @@ class Predictor:
         rows = self.predict_matrix(ids, X, drivers)
         return self._completed(rows, _beside(cohort, self.spec), drivers)
 
-    def cohort_matrix(self, cohort: Cohort) -> np.ndarray:
+    def cohort_matrix(self, cohort: AnyCohort) -> np.ndarray:
         """The model's matrix (n, p) float32 of a cohort, NaN where unknown."""
         _, X = feature_matrix(self.as_trained(cohort), self.spec, self.names)
         return X
@@ -324,7 +325,7 @@ class Predictor:
             for i, record in enumerate(records)
         ]
 
-    def as_trained(self, cohort: Cohort) -> Cohort:
+    def as_trained(self, cohort: Cohort[FrameT]) -> Cohort[FrameT]:
         """Weigh variants by the references that the model was trained with, so that a patient alone
         gets the same row.
         """
@@ -460,8 +461,8 @@ def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
     return pd.DataFrame(_beside(cohort, spec), index=cohort.patients["sample_id"])
 
 
-def _beside(cohort: Cohort, spec: FeatureSpec) -> dict[str, Any]:
-    columns: dict[str, Any] = {
+def _beside(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, np.ndarray]:
+    columns = {
         "genetic_cause": genetic_cause(cohort, spec.genome_build),
         "landmark_days": np.full(len(cohort), spec.landmark_days),
         "read_as": np.full(len(cohort), read_as(spec, cohort.definitions, cohort.lookups)),
@@ -475,7 +476,7 @@ def _beside(cohort: Cohort, spec: FeatureSpec) -> dict[str, Any]:
     return columns | revised_sums(cohort, spec.landmark_days)
 
 
-def _too_early(cohort: Cohort, spec: FeatureSpec) -> np.ndarray:
+def _too_early(cohort: AnyCohort, spec: FeatureSpec) -> np.ndarray:
     """Whether a record was made before the landmark: the model was trained on patients who had
     reached it.
     """

@@ -56,7 +56,7 @@ def cut_fasta(
     """
     lengths: dict[str, int] = {}
     with _whole_files(target) as temporary:
-        with pysam.BGZFile(str(temporary), "wb") as written:
+        with pysam.BGZFile(str(temporary), "wb", None) as written:
             for done, path in enumerate(files, 1):
                 for line in masked_lines(
                     _lines(path, b">", "FASTA"), by_chromosome(regions), lengths
@@ -150,7 +150,7 @@ def cut_vcf(
         progress(f"cutting {target.name} to the panel", done, len(files))
     order = list(dict.fromkeys(chrom for chrom, _, _ in regions))
     with _whole_files(target) as temporary:
-        with pysam.BGZFile(str(temporary), "wb") as written:
+        with pysam.BGZFile(str(temporary), "wb", None) as written:
             columns = header.pop(b"#CHROM", b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
             for line in [
                 *header.values(),

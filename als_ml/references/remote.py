@@ -36,7 +36,7 @@ def fetch_panel(remote: Remote, target: Path, job: Job) -> None:
     if not index.is_file():
         download(f"{remote.url}.tbi", index, None, job.progress, _slice_by_hand(target))
     job.progress(f"reading the panel of {remote.name}", 0, 0)
-    with whole_file(target) as temporary, pysam.BGZFile(str(temporary), "wb") as written:
+    with whole_file(target) as temporary, pysam.BGZFile(str(temporary), "wb", None) as written:
         for line in _remote_lines(remote, index, target):
             if not line.startswith(b"#"):
                 written.write(shortened(line, FREQUENCY_FIELDS))

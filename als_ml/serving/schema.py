@@ -17,7 +17,7 @@ _TYPES: dict[str, Any] = {"number": float | None, "days": int | None}
 # so the columns are read here, once: they say what this installation takes. What a model makes of a
 # record is up to its own definitions.
 _COLUMNS: dict[str, Any] = {
-    name: (_TYPES.get(kind, str | None), None)
+    str(name): (_TYPES.get(kind, str | None), None)
     for name, kind in patient_columns(shipped())["type"].items()
 }
 

@@ -12,7 +12,8 @@ from als_ml.simulate.course import Course, Future, draw_items
 from als_ml.simulate.genetics import Genome, People, Repeats
 from als_ml.simulate.oracle import Best
 from als_ml.simulate.panel import Panel
-from features.catalogue import repeat_loci, shipped
+from features.catalogue import shipped
+from features.tables.convert import records_of
 
 COHORT = {
     "name": "demo",
@@ -285,17 +286,17 @@ def write_variants(
     ]
     diploid, haploid = _cells(["0/0", "0/1", "1/1", "./."], rng), _cells(["0", "1", "1", "."], rng)
     lines = []
-    for site, copies in zip(genome.sites.itertuples(), genome.copies, strict=True):
+    for site, copies in zip(records_of(genome.sites), genome.copies, strict=True):
         pick = rng.integers(0, diploid.shape[1], len(ids))
         calls = diploid[copies, pick]
-        if site.chrom == "X":
+        if site["chrom"] == "X":
             calls = np.where(people.female, calls, haploid[copies, pick])
         fixed = [
-            f"chr{site.chrom}",
-            str(site.pos),
-            site.rsid or ".",
-            site.ref,
-            site.alt,
+            f"chr{site['chrom']}",
+            str(site["pos"]),
+            site["rsid"] or ".",
+            site["ref"],
+            site["alt"],
             "100",
             "PASS",
             ".",
@@ -337,18 +338,18 @@ def write_frequencies(path: Path, genome: Genome) -> None:
     lines = [
         "\t".join(
             [
-                f"chr{s.chrom}",
-                str(s.pos),
-                s.rsid or ".",
-                s.ref,
-                s.alt,
+                f"chr{s['chrom']}",
+                str(s["pos"]),
+                s["rsid"] or ".",
+                s["ref"],
+                s["alt"],
                 ".",
                 "PASS",
-                f"AF={s.frequency:g}",
+                f"AF={s['frequency']:g}",
             ]
         )
-        for s in genome.sites.itertuples()
-        if s.frequency > 0
+        for s in records_of(genome.sites)
+        if s["frequency"] > 0
     ]
     _write_indexed(path, header + lines)
 
@@ -391,7 +392,7 @@ _EH_FORMAT = [
 
 
 def _repeat_line(locus: str, sizes: tuple[np.ndarray, ...]) -> str:
-    rule = repeat_loci(shipped()).loc[locus]
+    rule = next(row for row in shipped().rows("repeats") if row["locus"] == locus)
     start, end, unit = int(rule["start_grch38"]), int(rule["end_grch38"]), rule["unit"]
     reference = (end - start) // len(unit)
     alleles = sorted({int(x) for pair in sizes[:2] for x in pair[np.isfinite(pair)]} - {reference})

@@ -2,7 +2,7 @@
 carriers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -174,15 +174,17 @@ class _Table:
         """Rows with the columns that people read."""
         site, zygosity = carried["site"].to_numpy(), carried["zygosity"].to_numpy()
         columns = {
-            "sample_id": pd.Categorical.from_codes(carried["row"].to_numpy(), self.samples),
-            "variant": pd.Categorical.from_codes(site, self.keys),
-            "zygosity": pd.Categorical.from_codes(zygosity, list(ZYGOSITIES)),
+            "sample_id": _of_codes(carried["row"].to_numpy(), self.samples),
+            "variant": _of_codes(site, self.keys),
+            "zygosity": _of_codes(zygosity, ZYGOSITIES),
             **{name: values.take(site) for name, values in self.categories.items()},
-            "finding": pd.Categorical.from_codes(
-                self.findings[site, zygosity, second.astype(int)], list(FINDINGS)
-            ),
+            "finding": _of_codes(self.findings[site, zygosity, second.astype(int)], FINDINGS),
         }
         return pd.DataFrame(columns, columns=list(CARRIER_COLUMNS))
+
+
+def _of_codes(codes: np.ndarray, names: Sequence[str]) -> "pd.Categorical[str]":
+    return pd.Categorical.from_codes(codes, pd.Index(list(names)))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The table of visits: ALSFRS-R and ALSFRS, checked."""
 
-from typing import Any
+from typing import overload
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from features.alsfrs.slopes import FULL_SCORE, decline
 from features.biomarkers.measurements import dates_of_rows, patient_rows
 from features.catalogue import Definitions
 from features.patients import day_bounds
-from features.tables.columns import Column, Table, rows_of
+from features.tables.columns import Cells, Column, Frame, FrameT, rows_of
 from features.tables.convert import categories, days, middle, numbers, require_columns, table_of
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
@@ -20,7 +20,7 @@ ALL_ITEMS = [*ITEMS["alsfrs_r"], "q10_alsfrs"]
 COLUMNS = ["row", "days", "scale", *ALL_ITEMS, "q5_form", "total"]
 
 
-def of_scale(visits: Any, scale: str) -> Any:
+def of_scale(visits: FrameT, scale: str) -> FrameT:
     """The visits on one scale, a DataFrame or a Table as given; no slope or total mixes two scales.
 
     >>> visits = pd.DataFrame({"scale": ["alsfrs_r", "alsfrs"], "total": [40.0, 35.0]})
@@ -32,21 +32,32 @@ def of_scale(visits: Any, scale: str) -> Any:
     return rows_of(visits, visits["scale"].to_numpy() == scale)
 
 
-def no_visits(like: "pd.DataFrame | Table | None" = None) -> pd.DataFrame:
-    """An empty, typed table."""
+@overload
+def no_visits() -> pd.DataFrame: ...
+
+
+@overload
+def no_visits(like: FrameT) -> FrameT: ...
+
+
+def no_visits(like: Frame | None = None) -> Frame:
+    """An empty, typed table: a DataFrame, or a Table where `like` is one."""
     kinds = {"row": int, "scale": object, "q5_form": object}
-    return table_of({name: np.empty(0, dtype=kinds.get(name, float)) for name in COLUMNS}, like)
+    empty: dict[str, np.ndarray | Column] = {
+        name: np.empty(0, dtype=kinds.get(name, float)) for name in COLUMNS
+    }
+    return table_of(empty) if like is None else table_of(empty, like)
 
 
 def checked_visits(
     definitions: Definitions,
-    table: pd.DataFrame,
+    table: FrameT,
     rows: dict[str, int],
-    patients: pd.DataFrame,
+    patients: Frame,
     where: str,
     problems: Problems,
     rules: ReadingRules = AS_IN_CONTRACT,
-) -> pd.DataFrame:
+) -> FrameT:
     """Check ALSFRS-R visits.
 
     The total comes from the items, or stands alone where no item is given.
@@ -100,11 +111,11 @@ def checked_visits(
     return table_of({name: visits[name][kept] for name in COLUMNS}, table)
 
 
-def _empty(table: pd.DataFrame) -> Column:
+def _empty(table: Frame) -> Column:
     return Column(np.full(len(table), None, dtype=object))
 
 
-def _points(column: pd.Series, where: str, problems: Problems) -> np.ndarray:
+def _points(column: Cells, where: str, problems: Problems) -> np.ndarray:
     points = numbers(column, where, problems, 0, 4)
     broken = np.isfinite(points) & (points != np.round(points))
     problems.reject(
@@ -114,7 +125,7 @@ def _points(column: pd.Series, where: str, problems: Problems) -> np.ndarray:
 
 
 def _cutting(
-    table: pd.DataFrame, q5: np.ndarray, form: np.ndarray, where: str, problems: Problems
+    table: Frame, q5: np.ndarray, form: np.ndarray, where: str, problems: Problems
 ) -> tuple[np.ndarray, np.ndarray]:
     """Item 5 and its form: from `q5a` or `q5b` where `q5` itself is not given.
 
@@ -162,7 +173,7 @@ def _totals(
 
 
 def _check_course(
-    visits: dict[str, np.ndarray], patients: pd.DataFrame, where: str, problems: Problems
+    visits: dict[str, np.ndarray], patients: Frame, where: str, problems: Problems
 ) -> None:
     row, day, total, scale = (visits[name] for name in ("row", "days", "total", "scale"))
     known = row >= 0
@@ -231,7 +242,7 @@ def _ask_for_months(
         problems.warn(place, found, remedy, int(several.sum()))
 
 
-def after_visits(patients: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
+def after_visits(patients: FrameT, visits: Frame) -> FrameT:
     """Patients whose death, where it is known to a month or a year, comes after their last
     visit.
     """

@@ -2,14 +2,14 @@
 NLR, NfL/creatinine).
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from features.biomarkers.measurements import NUMERIC
 from features.catalogue import Definitions, derived, recently_derived
-from features.tables.columns import Column
+from features.tables.columns import Column, FrameT
 from features.tables.convert import MOST_DAYS, codes_of, table_of
 
 
@@ -57,7 +57,7 @@ class _Daily(NamedTuple):
     line: np.ndarray
 
 
-def with_derived(definitions: Definitions, table: pd.DataFrame) -> pd.DataFrame:
+def with_derived(definitions: Definitions, table: FrameT) -> FrameT:
     """Add derived values to checked biomarkers, dated like their first input; a measured value of
     the same day wins.
     """
@@ -139,15 +139,13 @@ def _last_known(part: _Daily, at: _Daily, tolerance: float) -> np.ndarray:
     return np.where(fits, value[found], np.nan)
 
 
-def _extended(
-    table: pd.DataFrame, codes: np.ndarray, values: np.ndarray, lines: np.ndarray
-) -> pd.DataFrame:
+def _extended(table: FrameT, codes: np.ndarray, values: np.ndarray, lines: np.ndarray) -> FrameT:
     """Add rows for derived values, like those that they are dated by, without their unit, range and
     batch.
     """
-    own: dict[str, Any] = {"value": values, "ref_low": np.nan, "ref_high": np.nan}
+    own: dict[str, np.ndarray | float] = {"value": values, "ref_low": np.nan, "ref_high": np.nan}
     own |= {"analyte": codes, "unit": -1, "batch": -1}
-    columns: dict[str, Any] = {}
+    columns: dict[str, np.ndarray | Column] = {}
     for name in table.columns:
         cells, levels = (table[name].to_numpy(), None) if name in NUMERIC else codes_of(table[name])
         tail = np.broadcast_to(own[name], len(lines)) if name in own else cells[lines]

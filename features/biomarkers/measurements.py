@@ -6,7 +6,7 @@ applied to distinct cells, never row by row.
 """
 
 from functools import cache
-from typing import Any
+from typing import overload
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from features.biomarkers.units import known_units, unit_factor
 from features.catalogue import Definitions, analyte_names, analytes, derived, normal_name
 from features.errors import nearest
 from features.tables.cells import read_values
-from features.tables.columns import Column, Table, factorized, rows_of
+from features.tables.columns import Cells, Column, Frame, FrameT, factorized, rows_of
 from features.tables.convert import (
     categories,
     codes_of,
@@ -48,16 +48,22 @@ COLUMNS = [
 NUMERIC = {"row": int, "value": float, "days": float, "ref_low": float, "ref_high": float}
 
 
-def no_biomarkers(
-    definitions: Definitions, like: "pd.DataFrame | Table | None" = None
-) -> pd.DataFrame:
-    """An empty, typed table."""
+@overload
+def no_biomarkers(definitions: Definitions) -> pd.DataFrame: ...
+
+
+@overload
+def no_biomarkers(definitions: Definitions, like: FrameT) -> FrameT: ...
+
+
+def no_biomarkers(definitions: Definitions, like: Frame | None = None) -> Frame:
+    """An empty, typed table: a DataFrame, or a Table where `like` is one."""
     none, levels = np.empty(0, dtype=int), {"analyte": _ids(definitions)}
-    empty: dict[str, Any] = {
+    empty: dict[str, np.ndarray | Column] = {
         n: none.astype(NUMERIC[n]) if n in NUMERIC else _coded(none, levels.get(n, ()))
         for n in COLUMNS
     }
-    return table_of(empty, like)
+    return table_of(empty) if like is None else table_of(empty, like)
 
 
 @derived
@@ -76,14 +82,14 @@ def _levels(names: tuple[str, ...]) -> np.ndarray:
 
 def checked_biomarkers(
     definitions: Definitions,
-    table: pd.DataFrame,
+    table: FrameT,
     rows: dict[str, int],
     where: str,
     problems: Problems,
     rules: ReadingRules = AS_IN_CONTRACT,
     index_dates: "np.ndarray | None" = None,
     shown: str = "value",
-) -> pd.DataFrame:
+) -> FrameT:
     """Check a long biomarker table and convert it to canonical units.
 
     Parameters
@@ -142,7 +148,7 @@ def checked_biomarkers(
     return kept
 
 
-def _column(table: pd.DataFrame, name: str) -> pd.Series:
+def _column(table: Frame, name: str) -> Cells:
     """A column as text, empty if it is absent.
 
     Numbers of a typed file stand as they would in a text file.
@@ -153,9 +159,7 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series:
     return Column(text(table[name])) if typed else table[name]
 
 
-def patient_rows(
-    column: pd.Series, rows: dict[str, int], where: str, problems: Problems
-) -> np.ndarray:
+def patient_rows(column: Cells, rows: dict[str, int], where: str, problems: Problems) -> np.ndarray:
     """Patient index of each row of a table, -1 for a sample_id that is no patient (those rows are
     counted and left out).
     """
@@ -193,7 +197,7 @@ def _pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, list[tupl
 
 def _analytes(
     definitions: Definitions,
-    table: pd.DataFrame,
+    table: Frame,
     where: str,
     problems: Problems,
     rules: ReadingRules,
@@ -251,7 +255,7 @@ def _suggestion(definitions: Definitions, name: str) -> str:
 
 def _values(
     definitions: Definitions,
-    table: pd.DataFrame,
+    table: Frame,
     where: str,
     shown: str,
     problems: Problems,
@@ -300,7 +304,7 @@ def _values(
 
 
 def _factors(
-    definitions: Definitions, analyte: np.ndarray, unit: pd.Series, where: str, problems: Problems
+    definitions: Definitions, analyte: np.ndarray, unit: Cells, where: str, problems: Problems
 ) -> np.ndarray:
     """Factor to the canonical unit; a dimensionless analyte needs no unit, any other does."""
     codes, units = codes_of(unit)
@@ -323,7 +327,7 @@ def _factors(
 
 
 def _assays(
-    definitions: Definitions, column: pd.Series, rules: ReadingRules
+    definitions: Definitions, column: Cells, rules: ReadingRules
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes and names of the assays; any assay may be named, none stated is `unknown`."""
     codes, levels = codes_of(column)
@@ -334,7 +338,7 @@ def _assays(
 
 
 def _tubes(
-    definitions: Definitions, table: pd.DataFrame, rules: ReadingRules
+    definitions: Definitions, table: Frame, rules: ReadingRules
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes and names of the tubes: of the column `tube`, else of the matrix where its own word
     says it (EDTA plasma).
@@ -351,7 +355,7 @@ def _tubes(
 
 
 def _own_ranges(
-    table: pd.DataFrame, factor: np.ndarray, where: str, problems: Problems, rules: ReadingRules
+    table: Frame, factor: np.ndarray, where: str, problems: Problems, rules: ReadingRules
 ) -> dict[str, np.ndarray]:
     return {
         name: (
@@ -364,7 +368,7 @@ def _own_ranges(
     }
 
 
-def implausible(definitions: Definitions, table: pd.DataFrame) -> np.ndarray:
+def implausible(definitions: Definitions, table: Frame) -> np.ndarray:
     """Which values of a checked table lie outside the bounds of their analyte."""
     low, high = _bounds(definitions)
     code, value = codes_of(table["analyte"])[0], table["value"].to_numpy()
@@ -393,9 +397,7 @@ def is_log(definitions: Definitions) -> np.ndarray:
     return (analytes(definitions)["scale"] == "log").to_numpy()
 
 
-def _note_unused(
-    definitions: Definitions, usable: pd.DataFrame, where: str, problems: Problems
-) -> None:
+def _note_unused(definitions: Definitions, usable: Frame, where: str, problems: Problems) -> None:
     """Count the values that are read but reach no feature."""
     if problems.silent:
         return
@@ -418,17 +420,19 @@ def _note_unused(
         )
 
 
-def _labels(checked: pd.DataFrame, outside: np.ndarray) -> pd.Series:
+def _labels(checked: Frame, outside: np.ndarray) -> np.ndarray:
     """Analyte and value of the first rows that are outside, for a message."""
-    some = checked[outside].head(50)
-    labels = pd.Series(np.full(len(checked), None, dtype=object))
-    labels[some.index] = some["analyte"].astype(str) + " " + some["value"].map("{:.3g}".format)
+    codes, names = codes_of(checked["analyte"])
+    value = checked["value"].to_numpy()
+    labels = np.full(len(checked), None, dtype=object)
+    for row in np.flatnonzero(outside)[:50]:
+        labels[row] = f"{names[codes[row]]} {value[row]:.3g}"
     return labels
 
 
 def _flag_implausible(
     definitions: Definitions,
-    checked: pd.DataFrame,
+    checked: Frame,
     where: str,
     problems: Problems,
     rules: ReadingRules,

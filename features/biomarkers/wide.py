@@ -10,7 +10,7 @@ import pandas as pd
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.catalogue import Definitions
 from features.errors import DataError, RequestError, examples, nearest
-from features.tables.convert import decoded, require_columns
+from features.tables.convert import codes_of, decoded, require_columns
 from features.tables.problems import Problems
 from features.tables.reading_rules import ReadingRules
 
@@ -105,16 +105,12 @@ def _joined(definitions: Definitions, parts: list[pd.DataFrame]) -> pd.DataFrame
     """Tables of several columns as one, in the order of the file's lines within each column."""
     if not parts:
         return no_biomarkers(definitions)
-    coded = [
-        name for name, kind in parts[0].dtypes.items() if isinstance(kind, pd.CategoricalDtype)
-    ]
-    analyte = parts[0]["analyte"].dtype
+    first = parts[0]
+    coded = [name for name in first.columns if isinstance(first[name].dtype, pd.CategoricalDtype)]
     plain = [part.assign(**{name: decoded(part[name]) for name in coded}) for part in parts]
     table = pd.concat(plain, ignore_index=True)
     for name in coded:
-        table[name] = (
-            pd.Categorical(table[name], dtype=analyte)
-            if name == "analyte"
-            else pd.Categorical(table[name])
-        )
+        # Every analyte of the definitions is a level, whichever of them the table has.
+        levels = codes_of(first[name])[1] if name == "analyte" else None
+        table[name] = pd.Categorical(table[name], categories=levels)
     return table

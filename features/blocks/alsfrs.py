@@ -7,7 +7,6 @@ whichever scale was asked; nothing else mixes.
 """
 
 import numpy as np
-import pandas as pd
 
 from features.alsfrs.d50 import fit_d50
 from features.alsfrs.mixed_model import Course, patient_slopes, visit_sums
@@ -23,8 +22,9 @@ from features.alsfrs.stages import kings_stage, mitos_stage
 from features.alsfrs.visits import COMMON_ITEMS, ITEMS, of_scale
 from features.blocks.dictionary import EDITION, Feature
 from features.blocks.landmark import known_visits
-from features.cohort import Cohort
+from features.cohort import AnyCohort
 from features.patients import is_uncertain
+from features.tables.columns import Frame
 
 # Domains of the scale (dossier section 5.1, V): items and full score 12 each.
 DOMAINS = {
@@ -165,7 +165,7 @@ def _both_scales_dictionary() -> list[Feature]:
 
 
 def alsfrs_features(
-    cohort: Cohort, course: Course | None = None, edition: int = EDITION
+    cohort: AnyCohort, course: Course | None = None, edition: int = EDITION
 ) -> dict[str, np.ndarray]:
     """ALSFRS features of a cohort already cut at the landmark; NaN where they cannot be computed.
 
@@ -184,7 +184,7 @@ def alsfrs_features(
     return features | _shared_features(cohort) | _original_features(cohort) | _stages(cohort)
 
 
-def _onset(cohort: Cohort) -> np.ndarray:
+def _onset(cohort: AnyCohort) -> np.ndarray:
     """Day of onset that a rate may rest on: none where it is known to the year only (contract,
     section Dates).
     """
@@ -192,7 +192,7 @@ def _onset(cohort: Cohort) -> np.ndarray:
     return np.where(is_uncertain(cohort.patients, "onset_days"), np.nan, stated)
 
 
-def _revised_features(cohort: Cohort, course: Course | None) -> dict[str, np.ndarray]:
+def _revised_features(cohort: AnyCohort, course: Course | None) -> dict[str, np.ndarray]:
     n, visits = len(cohort), of_scale(cohort.alsfrs, "alsfrs_r")
     row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     # Without a rate the months stay: an onset known to the year still says how long about.
@@ -212,7 +212,7 @@ def _revised_features(cohort: Cohort, course: Course | None) -> dict[str, np.nda
     }
 
 
-def _original_features(cohort: Cohort) -> dict[str, np.ndarray]:
+def _original_features(cohort: AnyCohort) -> dict[str, np.ndarray]:
     """The original scale's own total, respiratory item, dFS and slope."""
     n, visits = len(cohort), of_scale(cohort.alsfrs, "alsfrs")
     row, day, total, breathing = (
@@ -229,7 +229,7 @@ def _original_features(cohort: Cohort) -> dict[str, np.ndarray]:
     return features | {f"original_{name}": values for name, values in slope.items()}
 
 
-def _shared_features(cohort: Cohort) -> dict[str, np.ndarray]:
+def _shared_features(cohort: AnyCohort) -> dict[str, np.ndarray]:
     """What both scales ask alike, of the last visit on either: items 1-9, their sub-scores, total
     and rate.
     """
@@ -257,7 +257,7 @@ def _shared_features(cohort: Cohort) -> dict[str, np.ndarray]:
     }
 
 
-def _stages(cohort: Cohort) -> dict[str, np.ndarray]:
+def _stages(cohort: AnyCohort) -> dict[str, np.ndarray]:
     """Respiratory items and stages of the last ALSFRS-R visit with items.
 
     Who was asked the original scale only has the stage that its items decide: King's 4 by a
@@ -287,12 +287,12 @@ def _stages(cohort: Cohort) -> dict[str, np.ndarray]:
     }
 
 
-def _points(visits: pd.DataFrame, items: list[str]) -> np.ndarray:
+def _points(visits: Frame, items: list[str]) -> np.ndarray:
     """Points (items, visits), NaN unknown."""
     return np.array([visits[name].to_numpy(dtype=float) for name in items])
 
 
-def _has_items(visits: pd.DataFrame, scale: str) -> np.ndarray:
+def _has_items(visits: Frame, scale: str) -> np.ndarray:
     """At which visits at least one item is known, not the total alone."""
     return np.isfinite(_points(visits, ITEMS[scale])).any(axis=0)
 
@@ -322,7 +322,7 @@ def _log_rate(rate: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(rate, 0.0) + 0.1)
 
 
-def revised_sums(cohort: Cohort, landmark_days: float) -> dict[str, np.ndarray]:
+def revised_sums(cohort: AnyCohort, landmark_days: float) -> dict[str, np.ndarray]:
     """Sums of each patient's ALSFRS-R visits up to the landmark, for the mixed model."""
     visits = of_scale(known_visits(cohort, landmark_days), "alsfrs_r")
     row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
@@ -334,7 +334,7 @@ def mixed_features(sums: dict[str, np.ndarray], course: Course | None) -> dict[s
     return dict(zip((feature.name for feature in MIXED), patient_slopes(sums, course), strict=True))
 
 
-def _last_item_scores(visits: pd.DataFrame, last: np.ndarray) -> dict[str, np.ndarray]:
+def _last_item_scores(visits: Frame, last: np.ndarray) -> dict[str, np.ndarray]:
     """Sub-scores and stages at the last visit with a total."""
     points = _at(last, np.array([visits[name].to_numpy(dtype=float) for name in ITEMS["alsfrs_r"]]))
     items = dict(zip(ITEMS["alsfrs_r"], points, strict=True))

@@ -2,7 +2,7 @@
 unless a rule bridges them.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,9 @@ from features.alsfrs.slopes import decline
 from features.biomarkers.measurements import ASSAYS, is_log
 from features.blocks.dictionary import EDITION, Feature
 from features.catalogue import Definitions, analytes, derived
-from features.cohort import Cohort
+from features.cohort import AnyCohort
 from features.errors import DataError
+from features.tables.columns import Cells, Frame
 from features.tables.convert import codes_of
 
 # Which of several values counts. The slope is per month by least squares over at least 30 days (P).
@@ -107,7 +108,7 @@ def biomarker_dictionary(
 
 
 def _described(definitions: Definitions, analyte: str, assay: str, summary: str) -> Feature:
-    row: dict[str, Any] = analytes(definitions).loc[analyte].to_dict()
+    row = analytes(definitions).loc[analyte]
     unit = f"ln({row['unit']})" if row["scale"] == "log" else row["unit"]
     unit += "/month" if summary == "slope" else ""
     words = {"slope": f"change over at least {SLOPE_SPAN_DAYS} days", "mean": "mean"}.get(
@@ -116,16 +117,16 @@ def _described(definitions: Definitions, analyte: str, assay: str, summary: str)
     fluid = "" if row["matrix"] == "none" else f", {row['matrix'].replace('_', ' ')}"
     meaning = f"{row['name']}{fluid}{', ' + assay if assay else ''}: {words} up to the landmark"
     return Feature(
-        feature_name(definitions, analyte, assay, summary),
-        "biomarkers",
-        unit,
-        meaning,
-        row["source"],
+        name=feature_name(definitions, analyte, assay, summary),
+        block="biomarkers",
+        unit=str(unit),
+        meaning=meaning,
+        source=str(row["source"]),
     )
 
 
 def biomarker_features(
-    cohort: Cohort,
+    cohort: AnyCohort,
     summaries: tuple[str, ...] = ("last",),
     assays: str = "separate",
     edition: int = EDITION,
@@ -186,7 +187,7 @@ def biomarker_features(
     }
 
 
-def _assay_codes(table: pd.DataFrame) -> np.ndarray:
+def _assay_codes(table: Frame) -> np.ndarray:
     """Index into ASSAYS; an assay without a column of its own is `unknown`."""
     codes, levels = codes_of(table["assay"])
     known = [ASSAYS.index(name) if name in ASSAYS else ASSAYS.index("unknown") for name in levels]
@@ -208,7 +209,7 @@ def _bridged(
     analyte: np.ndarray,
     assay: np.ndarray,
     value: np.ndarray,
-    tubes: pd.Series,
+    tubes: Cells,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ids = analytes(definitions).index
     new_analyte, new_assay, new_value = analyte.astype(int), assay.copy(), value.copy()
@@ -220,14 +221,14 @@ def _bridged(
     return new_analyte, new_assay, new_value
 
 
-def _may_be(tubes: pd.Series, tube: str) -> np.ndarray:
+def _may_be(tubes: Cells, tube: str) -> np.ndarray:
     """Which values are from a tube, or from one that nobody states."""
     codes, levels = codes_of(tubes)
     fits = [not tube or level == tube for level in levels]
     return np.array([*fits, True])[codes]
 
 
-def _refuse_tubes(definitions: Definitions, analyte: np.ndarray, tubes: pd.Series) -> None:
+def _refuse_tubes(definitions: Definitions, analyte: np.ndarray, tubes: Cells) -> None:
     codes, levels = codes_of(tubes)
     for i, (name, separate) in enumerate(analytes(definitions)["separate_assays"].items()):
         used = np.unique(codes[(analyte == i) & (codes >= 0)])

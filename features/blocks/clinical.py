@@ -5,7 +5,8 @@ import pandas as pd
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.blocks.dictionary import EDITION, Feature
-from features.cohort import Cohort
+from features.cohort import AnyCohort
+from features.tables.columns import Cells, Frame
 
 DAYS_PER_YEAR = 365.25
 ONSET_SITES = {
@@ -64,7 +65,7 @@ def _time_since_onset() -> list[Feature]:
     ]
 
 
-def clinical_features(cohort: Cohort, landmark_days: float) -> dict[str, np.ndarray]:
+def clinical_features(cohort: AnyCohort, landmark_days: float) -> dict[str, np.ndarray]:
     """Clinical columns of a cohort already cut at the landmark, float64 with NaN where unknown.
 
     Months since onset run to the landmark, not to a visit: whoever has an onset has them. Where it
@@ -94,7 +95,7 @@ def clinical_features(cohort: Cohort, landmark_days: float) -> dict[str, np.ndar
     return features | {f"on_{name}": _state(patients, *columns) for name, columns in STATES.items()}
 
 
-def is_one_of(column: pd.Series, values: tuple[str, ...]) -> np.ndarray:
+def is_one_of(column: Cells, values: tuple[str, ...]) -> np.ndarray:
     """1 if the category is one of the values, 0 if it is another one, NaN if unknown."""
     cells = column.to_numpy(dtype=object)
     known = ~pd.isna(cells)
@@ -103,7 +104,7 @@ def is_one_of(column: pd.Series, values: tuple[str, ...]) -> np.ndarray:
     )
 
 
-def _state(patients: pd.DataFrame, start: str, stop: str | None) -> np.ndarray:
+def _state(patients: Frame, start: str, stop: str | None) -> np.ndarray:
     """1 if recorded as started and not as stopped, else 0.
 
     No start on record and a start after the landmark (which `features.blocks.landmark` removed)

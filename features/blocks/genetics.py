@@ -12,7 +12,6 @@ only.
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from features.blocks.dictionary import Feature
 from features.catalogue import (
@@ -22,9 +21,10 @@ from features.catalogue import (
     gene_names,
     known_variants,
 )
-from features.cohort import Cohort
+from features.cohort import AnyCohort
 from features.genotypes.coverage import ASSAYED_FROM
 from features.genotypes.repeats import STATES, RepeatStates
+from features.tables.columns import Cells
 from features.variants.variant import CAUSAL, inheritance
 
 DAMAGING_FROM = 2
@@ -226,7 +226,7 @@ def genetic_dictionary(definitions: Definitions, benign_counted: bool = False) -
 
 
 def genetic_features(
-    cohort: Cohort, build: str, rare_frequency: float, benign_counted: bool = False
+    cohort: AnyCohort, build: str, rare_frequency: float, benign_counted: bool = False
 ) -> dict[str, np.ndarray]:
     """Compute the genetic columns, each of length n, float64 with NaN where unknown.
 
@@ -257,7 +257,7 @@ def genetic_features(
     return features | _burden(cohort, rare, counted)
 
 
-def causal_carriers(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
+def causal_carriers(cohort: AnyCohort, build: str) -> dict[str, np.ndarray]:
     """For each gene with causal rows: 1 known pathogenic carrier, 0 assayed and none, NaN
     unknown.
     """
@@ -273,7 +273,7 @@ def causal_carriers(cohort: Cohort, build: str) -> dict[str, np.ndarray]:
     return {name: carriers[:, i] for name, i in zip(names, positions, strict=True)}
 
 
-def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
+def genetic_cause(cohort: AnyCohort, build: str) -> np.ndarray:
     """The genetic finding of each patient, without statistics.
 
     found: a known pathogenic carrier, or C9orf72 expanded. uncertain: a `vus` row, one allele of a
@@ -299,14 +299,14 @@ def genetic_cause(cohort: Cohort, build: str) -> np.ndarray:
     return cause
 
 
-def _of_alleles(cohort: Cohort, column: str) -> np.ndarray:
+def _of_alleles(cohort: AnyCohort, column: str) -> np.ndarray:
     """A column of `cohort.variants` for each carried allele."""
     return np.asarray(
         cohort.variants[column].to_numpy()[cohort.genotypes.alleles["site"].to_numpy()]
     )
 
 
-def _qualifies(cohort: Cohort) -> np.ndarray:
+def _qualifies(cohort: AnyCohort) -> np.ndarray:
     """Which carried alleles are causal rows with the zygosity that their role needs."""
     role, alleles = _of_alleles(cohort, "role"), cohort.genotypes.alleles
     copies, ploidy = alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy()
@@ -316,7 +316,7 @@ def _qualifies(cohort: Cohort) -> np.ndarray:
     )
 
 
-def _uncertain_alleles(cohort: Cohort) -> np.ndarray:
+def _uncertain_alleles(cohort: AnyCohort) -> np.ndarray:
     role, points = _of_alleles(cohort, "role"), _of_alleles(cohort, "points")
     by_points = (
         (points >= 6)
@@ -375,11 +375,11 @@ def _genes_of(definitions: Definitions, build: str, keys: frozenset[str]) -> tup
     return tuple(sorted({gene_names(definitions).index(gene) for gene in genes}))
 
 
-def _among(column: pd.Series, keys: frozenset[str]) -> np.ndarray:
+def _among(column: Cells, keys: frozenset[str]) -> np.ndarray:
     return np.array([key in keys for key in column.to_numpy(dtype=object)], dtype=bool)
 
 
-def _site_alleles(cohort: Cohort, keys: frozenset[str], build: str) -> np.ndarray:
+def _site_alleles(cohort: AnyCohort, keys: frozenset[str], build: str) -> np.ndarray:
     """Copies of some table alleles, NaN where their genes are not assayed or a site is a
     no-call.
     """
@@ -394,7 +394,7 @@ def _site_alleles(cohort: Cohort, keys: frozenset[str], build: str) -> np.ndarra
     return np.where(copies > 0, copies, total)
 
 
-def _alleles_per_patient(cohort: Cohort, chosen: np.ndarray) -> np.ndarray:
+def _alleles_per_patient(cohort: AnyCohort, chosen: np.ndarray) -> np.ndarray:
     """Copies of the chosen sites that each patient carries."""
     alleles = cohort.genotypes.alleles
     hit = chosen[alleles["site"].to_numpy()]
@@ -402,14 +402,14 @@ def _alleles_per_patient(cohort: Cohort, chosen: np.ndarray) -> np.ndarray:
     return np.bincount(rows, copies.astype(float), len(cohort))
 
 
-def _rare(cohort: Cohort, limit: float) -> np.ndarray:
+def _rare(cohort: AnyCohort, limit: float) -> np.ndarray:
     """Which sites are known to be rare; one of unknown frequency is not."""
     frequency = cohort.variants["frequency"].to_numpy()
     with np.errstate(invalid="ignore"):
         return np.asarray(frequency < limit, dtype=bool)
 
 
-def _counted(cohort: Cohort) -> np.ndarray:
+def _counted(cohort: AnyCohort) -> np.ndarray:
     """Which sites can speak for a cause: not (likely) benign, and not in a gene that is read for
     its repeat only.
     """
@@ -421,7 +421,7 @@ def _counted(cohort: Cohort) -> np.ndarray:
 
 
 def _per_gene(
-    name: str, cohort: Cohort, chosen: np.ndarray, genes: tuple[str, ...]
+    name: str, cohort: AnyCohort, chosen: np.ndarray, genes: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     """Copies of the chosen sites in each gene and in all.
 
@@ -443,7 +443,7 @@ def _per_gene(
 
 
 def _gene_matrix(
-    cohort: Cohort, chosen: np.ndarray, how: Any, values: "np.ndarray | None" = None
+    cohort: AnyCohort, chosen: np.ndarray, how: Any, values: "np.ndarray | None" = None
 ) -> np.ndarray:
     """Combine copies (or given values of the sites) of the chosen sites, (n, G), 0 where there is
     none.
@@ -457,13 +457,13 @@ def _gene_matrix(
     return matrix
 
 
-def _unless_assayed(counts: np.ndarray, cohort: Cohort) -> np.ndarray:
+def _unless_assayed(counts: np.ndarray, cohort: AnyCohort) -> np.ndarray:
     """Unknown where a gene has nothing and was not assayed."""
     with np.errstate(invalid="ignore"):
         return np.where((counts == 0) & ~(cohort.genotypes.assayed >= ASSAYED_FROM), np.nan, counts)
 
 
-def _burden(cohort: Cohort, rare: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:
+def _burden(cohort: AnyCohort, rare: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:
     """Damaging alleles, evidence points, biallelic and oligogenic findings, and the burden of each
     mechanism.
     """

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 
 from features.catalogue import Definitions, derived, patient_columns
-from features.cohort import Cohort
-from features.tables.columns import rows_of
+from features.cohort import AnyCohort, Cohort
+from features.tables.columns import Frame, FrameT, rows_of
 
 # It lowers NfL by half (dossier section 4.3, V): later values do not show the natural course.
 CHANGES_BIOMARKERS = "tofersen_start_days"
 
 
-def as_known(cohort: Cohort, landmark_days: float) -> Cohort:
+def as_known(cohort: Cohort[FrameT], landmark_days: float) -> Cohort[FrameT]:
     """The cohort as it was known on the landmark day.
 
     Undated biomarkers and visits are left out too. Biomarkers since the start of tofersen are kept
@@ -41,7 +41,7 @@ def as_known(cohort: Cohort, landmark_days: float) -> Cohort:
     )
 
 
-def known_visits(cohort: Cohort, landmark_days: float) -> pd.DataFrame:
+def known_visits(cohort: Cohort[FrameT], landmark_days: float) -> FrameT:
     """The visits up to the landmark, its own day among them; an undated one is left out."""
     return rows_of(cohort.alsfrs, cohort.alsfrs["days"].to_numpy() <= landmark_days)
 
@@ -62,7 +62,7 @@ def _dated_columns(definitions: Definitions) -> tuple[list[str], np.ndarray]:
 
 
 def _later_days(
-    definitions: Definitions, patients: pd.DataFrame, landmark_days: float
+    definitions: Definitions, patients: Frame, landmark_days: float
 ) -> dict[str, np.ndarray]:
     """Columns of days that hold something after the landmark, without it."""
     names, outcome = _dated_columns(definitions)
@@ -72,13 +72,13 @@ def _later_days(
     return {names[i]: masked[i] for i in np.flatnonzero(later.any(axis=1))}
 
 
-def _never_known(definitions: Definitions, patients: pd.DataFrame) -> dict[str, np.ndarray]:
+def _never_known(definitions: Definitions, patients: Frame) -> dict[str, np.ndarray]:
     """Columns that are never a feature, emptied."""
     given = [name for name in _never(definitions) if pd.notna(patients[name].to_numpy()).any()]
     return dict.fromkeys(given, np.full(len(patients), None, dtype=object))
 
 
-def on_tofersen(cohort: Cohort) -> np.ndarray:
+def on_tofersen(cohort: AnyCohort) -> np.ndarray:
     """Which biomarker values were measured since the start of tofersen."""
     start = np.append(cohort.patients[CHANGES_BIOMARKERS].to_numpy(), np.nan)
     with np.errstate(invalid="ignore"):

@@ -19,9 +19,9 @@ from features.blocks.clinical import DAYS_PER_YEAR
 from features.blocks.dictionary import Feature
 from features.blocks.genetics import DAMAGING_FROM, mechanisms
 from features.catalogue import Definitions, analytes, derived, gene_names
-from features.cohort import Cohort
+from features.cohort import AnyCohort
 from features.genotypes.repeats import STATES, RepeatStates
-from features.tables.convert import as_frame
+from features.tables.convert import as_frame, records_of
 
 ASSAYED, NOT_ASSAYED = "nothing found", "not assayed"
 BEYOND, WITHIN, NO_LIMIT, NOT_MEASURED = (
@@ -68,7 +68,7 @@ def mechanism_analytes(definitions: Definitions) -> dict[str, tuple[str, ...]]:
 
 @derived
 def _limit_rows(definitions: Definitions) -> dict[str, tuple[dict[str, str], ...]]:
-    rows = definitions.table("reference_limits").to_dict("records")
+    rows = definitions.rows("reference_limits")
     return {
         row["analyte"]: tuple(r for r in rows if r["analyte"] == row["analyte"]) for row in rows
     }
@@ -100,7 +100,7 @@ def reference_limit(
     return Limit(np.nan, np.nan, "")
 
 
-def last_values(cohort: Cohort) -> pd.DataFrame:
+def last_values(cohort: AnyCohort) -> pd.DataFrame:
     """The last dated value of each patient and analyte: `row`, `analyte`, `value`, `days`, `state`,
     `bound`, `limit` in words.
     """
@@ -111,7 +111,10 @@ def last_values(cohort: Cohort) -> pd.DataFrame:
     )
     age = age_at(cohort)
     sexes = cohort.patients["sex"].to_numpy(dtype=object)
-    found = [_judged(cohort.definitions, m, sexes[m.row], age[m.row]) for m in last.itertuples()]
+    found = [
+        _judged(cohort.definitions, measured, sexes[row], age[row])
+        for measured, row in zip(_measurements(last), last["row"].to_numpy(dtype=int), strict=True)
+    ]
     kept = last[["row", "value", "days", "assay", "censored"]].assign(
         analyte=last["analyte"].astype(object)
     )
@@ -119,20 +122,34 @@ def last_values(cohort: Cohort) -> pd.DataFrame:
     return pd.concat([kept, judged], axis=1).reset_index(drop=True)
 
 
-def age_at(cohort: Cohort) -> np.ndarray:
+def age_at(cohort: AnyCohort) -> np.ndarray:
     """Age in years at the index day."""
     patients = cohort.patients
     return patients["age_at_onset"].to_numpy() - patients["onset_days"].to_numpy() / DAYS_PER_YEAR
 
 
+class _Measurement(NamedTuple):
+    """A value and the range that its laboratory states, in the canonical unit."""
+
+    analyte: str
+    value: float
+    ref_low: float
+    ref_high: float
+
+
+def _measurements(table: pd.DataFrame) -> list[_Measurement]:
+    columns = [table[name].tolist() for name in _Measurement._fields]
+    return [_Measurement(*cells) for cells in zip(*columns, strict=True)]
+
+
 def _judged(
-    definitions: Definitions, measured: Any, sex: "str | None", age: float
+    definitions: Definitions, measured: _Measurement, sex: "str | None", age: float
 ) -> tuple[str, float, str]:
     """Where a value lies, its limit (NaN none), and that in words.
 
     Only the direction that is worse in ALS counts.
     """
-    worse = analytes(definitions).loc[measured.analyte, "worse"]
+    worse = analytes(definitions)["worse"][measured.analyte]
     own = Limit(measured.ref_low, measured.ref_high, "the laboratory's own range")
     limit = (
         own
@@ -147,7 +164,7 @@ def _judged(
     return (BEYOND if beyond else WITHIN), float(bound), words
 
 
-def mechanism_profiles(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]:
+def mechanism_profiles(cohort: AnyCohort, build: str) -> list[list[dict[str, Any]]]:
     """For each patient one entry a mechanism: `mechanism`, `name`, `genetic` and `biomarkers`
     evidence, each a list.
 
@@ -155,7 +172,7 @@ def mechanism_profiles(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]
     days, limit}`.
     """
     genetic = _genetic_evidence(cohort, build)
-    measured = [own.to_dict("records") for own in _by_patient(last_values(cohort), len(cohort))]
+    measured = [records_of(own) for own in _by_patient(last_values(cohort), len(cohort))]
     return [
         _profile(cohort.definitions, genetic[i], {m["analyte"]: m for m in measured[i]})
         for i in range(len(cohort))
@@ -193,7 +210,7 @@ def _genes_of(definitions: Definitions, mechanism: str) -> tuple[str, ...]:
 
 @derived
 def _described(definitions: Definitions) -> dict[str, tuple[str, str]]:
-    rows = analytes(definitions).reset_index().to_dict("records")
+    rows = records_of(analytes(definitions).reset_index())
     return {
         row["analyte"]: (f"{row['name']}, {row['matrix'].replace('_', ' ')}", row["unit"])
         for row in rows
@@ -215,7 +232,7 @@ def _measured(
     }
 
 
-def _genetic_evidence(cohort: Cohort, build: str) -> list[dict[str, str]]:
+def _genetic_evidence(cohort: AnyCohort, build: str) -> list[dict[str, str]]:
     """For each patient: gene -> the variants that count, or that nothing was found, or that it was
     not assayed.
     """
@@ -252,7 +269,7 @@ def _words(variant: Any, assessment: Any) -> str:
     )
 
 
-def _add_repeats(cohort: Cohort, found: list[dict[str, str]]) -> None:
+def _add_repeats(cohort: AnyCohort, found: list[dict[str, str]]) -> None:
     state = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
     for own, s in zip(found, state, strict=True):
         if s:
@@ -275,7 +292,7 @@ def mechanism_dictionary(definitions: Definitions) -> list[Feature]:
     ]
 
 
-def mechanism_features(cohort: Cohort) -> dict[str, np.ndarray]:
+def mechanism_features(cohort: AnyCohort) -> dict[str, np.ndarray]:
     """Share of each mechanism's measured analytes that lie beyond their limit; NaN where none with
     a limit was measured.
     """

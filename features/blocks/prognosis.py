@@ -4,7 +4,7 @@ import numpy as np
 
 from features.alsfrs.encals import linear_predictor, median_months
 from features.blocks.dictionary import Feature
-from features.cohort import Cohort
+from features.cohort import AnyCohort
 from features.genotypes.repeats import STATES, RepeatStates
 
 _SOURCE = (
@@ -35,7 +35,7 @@ def prognosis_dictionary() -> list[Feature]:
     ]
 
 
-def prognosis_features(cohort: Cohort, known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def prognosis_features(cohort: AnyCohort, known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Linear predictor and predicted median; NaN where an input other than C9orf72 is unknown.
 
     Parameters
@@ -57,7 +57,7 @@ def prognosis_features(cohort: Cohort, known: dict[str, np.ndarray]) -> dict[str
     return {"encals_lp": predictor, "encals_median_months": median_months(predictor)}
 
 
-def _expanded(cohort: Cohort) -> np.ndarray:
+def _expanded(cohort: AnyCohort) -> np.ndarray:
     state = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
     return np.where(
         np.isin(state, _TESTED), (state == STATES.index("expanded")).astype(float), np.nan

@@ -20,8 +20,9 @@ from features.blocks.mechanisms import mechanism_dictionary, mechanism_features
 from features.blocks.prognosis import prognosis_dictionary, prognosis_features
 from features.blocks.vital_capacity import vital_capacity_dictionary, vital_capacity_features
 from features.catalogue import Definitions, patient_columns
-from features.cohort import Cohort
+from features.cohort import AnyCohort
 from features.errors import DataError, RequestError, nearest
+from features.tables.columns import Frame
 
 BLOCKS = ("genetics", "clinical", "biomarkers", "alsfrs", "prognosis")
 # Blocks that a model sees only where its configuration names them.
@@ -109,7 +110,7 @@ def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feat
     return own + further + levels
 
 
-def feature_rows(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
+def feature_rows(cohort: AnyCohort, spec: FeatureSpec) -> pd.DataFrame:
     """Compute the feature matrix of a cohort.
 
     Returns
@@ -124,7 +125,7 @@ def feature_rows(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
 
 
 def feature_matrix(
-    cohort: Cohort, spec: FeatureSpec, names: "list[str] | None" = None
+    cohort: AnyCohort, spec: FeatureSpec, names: "list[str] | None" = None
 ) -> tuple[list[str], np.ndarray]:
     """Columns and values of `feature_rows`; `names` are those of `feature_dictionary(spec)`, where
     they are at hand.
@@ -153,14 +154,14 @@ def feature_matrix(
     return names, matrix
 
 
-def _biomarker_values(known: Cohort, spec: FeatureSpec) -> dict[str, np.ndarray]:
+def _biomarker_values(known: AnyCohort, spec: FeatureSpec) -> dict[str, np.ndarray]:
     summaries = tuple(dict.fromkeys((*spec.summaries, "last")))
     values = biomarker_features(known, summaries, spec.assays, spec.edition)
     return values | vital_capacity_features(values) if spec.edition > 1 else values
 
 
 def _further_values(
-    patients: pd.DataFrame, spec: FeatureSpec, values: dict[str, np.ndarray]
+    patients: Frame, spec: FeatureSpec, values: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Further columns.
 
@@ -175,7 +176,7 @@ def _further_values(
     }
 
 
-def _further_columns(patients: pd.DataFrame, spec: FeatureSpec) -> dict[str, np.ndarray]:
+def _further_columns(patients: Frame, spec: FeatureSpec) -> dict[str, np.ndarray]:
     absent = [name for name in (*spec.columns, *spec.levels) if name not in patients.columns]
     if absent:
         remedy = f"{nearest(absent[0], patients.columns)} The model was trained with this column."

@@ -1,20 +1,19 @@
 """What a cohort's tables hold and no feature uses: said, so that nobody thinks it was seen."""
 
-import numpy as np
 import pandas as pd
 
 from features.biomarkers.derived import derived_values
 from features.blocks.biomarkers import feature_keys
 from features.blocks.rows import FeatureSpec
 from features.catalogue import Definitions, patient_columns
-from features.cohort import Cohort
+from features.cohort import AnyCohort
 from features.errors import examples
 from features.tables.convert import decoded
 from features.tables.problems import Problems
 
 
 def name_unused(
-    cohort: Cohort, spec: FeatureSpec, problems: Problems, labels: frozenset[str] = frozenset()
+    cohort: AnyCohort, spec: FeatureSpec, problems: Problems, labels: frozenset[str] = frozenset()
 ) -> None:
     """Note the analytes, visits and further columns of patients that reach no feature of a model.
 
@@ -40,7 +39,7 @@ def name_unused(
         problems.note("patients", found, remedy, len(columns))
 
 
-def unused_analytes(cohort: Cohort, spec: FeatureSpec) -> dict[str, int]:
+def unused_analytes(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, int]:
     """Analyte -> values of it, of those that neither a feature nor a derived value comes from."""
     used: set[str] = set()
     if {"biomarkers", "prognosis"} & set(spec.blocks):
@@ -61,7 +60,7 @@ def _used(definitions: Definitions) -> set[str]:
 
 
 def unused_columns(
-    cohort: Cohort, spec: FeatureSpec, labels: frozenset[str] = frozenset()
+    cohort: AnyCohort, spec: FeatureSpec, labels: frozenset[str] = frozenset()
 ) -> list[str]:
     """Further columns of patients, beside those of the contract, with a value that nothing
     reads.
@@ -71,5 +70,5 @@ def unused_columns(
     return [
         str(name)
         for name in cohort.patients.columns
-        if name not in read and not np.asarray(pd.isna(cohort.patients[name])).all()
+        if name not in read and not pd.isna(cohort.patients[name].to_numpy()).all()
     ]

@@ -4,23 +4,23 @@ query`.
 
 from array import array
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from features.genotypes.genotype import Genotype, parse_genotype
+from features.genotypes.genotype import Genotype, Types, parse_genotype
 from features.genotypes.vcf import ANY_CALL, PASSED, CallRule, Query
 
 Record = tuple[str, int, str, str]
 Columns = dict[str, np.ndarray]
-CARRIED_TYPES: dict[str, Any] = {
+CARRIED_TYPES: Types = {
     "record": np.int32,
     "row": np.int32,
     "allele": np.int16,
     "copies": np.int8,
     "ploidy": np.int8,
 }
-MISSING_TYPES: dict[str, Any] = {"record": np.int32, "row": np.int32}
+MISSING_TYPES: Types = {"record": np.int32, "row": np.int32}
 # Calls decoded at a time: large enough for numpy, small beside the panel of a large cohort.
 CHUNK = 1 << 18
 _TEMPLATE = r"%CHROM\t%POS\t%REF\t%ALT[\t%SAMPLE=%GT]\n"
@@ -120,11 +120,11 @@ def read_calls(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Calls:
     return Calls(records, together(carried, CARRIED_TYPES), together(missing, MISSING_TYPES))
 
 
-def together(pieces: list[tuple[np.ndarray, ...]], types: dict[str, Any]) -> dict[str, np.ndarray]:
+def together(pieces: list[tuple[np.ndarray, ...]], types: Types) -> dict[str, np.ndarray]:
     """Join pieces of a table, column by column, and empty the list of pieces."""
     columns = list(zip(*pieces, strict=True)) or [()] * len(types)
     pieces.clear()
-    joined = {}
+    joined: dict[str, np.ndarray] = {}
     for name, kind in types.items():
         joined[name] = np.concatenate([np.empty(0, kind), *columns.pop(0)]).astype(kind, copy=False)
     return joined

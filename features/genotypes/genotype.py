@@ -6,23 +6,25 @@ haploid (VCF 4.5, section 1.6.2). A missing allele is never taken for the refere
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, overload
 
 import numpy as np
 import pandas as pd
 
 from features.catalogue import Definitions, gene_names, variant_key
-from features.tables.columns import Table, rows_of
+from features.tables.columns import Column, Frame, FrameT, FrameT_co, rows_of
 from features.tables.convert import table_of
 
 _GENOTYPE = re.compile(r"^[|/]?(\.|\d+)([/|](\.|\d+))*$")
 _BASES = re.compile(r"^[ACGTN]+$", re.IGNORECASE)
-ALLELE_TYPES = {"row": np.int32, "site": np.int32, "copies": np.int8, "ploidy": np.int8}
-SITE_TYPES = {"key": object, "gene": np.int64, "effect": object}
-NO_CALL_TYPES = {"row": np.int64, "key": object}
+# Column -> type of its cells.
+Types = Mapping[str, type]
+ALLELE_TYPES: Types = {"row": np.int32, "site": np.int32, "copies": np.int8, "ploidy": np.int8}
+SITE_TYPES: Types = {"key": object, "gene": np.int64, "effect": object}
+NO_CALL_TYPES: Types = {"row": np.int64, "key": object}
 
 
 class Genotype(NamedTuple):
@@ -78,7 +80,7 @@ def allele_key(chrom: str, pos: int, ref: str, alt: str) -> str:
 
 
 @dataclass(frozen=True)
-class Genotypes:
+class Genotypes(Generic[FrameT_co]):
     """Genotypes of a cohort on the panel, for `n` patients and G genes.
 
     Attributes
@@ -97,9 +99,9 @@ class Genotypes:
         Fraction of a gene that was called in the patient: 0 none, 1 all, NaN unknown.
     """
 
-    sites: pd.DataFrame
-    alleles: pd.DataFrame
-    no_calls: pd.DataFrame
+    sites: FrameT_co
+    alleles: FrameT_co
+    no_calls: FrameT_co
     assayed: np.ndarray
 
     def keys(self) -> np.ndarray:
@@ -110,17 +112,19 @@ class Genotypes:
         """Gene of each row of `alleles`, as index into `gene_names()`."""
         return self.sites["gene"].to_numpy(dtype=int)[self.alleles["site"].to_numpy()]
 
-    def take(self, position: np.ndarray, rows: np.ndarray) -> "Genotypes":
+    def take(self, position: np.ndarray, rows: np.ndarray) -> "Genotypes[FrameT_co]":
         """Genotypes of the patients `rows`; `position` is each patient's new row, -1 where it is
         left out.
         """
-        moved = {
-            name: moved_rows(getattr(self, name), position) for name in ("alleles", "no_calls")
-        }
-        return replace(self, **moved, assayed=self.assayed[rows])
+        return replace(
+            self,
+            alleles=moved_rows(self.alleles, position),
+            no_calls=moved_rows(self.no_calls, position),
+            assayed=self.assayed[rows],
+        )
 
 
-def moved_rows(table: pd.DataFrame, position: np.ndarray) -> pd.DataFrame:
+def moved_rows(table: FrameT, position: np.ndarray) -> FrameT:
     """Rows of a table with their patients renumbered.
 
     Those of a patient at position -1 are left out.
@@ -139,25 +143,29 @@ def no_genotypes(definitions: Definitions, n: int) -> Genotypes:
     )
 
 
+@overload
+def typed_table(rows: "Sequence[tuple[object, ...]]", types: Types) -> pd.DataFrame: ...
+
+
+@overload
+def typed_table(rows: "Sequence[tuple[object, ...]]", types: Types, like: FrameT) -> FrameT: ...
+
+
 def typed_table(
-    rows: "list[Any] | pd.DataFrame",
-    types: dict[str, Any],
-    like: "pd.DataFrame | Table | None" = None,
-) -> pd.DataFrame:
+    rows: "Sequence[tuple[object, ...]]", types: Types, like: Frame | None = None
+) -> Frame:
     """Make a table with stated columns and types, however many rows there are: a DataFrame, or a
     Table where `like` is one.
     """
-    if isinstance(rows, pd.DataFrame):
-        return pd.DataFrame(rows, columns=list(types)).astype(types)
     cells = zip(*rows, strict=True) if rows else ([] for _ in types)
     columns = {
         name: _column(values, kind)
         for (name, kind), values in zip(types.items(), cells, strict=True)
     }
-    return table_of(columns, like)
+    return table_of(columns) if like is None else table_of(columns, like)
 
 
-def _column(values: Iterable[Any], kind: Any) -> np.ndarray:
+def _column(values: Iterable[object], kind: type) -> np.ndarray:
     cells = list(values)
     if kind is not object:
         return np.array(cells, dtype=kind)
@@ -168,9 +176,7 @@ def _column(values: Iterable[Any], kind: Any) -> np.ndarray:
     return column
 
 
-def numbered_sites(
-    sites: pd.DataFrame, alleles: dict[str, np.ndarray]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def numbered_sites(sites: FrameT, alleles: dict[str, np.ndarray]) -> tuple[FrameT, FrameT]:
     """Give each allele one number: equal keys become one site, in genomic order, with the first
     effect that is told.
 
@@ -198,7 +204,9 @@ def numbered_sites(
         taken = np.lexsort((-columns["copies"], rank))
         taken = taken[np.r_[True, np.diff(rank[taken]) > 0]] if len(taken) else taken
         columns = {name: column[taken] for name, column in columns.items()}
-    typed = {name: columns[name].astype(kind, copy=False) for name, kind in ALLELE_TYPES.items()}
+    typed: dict[str, np.ndarray | Column] = {
+        name: columns[name].astype(kind, copy=False) for name, kind in ALLELE_TYPES.items()
+    }
     return kept, table_of(typed, sites)
 
 

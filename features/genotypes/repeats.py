@@ -23,6 +23,7 @@ import pysam
 from features.catalogue import Definitions, derived, repeat_loci
 from features.errors import DataError
 from features.genotypes.vcf import check_build, read_header
+from features.tables.columns import Frame
 from features.tables.problems import Problems
 
 _SIZES = dict.fromkeys(["short", "long", "ci_low", "ci_high"], float)
@@ -215,8 +216,8 @@ class RepeatStates:
         self,
         definitions: Definitions,
         locus: str,
-        calls: pd.DataFrame,
-        patients: pd.DataFrame,
+        calls: Frame,
+        patients: Frame,
     ):
         own = calls["locus"].to_numpy(dtype=object) == locus
         row, n = calls["row"].to_numpy(dtype=int)[own], len(patients)
@@ -237,7 +238,7 @@ class RepeatStates:
 
 
 def _laboratory(
-    definitions: Definitions, locus: str, patients: pd.DataFrame
+    definitions: Definitions, locus: str, patients: Frame
 ) -> tuple[np.ndarray, np.ndarray]:
     """State by the laboratory (0 where it has none) and whether its method overrides short
     reads.

@@ -79,7 +79,7 @@ def read_header(path: Path) -> Header:
     try:
         with _header_file(path) as source, pysam.VariantFile(str(source)) as file:
             header = file.header
-            names = tuple(header.contigs.keys())
+            names = tuple(map(str, header.contigs.keys()))
             lengths = {plain_contig(name): header.contigs[name].length or 0 for name in names}
             info = {name: str(field.description) for name, field in header.info.items()}
             blocks = any(alt in header.alts for alt in ("NON_REF", "*"))
@@ -144,11 +144,11 @@ def check_build(definitions: Definitions, header: Header, build: str, where: str
     DataError
         With both builds, if the lengths are those of the other one.
     """
-    lengths = definitions.table("contigs").set_index("chrom")
+    lengths = {row["chrom"]: row for row in definitions.rows("contigs")}
     for name, length in header.contigs.items():
-        if name not in lengths.index or length == 0:
+        if name not in lengths or length == 0:
             continue
-        matching = [b for b in BUILDS if int(lengths.loc[name, b.lower()]) == length]
+        matching = [b for b in BUILDS if int(lengths[name][b.lower()]) == length]
         if matching and build not in matching:
             found = (
                 f"contig {name} has {length} bases, as in {matching[0]}, but the cohort file says"

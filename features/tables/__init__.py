@@ -1,4 +1,4 @@
-"""Any laboratory"s table to checked columns: cells, dates, words, and what is wrong with them."""
+"""Any laboratory's table to checked columns: cells, dates, words, and what is wrong with them."""
 
 import lazy_loader as lazy
 

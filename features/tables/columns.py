@@ -1,14 +1,66 @@
-"""A table as a dict of arrays, for the tables of a served request.
+"""What a feature needs of a table, and a table of arrays that offers just that.
 
-It has the few operations of a DataFrame that the features use, so that files and requests take the
-same path. pandas needs 10 to 500 us for each of them whatever the number of rows, which would be
+Files become DataFrames. A served request becomes a `Table`, so that files and requests take the
+same path: pandas needs 10 to 500 us for each operation whatever the number of rows, which would be
 three quarters of the time of one patient's request.
 """
 
-from collections.abc import Iterator, KeysView, Mapping
-from typing import Any
+from collections.abc import Collection, Hashable, Iterable, Iterator, KeysView, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from typing_extensions import TypeVar
+
+    FrameT = TypeVar("FrameT", bound="Frame", default=pd.DataFrame)
+    # The tables of a cohort, which are read and never written to.
+    FrameT_co = TypeVar("FrameT_co", bound="Frame", default=pd.DataFrame, covariant=True)
+else:
+    # Python's own has no default before 3.13.
+    from typing import TypeVar
+
+    FrameT = TypeVar("FrameT")
+    FrameT_co = TypeVar("FrameT_co", covariant=True)
+
+
+class Cells(Protocol):
+    """A column of a table: a Series or a `Column`."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    @property
+    def dtype(self) -> object:
+        """Type of the cells; float64 for numbers."""
+        ...
+
+    def to_numpy(self, dtype: type | None = None) -> np.ndarray:
+        """The cells as an array, converted where a type is given."""
+        ...
+
+
+class Frame(Protocol):
+    """A table with named columns of one length: a DataFrame or a `Table`."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def columns(self) -> Collection[str]:
+        """Names, in order."""
+        ...
+
+    def __getitem__(self, name: str, /) -> Cells: ...
+
+    def items(self) -> Iterable[tuple[Hashable, Cells]]:
+        """Names and columns."""
+        ...
+
+    def assign(self, **columns: np.ndarray) -> Self:
+        """The table with further or other columns."""
+        ...
 
 
 class Column:
@@ -26,11 +78,11 @@ class Column:
         return iter(self.to_numpy())
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> np.dtype:
         """Type of the cells."""
         return self.cells.dtype if self.levels is None else np.dtype(object)
 
-    def to_numpy(self, dtype: Any = None) -> np.ndarray:
+    def to_numpy(self, dtype: type | None = None) -> np.ndarray:
         """The cells; the column's own array where it has their type."""
         cells = (
             self.cells
@@ -66,7 +118,7 @@ class Table:
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]
 
-    def items(self) -> Any:
+    def items(self) -> Iterable[tuple[str, Column]]:
         """Names and columns."""
         return self._columns.items()
 
@@ -79,14 +131,17 @@ class Table:
         return Table({**self._columns, **columns})
 
 
-def rows_of(table: Any, rows: "np.ndarray | list[int]") -> Any:
+def rows_of(table: FrameT, rows: "np.ndarray | list[int]") -> FrameT:
     """Some rows of a DataFrame or a Table, by position or by a mask, numbered anew.
 
     The table itself where a mask takes all.
     """
     if isinstance(rows, np.ndarray) and rows.dtype == bool and rows.all():
         return table
-    return table.take(rows) if isinstance(table, Table) else table.iloc[rows].reset_index(drop=True)
+    if isinstance(table, Table):
+        return cast("FrameT", table.take(rows))
+    frame = cast("pd.DataFrame", table)
+    return cast("FrameT", frame.iloc[rows].reset_index(drop=True))
 
 
 def factorized(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +151,7 @@ def factorized(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> factorized(np.array(["b", None, "a", "b"], dtype=object))
     (array([ 0, -1,  1,  0]), array(['b', 'a'], dtype=object))
     """
-    number: dict[Any, int] = {}
+    number: dict[object, int] = {}
     codes = [
         -1 if cell is None else number.setdefault(cell, len(number)) for cell in cells.tolist()
     ]

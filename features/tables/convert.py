@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, overload
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from pyarrow import csv as arrow_csv
 from features.catalogue import normal_name
 from features.errors import DataError, nearest
 from features.tables.cells import PLAIN, YEARS, Dialect, read_dates, read_months, read_values
-from features.tables.columns import Column, Table, factorized
+from features.tables.columns import Cells, Column, Frame, FrameT, Table, factorized
 from features.tables.problems import Problems
 
 MISSING = frozenset(["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "<na>", "nat"])
@@ -140,7 +140,9 @@ def _read_delimited(path: Path) -> tuple[list[str], list[pd.Series]]:
     return names, [_arrow_column(column, len(table)) for column in columns]
 
 
-def delimited(path: Path) -> tuple[list[str], tuple[Any, Any]]:
+def delimited(
+    path: Path,
+) -> tuple[list[str], tuple[arrow_csv.ReadOptions, arrow_csv.ParseOptions]]:
     """Column names of a CSV or TSV file, and how Arrow is to read and parse it: columns are
     numbered, all text.
     """
@@ -193,7 +195,15 @@ def _coded(codes: np.ndarray, levels: np.ndarray) -> pd.Series:
     )
 
 
-def decoded(column: pd.Series) -> pd.Series:
+@overload
+def decoded(column: pd.Series) -> pd.Series: ...
+
+
+@overload
+def decoded(column: Cells) -> Cells: ...
+
+
+def decoded(column: Cells) -> Cells:
     """A text column as plain objects, None where unknown; numbers stay as they are."""
     if isinstance(column, Column):
         return Column(column.to_numpy())
@@ -203,9 +213,15 @@ def decoded(column: pd.Series) -> pd.Series:
     return pd.Series(np.array([*levels, None], dtype=object)[codes], dtype=object)
 
 
-def table_of(
-    columns: "Mapping[str, np.ndarray | Column]", like: "pd.DataFrame | Table | None" = None
-) -> pd.DataFrame:
+@overload
+def table_of(columns: "Mapping[str, np.ndarray | Column]") -> pd.DataFrame: ...
+
+
+@overload
+def table_of(columns: "Mapping[str, np.ndarray | Column]", like: FrameT) -> FrameT: ...
+
+
+def table_of(columns: "Mapping[str, np.ndarray | Column]", like: Frame | None = None) -> Frame:
     """Arrays as a DataFrame, or as a Table where `like` is one; coded columns become Categorical.
 
     Arrays of objects stay objects, which pandas would otherwise look through for text.
@@ -217,24 +233,32 @@ def table_of(
     )
 
 
-def _series(column: "np.ndarray | Column") -> Any:
+def _series(column: "np.ndarray | Column") -> "pd.Series | pd.Categorical[object] | np.ndarray":
     if isinstance(column, Column) and column.levels is None:
         column = column.cells
     if isinstance(column, Column):
-        return pd.Categorical.from_codes(column.cells, pd.Index(column.levels, dtype=object))
+        levels: pd.Index = pd.Index(column.levels, dtype=object)
+        return pd.Categorical.from_codes(column.cells, levels)
     return pd.Series(column, dtype=object) if column.dtype == object else column
 
 
-def as_frame(table: "pd.DataFrame | Table") -> pd.DataFrame:
+def as_frame(table: Frame) -> pd.DataFrame:
     """A table as a DataFrame."""
-    return table_of(dict(table.items())) if isinstance(table, Table) else table
+    if isinstance(table, Table):
+        return table_of(dict(table.items()))
+    return cast("pd.DataFrame", table)
 
 
-def codes_of(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, each as column -> cell."""
+    return cast("list[dict[str, Any]]", table.to_dict("records"))
+
+
+def codes_of(column: Cells) -> tuple[np.ndarray, np.ndarray]:
     """Codes (-1 unknown) and distinct cells of any column."""
     if isinstance(column, Column):
         return factorized(column.cells) if column.levels is None else (column.cells, column.levels)
-    if isinstance(column.dtype, pd.CategoricalDtype):
+    if isinstance(column, pd.Series) and isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy(), column.cat.categories.to_numpy(dtype=object)
     codes, levels = pd.factorize(column.to_numpy(dtype=object), use_na_sentinel=True)
     return codes, np.asarray(levels, dtype=object)
@@ -289,7 +313,7 @@ def with_known_names(
     return table.rename(columns=ours)
 
 
-def require_columns(table: pd.DataFrame, names: list[str], where: str) -> None:
+def require_columns(table: Frame, names: list[str], where: str) -> None:
     """Refuse a table that lacks a column.
 
     Raises
@@ -307,7 +331,7 @@ def require_columns(table: pd.DataFrame, names: list[str], where: str) -> None:
 
 
 def numbers(
-    column: pd.Series,
+    column: Cells,
     where: str,
     problems: Problems,
     low: float = np.nan,
@@ -349,7 +373,7 @@ def numbers(
 
 
 def report_unclear(
-    column: pd.Series, codes: np.ndarray, unclear: np.ndarray, where: str, problems: Problems
+    column: Cells, codes: np.ndarray, unclear: np.ndarray, where: str, problems: Problems
 ) -> None:
     """Refuse cells whose comma or point may be a decimal or a thousands separator."""
     remedy = "Say `decimal: ','` or `decimal: '.'` in the cohort file."
@@ -378,7 +402,7 @@ class Days:
 
 
 def days(
-    column: pd.Series,
+    column: Cells,
     where: str,
     problems: Problems,
     high: float = np.nan,
@@ -398,7 +422,7 @@ def days(
 
 
 def dated_days(
-    column: pd.Series,
+    column: Cells,
     where: str,
     problems: Problems,
     high: float = np.nan,
@@ -421,7 +445,7 @@ def dated_days(
     """
     first, last = _calendar(column, where, problems, dialect)
     is_date = ~np.isnat(first)
-    plain = column
+    plain: Cells = column
     if is_date.any():
         plain = pd.Series(decoded(column).to_numpy(dtype=object), dtype=object).mask(is_date, None)
     values = _whole_days(plain, where, problems, dialect)
@@ -467,14 +491,14 @@ def middle(first: np.ndarray, last: np.ndarray) -> np.ndarray:
 
 
 def _reject_late(
-    late: np.ndarray, where: str, column: pd.Series, high: float, problems: Problems
+    late: np.ndarray, where: str, column: Cells, high: float, problems: Problems
 ) -> None:
     problems.reject(
         late, where, column, f"must be <= {high:g}", "Correct the day, or the index day."
     )
 
 
-def _whole_days(plain: pd.Series, where: str, problems: Problems, dialect: Dialect) -> np.ndarray:
+def _whole_days(plain: Cells, where: str, problems: Problems, dialect: Dialect) -> np.ndarray:
     """Cells that are no dates as whole numbers."""
     values = numbers(plain, where, problems, dialect=dialect)
     broken = np.isfinite(values) & (values != np.round(values))
@@ -493,7 +517,7 @@ def _whole_days(plain: pd.Series, where: str, problems: Problems, dialect: Diale
 
 
 def _calendar(
-    column: pd.Series, where: str, problems: Problems, dialect: Dialect
+    column: Cells, where: str, problems: Problems, dialect: Dialect
 ) -> tuple[np.ndarray, np.ndarray]:
     """First and last day of each cell that is a date or a month, NaT for any other."""
     none = np.full(len(column), np.datetime64("NaT"), dtype="datetime64[D]")
@@ -540,7 +564,7 @@ def _whole_dates(
     first: np.ndarray,
     last: np.ndarray,
     year: np.ndarray,
-    column: pd.Series,
+    column: Cells,
     where: str,
     problems: Problems,
     remedy: str,
@@ -556,7 +580,7 @@ def _whole_dates(
 def _since_index(
     first: np.ndarray,
     last: np.ndarray,
-    column: pd.Series,
+    column: Cells,
     index_dates: "np.ndarray | None",
     where: str,
     problems: Problems,
@@ -578,7 +602,7 @@ def _since_index(
     return begin, end
 
 
-def has_dates(column: pd.Series) -> bool:
+def has_dates(column: Cells) -> bool:
     """Whether some cell is a calendar date, or a month and its year."""
     if column.dtype == float:
         return False
@@ -591,9 +615,7 @@ def has_dates(column: pd.Series) -> bool:
     return bool((~np.isnat(read.date) | read.unclear | ~np.isnat(read_months(cells)[0])).any())
 
 
-def dates(
-    column: pd.Series, where: str, problems: Problems, dialect: Dialect = PLAIN
-) -> np.ndarray:
+def dates(column: Cells, where: str, problems: Problems, dialect: Dialect = PLAIN) -> np.ndarray:
     """Turn a column of calendar dates into datetime64[D], NaT where unknown."""
     codes, levels = codes_of(column)
     read = read_dates(levels, dialect)
@@ -617,7 +639,7 @@ def dates(
 
 
 def categories(
-    column: pd.Series,
+    column: Cells,
     levels: tuple[str, ...],
     where: str,
     problems: Problems,
@@ -650,7 +672,7 @@ def _level(word: object, levels: tuple[str, ...], aliases: dict[str, str]) -> st
     return lower if lower in levels else normal if normal in levels else aliases.get(normal)
 
 
-def text(column: pd.Series) -> np.ndarray:
+def text(column: Cells) -> np.ndarray:
     """Identifiers as text, None where unknown; whole numbers of a typed file lose their `.0`."""
     if column.dtype == float:
         return np.array(

@@ -3,10 +3,9 @@
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
-import pandas as pd
 
 from features.errors import DataError, examples
-from features.tables.columns import Column
+from features.tables.columns import Cells
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Problems:
         self,
         bad: np.ndarray,
         where: str,
-        values: "np.ndarray | pd.Series | None",
+        values: "np.ndarray | Cells | None",
         what: str,
         remedy: str,
     ) -> None:
@@ -74,7 +73,7 @@ class Problems:
         self,
         bad: np.ndarray,
         where: str,
-        values: "np.ndarray | pd.Series | None",
+        values: "np.ndarray | Cells | None",
         what: str,
         remedy: str,
     ) -> None:
@@ -86,7 +85,7 @@ class Problems:
         severity: str,
         bad: np.ndarray,
         where: str,
-        values: "np.ndarray | pd.Series | None",
+        values: "np.ndarray | Cells | None",
         what: str,
         remedy: str,
     ) -> None:
@@ -135,8 +134,7 @@ def _joined(same: list[Problem]) -> Problem:
     )
 
 
-def _some(values: "np.ndarray | pd.Series | Column", lines: np.ndarray) -> list[object]:
+def _some(values: "np.ndarray | Cells", lines: np.ndarray) -> list[object]:
     """The first cells of some lines."""
-    cells = values.to_numpy() if isinstance(values, Column) else values
-    column = cells if isinstance(cells, pd.Series) else pd.Series(cells)
-    return list(column.iloc[lines[:50]])
+    cells = values if isinstance(values, np.ndarray) else values.to_numpy()
+    return list(cells[lines[:50]])

@@ -113,7 +113,7 @@ class Rule(NamedTuple):
 
 @derived
 def _rules(definitions: Definitions) -> dict[str, Rule]:
-    rows = definitions.table("evidence").to_dict("records")
+    rows = definitions.rows("evidence")
     return {
         r["rule"]: Rule(
             r["criterion"], int(r["points"]), float(r["threshold"] or "nan"), r["reason"]
@@ -176,7 +176,7 @@ def _region(definitions: Definitions, table: str, variant: Variant) -> str:
 @derived
 def _regions(definitions: Definitions, table: str) -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = {}
-    for row in definitions.table(table).to_dict("records"):
+    for row in definitions.rows(table):
         found.setdefault(row["gene"], []).append(row)
     return found
 
@@ -293,7 +293,7 @@ def _hot_region(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 
 @derived
 def _constraint(definitions: Definitions) -> dict[str, tuple[int, np.ndarray]]:
-    rows = definitions.table("constraint").to_dict("records")
+    rows = definitions.rows("constraint")
     return {
         r["gene"]: (int(r["residues"]), np.array(r["missense_per_window"].split(","), dtype=int))
         for r in rows
@@ -424,7 +424,7 @@ def _by_score(definitions: Definitions, name: str, score: float) -> Iterator[Cri
 def _predictors(definitions: Definitions) -> dict[str, list[tuple[str, float, int]]]:
     """Thresholds of each score, strongest first."""
     found: dict[str, list[tuple[str, float, int]]] = {}
-    for row in definitions.table("predictors").to_dict("records"):
+    for row in definitions.rows("predictors"):
         found.setdefault(row["score"], []).append(
             (row["direction"], float(row["threshold"]), int(row["points"]))
         )

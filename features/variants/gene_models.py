@@ -113,10 +113,7 @@ class Place(NamedTuple):
 def transcripts(definitions: Definitions, build: str) -> dict[str, Transcript]:
     """Transcripts by gene, on one build."""
     suffix = checked_build(build).lower()
-    return {
-        row["gene"]: _transcript(row, suffix)
-        for row in definitions.table("gene_models").to_dict("records")
-    }
+    return {row["gene"]: _transcript(row, suffix) for row in definitions.rows("gene_models")}
 
 
 def _transcript(row: dict[str, str], suffix: str) -> Transcript:
@@ -246,8 +243,8 @@ def coding_bases(definitions: Definitions, gene: str, build: str) -> list[tuple[
     transcript = transcripts(definitions, build).get(gene)
     if transcript is not None:
         return transcript.coding
-    bounds = genes(definitions, build).loc[gene]
-    return [(int(bounds["start"]), int(bounds["end"]))]
+    panel = genes(definitions, build)
+    return [(int(panel["start"][gene]), int(panel["end"][gene]))]
 
 
 def write_gff(

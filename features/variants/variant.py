@@ -8,6 +8,7 @@ variant has frequency 0.
 
 import re
 from dataclasses import dataclass
+from typing import cast
 
 import pandas as pd
 
@@ -148,7 +149,8 @@ def _frequency(key: str, effect: Effect, lookups: Lookups) -> tuple[float | None
 
 @derived
 def _known_rows(definitions: Definitions, build: str) -> dict[str, dict[str, str]]:
-    return known_variants(definitions, build).to_dict("index")
+    rows = known_variants(definitions, build).to_dict("index")
+    return cast("dict[str, dict[str, str]]", rows)
 
 
 def known_row(definitions: Definitions, key: str, build: str) -> dict[str, str] | None:

@@ -1,15 +1,14 @@
 """Every site described and weighed: the one function for cohorts, requests and variant tables."""
 
-import pandas as pd
-
 from features.catalogue import Definitions, gene_names, recently_derived
-from features.genotypes.genotype import typed_table
+from features.genotypes.genotype import Types, typed_table
+from features.tables.columns import Frame, FrameT
 from features.variants.annotation import Effect
 from features.variants.evidence import Assessment, Sources, assess
 from features.variants.lookups import Lookups
 from features.variants.variant import Variant, describe
 
-VARIANT_TYPES = {
+VARIANT_TYPES: Types = {
     "variant": object,
     "assessment": object,
     "role": object,
@@ -19,9 +18,7 @@ VARIANT_TYPES = {
 Weighed = tuple[Variant, Assessment]
 
 
-def weigh_sites(
-    definitions: Definitions, sites: pd.DataFrame, build: str, lookups: Lookups
-) -> pd.DataFrame:
+def weigh_sites(definitions: Definitions, sites: FrameT, build: str, lookups: Lookups) -> FrameT:
     """Describe and assess each site (`key`, `gene`, `effect`) as models see it: ClinVar's own word
     does not count.
 
@@ -36,7 +33,7 @@ def weigh_sites(
     return typed_table(rows, VARIANT_TYPES, sites)
 
 
-def weigh(sites: pd.DataFrame, sources: Sources) -> list[Weighed]:
+def weigh(sites: Frame, sources: Sources) -> list[Weighed]:
     """Each site (`key`, `gene`, `effect`) with what is known of it and what that weighs by the
     given sources.
     """
