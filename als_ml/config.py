@@ -13,7 +13,9 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from features.blocks.registry import BLOCKS, GROUP, names
 from features.errors import RequestError, nearest
+from features.plugins import not_allowed
 
 
 class _Part(BaseModel):
@@ -23,15 +25,7 @@ class _Part(BaseModel):
 class Features(_Part):
     """Which features the model may see."""
 
-    blocks: tuple[
-        Literal["genetics", "clinical", "biomarkers", "alsfrs", "prognosis", "mechanisms"], ...
-    ] = (
-        "genetics",
-        "clinical",
-        "biomarkers",
-        "alsfrs",
-        "prognosis",
-    )
+    blocks: tuple[str, ...] = BLOCKS
     biomarker_values: tuple[Literal["last", "first", "mean", "slope"], ...] = Field(
         default=("last",),
         min_length=1,
@@ -63,6 +57,16 @@ class Features(_Part):
     min_depth: int = Field(
         default=0, ge=0, description="depth (DP) below which a call is missing; 0: no threshold"
     )
+
+    @field_validator("blocks")
+    @classmethod
+    def _registered(cls, blocks: tuple[str, ...]) -> tuple[str, ...]:
+        known = names()
+        for name in blocks:
+            if name not in known:
+                hint = not_allowed(GROUP, name) or nearest(name, known)
+                raise ValueError(f"{name!r} is not a registered block ({hint.rstrip('.')})")
+        return blocks
 
     @model_validator(mode="after")
     def _dated(self) -> "Features":
@@ -199,16 +203,18 @@ class Search(_Part):
     )
 
 
-Estimator = Literal["elastic_net", "random_forest", "histogram_boosting", "xgboost"]
+STACK = "stack"
 Parameters = dict[str, float | int | str | bool | None]
 
 
 class Model(_Part):
     """Which estimator, with parameters that replace its defaults."""
 
-    estimator: Literal[Estimator, "stack"] = "xgboost"
+    estimator: str = Field(
+        default="xgboost", description="a registered estimator, or a stack of several"
+    )
     parameters: Parameters = {}
-    members: dict[Estimator, Parameters] = Field(
+    members: dict[str, Parameters] = Field(
         default={"elastic_net": {}, "random_forest": {}, "histogram_boosting": {}, "xgboost": {}},
         description="of a stack, with their parameters",
     )
@@ -241,14 +247,36 @@ class Model(_Part):
             )
         return value
 
+    @field_validator("estimator")
+    @classmethod
+    def _estimator(cls, name: str) -> str:
+        return name if name == STACK else _registered_estimator(name)
+
+    @field_validator("members")
+    @classmethod
+    def _members(cls, members: dict[str, Parameters]) -> dict[str, Parameters]:
+        for name in members:
+            _registered_estimator(name)
+        return members
+
     @model_validator(mode="after")
     def _of_a_stack(self) -> "Model":
-        if self.estimator == "stack" and (self.parameters or len(self.members) < 2):
+        if self.estimator == STACK and (self.parameters or len(self.members) < 2):
             raise ValueError(
                 "a stack takes two or more `members`, each with its own parameters, and no"
                 " `parameters`"
             )
         return self
+
+
+def _registered_estimator(name: str) -> str:
+    from models.estimators import registry
+
+    known = registry.names()
+    if name not in known:
+        hint = not_allowed(registry.GROUP, name) or nearest(name, (*known, STACK))
+        raise ValueError(f"is not a registered estimator ({hint.rstrip('.')})")
+    return name
 
 
 class Decision(_Part):

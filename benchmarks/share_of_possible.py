@@ -21,7 +21,7 @@ from als_ml.simulate import simulate
 from als_ml.training.folds import cross_validate
 from als_ml.training.metrics import exact_interval, share_of_possible
 from als_ml.training.task_data import prepared
-from models.scoring import conformal_limits
+from models.conformal import conformal_limits
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 TASKS = ("familial", "progression")

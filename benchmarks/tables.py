@@ -70,7 +70,8 @@ def ours(folder: Path) -> tuple[int, int]:
     """Read, check and compute every feature."""
     from als_ml.cohort.read import plain_reading, read_cohort
     from als_ml.cohort.source import open_cohort
-    from features.blocks.rows import FeatureSpec, feature_rows
+    from features.blocks.rows import feature_rows
+    from features.blocks.spec import FeatureSpec
 
     cohort = read_cohort(open_cohort(folder / "cohort.yaml"), plain_reading())
     return feature_rows(cohort, FeatureSpec()).shape

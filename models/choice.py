@@ -14,9 +14,9 @@ import numpy as np
 from scipy.special import expit
 
 from models.calibration import fit_sigmoid
+from models.estimators.xgboost_trees import staged_scores
 from models.linear import ElasticNetLogistic, Line
 from models.members import Recipe, built, fit_member, varying
-from models.scoring import staged_scores
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 Scored = tuple[dict[str, Any], np.ndarray]

@@ -12,9 +12,9 @@ from scipy.special import expit, logit
 
 from models.calibration import CalibrationMap, choose_map, fit_map
 from models.choice import choose
+from models.conformal import conformal_limits
 from models.gaps import fitted_fade, unknown_share
 from models.members import Member, Recipe, Trial, family_folds, fit_member
-from models.scoring import conformal_limits
 from models.tasks import TASKS
 from models.thresholds import threshold
 

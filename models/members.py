@@ -10,8 +10,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from models.estimators import fit, make_pipeline
-from models.scoring import contributions, raw_score, single_threaded
+from models.estimators import estimator, fit, make_pipeline, single_threaded
 from models.tasks import TASKS
 
 
@@ -76,12 +75,12 @@ class Member:
 
     def score(self, X: np.ndarray) -> np.ndarray:
         """Raw score of each row of an (n, p) matrix."""
-        return raw_score(self.pipeline, self.own(X))
+        return estimator(self.name).score(self.pipeline, self.own(X))
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Contribution of each feature to the score, (n, p); 0 for a column it does not use."""
         result = np.zeros(X.shape)
-        result[:, self._index] = contributions(self.pipeline, self.own(X))
+        result[:, self._index] = estimator(self.name).contributions(self.pipeline, self.own(X))
         return result
 
     @cached_property
@@ -110,7 +109,8 @@ def fit_member(
     columns = varying(X, recipe.least_share)
     pipeline = built(name, parameters, columns, recipe)
     known = np.isfinite(learned)
-    fit(pipeline, np.ascontiguousarray(X[known][:, columns]), learned[known], recipe.seed, learns)
+    used = np.ascontiguousarray(X[known][:, columns])
+    fit(name, pipeline, used, learned[known], recipe.seed, learns)
     return Member(name, parameters, single_threaded(pipeline), tuple(map(int, columns)))
 
 

@@ -7,7 +7,6 @@ of a score does not count. The first trial is always what the configuration or t
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,62 +15,13 @@ import optuna
 from sklearn.impute import SimpleImputer
 
 from models.choice import log_loss
-from models.estimators import DEFAULTS, REGRESSION_DEFAULTS, fit, make_pipeline
+from models.estimators import estimator, fit, make_pipeline
 from models.members import Recipe, Search, Trial, family_folds, fit_member, varying
 from models.tasks import TASKS
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 # Trees that early stopping may use, and how many without a gain end it.
 _MOST_TREES, _PATIENCE = 600, 30
-
-
-def _elastic_net(trial: optuna.Trial) -> dict[str, Any]:
-    return {
-        "C": trial.suggest_float("C", 1e-3, 1.0, log=True),
-        "l1_ratio": trial.suggest_float("l1_ratio", 0.0, 1.0),
-    }
-
-
-def _elastic_net_continuous(trial: optuna.Trial) -> dict[str, Any]:
-    alpha = trial.suggest_float("alpha", 1e-3, 1.0, log=True)
-    return {"alpha": alpha, "l1_ratio": trial.suggest_float("l1_ratio", 0.05, 1.0)}
-
-
-def _random_forest(trial: optuna.Trial) -> dict[str, Any]:
-    return {
-        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 30, log=True),
-        "max_features": trial.suggest_float("max_features", 0.05, 0.4),
-    }
-
-
-def _histogram_boosting(trial: optuna.Trial) -> dict[str, Any]:
-    return {
-        "max_iter": trial.suggest_int("max_iter", 50, 400, step=25),
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
-        "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 3, 24, log=True),
-        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 50, log=True),
-        "l2_regularization": trial.suggest_float("l2_regularization", 0.1, 50.0, log=True),
-        "max_features": trial.suggest_float("max_features", 0.1, 1.0),
-    }
-
-
-def _xgboost(trial: optuna.Trial) -> dict[str, Any]:
-    return {
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
-        "max_depth": trial.suggest_int("max_depth", 1, 5),
-        "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 30.0, log=True),
-        "subsample": trial.suggest_float("subsample", 0.4, 1.0),
-        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.1, 1.0),
-        "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 50.0, log=True),
-    }
-
-
-_SPACES: dict[str, Callable[[optuna.Trial], dict[str, Any]]] = {
-    "elastic_net": _elastic_net,
-    "random_forest": _random_forest,
-    "histogram_boosting": _histogram_boosting,
-    "xgboost": _xgboost,
-}
 
 
 def tuned(
@@ -143,11 +93,10 @@ def _loss(
     folds: list[tuple[np.ndarray, np.ndarray]],
 ) -> float:
     """Mean loss over the inner folds; the chosen parameters are kept with the trial."""
-    space = (
-        _elastic_net_continuous if name == "elastic_net" and recipe.continuous else _SPACES[name]
-    )
-    defaults = {**(REGRESSION_DEFAULTS if recipe.continuous else DEFAULTS)[name], **parameters}
-    chosen = {**parameters, **space(trial)} if trial.number else defaults
+    kind = estimator(name)
+    chosen = {**kind.settings(recipe.continuous), **parameters}
+    if trial.number:
+        chosen = {**parameters, **kind.space(trial, recipe.continuous)}
     losses, trees = [], []
     for step, (train, test) in enumerate(folds):
         score, used = _scored(name, chosen, recipe, X[train], learned[train], X[test], y[test])
@@ -194,6 +143,7 @@ def _stopped_early(
         X_test if learns else SimpleImputer(keep_empty_features=True).fit(X).transform(X_test)
     )
     fit(
+        "xgboost",
         pipeline,
         X[known],
         learned[known],

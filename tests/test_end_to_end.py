@@ -21,7 +21,7 @@ from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.row import ROW_FIELDS
 from als_ml.tracking.loader import load
 from features.blocks.rows import feature_rows
-from models.estimators import ESTIMATORS
+from models.estimators import names
 from tests.records import record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,7 +122,7 @@ def test_a_feature_table_gives_the_same_predictions(batch, store, demo, tmp_path
 def test_estimators_agree_alone_and_in_a_batch(cohort):
     from als_ml.config import load_config
     from als_ml.training.task_data import make_labels, recipe_of
-    from features.blocks.rows import FeatureSpec
+    from features.blocks.spec import FeatureSpec
     from models.fitted import fit_model
 
     config = load_config(ROOT / "configs/progression.yaml", ["validation.inner_folds=3"])
@@ -134,7 +134,7 @@ def test_estimators_agree_alone_and_in_a_batch(cohort):
         "histogram_boosting": {"max_iter": 30},
         "xgboost": {"n_estimators": 30},
     }
-    for name in (*ESTIMATORS, "stack"):
+    for name in (*names(), "stack"):
         own = {
             "estimator": name,
             "parameters": small.get(name, {}),

@@ -11,7 +11,7 @@ from als_ml.cohort.source import CohortSource
 from features.biomarkers.derived import derived_values
 from features.biomarkers.measurements import implausible
 from features.blocks.landmark import on_tofersen
-from features.blocks.rows import FeatureSpec
+from features.blocks.spec import FeatureSpec
 from features.blocks.unused import name_unused
 from features.catalogue import Definitions, analytes, gene_names
 from features.cohort import Cohort

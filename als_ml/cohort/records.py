@@ -21,7 +21,7 @@ from als_ml.cohort.record_keys import (
 from features.alsfrs.visits import checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
-from features.blocks.rows import FeatureSpec
+from features.blocks.spec import FeatureSpec
 from features.catalogue import (
     Definitions,
     analytes,

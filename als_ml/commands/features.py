@@ -10,7 +10,7 @@ from als_ml.output import check_output, write_table
 from features.errors import RequestError, examples
 
 if TYPE_CHECKING:
-    from features.blocks.rows import FeatureSpec
+    from features.blocks.spec import FeatureSpec
     from features.cohort import Cohort
     from features.tables.problems import Problems
 
@@ -90,7 +90,7 @@ def _plain_spec(arguments: argparse.Namespace, cohort: "Cohort", build: str) -> 
     from features.alsfrs.mixed_model import fit_course
     from features.alsfrs.visits import of_scale
     from features.blocks.landmark import known_visits
-    from features.blocks.rows import FeatureSpec
+    from features.blocks.spec import FeatureSpec
 
     spec = FeatureSpec(
         landmark_days=arguments.landmark_days,

@@ -21,8 +21,8 @@ from als_ml.tracking.store import quiet_mlflow, use_store
 from als_ml.training.metrics import evaluate
 from features.cohort import Cohort
 from features.errors import DataError
+from models.conformal import conformal_limits
 from models.fitted import Calibration, recalibrated
-from models.scoring import conformal_limits
 
 _FEWEST, _SLOPE_FROM = 10, 100
 _SHOWN = ("calibration_intercept", "calibration_slope", "brier", "log_loss")

@@ -22,7 +22,8 @@ from features.alsfrs.mixed_model import SUMS
 from features.blocks.alsfrs import mixed_features, revised_sums
 from features.blocks.dictionary import Feature
 from features.blocks.genetics import genetic_cause
-from features.blocks.rows import FeatureSpec, feature_dictionary, feature_matrix
+from features.blocks.rows import feature_dictionary, feature_matrix
+from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions
 from features.cohort import AnyCohort, Cohort
 from features.errors import DataError, RequestError

@@ -7,6 +7,7 @@ Formats of `model.json`, its key `format`; each release reads all earlier ones:
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from zipfile import BadZipFile
 
 import als_ml
 from als_ml.prediction.predictor import Predictor
-from features.blocks.rows import FeatureSpec
+from features.blocks import registry
+from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions, shipped
 from features.errors import DataError
+from features.plugins import check_needed
 from features.variants.lookups import Lookups
+from models.estimators import estimator, plugin_of, single_threaded
 from models.fitted import Calibration, FittedModel
 from models.ladder import Ladder
 from models.members import Member
-from models.scoring import single_threaded
 
 FORMAT = 2
 
@@ -47,6 +50,7 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
         "lookups": predictor.lookups.as_json(),
         "training": predictor.training,
         "als_ml_version": als_ml.__version__,
+        "plugins": plugin_pins(predictor),
         "definitions": predictor.definitions.texts,
         "definitions_version": predictor.definitions.version,
     }
@@ -56,6 +60,15 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
     )
     paths["model"].write_text(json.dumps(stored, indent=1, allow_nan=False))
     return paths
+
+
+def plugin_pins(predictor: Predictor) -> list[str]:
+    """Packages of others whose code the model runs, as `package==version`, in order."""
+    models = [predictor.fitted, *(predictor.ladder.lower if predictor.ladder else ())]
+    named = {member.name for model in models for member in model.members}
+    found = [plugin_of(name) for name in sorted(named)]
+    found += [registry.plugin_of(name) for name in predictor.spec.blocks]
+    return sorted({plugin.pin for plugin in found if plugin})
 
 
 def _stored(model: FittedModel) -> dict[str, Any]:
@@ -81,26 +94,13 @@ def _restored(task: str, pipelines: list[Any], stored: dict[str, Any]) -> Fitted
     return FittedModel(task, members, Calibration.from_json(stored["calibration"]))
 
 
-# What a pipeline of `models.estimators` holds, apart from the types that skops trusts by itself.
-TRUSTED = (
-    "models.curves.Curves",
-    "models.imputation.RelatedImputer",
-    "models.linear.ElasticNetLogistic",
-    "numpy.dtype",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-    "xgboost.sklearn.XGBRegressor",
-    "sklearn.tree._tree.Tree",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.IdentityLink",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn._loss.loss.HalfSquaredError",
-    "sklearn._loss._loss.CyHalfBinomialLoss",
-    "sklearn._loss._loss.CyHalfSquaredError",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-)
+# What any pipeline of `models.estimators` holds, apart from the types that skops trusts by itself.
+TRUSTED = ("models.imputation.RelatedImputer", "numpy.dtype")
+
+
+def trusted_types(names: Iterable[str]) -> list[str]:
+    """Types that the pipelines of some estimators may hold: never what a file says of itself."""
+    return [*TRUSTED, *(kind for name in names for kind in estimator(name).trusted)]
 
 
 def load_predictor(
@@ -146,6 +146,7 @@ def read_predictor(
     try:
         stored = json.loads(model)
         _check_format(stored, where)
+        check_needed(stored.get("plugins", []), where)
         predictor = _assembled(stored, pipeline, definitions, name, version)
     except UntrustedTypesFoundException as error:
         found = f"its pipeline holds what no model of ours does ({error})"
@@ -195,7 +196,8 @@ def _assembled(
 ) -> Predictor:
     import skops.io
 
-    task, pipelines = stored["task"], skops.io.loads(pipeline, trusted=list(TRUSTED))
+    members = [member["name"] for model in stored["models"] for member in model["members"]]
+    task, pipelines = stored["task"], skops.io.loads(pipeline, trusted=trusted_types(members))
     fitted, *lower = (
         _restored(task, *pair) for pair in zip(pipelines, stored["models"], strict=True)
     )

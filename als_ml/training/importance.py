@@ -7,7 +7,8 @@ import numpy as np
 
 from als_ml.prediction.explanations import block_of, grouped, mechanisms_of
 from als_ml.training.folds import Fold
-from features.blocks.rows import FeatureSpec, feature_dictionary
+from features.blocks.rows import feature_dictionary
+from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from als_ml.cohort.read import Reading, read_cohort
 from als_ml.cohort.source import CohortFile, CohortSource
-from als_ml.config import Config
+from als_ml.config import STACK, Config
 from als_ml.training.selection import labelling_weights
 from features.alsfrs.mixed_model import fit_course, visit_sums
 from features.alsfrs.visits import of_scale
@@ -19,13 +19,14 @@ from features.blocks.alsfrs import MIXED, RATES, alsfrs_features, mixed_features
 from features.blocks.biomarkers import feature_name
 from features.blocks.genetics import genetic_cause, rising_features
 from features.blocks.landmark import as_known, known_visits
-from features.blocks.rows import FeatureSpec, feature_rows, with_columns
+from features.blocks.rows import feature_rows, with_columns
+from features.blocks.spec import FeatureSpec
 from features.catalogue import shipped
 from features.cohort import Cohort
 from features.errors import DataError
 from features.genotypes.repeats import RepeatStates
 from features.genotypes.vcf import CallRule
-from models.estimators import ESTIMATORS
+from models.estimators import names
 from models.fitted import FittedModel, fit_model
 from models.labels import (
     Labels,
@@ -337,9 +338,9 @@ def recipe_of(config: Config) -> Recipe:
     """What a fold fits."""
     v, model, decision = config.validation, config.model, config.decision
     members: tuple[tuple[str, dict[str, Any]], ...] = ((model.estimator, dict(model.parameters)),)
-    if model.estimator == "stack":
+    if model.estimator == STACK:
         members = tuple(
-            (name, dict(model.members[name])) for name in ESTIMATORS if name in model.members
+            (name, dict(model.members[name])) for name in names() if name in model.members
         )
     search = None
     if model.search is not None:

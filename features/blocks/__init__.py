@@ -9,6 +9,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "genetics": ["genetic_cause"],
         "landmark": ["as_known"],
         "mechanisms": ["mechanism_profiles"],
-        "rows": ["FeatureSpec", "feature_dictionary", "feature_matrix", "feature_rows"],
+        "registry": ["Block"],
+        "spec": ["FeatureSpec"],
+        "rows": ["feature_dictionary", "feature_matrix", "feature_rows"],
     },
 )

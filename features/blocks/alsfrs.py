@@ -6,6 +6,8 @@ Items 1-9 mean the same on both, so their points, sub-scores, total (0-36) and i
 whichever scale was asked; nothing else mixes.
 """
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from features.alsfrs.d50 import fit_d50
@@ -22,6 +24,9 @@ from features.alsfrs.stages import kings_stage, mitos_stage
 from features.alsfrs.visits import COMMON_ITEMS, ITEMS, of_scale
 from features.blocks.dictionary import EDITION, Feature
 from features.blocks.landmark import known_visits
+from features.blocks.registry import Block
+from features.blocks.spec import FeatureSpec
+from features.catalogue import Definitions
 from features.cohort import AnyCohort
 from features.patients import is_uncertain
 from features.tables.columns import Frame
@@ -359,3 +364,16 @@ def _at(index: np.ndarray, values: np.ndarray) -> np.ndarray:
     if not values.shape[-1]:
         return np.full((*values.shape[:-1], len(index)), np.nan)
     return np.where(index >= 0, values[..., index].astype(float), np.nan)
+
+
+def _dictionary(spec: FeatureSpec, definitions: Definitions) -> Iterable[Feature]:
+    return alsfrs_dictionary(spec.edition)
+
+
+def _compute(
+    cohort: AnyCohort, spec: FeatureSpec, values: Mapping[str, np.ndarray]
+) -> Mapping[str, np.ndarray]:
+    return alsfrs_features(cohort, spec.course, spec.edition)
+
+
+BLOCK = Block(name="alsfrs", dictionary=_dictionary, compute=_compute)

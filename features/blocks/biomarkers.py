@@ -2,6 +2,7 @@
 unless a rule bridges them.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,9 @@ import pandas as pd
 from features.alsfrs.slopes import decline
 from features.biomarkers.measurements import ASSAYS, is_log
 from features.blocks.dictionary import EDITION, Feature
+from features.blocks.registry import Block
+from features.blocks.spec import FeatureSpec
+from features.blocks.vital_capacity import vital_capacity_dictionary, vital_capacity_features
 from features.catalogue import Definitions, analytes, derived
 from features.cohort import AnyCohort
 from features.errors import DataError
@@ -284,3 +288,20 @@ def ordered_mean(cell: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
     cell, value = cell[order], value[order]
     total, count = np.bincount(cell, value, n), np.bincount(cell, minlength=n)
     return np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
+
+
+def _dictionary(spec: FeatureSpec, definitions: Definitions) -> Iterable[Feature]:
+    columns = biomarker_dictionary(definitions, spec.summaries)
+    return (*columns, *vital_capacity_dictionary(spec.edition))
+
+
+def _compute(
+    cohort: AnyCohort, spec: FeatureSpec, values: Mapping[str, np.ndarray]
+) -> Mapping[str, np.ndarray]:
+    # Other blocks read the last value, whichever of them the model sees.
+    summaries = tuple(dict.fromkeys((*spec.summaries, "last")))
+    found = biomarker_features(cohort, summaries, spec.assays, spec.edition)
+    return found | vital_capacity_features(found) if spec.edition > 1 else found
+
+
+BLOCK = Block(name="biomarkers", dictionary=_dictionary, compute=_compute)

@@ -1,10 +1,15 @@
 """Clinical features: the patients table as it was known at the landmark."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import pandas as pd
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.blocks.dictionary import EDITION, Feature
+from features.blocks.registry import Block
+from features.blocks.spec import FeatureSpec
+from features.catalogue import Definitions
 from features.cohort import AnyCohort
 from features.tables.columns import Cells, Frame
 
@@ -113,3 +118,16 @@ def _state(patients: Frame, start: str, stop: str | None) -> np.ndarray:
     """
     ended = np.isfinite(patients[stop].to_numpy()) if stop else False
     return (np.isfinite(patients[start].to_numpy()) & ~np.asarray(ended)).astype(float)
+
+
+def _dictionary(spec: FeatureSpec, definitions: Definitions) -> Iterable[Feature]:
+    return clinical_dictionary(spec.edition)
+
+
+def _compute(
+    cohort: AnyCohort, spec: FeatureSpec, values: Mapping[str, np.ndarray]
+) -> Mapping[str, np.ndarray]:
+    return clinical_features(cohort, spec.landmark_days)
+
+
+BLOCK = Block(name="clinical", dictionary=_dictionary, compute=_compute)

@@ -9,11 +9,14 @@ rare and has two or more points of evidence (P); risk alleles and modifiers are 
 only.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from features.blocks.dictionary import Feature
+from features.blocks.registry import Block
+from features.blocks.spec import FeatureSpec
 from features.catalogue import (
     Definitions,
     core_genes,
@@ -504,3 +507,16 @@ def _taking_part(definitions: Definitions) -> np.ndarray:
             for genes in mechanisms(definitions).values()
         ]
     )
+
+
+def _dictionary(spec: FeatureSpec, definitions: Definitions) -> Iterable[Feature]:
+    return genetic_dictionary(definitions, spec.benign_counted)
+
+
+def _compute(
+    cohort: AnyCohort, spec: FeatureSpec, values: Mapping[str, np.ndarray]
+) -> Mapping[str, np.ndarray]:
+    return genetic_features(cohort, spec.genome_build, spec.rare_frequency, spec.benign_counted)
+
+
+BLOCK = Block(name="genetics", dictionary=_dictionary, compute=_compute)

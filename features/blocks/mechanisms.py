@@ -10,6 +10,7 @@ that is worse in ALS. The limit is the laboratory's own where the measurement ha
 be normal.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ import pandas as pd
 from features.blocks.clinical import DAYS_PER_YEAR
 from features.blocks.dictionary import Feature
 from features.blocks.genetics import DAMAGING_FROM, mechanisms
+from features.blocks.registry import Block
+from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import AnyCohort
 from features.genotypes.repeats import STATES, RepeatStates
@@ -312,3 +315,16 @@ def mechanism_features(cohort: AnyCohort) -> dict[str, np.ndarray]:
         )
         features[feature.name] = np.divide(hits, n, out=np.full(len(cohort), np.nan), where=n > 0)
     return features
+
+
+def _dictionary(spec: FeatureSpec, definitions: Definitions) -> Iterable[Feature]:
+    return mechanism_dictionary(definitions)
+
+
+def _compute(
+    cohort: AnyCohort, spec: FeatureSpec, values: Mapping[str, np.ndarray]
+) -> Mapping[str, np.ndarray]:
+    return mechanism_features(cohort)
+
+
+BLOCK = Block(name="mechanisms", dictionary=_dictionary, compute=_compute)

@@ -1,9 +1,14 @@
 """The ENCALS score as features, from what the other blocks computed."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from features.alsfrs.encals import linear_predictor, median_months
 from features.blocks.dictionary import Feature
+from features.blocks.registry import Block
+from features.blocks.spec import FeatureSpec
+from features.catalogue import Definitions
 from features.cohort import AnyCohort
 from features.genotypes.repeats import STATES, RepeatStates
 
@@ -62,3 +67,21 @@ def _expanded(cohort: AnyCohort) -> np.ndarray:
     return np.where(
         np.isin(state, _TESTED), (state == STATES.index("expanded")).astype(float), np.nan
     )
+
+
+def _dictionary(spec: FeatureSpec, definitions: Definitions) -> Iterable[Feature]:
+    return prognosis_dictionary()
+
+
+def _compute(
+    cohort: AnyCohort, spec: FeatureSpec, values: Mapping[str, np.ndarray]
+) -> Mapping[str, np.ndarray]:
+    return prognosis_features(cohort, dict(values))
+
+
+BLOCK = Block(
+    name="prognosis",
+    dictionary=_dictionary,
+    compute=_compute,
+    needs=("clinical", "biomarkers", "alsfrs"),
+)

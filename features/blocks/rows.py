@@ -3,97 +3,33 @@
 """
 
 import fnmatch
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from features.alsfrs.mixed_model import Course
-from features.blocks.alsfrs import alsfrs_dictionary, alsfrs_features
-from features.blocks.biomarkers import biomarker_dictionary, biomarker_features
-from features.blocks.clinical import clinical_dictionary, clinical_features, is_one_of
-from features.blocks.dictionary import EDITION, Feature
-from features.blocks.genetics import genetic_dictionary, genetic_features
+from features.blocks.clinical import is_one_of
+from features.blocks.dictionary import Feature
 from features.blocks.landmark import as_known
-from features.blocks.mechanisms import mechanism_dictionary, mechanism_features
-from features.blocks.prognosis import prognosis_dictionary, prognosis_features
-from features.blocks.vital_capacity import vital_capacity_dictionary, vital_capacity_features
+from features.blocks.registry import block, needed
+from features.blocks.registry import names as block_names
+from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions, patient_columns
 from features.cohort import AnyCohort
 from features.errors import DataError, RequestError, nearest
 from features.tables.columns import Frame
 
-BLOCKS = ("genetics", "clinical", "biomarkers", "alsfrs", "prognosis")
-# Blocks that a model sees only where its configuration names them.
-FURTHER_BLOCKS = ("mechanisms",)
-
-
-@dataclass(frozen=True)
-class FeatureSpec:
-    """Which features a model sees; stored with it.
-
-    `columns` are further numeric columns of the patients table, `levels` further categorical ones
-    with their known values; `rare_frequency` is the population frequency from which a variant is no
-    longer rare, `min_gq` and `min_depth` are the least genotype quality and depth of a call.
-    `summaries` says which of several biomarker values count, `assays` what becomes of assays that
-    are not interchangeable, `course` is the population's part of the mixed-model slope, fitted on
-    training patients. `benign_counted`: models of earlier versions counted (likely) benign variants
-    and go on doing so. `edition` is that of the feature dictionary
-    (`features.blocks.dictionary.EDITION`): a stored model keeps its own.
-    """
-
-    blocks: tuple[str, ...] = BLOCKS
-    landmark_days: int = 90
-    genome_build: str = "GRCh38"
-    rare_frequency: float = 0.001
-    min_gq: int = 0
-    min_depth: int = 0
-    summaries: tuple[str, ...] = ("last",)
-    assays: str = "separate"
-    course: Course | None = None
-    columns: tuple[str, ...] = ()
-    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    benign_counted: bool = False
-    edition: int = EDITION
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "FeatureSpec":
-        """Rebuild what `dataclasses.asdict` and JSON made lists of."""
-        lists: dict[str, Any] = {
-            name: tuple(stored[name])
-            for name in ("blocks", "summaries", "columns")
-            if name in stored
-        }
-        levels = {name: tuple(values) for name, values in stored["levels"].items()}
-        course = Course(**stored["course"]) if stored.get("course") else None
-        # What models from before the key did.
-        earlier = {
-            "benign_counted": stored.get("benign_counted", True),
-            "edition": int(stored.get("edition", 1)),
-        }
-        return cls(**{**stored, **lists, **earlier, "levels": levels, "course": course})
-
 
 def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feature]:
     """One entry a column of `feature_rows`, in its order."""
-    described = {
-        "genetics": genetic_dictionary(definitions, spec.benign_counted),
-        "clinical": clinical_dictionary(spec.edition),
-        "biomarkers": [
-            *biomarker_dictionary(definitions, spec.summaries),
-            *vital_capacity_dictionary(spec.edition),
-        ],
-        "alsfrs": alsfrs_dictionary(spec.edition),
-        "prognosis": prognosis_dictionary(),
-        "mechanisms": mechanism_dictionary(definitions),
-    }
     own = [
         feature
-        for block in (*BLOCKS, *FURTHER_BLOCKS)
-        if block in spec.blocks
-        for feature in described[block]
+        for name in block_names()
+        if name in spec.blocks
+        for feature in block(name).dictionary(spec, definitions)
     ]
+    _check_names(own)
     source = "patients table, known at baseline by the configuration"
     # The first edition named such a column twice.
     taken = {feature.name for feature in own} if spec.edition > 1 else set()
@@ -108,6 +44,15 @@ def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feat
         for level in values
     ]
     return own + further + levels
+
+
+def _check_names(features: list[Feature]) -> None:
+    """Two blocks may not name a column alike: one would hide the other."""
+    twice = [name for name, n in Counter(f.name for f in features).items() if n > 1]
+    if twice:
+        blocks = " and ".join(f.block for f in features if f.name == twice[0])
+        remedy = "Leave one of them out of features.blocks."
+        raise RequestError(f"feature {twice[0]!r}", f"the blocks {blocks} both have it", remedy)
 
 
 def feature_rows(cohort: AnyCohort, spec: FeatureSpec) -> pd.DataFrame:
@@ -132,32 +77,14 @@ def feature_matrix(
     """
     known = as_known(cohort, spec.landmark_days)
     values: dict[str, np.ndarray] = {}
-    if "genetics" in spec.blocks:
-        values |= genetic_features(
-            known, spec.genome_build, spec.rare_frequency, spec.benign_counted
-        )
-    if {"clinical", "prognosis"} & set(spec.blocks):
-        values |= clinical_features(known, spec.landmark_days)
-    if {"biomarkers", "prognosis"} & set(spec.blocks):
-        values |= _biomarker_values(known, spec)
-    if {"alsfrs", "prognosis"} & set(spec.blocks):
-        values |= alsfrs_features(known, spec.course, spec.edition)
-    if "mechanisms" in spec.blocks:
-        values |= mechanism_features(known)
-    if "prognosis" in spec.blocks:
-        values |= prognosis_features(known, values)
+    for name in needed(spec.blocks):
+        values |= block(name).compute(known, spec, values)
     values |= _further_values(cohort.patients, spec, values)
     names = names or [feature.name for feature in feature_dictionary(spec, cohort.definitions)]
     matrix = np.empty((len(cohort), len(names)), dtype=np.float32)
     for i, name in enumerate(names):
         matrix[:, i] = values[name]
     return names, matrix
-
-
-def _biomarker_values(known: AnyCohort, spec: FeatureSpec) -> dict[str, np.ndarray]:
-    summaries = tuple(dict.fromkeys((*spec.summaries, "last")))
-    values = biomarker_features(known, summaries, spec.assays, spec.edition)
-    return values | vital_capacity_features(values) if spec.edition > 1 else values
 
 
 def _further_values(

@@ -4,7 +4,7 @@ import pandas as pd
 
 from features.biomarkers.derived import derived_values
 from features.blocks.biomarkers import feature_keys
-from features.blocks.rows import FeatureSpec
+from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions, patient_columns
 from features.cohort import AnyCohort
 from features.errors import examples

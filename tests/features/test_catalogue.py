@@ -20,7 +20,8 @@ from features import catalogue
 from features.biomarkers.units import unit_factor
 from features.blocks.biomarkers import feature_name
 from features.blocks.mechanisms import reference_limit
-from features.blocks.rows import FeatureSpec, feature_dictionary
+from features.blocks.rows import feature_dictionary
+from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions, analyte_names, gene_at, gene_names, shipped
 from features.errors import RequestError
 from features.genotypes.genotype import SITE_TYPES, typed_table

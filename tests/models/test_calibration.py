@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from als_ml.config import load_config
 from features.errors import RequestError
 from models.calibration import KINDS, CalibrationMap, choose_map, fit_map
+from models.conformal import conformal_limits
 from models.fitted import Calibration, recalibrated
 from models.members import family_folds
-from models.scoring import conformal_limits
 from models.thresholds import threshold
 from tests.conftest import ROOT
 

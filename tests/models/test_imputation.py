@@ -10,8 +10,8 @@ from sklearn.impute import SimpleImputer
 from als_ml.config import load_config
 from als_ml.training.task_data import recipe_of
 from models.estimators import fit, make_pipeline
+from models.estimators.elastic_net import contributions, score
 from models.imputation import RelatedImputer
-from models.scoring import contributions, raw_score
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -80,8 +80,9 @@ def test_one_patient_alone_gets_the_bits_of_the_batch():
     X = made(500, 3)[1]
     X[0] = np.nan
     y = (np.nan_to_num(X[:, 0], nan=10.0) > 10).astype(float)
-    pipeline = fit(make_pipeline("elastic_net", {}, 1, 1, True, related=True), X, y, 1, True)
-    for scored in (raw_score, contributions):
+    unfitted = make_pipeline("elastic_net", {}, 1, 1, True, related=True)
+    pipeline = fit("elastic_net", unfitted, X, y, 1, True)
+    for scored in (score, contributions):
         batch = scored(pipeline, X)
         assert np.isfinite(batch).all()
         assert all(

@@ -181,7 +181,8 @@ def test_a_column_that_is_dfs_is_no_label_for_dfs(cohort, demo):
     from dataclasses import replace
 
     from als_ml.cohort.source import open_cohort
-    from features.blocks.rows import FeatureSpec, feature_rows
+    from features.blocks.rows import feature_rows
+    from features.blocks.spec import FeatureSpec
     from features.errors import DataError
 
     rate = feature_rows(cohort, FeatureSpec(blocks=("alsfrs",)))["delta_fs"].to_numpy()

@@ -7,10 +7,9 @@ from sklearn.linear_model import LogisticRegression
 
 from models.choice import CURVATURES, PENALTIES, choose, log_loss
 from models.curves import Curves
-from models.estimators import fit, make_pipeline
+from models.estimators import elastic_net, fit, make_pipeline
 from models.linear import ElasticNetLogistic
 from models.members import Recipe, family_folds, fit_member
-from models.scoring import contributions, raw_score
 
 RECIPE = Recipe("progression", (("elastic_net", {}),), 1, 5, 0.9)
 
@@ -89,17 +88,16 @@ def test_parts_of_a_curve_add_up_to_the_score_and_one_row_has_the_bits_of_the_ba
     X, y = made(p=4)
     X[np.random.default_rng(5).random(X.shape) < 0.1] = np.nan
     parameters = {"C": 1.0, "curvature": 0.3}
-    pipeline = fit(
-        make_pipeline("elastic_net", parameters, 1, 1, True, related=True), X, y, 1, True
-    )
-    whole, score = contributions(pipeline, X), raw_score(pipeline, X)
+    unfitted = make_pipeline("elastic_net", parameters, 1, 1, True, related=True)
+    pipeline = fit("elastic_net", unfitted, X, y, 1, True)
+    whole, score = elastic_net.contributions(pipeline, X), elastic_net.score(pipeline, X)
     assert whole.shape == X.shape
     assert score == pytest.approx(whole.sum(axis=1) + pipeline[-1].intercept_[0], abs=1e-12)
     through = pipeline[-1].decision_function(pipeline[:-1].transform(X))
     assert score == pytest.approx(through, abs=1e-9)
     for i in range(0, len(X), 25):
-        assert raw_score(pipeline, X[i : i + 1])[0] == score[i]
-        assert np.array_equal(contributions(pipeline, X[i : i + 1])[0], whole[i])
+        assert elastic_net.score(pipeline, X[i : i + 1])[0] == score[i]
+        assert np.array_equal(elastic_net.contributions(pipeline, X[i : i + 1])[0], whole[i])
 
 
 def chosen(X, y, name="elastic_net", **parameters):

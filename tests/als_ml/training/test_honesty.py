@@ -12,7 +12,8 @@ from als_ml.config import load_config
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.storage import load_predictor, save_predictor
 from als_ml.training.task_data import prepare, recipe_of
-from features.blocks.rows import FeatureSpec, feature_rows, with_columns
+from features.blocks.rows import feature_rows, with_columns
+from features.blocks.spec import FeatureSpec
 from features.catalogue import shipped
 from features.cohort import Cohort
 from features.errors import RequestError

@@ -14,9 +14,10 @@ import models.calibration
 import models.fitted
 import models.members
 import models.search
+from models.conformal import conformal_limits
+from models.estimators import estimator
 from models.fitted import FittedModel, fit_model
 from models.members import Recipe, Search, family_folds, varying
-from models.scoring import conformal_limits, raw_score
 from models.thresholds import threshold
 
 TRAIN, TEST = np.arange(0, 90), np.arange(90, 120)
@@ -63,7 +64,9 @@ def numbers(fitted: FittedModel) -> dict[str, bytes]:
         "conformal limits": np.array(calibration.limits),
         "threshold": np.array([calibration.threshold]),
         "training range": np.array([*calibration.low, *calibration.high]),
-        "model": raw_score(pipeline, np.eye(len(fitted.members[0].columns))),
+        "model": estimator(fitted.members[0].name).score(
+            pipeline, np.eye(len(fitted.members[0].columns))
+        ),
     }
     if "impute" in pipeline.named_steps:
         steps["imputation"] = pipeline["impute"].statistics_

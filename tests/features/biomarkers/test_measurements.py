@@ -397,7 +397,8 @@ def test_an_analyte_is_a_line_of_the_definitions(cohort):
 
 @pytest.mark.parametrize("summary", ["first", "mean", "slope"])
 def test_each_summary_leaves_the_prognosis_as_it_is(cohort, summary):
-    from features.blocks.rows import FeatureSpec, feature_rows
+    from features.blocks.rows import feature_rows
+    from features.blocks.spec import FeatureSpec
 
     last, other = (
         feature_rows(cohort, FeatureSpec(summaries=(name,))) for name in ("last", summary)

@@ -7,7 +7,8 @@ import pytest
 from als_ml.cohort.check import check_cohort
 from als_ml.cohort.source import open_cohort
 from features.blocks.landmark import as_known
-from features.blocks.rows import FeatureSpec, feature_rows
+from features.blocks.rows import feature_rows
+from features.blocks.spec import FeatureSpec
 from features.errors import DataError
 from features.tables.convert import decoded
 from features.tables.problems import Problems

@@ -7,7 +7,8 @@ import pytest
 
 from features.blocks.alsfrs import alsfrs_dictionary, alsfrs_features
 from features.blocks.landmark import as_known
-from features.blocks.rows import FeatureSpec, feature_dictionary, feature_rows
+from features.blocks.rows import feature_dictionary, feature_rows
+from features.blocks.spec import FeatureSpec
 from features.catalogue import shipped
 from features.tables.problems import Problems
 from tests import cohorts

@@ -11,7 +11,8 @@ from features.blocks.mechanisms import (
     panel_mechanisms,
     reference_limit,
 )
-from features.blocks.rows import FeatureSpec, feature_rows
+from features.blocks.rows import feature_rows
+from features.blocks.spec import FeatureSpec
 from features.catalogue import analytes, shipped
 from features.tables.problems import Problems
 from tests import cohorts

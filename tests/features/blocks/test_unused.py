@@ -2,7 +2,7 @@
 
 import pytest
 
-from features.blocks.rows import FeatureSpec
+from features.blocks.spec import FeatureSpec
 from features.blocks.unused import name_unused, unused_analytes, unused_columns
 from features.tables.problems import Problems
 from tests import cohorts

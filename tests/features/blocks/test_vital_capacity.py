@@ -5,7 +5,8 @@ known.
 import numpy as np
 import pytest
 
-from features.blocks.rows import FeatureSpec, feature_dictionary, feature_rows, with_columns
+from features.blocks.rows import feature_dictionary, feature_rows, with_columns
+from features.blocks.spec import FeatureSpec
 from features.catalogue import shipped
 from features.tables.problems import Problems
 from tests import cohorts

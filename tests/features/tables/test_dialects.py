@@ -13,7 +13,8 @@ import yaml
 
 from als_ml.__main__ import main as als_ml
 from features.blocks.landmark import as_known
-from features.blocks.rows import FeatureSpec, feature_rows
+from features.blocks.rows import feature_rows
+from features.blocks.spec import FeatureSpec
 from features.errors import DataError
 from features.tables.problems import Problems
 from tests.cohorts import read

@@ -211,7 +211,7 @@ def test_an_effect_on_another_gene_or_allele_is_left_out():
 
 def test_a_served_record_may_name_a_known_variant_by_its_protein_change():
     from als_ml.cohort.records import read_records
-    from features.blocks.rows import FeatureSpec
+    from features.blocks.spec import FeatureSpec
     from features.catalogue import shipped
 
     names = ["SOD1:p.Ala5Val 0/1", "SOD1:A4V 0/1", "21-31659783-C-T 0/1", "SOD1:A9Z 0/1"]

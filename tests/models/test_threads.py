@@ -8,12 +8,12 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from xgboost import XGBClassifier
 
-from models.scoring import contributions, raw_score
+from models.estimators.xgboost_trees import contributions, score
 
 THREADS = 8
 
 
-@pytest.mark.parametrize("scored", [raw_score, contributions])
+@pytest.mark.parametrize("scored", [score, contributions])
 def test_many_threads_get_what_one_gets(scored):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, 20)).astype(np.float32), rng.integers(0, 2, 100)

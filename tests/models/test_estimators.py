@@ -1,0 +1,107 @@
+"""One contract over every registered estimator, ours and those of other packages."""
+
+import numpy as np
+import pytest
+import skops.io
+
+from als_ml.prediction.storage import trusted_types
+from features.errors import RequestError
+from models.estimators import estimator, fit, make_pipeline, names
+
+# Fewer trees than the defaults: the promises do not hang on how many there are.
+FEW = {
+    "random_forest": {"n_estimators": 20},
+    "histogram_boosting": {"max_iter": 20},
+    "xgboost": {"n_estimators": 20},
+}
+
+
+def made(n=160, p=5, unknown=0.15, seed=3):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)).astype(np.float32)
+    y = (X[:, 0] + 0.5 * X[:, 1] ** 2 + rng.normal(size=n) > 0.5).astype(float)
+    X[rng.random(X.shape) < unknown] = np.nan
+    return X, y
+
+
+def fitted(name, X, y, seed=1, continuous=False):
+    pipeline = make_pipeline(name, FEW.get(name, {}), seed, 1, True, continuous)
+    return fit(name, pipeline, X, y, seed, True)
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize("name", names())
+def test_gaps_are_scored_and_one_row_has_the_bits_of_the_batch(name, continuous):
+    X, y = made()
+    X[0] = np.nan
+    kind, pipeline = estimator(name), fitted(name, X, y + 0.1 * continuous, continuous=continuous)
+    for scored in (kind.score, kind.contributions):
+        batch = scored(pipeline, X)
+        assert np.isfinite(batch).all()
+        for i in range(0, len(X), 16):
+            assert np.array_equal(scored(pipeline, X[i : i + 1])[0], batch[i])
+
+
+@pytest.mark.parametrize("name", names())
+def test_contributions_differ_from_the_score_by_one_number(name):
+    """By the intercept; a forest's are shares of votes, its score their log-odds."""
+    X, y = made()
+    kind, pipeline = estimator(name), fitted(name, X, y)
+    score, parts = kind.score(pipeline, X), kind.contributions(pipeline, X)
+    assert parts.shape == X.shape
+    if name == "random_forest":
+        score = 1 / (1 + np.exp(-score))
+    assert np.ptp(score - parts.sum(axis=1)) < 1e-4
+
+
+@pytest.mark.parametrize("name", names())
+def test_it_is_stored_without_a_pickle_and_comes_back_the_same(name):
+    X, y = made()
+    kind, pipeline = estimator(name), fitted(name, X, y)
+    content = skops.io.dumps(pipeline)
+    back = skops.io.loads(content, trusted=trusted_types([name]))
+    assert np.array_equal(kind.score(back, X), kind.score(pipeline, X))
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_same_seed_gives_the_same_bits(name):
+    X, y = made()
+    kind = estimator(name)
+    first, second = (kind.score(fitted(name, X, y), X) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", names())
+def test_its_score_follows_the_label(name):
+    X, y = made()
+    score = estimator(name).score(fitted(name, X, y), X)
+    assert score[y == 1].mean() > score[y == 0].mean()
+
+
+class Midpoint:
+    """Stands in for a trial of Optuna: the middle of each range."""
+
+    def suggest_float(self, key, low, high, log=False):
+        return (low * high) ** 0.5 if log else (low + high) / 2
+
+    def suggest_int(self, key, low, high, step=1, log=False):
+        return low
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize("name", names())
+def test_what_a_search_tries_are_parameters_of_it(name, continuous):
+    space = estimator(name).space(Midpoint(), continuous)
+    assert space
+    make_pipeline(name, space, 1, 1, True, continuous)
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_unknown_parameter_is_refused(name):
+    with pytest.raises(RequestError, match=rf"parameters\.depht.*{name} has no such parameter"):
+        make_pipeline(name, {"depht": 3}, 1, 1, True)
+
+
+def test_an_unknown_estimator_is_refused():
+    with pytest.raises(RequestError, match=r"no such estimator.*elastic_net"):
+        estimator("elastic_nett")
