@@ -8,7 +8,7 @@ import pandas as pd
 
 from als_ml.cohort.read import plain_reading, read_cohort
 from als_ml.cohort.source import CohortSource
-from features.biomarkers.derived import derived_values
+from features.biomarkers.derived import PERCENT, derived_values
 from features.biomarkers.measurements import implausible
 from features.blocks.landmark import on_tofersen
 from features.blocks.spec import FeatureSpec
@@ -128,7 +128,7 @@ def analyte_table(cohort: Cohort) -> list[dict[str, Any]]:
 def _analyte_row(
     definitions: Definitions, name: str, own: pd.DataFrame, patients: int
 ) -> dict[str, Any]:
-    derived = {rule.analyte for rule in derived_values(definitions)}
+    derived = {PERCENT, *(rule.analyte for rule in derived_values(definitions))}
     return {
         "analyte": name,
         "n": len(own),

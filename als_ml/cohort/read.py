@@ -171,9 +171,8 @@ def long_tables(
     biomarkers, visits = no_biomarkers(definitions), no_visits()
     if described.biomarkers:
         progress("biomarkers")
-        biomarkers = with_derived(
-            definitions, _biomarkers(definitions, source, rows, patients, problems, rules)
-        )
+        measured = _biomarkers(definitions, source, rows, patients, problems, rules)
+        biomarkers = with_derived(definitions, measured, patients)
     if described.alsfrs:
         progress("alsfrs")
         table = _table(definitions, source, described.alsfrs, "alsfrs", problems)

@@ -471,6 +471,7 @@ def _checked_biomarkers(
     return with_derived(
         definitions,
         checked_biomarkers(definitions, measured, rows, "biomarkers", problems, index_dates=dates),
+        patients,
     )
 
 

@@ -1,5 +1,5 @@
 """Derived values: products of powers of measured ones, declared in `definitions/derived.tsv` (BMI,
-NLR, NfL/creatinine).
+NLR, NfL/creatinine), and litres of forced vital capacity as % predicted.
 """
 
 from typing import NamedTuple
@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from features.alsfrs.slopes import DAYS_PER_MONTH
+from features.biomarkers.lung_function import equations, predicted_capacity
 from features.biomarkers.measurements import NUMERIC
 from features.catalogue import Definitions, derived, recently_derived
-from features.tables.columns import Column, FrameT
+from features.tables.columns import Column, Frame, FrameT
 from features.tables.convert import MOST_DAYS, codes_of, table_of
 
 
@@ -46,6 +48,10 @@ def _term(text: str) -> tuple[str, int]:
     return name, int(power)
 
 
+# From litres and height to % predicted.
+LITRES, HEIGHT, PERCENT = "fvc_litres", "height", "fvc_pct"
+
+
 class _Daily(NamedTuple):
     """Dated values of one analyte, one a patient, day and assay, ordered by patient and day; `line`
     is a row of the table.
@@ -57,23 +63,57 @@ class _Daily(NamedTuple):
     line: np.ndarray
 
 
-def with_derived(definitions: Definitions, table: FrameT) -> FrameT:
+def with_derived(definitions: Definitions, table: FrameT, patients: Frame) -> FrameT:
     """Add derived values to checked biomarkers, dated like their first input; a measured value of
     the same day wins.
+
+    Parameters
+    ----------
+    patients : DataFrame or Table
+        Checked patients: `sex`, `age_at_onset` and `onset_days` say what litres of vital capacity
+        mean.
     """
-    row, days, value = (table[name].to_numpy(dtype=float) for name in ("row", "days", "value"))
-    (analyte, names), (assay, _) = (codes_of(table[name]) for name in ("analyte", "assay"))
+    analyte, names = codes_of(table["analyte"])
+    measured = frozenset(names[np.unique(analyte)])
+    rules = _possible(definitions, measured)
+    used = [name for rule in rules for name in rule.names]
+    predicted = {LITRES, HEIGHT} <= measured and bool(equations(definitions))
+    used += [LITRES, HEIGHT, PERCENT] if predicted else []
     code = {name: i for i, name in enumerate(names)}
-    rules = _possible(definitions, frozenset(names[np.unique(analyte)]))
-    parts: dict[str, _Daily] = {}
-    for name in dict.fromkeys(name for rule in rules for name in rule.names):
-        own = np.flatnonzero((analyte == code[name]) & np.isfinite(days))
-        parts[name] = _daily(row[own], days[own], assay[own], value[own], own)
-    found = [(rule, *_derive(rule, parts)) for rule in rules]
+    parts = _parts(table, analyte, {name: code[name] for name in used})
+    found = [(code[rule.analyte], *_derive(rule, parts)) for rule in rules]
+    if predicted:
+        found.append((code[PERCENT], *_percent_predicted(definitions, parts, patients)))
     if not any(len(lines) for _, _, lines in found):
         return table
-    codes = np.concatenate([np.full(len(lines), code[rule.analyte]) for rule, _, lines in found])
+    codes = np.concatenate([np.full(len(lines), code) for code, _, lines in found])
     return _extended(table, codes, *(np.concatenate([part[i] for part in found]) for i in (1, 2)))
+
+
+def _parts(table: Frame, analyte: np.ndarray, codes: dict[str, int]) -> dict[str, _Daily]:
+    """Dated values of the named analytes."""
+    row, days, value = (table[name].to_numpy(dtype=float) for name in ("row", "days", "value"))
+    assay, _ = codes_of(table["assay"])
+    parts: dict[str, _Daily] = {}
+    for name, code in codes.items():
+        own = np.flatnonzero((analyte == code) & np.isfinite(days))
+        parts[name] = _daily(row[own], days[own], assay[own], value[own], own)
+    return parts
+
+
+def _percent_predicted(
+    definitions: Definitions, parts: dict[str, _Daily], patients: Frame
+) -> tuple[np.ndarray, np.ndarray]:
+    """Litres as % predicted for the patient's sex, age on that day and last known height."""
+    litres = parts[LITRES]
+    row = litres.row.astype(int)
+    sex = patients["sex"].to_numpy(dtype=object)[row]
+    onset_age, onset = (patients[n].to_numpy()[row] for n in ("age_at_onset", "onset_days"))
+    age = onset_age + (litres.days - onset) / (12 * DAYS_PER_MONTH)
+    # An adult's height does not change, so the last known one counts however old it is.
+    height = _last_known(parts[HEIGHT], litres, np.inf)
+    percent = 100 * litres.value / predicted_capacity(definitions, sex, age, height)
+    return _kept(percent, litres, parts[PERCENT])
 
 
 @recently_derived(1024)
@@ -114,10 +154,14 @@ def _derive(rule: Derived, parts: dict[str, _Daily]) -> tuple[np.ndarray, np.nda
     product = np.full(len(first.row), rule.factor)
     for name, power in rule.terms:
         product = product * _last_known(parts[name], first, rule.tolerance) ** float(power)
-    measured = parts[rule.analyte]
-    taken = np.isin(_moment(first.row, first.days), _moment(measured.row, measured.days))
-    kept = np.isfinite(product) & ~taken
-    return product[kept], first.line[kept]
+    return _kept(product, first, parts[rule.analyte])
+
+
+def _kept(value: np.ndarray, at: _Daily, measured: _Daily) -> tuple[np.ndarray, np.ndarray]:
+    """Known values of days without a measured one, and the rows that they take their dates from."""
+    taken = np.isin(_moment(at.row, at.days), _moment(measured.row, measured.days))
+    kept = np.isfinite(value) & ~taken
+    return value[kept], at.line[kept]
 
 
 def _moment(row: np.ndarray, days: np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@
 says which.
 
 The two differ little in ALS until breathing is weak (PMC6684229 reads both as % predicted); a model
-may weigh the slow one by its flag. Litres stay litres (`fvc_litres`, `svc_litres`): % predicted
-needs the reference equation of the laboratory.
+may weigh the slow one by its flag. Litres of the forced one are % predicted where sex, age and
+height are known (`features.biomarkers.lung_function`); those of the slow one stay litres.
 """
 
 import numpy as np

@@ -26,6 +26,11 @@ from tests.definitions import with_line
 ROWS = {"a": 0, "b": 1}
 
 
+NOBODY = pd.DataFrame(
+    {"sex": [None, None], "age_at_onset": [np.nan, np.nan], "onset_days": [np.nan, np.nan]}
+)
+
+
 def check(rules=None, problems=None, definitions=None, **columns) -> pd.DataFrame:
     n = max(len(value) if isinstance(value, list) else 1 for value in columns.values())
     filled = {
@@ -352,7 +357,7 @@ def test_derived_values():
         value=["81", "1.80", "72", "6", "2", "3"],
         days=["0", "0", "60", "10", "10", "40"],
     )
-    derived = with_derived(shipped(), table)
+    derived = with_derived(shipped(), table, NOBODY)
     bmi = derived[derived["analyte"] == "bmi"]
     assert bmi["value"].tolist() == pytest.approx([25.0, 72 / 1.8**2])
     assert bmi["days"].tolist() == [0, 60]
@@ -366,7 +371,7 @@ def test_a_measured_value_wins_over_a_derived_one():
         value=["81", "1.80", "24"],
         days="0",
     )
-    derived = with_derived(shipped(), table)
+    derived = with_derived(shipped(), table, NOBODY)
     assert derived.loc[derived["analyte"] == "bmi", "value"].tolist() == [24.0]
 
 

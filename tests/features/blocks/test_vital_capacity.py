@@ -33,7 +33,7 @@ def read(tmp_path):
         (["P1,svc_pct,70,%,0"], 70, 1),
         (["P1,svc_pct,70,%,0", "P1,fvc_pct,80,%,-30"], 80, 0),  # forced, though older
         (["P1,svc_pct,70,%,0", "P1,fvc_pct,80,%,1"], 70, 1),  # forced after the landmark
-        (["P1,fvc_litres,3,L,0"], np.nan, np.nan),  # no reference equation is stated
+        (["P1,fvc_litres,3,L,0"], np.nan, np.nan),  # sex, age and height are unknown
     ],
 )
 def test_slow_where_forced_is_missing(read, rows, value, slow):
