@@ -16,6 +16,7 @@ from lightgbm import LGBMClassifier
 from scipy.special import expit, logit
 from scipy.stats import loguniform, randint, uniform
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import ParameterSampler
 from sklearn.pipeline import make_pipeline
@@ -27,11 +28,14 @@ from models.estimators import as_certain
 from models.members import family_folds
 
 INNER_FOLDS, SEED = 3, 1
+# EBM looks for interactions among all pairs; beyond these columns that takes minutes a fit.
+MOST_PAIRED = 50
 Space = dict[str, Any]
 
 
 def logistic(**settings: Any) -> Any:
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000, **settings))
+    mean = SimpleImputer(keep_empty_features=True)
+    return make_pipeline(mean, StandardScaler(), LogisticRegression(max_iter=5000, **settings))
 
 
 def forest(**settings: Any) -> Any:
@@ -59,24 +63,19 @@ def explainable(**settings: Any) -> Any:
     from interpret.glassbox import ExplainableBoostingClassifier
 
     return ExplainableBoostingClassifier(
-        outer_bags=4, max_bins=64, n_jobs=1, random_state=SEED, **settings
+        outer_bags=4,
+        max_bins=64,
+        max_rounds=500,
+        early_stopping_rounds=25,
+        n_jobs=1,
+        random_state=SEED,
+        **settings,
     )
 
 
+# The quick ones first.
 RIVALS: dict[str, tuple[Callable[..., Any], Space]] = {
     "tuned logistic": (logistic, {"C": loguniform(1e-4, 10)}),
-    "random forest": (
-        forest,
-        {"min_samples_leaf": randint(1, 20), "max_features": uniform(0.05, 0.45)},
-    ),
-    "histogram boosting": (
-        histogram,
-        {
-            "learning_rate": loguniform(0.02, 0.1),
-            "max_leaf_nodes": randint(3, 12),
-            "max_features": uniform(0.1, 0.6),
-        },
-    ),
     "LightGBM": (
         lightgbm,
         {
@@ -87,7 +86,19 @@ RIVALS: dict[str, tuple[Callable[..., Any], Space]] = {
             "reg_lambda": loguniform(0.1, 30),
         },
     ),
-    "EBM": (explainable, {"interactions": randint(0, 10), "learning_rate": loguniform(0.01, 0.05)}),
+    "histogram boosting": (
+        histogram,
+        {
+            "learning_rate": loguniform(0.02, 0.1),
+            "max_leaf_nodes": randint(3, 12),
+            "max_features": uniform(0.1, 0.6),
+        },
+    ),
+    "random forest": (
+        forest,
+        {"min_samples_leaf": randint(1, 20), "max_features": uniform(0.05, 0.45)},
+    ),
+    "EBM": (explainable, {"interactions": randint(0, 10), "learning_rate": loguniform(0.02, 0.1)}),
 }
 
 
@@ -98,31 +109,36 @@ def available() -> tuple[str, ...]:
 
 
 def tuned_probability(
-    name: str,
-    X: np.ndarray,
-    y: np.ndarray,
-    likely: np.ndarray,
-    train: np.ndarray,
-    test: np.ndarray,
-    trials: int,
-) -> np.ndarray:
-    """Probabilities of the test patients by a rival that was tuned and calibrated on the training
-    patients.
+    name: str, X: np.ndarray, y: np.ndarray, likely: np.ndarray, trials: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Tune and calibrate a rival on training patients: their matrix -> their probabilities.
+
+    Parameters
+    ----------
+    X, y, likely : arrays (n, p), (n,), (n,)
+        Columns with NaN unknown, 0/1 label, probability of the label that is learned.
+    trials : int
+        Settings that are drawn from the rival's space.
     """
     maker, space = RIVALS[name]
-    own, labels, target = X[train], y[train], likely[train]
-    folds = family_folds(labels, np.arange(len(train)), INNER_FOLDS, SEED)
+    folds = family_folds(y, np.arange(len(y)), INNER_FOLDS, SEED)
     tried = []
-    for settings in ParameterSampler(space, trials, random_state=SEED):
-        score = np.empty(len(train))
+    for drawn in ParameterSampler(space, trials, random_state=SEED):
+        settings = _affordable(drawn, X.shape[1])
+        score = np.empty(len(y))
         for inner, held_out in folds:
-            fitted = _fitted(maker(**settings), own[inner], target[inner])
-            score[held_out] = _log_odds(fitted, own[held_out])
-        tried.append((log_loss(score, labels), settings, score))
+            fitted = _fitted(maker(**settings), X[inner], likely[inner])
+            score[held_out] = _log_odds(fitted, X[held_out])
+        tried.append((log_loss(score, y), settings, score))
     _, settings, score = min(tried, key=lambda one: one[0])
-    slope, intercept = fit_sigmoid(score, labels)
-    fitted = _fitted(maker(**settings), own, target)
-    return np.asarray(expit(slope * _log_odds(fitted, X[test]) + intercept))
+    slope, intercept = fit_sigmoid(score, y)
+    best = _fitted(maker(**settings), X, likely)
+    return lambda rows: np.asarray(expit(slope * _log_odds(best, rows) + intercept))
+
+
+def _affordable(settings: Space, columns: int) -> Space:
+    many = columns > MOST_PAIRED and "interactions" in settings
+    return {**settings, "interactions": 0} if many else settings
 
 
 def _fitted(estimator: Any, X: np.ndarray, target: np.ndarray) -> Any:

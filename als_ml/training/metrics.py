@@ -285,18 +285,30 @@ def paired_differences(
     log loss.
 
     95 % intervals from the family bootstrap, the same draws for both.
+
+    Parameters
+    ----------
+    ours, theirs : arrays (n,) or (repeats, n)
+        Probabilities; of several repeats of the folds the mean difference is taken.
     """
     names = ("roc_auc", "brier", "log_loss")
     one = np.ones((1, len(y)))
     weights = family_weights(y, families, draws, seed) if draws else np.empty((0, len(y)))
     blocks = [one, *(weights[i : i + _CHUNK] for i in range(0, draws, _CHUNK))]
-    parts = [[_discrimination(y, p, block) for p in (ours, theirs)] for block in blocks]
+    parts = [[_mean_of_repeats(y, p, block) for p in (ours, theirs)] for block in blocks]
     result = {}
     for k, name in enumerate(names):
         drawn = np.concatenate([a[k] - b[k] for a, b in parts[1:]]) if draws else np.array([np.nan])
         low, high = percentiles(drawn)
         result[name] = (float((parts[0][0][k] - parts[0][1][k])[0]), low, high)
     return result
+
+
+def _mean_of_repeats(
+    y: np.ndarray, probability: np.ndarray, weights: np.ndarray
+) -> list[np.ndarray]:
+    repeats = [_discrimination(y, one, weights) for one in np.atleast_2d(probability)]
+    return [np.mean(values, axis=0) for values in zip(*repeats, strict=True)]
 
 
 def _discrimination(
