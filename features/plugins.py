@@ -9,6 +9,7 @@ it does not allow them.
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -76,6 +77,7 @@ def _not_pinned(entry: str) -> RequestError:
     return RequestError(ALLOW_LIST, f"{entry!r} does not name one version of a package", remedy)
 
 
+@cache
 def installed(group: str) -> list[Plugin]:
     """Every package that registers something in a group, allowed or not; nothing of it runs."""
     entries: dict[tuple[str, str], list[EntryPoint]] = {}
@@ -92,6 +94,9 @@ def installed(group: str) -> list[Plugin]:
 def offered(group: str) -> dict[str, Plugin]:
     """Name -> the allowed package that registers it."""
     pins = allowed()
+    # A request asks often, and a look at all installed packages takes longer than an answer.
+    if not pins:
+        return {}
     return {
         entry.name: plugin
         for plugin in installed(group)

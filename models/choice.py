@@ -14,7 +14,6 @@ import numpy as np
 from scipy.special import expit
 
 from models.calibration import fit_sigmoid
-from models.estimators.xgboost_trees import staged_scores
 from models.linear import ElasticNetLogistic, Line
 from models.members import Recipe, built, fit_member, varying
 
@@ -173,6 +172,8 @@ def _boosted(
     parameters: dict[str, Any], data: tuple[np.ndarray, ...], folds: Folds, recipe: Recipe
 ) -> Iterator[Scored]:
     """Scores of each number of trees; one fit a fold serves all numbers."""
+    from models.estimators.xgboost_trees import staged_scores  # a served linear model needs none
+
     X, y, learned = data
     grown = {**parameters, "n_estimators": TREES[-1]}
     scores = np.empty((len(TREES), len(y)))

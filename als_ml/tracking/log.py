@@ -4,6 +4,7 @@ No row or identifier of a patient goes in.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -37,6 +38,7 @@ from als_ml.tracking.view import (
     version_description,
 )
 from features.errors import RequestError
+from models.estimators import estimator
 
 if TYPE_CHECKING:
     from als_ml.training.run import Training
@@ -59,8 +61,6 @@ REQUIREMENTS = (
     "scikit-learn",
     "scipy",
     "skops",
-    "xgboost-cpu",
-    "xgboost",
 )
 
 
@@ -228,7 +228,7 @@ def _log_model(files: Path, task: str) -> tuple[Any, str]:
         python_model=str(PACKAGES / "als_ml" / "serving" / "model.py"),
         artifacts=artifacts,
         code_paths=[str(PACKAGES / name) for name in ("als_ml", "features", "models")],
-        pip_requirements=requirements(),
+        pip_requirements=requirements(files / "model.json"),
         input_example=([EXAMPLE], {"drivers": True}),
         metadata={"task": task, "research_use": RESEARCH_USE},
     )
@@ -251,13 +251,18 @@ def _vouched(logged: Any) -> str:
     return digest
 
 
-def requirements() -> list[str]:
-    """Pinned requirements of the served model."""
+def requirements(model: Path) -> list[str]:
+    """Pinned requirements of a served model, by its `model.json`: ours, those of its estimators,
+    and the packages of others that it runs.
+    """
+    stored = json.loads(model.read_text(encoding="utf-8"))
+    members = {member["name"] for part in stored["models"] for member in part["members"]}
+    named = [name for member in sorted(members) for name in estimator(member).requirements]
     pins = []
-    for name in REQUIREMENTS:
+    for name in dict.fromkeys((*REQUIREMENTS, *named)):
         with contextlib.suppress(PackageNotFoundError):
             pins.append(f"{name}=={version(name)}")
-    return pins
+    return [*pins, *stored["plugins"]]
 
 
 def log_predictor(predictor: Predictor, run_id: str, name: str) -> str:
