@@ -50,8 +50,15 @@ class Call(NamedTuple):
 
 def patients(*rows: dict[str, Any]) -> pd.DataFrame:
     """The checked patients table; what is not stated is unknown."""
-    table = pd.DataFrame([{"sample_id": f"P{i}", **row} for i, row in enumerate(rows)])
+    table = as_read([{"sample_id": f"P{i}", **row} for i, row in enumerate(rows)])
     return checked_patients(shipped(), table, "patients", Problems())
+
+
+def as_read(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """A table as the readers give it: numbers as floats, anything else as text."""
+    table = pd.DataFrame(rows)
+    numeric = table.select_dtypes("number").columns
+    return table.astype(dict.fromkeys(numeric, float))
 
 
 def genotypes(
@@ -96,7 +103,7 @@ def cohort(
     seen = no_visits()
     if visits:
         number = {name: i for i, name in enumerate(table["sample_id"])}
-        stated = pd.DataFrame([{"sample_id": "P0", **visit} for visit in visits])
+        stated = as_read([{"sample_id": "P0", **visit} for visit in visits])
         seen = checked_visits(shipped(), stated, number, table, "alsfrs", Problems())
     return Cohort(
         name="made",
