@@ -206,13 +206,15 @@ def _fields(node: ast.ClassDef) -> list[ast.AnnAssign]:
     return [inner for inner in node.body if isinstance(inner, ast.AnnAssign)]
 
 
-def built_by_position(tree: ast.AST, records: set[str], where: str) -> list[str]:
+def built_by_position(tree: ast.Module, records: set[str], where: str) -> list[str]:
     """Records with many fields that are built by position; the first value may, as a name does."""
+    small = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    small -= many_field_records([tree])
     return [
         f"{where}:{node.lineno}: {ast.unparse(node.func)} is built by position"
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
-        and ast.unparse(node.func).split(".")[-1] in records
+        and ast.unparse(node.func).split(".")[-1] in records - small
         and (len(node.args) > 1 or any(isinstance(arg, ast.Starred) for arg in node.args))
     ]
 

@@ -253,15 +253,18 @@ class _Rule(NamedTuple):
     levels: tuple[str, ...]
 
 
-_ANY = _Rule("", np.nan, np.nan, ())
+_ANY = _Rule(kind="", low=np.nan, high=np.nan, levels=())
 
 
 @derived
 def _rules(definitions: Definitions) -> dict[str, _Rule]:
     """What the contract says of each column."""
     table = patient_columns(definitions)
-    rows = zip(table["type"], table["min"], table["max"], table["levels"], strict=True)
-    return {name: _Rule(*row) for name, row in zip(table.index, rows, strict=True)}
+    rows = zip(table.index, table["type"], table["min"], table["max"], table["levels"], strict=True)
+    return {
+        name: _Rule(kind=kind, low=low, high=high, levels=levels)
+        for name, kind, low, high, levels in rows
+    }
 
 
 def _check_ids(ids: np.ndarray, where: str, problems: Problems) -> None:

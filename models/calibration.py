@@ -62,9 +62,9 @@ def fit_map(kind: str, score: np.ndarray, y: np.ndarray) -> CalibrationMap:
     """
     slope, intercept = fit_sigmoid(score, y)
     if kind == "sigmoid" or slope == 0:
-        return CalibrationMap("sigmoid", slope, intercept)
+        return CalibrationMap(kind="sigmoid", slope=slope, intercept=intercept)
     numbers = _fit_beta(slope * score + intercept, y)
-    return CalibrationMap(kind, slope, intercept, y=tuple(map(float, numbers)))
+    return CalibrationMap(kind=kind, slope=slope, intercept=intercept, y=tuple(map(float, numbers)))
 
 
 def choose_map(

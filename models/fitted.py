@@ -52,7 +52,9 @@ class Calibration:
     @property
     def map(self) -> CalibrationMap:
         """From a score to a probability."""
-        return CalibrationMap(self.kind, self.slope, self.intercept, self.x, self.y)
+        return CalibrationMap(
+            kind=self.kind, slope=self.slope, intercept=self.intercept, x=self.x, y=self.y
+        )
 
     @property
     def updated(self) -> bool:
@@ -218,7 +220,16 @@ def fit_model(
 def _unfitted(X: np.ndarray) -> Calibration:
     """Nothing but the range of the training data."""
     low, high = _training_range(X)
-    return Calibration((1.0, 1.0), 0.5, tuple(low), tuple(high), (), "sigmoid", 1.0, 0.0)
+    return Calibration(
+        limits=(1.0, 1.0),
+        threshold=0.5,
+        low=tuple(low),
+        high=tuple(high),
+        importance=(),
+        kind="sigmoid",
+        slope=1.0,
+        intercept=0.0,
+    )
 
 
 def _with_gaps(model: FittedModel, X: np.ndarray, y: np.ndarray, recipe: Recipe) -> FittedModel:

@@ -433,7 +433,7 @@ def _labelled(
     counts = {f"unlabelled_{name}": int(n) for name, n in reasons.items()}
     counts |= {"other_diagnosis": int((~keep).sum())} if not keep.all() else {}
     y = np.where(keep, y, np.nan)
-    return Labels(y, counts | _class_counts(y), sources)
+    return Labels(y=y, counts=counts | _class_counts(y), sources=sources)
 
 
 def _class_counts(y: np.ndarray) -> dict[str, int]:

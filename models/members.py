@@ -111,7 +111,12 @@ def fit_member(
     known = np.isfinite(learned)
     used = np.ascontiguousarray(X[known][:, columns])
     fit(name, pipeline, used, learned[known], recipe.seed, learns)
-    return Member(name, parameters, single_threaded(pipeline), tuple(map(int, columns)))
+    return Member(
+        name=name,
+        parameters=parameters,
+        pipeline=single_threaded(pipeline),
+        columns=tuple(map(int, columns)),
+    )
 
 
 def built(name: str, parameters: dict[str, Any], columns: np.ndarray, recipe: Recipe) -> Pipeline:

@@ -169,10 +169,10 @@ def _told(name: str, trial: optuna.trial.FrozenTrial) -> Trial:
     loss = float("nan") if trial.value is None else float(trial.value)
     seconds = trial.duration.total_seconds() if trial.duration else float("nan")
     return Trial(
-        name,
-        trial.number,
-        trial.user_attrs.get("parameters", trial.params),
-        loss,
-        trial.state.name,
-        seconds,
+        estimator=name,
+        number=trial.number,
+        parameters=trial.user_attrs.get("parameters", trial.params),
+        loss=loss,
+        state=trial.state.name,
+        seconds=seconds,
     )

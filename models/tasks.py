@@ -23,6 +23,6 @@ class Task:
         return f"als-{self.name}"
 
 
-FAMILIAL = Task("familial", "familial", "sporadic", learns_missingness=False)
-PROGRESSION = Task("progression", "fast", "slow", learns_missingness=True)
+FAMILIAL = Task(name="familial", positive="familial", negative="sporadic", learns_missingness=False)
+PROGRESSION = Task(name="progression", positive="fast", negative="slow", learns_missingness=True)
 TASKS = {task.name: task for task in (FAMILIAL, PROGRESSION)}

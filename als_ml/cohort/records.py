@@ -169,13 +169,13 @@ def _parse(definitions: Definitions, record: Any, spec: FeatureSpec) -> _Record:
     alleles, no_calls = _variants(definitions, parts.get("variants", []), spec.genome_build)
     biomarkers = _biomarkers(definitions, parts.get("biomarkers", []))
     return _Record(
-        given,
-        biomarkers,
-        visits,
-        alleles,
-        no_calls,
-        _repeats(definitions, parts.get("repeats", {})),
-        _assayed(definitions, parts.get("assayed", {})),
+        patient=given,
+        biomarkers=biomarkers,
+        visits=visits,
+        alleles=alleles,
+        no_calls=no_calls,
+        repeats=_repeats(definitions, parts.get("repeats", {})),
+        assayed=_assayed(definitions, parts.get("assayed", {})),
     )
 
 

@@ -90,7 +90,7 @@ class CohortFile(_Part):
     @property
     def rules(self) -> ReadingRules:
         """How the tables are to be read."""
-        dialect = Dialect(self.decimal, self.dates, self.partial_dates)
+        dialect = Dialect(decimal=self.decimal, dates=self.dates, partial_dates=self.partial_dates)
         return ReadingRules(dialect, self.policy == "strict", self.values)
 
 

@@ -69,7 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
         progress(path.name, 0, 0)
         sources = Sources(
-            definitions, build, lookups, arguments.clinvar_assertions, not arguments.clinvar_off
+            definitions=definitions,
+            build=build,
+            lookups=lookups,
+            assertions=arguments.clinvar_assertions,
+            known=not arguments.clinvar_off,
         )
         rule = CallRule(arguments.min_gq, arguments.min_depth)
         carriers = Path(arguments.carriers) if arguments.carriers else None

@@ -255,13 +255,17 @@ def _calls(packet: Phenopacket, problems: Problems) -> list[Call]:
                 )
                 continue
             genotype = GENOTYPES.get(descriptor.allelic_state.id, "./1")
-            place = (
-                plain_contig(record.chrom),
-                int(record.pos),
-                record.ref.upper(),
-                record.alt.upper(),
+            calls.append(
+                Call(
+                    sample=packet.id,
+                    build=build,
+                    chrom=plain_contig(record.chrom),
+                    pos=int(record.pos),
+                    ref=record.ref.upper(),
+                    alt=record.alt.upper(),
+                    genotype=genotype,
+                )
             )
-            calls.append(Call(packet.id, build, *place, genotype))
     return calls
 
 

@@ -56,7 +56,12 @@ def scored(predictor: Predictor, config: Config, cohort: Cohort) -> Scored:
     samples = np.array([row["sample_id"] for row in rows])
     predicted = np.array([row["predicted_class"] or "" for row in rows])
     return Scored(
-        samples, probability, predicted, labels_or_none(config, cohort), cohort.families, rows
+        samples=samples,
+        probability=probability,
+        predicted=predicted,
+        y=labels_or_none(config, cohort),
+        families=cohort.families,
+        rows=rows,
     )
 
 

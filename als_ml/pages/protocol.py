@@ -170,10 +170,18 @@ def decide(rule: Rule, inputs: Inputs) -> Decision:
     if now is not None:
         met = [fresh[str(leaf.input)] for leaf in leaves if _holds(leaf, fresh)] if now else []
         return Decision(
-            rule, "applies" if now else "does not apply", list(dict.fromkeys(met)), [], []
+            rule=rule,
+            status="applies" if now else "does not apply",
+            met=list(dict.fromkeys(met)),
+            missing=[],
+            stale=[],
         )
     return Decision(
-        rule, "cannot be decided" if ever is None else "out of date", [], missing, stale
+        rule=rule,
+        status="cannot be decided" if ever is None else "out of date",
+        met=[],
+        missing=missing,
+        stale=stale,
     )
 
 

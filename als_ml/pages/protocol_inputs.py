@@ -112,7 +112,9 @@ def _known(name: str, value: Any, unit: str = "", days: "float | None" = 0.0) ->
     return (
         []
         if value is None or value != value
-        else [Value(name, _STATIC[name], value, unit, days, changes=False)]
+        else [
+            Value(name=name, words=_STATIC[name], value=value, unit=unit, days=days, changes=False)
+        ]
     )
 
 
@@ -168,7 +170,10 @@ def _analytes(definitions: Definitions, table: pd.DataFrame) -> list[Value]:
         ordered["analyte"].drop_duplicates(keep="last")
     )
     named = described(definitions)
-    found = [Value(a, named[a][0], float(v), named[a][1], _day(d)) for a, v, d in _cells(last)]
+    found = [
+        Value(name=a, words=named[a][0], value=float(v), unit=named[a][1], days=_day(d))
+        for a, v, d in _cells(last)
+    ]
     return [*found, *_times_limit(last), *_weight_loss(ordered)]
 
 
@@ -218,16 +223,24 @@ def _weight_loss(ordered: pd.DataFrame) -> list[Value]:
     if len(weights) >= 2:
         first, last = weights.iloc[0], weights.iloc[-1]
         loss = 100 * (1 - last["value"] / first["value"])
-        return [Value("weight_loss_pct", words, float(loss), "%", _day(last["days"]))]
+        return [
+            Value(
+                name="weight_loss_pct",
+                words=words,
+                value=float(loss),
+                unit="%",
+                days=_day(last["days"]),
+            )
+        ]
     stated = ordered[(ordered["analyte"] == "weight_change").to_numpy()]
     if len(stated):
         return [
             Value(
-                "weight_loss_pct",
-                words,
-                float(-stated.iloc[-1]["value"]),
-                "%",
-                _day(stated.iloc[-1]["days"]),
+                name="weight_loss_pct",
+                words=words,
+                value=float(-stated.iloc[-1]["value"]),
+                unit="%",
+                days=_day(stated.iloc[-1]["days"]),
             )
         ]
     return []
@@ -242,13 +255,25 @@ def _visits(table: pd.DataFrame) -> list[Value]:
         if known[:, j].any():
             at = np.flatnonzero(known[:, j])[-1]
             found.append(
-                Value(item, f"ALSFRS-R item {item[1:]}", points[at, j], "points", float(days[at]))
+                Value(
+                    name=item,
+                    words=f"ALSFRS-R item {item[1:]}",
+                    value=points[at, j],
+                    unit="points",
+                    days=float(days[at]),
+                )
             )
     whole = np.flatnonzero(known.all(axis=1))
     if len(whole):
         lowest = float(points[whole[-1]].min())
         found.append(
-            Value("lowest_item", _DERIVED["lowest_item"], lowest, "points", float(days[whole[-1]]))
+            Value(
+                name="lowest_item",
+                words=_DERIVED["lowest_item"],
+                value=lowest,
+                unit="points",
+                days=float(days[whole[-1]]),
+            )
         )
     totals = revised["total"].to_numpy(dtype=float)
     return [*found, *_decline(days[np.isfinite(totals)], totals[np.isfinite(totals)])]
@@ -264,7 +289,13 @@ def _decline(day: np.ndarray, total: np.ndarray) -> list[Value]:
     before = near[np.argmin(np.abs(gap[near] - TWELVE_WEEKS))]
     words = _DERIVED["decline_12_weeks"]
     return [
-        Value("decline_12_weeks", words, float(total[before] - total[-1]), "points", float(day[-1]))
+        Value(
+            name="decline_12_weeks",
+            words=words,
+            value=float(total[before] - total[-1]),
+            unit="points",
+            days=float(day[-1]),
+        )
     ]
 
 

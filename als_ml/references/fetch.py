@@ -74,7 +74,7 @@ def fetch_references(
         not of this build.
     """
     chosen = read_sources(sources, build, only)
-    job = Job(output, build, progress, keep)
+    job = Job(output=output, build=build, progress=progress, keep=keep)
     _make_folder(job.downloads)
     paths = {kind: _reference(kind, source, job) for kind, source in chosen.items()}
     with contextlib.suppress(OSError):

@@ -77,7 +77,17 @@ def draw_course(
         _early_day(monthly_hazard(figures, future, loss), rng)
         for figures in (c.EVENT_HAZARD, c.DROP_OUT)
     )
-    return Course(shift, past, future, months, loss, day, totals, event, lost)
+    return Course(
+        shift=shift,
+        past=past,
+        future=future,
+        months=months,
+        loss=loss,
+        early_day=day,
+        early_totals=totals,
+        early_event=event,
+        early_lost=lost,
+    )
 
 
 def future_mean(past: np.ndarray, shift: np.ndarray) -> np.ndarray:

@@ -51,7 +51,14 @@ def draw_people(n: int, rng: np.random.Generator) -> People:
     ftd = rng.random(n) < ftd_share(cause)
     family_site = rng.choice(c.SITES, n, p=c.SITE_SHARES)
     people = People(
-        family, familial, cause, female, np.round(age, 1), onset_site, ftd, family_site[family]
+        family=family,
+        familial=familial,
+        cause=cause,
+        female=female,
+        age=np.round(age, 1),
+        onset_site=onset_site,
+        ftd=ftd,
+        site=family_site[family],
     )
     order = rng.permutation(n)
     return People(**{name: values[order] for name, values in people.__dict__.items()})
@@ -222,7 +229,9 @@ def _observed(sites: pd.DataFrame, copies: np.ndarray, n: int) -> Genome:
         rare[:, index] = np.maximum(copies[(gene == name) & (kind == "rare")], 0).sum(axis=0)
     ala5val = copies[((gene == "SOD1") & (sites["hgvs_p"] == "p.Ala5Val")).to_numpy()].sum(axis=0)
     unc13a = copies[(sites["rsid"] == "rs12608932").to_numpy()].sum(axis=0)
-    return Genome(sites, copies, seen, rare, ala5val > 0, unc13a)
+    return Genome(
+        sites=sites, copies=copies, cause_seen=seen, rare=rare, ala5val=ala5val > 0, unc13a=unc13a
+    )
 
 
 @dataclass
@@ -280,5 +289,15 @@ def draw_repeats(people: People, rng: np.random.Generator) -> Repeats:
     sizes = np.where(called[:, None], atxn2, np.nan)
     atxn2_state = np.where(called, at_risk.astype(int), -1)
     return Repeats(
-        short, long, low, high, sizes[:, 0], sizes[:, 1], lab, method, state, atxn2_state, at_risk
+        c9_short=short,
+        c9_long=long,
+        c9_low=low,
+        c9_high=high,
+        atxn2_short=sizes[:, 0],
+        atxn2_long=sizes[:, 1],
+        lab=lab,
+        lab_method=method,
+        c9_state=state,
+        atxn2_state=atxn2_state,
+        atxn2_true=at_risk,
     )

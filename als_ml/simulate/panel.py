@@ -58,7 +58,7 @@ def draw_panel(people: People, course: Course, rng: np.random.Generator) -> Pane
     nfl = np.where(measured, nfl.round(2), np.nan)
     day = rng.integers(30, 85, n)
     values = {name: _draw(name, people, course, rng) for name in c.PANEL}
-    return Panel(nfl[:, :2], day, nfl[:, 2], values)
+    return Panel(nfl=nfl[:, :2], nfl_day=day, later_nfl=nfl[:, 2], analytes=values)
 
 
 def _draw(name: str, people: People, course: Course, rng: np.random.Generator) -> np.ndarray:

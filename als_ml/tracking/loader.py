@@ -88,7 +88,7 @@ def checked_model(uri: str, digest: str | None = None) -> CheckedModel:
 def model_in(folder: Path, digest: str | None = None) -> CheckedModel:
     """A model whose files lie in a folder, with their list; see `checked_model`."""
     files = checked(folder, digest, f"model {folder}")
-    return CheckedModel(StoredModel(str(folder), digest), files)
+    return CheckedModel(StoredModel(uri=str(folder), digest=digest), files)
 
 
 def _tell(uri: str, files: ModelFiles) -> None:

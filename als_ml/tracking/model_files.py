@@ -115,7 +115,9 @@ def checked(folder: Path, digest: str | None, where: str) -> ModelFiles:
         digests = f"its digest is {found[:16]}..., and {str(digest)[:16]}... is expected"
         raise _changed(where, f"{what} changed ({digests})")
     unlisted = tuple(name for name in names if _is_bytecode(name))
-    return _with_data(ModelFiles(data, found, digest is not None, unlisted), where)
+    return _with_data(
+        ModelFiles(data=data, digest=found, vouched=digest is not None, unlisted=unlisted), where
+    )
 
 
 def _checked_by_list(
@@ -131,7 +133,9 @@ def _checked_by_list(
         if content is not None:
             data[name] = content
     unlisted = tuple(sorted({*names} - {*expected} - {LIST, _MLFLOW_ADDS}))
-    return _with_data(ModelFiles(data, list_digest(listed), vouched, unlisted), where)
+    return _with_data(
+        ModelFiles(data=data, digest=list_digest(listed), vouched=vouched, unlisted=unlisted), where
+    )
 
 
 def _changed(where: str, what: str) -> RequestError:

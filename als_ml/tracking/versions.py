@@ -64,14 +64,18 @@ def _looked_up(uri: str) -> StoredModel | None:
     row = version_in(file, name, alias, number) if file else None
     if row is None or urlsplit(row.place).scheme not in _ON_THIS_MACHINE:
         return None
-    return StoredModel(row.place, row.tags.get(MODEL_DIGEST), name, row.version)
+    return StoredModel(
+        uri=row.place, digest=row.tags.get(MODEL_DIGEST), name=name, version=row.version
+    )
 
 
 def asked_for(uri: str) -> StoredModel:
     """A registered version as MLflow knows it."""
     version = registered_version(uri)
     digest = version.tags.get(MODEL_DIGEST)
-    return StoredModel(_where(version), digest, version.name, str(version.version))
+    return StoredModel(
+        uri=_where(version), digest=digest, name=version.name, version=str(version.version)
+    )
 
 
 def registered_version(uri: str) -> "ModelVersion":
@@ -133,7 +137,7 @@ def _logged(uri: str) -> StoredModel:
             model = MlflowClient().get_logged_model(uri.removeprefix(_REGISTERED))
         except MlflowException as error:
             raise _not_fetched(uri, error) from None
-    return StoredModel(model.artifact_location, model.tags.get(MODEL_DIGEST))
+    return StoredModel(uri=model.artifact_location, digest=model.tags.get(MODEL_DIGEST))
 
 
 def files_of(model: StoredModel, folder: Path) -> Path:

@@ -160,15 +160,15 @@ def run_fold(data: Trainable, train: np.ndarray, test: np.ndarray, config: Confi
     for name, values in _diagnostics(data, X, train, test, config).items():
         probability[name], predicted[name] = values, (values >= 0.5).astype(float)
     return Fold(
-        test,
-        probability,
-        predicted,
-        _covered(fitted, probability["model"], data.y[test]),
-        _graded(fitted, ladder, X[test]),
-        np.abs(fitted.contributions(X[test])).mean(axis=0),
-        [{"estimator": m.name, "weight": m.weight, **m.parameters} for m in fitted.members],
-        fitted.calibration.kind,
-        trials,
+        test=test,
+        probability=probability,
+        predicted=predicted,
+        covered=_covered(fitted, probability["model"], data.y[test]),
+        graded=_graded(fitted, ladder, X[test]),
+        importance=np.abs(fitted.contributions(X[test])).mean(axis=0),
+        members=[{"estimator": m.name, "weight": m.weight, **m.parameters} for m in fitted.members],
+        calibration=fitted.calibration.kind,
+        trials=trials,
     )
 
 

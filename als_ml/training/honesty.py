@@ -103,10 +103,10 @@ def _signal(metrics: dict[str, float], config: Config) -> Check:
     ]
     found = said[0] if said else f"ROC AUC {metrics['roc_auc']:.3f}"
     return Check(
-        "signal",
-        "failed" if said else "passed",
-        found,
-        "Nothing here predicts this label." if said else "",
+        name="signal",
+        verdict="failed" if said else "passed",
+        found=found,
+        remedy="Nothing here predicts this label." if said else "",
     )
 
 
@@ -118,12 +118,12 @@ def _baselines(metrics: dict[str, float], config: Config) -> Check:
     ]
     if said:
         return Check(
-            "baselines",
-            "attention",
-            "; ".join(said),
-            "Use the simpler rule, or give more patients.",
+            name="baselines",
+            verdict="attention",
+            found="; ".join(said),
+            remedy="Use the simpler rule, or give more patients.",
         )
-    return Check("baselines", "passed", "the model beats each baseline")
+    return Check(name="baselines", verdict="passed", found="the model beats each baseline")
 
 
 def _circular(data: Trainable) -> Check:
@@ -137,9 +137,12 @@ def _circular(data: Trainable) -> Check:
     found = f"the strongest single feature is {name} (AUC or correlation {worst:.3f})"
     if worst >= _CIRCULAR_AUC:
         return Check(
-            "circularity", "failed", found, f"Leave {name} out: it is the label in another form."
+            name="circularity",
+            verdict="failed",
+            found=found,
+            remedy=f"Leave {name} out: it is the label in another form.",
         )
-    return Check("circularity", "passed", found)
+    return Check(name="circularity", verdict="passed", found=found)
 
 
 def _strength(values: np.ndarray, y: np.ndarray, slope: np.ndarray) -> float:
@@ -161,12 +164,14 @@ def _own_sources(data: Trainable) -> Check:
     shared = sorted(set(data.spec.columns) & data.labels.sources)
     if shared:
         return Check(
-            "sources of the label",
-            "failed",
-            f"{shared[0]} is a source of the label",
-            "Leave it out.",
+            name="sources of the label",
+            verdict="failed",
+            found=f"{shared[0]} is a source of the label",
+            remedy="Leave it out.",
         )
-    return Check("sources of the label", "passed", "no feature is a source of the label")
+    return Check(
+        name="sources of the label", verdict="passed", found="no feature is a source of the label"
+    )
 
 
 def _alone(words: str, name: str, metrics: dict[str, float], config: Config) -> Check:
@@ -174,19 +179,24 @@ def _alone(words: str, name: str, metrics: dict[str, float], config: Config) -> 
     blind to it cannot fail.
     """
     if f"{name}_roc_auc" not in metrics:
-        return Check(f"{words} alone", "not tried", "it does not vary")
+        return Check(name=f"{words} alone", verdict="not tried", found="it does not vary")
     auc, low = metrics[f"{name}_roc_auc"], metrics[f"{name}_roc_auc_low"]
     found = f"AUC of {words} alone {auc:.3f}, the model's {metrics['roc_auc']:.3f}"
     if TASKS[config.task].learns_missingness and auc >= metrics["roc_auc"] and low > 0.5:
         return Check(
-            f"{words} alone",
-            "failed",
-            found,
-            "What was measured says as much as the values: look why.",
+            name=f"{words} alone",
+            verdict="failed",
+            found=found,
+            remedy="What was measured says as much as the values: look why.",
         )
     if low > 0.55:
-        return Check(f"{words} alone", "attention", found, "Who is measured depends on the label.")
-    return Check(f"{words} alone", "passed", found)
+        return Check(
+            name=f"{words} alone",
+            verdict="attention",
+            found=found,
+            remedy="Who is measured depends on the label.",
+        )
+    return Check(name=f"{words} alone", verdict="passed", found=found)
 
 
 def _events_per_parameter(data: Trainable) -> Check:
@@ -198,8 +208,8 @@ def _events_per_parameter(data: Trainable) -> Check:
     )
     if events < _EVENTS_PER_PARAMETER * varied:
         remedy = "Fewer than 10 each: trust the out-of-fold figures only, never the apparent ones."
-        return Check("events per parameter", "attention", found, remedy)
-    return Check("events per parameter", "passed", found)
+        return Check(name="events per parameter", verdict="attention", found=found, remedy=remedy)
+    return Check(name="events per parameter", verdict="passed", found=found)
 
 
 def _sample_size(data: Trainable, metrics: dict[str, float]) -> Check:
@@ -208,7 +218,11 @@ def _sample_size(data: Trainable, metrics: dict[str, float]) -> Check:
     """
     n, spent, r2 = len(data.y), metrics["effective_parameters"], metrics["r2_cox_snell"]
     if r2 <= 0:
-        return Check("sample size", "not tried", "the model explains nothing (R2 out of fold)")
+        return Check(
+            name="sample size",
+            verdict="not tried",
+            found="the model explains nothing (R2 out of fold)",
+        )
     needed = sample_sizes(spent, float(data.y.mean()), r2)
     each = ", ".join(f"{name} {size}" for name, size in needed.items())
     found = (
@@ -217,8 +231,8 @@ def _sample_size(data: Trainable, metrics: dict[str, float]) -> Check:
     )
     if n < max(needed.values()):
         remedy = "Give more patients or a simpler model; until then trust out-of-fold figures only."
-        return Check("sample size", "attention", found, remedy)
-    return Check("sample size", "passed", found)
+        return Check(name="sample size", verdict="attention", found=found, remedy=remedy)
+    return Check(name="sample size", verdict="passed", found=found)
 
 
 def _optimism(metrics: dict[str, float]) -> Check:
@@ -227,10 +241,10 @@ def _optimism(metrics: dict[str, float]) -> Check:
     )
     large = metrics["optimism_roc_auc"] > _OPTIMISM
     return Check(
-        "optimism",
-        "attention" if large else "passed",
-        found,
-        "The model overfits: regularise." if large else "",
+        name="optimism",
+        verdict="attention" if large else "passed",
+        found=found,
+        remedy="The model overfits: regularise." if large else "",
     )
 
 
@@ -243,7 +257,9 @@ def _site_told(data: Trainable) -> Check:
     names = names[counts >= 20]
     if len(names) < 2:
         return Check(
-            "features tell the site", "not tried", "there are not two sites of 20 patients"
+            name="features tell the site",
+            verdict="not tried",
+            found="there are not two sites of 20 patients",
         )
     aucs = {str(name): _told(data.rows.to_numpy(dtype=float), site == name) for name in names}
     best = max(aucs, key=lambda name: aucs[name])
@@ -253,9 +269,12 @@ def _site_told(data: Trainable) -> Check:
     )
     if aucs[best] > _TELLS_SITE:
         return Check(
-            "features tell the site", "attention", found, "See the results of each held-out site."
+            name="features tell the site",
+            verdict="attention",
+            found=found,
+            remedy="See the results of each held-out site.",
         )
-    return Check("features tell the site", "passed", found)
+    return Check(name="features tell the site", verdict="passed", found=found)
 
 
 def _told(X: np.ndarray, own: np.ndarray) -> float:
@@ -288,7 +307,9 @@ def _association(name: str, group: np.ndarray, y: np.ndarray) -> Check:
     )
     counts = counts[counts.sum(axis=1) >= 10]
     if len(counts) < 2 or (counts.sum(axis=0) == 0).any():
-        return Check(name, "not tried", "there are not two groups of 10 patients")
+        return Check(
+            name=name, verdict="not tried", found="there are not two groups of 10 patients"
+        )
     test = chi2_contingency(counts)
     v = float(np.sqrt(test.statistic / counts.sum()))
     shares = counts[:, 1] / counts.sum(axis=1)
@@ -298,9 +319,12 @@ def _association(name: str, group: np.ndarray, y: np.ndarray) -> Check:
     )
     if test.pvalue < 0.01 and v >= 0.15:
         return Check(
-            name, "attention", found, "They are confounded: see the results of each held-out site."
+            name=name,
+            verdict="attention",
+            found=found,
+            remedy="They are confounded: see the results of each held-out site.",
         )
-    return Check(name, "passed", found)
+    return Check(name=name, verdict="passed", found=found)
 
 
 def _batches(data: Trainable) -> Check:
@@ -318,7 +342,7 @@ def _tubes(data: Trainable) -> Check:
 def _shift_by(column: str, name: str, remedy: str, data: Trainable) -> Check:
     table = data.cohort.biomarkers
     if column not in table or table[column].isna().all():
-        return Check(name, "not tried", f"no {column} is given")
+        return Check(name=name, verdict="not tried", found=f"no {column} is given")
     shifted = []
     for analyte, own in table.dropna(subset=[column]).groupby("analyte", observed=True):
         groups = [
@@ -331,8 +355,13 @@ def _shift_by(column: str, name: str, remedy: str, data: Trainable) -> Check:
             if p < 0.001 and share >= _BATCH_SHARE:
                 shifted.append(f"{analyte} ({share:.0%} of its variance)")
     if shifted:
-        return Check(name, "attention", f"the {column} explains {', '.join(shifted)}", remedy)
-    return Check(name, "passed", f"no analyte differs by {column}")
+        return Check(
+            name=name,
+            verdict="attention",
+            found=f"the {column} explains {', '.join(shifted)}",
+            remedy=remedy,
+        )
+    return Check(name=name, verdict="passed", found=f"no analyte differs by {column}")
 
 
 def _between(groups: list[np.ndarray]) -> tuple[float, float]:
@@ -354,9 +383,9 @@ def _first_repeat(data: Trainable, validated: Validated) -> float:
 def _without_events(data: Trainable, validated: Validated, metrics: dict[str, float]) -> Check:
     if "without_events_roc_auc" not in metrics:
         return Check(
-            "without the event patients",
-            "not tried",
-            "no label comes from an event, or refits are off",
+            name="without the event patients",
+            verdict="not tried",
+            found="no label comes from an event, or refits are off",
         )
     found = (
         f"ROC AUC among patients with a slope {metrics['without_events_roc_auc']:.3f}"
@@ -365,7 +394,10 @@ def _without_events(data: Trainable, validated: Validated, metrics: dict[str, fl
     drop = _first_repeat(data, validated) - metrics["without_events_roc_auc"]
     remedy = "Much of the score is about who dies, not about the rate." if drop > 0.05 else ""
     return Check(
-        "without the event patients", "attention" if drop > 0.05 else "passed", found, remedy
+        name="without the event patients",
+        verdict="attention" if drop > 0.05 else "passed",
+        found=found,
+        remedy=remedy,
     )
 
 
@@ -378,7 +410,9 @@ def _subgroups(table: list[dict[str, Any]]) -> Check:
     """
     tried = [row for row in table if "roc_auc" in row]
     if not tried:
-        return Check("subgroups", "not tried", "no subgroup has 10 patients of each label")
+        return Check(
+            name="subgroups", verdict="not tried", found="no subgroup has 10 patients of each label"
+        )
     p_values = np.array([row[name] for row in tried for name in ("intercept_p", "roc_auc_p")])
     rejected = holm(p_values).reshape(-1, 2)
     said = []
@@ -393,17 +427,23 @@ def _subgroups(table: list[dict[str, Any]]) -> Check:
             )
     if said:
         return Check(
-            "subgroups",
-            "attention",
-            "; ".join(said),
-            "Do not use the score there without recalibration.",
+            name="subgroups",
+            verdict="attention",
+            found="; ".join(said),
+            remedy="Do not use the score there without recalibration.",
         )
-    return Check("subgroups", "passed", f"nothing beyond chance in {len(tried)} groups")
+    return Check(
+        name="subgroups", verdict="passed", found=f"nothing beyond chance in {len(tried)} groups"
+    )
 
 
 def _sites(metrics: dict[str, float], table: list[dict[str, Any]]) -> Check:
     if not table:
-        return Check("held-out sites", "not tried", "there are not two sites with both labels")
+        return Check(
+            name="held-out sites",
+            verdict="not tried",
+            found="there are not two sites with both labels",
+        )
     found = (
         f"no pooled ROC AUC: of {len(table)} held-out sites fewer than two have one with an error"
     )
@@ -425,19 +465,19 @@ def _sites(metrics: dict[str, float], table: list[dict[str, Any]]) -> Check:
     if off:
         remedy = "Recalibrate there: python -m als_ml recalibrate."
         return Check(
-            "held-out sites",
-            "attention",
-            f"{found}; the risk is far off at {', '.join(off)}",
-            remedy,
+            name="held-out sites",
+            verdict="attention",
+            found=f"{found}; the risk is far off at {', '.join(off)}",
+            remedy=remedy,
         )
     if metrics["roc_auc"] - metrics.get("sites_roc_auc", 0.5) > 0.05:
         return Check(
-            "held-out sites",
-            "attention",
-            found,
-            "At a new site expect this figure, not the cross-validated one.",
+            name="held-out sites",
+            verdict="attention",
+            found=found,
+            remedy="At a new site expect this figure, not the cross-validated one.",
         )
-    return Check("held-out sites", "passed", found)
+    return Check(name="held-out sites", verdict="passed", found=found)
 
 
 def _label_noise(data: Trainable, config: Config, without: float) -> Check:
@@ -449,7 +489,9 @@ def _label_noise(data: Trainable, config: Config, without: float) -> Check:
     for _ in range(_REFITS):
         y = _flipped(data, config, rng)
         if y is None:
-            return Check("label noise", "not tried", "the label's error is not known")
+            return Check(
+                name="label noise", verdict="not tried", found="the label's error is not known"
+            )
         aucs.append(auc_with_error(data.y, probabilities_for(data, certain, y))[0])
     how = (
         "3 % of the sporadic turned familial"
@@ -459,10 +501,10 @@ def _label_noise(data: Trainable, config: Config, without: float) -> Check:
     found = f"ROC AUC {np.mean(aucs):.3f} after refits under {how} ({without:.3f} without)"
     fragile = without - np.mean(aucs) > 0.05
     return Check(
-        "label noise",
-        "attention" if fragile else "passed",
-        found,
-        "The model leans on doubtful labels." if fragile else "",
+        name="label noise",
+        verdict="attention" if fragile else "passed",
+        found=found,
+        remedy="The model leans on doubtful labels." if fragile else "",
     )
 
 

@@ -136,7 +136,7 @@ class Trainable:
         The mixed-model slope is the one feature that is fitted: its population part comes from
         these patients alone.
         """
-        mixed = [feature.name for feature in MIXED if feature.name in self.rows.columns]
+        mixed = [name for name in MIXED if name in self.rows.columns]
         if not mixed:
             return self.rows.to_numpy()
         return self.rows.assign(**self.mixed.of(train)).to_numpy(np.float32)
@@ -256,14 +256,14 @@ def spec_of(config: Config, genome_build: str) -> FeatureSpec:
     """What the configuration says about features."""
     own = config.features
     return FeatureSpec(
-        own.blocks,
-        config.landmark_days,
-        genome_build,
-        own.rare_frequency,
-        own.min_gq,
-        own.min_depth,
-        own.biomarker_values,
-        own.assays,
+        blocks=own.blocks,
+        landmark_days=config.landmark_days,
+        genome_build=genome_build,
+        rare_frequency=own.rare_frequency,
+        min_gq=own.min_gq,
+        min_depth=own.min_depth,
+        summaries=own.biomarker_values,
+        assays=own.assays,
     )
 
 
@@ -345,7 +345,12 @@ def recipe_of(config: Config) -> Recipe:
     search = None
     if model.search is not None:
         seconds = None if model.search.minutes is None else 60 * model.search.minutes
-        search = Search(model.search.trials, seconds, model.search.folds, model.search.journal)
+        search = Search(
+            trials=model.search.trials,
+            seconds=seconds,
+            folds=model.search.folds,
+            journal=model.search.journal,
+        )
     return Recipe(
         task=config.task,
         members=members,

@@ -137,17 +137,21 @@ def _reml(row: np.ndarray, months: np.ndarray, total: np.ndarray) -> Course | No
             )
         except (np.linalg.LinAlgError, ValueError):
             return None
-    spread = np.asarray(result.cov_re)
-    intercept, slope = result.fe_params
-    values = [
-        intercept,
-        slope / 12,
-        spread[0, 0],
-        spread[0, 1] / 12,
-        spread[1, 1] / 144,
-        result.scale,
-    ]
-    return Course(*map(float, values)) if result.converged and np.isfinite(values).all() else None
+    course = _in_months(result.fe_params, np.asarray(result.cov_re), float(result.scale))
+    known = result.converged and np.isfinite(list(course.to_json().values())).all()
+    return course if known else None
+
+
+def _in_months(means: np.ndarray, spread: np.ndarray, residual: float) -> Course:
+    """The course of a fit in years: means (2,), covariance (2, 2) and residual variance."""
+    return Course(
+        intercept=float(means[0]),
+        slope=float(means[1] / 12),
+        var_intercept=float(spread[0, 0]),
+        covariance=float(spread[0, 1] / 12),
+        var_slope=float(spread[1, 1] / 144),
+        var_residual=residual,
+    )
 
 
 def _start(years: np.ndarray, total: np.ndarray) -> Any:

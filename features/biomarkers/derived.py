@@ -40,7 +40,12 @@ def derived_values(definitions: Definitions) -> tuple[Derived, ...]:
 
 def _rule(row: pd.Series) -> Derived:
     terms = tuple(_term(term) for term in row["terms"].split(";"))
-    return Derived(row["analyte"], terms, float(row["factor"]), float(row["tolerance_days"]))
+    return Derived(
+        analyte=row["analyte"],
+        terms=terms,
+        factor=float(row["factor"]),
+        tolerance=float(row["tolerance_days"]),
+    )
 
 
 def _term(text: str) -> tuple[str, int]:
@@ -131,7 +136,7 @@ def _daily(
 ) -> _Daily:
     """Means of replicates, summed in a fixed order."""
     if len(row) <= 1:
-        return _Daily(row, days, value, line)
+        return _Daily(row=row, days=days, value=value, line=line)
     order = np.lexsort((line, value, assay, days, row))
     row, days, assay, value, line = (array[order] for array in (row, days, assay, value, line))
     new = np.r_[True, (np.diff(row) != 0) | (np.diff(days) != 0) | (np.diff(assay) != 0)][
@@ -143,7 +148,7 @@ def _daily(
     )
     row, days, line = row[new], days[new], line[new]
     order = np.lexsort((means, days, row))
-    return _Daily(row[order], days[order], means[order], line[order])
+    return _Daily(row=row[order], days=days[order], value=means[order], line=line[order])
 
 
 def _derive(rule: Derived, parts: dict[str, _Daily]) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ from features.alsfrs.slopes import (
 )
 from features.alsfrs.stages import kings_stage, mitos_stage
 from features.alsfrs.visits import COMMON_ITEMS, ITEMS, of_scale
-from features.blocks.dictionary import EDITION, Feature
+from features.blocks.dictionary import EDITION, Feature, described
 from features.blocks.landmark import known_visits
 from features.blocks.registry import Block
 from features.blocks.spec import FeatureSpec
@@ -51,122 +51,83 @@ EARLY_SPAN_DAYS = 30
 
 def alsfrs_dictionary(edition: int = EDITION) -> list[Feature]:
     """Describe the columns of `alsfrs_features`; the first edition knew the revised scale only."""
-    described = _revised_dictionary()
-    return described if edition == 1 else [*described, *_both_scales_dictionary()]
+    revised = _revised_dictionary()
+    return revised if edition == 1 else [*revised, *_both_scales_dictionary()]
+
+
+# Where a column comes from, for the dictionary.
+_REVISED = "ALSFRS-R visits up to the landmark"
+_ORIGINAL = "ALSFRS visits (0-40) up to the landmark"
+_EITHER = "visits on either scale up to the landmark"
+_TIME = "contract, section Time"
+_OFFSET = "offset of ENCALS, doi:10.1016/S1474-4422(18)30089-9"
+_STAGES = (
+    "doi:10.3109/21678421.2014.1003551 (King's) and Chio 2015 (MiToS); rules in"
+    " features/alsfrs/stages.py"
+)
+D50_SOURCE = "D50 model (R); features/alsfrs/d50.py"
+_COURSE = "features/alsfrs/mixed_model.py; population parameters come from the training patients"
+# Columns of the mixed model: the slope and its error.
+MIXED = ("mixed_slope", "mixed_slope_se")
+_RATE, _LOG_RATE = "points/month", "ln(points/month)"
 
 
 def _revised_dictionary() -> list[Feature]:
-    block, source = "alsfrs", "ALSFRS-R visits up to the landmark"
-    stages = (
-        "doi:10.3109/21678421.2014.1003551 (King's) and Chio 2015 (MiToS); rules in"
-        " features/alsfrs/stages.py"
-    )
-    rate = "points/month"
-    return [
-        Feature(
-            "alsfrs_baseline",
-            block,
-            "points (0-48)",
-            "total at the index visit or the first after it",
-            source,
-        ),
-        Feature("alsfrs_total", block, "points (0-48)", "last total", source),
-        *(
-            Feature(
-                f"alsfrs_{name}",
-                block,
-                "points (0-12)",
-                f"last {name.replace('_', ' ')} score",
-                source,
-            )
-            for name in DOMAINS
-        ),
-        Feature("kings_stage", block, "stage (1-4)", "King's stage at the last visit", stages),
-        Feature("mitos_stage", block, "stage (0-4)", "MiToS stage at the last visit", stages),
-        Feature(
-            "delta_fs",
-            block,
-            rate,
-            "(48 - last total) / months from onset",
-            "contract, section Time",
-        ),
-        Feature(
-            "log_delta_fs",
-            block,
-            f"ln({rate})",
-            "ln(dFS + 0.1)",
-            "offset of ENCALS, doi:10.1016/S1474-4422(18)30089-9",
-        ),
-        Feature(
-            "early_slope",
-            block,
-            rate,
-            f"decline over the visits from day 0, >= {EARLY_SPAN_DAYS} days",
-            source,
-        ),
-        Feature("early_slope_se", block, rate, "its standard error, from 3 visits on", source),
-        *MIXED,
-        Feature(
-            "d50_months",
-            block,
-            "months",
-            "D50: onset to the loss of half of function, fitted sigmoid",
-            D50_SOURCE,
-        ),
-        Feature("d50_dx", block, "months", "dx: time constant of that sigmoid", D50_SOURCE),
-        Feature("d50_relative", block, "1", "rD50: months from onset / (2 D50)", D50_SOURCE),
-        Feature("disease_months", block, "months", "symptom onset to the last visit", "onset_days"),
+    baseline = "total at the index visit or the first after it"
+    early = f"decline over the visits from day 0, >= {EARLY_SPAN_DAYS} days"
+    d50 = "D50: onset to the loss of half of function, fitted sigmoid"
+    scores = [
+        (f"alsfrs_{name}", "points (0-12)", f"last {name.replace('_', ' ')} score", _REVISED)
+        for name in DOMAINS
     ]
-
-
-D50_SOURCE = "D50 model (R); features/alsfrs/d50.py"
-_MIXED_SOURCE = (
-    "features/alsfrs/mixed_model.py; population parameters come from the training patients"
-)
-MIXED = (
-    Feature(
-        "mixed_slope",
-        "alsfrs",
-        "points/month",
-        "decline by a mixed model of all visits",
-        _MIXED_SOURCE,
-    ),
-    Feature("mixed_slope_se", "alsfrs", "points/month", "its standard error", _MIXED_SOURCE),
-)
+    rows = [
+        ("alsfrs_baseline", "points (0-48)", baseline, _REVISED),
+        ("alsfrs_total", "points (0-48)", "last total", _REVISED),
+        *scores,
+        ("kings_stage", "stage (1-4)", "King's stage at the last visit", _STAGES),
+        ("mitos_stage", "stage (0-4)", "MiToS stage at the last visit", _STAGES),
+        ("delta_fs", _RATE, "(48 - last total) / months from onset", _TIME),
+        ("log_delta_fs", _LOG_RATE, "ln(dFS + 0.1)", _OFFSET),
+        ("early_slope", _RATE, early, _REVISED),
+        ("early_slope_se", _RATE, "its standard error, from 3 visits on", _REVISED),
+        ("mixed_slope", _RATE, "decline by a mixed model of all visits", _COURSE),
+        ("mixed_slope_se", _RATE, "its standard error", _COURSE),
+        ("d50_months", "months", d50, D50_SOURCE),
+        ("d50_dx", "months", "dx: time constant of that sigmoid", D50_SOURCE),
+        ("d50_relative", "1", "rD50: months from onset / (2 D50)", D50_SOURCE),
+        ("disease_months", "months", "symptom onset to the last visit", "onset_days"),
+    ]
+    return described("alsfrs", rows)
 
 
 def _both_scales_dictionary() -> list[Feature]:
     """What the second edition added: items, the original scale, and what both scales share."""
-    block, either = "alsfrs", "visits on either scale up to the landmark"
-    original, contract = "ALSFRS visits (0-40) up to the landmark", "contract, section Time"
-    rate, offset = "points/month", "offset of ENCALS, doi:10.1016/S1474-4422(18)30089-9"
-    revised = "ALSFRS-R visits up to the landmark"
-    columns = [
-        *(
-            (f"alsfrs_{item}", "points (0-4)", f"item {item[1:]} at the last visit", either)
-            for item in COMMON_ITEMS
-        ),
-        *(
-            (column, "points (0-4)", f"ALSFRS-R item {item[1:]} at the last visit", revised)
-            for item, column in OWN_ITEMS.items()
-        ),
-        ("common_total", "points (0-36)", "last total of items 1-9", either),
-        ("common_rate", rate, "(36 - last total of items 1-9) / months from onset", contract),
-        ("log_common_rate", f"ln({rate})", "ln(that rate + 0.1)", offset),
-        ("original_baseline", "points (0-40)", "ALSFRS total at index or first after it", original),
-        ("original_total", "points (0-40)", "last ALSFRS total", original),
-        ("original_respiratory", "points (0-4)", "ALSFRS item 10 at the last visit", original),
-        ("original_delta_fs", rate, "(40 - last ALSFRS total) / months from onset", contract),
-        ("original_log_delta_fs", f"ln({rate})", "ln(that dFS + 0.1)", offset),
-        (
-            "original_early_slope",
-            rate,
-            f"decline of the ALSFRS from day 0, >= {EARLY_SPAN_DAYS} days",
-            original,
-        ),
-        ("original_early_slope_se", rate, "its standard error, from 3 visits on", original),
+    common = [
+        (f"alsfrs_{item}", "points (0-4)", f"item {item[1:]} at the last visit", _EITHER)
+        for item in COMMON_ITEMS
     ]
-    return [Feature(name, block, unit, text, source) for name, unit, text, source in columns]
+    own = [
+        (column, "points (0-4)", f"ALSFRS-R item {item[1:]} at the last visit", _REVISED)
+        for item, column in OWN_ITEMS.items()
+    ]
+    early = f"decline of the ALSFRS from day 0, >= {EARLY_SPAN_DAYS} days"
+    baseline = "ALSFRS total at index or first after it"
+    rate = "(36 - last total of items 1-9) / months from onset"
+    rows = [
+        *common,
+        *own,
+        ("common_total", "points (0-36)", "last total of items 1-9", _EITHER),
+        ("common_rate", _RATE, rate, _TIME),
+        ("log_common_rate", _LOG_RATE, "ln(that rate + 0.1)", _OFFSET),
+        ("original_baseline", "points (0-40)", baseline, _ORIGINAL),
+        ("original_total", "points (0-40)", "last ALSFRS total", _ORIGINAL),
+        ("original_respiratory", "points (0-4)", "ALSFRS item 10 at the last visit", _ORIGINAL),
+        ("original_delta_fs", _RATE, "(40 - last ALSFRS total) / months from onset", _TIME),
+        ("original_log_delta_fs", _LOG_RATE, "ln(that dFS + 0.1)", _OFFSET),
+        ("original_early_slope", _RATE, early, _ORIGINAL),
+        ("original_early_slope_se", _RATE, "its standard error, from 3 visits on", _ORIGINAL),
+    ]
+    return described("alsfrs", rows)
 
 
 def alsfrs_features(
@@ -336,7 +297,7 @@ def revised_sums(cohort: AnyCohort, landmark_days: float) -> dict[str, np.ndarra
 
 def mixed_features(sums: dict[str, np.ndarray], course: Course | None) -> dict[str, np.ndarray]:
     """The two columns of MIXED from the sums of the visits."""
-    return dict(zip((feature.name for feature in MIXED), patient_slopes(sums, course), strict=True))
+    return dict(zip(MIXED, patient_slopes(sums, course), strict=True))
 
 
 def _last_item_scores(visits: Frame, last: np.ndarray) -> dict[str, np.ndarray]:

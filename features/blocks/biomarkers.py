@@ -49,9 +49,11 @@ def bridges(definitions: Definitions) -> tuple[Bridge, ...]:
 
 
 def _bridge(row: pd.Series) -> Bridge:
-    ends = row["analyte"], row["assay"], row["to_analyte"], row["to_assay"]
     return Bridge(
-        *ends,
+        analyte=row["analyte"],
+        assay=row["assay"],
+        to_analyte=row["to_analyte"],
+        to_assay=row["to_assay"],
         intercept=float(row["intercept"]),
         slope=float(row["slope"]),
         tube=str(row.get("tube", "")),  # tables of earlier releases say none

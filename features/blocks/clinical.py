@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
-from features.blocks.dictionary import EDITION, Feature
+from features.blocks.dictionary import EDITION, Feature, described
 from features.blocks.registry import Block
 from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions
@@ -30,44 +30,46 @@ STATES = {
 
 
 def clinical_dictionary(edition: int = EDITION) -> list[Feature]:
-    """Describe the columns of `clinical_features`."""
-    block, source = "clinical", "patients table"
-    states = [
-        Feature(f"on_{name}", block, "0/1", f"{name} recorded as in place at the landmark", source)
-        for name in STATES
-    ]
+    """Describe the columns of `clinical_features`.
+
+    Parameters
+    ----------
+    edition : int
+        Of the feature dictionary; the first had no time since onset.
+
+    Returns
+    -------
+    list of Feature
+        In the order of the matrix.
+    """
+    source = "patients table"
+    index_age = "age at onset + time since onset: the age beside log NfL"
+    definite = "definite by revised El Escorial at index"
     sites = [
-        Feature(name, block, "0/1", f"onset site: {' or '.join(values)}", source)
+        (name, "0/1", f"onset site: {' or '.join(values)}", source)
         for name, values in ONSET_SITES.items()
     ]
-    return [
-        Feature("age_at_onset", block, "years", "age at symptom onset", source),
-        Feature(
-            "age_at_index",
-            block,
-            "years",
-            "age at onset + time since onset: the age beside log NfL",
-            source,
-        ),
-        Feature("female", block, "0/1", "sex", source),
-        Feature("diagnostic_delay_months", block, "months", "onset to diagnosis", source),
-        Feature("log_diagnostic_delay", block, "ln(months)", "ln(delay + 1)", source),
+    states = [
+        (f"on_{name}", "0/1", f"{name} recorded as in place at the landmark", source)
+        for name in STATES
+    ]
+    since_onset = [
+        ("months_since_onset", "months", "symptom onset to the landmark", "onset_days"),
+        ("log_months_since_onset", "ln(months)", "ln(those months + 1)", "onset_days"),
+    ]
+    rows = [
+        ("age_at_onset", "years", "age at symptom onset", source),
+        ("age_at_index", "years", index_age, source),
+        ("female", "0/1", "sex", source),
+        ("diagnostic_delay_months", "months", "onset to diagnosis", source),
+        ("log_diagnostic_delay", "ln(months)", "ln(delay + 1)", source),
         *sites,
-        Feature(
-            "el_escorial_definite", block, "0/1", "definite by revised El Escorial at index", source
-        ),
-        Feature("ftd", block, "0/1", "frontotemporal dementia at index", source),
+        ("el_escorial_definite", "0/1", definite, source),
+        ("ftd", "0/1", "frontotemporal dementia at index", source),
         *states,
-        *([] if edition == 1 else _time_since_onset()),
+        *([] if edition == 1 else since_onset),
     ]
-
-
-def _time_since_onset() -> list[Feature]:
-    block, source = "clinical", "onset_days"
-    return [
-        Feature("months_since_onset", block, "months", "symptom onset to the landmark", source),
-        Feature("log_months_since_onset", block, "ln(months)", "ln(those months + 1)", source),
-    ]
+    return described("clinical", rows)
 
 
 def clinical_features(cohort: AnyCohort, landmark_days: float) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """What a feature is: the rows of the feature dictionary."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 # Edition of the feature dictionary that a new model gets. A change of which columns there are, or
@@ -17,3 +18,28 @@ class Feature(NamedTuple):
     unit: str
     meaning: str
     source: str
+
+
+# Name, unit, meaning and source of a column: a line of a block's table.
+Row = tuple[str, str, str, str]
+
+
+def described(block: str, rows: Iterable[Row]) -> list[Feature]:
+    """The entries of a block, from its table.
+
+    Parameters
+    ----------
+    block : str
+        Name of the feature block, as in `features.blocks` of a configuration.
+    rows : iterable of (name, unit, meaning, source)
+        One a column, in the order of the matrix.
+
+    Returns
+    -------
+    list of Feature
+        One a row.
+    """
+    return [
+        Feature(name=name, block=block, unit=unit, meaning=meaning, source=source)
+        for name, unit, meaning, source in rows
+    ]

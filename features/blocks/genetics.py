@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from features.blocks.dictionary import Feature
+from features.blocks.dictionary import Feature, Row, described
 from features.blocks.registry import Block
 from features.blocks.spec import FeatureSpec
 from features.catalogue import (
@@ -34,7 +34,10 @@ DAMAGING_FROM = 2
 # Points up to which a variant is likely benign or benign (contract, section Genetics).
 BENIGN_TO = -1
 GENETIC_CAUSES = ("not_fully_tested", "not_found", "uncertain", "found")
+# Where a column comes from, for the dictionary.
 KNOWN, EVIDENCE = "definitions/known_variants.tsv", "definitions/evidence.tsv"
+_REPEATS, _GENES = "definitions/repeats.tsv", "definitions/genes.tsv (R)"
+_FREQUENCIES = "VCF and frequency file"
 _INDETERMINATE, _INTERMEDIATE = STATES.index("indeterminate"), STATES.index("intermediate")
 _RISK, _EXPANDED = STATES.index("risk"), STATES.index("expanded")
 
@@ -131,100 +134,46 @@ def genetic_dictionary(definitions: Definitions, benign_counted: bool = False) -
     if not benign_counted:
         rare += ", and not (likely) benign; none in a gene read for its repeat"
     damaging = f"rare with {DAMAGING_FROM} or more points of evidence, or known causal"
-    block, scored = "genetics", scored_genes(definitions)
-    return [
-        Feature(
-            "causal_any",
-            block,
-            "0/1",
-            "a known causal variant in any panel gene, or an expanded C9orf72",
-            KNOWN,
-        ),
+    scored = scored_genes(definitions)
+    rows = [
+        *_known_rows(definitions),
         *(
-            Feature(f"causal_{g}", block, "0/1", f"known causal variant in {g}", KNOWN)
-            for g in causal_genes(definitions)
-        ),
-        Feature(
-            "c9orf72_expanded",
-            block,
-            "0/1",
-            "C9orf72 repeat expanded (>= 31 units)",
-            "definitions/repeats.tsv",
-        ),
-        Feature(
-            "c9orf72_intermediate",
-            block,
-            "0/1",
-            "C9orf72 repeat of 24-30 units",
-            "definitions/repeats.tsv",
-        ),
-        Feature(
-            "atxn2_risk", block, "0/1", "ATXN2 repeat of >= 31 units", "definitions/repeats.tsv"
-        ),
-        Feature(
-            "atxn2_longest",
-            block,
-            "repeat units",
-            "longer ATXN2 allele",
-            "repeat file or laboratory",
-        ),
-        Feature("risk_alleles", block, "alleles", "alleles of the table's risk rows", KNOWN),
-        Feature(
-            "rs12608932_c",
-            block,
-            "alleles",
-            "UNC13A rs12608932 C alleles",
-            "Chio 2013; PMID 40135631 (V)",
-        ),
-        *(
-            Feature(
-                f"rare_{g}",
-                block,
-                "alleles",
-                f"rare alleles in {g}: {rare}",
-                "VCF and frequency file",
-            )
+            (f"rare_{g}", "alleles", f"rare alleles in {g}: {rare}", _FREQUENCIES)
             for g in gene_names(definitions)
         ),
-        Feature(
-            "rare_alleles",
-            block,
-            "alleles",
-            "rare alleles in all assayed panel genes",
-            "VCF and frequency file",
-        ),
+        ("rare_alleles", "alleles", "rare alleles in all assayed panel genes", _FREQUENCIES),
+        *((f"damaging_{g}", "alleles", f"{damaging} alleles in {g}", EVIDENCE) for g in scored),
+        ("damaging_alleles", "alleles", f"{damaging} alleles in all assayed genes", EVIDENCE),
+        *((f"points_{g}", "points", f"highest evidence points in {g}", EVIDENCE) for g in scored),
         *(
-            Feature(f"damaging_{g}", block, "alleles", f"{damaging} alleles in {g}", EVIDENCE)
-            for g in scored
-        ),
-        Feature(
-            "damaging_alleles",
-            block,
-            "alleles",
-            f"{damaging} alleles in all assayed genes",
-            EVIDENCE,
-        ),
-        *(
-            Feature(f"points_{g}", block, "points", f"highest evidence points in {g}", EVIDENCE)
-            for g in scored
-        ),
-        *(
-            Feature(
-                f"biallelic_{g}", block, "0/1", f"two damaging alleles in {g} (recessive)", EVIDENCE
-            )
+            (f"biallelic_{g}", "0/1", f"two damaging alleles in {g} (recessive)", EVIDENCE)
             for g in recessive_genes(definitions)
         ),
-        Feature("oligogenic", block, "genes", f"genes with an allele that is {damaging}", EVIDENCE),
+        ("oligogenic", "genes", f"genes with an allele that is {damaging}", EVIDENCE),
         *(
-            Feature(
-                f"mechanism_{m}",
-                block,
-                "alleles",
-                f"{damaging} alleles in genes of {m}",
-                "definitions/genes.tsv (R)",
-            )
+            (f"mechanism_{m}", "alleles", f"{damaging} alleles in genes of {m}", _GENES)
             for m in mechanisms(definitions)
         ),
+    ]
+    return described("genetics", rows)
+
+
+def _known_rows(definitions: Definitions) -> list[Row]:
+    """What tables of known variants and repeats say."""
+    causal = "a known causal variant in any panel gene, or an expanded C9orf72"
+    unc13a = "Chio 2013; PMID 40135631 (V)"
+    return [
+        ("causal_any", "0/1", causal, KNOWN),
+        *(
+            (f"causal_{g}", "0/1", f"known causal variant in {g}", KNOWN)
+            for g in causal_genes(definitions)
+        ),
+        ("c9orf72_expanded", "0/1", "C9orf72 repeat expanded (>= 31 units)", _REPEATS),
+        ("c9orf72_intermediate", "0/1", "C9orf72 repeat of 24-30 units", _REPEATS),
+        ("atxn2_risk", "0/1", "ATXN2 repeat of >= 31 units", _REPEATS),
+        ("atxn2_longest", "repeat units", "longer ATXN2 allele", "repeat file or laboratory"),
+        ("risk_alleles", "alleles", "alleles of the table's risk rows", KNOWN),
+        ("rs12608932_c", "alleles", "UNC13A rs12608932 C alleles", unc13a),
     ]
 
 

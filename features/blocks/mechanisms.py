@@ -57,7 +57,10 @@ class Limit(NamedTuple):
 @derived
 def panel_mechanisms(definitions: Definitions) -> tuple[Mechanism, ...]:
     """Mechanisms of the panel, in the order in which they are shown."""
-    return tuple(Mechanism(*row) for row in definitions.table("mechanisms").itertuples(index=False))
+    return tuple(
+        Mechanism(**{name: row[name] for name in Mechanism._fields})
+        for row in definitions.rows("mechanisms")
+    )
 
 
 @derived
@@ -141,8 +144,8 @@ class _Measurement(NamedTuple):
 
 
 def _measurements(table: pd.DataFrame) -> list[_Measurement]:
-    columns = [table[name].tolist() for name in _Measurement._fields]
-    return [_Measurement(*cells) for cells in zip(*columns, strict=True)]
+    cells = table[list(_Measurement._fields)].astype({"analyte": str})
+    return [_Measurement(**row) for row in records_of(cells)]
 
 
 def _judged(
@@ -284,11 +287,11 @@ def mechanism_dictionary(definitions: Definitions) -> list[Feature]:
     block, source = "mechanisms", "definitions/reference_limits.tsv and definitions/biomarkers.tsv"
     return [
         Feature(
-            f"evidence_{m.mechanism}",
-            block,
-            "share",
-            f"share of the measured markers of {m.name} beyond their limit",
-            source,
+            name=f"evidence_{m.mechanism}",
+            block=block,
+            unit="share",
+            meaning=f"share of the measured markers of {m.name} beyond their limit",
+            source=source,
         )
         for m in panel_mechanisms(definitions)
         if mechanism_analytes(definitions)[m.mechanism]

@@ -24,18 +24,18 @@ def prognosis_dictionary() -> list[Feature]:
     """Describe the columns of `prognosis_features`."""
     return [
         Feature(
-            "encals_lp",
-            "prognosis",
-            "linear predictor",
-            "ENCALS linear predictor, higher = shorter survival",
-            _SOURCE,
+            name="encals_lp",
+            block="prognosis",
+            unit="linear predictor",
+            meaning="ENCALS linear predictor, higher = shorter survival",
+            source=_SOURCE,
         ),
         Feature(
-            "encals_median_months",
-            "prognosis",
-            "months",
-            "ENCALS median from onset to death or ventilation",
-            _SOURCE,
+            name="encals_median_months",
+            block="prognosis",
+            unit="months",
+            meaning="ENCALS median from onset to death or ventilation",
+            source=_SOURCE,
         ),
     ]
 

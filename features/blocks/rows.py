@@ -34,12 +34,20 @@ def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feat
     # The first edition named such a column twice.
     taken = {feature.name for feature in own} if spec.edition > 1 else set()
     further = [
-        Feature(name, "columns", "as given", f"column {name}", source)
+        Feature(
+            name=name, block="columns", unit="as given", meaning=f"column {name}", source=source
+        )
         for name in spec.columns
         if name not in taken
     ]
     levels = [
-        Feature(f"{name}={level}", "columns", "0/1", f"column {name} is {level}", source)
+        Feature(
+            name=f"{name}={level}",
+            block="columns",
+            unit="0/1",
+            meaning=f"column {name} is {level}",
+            source=source,
+        )
         for name, values in spec.levels.items()
         for level in values
     ]

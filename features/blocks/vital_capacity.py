@@ -20,8 +20,12 @@ def vital_capacity_dictionary(edition: int) -> list[Feature]:
     joined = "forced vital capacity, or the slow one where no forced one is known: last value"
     flag = "whether it is the slow one"
     return [
-        Feature("vital_capacity_pct", "biomarkers", "%", joined, _SOURCE),
-        Feature("vital_capacity_slow", "biomarkers", "0/1", flag, _SOURCE),
+        Feature(
+            name="vital_capacity_pct", block="biomarkers", unit="%", meaning=joined, source=_SOURCE
+        ),
+        Feature(
+            name="vital_capacity_slow", block="biomarkers", unit="0/1", meaning=flag, source=_SOURCE
+        ),
     ]
 
 

@@ -124,7 +124,14 @@ def read_genotypes(
     wanted = [path for path in paths if any(name in vcf_rows for name in headers[path].samples)]
     _report_indexes(wanted, problems)
     queries = [
-        Query(definitions, p, part, headers[p], build, fasta)
+        Query(
+            definitions=definitions,
+            path=p,
+            regions=part,
+            header=headers[p],
+            build=build,
+            fasta=fasta,
+        )
         for p in wanted
         for part in _parts(definitions, p, build, len(wanted))
     ]
@@ -210,14 +217,14 @@ def _file_calls(sites: Sites, calls: Calls, rows: np.ndarray, query: Query) -> F
     carried, alleles = _carried(sites, calls, at)
     unknown = _no_calls(sites, lost, rows, query.build)
     return FileCalls(
-        carried,
-        alleles,
-        unknown,
-        rows,
-        called,
-        whole,
-        _counts(sites, first, lost, len(rows)),
-        reference_agreement(query.definitions, names),
+        sites=carried,
+        alleles=alleles,
+        no_calls=unknown,
+        rows=rows,
+        called=called,
+        whole=whole,
+        counts=_counts(sites, first, lost, len(rows)),
+        agrees=reference_agreement(query.definitions, names),
     )
 
 
@@ -347,7 +354,8 @@ def _joined(
         .sort_values(["row", "key"], ignore_index=True)
     )
     fraction = np.divide(called, whole, out=np.full_like(called, np.nan), where=whole > 0)
-    return Genotypes(*_joined_alleles(parts), unknown, fraction), counts
+    sites, alleles = _joined_alleles(parts)
+    return Genotypes(sites=sites, alleles=alleles, no_calls=unknown, assayed=fraction), counts
 
 
 def _joined_alleles(parts: list[FileCalls]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -136,10 +136,10 @@ def moved_rows(table: FrameT, position: np.ndarray) -> FrameT:
 def no_genotypes(definitions: Definitions, n: int) -> Genotypes:
     """Genotypes of a cohort without any VCF: nothing carried, everything unknown."""
     return Genotypes(
-        typed_table([], SITE_TYPES),
-        typed_table([], ALLELE_TYPES),
-        typed_table([], NO_CALL_TYPES),
-        np.full((n, len(gene_names(definitions))), np.nan),
+        sites=typed_table([], SITE_TYPES),
+        alleles=typed_table([], ALLELE_TYPES),
+        no_calls=typed_table([], NO_CALL_TYPES),
+        assayed=np.full((n, len(gene_names(definitions))), np.nan),
     )
 
 

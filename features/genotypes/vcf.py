@@ -84,7 +84,12 @@ def read_header(path: Path) -> Header:
             info = {name: str(field.description) for name, field in header.info.items()}
             blocks = any(alt in header.alts for alt in ("NON_REF", "*"))
             return Header(
-                tuple(header.samples), lengths, info, frozenset(header.formats), blocks, names
+                samples=tuple(header.samples),
+                contigs=lengths,
+                info=info,
+                formats=frozenset(header.formats),
+                blocks=blocks,
+                spelled=names,
             )
     except (ValueError, OSError, NotImplementedError, UnicodeDecodeError, AssertionError) as error:
         remedy = "Give a VCF or BCF, plain or bgzipped."
@@ -365,7 +370,12 @@ def check_fasta(definitions: Definitions, fasta: Path, build: str) -> None:
         With both builds, if the lengths are those of the other one.
     """
     lengths = {plain_contig(name): n for name, n in fasta_contigs(fasta).items()}
-    check_build(definitions, Header((), lengths, {}, frozenset(), False, ()), build, str(fasta))
+    check_build(
+        definitions,
+        Header(samples=(), contigs=lengths, info={}, formats=frozenset(), blocks=False, spelled=()),
+        build,
+        str(fasta),
+    )
 
 
 def fasta_prefix(fasta: Path) -> str:
@@ -401,7 +411,14 @@ def site_query(
     check_build(definitions, header, build, str(path))
     if fasta is not None:
         check_fasta(definitions, fasta, build)
-    return Query(definitions, path, panel_regions(definitions, build), header, build, fasta)
+    return Query(
+        definitions=definitions,
+        path=path,
+        regions=panel_regions(definitions, build),
+        header=header,
+        build=build,
+        fasta=fasta,
+    )
 
 
 def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
@@ -435,16 +452,16 @@ def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
     info = [dict(zip(fields, row[6:], strict=True)) for row in rows]
     in_panel = np.isin(passed, ["PASS", "."])
     return Sites(
-        query.definitions,
-        chrom,
-        pos,
-        ref,
-        alt,
-        in_panel,
-        np.array(end_of, dtype=np.int64),
-        gene,
-        info,
-        query.header.info,
+        definitions=query.definitions,
+        chrom=chrom,
+        pos=pos,
+        ref=ref,
+        alt=alt,
+        passed=in_panel,
+        end=np.array(end_of, dtype=np.int64),
+        gene=gene,
+        info=info,
+        descriptions=query.header.info,
     )
 
 

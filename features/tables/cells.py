@@ -89,7 +89,7 @@ class Dialect:
         return self.decimal == "plain"
 
 
-PLAIN = Dialect("plain", "iso")
+PLAIN = Dialect(decimal="plain", dates="iso")
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def read_values(cells: np.ndarray, dialect: Dialect = PLAIN) -> Values:
     hard = unread | _points_may_group(text, commas, dialect)
     none, false = np.full(len(cells), "", dtype=object), np.zeros(len(cells), dtype=bool)
     if not hard.any():
-        return Values(value, none, none, false, false)
+        return Values(value=value, sign=none, limit_word=none, unclear=false, wrong=false)
     lower = pc.utf8_lower(pc.utf8_trim_whitespace(text.filter(pa.array(hard))))
     number, vague = _separated(_bare(lower), commas, dialect)
     word, below, above = (
@@ -146,7 +146,7 @@ def read_values(cells: np.ndarray, dialect: Dialect = PLAIN) -> Values:
     wrong[hard] = np.isnan(number) & ~vague & ~word & ~silent
     sign[hard] = np.select([below, above], ["<", ">"], "")
     limit_word[hard] = np.where(word, np.where(_matches(lower, ABOVE_WORD), "above", "below"), "")
-    return Values(value, sign, limit_word, unclear, wrong)
+    return Values(value=value, sign=sign, limit_word=limit_word, unclear=unclear, wrong=wrong)
 
 
 def _has_decimal_commas(bare: pa.Array, dialect: Dialect) -> bool:

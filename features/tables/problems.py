@@ -40,15 +40,15 @@ class Problems:
         """Note an error, or raise it."""
         if not self.collect:
             raise DataError(where, found, remedy)
-        self._add(Problem("error", where, found, remedy, count))
+        self._add(Problem(severity="error", where=where, found=found, remedy=remedy, count=count))
 
     def warn(self, where: str, found: str, remedy: str, count: int = 1) -> None:
         """Note something that does not stop the reading."""
-        self._add(Problem("warning", where, found, remedy, count))
+        self._add(Problem(severity="warning", where=where, found=found, remedy=remedy, count=count))
 
     def note(self, where: str, found: str, remedy: str = "", count: int = 1) -> None:
         """Note a plain fact, such as a count."""
-        self._add(Problem("note", where, found, remedy, count))
+        self._add(Problem(severity="note", where=where, found=found, remedy=remedy, count=count))
 
     def _add(self, problem: Problem) -> None:
         """Keep a problem once: the columns of a wide table share their sample_id and days."""

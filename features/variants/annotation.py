@@ -265,13 +265,13 @@ def _effect(
         [*(entry.get(field, "") for field in _FREQUENCIES), *_of_allele(info, _FREQUENCIES, index)]
     )
     return Effect(
-        consequence_term(definitions, entry["Consequence"]),
-        entry.get("Feature", ""),
-        entry.get("HGVSc", "").rpartition(":")[2],
-        _hgvs_p(entry),
-        tuple(_score(score, entry, info, index) for score in SCORES),
-        frequency,
-        f"VCF {name}",
+        consequence=consequence_term(definitions, entry["Consequence"]),
+        transcript=entry.get("Feature", ""),
+        hgvs_c=entry.get("HGVSc", "").rpartition(":")[2],
+        hgvs_p=_hgvs_p(entry),
+        scores=tuple(_score(score, entry, info, index) for score in SCORES),
+        frequency=frequency,
+        origin=f"VCF {name}",
     )
 
 

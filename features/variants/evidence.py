@@ -19,7 +19,7 @@ from features.catalogue import Definitions, derived
 from features.variants.annotation import protein_change
 from features.variants.gene_models import transcripts
 from features.variants.lookups import NO_LOOKUPS, Lookups
-from features.variants.variant import CAUSAL, Variant, _known_rows, gene_rules, inheritance
+from features.variants.variant import CAUSAL, Variant, gene_rules, inheritance, known_rows
 
 PRIOR, VERY_STRONG_ODDS = 0.10, 350.0
 CLASSES = ((10, "P"), (6, "LP"), (0, "VUS"), (-6, "LB"))
@@ -80,7 +80,12 @@ def assess(variant: Variant, sources: Sources) -> Assessment:
     met = [criterion for rule in RULES for criterion in rule(variant, sources)]
     criteria = tuple(_combined(met))
     points = sum(criterion.points for criterion in criteria)
-    return Assessment(points, classify(points), posterior(points), criteria)
+    return Assessment(
+        points=points,
+        classification=classify(points),
+        pathogenicity=posterior(points),
+        criteria=criteria,
+    )
 
 
 def classify(points: int) -> str:
@@ -116,7 +121,10 @@ def _rules(definitions: Definitions) -> dict[str, Rule]:
     rows = definitions.rows("evidence")
     return {
         r["rule"]: Rule(
-            r["criterion"], int(r["points"]), float(r["threshold"] or "nan"), r["reason"]
+            name=r["criterion"],
+            points=int(r["points"]),
+            threshold=float(r["threshold"] or "nan"),
+            reason=r["reason"],
         )
         for r in rows
     }
@@ -229,7 +237,7 @@ def _same_residue(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 def _causal_changes(definitions: Definitions, build: str, gene: str) -> list[tuple[str, int, str]]:
     """Key, residue and new residue of the causal substitutions of a gene."""
     found = []
-    for key, row in _known_rows(definitions, build).items():
+    for key, row in known_rows(definitions, build).items():
         change = protein_change(row["hgvs_p"])
         if row["gene"] == gene and row["als_role"] in CAUSAL and change is not None:
             found.append((key, change[1], change[2]))

@@ -117,19 +117,16 @@ def transcripts(definitions: Definitions, build: str) -> dict[str, Transcript]:
 
 
 def _transcript(row: dict[str, str], suffix: str) -> Transcript:
-    starts, ends = (
-        tuple(map(int, row[f"exon_{part}_{suffix}"].split(","))) for part in ("starts", "ends")
-    )
-    bounds = (int(row[f"cds_{part}_{suffix}"]) for part in ("start", "end"))
     return Transcript(
-        row["gene"],
-        row["transcript"],
-        row["refseq"],
-        row["chrom"],
-        row["strand"],
-        starts,
-        ends,
-        *bounds,
+        gene=row["gene"],
+        name=row["transcript"],
+        refseq=row["refseq"],
+        chrom=row["chrom"],
+        strand=row["strand"],
+        starts=tuple(map(int, row[f"exon_starts_{suffix}"].split(","))),
+        ends=tuple(map(int, row[f"exon_ends_{suffix}"].split(","))),
+        cds_start=int(row[f"cds_start_{suffix}"]),
+        cds_end=int(row[f"cds_end_{suffix}"]),
     )
 
 

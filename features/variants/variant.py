@@ -104,27 +104,27 @@ def describe(
     frequency, frequency_origin = _frequency(key, effect, lookups)
     model = transcripts(definitions, build).get(gene)
     return Variant(
-        key,
-        gene,
-        consequence,
-        consequence_kinds(definitions).get(consequence, ""),
-        origin,
-        told.transcript or (model.name if model and origin else ""),
-        hgvs_c,
-        hgvs_p,
-        parsed[1] if parsed else where.residue if where else _residue_of(hgvs_p),
-        (parsed[0], parsed[2]) if parsed and parsed[0] != parsed[2] else None,
-        where.offset if where else None,
-        frequency,
-        frequency_origin,
-        {
+        key=key,
+        gene=gene,
+        consequence=consequence,
+        kind=consequence_kinds(definitions).get(consequence, ""),
+        consequence_origin=origin,
+        transcript=told.transcript or (model.name if model and origin else ""),
+        hgvs_c=hgvs_c,
+        hgvs_p=hgvs_p,
+        residue=parsed[1] if parsed else where.residue if where else _residue_of(hgvs_p),
+        change=(parsed[0], parsed[2]) if parsed and parsed[0] != parsed[2] else None,
+        offset=where.offset if where else None,
+        frequency=frequency,
+        frequency_origin=frequency_origin,
+        scores={
             name: score
             for name, score in zip(SCORES, effect.scores, strict=True)
             if score is not None
         },
-        (lookups.clinvar or {}).get(key),
-        known["als_role"] if known else "",
-        known["legacy_name"] if known else "",
+        clinvar=(lookups.clinvar or {}).get(key),
+        role=known["als_role"] if known else "",
+        legacy_name=known["legacy_name"] if known else "",
     )
 
 
@@ -148,14 +148,15 @@ def _frequency(key: str, effect: Effect, lookups: Lookups) -> tuple[float | None
 
 
 @derived
-def _known_rows(definitions: Definitions, build: str) -> dict[str, dict[str, str]]:
+def known_rows(definitions: Definitions, build: str) -> dict[str, dict[str, str]]:
+    """Rows of the known-variant table by key (chrom-pos-ref-alt, minimal) on one build."""
     rows = known_variants(definitions, build).to_dict("index")
     return cast("dict[str, dict[str, str]]", rows)
 
 
 def known_row(definitions: Definitions, key: str, build: str) -> dict[str, str] | None:
     """Row of the known-variant table, None for another variant."""
-    return _known_rows(definitions, build).get(key)
+    return known_rows(definitions, build).get(key)
 
 
 def find_known(definitions: Definitions, gene: str, name: str, build: str) -> str:
@@ -198,7 +199,7 @@ def _names(definitions: Definitions, build: str) -> dict[str, dict[str, str]]:
     """
     found: dict[str, dict[str, str]] = {}
     for column in ("legacy_name", "hgvs_p"):
-        for key, row in _known_rows(definitions, build).items():
+        for key, row in known_rows(definitions, build).items():
             if row[column]:
                 found.setdefault(row["gene"], {})[_plain_name(row[column])] = key
     return found
