@@ -44,7 +44,7 @@ def outcome(path: Path) -> str:
     return "refused: of no build"
 
 
-def main(arguments: Sequence[str] = ()) -> None:
+def main(_arguments: Sequence[str] = ()) -> None:
     """Print the outcomes by folder, and every bug."""
     if not reference_data().is_dir():
         print("skipped: set ALS_ML_REFERENCE_DATA to the public data")

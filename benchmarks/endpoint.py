@@ -206,7 +206,7 @@ def one_record(ours: int, plain: int, bare: int, n: int = 300) -> None:
             lambda i: {"inputs": [full_record(i, met=False)]},
         ),
         "mlflow models serve": (plain, lambda i: {"inputs": [full_record(i)]}),
-        "bare XGBoost pyfunc": (bare, lambda i: {"dataframe_records": [row]}),
+        "bare XGBoost pyfunc": (bare, lambda _: {"dataframe_records": [row]}),
     }
     times: dict[str, list[float]] = {name: [] for name in asked}
     connections = {name: HTTPConnection("127.0.0.1", port) for name, (port, _) in asked.items()}

@@ -161,7 +161,7 @@ def with_made_up_scores(variants: list[Variant], truth: np.ndarray) -> list[Vari
     ]
 
 
-def main(arguments: Sequence[str] = ()) -> None:
+def main(_arguments: Sequence[str] = ()) -> None:
     """Print the AUCs: pooled, missense only, per gene."""
     if not reference_data().is_dir():
         print("skipped: set ALS_ML_REFERENCE_DATA to the public data")

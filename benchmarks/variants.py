@@ -215,7 +215,7 @@ def run_once(python: str, script: str, path: Path, folder: Path) -> dict[str, fl
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
-def main(arguments: Sequence[str] = ()) -> None:
+def main(_arguments: Sequence[str] = ()) -> None:
     """Print times, ratios and memory."""
     sizes = {"5,000 records, GT:DP:GQ:AD": (5_000, True), "20,000 records, GT": (20_000, False)}
     with tempfile.TemporaryDirectory() as name:

@@ -7,8 +7,6 @@ line does not hold. That part is scaled by `weight`, so that the penalty of the 
 by 1 / weight: 0 is the plain line.
 """
 
-from typing import Any
-
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
@@ -47,7 +45,7 @@ class Curves(TransformerMixin, BaseEstimator):
         self.weight = weight
         self.straight = straight
 
-    def fit(self, X: np.ndarray, y: Any = None) -> "Curves":
+    def fit(self, X: np.ndarray, y: object = None) -> "Curves":  # noqa: ARG002
         """Place the knots and take the lines out."""
         chosen = [j for j in range(X.shape[1]) if self._curved(X[:, j], j)]
         knots = [_knots(X[:, j]) for j in chosen]

@@ -89,9 +89,23 @@ class FittedModel:
         """Raw score of each row: the members' weighted sum, in a fixed order, drawn in where values
         are unknown.
         """
-        return self._faded(X, self._sum(X))
+        return self.faded(X, self.raw_sum(X))
 
-    def _faded(self, X: np.ndarray, score: np.ndarray) -> np.ndarray:
+    def faded(self, X: np.ndarray, score: np.ndarray) -> np.ndarray:
+        """Scores drawn towards the centre by the weighted share of unknown values.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Features, NaN unknown.
+        score : array (n,)
+            Log-odds before unknown values count.
+
+        Returns
+        -------
+        array (n,)
+            Log-odds; as given where the model does not learn from gaps.
+        """
         if self.calibration.fade == 0:
             return score
         return self.calibration.centre + (score - self.calibration.centre) * self._kept(X)
@@ -104,7 +118,19 @@ class FittedModel:
     def _weight(self) -> np.ndarray:
         return np.asarray(self.calibration.importance)
 
-    def _sum(self, X: np.ndarray) -> np.ndarray:
+    def raw_sum(self, X: np.ndarray) -> np.ndarray:
+        """The members' weighted sum, in a fixed order.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Features, NaN unknown.
+
+        Returns
+        -------
+        array (n,)
+            Log-odds before unknown values count.
+        """
         total = self.members[0].weight * self.members[0].score(X)
         for member in self.members[1:]:
             total = total + member.weight * member.score(X)
@@ -214,7 +240,7 @@ def fit_model(
         for (name, _), choice, weight in zip(recipe.members, chosen, weights, strict=True)
     )
     model = _with_gaps(FittedModel(recipe.task, members, _unfitted(X)), X, y, recipe)
-    return _calibrated(model, model._faded(X, score), y, folds, recipe)
+    return _calibrated(model, model.faded(X, score), y, folds, recipe)
 
 
 def _unfitted(X: np.ndarray) -> Calibration:
@@ -241,8 +267,8 @@ def _with_gaps(model: FittedModel, X: np.ndarray, y: np.ndarray, recipe: Recipe)
     known = replace(model.calibration, importance=tuple(map(float, weight)))
     if not TASKS[recipe.task].learns_missingness:
         return replace(model, calibration=known)
-    centre = float((model._sum(X) - parts.sum(axis=1)).mean())
-    fade = fitted_fade(model._sum, centre, X, y, weight, recipe.seed)
+    centre = float((model.raw_sum(X) - parts.sum(axis=1)).mean())
+    fade = fitted_fade(model.raw_sum, centre, X, y, weight, recipe.seed)
     return replace(model, calibration=replace(known, fade=fade, centre=centre))
 
 

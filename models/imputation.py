@@ -11,7 +11,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.impute import SimpleImputer
@@ -57,7 +57,7 @@ class RelatedImputer(SimpleImputer):
         Of the standardised columns.
     """
 
-    def fit(self, X: np.ndarray, y: Any = None) -> "RelatedImputer":
+    def fit(self, X: np.ndarray, y: object = None) -> "RelatedImputer":  # noqa: ARG002
         """Estimate from an (n, p) matrix with NaN."""
         super().fit(X)
         known = np.isfinite(X)
@@ -75,7 +75,7 @@ class RelatedImputer(SimpleImputer):
         """Fill an (n, p) matrix."""
         return self.filled(np.asarray(X, dtype=np.float64))
 
-    def fit_transform(self, X: np.ndarray, y: Any = None) -> np.ndarray:
+    def fit_transform(self, X: np.ndarray, y: object = None) -> np.ndarray:  # noqa: ARG002
         """Fit, then fill the same matrix."""
         return self.fit(X).transform(X)
 

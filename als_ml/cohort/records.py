@@ -79,7 +79,7 @@ class RowProblems(Problems):
         self,
         bad: np.ndarray,
         where: str,
-        values: "np.ndarray | Cells | None",
+        values: "np.ndarray | Cells | None",  # noqa: ARG002  never repeated to its sender
         what: str,
         remedy: str,
     ) -> None:
@@ -376,9 +376,8 @@ def _repeats(definitions: Definitions, repeats: Any) -> list[tuple[Any, ...]]:
                 "names an unknown locus",
                 nearest(str(locus), repeat_loci(definitions).index),
             )
-        call = {"alleles": call} if isinstance(call, list) else call
         if call is not None:
-            calls += _repeat_call(locus, call)
+            calls += _repeat_call(locus, {"alleles": call} if isinstance(call, list) else call)
     return calls
 
 

@@ -105,9 +105,9 @@ def locked_predictor(path: Path) -> Predictor:
 
 
 def _compare(path: Path, pinned: dict[str, str], found: dict[str, str]) -> None:
-    for key in found:
-        if pinned[key] != found[key]:
-            what = f"{key} is {found[key]}, and the lock says {pinned[key]}"
+    for key, value in found.items():
+        if pinned[key] != value:
+            what = f"{key} is {value}, and the lock says {pinned[key]}"
             raise RequestError(
                 f"--lock {path}",
                 what,

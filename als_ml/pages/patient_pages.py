@@ -39,7 +39,6 @@ def patient_pages(
     cohort: Cohort,
     pairs: list[tuple[Predictor, Cohort]],
     rules: tuple[Rule, ...],
-    build: str,
     progress: Progress = lambda *_: None,
 ) -> list[Page]:
     """One page a patient, in the order of the cohort.
@@ -62,7 +61,7 @@ def patient_pages(
         for page, score in zip(pages, _scores(_with_pages(own), predictor), strict=True):
             page["scores"].append(_shown_score(score, page["consent"]))
     progress("describing patients", 0, 0)
-    inputs, profiles = cohort_inputs(cohort, build), mechanism_profiles(cohort, build)
+    inputs, profiles = cohort_inputs(cohort), mechanism_profiles(cohort)
     columns = (_variants(cohort), _biomarkers(cohort), _courses(cohort), profiles, inputs)
     for page, variants, markers, course, profile, facts in zip(pages, *columns, strict=True):
         page |= {

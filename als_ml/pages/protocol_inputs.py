@@ -73,13 +73,13 @@ def known_inputs(definitions: Definitions) -> frozenset[str]:
     )
 
 
-def cohort_inputs(cohort: Cohort, build: str) -> list[Inputs]:
+def cohort_inputs(cohort: Cohort) -> list[Inputs]:
     """The inputs of each patient.
 
     The day of the report is `as_of_days`, else the last day on record.
     """
     today = last_days(cohort)
-    genetics = _genetics(cohort, build)
+    genetics = _genetics(cohort)
     biomarkers, visits = (
         dict(list(table.groupby("row"))) for table in (cohort.biomarkers, cohort.alsfrs)
     )
@@ -299,8 +299,8 @@ def _decline(day: np.ndarray, total: np.ndarray) -> list[Value]:
     ]
 
 
-def _genetics(cohort: Cohort, build: str) -> list[list[Value]]:
-    cause, carriers = genetic_cause(cohort, build), causal_carriers(cohort, build)
+def _genetics(cohort: Cohort) -> list[list[Value]]:
+    cause, carriers = genetic_cause(cohort), causal_carriers(cohort)
     points = _strongest(cohort)
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
     tested = {1: "indeterminate", STATES.index("expanded"): "yes"}

@@ -51,7 +51,7 @@ def make_report(
     chosen = read_rules(rules, recalled_rules)
     pairs = cohorts_for(list(models.values()), source, Problems())
     cohort = pairs[0][0].as_trained(pairs[0][1]) if pairs else _plain(source)
-    pages = patient_pages(cohort, pairs, chosen, source.described.genome_build, progress)
+    pages = patient_pages(cohort, pairs, chosen, progress)
     return Report(
         name=source.described.name,
         cohort=cohort,

@@ -464,7 +464,7 @@ def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
 
 def _beside(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, np.ndarray]:
     columns = {
-        "genetic_cause": genetic_cause(cohort, spec.genome_build),
+        "genetic_cause": genetic_cause(cohort),
         "landmark_days": np.full(len(cohort), spec.landmark_days),
         "read_as": np.full(len(cohort), read_as(spec, cohort.definitions, cohort.lookups)),
     }

@@ -76,7 +76,7 @@ def _end_with(parent: int) -> None:
     """
     while _alive(parent):
         time.sleep(1)
-    shutil.rmtree(os.getcwd(), ignore_errors=True)
+    shutil.rmtree(Path.cwd(), ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 

@@ -59,7 +59,7 @@ class Guard:
             return
         try:
             self._check_address(scope)
-            body = await self._body(scope, receive) if scope["path"] == "/invocations" else b""
+            body = await self._body(receive) if scope["path"] == "/invocations" else b""
         except RefusedError as refused:
             await _answer(send, refused.status, refused.body)
             return
@@ -101,7 +101,7 @@ class Guard:
             "Send fewer patients, or use predict.py.",
         )
 
-    async def _body(self, scope: Message, receive: Receive) -> bytes:
+    async def _body(self, receive: Receive) -> bytes:
         parts, size = [], 0
         while True:
             message = await receive()
@@ -192,8 +192,10 @@ async def _redacted(app: Any, scope: Message, body: bytes, send: Send) -> None:
 
     try:
         await app(scope, given, reply.take)
-    except Exception as error:  # its text may hold what was sent
-        print(f"error: {type(error).__name__} at {scope['path']}", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001  its text may hold what was sent
+        print(  # noqa: T201  the server's own error stream
+            f"error: {type(error).__name__} at {scope['path']}", file=sys.stderr
+        )
     if reply.status >= 400:
         await _answer(send, *_said(reply.status, b"".join(reply.parts)))
 

@@ -49,7 +49,7 @@ class AlsModel(PythonModel):
 
     def predict(
         self,
-        context: PythonModelContext,
+        context: PythonModelContext,  # noqa: ARG002  MLflow hands it over
         model_input: list[ServedPatient],  # type: ignore[valid-type]
         params: dict[str, Any] | None = None,
     ) -> list[PredictionRow]:

@@ -107,7 +107,7 @@ def _write(
     truth = files.truth_table(
         ids, labels, best, np.array(CAUSES)[people.cause], np.exp(course.future)
     )
-    files.write_cohort(folder, ids, {**tables, "truth": truth})
+    files.write_cohort(folder, {**tables, "truth": truth})
     progress("writing variants", 3, 4)
     files.write_variants(folder / "variants.vcf.gz", ids, genome, people, rng)
     files.write_frequencies(folder / "frequencies.vcf.gz", genome)

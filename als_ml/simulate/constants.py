@@ -148,8 +148,8 @@ LARGEST_LOSS = 44.0  # points at index (P)
 FIRST_LATE_VISIT, VISIT_EVERY, VISIT_JITTER, LAST_VISIT = 125.0, 91.0, 10.0, 520.0  # days (P)
 EARLY_VISIT = (45, 88)  # days (P)
 MISSED_VISIT = 0.10  # (P)
-# Monthly hazards: exp(a + b ln future rate + c points lost). 34.1 % die within 12 months of
-# diagnosis: PMC4189670 (V)
+# Monthly hazards: exp(a + b ln future rate + c points lost); 34.1 % die within 12 months of the
+# diagnosis (V, PMC4189670).
 EVENT_HAZARD = (-6.0, 0.8, 0.065)  # (P)
 DROP_OUT = (-5.0, 0.0, 0.02)  # (P)
 EVENT_KINDS = {"death_days": 0.75, "niv_23h_days": 0.20, "tracheostomy_days": 0.05}  # (P)

@@ -32,7 +32,7 @@ truth.csv holds the best possible probabilities: never an input.
 """
 
 
-def write_cohort(folder: Path, ids: np.ndarray, tables: dict[str, pd.DataFrame]) -> None:
+def write_cohort(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
     """Write the tables and the cohort file."""
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)

@@ -38,7 +38,7 @@ def _draw_curves(training: Training, folder: Path) -> Path:
     drawn = {name: p for name, p in training.out_of_fold.items() if name != "prevalence"}
     for (name, probability), style in zip(drawn.items(), _STYLES, strict=False):
         _draw_roc(axes[0], training, name, probability, style)
-        _draw_precision(axes[1], training, name, probability, style)
+        _draw_precision(axes[1], training, probability, style)
     _draw_calibration(axes[2], training, training.out_of_fold["model"])
     axes[0].plot([0, 1], [0, 1], color="0.7", lw=1)
     axes[1].axhline(training.y.mean(), color="0.7", lw=1)
@@ -88,7 +88,7 @@ def _draw_roc(
 
 
 def _draw_precision(
-    axis: Any, training: Training, name: str, probability: np.ndarray, style: tuple[str, str]
+    axis: Any, training: Training, probability: np.ndarray, style: tuple[str, str]
 ) -> None:
     precision, recall, _ = precision_recall_curve(training.y, probability)
     axis.plot(recall, precision, color=style[0], ls=style[1], lw=2, drawstyle="steps-post")

@@ -178,7 +178,7 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
         spec = replace(spec, course=fit_course(*visits))
     rows = feature_rows(cohort, spec)
     _refuse_own_rate(config, cohort, rows, labels)
-    found = (genetic_cause(cohort, spec.genome_build) == "found").astype(float)
+    found = (genetic_cause(cohort) == "found").astype(float)
     baselines = {
         name: values[kept] for name, values in _baselines(config, cohort, rows, found).items()
     }

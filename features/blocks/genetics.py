@@ -189,7 +189,7 @@ def genetic_features(
         RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
         for locus in ("C9orf72", "ATXN2")
     )
-    causal = causal_carriers(cohort, build)
+    causal = causal_carriers(cohort)
     expanded = _flag(c9orf72, _EXPANDED)
     features = {"causal_any": _any_known([*causal.values(), expanded])}
     features |= {f"causal_{gene}": values for gene, values in causal.items()}
@@ -209,7 +209,7 @@ def genetic_features(
     return features | _burden(cohort, rare, counted)
 
 
-def causal_carriers(cohort: AnyCohort, build: str) -> dict[str, np.ndarray]:
+def causal_carriers(cohort: AnyCohort) -> dict[str, np.ndarray]:
     """For each gene with causal rows: 1 known pathogenic carrier, 0 assayed and none, NaN
     unknown.
     """
@@ -225,7 +225,7 @@ def causal_carriers(cohort: AnyCohort, build: str) -> dict[str, np.ndarray]:
     return {name: carriers[:, i] for name, i in zip(names, positions, strict=True)}
 
 
-def genetic_cause(cohort: AnyCohort, build: str) -> np.ndarray:
+def genetic_cause(cohort: AnyCohort) -> np.ndarray:
     """The genetic finding of each patient, without statistics.
 
     found: a known pathogenic carrier, or C9orf72 expanded. uncertain: a `vus` row, one allele of a
@@ -234,7 +234,7 @@ def genetic_cause(cohort: AnyCohort, build: str) -> np.ndarray:
     sized. Else not_fully_tested.
     """
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
-    causal = np.array([*causal_carriers(cohort, build).values()])
+    causal = np.array([*causal_carriers(cohort).values()])
     found = (causal == 1).any(axis=0) | (c9orf72.state == _EXPANDED)
     uncertain = (
         _uncertain_alleles(cohort)

@@ -170,14 +170,14 @@ def _judged(
     return (BEYOND if beyond else WITHIN), float(bound), words
 
 
-def mechanism_profiles(cohort: AnyCohort, build: str) -> list[list[dict[str, Any]]]:
+def mechanism_profiles(cohort: AnyCohort) -> list[list[dict[str, Any]]]:
     """For each patient one entry a mechanism: `mechanism`, `name`, `genetic` and `biomarkers`
     evidence, each a list.
 
     A genetic entry is `{gene, finding}`, a biomarker entry `{analyte, name, state, value, unit,
     days, limit}`.
     """
-    genetic = _genetic_evidence(cohort, build)
+    genetic = _genetic_evidence(cohort)
     measured = [records_of(own) for own in _by_patient(last_values(cohort), len(cohort))]
     return [
         _profile(cohort.definitions, genetic[i], {m["analyte"]: m for m in measured[i]})
@@ -238,7 +238,7 @@ def _measured(
     }
 
 
-def _genetic_evidence(cohort: AnyCohort, build: str) -> list[dict[str, str]]:
+def _genetic_evidence(cohort: AnyCohort) -> list[dict[str, str]]:
     """For each patient: gene -> the variants that count, or that nothing was found, or that it was
     not assayed.
     """

@@ -129,7 +129,8 @@ def needs_cleaning(path: Path) -> bool:
 
 
 @cache
-def _needs_cleaning(path: Path, changed: int, size: int) -> bool:
+def _needs_cleaning(path: Path, _changed: int, _size: int) -> bool:
+    """Kept by the time of change and the size, so that a file written anew is read anew."""
     with path.open("rb") as file:
         start = file.read(1 << 20)
         if start.startswith(b"\x1f\x8b"):

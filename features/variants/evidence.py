@@ -491,6 +491,8 @@ def _combined(met: list[Criterion]) -> Iterator[Criterion]:
         if criterion.name == "PP3" and "PVS1" in names:
             continue
         if criterion.name == "PM1" and criterion.points + predicted > 4:
-            criterion = criterion._replace(points=max(0, 4 - predicted))
-        if criterion.points:
+            allowed = max(0, 4 - predicted)
+            if allowed:
+                yield criterion._replace(points=allowed)
+        elif criterion.points:
             yield criterion

@@ -154,9 +154,8 @@ def place(
     ):  # An insertion changes no base: it lies in the coding sequence if both its neighbours do.
         beside = [transcript.coding_offset(p) for p in (end, start)]
         offsets = [max(o for o in beside if o is not None)] if None not in beside else []
-    consequence = _splice_site(transcript, start, end) or _coding(
-        offsets, len(alt) - len(ref), transcript
-    )
+    longer = len(alt) - len(ref)
+    consequence = _splice_site(transcript, start, end) or _coding(offsets, longer)
     return Place(
         consequence or _splice_region(transcript, start, end) or _outside(transcript, start, end),
         min(offsets) if offsets else None,
@@ -191,7 +190,7 @@ def _splice_site(transcript: Transcript, start: int, end: int) -> str | None:
     return None
 
 
-def _coding(offsets: list[int], longer: int, transcript: Transcript) -> str | None:
+def _coding(offsets: list[int], longer: int) -> str | None:
     if not offsets:
         return None
     if longer % 3:

@@ -34,7 +34,8 @@ def _space(trial: "optuna.Trial", continuous: bool) -> dict[str, Value]:
 
 def score(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     """Sum of the trees on one thread, (n,)."""
-    raw = pipeline[-1]._raw_predict(imputed(pipeline, X), n_threads=1)
+    # decision_function takes no number of threads; a served row needs one.
+    raw = pipeline[-1]._raw_predict(imputed(pipeline, X), n_threads=1)  # noqa: SLF001
     return np.asarray(raw[:, 0], dtype=np.float64)
 
 
@@ -46,7 +47,8 @@ def contributions(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     X = imputed(pipeline, X)
     total = np.zeros(X.shape)
     patients = np.arange(len(X))
-    for (tree,) in pipeline[-1]._predictors:
+    # scikit-learn shows the trees of this model nowhere else.
+    for (tree,) in pipeline[-1]._predictors:  # noqa: SLF001
         nodes, at = tree.nodes, np.zeros(len(X), dtype=int)
         while (split := ~nodes["is_leaf"][at].astype(bool)).any():
             here = nodes[at]

@@ -174,5 +174,5 @@ def test_thresholds(rule, value, expected):
 
 def test_a_map_is_plain_numbers():
     fitted = fit_map("beta", *scores())
-    assert CalibrationMap(**{**fitted.__dict__}) == fitted
+    assert CalibrationMap(**fitted.__dict__) == fitted
     assert all(isinstance(v, float) for v in (*fitted.x, *fitted.y))

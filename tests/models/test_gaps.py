@@ -42,7 +42,7 @@ def model():
 def test_a_patient_with_half_of_the_values_keeps_an_honest_probability(model):
     X, y = made(6000, 1)
     half = np.where(np.random.default_rng(2).random(X.shape) < 0.5, np.nan, X)
-    unfaded = model.calibration.map.probability(model._sum(half))
+    unfaded = model.calibration.map.probability(model.raw_sum(half))
     assert model.calibration.fade > 0
     assert fit_sigmoid(log_odds(model.probability(half)), y)[0] == pytest.approx(1.0, abs=0.12)
     assert (

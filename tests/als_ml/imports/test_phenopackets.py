@@ -110,7 +110,7 @@ def test_what_is_not_listed_is_unknown_and_never_reference(tmp_path):
 
 def test_a_known_variant_is_found(tmp_path):
     cohort, _ = imported(tmp_path, packet("p1", variants=[variant(A4V)]), packet("p2"))
-    assert genetic_cause(cohort, "GRCh38").tolist() == ["found", "not_fully_tested"]
+    assert genetic_cause(cohort).tolist() == ["found", "not_fully_tested"]
 
 
 @pytest.mark.parametrize(

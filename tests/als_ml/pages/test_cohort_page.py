@@ -153,7 +153,7 @@ def test_nothing_is_fetched(written):
 
 
 def test_pseudonyms_replace_every_name(cohort):
-    pages = patient_pages(cohort, [], read_rules(), "GRCh38")
+    pages = patient_pages(cohort, [], read_rules())
     names = [page["sample_id"] for page in pages]
     key = pseudonymised(pages)
     assert set(key) == set(names)
@@ -202,7 +202,7 @@ def test_wrong_requests(more, message, demo, store, tmp_path, monkeypatch, capsy
 
 def test_the_facts_of_the_cohort(demo):
     cohort = read(demo / "cohort.yaml", Problems())
-    pages = patient_pages(cohort, [], read_rules(), "GRCh38")
+    pages = patient_pages(cohort, [], read_rules())
     facts = cohort_facts(
         Report("demo", cohort, pages, read_rules(), labels={"progression": np.ones(len(pages))})
     )
@@ -219,7 +219,7 @@ def test_an_empty_and_a_bare_cohort(tmp_path):
     (tmp_path / "cohort.yaml").write_text("patients: p.csv\n")
     cohort = read(tmp_path / "cohort.yaml", Problems())
     write_report(
-        Report("bare", cohort, patient_pages(cohort, [], read_rules(), "GRCh38"), read_rules()),
+        Report("bare", cohort, patient_pages(cohort, [], read_rules()), read_rules()),
         tmp_path / "r.html",
     )
     (page,) = payload(tmp_path / "r.html")["pages"]

@@ -246,7 +246,7 @@ def test_the_inputs_of_a_patient(tmp_path):
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     cohort = read(tmp_path / "cohort.yaml", Problems())
-    first, second = cohort_inputs(cohort, "GRCh38")
+    first, second = cohort_inputs(cohort)
     found = {name: value.value for name, value in first.known.items()}
     assert first.today == 84
     assert found["alt_times_limit"] == 6

@@ -136,9 +136,7 @@ def test_killed_at_any_time(store, features, tmp_path):
     server.send_signal(signal.SIGKILL)
     server.wait(20)
     assert not output.exists() or pq.ParquetFile(output).metadata.num_rows == 300 * len(table)
-    assert (
-        subprocess.run([*command, "--resume"], env=os.environ | store, timeout=300).returncode == 0
-    )
+    subprocess.run([*command, "--resume"], env=os.environ | store, timeout=300, check=True)
     assert pq.ParquetFile(output).metadata.num_rows == 300 * len(table)
 
 

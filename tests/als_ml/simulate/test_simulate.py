@@ -46,7 +46,7 @@ def test_true_carriers_are_found(demo, cohort):
         .loc[cohort.patients["sample_id"], "cause"]
         .to_numpy()
     )
-    carriers = causal_carriers(cohort, "GRCh38")
+    carriers = causal_carriers(cohort)
     mendelian = np.flatnonzero(~np.isin(cause, ["C9orf72", "unexplained"]))
     found = [carriers[cause[i]][i] == 1 for i in mendelian]
     assert len(mendelian) >= 5

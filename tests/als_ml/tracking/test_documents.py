@@ -36,7 +36,7 @@ def test_the_card_says_what_was_found(written, training):
 
 def test_the_checklist_has_its_27_items(written):
     text = (written / "tripod_ai.md").read_text()
-    items = [int(item) for item in re.findall(r"^\| (\d+)[a-g–]* \|", text, re.M)]
+    items = [int(item) for item in re.findall(r"^\| (\d+)[a-g–]* \|", text, re.MULTILINE)]
     assert sorted(set(items)) == list(range(1, 28))
     assert items == sorted(items)
     assert "{{" not in text

@@ -34,9 +34,7 @@ def read(tmp_path):
 
 
 def evidence(cohort, mechanism: str, analyte: str, patient: int = 0) -> dict:
-    (profile,) = [
-        m for m in mechanism_profiles(cohort, "GRCh38")[patient] if m["mechanism"] == mechanism
-    ]
+    (profile,) = [m for m in mechanism_profiles(cohort)[patient] if m["mechanism"] == mechanism]
     (found,) = [b for b in profile["biomarkers"] if b["analyte"] == analyte]
     return found
 
@@ -72,7 +70,7 @@ def test_the_limit_is_that_of_the_sex_and_the_last_value_counts(read):
 
 
 def test_the_genetic_side(read):
-    first, second = mechanism_profiles(read("P1,crp_serum,3,mg/L,0,,"), "GRCh38")
+    first, second = mechanism_profiles(read("P1,crp_serum,3,mg/L,0,,"))
     by_name = {m["mechanism"]: {g["gene"]: g["finding"] for g in m["genetic"]} for m in first}
     assert by_name["rna_metabolism"]["C9orf72"] == "repeat expanded"
     assert by_name["rna_metabolism"]["TARDBP"] == "not assayed"
@@ -80,7 +78,7 @@ def test_the_genetic_side(read):
 
 
 def test_a_carrier_is_shown_with_its_class(cohort):
-    profiles = mechanism_profiles(cohort, "GRCh38")
+    profiles = mechanism_profiles(cohort)
     shown = {g["finding"] for profile in profiles for m in profile for g in m["genetic"]}
     assert any(text.startswith("SOD1 p.") and text.endswith((": P", ": LP")) for text in shown)
     assert "nothing found" in shown

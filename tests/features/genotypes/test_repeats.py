@@ -39,9 +39,7 @@ def state(tmp_path, locus, passed, formats, call, patients):
     chrom = "9" if locus == "C9orf72" else "12"
     path = tmp_path / "r.vcf"
     path.write_text(
-        HEADER
-        + "\t".join([chrom, "27573528", ".", "C", "<STR8>", ".", passed, info, formats, call])
-        + "\n"
+        HEADER + f"{chrom}\t27573528\t.\tC\t<STR8>\t.\t{passed}\t{info}\t{formats}\t{call}\n"
     )
     calls = read_repeats(shipped(), [path], "GRCh38", {"p": 0}, Problems())
     return STATES[RepeatStates(shipped(), locus, calls, patients).state[0]]

@@ -366,13 +366,17 @@ ANNOTATIONS = {
     ),
     "ANN": (
         '##INFO=<ID=ANN,Number=.,Type=String,Description="snpEff">',
-        "ANN=T|missense_variant|MODERATE|SOD1|G|transcript|ENST00000270142.10"
-        "|protein_coding|1/5|c.14C>T|p.Ala5Val",
+        (
+            "ANN=T|missense_variant|MODERATE|SOD1|G|transcript|ENST00000270142.10"
+            "|protein_coding|1/5|c.14C>T|p.Ala5Val"
+        ),
     ),
     "EFF": (
         '##INFO=<ID=EFF,Number=.,Type=String,Description="snpEff">',
-        "EFF=NON_SYNONYMOUS_CODING(MODERATE|MISSENSE|gCg/gTg|A5V|154|SOD1"
-        "|protein_coding|CODING|ENST00000270142|1)",
+        (
+            "EFF=NON_SYNONYMOUS_CODING(MODERATE|MISSENSE|gCg/gTg|A5V|154|SOD1"
+            "|protein_coding|CODING|ENST00000270142|1)"
+        ),
     ),
     "BCSQ": (
         '##INFO=<ID=BCSQ,Number=.,Type=String,Description="csq">',
