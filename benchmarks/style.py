@@ -172,6 +172,8 @@ def public_definitions(body: Sequence[ast.stmt]) -> Iterator[Documented]:
     """Public functions, classes and methods of a module's body."""
     for node in body:
         if isinstance(node, Documented) and not node.name.startswith("_"):
+            if any("overload" in ast.unparse(mark) for mark in node.decorator_list):
+                continue  # The implementation has the words.
             yield node
             if isinstance(node, ast.ClassDef):
                 yield from public_definitions(node.body)

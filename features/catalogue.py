@@ -58,7 +58,18 @@ class Definitions:
 
     @classmethod
     def read(cls, folder: Path) -> "Definitions":
-        """Read every table of a folder."""
+        """Read every table of a folder.
+
+        Parameters
+        ----------
+        folder : Path
+            With one TSV a table.
+
+        Returns
+        -------
+        Definitions
+            Nothing of them is checked yet.
+        """
         paths = sorted(folder.glob("*.tsv"))
         return cls({path.stem: path.read_text(encoding="utf-8") for path in paths})
 
@@ -75,6 +86,16 @@ class Definitions:
     def table(self, name: str) -> pd.DataFrame:
         """One table as text, empty where nothing is stated.
 
+        Parameters
+        ----------
+        name : str
+            As `genes` or `biomarkers`.
+
+        Returns
+        -------
+        DataFrame
+            All columns text.
+
         Raises
         ------
         RequestError
@@ -88,6 +109,16 @@ class Definitions:
 
     def rows(self, name: str) -> list[dict[str, str]]:
         """One table as a dict a row, column -> text, empty where nothing is stated.
+
+        Parameters
+        ----------
+        name : str
+            As `genes` or `biomarkers`.
+
+        Returns
+        -------
+        list of dict
+            In the order of the file.
 
         Raises
         ------
@@ -103,6 +134,16 @@ def derived(
     """Keep with the definitions what a function makes of them.
 
     Its further arguments are hashable and positional.
+
+    Parameters
+    ----------
+    function : callable
+        Its first argument is the definitions.
+
+    Returns
+    -------
+    callable
+        The same, remembering its results.
     """
     return _kept_with_definitions(function, None)
 
@@ -112,6 +153,16 @@ def recently_derived(
 ) -> Callable[[Callable[Concatenate[Definitions, P], T]], Callable[Concatenate[Definitions, P], T]]:
     """Like `derived`, but only the latest results: for arguments that come from files and requests
     without end.
+
+    Parameters
+    ----------
+    most : int
+        Results that are kept.
+
+    Returns
+    -------
+    callable
+        A decorator.
     """
     return lambda function: _kept_with_definitions(function, most)
 
@@ -163,6 +214,18 @@ def _state(folder: Path) -> _State:
 def normal_name(name: str) -> str:
     """Write a column, word or analyte without case, blanks and signs, so that spellings meet.
 
+    Parameters
+    ----------
+    name : str
+        As a person or a tool writes it.
+
+    Returns
+    -------
+    str
+        Lower case, words joined by underscores.
+
+    Examples
+    --------
     >>> normal_name("Onset Site"), normal_name("NF-L"), normal_name("date_of_death")
     ('onset_site', 'nf_l', 'date_of_death')
     """
@@ -170,7 +233,23 @@ def normal_name(name: str) -> str:
 
 
 def checked_build(build: str) -> str:
-    """Return the genome build, or refuse an unknown one."""
+    """Return the genome build, or refuse an unknown one.
+
+    Parameters
+    ----------
+    build : str
+        As the user writes it.
+
+    Returns
+    -------
+    str
+        GRCh37 or GRCh38.
+
+    Raises
+    ------
+    RequestError
+        For any other, with the nearest.
+    """
     if build not in BUILDS:
         raise RequestError("genome_build", f"{build!r} is no known build", nearest(build, BUILDS))
     return build
@@ -181,6 +260,18 @@ def genes(definitions: Definitions, build: str) -> pd.DataFrame:
     """Genes read by default, with `start`, `end` (1-based inclusive, unpadded) on one build.
 
     Index = gene symbol.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        The tables.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    DataFrame
+        One row a gene, in the order of the table.
     """
     table = definitions.table("genes")
     table = table[table["read_by_default"] == "yes"].set_index("gene")
@@ -210,6 +301,18 @@ def known_variants(definitions: Definitions, build: str) -> pd.DataFrame:
     """Known variants with a position on the build.
 
     Index = key `chrom-pos-ref-alt`, minimal alleles.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        The tables.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    DataFrame
+        With `pos` (1-based), `ref`, `alt`, `gene`, `als_role`, HGVS names and sources.
     """
     table = definitions.table("known_variants")
     position = table[f"pos_{checked_build(build).lower()}"]
@@ -225,6 +328,22 @@ def variant_key(chrom: str, pos: int, ref: str, alt: str) -> str:
     """Write a variant with minimal alleles and without `chr`: shared ends are trimmed, last bases
     first.
 
+    Parameters
+    ----------
+    chrom : str
+        With or without `chr`.
+    pos : int
+        1-based position of the first base of `ref`.
+    ref, alt : str
+        Bases; case does not matter.
+
+    Returns
+    -------
+    str
+        `chrom-pos-ref-alt`.
+
+    Examples
+    --------
     >>> variant_key("chr21", 31659783, "C", "T")
     '21-31659783-C-T'
     >>> variant_key("12", 100, "CAAG", "CG")
@@ -241,6 +360,18 @@ def variant_key(chrom: str, pos: int, ref: str, alt: str) -> str:
 def plain_contig(name: str) -> str:
     """Contig without `chr`, mitochondrion as MT.
 
+    Parameters
+    ----------
+    name : str
+        As a file spells it.
+
+    Returns
+    -------
+    str
+        As the definitions spell it.
+
+    Examples
+    --------
     >>> plain_contig("chr21"), plain_contig("X"), plain_contig("chrM")
     ('21', 'X', 'MT')
     """
@@ -266,6 +397,22 @@ def gene_at(definitions: Definitions, chrom: str, pos: int, build: str) -> int:
 
     Where two padded genes overlap, the one whose unpadded bounds hold the site wins, else the first
     of the panel.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        The tables.
+    chrom : str
+        With or without `chr`.
+    pos : int
+        1-based.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    int
+        Index, or -1.
     """
     near = -1
     for index, start, end in _gene_bounds(definitions, build).get(plain_contig(chrom), ()):
@@ -338,6 +485,18 @@ def column_aliases(definitions: Definitions, table: str) -> dict[str, str]:
     """Other names of a table's columns in their normal form -> ours.
 
     Our own names are among them.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        The tables.
+    table : str
+        `patients`, `biomarkers`, `alsfrs`, ...
+
+    Returns
+    -------
+    dict
+        Normal name -> column of the contract.
     """
     rows = definitions.table("column_aliases")
     rows = rows[rows["table"] == table]
@@ -348,7 +507,20 @@ def column_aliases(definitions: Definitions, table: str) -> dict[str, str]:
 
 @derived
 def value_aliases(definitions: Definitions, column: str) -> dict[str, str]:
-    """Other words for the values of a category column in their normal form -> ours."""
+    """Other words for the values of a category column in their normal form -> ours.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        The tables.
+    column : str
+        Of the contract.
+
+    Returns
+    -------
+    dict
+        Normal word -> value of the contract.
+    """
     rows = definitions.table("value_aliases")
     rows = rows[rows["column"] == column]
     pairs = zip(rows["value"], rows["aliases"], strict=True)

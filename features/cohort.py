@@ -58,7 +58,18 @@ class Cohort(Generic[FrameT_co]):
         return len(self.patients)
 
     def take(self, rows: np.ndarray) -> "Cohort[FrameT_co]":
-        """The cohort of some patients, in the order given."""
+        """The cohort of some patients, in the order given.
+
+        Parameters
+        ----------
+        rows : array of int
+            Patient indices.
+
+        Returns
+        -------
+        Cohort
+            Patient i is the old patient `rows[i]`; child tables follow.
+        """
         position = np.full(len(self), -1)
         position[rows] = np.arange(len(rows))
         return replace(

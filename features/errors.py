@@ -40,6 +40,20 @@ class RequestError(UserError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Name what is nearest to a mistyped word, as the second half of a message.
 
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+    known : iterable of str
+        What there is.
+
+    Returns
+    -------
+    str
+        `Did you mean 'x'?`, or all that is known.
+
+    Examples
+    --------
     >>> nearest("landmark_day", ["landmark_days", "model"])
     "Did you mean 'landmark_days'?"
     >>> nearest("x", ["abc", "def"])
@@ -55,6 +69,20 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def examples(values: Iterable[object], n: int = 3) -> str:
     """Join the first few values for a message and count the rest.
 
+    Parameters
+    ----------
+    values : iterable
+        What is to be shown.
+    n : int
+        How many are.
+
+    Returns
+    -------
+    str
+        Joined by commas.
+
+    Examples
+    --------
     >>> examples(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """

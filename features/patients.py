@@ -46,11 +46,29 @@ def checked_patients(
 
     Further columns stay as they are.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `patients.tsv` counts.
+    table : DataFrame or Table
+        With `sample_id`; other columns as far as they are there.
+    where : str
+        File, for messages.
+    problems : Problems
+        Gets what is wrong.
+    rules : ReadingRules
+        How the user wants cells to be read.
+
     Returns
     -------
     DataFrame
         Row i is patient i; days and numbers are float64 (NaN unknown), dates datetime64, the rest
         object (None unknown).
+
+    Raises
+    ------
+    DataError
+        Unless problems are collected: at the first error.
     """
     require_columns(table, ["sample_id"], where)
     if not rules.dialect.apart:
@@ -87,6 +105,16 @@ def checked_patients(
 def has_calendar(patients: Frame) -> bool:
     """Whether patients have an index date, so that bare numbers from 1900 to 2100 are years where
     days belong.
+
+    Parameters
+    ----------
+    patients : DataFrame or Table
+        Checked.
+
+    Returns
+    -------
+    bool
+        Whether at least one has an index date.
     """
     return not bool(np.isnat(patients["index_date"].to_numpy().astype("datetime64[D]")).all())
 
@@ -95,6 +123,20 @@ def day_bounds(patients: Frame, column: str) -> tuple[np.ndarray, np.ndarray]:
     """First and last day that a partial date may be (`uncertain_dates`), NaN where the day is
     known.
 
+    Parameters
+    ----------
+    patients : DataFrame or Table
+        With `uncertain_dates`.
+    column : str
+        Of days, as `onset_days`.
+
+    Returns
+    -------
+    first, last : arrays (n,)
+        Days since the index day.
+
+    Examples
+    --------
     >>> patients = pd.DataFrame(
     ...     {"uncertain_dates": ["onset_days -365..-1; death_days 0..30", None]}
     ... )
@@ -112,6 +154,20 @@ def day_bounds(patients: Frame, column: str) -> tuple[np.ndarray, np.ndarray]:
 def is_uncertain(patients: Frame, column: str) -> np.ndarray:
     """Of which patients a day is known less well than to the month.
 
+    Parameters
+    ----------
+    patients : DataFrame or Table
+        With `uncertain_dates`.
+    column : str
+        Of days, as `onset_days`.
+
+    Returns
+    -------
+    array of bool (n,)
+        Whether the interval is longer than a month.
+
+    Examples
+    --------
     >>> patients = pd.DataFrame(
     ...     {"uncertain_dates": ["onset_days -365..-1; death_days 0..30", None]}
     ... )

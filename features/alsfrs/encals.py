@@ -75,6 +75,20 @@ def linear_predictor(
 def survival(months: np.ndarray, predictor: np.ndarray) -> np.ndarray:
     """P(no event by a month from onset) = 1 / (1 + exp(s(ln t) + LP)).
 
+    Parameters
+    ----------
+    months : array
+        Months since symptom onset, > 0.
+    predictor : array
+        Linear predictor of `linear_predictor`; both broadcast.
+
+    Returns
+    -------
+    array
+        Probability of no event so far, 0 to 1.
+
+    Examples
+    --------
     >>> survival(np.array([12.0, 24, 36, 60, 120]), np.array([-4.5])).round(3).tolist()
     [0.979, 0.816, 0.505, 0.159, 0.026]
     """
@@ -85,6 +99,18 @@ def median_months(predictor: np.ndarray) -> np.ndarray:
     """First whole month from onset with survival under one half; NaN where the predictor is
     unknown, at most LONGEST_MONTHS.
 
+    Parameters
+    ----------
+    predictor : array (n,)
+        Linear predictor, NaN unknown.
+
+    Returns
+    -------
+    array (n,)
+        Months from symptom onset.
+
+    Examples
+    --------
     >>> median_months(np.array([-6.0, -4.5, -2.0, np.nan])).tolist()
     [57.0, 37.0, 19.0, nan]
     """

@@ -43,6 +43,22 @@ def visit_sums(
 ) -> dict[str, np.ndarray]:
     """What the model needs of each patient's visits: their number and the sums of t, t^2, y and t y
     (t in months).
+
+    Parameters
+    ----------
+    row : array (v,)
+        Patient of each visit.
+    days : array (v,)
+        Days since the index day.
+    total : array (v,)
+        ALSFRS-R total, 0-48 points; NaN unknown, which is left out.
+    n : int
+        Number of patients.
+
+    Returns
+    -------
+    dict of arrays (n,)
+        By the names in SUMS: visits, months, months^2, points, points x months.
     """
     known = np.isfinite(total)
     row, t, y = row[known], days[known] / DAYS_PER_MONTH, total[known]
@@ -60,6 +76,20 @@ def patient_slopes(
 
     NaN without a visit or without a course. The error is that of the random slope given the
     population's parameters.
+
+    Parameters
+    ----------
+    sums : dict of arrays (n,)
+        Of `visit_sums`.
+    course : Course or None
+        The population's part.
+
+    Returns
+    -------
+    slope : array (n,)
+        Points lost per month, positive = decline.
+    error : array (n,)
+        Its standard error in the same unit.
     """
     n, t, tt, y, ty = (sums[name] for name in SUMS)
     if course is None:

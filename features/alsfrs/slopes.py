@@ -17,6 +17,17 @@ def decline(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Least-squares rate of decline of each of `n` patients.
 
+    Parameters
+    ----------
+    row : array (v,)
+        Patient of each visit.
+    days : array (v,)
+        Days since the index day.
+    total : array (v,)
+        Points; NaN unknown, which is left out.
+    n : int
+        Number of patients.
+
     Returns
     -------
     slope : array of n
@@ -44,6 +55,18 @@ def decline_error(
 ) -> np.ndarray:
     """Standard error of the least-squares slope from the patient's own residuals; NaN with fewer
     than three visits.
+
+    Parameters
+    ----------
+    row, days, total, n
+        As for `decline`.
+    slope : array (n,)
+        Of `decline`, points lost per month.
+
+    Returns
+    -------
+    array (n,)
+        Points per month.
     """
     spread, noise, freedom = slope_scatter(row, days, total, slope, n).T
     usable = (freedom > 0) & (spread > 1e-9)
@@ -55,12 +78,20 @@ def slope_scatter(
 ) -> np.ndarray:
     """What the error of a least-squares slope is made of.
 
+
+    Parameters
+    ----------
+    row, days, total, n
+        As for `decline`.
+    slope : array (n,)
+        Of `decline`, points lost per month; NaN counts as 0.
+
     Returns
     -------
     array (n, 3)
         Sum of squared months around their mean, sum of squared residuals (points^2), degrees of
-        freedom (visits - 2, at
-        least 0). The error of a slope is sqrt(residual variance / first column).
+        freedom
+        (visits - 2, at least 0). The error of a slope is sqrt(residual variance / first column).
     """
     known = np.isfinite(total)
     row, months, total = row[known], days[known] / DAYS_PER_MONTH, total[known]
@@ -84,7 +115,26 @@ def _span(row: np.ndarray, days: np.ndarray, n: int) -> np.ndarray:
 def last_visit(
     row: np.ndarray, days: np.ndarray, until_days: float, usable: np.ndarray, n: int
 ) -> np.ndarray:
-    """Index of each patient's last usable visit at or before a day, -1 if there is none."""
+    """Index of each patient's last usable visit at or before a day, -1 if there is none.
+
+    Parameters
+    ----------
+    row : array (v,)
+        Patient of each visit.
+    days : array (v,)
+        Days since the index day.
+    until_days : float or array (v,)
+        Last day that counts; it counts itself.
+    usable : array of bool (v,)
+        Visits that may be taken.
+    n : int
+        Number of patients.
+
+    Returns
+    -------
+    array of int (n,)
+        Position among the visits.
+    """
     candidates = np.flatnonzero(usable & (days <= until_days))
     order = candidates[np.lexsort((days[candidates], row[candidates]))]
     found = np.full(n, -1)
@@ -99,6 +149,22 @@ def delta_fs(
 
     Missing under 1 month (contract, section Time).
 
+    Parameters
+    ----------
+    total : array (n,)
+        Points.
+    months_from_onset : array (n,)
+        Months from symptom onset to the visit.
+    full_score : float
+        Points of full function on the scale: 48 for the ALSFRS-R.
+
+    Returns
+    -------
+    array (n,)
+        Points lost per month since onset.
+
+    Examples
+    --------
     >>> delta_fs(np.array([36.0, 40.0]), np.array([12.0, 0.5])).tolist()
     [1.0, nan]
     """

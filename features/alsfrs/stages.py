@@ -45,6 +45,18 @@ def mitos_stage(items: dict[str, np.ndarray]) -> np.ndarray:
     """MiToS stage 0-4: how many of moving, swallowing, communicating and breathing are lost, one a
     visit.
 
+    Parameters
+    ----------
+    items : dict of arrays (v,)
+        `q1` ... `q12`, points 0-4, NaN unknown.
+
+    Returns
+    -------
+    array (v,)
+        Stage, NaN where an item that decides is unknown.
+
+    Examples
+    --------
     >>> full = {f"q{i}": np.array([4.0]) for i in range(1, 13)}
     >>> (mitos_stage(full),
     ...  mitos_stage(full | {"q1": np.array([1.0])}),

@@ -23,6 +23,25 @@ COLUMNS = ["row", "days", "scale", *ALL_ITEMS, "q5_form", "total"]
 def of_scale(visits: FrameT, scale: str) -> FrameT:
     """The visits on one scale, a DataFrame or a Table as given; no slope or total mixes two scales.
 
+    Parameters
+    ----------
+    visits : DataFrame or Table
+        Checked visits with a column `scale`.
+    scale : str
+        `alsfrs_r` or `alsfrs`.
+
+    Returns
+    -------
+    DataFrame or Table
+        As given, numbered anew.
+
+    Raises
+    ------
+    ValueError
+        For another scale.
+
+    Examples
+    --------
     >>> visits = pd.DataFrame({"scale": ["alsfrs_r", "alsfrs"], "total": [40.0, 35.0]})
     >>> of_scale(visits, "alsfrs")["total"].tolist()
     [35.0]
@@ -41,7 +60,18 @@ def no_visits(like: FrameT) -> FrameT: ...
 
 
 def no_visits(like: Frame | None = None) -> Frame:
-    """An empty, typed table: a DataFrame, or a Table where `like` is one."""
+    """An empty, typed table: a DataFrame, or a Table where `like` is one.
+
+    Parameters
+    ----------
+    like : DataFrame or Table, optional
+        What kind of table to make; a DataFrame without it.
+
+    Returns
+    -------
+    DataFrame or Table
+        Columns COLUMNS, no rows.
+    """
     kinds = {"row": int, "scale": object, "q5_form": object}
     empty: dict[str, np.ndarray | Column] = {
         name: np.empty(0, dtype=kinds.get(name, float)) for name in COLUMNS
@@ -64,6 +94,35 @@ def checked_visits(
 
     A missing item is never 0: the total is then missing. One row a day; equal duplicates merge,
     others are an error. Columns `q5a` and `q5b` may stand for `q5` with its form.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        For other words of `scale` and `q5_form`.
+    table : DataFrame or Table
+        `sample_id`, `days` (or dates), and where known `scale`, `q1` ... `q12`, `q10_alsfrs`,
+        `q5a`,
+        `q5b`, `q5_form`, `total`.
+    rows : dict
+        sample_id -> patient index.
+    patients : DataFrame or Table
+        Checked patients, for index dates and deaths.
+    where : str
+        File, for messages.
+    problems : Problems
+        Gets what is wrong.
+    rules : ReadingRules
+        How the user wants cells to be read.
+
+    Returns
+    -------
+    DataFrame or Table
+        Columns COLUMNS, ordered by patient and day; days and points float64, NaN unknown.
+
+    Raises
+    ------
+    DataError
+        Unless problems are collected: at the first error.
     """
     require_columns(table, ["sample_id", "days"], where)
     row = patient_rows(table["sample_id"], rows, where, problems)
@@ -245,6 +304,18 @@ def _ask_for_months(
 def after_visits(patients: FrameT, visits: Frame) -> FrameT:
     """Patients whose death, where it is known to a month or a year, comes after their last
     visit.
+
+    Parameters
+    ----------
+    patients : DataFrame or Table
+        Checked patients.
+    visits : DataFrame or Table
+        Their checked visits.
+
+    Returns
+    -------
+    DataFrame or Table
+        The patients with another `death_days` where it was an interval.
     """
     first, last = day_bounds(patients, "death_days")
     partial = np.isfinite(first)

@@ -74,9 +74,18 @@ def with_derived(definitions: Definitions, table: FrameT, patients: Frame) -> Fr
 
     Parameters
     ----------
+    definitions : Definitions
+        Whose `derived.tsv` counts.
+    table : DataFrame or Table
+        Of `features.biomarkers.measurements.checked_biomarkers`.
     patients : DataFrame or Table
         Checked patients: `sex`, `age_at_onset` and `onset_days` say what litres of vital capacity
         mean.
+
+    Returns
+    -------
+    DataFrame or Table
+        The same rows, then the derived ones, in canonical units.
     """
     analyte, names = codes_of(table["analyte"])
     measured = frozenset(names[np.unique(analyte)])

@@ -57,7 +57,20 @@ def no_biomarkers(definitions: Definitions, like: FrameT) -> FrameT: ...
 
 
 def no_biomarkers(definitions: Definitions, like: Frame | None = None) -> Frame:
-    """An empty, typed table: a DataFrame, or a Table where `like` is one."""
+    """An empty, typed table: a DataFrame, or a Table where `like` is one.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose analytes are the levels of `analyte`.
+    like : DataFrame or Table, optional
+        What kind of table to make; a DataFrame without it.
+
+    Returns
+    -------
+    DataFrame or Table
+        Columns COLUMNS, no rows.
+    """
     none, levels = np.empty(0, dtype=int), {"analyte": _ids(definitions)}
     empty: dict[str, np.ndarray | Column] = {
         n: none.astype(NUMERIC[n]) if n in NUMERIC else _coded(none, levels.get(n, ()))
@@ -162,6 +175,22 @@ def _column(table: Frame, name: str) -> Cells:
 def patient_rows(column: Cells, rows: dict[str, int], where: str, problems: Problems) -> np.ndarray:
     """Patient index of each row of a table, -1 for a sample_id that is no patient (those rows are
     counted and left out).
+
+    Parameters
+    ----------
+    column : Cells
+        `sample_id` of each row.
+    rows : dict
+        sample_id -> patient index.
+    where : str
+        File, for messages.
+    problems : Problems
+        Gets an error if no row belongs to a patient, else a warning for those that do not.
+
+    Returns
+    -------
+    array of int (rows of the table,)
+        Patient index or -1.
     """
     codes, levels = codes_of(Column(text(column)) if column.dtype == float else column)
     row = np.array([*(rows.get(name, -1) for name in levels), -1], dtype=int)[codes]
@@ -182,6 +211,18 @@ def dates_of_rows(index_dates: np.ndarray, row: np.ndarray) -> np.ndarray:
     """Index date of each row's patient.
 
     Rows of nobody, which are left out anyway, get a day so that they raise no error.
+
+    Parameters
+    ----------
+    index_dates : array of datetime64 (n,)
+        Index date of each patient, NaT unknown.
+    row : array of int
+        Patient of each row, -1 for nobody.
+
+    Returns
+    -------
+    array of datetime64[D]
+        One a row.
     """
     return np.append(index_dates.astype("datetime64[D]"), np.datetime64("1970-01-01"))[row]
 
@@ -369,7 +410,20 @@ def _own_ranges(
 
 
 def implausible(definitions: Definitions, table: Frame) -> np.ndarray:
-    """Which values of a checked table lie outside the bounds of their analyte."""
+    """Which values of a checked table lie outside the bounds of their analyte.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose bounds count.
+    table : DataFrame or Table
+        Checked biomarkers, `value` in the canonical unit.
+
+    Returns
+    -------
+    array of bool
+        One a row.
+    """
     low, high = _bounds(definitions)
     code, value = codes_of(table["analyte"])[0], table["value"].to_numpy()
     with np.errstate(invalid="ignore"):

@@ -39,12 +39,28 @@ _UNIT = re.compile(
 def unit_factor(definitions: Definitions, analyte: str, unit: str) -> float | None:
     """Canonical units in one of `unit`, None if it does not fit the analyte.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose units of the analyte count first.
+    analyte : str
+        Id, as `nfl_serum`.
+    unit : str
+        As a laboratory writes it.
+
+    Returns
+    -------
+    float or None
+        What a value in `unit` is multiplied by.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> tables = shipped()
     >>> (unit_factor(tables, "creatinine_serum", "mg/dL"),
     ...  round(unit_factor(tables, "creatinine_serum", "mmol/L"), 4))
     (1.0, 11.3122)
-    >>> (unit_factor(tables, "neutrophils_blood", "K/\u00b5L"),
+    >>> (unit_factor(tables, "neutrophils_blood", "K/µL"),
     ...  unit_factor(tables, "ck_serum", "IU/L"))
     (1.0, 1.0)
     >>> unit_factor(tables, "albumin_serum", "U/L") is None
@@ -61,17 +77,42 @@ def unit_factor(definitions: Definitions, analyte: str, unit: str) -> float | No
 
 
 def known_units(definitions: Definitions, analyte: str) -> str:
-    """Units that the definitions name, for a message."""
+    """Units that the definitions name, for a message.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        The definition tables.
+    analyte : str
+        Id, as `nfl_serum`.
+
+    Returns
+    -------
+    str
+        Joined by commas, the canonical one first.
+    """
     return ", ".join(analytes(definitions)["factors"][analyte])
 
 
 def spelling(unit: str) -> str:
     """Rewrite a laboratory's spelling into one that pint knows.
 
-    >>> (spelling("\u00b5mol / l"),
+    Parameters
+    ----------
+    unit : str
+        As a laboratory writes it.
+
+    Returns
+    -------
+    str
+        Not yet checked: pint may still refuse it.
+
+    Examples
+    --------
+    >>> (spelling("µmol / l"),
     ...  spelling("x10E9/L"),
     ...  spelling("cells/uL"),
-    ...  spelling("kg/m\u00b2"),
+    ...  spelling("kg/m²"),
     ...  spelling("% predicted"))
     ('umol/l', '10^9/L', '1/uL', 'kg/m^2', '%')
     """

@@ -43,6 +43,30 @@ def checked_wide(
 
     The result is that of a long table.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose analytes and units count.
+    table : DataFrame
+        One row a patient or visit, with `sample_id`.
+    wide : Wide
+        What its columns are.
+    rows : dict
+        sample_id -> patient index.
+    where : str
+        File, for messages.
+    problems : Problems
+        Gets what is wrong and what is not read.
+    rules : ReadingRules
+        How the user wants cells to be read.
+    index_dates : array of datetime64 (n,) or None
+        Index date of each patient, for columns of dates.
+
+    Returns
+    -------
+    DataFrame
+        As of `features.biomarkers.measurements.checked_biomarkers`.
+
     Raises
     ------
     DataError

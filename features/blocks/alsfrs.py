@@ -50,7 +50,18 @@ EARLY_SPAN_DAYS = 30
 
 
 def alsfrs_dictionary(edition: int = EDITION) -> list[Feature]:
-    """Describe the columns of `alsfrs_features`; the first edition knew the revised scale only."""
+    """Describe the columns of `alsfrs_features`; the first edition knew the revised scale only.
+
+    Parameters
+    ----------
+    edition : int
+        Of the feature dictionary.
+
+    Returns
+    -------
+    list of Feature
+        In the order of the matrix.
+    """
     revised = _revised_dictionary()
     return revised if edition == 1 else [*revised, *_both_scales_dictionary()]
 
@@ -289,14 +300,40 @@ def _log_rate(rate: np.ndarray) -> np.ndarray:
 
 
 def revised_sums(cohort: AnyCohort, landmark_days: float) -> dict[str, np.ndarray]:
-    """Sums of each patient's ALSFRS-R visits up to the landmark, for the mixed model."""
+    """Sums of each patient's ALSFRS-R visits up to the landmark, for the mixed model.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Uncut; visits after the landmark are left out here.
+    landmark_days : float
+        Days since the index day.
+
+    Returns
+    -------
+    dict of arrays (n,)
+        Of `features.alsfrs.mixed_model.visit_sums`.
+    """
     visits = of_scale(known_visits(cohort, landmark_days), "alsfrs_r")
     row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     return visit_sums(row, days, total, len(cohort))
 
 
 def mixed_features(sums: dict[str, np.ndarray], course: Course | None) -> dict[str, np.ndarray]:
-    """The two columns of MIXED from the sums of the visits."""
+    """The two columns of MIXED from the sums of the visits.
+
+    Parameters
+    ----------
+    sums : dict of arrays (n,)
+        Of `revised_sums`.
+    course : Course or None
+        The population's part, of training patients; None makes all NaN.
+
+    Returns
+    -------
+    dict of arrays (n,)
+        Points lost per month and its standard error.
+    """
     return dict(zip(MIXED, patient_slopes(sums, course), strict=True))
 
 

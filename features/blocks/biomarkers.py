@@ -78,6 +78,24 @@ def feature_name(
 ) -> str:
     """Name of a biomarker feature.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose scale of the analyte counts.
+    analyte : str
+        Id.
+    assay : str
+        One of ASSAYS, empty where assays share a column.
+    summary : str
+        One of SUMMARIES.
+
+    Returns
+    -------
+    str
+        Column of the feature matrix.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> tables = shipped()
     >>> feature_name(tables, "nfl_serum", "simoa"), feature_name(tables, "albumin_serum")
@@ -109,7 +127,20 @@ def _columns(
 def biomarker_dictionary(
     definitions: Definitions, summaries: tuple[str, ...] = ("last",)
 ) -> tuple[Feature, ...]:
-    """Describe the columns of `biomarker_features`."""
+    """Describe the columns of `biomarker_features`.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose analytes are features.
+    summaries : tuple of str
+        Of SUMMARIES.
+
+    Returns
+    -------
+    tuple of Feature
+        In the order of the matrix.
+    """
     return tuple(_described(definitions, *column) for column in _columns(definitions, summaries))
 
 
@@ -275,7 +306,24 @@ def _summary(
 
 
 def last_mean(cell: np.ndarray, day: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
-    """Mean of the values on the last day of each of `n` cells, NaN for a cell without values."""
+    """Mean of the values on the last day of each of `n` cells, NaN for a cell without values.
+
+    Parameters
+    ----------
+    cell : array of int (v,)
+        Cell of each value, 0 to n - 1.
+    day : array (v,)
+        Day of each value.
+    value : array (v,)
+        In any unit.
+    n : int
+        Number of cells.
+
+    Returns
+    -------
+    array (n,)
+        In the unit of the values.
+    """
     last = np.full(n, -np.inf)
     np.maximum.at(last, cell, day)
     newest = day == last[cell]
@@ -285,6 +333,20 @@ def last_mean(cell: np.ndarray, day: np.ndarray, value: np.ndarray, n: int) -> n
 def ordered_mean(cell: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
     """Mean of each of `n` cells, summed in a fixed order: equal bits whatever the order of the
     rows.
+
+    Parameters
+    ----------
+    cell : array of int (v,)
+        Cell of each value, 0 to n - 1.
+    value : array (v,)
+        In any unit.
+    n : int
+        Number of cells.
+
+    Returns
+    -------
+    array (n,)
+        In the unit of the values; NaN for a cell without values.
     """
     order = np.lexsort((value, cell))
     cell, value = cell[order], value[order]

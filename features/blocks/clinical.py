@@ -77,6 +77,18 @@ def clinical_features(cohort: AnyCohort, landmark_days: float) -> dict[str, np.n
 
     Months since onset run to the landmark, not to a visit: whoever has an onset has them. Where it
     is known to the year only they stand at its middle (`partial_dates`), and no rate rests on them.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Already cut at the landmark.
+    landmark_days : float
+        Days since the index day.
+
+    Returns
+    -------
+    dict of arrays (n,)
+        By the names of `clinical_dictionary`: years, months, 0/1.
     """
     patients = cohort.patients
     delay = patients["diagnostic_delay_months"].to_numpy()
@@ -103,7 +115,20 @@ def clinical_features(cohort: AnyCohort, landmark_days: float) -> dict[str, np.n
 
 
 def is_one_of(column: Cells, values: tuple[str, ...]) -> np.ndarray:
-    """1 if the category is one of the values, 0 if it is another one, NaN if unknown."""
+    """1 if the category is one of the values, 0 if it is another one, NaN if unknown.
+
+    Parameters
+    ----------
+    column : Cells
+        Categories, None unknown.
+    values : tuple of str
+        Those that count as 1.
+
+    Returns
+    -------
+    array (rows,)
+        float64.
+    """
     cells = column.to_numpy(dtype=object)
     known = ~pd.isna(cells)
     return np.where(

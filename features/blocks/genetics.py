@@ -81,6 +81,16 @@ def repeat_genes(definitions: Definitions) -> tuple[str, ...]:
 def rising_features(definitions: Definitions) -> frozenset[str]:
     """Columns of which medicine is sure that more of them never speaks against a familial
     disease.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose genes are features.
+
+    Returns
+    -------
+    frozenset of str
+        Columns of the feature matrix.
     """
     names = ("causal_", "rare_", "damaging_", "points_", "biallelic_", "mechanism_")
     single = {"c9orf72_expanded", "oligogenic"}
@@ -129,6 +139,18 @@ def mechanisms(definitions: Definitions) -> dict[str, tuple[str, ...]]:
 def genetic_dictionary(definitions: Definitions, benign_counted: bool = False) -> list[Feature]:
     """Describe the columns of `genetic_features`; a model that counted benign alleles goes on
     saying so.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose genes are features.
+    benign_counted : bool
+        Whether the model counts (likely) benign alleles.
+
+    Returns
+    -------
+    list of Feature
+        In the order of the matrix.
     """
     rare = "below the frequency limit of the configuration, or absent from the frequency file"
     if not benign_counted:
@@ -182,8 +204,21 @@ def genetic_features(
 ) -> dict[str, np.ndarray]:
     """Compute the genetic columns, each of length n, float64 with NaN where unknown.
 
-    `rare_frequency` is the population frequency from which a variant is no longer rare.
-    `benign_counted` is how earlier versions counted, for models that they stored.
+    Parameters
+    ----------
+    cohort : Cohort
+        Its variants weighed as the model does.
+    build : str
+        GRCh37 or GRCh38.
+    rare_frequency : float
+        Population frequency from which a variant is no longer rare, 0 to 1.
+    benign_counted : bool
+        How earlier versions counted, for models that they stored.
+
+    Returns
+    -------
+    dict of arrays (n,)
+        By the names of `genetic_dictionary`: alleles, points, repeat units, 0/1.
     """
     c9orf72, atxn2 = (
         RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
@@ -212,6 +247,16 @@ def genetic_features(
 def causal_carriers(cohort: AnyCohort) -> dict[str, np.ndarray]:
     """For each gene with causal rows: 1 known pathogenic carrier, 0 assayed and none, NaN
     unknown.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+
+    Returns
+    -------
+    dict of arrays (n,)
+        Gene -> 1, 0 or NaN.
     """
     causal = _qualifies(cohort)
     genes, rows = (
@@ -232,6 +277,16 @@ def genetic_cause(cohort: AnyCohort) -> np.ndarray:
     recessive row, a variant that is (likely) pathogenic by points, or a C9orf72 result that is
     intermediate or indeterminate. not_found: none of these, with all core genes assayed and C9orf72
     sized. Else not_fully_tested.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+
+    Returns
+    -------
+    array of str (n,)
+        Of GENETIC_CAUSES.
     """
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
     causal = np.array([*causal_carriers(cohort).values()])

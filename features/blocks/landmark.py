@@ -24,6 +24,18 @@ def as_known(cohort: Cohort[FrameT], landmark_days: float) -> Cohort[FrameT]:
 
     Undated biomarkers and visits are left out too. Biomarkers since the start of tofersen are kept
     apart: no feature sees them.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Everything that is known of n patients.
+    landmark_days : float
+        Days since the index day; the day itself still counts.
+
+    Returns
+    -------
+    Cohort
+        Of the same kind, in the same order.
     """
     patients = cohort.patients
     masked = {
@@ -42,7 +54,20 @@ def as_known(cohort: Cohort[FrameT], landmark_days: float) -> Cohort[FrameT]:
 
 
 def known_visits(cohort: Cohort[FrameT], landmark_days: float) -> FrameT:
-    """The visits up to the landmark, its own day among them; an undated one is left out."""
+    """The visits up to the landmark, its own day among them; an undated one is left out.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Uncut.
+    landmark_days : float
+        Days since the index day.
+
+    Returns
+    -------
+    DataFrame or Table
+        As the cohort's visits are.
+    """
     return rows_of(cohort.alsfrs, cohort.alsfrs["days"].to_numpy() <= landmark_days)
 
 
@@ -79,7 +104,18 @@ def _never_known(definitions: Definitions, patients: Frame) -> dict[str, np.ndar
 
 
 def on_tofersen(cohort: AnyCohort) -> np.ndarray:
-    """Which biomarker values were measured since the start of tofersen."""
+    """Which biomarker values were measured since the start of tofersen.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With `tofersen_start_days` of each patient.
+
+    Returns
+    -------
+    array of bool
+        One a row of `cohort.biomarkers`; False for an undated value.
+    """
     start = np.append(cohort.patients[CHANGES_BIOMARKERS].to_numpy(), np.nan)
     with np.errstate(invalid="ignore"):
         return cohort.biomarkers["days"].to_numpy() >= start[cohort.biomarkers["row"].to_numpy()]

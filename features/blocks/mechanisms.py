@@ -85,6 +85,24 @@ def reference_limit(
 ) -> Limit:
     """The published limit of an analyte for a sex and an age in years; NaN limits where none fits.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `reference_limits.tsv` counts.
+    analyte : str
+        Id.
+    sex : str or None
+        `female` or `male`; None finds the limits that hold for both only.
+    age : float
+        Years; NaN finds the limits without an age only.
+
+    Returns
+    -------
+    Limit
+        In the canonical unit.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> tables = shipped()
     >>> limit = reference_limit(tables, "nfl_plasma", None, 64.0)
@@ -109,6 +127,18 @@ def reference_limit(
 def last_values(cohort: AnyCohort) -> pd.DataFrame:
     """The last dated value of each patient and analyte: `row`, `analyte`, `value`, `days`, `state`,
     `bound`, `limit` in words.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients, cut where it has to be.
+
+    Returns
+    -------
+    DataFrame
+        One row a patient and analyte, values in the canonical unit, `assay` and `censored` of the
+        last
+        value.
     """
     table = as_frame(cohort.biomarkers)
     table = table[table["days"].notna()]
@@ -129,7 +159,18 @@ def last_values(cohort: AnyCohort) -> pd.DataFrame:
 
 
 def age_at(cohort: AnyCohort) -> np.ndarray:
-    """Age in years at the index day."""
+    """Age in years at the index day.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+
+    Returns
+    -------
+    array (n,)
+        Years, NaN unknown.
+    """
     patients = cohort.patients
     return patients["age_at_onset"].to_numpy() - patients["onset_days"].to_numpy() / DAYS_PER_YEAR
 
@@ -176,6 +217,16 @@ def mechanism_profiles(cohort: AnyCohort) -> list[list[dict[str, Any]]]:
 
     A genetic entry is `{gene, finding}`, a biomarker entry `{analyte, name, state, value, unit,
     days, limit}`.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+
+    Returns
+    -------
+    list of n lists of dict
+        Values in the canonical unit, days since the index day.
     """
     genetic = _genetic_evidence(cohort)
     measured = [records_of(own) for own in _by_patient(last_values(cohort), len(cohort))]
@@ -301,6 +352,16 @@ def mechanism_dictionary(definitions: Definitions) -> list[Feature]:
 def mechanism_features(cohort: AnyCohort) -> dict[str, np.ndarray]:
     """Share of each mechanism's measured analytes that lie beyond their limit; NaN where none with
     a limit was measured.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Already cut at the landmark.
+
+    Returns
+    -------
+    dict of arrays (n,)
+        `evidence_<mechanism>` -> 0 to 1.
     """
     last = last_values(cohort)
     judged = last[last["state"].isin([BEYOND, WITHIN])]

@@ -22,7 +22,20 @@ from features.tables.columns import Frame
 
 
 def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feature]:
-    """One entry a column of `feature_rows`, in its order."""
+    """One entry a column of `feature_rows`, in its order.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Blocks, summaries, further columns and edition of the model.
+    definitions : Definitions
+        The tables that the model was trained with.
+
+    Returns
+    -------
+    list of Feature
+        p entries.
+    """
     own = [
         feature
         for name in block_names()
@@ -66,6 +79,13 @@ def _check_names(features: list[Feature]) -> None:
 def feature_rows(cohort: AnyCohort, spec: FeatureSpec) -> pd.DataFrame:
     """Compute the feature matrix of a cohort.
 
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients from files, uncut: the landmark is applied here.
+    spec : FeatureSpec
+        What the model sees.
+
     Returns
     -------
     DataFrame (n, p)
@@ -80,8 +100,28 @@ def feature_rows(cohort: AnyCohort, spec: FeatureSpec) -> pd.DataFrame:
 def feature_matrix(
     cohort: AnyCohort, spec: FeatureSpec, names: "list[str] | None" = None
 ) -> tuple[list[str], np.ndarray]:
-    """Columns and values of `feature_rows`; `names` are those of `feature_dictionary(spec)`, where
-    they are at hand.
+    """Columns and values of `feature_rows`.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients from files or a request, uncut: the landmark is applied here.
+    spec : FeatureSpec
+        What the model sees.
+    names : list of str, optional
+        Columns of `feature_dictionary(spec)`, where they are at hand.
+
+    Returns
+    -------
+    names : list of str
+        p columns.
+    matrix : array (n, p)
+        float32, NaN where unknown.
+
+    Raises
+    ------
+    DataError
+        If a further column is missing, or holds text where the model takes a number.
     """
     known = as_known(cohort, spec.landmark_days)
     values: dict[str, np.ndarray] = {}
@@ -146,8 +186,21 @@ def with_columns(
 
     Parameters
     ----------
+    definitions : Definitions
+        For the columns of the contract, which have a meaning of their own.
+    spec : FeatureSpec
+        What the columns are added to.
+    patients : DataFrame
+        Training patients.
+    patterns : list of str
+        Names or globs, of `features.columns` in the configuration.
     never : set of str
         Columns that the label comes from.
+
+    Returns
+    -------
+    FeatureSpec
+        With `columns` and `levels`.
 
     Raises
     ------

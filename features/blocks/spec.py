@@ -38,7 +38,18 @@ class FeatureSpec:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "FeatureSpec":
-        """Rebuild what `dataclasses.asdict` and JSON made lists of."""
+        """Rebuild what `dataclasses.asdict` and JSON made lists of.
+
+        Parameters
+        ----------
+        stored : dict
+            What a model's `model.json` holds, of this or an earlier release.
+
+        Returns
+        -------
+        FeatureSpec
+            With what earlier releases did where they knew no such key.
+        """
         lists: dict[str, Any] = {
             name: tuple(stored[name])
             for name in ("blocks", "summaries", "columns")

@@ -19,6 +19,12 @@ def name_unused(
 
     Parameters
     ----------
+    cohort : Cohort
+        What was read.
+    spec : FeatureSpec
+        What the model sees.
+    problems : Problems
+        Gets a note for each kind.
     labels : frozenset of str
         Columns that the label is made of: used, though by no feature.
     """
@@ -40,7 +46,20 @@ def name_unused(
 
 
 def unused_analytes(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, int]:
-    """Analyte -> values of it, of those that neither a feature nor a derived value comes from."""
+    """Analyte -> values of it, of those that neither a feature nor a derived value comes from.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What was read.
+    spec : FeatureSpec
+        What the model sees.
+
+    Returns
+    -------
+    dict of int
+        Sorted by analyte.
+    """
     used: set[str] = set()
     if {"biomarkers", "prognosis"} & set(spec.blocks):
         used = _used(cohort.definitions)
@@ -64,6 +83,20 @@ def unused_columns(
 ) -> list[str]:
     """Further columns of patients, beside those of the contract, with a value that nothing
     reads.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What was read.
+    spec : FeatureSpec
+        What the model sees.
+    labels : frozenset of str
+        Columns that the label is made of.
+
+    Returns
+    -------
+    list of str
+        In the order of the table.
     """
     read = {*patient_columns(cohort.definitions).index, *spec.columns, *spec.levels, *labels}
     read.add("uncertain_dates")  # the reader's own

@@ -14,7 +14,18 @@ _SOURCE = "PMC6684229 (V, both capacities in ALS)"
 
 
 def vital_capacity_dictionary(edition: int) -> list[Feature]:
-    """Describe the columns of `vital_capacity_features`; the first edition had none."""
+    """Describe the columns of `vital_capacity_features`; the first edition had none.
+
+    Parameters
+    ----------
+    edition : int
+        Of the feature dictionary.
+
+    Returns
+    -------
+    list of Feature
+        Empty for the first edition.
+    """
     if edition == 1:
         return []
     joined = "forced vital capacity, or the slow one where no forced one is known: last value"
@@ -32,6 +43,18 @@ def vital_capacity_dictionary(edition: int) -> list[Feature]:
 def vital_capacity_features(known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Both columns from `fvc_pct` and `svc_pct`, % predicted, NaN where neither is known.
 
+    Parameters
+    ----------
+    known : dict of arrays (n,)
+        With `fvc_pct` and `svc_pct`, % predicted, NaN unknown.
+
+    Returns
+    -------
+    dict of arrays (n,)
+        `vital_capacity_pct` in % predicted, `vital_capacity_slow` 0, 1 or NaN.
+
+    Examples
+    --------
     >>> found = vital_capacity_features(
     ...     {"fvc_pct": np.array([80.0, np.nan]), "svc_pct": np.array([70.0, 60.0])}
     ... )

@@ -35,6 +35,18 @@ def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
     lines, unpacked if it is gzipped, both of which are valid and refused by htslib. Leave the block
     early and the processes are ended.
 
+    Parameters
+    ----------
+    *steps : sequences of str
+        Each a bcftools command with its arguments, or `["clean", path]`.
+    where : str
+        File, for the message.
+
+    Yields
+    ------
+    binary file
+        What the last step prints, a line at a time.
+
     Raises
     ------
     DataError

@@ -83,6 +83,20 @@ class _Tokens(dict[bytes, int]):
 def call_lines(query: Query, rule: CallRule = ANY_CALL) -> Iterator[tuple[Record, list[bytes]]]:
     """Yield each passing panel record with its `sample=GT` tokens that are not plain reference, a
     record at a time.
+
+    Parameters
+    ----------
+    query : Query
+        The file and the regions.
+    rule : CallRule
+        Thresholds below which a genotype is missing.
+
+    Yields
+    ------
+    record : tuple
+        Contig as the file spells it, position (1-based), REF, ALT.
+    tokens : list of bytes
+        `sample=GT` of each call that is not plain reference.
     """
     with query.lines(*_ARGUMENTS, rule=rule) as lines:
         for line in lines:
@@ -93,6 +107,20 @@ def call_lines(query: Query, rule: CallRule = ANY_CALL) -> Iterator[tuple[Record
 def call_chunks(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Iterator[Calls]:
     """Yield who is not plain reference where, some hundred thousand calls at a time; `record`
     counts within the chunk.
+
+    Parameters
+    ----------
+    query : Query
+        The file and the regions.
+    rule : CallRule
+        Thresholds below which a genotype is missing.
+    vcf_rows : dict
+        Sample name in the VCF -> patient index; other samples are left out.
+
+    Yields
+    ------
+    Calls
+        About CHUNK calls each, in the order of the file.
     """
     tokens, codes, counts = _Tokens(vcf_rows), array("i"), array("i")
     records: list[Record] = []
@@ -107,7 +135,22 @@ def call_chunks(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Itera
 
 
 def read_calls(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Calls:
-    """Read who is not plain reference where: a dozen bytes an allele carried, never the text."""
+    """Read who is not plain reference where: a dozen bytes an allele carried, never the text.
+
+    Parameters
+    ----------
+    query : Query
+        The file and the regions.
+    rule : CallRule
+        Thresholds below which a genotype is missing.
+    vcf_rows : dict
+        Sample name in the VCF -> patient index; other samples are left out.
+
+    Returns
+    -------
+    Calls
+        `record` counts within the file.
+    """
     records: list[Record] = []
     carried: list[tuple[np.ndarray, ...]] = []
     missing: list[tuple[np.ndarray, ...]] = []
@@ -121,7 +164,20 @@ def read_calls(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Calls:
 
 
 def together(pieces: list[tuple[np.ndarray, ...]], types: Types) -> dict[str, np.ndarray]:
-    """Join pieces of a table, column by column, and empty the list of pieces."""
+    """Join pieces of a table, column by column, and empty the list of pieces.
+
+    Parameters
+    ----------
+    pieces : list of tuples of arrays
+        Each has the columns of `types`, in its order; emptied here.
+    types : dict
+        Column -> type of its cells.
+
+    Returns
+    -------
+    dict of arrays
+        One array a column.
+    """
     columns = list(zip(*pieces, strict=True)) or [()] * len(types)
     pieces.clear()
     joined: dict[str, np.ndarray] = {}

@@ -24,6 +24,18 @@ STATES = ("unknown", "not covered", "partly", "covered")
 def coverage_state(fraction: np.ndarray) -> np.ndarray:
     """Index into STATES of each fraction.
 
+    Parameters
+    ----------
+    fraction : array
+        Called part of a gene, 0 to 1, NaN unknown.
+
+    Returns
+    -------
+    array of int
+        Of the same shape.
+
+    Examples
+    --------
     >>> [STATES[i] for i in coverage_state(np.array([np.nan, 0.0, 0.5, 0.9]))]
     ['unknown', 'not covered', 'partly', 'covered']
     """
@@ -43,6 +55,8 @@ def assayed_parts(
 
     Parameters
     ----------
+    build : str
+        GRCh37 or GRCh38.
     sites : Sites
         Records of the file.
     first : array of bool
@@ -110,6 +124,20 @@ def targeted_fraction(definitions: Definitions, path: Path, build: str) -> np.nd
     """Fraction of each gene's coding bases that a BED file (0-based half-open) targets.
 
     A gene without a model counts as whole if any target hits it.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose genes and gene models count.
+    path : Path
+        BED file.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    array (G,)
+        0 to 1, in the order of `gene_names()`.
 
     Raises
     ------

@@ -91,6 +91,12 @@ def read_genotypes(
 
     Parameters
     ----------
+    definitions : Definitions
+        Whose gene panel is read.
+    problems : Problems
+        Gets what is wrong and what was not called.
+    progress : callable
+        Told the name of each file that is begun.
     paths : list of Path
         VCF or BCF files, plain or compressed, indexed or not.
     build : str
@@ -321,7 +327,20 @@ def _no_calls(
 def reference_agreement(
     definitions: Definitions, names: list[tuple[str, int, str, str]]
 ) -> dict[str, list[bool]]:
-    """For each build, whether REF agrees at the known positions that the records hit."""
+    """For each build, whether REF agrees at the known positions that the records hit.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose known variants count.
+    names : list of tuples
+        Contig, position, REF and ALT of each record.
+
+    Returns
+    -------
+    dict
+        Build -> one truth value a record at a known position.
+    """
     found: dict[str, list[bool]] = {}
     for build in BUILDS:
         bases = known_reference(definitions, build)
@@ -375,6 +394,17 @@ def check_reference(
 ) -> None:
     """Stop where REF at the known positions speaks for the other build: three hits or more, twice
     as many as for this one.
+
+    Parameters
+    ----------
+    agrees : list of dict
+        Of `reference_agreement`, one a file or part of one.
+    build : str
+        What the cohort file says.
+    where : str
+        File, for the message.
+    problems : Problems
+        Gets the error.
     """
     other = next(b for b in BUILDS if b != build)
     # Every part reads the other build's positions, and each its own share of this build's.
@@ -421,6 +451,22 @@ def with_targets(
 
     Only patients with a record anywhere count as sequenced. A gene with records keeps the fraction
     that was called.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose genes and gene models count.
+    genotypes : Genotypes
+        Of n patients.
+    path : Path
+        BED file of what was sequenced.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    Genotypes
+        With another `assayed`.
     """
     targeted = targeted_fraction(definitions, path, build)
     sequenced = np.isfinite(genotypes.assayed).any(axis=1)[:, None]

@@ -20,6 +20,16 @@ def duplicated(genotypes: Genotypes) -> pd.DataFrame:
 
     Informative are the sites at which a patient carries an alternative allele: being reference
     alike says little.
+
+    Parameters
+    ----------
+    genotypes : Genotypes
+        Of n patients.
+
+    Returns
+    -------
+    DataFrame
+        Each later patient with the first one like it; empty where there is none.
     """
     alleles = genotypes.alleles
     n = len(genotypes.assayed)
@@ -46,6 +56,11 @@ def family_numbers(patients: pd.DataFrame, kinship: pd.DataFrame) -> np.ndarray:
         With `family_id` (None unknown).
     kinship : DataFrame
         `row1`, `row2` (patient indices), `kinship` (coefficient).
+
+    Returns
+    -------
+    array of int (n,)
+        Relatives share a number.
     """
     n = len(patients)
     code, _ = pd.factorize(patients["family_id"], use_na_sentinel=True)

@@ -41,6 +41,23 @@ class Genotype(NamedTuple):
 def parse_genotype(text: str) -> Genotype:
     """Count the alternative alleles of a GT value.
 
+    Parameters
+    ----------
+    text : str
+        FORMAT/GT of one sample.
+
+    Returns
+    -------
+    Genotype
+        Copies by number of the alternative, from 1.
+
+    Raises
+    ------
+    ValueError
+        If it is not a genotype.
+
+    Examples
+    --------
     >>> parse_genotype("0/1"), parse_genotype("1|1").copies, parse_genotype("./.").missing
     (Genotype(copies={1: 1}, ploidy=2, missing=False), {1: 2}, True)
     >>> parse_genotype("1")  # haploid
@@ -59,6 +76,20 @@ def parse_genotype(text: str) -> Genotype:
 def zygosity(copies: np.ndarray, ploidy: np.ndarray) -> np.ndarray:
     """Name the zygosity of carried alleles.
 
+    Parameters
+    ----------
+    copies : array of int
+        Copies of the allele.
+    ploidy : array of int
+        Alleles in the genotype.
+
+    Returns
+    -------
+    array of str
+        `heterozygous`, `homozygous` or `hemizygous`.
+
+    Examples
+    --------
     >>> zygosity(np.array([1, 2, 1]), np.array([2, 2, 1])).tolist()
     ['heterozygous', 'homozygous', 'hemizygous']
     """
@@ -71,6 +102,22 @@ def allele_key(chrom: str, pos: int, ref: str, alt: str) -> str:
     """Key of an allele of a record, empty for one that could not be matched: `*`, `<DEL>`, a
     breakend, `.`.
 
+    Parameters
+    ----------
+    chrom : str
+        With or without `chr`.
+    pos : int
+        1-based.
+    ref, alt : str
+        One alternative, as the record writes it.
+
+    Returns
+    -------
+    str
+        Key of `features.catalogue.variant_key`, or empty.
+
+    Examples
+    --------
     >>> (allele_key("chr21", 100, "CA", "TA"),
     ...  allele_key("21", 100, "C", "<DEL>"),
     ...  allele_key("21", 100, "C", "*"))
@@ -113,8 +160,19 @@ class Genotypes(Generic[FrameT_co]):
         return self.sites["gene"].to_numpy(dtype=int)[self.alleles["site"].to_numpy()]
 
     def take(self, position: np.ndarray, rows: np.ndarray) -> "Genotypes[FrameT_co]":
-        """Genotypes of the patients `rows`; `position` is each patient's new row, -1 where it is
-        left out.
+        """Genotypes of some patients.
+
+        Parameters
+        ----------
+        position : array of int (n,)
+            New row of each patient.
+        rows : array of int
+            The old rows that are kept, in their new order.
+
+        Returns
+        -------
+        Genotypes
+            Sites stay as they are.
         """
         return replace(
             self,
@@ -128,13 +186,38 @@ def moved_rows(table: FrameT, position: np.ndarray) -> FrameT:
     """Rows of a table with their patients renumbered.
 
     Those of a patient at position -1 are left out.
+
+    Parameters
+    ----------
+    table : DataFrame or Table
+        With the patient of each row as `row`.
+    position : array of int (n,)
+        New row of each patient, -1 where it is left out.
+
+    Returns
+    -------
+    DataFrame or Table
+        As given, in the old order.
     """
     row = position[table["row"].to_numpy(dtype=int)]
     return rows_of(table.assign(row=row.astype(table["row"].dtype)), row >= 0)
 
 
 def no_genotypes(definitions: Definitions, n: int) -> Genotypes:
-    """Genotypes of a cohort without any VCF: nothing carried, everything unknown."""
+    """Genotypes of a cohort without any VCF: nothing carried, everything unknown.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose gene panel counts.
+    n : int
+        Number of patients.
+
+    Returns
+    -------
+    Genotypes
+        Empty tables, `assayed` all NaN.
+    """
     return Genotypes(
         sites=typed_table([], SITE_TYPES),
         alleles=typed_table([], ALLELE_TYPES),
@@ -154,8 +237,21 @@ def typed_table(rows: "Sequence[tuple[object, ...]]", types: Types, like: FrameT
 def typed_table(
     rows: "Sequence[tuple[object, ...]]", types: Types, like: Frame | None = None
 ) -> Frame:
-    """Make a table with stated columns and types, however many rows there are: a DataFrame, or a
-    Table where `like` is one.
+    """Make a table with stated columns and types, however many rows there are.
+
+    Parameters
+    ----------
+    rows : sequence of tuples
+        Cells in the order of the columns.
+    types : dict
+        Column -> type of its cells.
+    like : DataFrame or Table, optional
+        What kind of table to make; a DataFrame without it.
+
+    Returns
+    -------
+    DataFrame or Table
+        One row a tuple.
     """
     cells = zip(*rows, strict=True) if rows else ([] for _ in types)
     columns = {
@@ -183,6 +279,20 @@ def numbered_sites(sites: FrameT, alleles: dict[str, np.ndarray]) -> tuple[Frame
     The same allele in two records of one patient (shards, duplicates) counts once, with its larger
     copies. The alleles are ordered by site and patient; of millions, those that come in order
     already are not sorted again.
+
+    Parameters
+    ----------
+    sites : DataFrame or Table
+        `key`, `gene`, `effect`: one row an allele of a record.
+    alleles : dict of arrays
+        `row` (patient), `site` (row of `sites`), `copies`, `ploidy`.
+
+    Returns
+    -------
+    sites : DataFrame or Table
+        Each key once.
+    alleles : DataFrame or Table
+        `site` counts in these.
     """
     told = zip(sites["key"], sites["effect"], strict=True)
     place = [(_place(key), effect is None) for key, effect in told]

@@ -43,12 +43,30 @@ def read_repeats(
 ) -> pd.DataFrame:
     """Read the repeat calls of all patients, one row a patient and locus.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose loci are read.
+    paths : list of Path
+        ExpansionHunter or TRGT VCF files.
+    build : str
+        GRCh37 or GRCh38; a file of the other build is refused.
+    vcf_rows : dict
+        Sample name in the VCF -> patient index.
+    problems : Problems
+        Gets a warning if no patient has a call.
+
     Returns
     -------
     DataFrame
         `row`, `locus`, sizes `short` and `long` (repeat units, NaN missing), the interval of the
         longer allele `ci_low`,
         `ci_high`, and `complete` (both alleles called, FILTER passed).
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read.
     """
     records: list[dict[str, Any]] = []
     for path in paths:
@@ -167,6 +185,24 @@ def repeat_state(
 ) -> np.ndarray:
     """State of the longer allele from its interval (repeat units), as index into STATES.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose thresholds count.
+    locus : str
+        As `C9orf72`.
+    low, high : array (n,)
+        Interval of the longer allele, repeat units; NaN not tested.
+    complete : array of bool (n,)
+        Both alleles called, FILTER passed.
+
+    Returns
+    -------
+    array of int (n,)
+        0 where `low` is unknown.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> tables = shipped()
     >>> def at(low, high, complete=True):

@@ -15,6 +15,18 @@ def normal_name(name: str) -> str:
     """Take away what tools and people put around a sample name: blanks, case, a `0_` prefix, a
     doubled name.
 
+    Parameters
+    ----------
+    name : str
+        As a file or a person writes it.
+
+    Returns
+    -------
+    str
+        Two samples with the same one are probably the same.
+
+    Examples
+    --------
     >>> normal_name(" ALS-001 "), normal_name("0_als-001"), normal_name("ALS-001_ALS-001")
     ('als-001', 'als-001', 'als-001')
     """
@@ -30,6 +42,20 @@ def normal_name(name: str) -> str:
 def near_misses(patients: Iterable[str], samples: Iterable[str]) -> dict[str, str]:
     """Patient -> the one sample whose name differs in blanks, case, a prefix or a suffix only.
 
+    Parameters
+    ----------
+    patients : iterable of str
+        Names without a sample.
+    samples : iterable of str
+        Samples without a patient.
+
+    Returns
+    -------
+    dict
+        Only patients with exactly one candidate.
+
+    Examples
+    --------
     >>> near_misses(["P1", "P2", "P3"], ["p1", "P2_S14_L001", "x"])
     {'P1': 'p1', 'P2': 'P2_S14_L001'}
     """
@@ -47,6 +73,17 @@ def check_match(
 ) -> None:
     """Report patients without a sample: an error if none has one, else a warning, with the near
     misses as suggestion.
+
+    Parameters
+    ----------
+    vcf_rows : dict
+        Sample name that each patient should have -> patient index.
+    samples : set of str
+        What the files hold.
+    paths : list of Path
+        The files, for the message.
+    problems : Problems
+        Gets the error or the warning.
     """
     absent = [name for name in vcf_rows if name not in samples]
     if not absent:

@@ -66,6 +66,16 @@ class Header:
 def read_header(path: Path) -> Header:
     """Open a VCF or BCF and read its header.
 
+    Parameters
+    ----------
+    path : Path
+        VCF or BCF, plain or compressed.
+
+    Returns
+    -------
+    Header
+        Contigs without `chr`.
+
     Raises
     ------
     DataError
@@ -123,6 +133,16 @@ def _is_header(line: bytes) -> bool:
 def needs_cleaning(path: Path) -> bool:
     """Whether a text is valid VCF that htslib refuses: gzipped but not in blocks, or with blank
     lines.
+
+    Parameters
+    ----------
+    path : Path
+        An existing file.
+
+    Returns
+    -------
+    bool
+        Remembered while time and size of the file stay.
     """
     state = path.stat()
     return _needs_cleaning(path, state.st_mtime_ns, state.st_size)
@@ -145,6 +165,17 @@ def _needs_cleaning(path: Path, _changed: int, _size: int) -> bool:
 def check_build(definitions: Definitions, header: Header, build: str, where: str) -> None:
     """Compare the contig lengths of a header with those of the build that the cohort file claims.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose contig lengths count.
+    header : Header
+        Of the file.
+    build : str
+        What the cohort file says.
+    where : str
+        File, for the message.
+
     Raises
     ------
     DataError
@@ -164,12 +195,38 @@ def check_build(definitions: Definitions, header: Header, build: str, where: str
 
 
 def other_build(found: str, build: str) -> str:
-    """Say what to do about files of another build."""
+    """Say what to do about files of another build.
+
+    Parameters
+    ----------
+    found : str
+        Build of the files.
+    build : str
+        What the cohort file says.
+
+    Returns
+    -------
+    str
+        The remedy of a message.
+    """
     return f"Set `genome_build: {found}` or give the files called on {build}."
 
 
 def panel_regions(definitions: Definitions, build: str) -> list[Region]:
-    """Padded gene bounds (1-based inclusive), overlapping ones merged, in genomic order."""
+    """Padded gene bounds (1-based inclusive), overlapping ones merged, in genomic order.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose genes count.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    list of (contig, start, end)
+        1-based inclusive, contigs without `chr`.
+    """
     panel = genes(definitions, build)
     bounds = list(
         zip(panel["chrom"], panel["start"] - PADDING, panel["end"] + PADDING, strict=True)
@@ -185,7 +242,18 @@ def panel_regions(definitions: Definitions, build: str) -> list[Region]:
 
 
 def has_index(path: Path) -> bool:
-    """Whether a file has an index that is not older than itself (an old one could hide records)."""
+    """Whether a file has an index that is not older than itself (an old one could hide records).
+
+    Parameters
+    ----------
+    path : Path
+        An existing file.
+
+    Returns
+    -------
+    bool
+        False too for a file that htslib needs cleaned.
+    """
     if needs_cleaning(path):
         return False
     indexes = [Path(f"{path}{suffix}") for suffix in (".tbi", ".csi")]
@@ -243,12 +311,36 @@ class Sites:
         )
 
     def keys(self, i: int) -> list[str]:
-        """Key of each alternative of a record, empty for one that has none."""
+        """Key of each alternative of a record.
+
+        Parameters
+        ----------
+        i : int
+            Number of the record.
+
+        Returns
+        -------
+        list of str
+            Empty text for an alternative that has no key.
+        """
         alts = self.alt[i].split(",")
         return [allele_key(self.chrom[i], int(self.pos[i]), self.ref[i], alt) for alt in alts]
 
     def effect(self, i: int, index: int) -> Effect | None:
-        """Tell what the record itself says of its alternative `index` (from 0)."""
+        """What the record itself says of one of its alternatives.
+
+        Parameters
+        ----------
+        i : int
+            Number of the record.
+        index : int
+            Number of the alternative, from 0.
+
+        Returns
+        -------
+        Effect or None
+            None outside the panel, or where the record says nothing.
+        """
         if not self.info[i] or self.gene[i] < 0:
             return None
         alt = self.alt[i].split(",")[index]
@@ -279,6 +371,20 @@ class Query:
         self, *query: str, rule: CallRule = ANY_CALL, sites_only: bool = False
     ) -> Iterator[IO[bytes]]:
         """What `bcftools query` prints of the file, with the regions and the rule applied.
+
+        Parameters
+        ----------
+        *query : str
+            Arguments of `bcftools query`.
+        rule : CallRule
+            Thresholds below which a genotype is missing.
+        sites_only : bool
+            Whether genotypes are left out early, which is faster.
+
+        Yields
+        ------
+        binary file
+            A line at a time.
 
         Raises
         ------
@@ -346,6 +452,16 @@ class Query:
 def fasta_contigs(fasta: Path) -> dict[str, int]:
     """Contigs of an indexed FASTA and their lengths.
 
+    Parameters
+    ----------
+    fasta : Path
+        With its index.
+
+    Returns
+    -------
+    dict of int
+        Name as the file spells it -> bases.
+
     Raises
     ------
     DataError
@@ -365,6 +481,15 @@ def fasta_contigs(fasta: Path) -> dict[str, int]:
 def check_fasta(definitions: Definitions, fasta: Path, build: str) -> None:
     """Compare the lengths of a FASTA's contigs with those of the build.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose contig lengths count.
+    fasta : Path
+        With its index.
+    build : str
+        What the cohort file says.
+
     Raises
     ------
     DataError
@@ -380,13 +505,36 @@ def check_fasta(definitions: Definitions, fasta: Path, build: str) -> None:
 
 
 def fasta_prefix(fasta: Path) -> str:
-    """What a FASTA puts before the number of a chromosome: `chr` or nothing."""
+    """What a FASTA puts before the number of a chromosome: `chr` or nothing.
+
+    Parameters
+    ----------
+    fasta : Path
+        With its index.
+
+    Returns
+    -------
+    str
+        `chr` or empty.
+    """
     return "chr" if any(name.startswith("chr") for name in fasta_contigs(fasta)) else ""
 
 
 def contig_names(definitions: Definitions, prefix: str) -> str:
     """The table by which `bcftools annotate` renames contigs to those of a FASTA with the
     prefix.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose contigs are renamed.
+    prefix : str
+        Of `fasta_prefix`.
+
+    Returns
+    -------
+    str
+        One line a contig: old name, blank, new name.
     """
     chroms = definitions.table("contigs")["chrom"]
     pairs = [(c, f"chr{c}") if prefix else (f"chr{c}", c) for c in chroms]
@@ -402,6 +550,22 @@ def site_query(
     definitions: Definitions, path: Path, build: str, fasta: Path | None = None
 ) -> Query:
     """Ask a file for the records of the whole panel.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose gene panel is asked for.
+    path : Path
+        VCF or BCF.
+    build : str
+        GRCh37 or GRCh38.
+    fasta : Path, optional
+        Reference genome to split and left-align against.
+
+    Returns
+    -------
+    Query
+        Not yet run.
 
     Raises
     ------
@@ -425,6 +589,23 @@ def site_query(
 def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
     """Read the records of the panel without their genotypes; `info` holds the wanted fields that
     the header knows.
+
+    Parameters
+    ----------
+    query : Query
+        The file and the regions.
+    wanted : tuple of str
+        INFO fields.
+
+    Returns
+    -------
+    Sites
+        One entry a record.
+
+    Raises
+    ------
+    DataError
+        If bcftools cannot read the file.
     """
     fields = [name for name in wanted if name in query.header.info]
     end = r"%INFO/END" if "END" in query.header.info else "."
@@ -467,7 +648,20 @@ def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
 
 
 def known_reference(definitions: Definitions, build: str) -> dict[tuple[str, int], str]:
-    """Reference base at the positions of the known variants."""
+    """Reference base at the positions of the known variants.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose known variants count.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    dict
+        (contig, position) -> base.
+    """
     table = known_variants(definitions, build)
     return {
         (c, int(p)): r[0]

@@ -110,6 +110,20 @@ class Values:
 def read_values(cells: np.ndarray, dialect: Dialect = PLAIN) -> Values:
     """Read distinct text cells as numbers, with or without a limit sign.
 
+    Parameters
+    ----------
+    cells : array of str (k,)
+        Distinct cells, None unknown.
+    dialect : Dialect
+        What the user says of decimal signs.
+
+    Returns
+    -------
+    Values
+        Arrays (k,).
+
+    Examples
+    --------
     >>> cells = np.array(
     ...     ["1.5", "1,5", "<2.7", "1 234,5", "1,234", "LOD", "high"], dtype=object
     ... )
@@ -215,6 +229,20 @@ def read_dates(cells: np.ndarray, dialect: Dialect = PLAIN) -> Dates:
     """Read distinct text cells as dates: ISO, `31.12.2024`, `31 Dec 2024`, and with slashes where
     the order is plain or stated.
 
+    Parameters
+    ----------
+    cells : array of str (k,)
+        Distinct cells.
+    dialect : Dialect
+        What the user says of the order of day and month.
+
+    Returns
+    -------
+    Dates
+        Arrays (k,).
+
+    Examples
+    --------
     >>> read = read_dates(
     ...     np.array(
     ...         ["2024-02-29", "31.12.2024", "5-Jan-2024", "2024-02-30"], dtype=object
@@ -259,6 +287,18 @@ def read_months(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First and last day of distinct cells that name a month and its year (datetime64[D]); NaT for
     any other cell.
 
+    Parameters
+    ----------
+    cells : array of str (k,)
+        Distinct cells.
+
+    Returns
+    -------
+    first, last : arrays of datetime64[D] (k,)
+        NaT for a cell that is not a month and a year.
+
+    Examples
+    --------
     >>> first, last = read_months(
     ...     np.array(["06/2020", "Feb 2020", "2019-12", "13/2020", "2020"], dtype=object)
     ... )

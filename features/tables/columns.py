@@ -38,7 +38,18 @@ class Cells(Protocol):
         ...
 
     def to_numpy(self, dtype: type | None = None) -> np.ndarray:
-        """The cells as an array, converted where a type is given."""
+        """The cells as an array, converted where a type is given.
+
+        Parameters
+        ----------
+        dtype : type, optional
+            `float`, `object`, ...
+
+        Returns
+        -------
+        array
+            A copy where it had to be converted.
+        """
         ...
 
 
@@ -59,7 +70,18 @@ class Frame(Protocol):
         ...
 
     def assign(self, **columns: np.ndarray) -> Self:
-        """The table with further or other columns."""
+        """The table with further or other columns.
+
+        Parameters
+        ----------
+        **columns : array
+            One cell a row.
+
+        Returns
+        -------
+        DataFrame or Table
+            As given.
+        """
         ...
 
 
@@ -83,7 +105,18 @@ class Column:
         return self.cells.dtype if self.levels is None else np.dtype(object)
 
     def to_numpy(self, dtype: type | None = None) -> np.ndarray:
-        """The cells; the column's own array where it has their type."""
+        """The cells; the column's own array where it has their type.
+
+        Parameters
+        ----------
+        dtype : type, optional
+            `float`, `object`, ...
+
+        Returns
+        -------
+        array
+            Text with None where unknown for a coded column.
+        """
         cells = (
             self.cells
             if self.levels is None
@@ -92,7 +125,18 @@ class Column:
         return cells if dtype is None else cells.astype(dtype, copy=False)
 
     def take(self, rows: "np.ndarray | list[int]") -> "Column":
-        """Some rows, by position or by a mask."""
+        """Some rows, by position or by a mask.
+
+        Parameters
+        ----------
+        rows : array or list of int
+            Positions, or a mask.
+
+        Returns
+        -------
+        Column
+            With the same levels.
+        """
         return Column(self.cells[rows], self.levels)
 
 
@@ -123,11 +167,33 @@ class Table:
         return self._columns.items()
 
     def take(self, rows: "np.ndarray | list[int]") -> "Table":
-        """Some rows, by position or by a mask."""
+        """Some rows, by position or by a mask.
+
+        Parameters
+        ----------
+        rows : array or list of int
+            Positions, or a mask.
+
+        Returns
+        -------
+        Table
+            With the same columns.
+        """
         return Table({name: column.take(rows) for name, column in self._columns.items()})
 
     def assign(self, **columns: np.ndarray) -> "Table":
-        """The table with further or other columns."""
+        """The table with further or other columns.
+
+        Parameters
+        ----------
+        **columns : array
+            One cell a row.
+
+        Returns
+        -------
+        Table
+            This one stays as it is.
+        """
         return Table({**self._columns, **columns})
 
 
@@ -135,6 +201,18 @@ def rows_of(table: FrameT, rows: "np.ndarray | list[int]") -> FrameT:
     """Some rows of a DataFrame or a Table, by position or by a mask, numbered anew.
 
     The table itself where a mask takes all.
+
+    Parameters
+    ----------
+    table : DataFrame or Table
+        Any.
+    rows : array or list of int
+        Positions, or a mask.
+
+    Returns
+    -------
+    DataFrame or Table
+        As given.
     """
     if isinstance(rows, np.ndarray) and rows.dtype == bool and rows.all():
         return table
@@ -148,6 +226,20 @@ def factorized(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes (-1 for None) and distinct cells of an array of text, in the order of their first
     occurrence.
 
+    Parameters
+    ----------
+    cells : array of object (k,)
+        Text or None.
+
+    Returns
+    -------
+    codes : array of int (k,)
+        Position among the distinct cells.
+    levels : array of object
+        The distinct cells.
+
+    Examples
+    --------
     >>> factorized(np.array(["b", None, "a", "b"], dtype=object))
     (array([ 0, -1,  1,  0]), array(['b', 'a'], dtype=object))
     """

@@ -43,6 +43,16 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Cells are text without outer blanks, unknown ones None, numbers of a typed file float64.
 
+    Parameters
+    ----------
+    path : Path
+        .csv, .tsv, .txt (or .gz of them), .parquet, .xlsx.
+
+    Returns
+    -------
+    DataFrame
+        In the order of the file.
+
     Raises
     ------
     DataError
@@ -56,6 +66,16 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def read_coded(path: Path) -> pd.DataFrame:
     """Read a table as `read_table`, text columns as Categorical.
+
+    Parameters
+    ----------
+    path : Path
+        .csv, .tsv, .txt (or .gz of them), .parquet, .xlsx.
+
+    Returns
+    -------
+    DataFrame
+        In the order of the file.
 
     Raises
     ------
@@ -145,6 +165,23 @@ def delimited(
 ) -> tuple[list[str], tuple[arrow_csv.ReadOptions, arrow_csv.ParseOptions]]:
     """Column names of a CSV or TSV file, and how Arrow is to read and parse it: columns are
     numbered, all text.
+
+    Parameters
+    ----------
+    path : Path
+        CSV or TSV, plain or gzipped.
+
+    Returns
+    -------
+    names : list of str
+        Of the header line.
+    options : pair
+        For `pyarrow.csv.read_csv`.
+
+    Raises
+    ------
+    ValueError
+        If it is empty, or its first line has no end.
     """
     names, separator = _header(path)
     numbered = [str(i) for i in range(len(names))]
@@ -204,7 +241,18 @@ def decoded(column: Cells) -> Cells: ...
 
 
 def decoded(column: Cells) -> Cells:
-    """A text column as plain objects, None where unknown; numbers stay as they are."""
+    """A text column as plain objects, None where unknown; numbers stay as they are.
+
+    Parameters
+    ----------
+    column : Cells
+        Numbers, text or codes.
+
+    Returns
+    -------
+    Cells
+        A Series for a Series, else a Column.
+    """
     if isinstance(column, Column):
         return Column(column.to_numpy())
     if not isinstance(column.dtype, pd.CategoricalDtype):
@@ -225,6 +273,18 @@ def table_of(columns: "Mapping[str, np.ndarray | Column]", like: Frame | None = 
     """Arrays as a DataFrame, or as a Table where `like` is one; coded columns become Categorical.
 
     Arrays of objects stay objects, which pandas would otherwise look through for text.
+
+    Parameters
+    ----------
+    columns : dict of arrays or Columns
+        All of one length.
+    like : DataFrame or Table, optional
+        What kind of table to make; a DataFrame without it.
+
+    Returns
+    -------
+    DataFrame or Table
+        The arrays themselves, not copies.
     """
     return (
         Table(columns)
@@ -243,19 +303,54 @@ def _series(column: "np.ndarray | Column") -> "pd.Series | pd.Categorical[object
 
 
 def as_frame(table: Frame) -> pd.DataFrame:
-    """A table as a DataFrame."""
+    """A table as a DataFrame.
+
+    Parameters
+    ----------
+    table : DataFrame or Table
+        Any.
+
+    Returns
+    -------
+    DataFrame
+        The table itself where it is one.
+    """
     if isinstance(table, Table):
         return table_of(dict(table.items()))
     return cast("pd.DataFrame", table)
 
 
 def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table, each as column -> cell."""
+    """The rows of a table, each as column -> cell.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Any.
+
+    Returns
+    -------
+    list of dict
+        In the order of the table.
+    """
     return cast("list[dict[str, Any]]", table.to_dict("records"))
 
 
 def codes_of(column: Cells) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (-1 unknown) and distinct cells of any column."""
+    """Codes (-1 unknown) and distinct cells of any column.
+
+    Parameters
+    ----------
+    column : Cells
+        Text or codes.
+
+    Returns
+    -------
+    codes : array of int
+        One a row.
+    levels : array of object
+        Text.
+    """
     if isinstance(column, Column):
         return factorized(column.cells) if column.levels is None else (column.cells, column.levels)
     if isinstance(column, pd.Series) and isinstance(column.dtype, pd.CategoricalDtype):
@@ -266,6 +361,20 @@ def codes_of(column: Cells) -> tuple[np.ndarray, np.ndarray]:
 
 def rename_columns(table: pd.DataFrame, names: dict[str, str], where: str) -> pd.DataFrame:
     """Apply the cohort file's `columns` block {ours: theirs}.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As the file has it.
+    names : dict
+        Our name -> theirs.
+    where : str
+        File, for the message.
+
+    Returns
+    -------
+    DataFrame
+        With our names.
 
     Raises
     ------
@@ -290,6 +399,22 @@ def with_known_names(
 
     A column that already has its own name wins; two columns that could both be one of ours are an
     error.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As the file has it, or already renamed.
+    aliases : dict
+        Normal name -> ours.
+    where : str
+        File, for messages.
+    problems : Problems
+        Gets a note of what was read under another name.
+
+    Returns
+    -------
+    DataFrame
+        With our names.
     """
     ours = {
         name: aliases[normal_name(name)] for name in table.columns if normal_name(name) in aliases
@@ -316,6 +441,15 @@ def with_known_names(
 def require_columns(table: Frame, names: list[str], where: str) -> None:
     """Refuse a table that lacks a column.
 
+    Parameters
+    ----------
+    table : DataFrame or Table
+        Any.
+    names : list of str
+        Columns that it must have.
+    where : str
+        File, for the message.
+
     Raises
     ------
     DataError
@@ -341,6 +475,24 @@ def numbers(
     """Turn a column into float64, NaN where unknown.
 
     Other text and values outside the bounds are errors.
+
+    Parameters
+    ----------
+    column : Cells
+        Numbers or text, k rows.
+    where : str
+        File and column, for messages.
+    problems : Problems
+        Gets what is wrong.
+    low, high : float
+        Bounds, in the column's own unit; they are allowed themselves; NaN: none.
+    dialect : Dialect
+        What the user says of decimal signs.
+
+    Returns
+    -------
+    array (k,)
+        In the column's own unit.
     """
     if column.dtype == float:
         values = column.to_numpy()
@@ -375,7 +527,21 @@ def numbers(
 def report_unclear(
     column: Cells, codes: np.ndarray, unclear: np.ndarray, where: str, problems: Problems
 ) -> None:
-    """Refuse cells whose comma or point may be a decimal or a thousands separator."""
+    """Refuse cells whose comma or point may be a decimal or a thousands separator.
+
+    Parameters
+    ----------
+    column : Cells
+        For the message.
+    codes : array of int
+        Cell of each row.
+    unclear : array of bool
+        Which of the distinct cells are unclear.
+    where : str
+        File and column, for the message.
+    problems : Problems
+        Gets the error.
+    """
     remedy = "Say `decimal: ','` or `decimal: '.'` in the cohort file."
     problems.reject(
         np.append(unclear, False)[codes],
@@ -412,6 +578,26 @@ def days(
     """Turn a column of days of visits or measurements into float64 as `dated_days`.
 
     One known to the year is undated.
+
+    Parameters
+    ----------
+    column : Cells
+        Days, dates, months or years, k rows.
+    where : str
+        File and column, for messages.
+    problems : Problems
+        Gets what is wrong.
+    high : float
+        Last day that is allowed.
+    dialect : Dialect
+        How numbers and dates are written.
+    index_dates : array of datetime64[D] (k,), optional
+        Index date of each row's patient, NaT unknown.
+
+    Returns
+    -------
+    array (k,)
+        Days since the index day, NaN undated.
     """
     found = dated_days(column, where, problems, high, dialect, index_dates)
     if not found.vague.any():
@@ -438,10 +624,23 @@ def dated_days(
 
     Parameters
     ----------
+    column : Cells
+        Days, dates, months or years, k rows.
+    where : str
+        File and column, for messages.
+    problems : Problems
+        Gets what is wrong.
+    dialect : Dialect
+        How numbers and dates are written.
     high : float
         Last day that is allowed.
     index_dates : array of datetime64[D], optional
         Index date of each row's patient, NaT where unknown.
+
+    Returns
+    -------
+    Days
+        Arrays (k,).
     """
     first, last = _calendar(column, where, problems, dialect)
     is_date = ~np.isnat(first)
@@ -486,7 +685,18 @@ def _in_calendar(
 
 
 def middle(first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """The whole day in the middle of an interval, the earlier of two."""
+    """The whole day in the middle of an interval, the earlier of two.
+
+    Parameters
+    ----------
+    first, last : array
+        Days, NaN unknown.
+
+    Returns
+    -------
+    array
+        Whole days.
+    """
     return np.asarray(np.floor((first + last) / 2))
 
 
@@ -603,7 +813,18 @@ def _since_index(
 
 
 def has_dates(column: Cells) -> bool:
-    """Whether some cell is a calendar date, or a month and its year."""
+    """Whether some cell is a calendar date, or a month and its year.
+
+    Parameters
+    ----------
+    column : Cells
+        Any.
+
+    Returns
+    -------
+    bool
+        True too for a date that may be read in two ways.
+    """
     if column.dtype == float:
         return False
     found = [str(level) for level in codes_of(column)[1]]
@@ -616,7 +837,24 @@ def has_dates(column: Cells) -> bool:
 
 
 def dates(column: Cells, where: str, problems: Problems, dialect: Dialect = PLAIN) -> np.ndarray:
-    """Turn a column of calendar dates into datetime64[D], NaT where unknown."""
+    """Turn a column of calendar dates into datetime64[D], NaT where unknown.
+
+    Parameters
+    ----------
+    column : Cells
+        Text, k rows.
+    where : str
+        File and column, for messages.
+    problems : Problems
+        Gets what is wrong.
+    dialect : Dialect
+        What the user says of the order of day and month.
+
+    Returns
+    -------
+    array of datetime64[D] (k,)
+        NaT unknown or refused.
+    """
     codes, levels = codes_of(column)
     read = read_dates(levels, dialect)
     remedy = "Write 2024-12-31." if dialect.apart else _SAY_ORDER
@@ -651,8 +889,21 @@ def categories(
 
     Parameters
     ----------
+    column : Cells
+        Text, k rows.
+    levels : tuple of str
+        Words of the contract; any word is taken where there are none.
+    where : str
+        File and column, for messages.
+    problems : Problems
+        Gets the unknown words.
     aliases : dict, optional
         Other words in their normal form -> level.
+
+    Returns
+    -------
+    array of object (k,)
+        Words of the contract, None unknown or refused.
     """
     codes, found = codes_of(column)
     words = [_level(word, levels, aliases or {}) if levels else str(word) for word in found]
@@ -673,7 +924,18 @@ def _level(word: object, levels: tuple[str, ...], aliases: dict[str, str]) -> st
 
 
 def text(column: Cells) -> np.ndarray:
-    """Identifiers as text, None where unknown; whole numbers of a typed file lose their `.0`."""
+    """Identifiers as text, None where unknown; whole numbers of a typed file lose their `.0`.
+
+    Parameters
+    ----------
+    column : Cells
+        Any.
+
+    Returns
+    -------
+    array of object
+        One a row.
+    """
     if column.dtype == float:
         return np.array(
             [None if np.isnan(v) else f"{v:.0f}" if v == round(v) else repr(v) for v in column],

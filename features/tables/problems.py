@@ -37,17 +37,46 @@ class Problems:
     sources: "dict[str, tuple[str, np.ndarray]]" = field(default_factory=dict)
 
     def error(self, where: str, found: str, remedy: str, count: int = 1) -> None:
-        """Note an error, or raise it."""
+        """Note an error, or raise it.
+
+        Parameters
+        ----------
+        where : str
+            File, and row, column or key where there is one.
+        found : str
+            What stands there.
+        remedy : str
+            What to do next.
+        count : int
+            Rows that it concerns.
+
+        Raises
+        ------
+        DataError
+            Unless errors are collected.
+        """
         if not self.collect:
             raise DataError(where, found, remedy)
         self._add(Problem(severity="error", where=where, found=found, remedy=remedy, count=count))
 
     def warn(self, where: str, found: str, remedy: str, count: int = 1) -> None:
-        """Note something that does not stop the reading."""
+        """Note something that does not stop the reading.
+
+        Parameters
+        ----------
+        where, found, remedy, count
+            As for `error`.
+        """
         self._add(Problem(severity="warning", where=where, found=found, remedy=remedy, count=count))
 
     def note(self, where: str, found: str, remedy: str = "", count: int = 1) -> None:
-        """Note a plain fact, such as a count."""
+        """Note a plain fact, such as a count.
+
+        Parameters
+        ----------
+        where, found, remedy, count
+            As for `error`.
+        """
         self._add(Problem(severity="note", where=where, found=found, remedy=remedy, count=count))
 
     def _add(self, problem: Problem) -> None:
@@ -66,6 +95,24 @@ class Problems:
         """Note an error for the table rows flagged in `bad`.
 
         The message names the first line and counts the others.
+
+        Parameters
+        ----------
+        bad : array of bool
+            One a row of the table.
+        where : str
+            File and column.
+        values : array or Cells or None
+            What the file has in each row, for the message.
+        what : str
+            What is wrong with it, as the rest of a sentence.
+        remedy : str
+            What to do next.
+
+        Raises
+        ------
+        DataError
+            If a row is flagged, unless errors are collected.
         """
         self._flag("error", bad, where, values, what, remedy)
 
@@ -77,7 +124,13 @@ class Problems:
         what: str,
         remedy: str,
     ) -> None:
-        """Note a warning for the table rows flagged in `bad`."""
+        """Note a warning for the table rows flagged in `bad`.
+
+        Parameters
+        ----------
+        bad, where, values, what, remedy
+            As for `reject`.
+        """
         self._flag("warning", bad, where, values, what, remedy)
 
     def _flag(
@@ -116,6 +169,16 @@ class Problems:
 def merged(found: list[Problem]) -> list[Problem]:
     """Problems of the same kind and column, as the parts of a large cohort raise them, as one with
     their count.
+
+    Parameters
+    ----------
+    found : list of Problem
+        In the order in which they were met.
+
+    Returns
+    -------
+    list of Problem
+        One a kind and column.
     """
     kinds: dict[tuple[str, str, str], list[Problem]] = {}
     for problem in found:

@@ -28,12 +28,35 @@ class ReadingRules:
     def words(self, definitions: Definitions, column: str) -> dict[str, str]:
         """Words for the values of a column in their normal form: the definitions' and the user's,
         which win.
+
+        Parameters
+        ----------
+        definitions : Definitions
+            Whose `value_aliases.tsv` counts.
+        column : str
+            Of the contract.
+
+        Returns
+        -------
+        dict
+            Normal word -> value of the contract.
         """
         own = {normal_name(word): value for word, value in self.values.get(column, {}).items()}
         return value_aliases(definitions, column) | own
 
     def in_calendar(self, calendar: bool) -> "ReadingRules":
-        """The same rules for a cohort with calendar dates, or without."""
+        """The same rules for a cohort with calendar dates, or without.
+
+        Parameters
+        ----------
+        calendar : bool
+            Whether the cohort has calendar dates.
+
+        Returns
+        -------
+        ReadingRules
+            This one stays as it is.
+        """
         return replace(self, dialect=replace(self.dialect, calendar=calendar))
 
 

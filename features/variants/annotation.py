@@ -110,6 +110,20 @@ def consequence_kinds(definitions: Definitions) -> dict[str, str]:
 def consequence_term(definitions: Definitions, text: str) -> str:
     """Most severe known term of `a&b`; empty if none is known.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `consequences.tsv` counts.
+    text : str
+        One or several terms as annotators write them.
+
+    Returns
+    -------
+    str
+        Of the Sequence Ontology.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> tables = shipped()
     >>> [
@@ -130,6 +144,19 @@ def protein_change(text: str) -> tuple[str, int, str] | None:
     The number is HGVS's: the initiator methionine is 1. `legacy_change` takes the older numbering
     of SOD1.
 
+    Parameters
+    ----------
+    text : str
+        HGVS, with or without a transcript, or the short form.
+
+    Returns
+    -------
+    tuple or None
+        One-letter residue, number, one-letter residue (`*` stop); None where it is not a
+        substitution.
+
+    Examples
+    --------
     >>> (protein_change("NP_000445.1:p.Ala5Val"),
     ...  protein_change("p.A5V"),
     ...  protein_change("p.(Gln398Ter)"))
@@ -150,6 +177,20 @@ def protein_change(text: str) -> tuple[str, int, str] | None:
 def hgvs_protein(before: str, number: int, after: str) -> str:
     """Write a substitution as HGVS.
 
+    Parameters
+    ----------
+    before, after : str
+        One-letter residues, `*` stop.
+    number : int
+        HGVS: the initiator methionine is 1.
+
+    Returns
+    -------
+    str
+        With three-letter residues.
+
+    Examples
+    --------
     >>> hgvs_protein("A", 5, "V")
     'p.Ala5Val'
     """
@@ -169,6 +210,8 @@ def effect_of(
 
     Parameters
     ----------
+    definitions : Definitions
+        Whose terms and gene models count.
     info : dict
         INFO field -> text, `.` or absent where the record has none.
     descriptions : dict

@@ -76,7 +76,20 @@ class Sources:
 
 
 def assess(variant: Variant, sources: Sources) -> Assessment:
-    """Weigh a variant."""
+    """Weigh a variant.
+
+    Parameters
+    ----------
+    variant : Variant
+        What is known of it.
+    sources : Sources
+        What may count.
+
+    Returns
+    -------
+    Assessment
+        Criteria in the order of RULES.
+    """
     met = [criterion for rule in RULES for criterion in rule(variant, sources)]
     criteria = tuple(_combined(met))
     points = sum(criterion.points for criterion in criteria)
@@ -91,6 +104,18 @@ def assess(variant: Variant, sources: Sources) -> Assessment:
 def classify(points: int) -> str:
     """Class of a number of points.
 
+    Parameters
+    ----------
+    points : int
+        Sum over the criteria.
+
+    Returns
+    -------
+    str
+        P, LP, VUS, LB or B.
+
+    Examples
+    --------
     >>> [classify(p) for p in (10, 9, 6, 5, 0, -1, -6, -7)]
     ['P', 'LP', 'LP', 'VUS', 'VUS', 'LB', 'LB', 'B']
     """
@@ -100,6 +125,18 @@ def classify(points: int) -> str:
 def posterior(points: int) -> float:
     """Posterior probability of pathogenicity.
 
+    Parameters
+    ----------
+    points : int
+        Sum over the criteria.
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    Examples
+    --------
     >>> [round(posterior(p), 3) for p in (10, 6, 0, -7)]
     [0.994, 0.9, 0.1, 0.001]
     """
@@ -321,6 +358,18 @@ def missense_density(definitions: Definitions, variant: Variant) -> float:
     NaN without a table.
 
     The variant itself is left out where it is known to be in the population.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `constraint.tsv` counts.
+    variant : Variant
+        With a residue.
+
+    Returns
+    -------
+    float
+        1 is the mean of the panel.
     """
     if variant.gene not in _constraint(definitions) or variant.residue is None:
         return float("nan")

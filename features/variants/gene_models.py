@@ -56,6 +56,16 @@ class Transcript:
     def coding_offset(self, pos: int) -> int | None:
         """0-based position in the coding sequence, 5' to 3', of a genomic position; None outside of
         it.
+
+        Parameters
+        ----------
+        pos : int
+            Genomic, 1-based.
+
+        Returns
+        -------
+        int or None
+            Bases.
         """
         index = bisect_right([start for start, _ in self.coding], pos) - 1
         if index < 0 or pos > self.coding[index][1]:
@@ -73,6 +83,16 @@ class Transcript:
     def introns_near(self, start: int, end: int) -> list[tuple[int, int]]:
         """Introns that a changed range meets or that begin or end within SPLICE_EXON bases of
         it.
+
+        Parameters
+        ----------
+        start, end : int
+            Genomic, 1-based inclusive; an insertion has start = end + 1.
+
+        Returns
+        -------
+        list of (int, int)
+            First and last base of each.
         """
         first, last = min(start, end) - SPLICE_EXON, max(start, end) + SPLICE_EXON
         return [(low, high) for low, high in self.introns if first <= high and last >= low]
@@ -111,7 +131,20 @@ class Place(NamedTuple):
 
 @derived
 def transcripts(definitions: Definitions, build: str) -> dict[str, Transcript]:
-    """Transcripts by gene, on one build."""
+    """Transcripts by gene, on one build.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `gene_models.tsv` counts.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    dict of Transcript
+        One a gene.
+    """
     suffix = checked_build(build).lower()
     return {row["gene"]: _transcript(row, suffix) for row in definitions.rows("gene_models")}
 
@@ -133,9 +166,28 @@ def _transcript(row: dict[str, str], suffix: str) -> Transcript:
 def place(
     definitions: Definitions, gene: str, pos: int, ref: str, alt: str, build: str
 ) -> Place | None:
-    """Locate a variant (minimal alleles) in the transcript of a gene; None if the gene has no
-    model.
+    """Locate a variant in the transcript of a gene.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose gene models count.
+    gene : str
+        Symbol.
+    pos : int
+        1-based position of the first base of `ref`.
+    ref, alt : str
+        Minimal alleles.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    Place or None
+        None if the gene has no model.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> tables = shipped()
     >>> place(tables, "SOD1", 31659783, "C", "T", "GRCh38")
@@ -167,6 +219,20 @@ def changed_range(pos: int, ref: str, alt: str) -> tuple[int, int]:
 
     An insertion changes none: first = last + 1.
 
+    Parameters
+    ----------
+    pos : int
+        1-based position of the first base of `ref`.
+    ref, alt : str
+        Minimal alleles.
+
+    Returns
+    -------
+    start, end : int
+        1-based inclusive.
+
+    Examples
+    --------
     >>> changed_range(100, "C", "T"), changed_range(100, "CAG", "C"), changed_range(100, "C", "CAG")
     ((100, 100), (101, 102), (101, 100))
     """
@@ -235,7 +301,22 @@ def _outside(transcript: Transcript, start: int, end: int) -> str:
 
 
 def coding_bases(definitions: Definitions, gene: str, build: str) -> list[tuple[int, int]]:
-    """Coding ranges of a gene (1-based inclusive), its whole bounds where it has no model."""
+    """Coding ranges of a gene (1-based inclusive), its whole bounds where it has no model.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose gene models count.
+    gene : str
+        Symbol.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    list of (start, end)
+        In genomic order.
+    """
     transcript = transcripts(definitions, build).get(gene)
     if transcript is not None:
         return transcript.coding

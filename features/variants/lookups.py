@@ -64,7 +64,18 @@ class Lookups:
     effects: dict[str, Effect] | None = None
 
     def same_references(self, other: "Lookups") -> bool:
-        """Whether both look a variant up in the very same frequencies and assertions."""
+        """Whether both look a variant up in the very same frequencies and assertions.
+
+        Parameters
+        ----------
+        other : Lookups
+            Of another cohort or model.
+
+        Returns
+        -------
+        bool
+            Whether they are the same objects, not only equal.
+        """
         return self.frequencies is other.frequencies and self.clinvar is other.clinvar
 
     @cached_property
@@ -86,7 +97,18 @@ class Lookups:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Lookups":
-        """Rebuild what `as_json` gave."""
+        """Rebuild what `as_json` gave.
+
+        Parameters
+        ----------
+        stored : dict
+            `frequencies` and `clinvar`.
+
+        Returns
+        -------
+        Lookups
+            Without effects, which belong to a file.
+        """
         clinvar = stored["clinvar"]
         return cls(
             stored["frequencies"], clinvar and {key: Assertion(*a) for key, a in clinvar.items()}
@@ -98,6 +120,20 @@ NO_LOOKUPS = Lookups()
 
 def read_frequencies(definitions: Definitions, path: Path, build: str) -> dict[str, float]:
     """Population frequency (INFO/AF) of each panel variant of a sites VCF.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose gene panel is read.
+    path : Path
+        Sites VCF, as gnomAD's.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    dict of float
+        chrom-pos-ref-alt -> 0 to 1.
 
     Raises
     ------
@@ -113,6 +149,20 @@ def read_frequencies(definitions: Definitions, path: Path, build: str) -> dict[s
 
 def read_clinvar(definitions: Definitions, path: Path, build: str) -> dict[str, Assertion]:
     """ClinVar's assertions (INFO/CLNSIG, CLNREVSTAT) on panel variants.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose gene panel is read.
+    path : Path
+        NCBI's VCF.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    dict of Assertion
+        By chrom-pos-ref-alt.
 
     Raises
     ------

@@ -84,7 +84,28 @@ def describe(
     build: str,
     lookups: Lookups,
 ) -> Variant:
-    """Join what all sources know of a variant."""
+    """Join what all sources know of a variant.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Terms, gene models and known variants.
+    key : str
+        chrom-pos-ref-alt, minimal.
+    gene : str
+        Symbol.
+    effect : Effect or None
+        What the VCF itself says.
+    build : str
+        GRCh37 or GRCh38.
+    lookups : Lookups
+        What the user's references say.
+
+    Returns
+    -------
+    Variant
+        Each value from the first source that has it.
+    """
     known = known_row(definitions, key, build)
     _, pos, ref, alt = key.split("-")
     where = place(definitions, gene, int(pos), ref, alt, build)
@@ -149,28 +170,74 @@ def _frequency(key: str, effect: Effect, lookups: Lookups) -> tuple[float | None
 
 @derived
 def known_rows(definitions: Definitions, build: str) -> dict[str, dict[str, str]]:
-    """Rows of the known-variant table by key (chrom-pos-ref-alt, minimal) on one build."""
+    """Rows of the known-variant table by key (chrom-pos-ref-alt, minimal) on one build.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `known_variants.tsv` counts.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    dict of dict
+        Key -> column -> text.
+    """
     rows = known_variants(definitions, build).to_dict("index")
     return cast("dict[str, dict[str, str]]", rows)
 
 
 def known_row(definitions: Definitions, key: str, build: str) -> dict[str, str] | None:
-    """Row of the known-variant table, None for another variant."""
+    """Row of the known-variant table, None for another variant.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `known_variants.tsv` counts.
+    key : str
+        chrom-pos-ref-alt, minimal.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    dict or None
+        Column -> text.
+    """
     return known_rows(definitions, build).get(key)
 
 
 def find_known(definitions: Definitions, gene: str, name: str, build: str) -> str:
     """Key of a known variant by its protein change, in either numbering of SOD1.
 
-    >>> from features.catalogue import shipped
-    >>> tables = shipped()
-    >>> [find_known(tables, "SOD1", name, "GRCh38") for name in ("p.Ala5Val", "A4V", "A5V")]
-    ['21-31659783-C-T', '21-31659783-C-T', '21-31659783-C-T']
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `known_variants.tsv` counts.
+    gene : str
+        Symbol.
+    name : str
+        `p.Ala5Val`, `A5V`, or `A4V` in SOD1's older numbers.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    str
+        chrom-pos-ref-alt.
 
     Raises
     ------
     RequestError
         If the table has no such variant in the gene; the message names the nearest.
+
+    Examples
+    --------
+    >>> from features.catalogue import shipped
+    >>> tables = shipped()
+    >>> [find_known(tables, "SOD1", name, "GRCh38") for name in ("p.Ala5Val", "A4V", "A5V")]
+    ['21-31659783-C-T', '21-31659783-C-T', '21-31659783-C-T']
     """
     names = _names(definitions, build).get(gene)
     if names is None:
@@ -215,6 +282,20 @@ def gene_rules(definitions: Definitions) -> pd.DataFrame:
 def inheritance(definitions: Definitions, gene: str) -> str:
     """Mode of inheritance: dominant, recessive, x_linked, risk or modifier.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `gene_rules.tsv` counts.
+    gene : str
+        Symbol.
+
+    Returns
+    -------
+    str
+        What one or two alleles of it mean.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> tables = shipped()
     >>> inheritance(tables, "SOD1"), inheritance(tables, "ALS2"), inheritance(tables, "NEK1")

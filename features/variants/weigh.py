@@ -22,6 +22,17 @@ def weigh_sites(definitions: Definitions, sites: FrameT, build: str, lookups: Lo
     """Describe and assess each site (`key`, `gene`, `effect`) as models see it: ClinVar's own word
     does not count.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Rules and thresholds.
+    sites : DataFrame or Table
+        `key`, `gene` (index into the panel), `effect`.
+    build : str
+        GRCh37 or GRCh38.
+    lookups : Lookups
+        What the references say.
+
     Returns
     -------
     DataFrame
@@ -36,6 +47,18 @@ def weigh_sites(definitions: Definitions, sites: FrameT, build: str, lookups: Lo
 def weigh(sites: Frame, sources: Sources) -> list[Weighed]:
     """Each site (`key`, `gene`, `effect`) with what is known of it and what that weighs by the
     given sources.
+
+    Parameters
+    ----------
+    sites : DataFrame or Table
+        `key`, `gene` (index into the panel), `effect`.
+    sources : Sources
+        What may count.
+
+    Returns
+    -------
+    list of (Variant, Assessment)
+        One a site.
     """
     columns = (sites[name].to_numpy() for name in ("key", "gene", "effect"))
     return [

@@ -32,7 +32,7 @@ RARE = 0.001
 
 def cause(*alleles: Allele, assayed=CORE, calls=(NORMAL,), row=None) -> str:
     made = cohort(row or {}, alleles=list(alleles), assayed=dict(assayed), calls=list(calls))
-    return str(genetic_cause(made, BUILD)[0])
+    return str(genetic_cause(made)[0])
 
 
 def features(*alleles: Allele, assayed=CORE, calls=(), row=None, **more) -> dict[str, float]:
@@ -154,7 +154,7 @@ def test_found_comes_before_uncertain_and_patients_stay_apart():
     alleles.append(Allele("FUS", "vus", row=2))
     calls = [Call("C9orf72", 8, 8, row=0), Call("C9orf72", 8, 8, row=2)]
     made = cohort({}, {}, {}, alleles=alleles, assayed=CORE, calls=calls)
-    assert genetic_cause(made, BUILD).tolist() == ["not_found", "found", "uncertain"]
+    assert genetic_cause(made).tolist() == ["not_found", "found", "uncertain"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_known_carrier_of_a_gene(fraction, alleles, expected):
     assert found["causal_SOD1"] == approx(expected)
     assert np.isnan(found["causal_FUS"])
     made = cohort(alleles=alleles, assayed={"SOD1": fraction})
-    assert causal_carriers(made, BUILD)["SOD1"].tolist() == approx([expected])
+    assert causal_carriers(made)["SOD1"].tolist() == approx([expected])
 
 
 EVERY = dict.fromkeys(gene_names(shipped()), 1.0)
@@ -434,7 +434,7 @@ def test_patients_do_not_influence_each_other():
         calls=[Call("C9orf72", 8, 8, row=2)],
         lookups=Lookups(frequencies={}),
     )
-    assert genetic_cause(made, BUILD).tolist() == ["not_fully_tested", "found", "not_found"]
+    assert genetic_cause(made).tolist() == ["not_fully_tested", "found", "not_found"]
     found = genetic_features(made, BUILD, RARE)
     assert found["causal_any"].tolist() == approx([np.nan, 1, 0])
     assert found["rare_alleles"].tolist() == approx([np.nan, 1, 0])

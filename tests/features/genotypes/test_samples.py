@@ -72,8 +72,10 @@ def test_nobody_is_there():
         ({"P1", "x"}, "Their genotypes stay unknown."),
         (
             {"P1", "p2"},
-            "Their genotypes stay unknown. Near misses, to be put into a `sample_map` table "
-            "(sample_id, vcf_id) if they are right: P2 -> p2.",
+            (
+                "Their genotypes stay unknown. Near misses, to be put into a `sample_map` table "
+                "(sample_id, vcf_id) if they are right: P2 -> p2."
+            ),
         ),
         # A sample that has its patient is no near miss of another one.
         ({"P1", "P1_P2"}, "Their genotypes stay unknown."),
