@@ -1,5 +1,30 @@
-"""The application: from configuration and cohorts to tracked, served models."""
+"""The application: from configuration and cohorts to tracked, served models.
+
+From Python: `read_cohort`, `check`, `features`, `labels`, `train`, `load`, `predict`, `explain`
+and `report`, each by the same path as the command of its name.
+"""
+
+import lazy_loader as lazy
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+__getattr__, __dir__, _public = lazy.attach(
+    __name__,
+    submod_attrs={
+        "api": [
+            "check",
+            "explain",
+            "features",
+            "labels",
+            "load",
+            "predict",
+            "read_cohort",
+            "report",
+            "train",
+        ],
+        "config": ["Config", "load_config"],
+        "prediction.predictor": ["Predictor"],
+        "training.run": ["Training"],
+    },
+)
+__all__ = [*_public, "__version__"]

@@ -5,7 +5,7 @@ An unknown key is refused with the nearest name.
 Paths are relative to the folder that the command is run in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -368,6 +368,18 @@ class Config(_Part):
 def load_config(path: Path, changes: list[str] | None = None) -> Config:
     """Read a configuration and apply `--set dotted.key=value` changes.
 
+    Parameters
+    ----------
+    path : Path
+        A YAML file, as in `configs/`.
+    changes : list of str, optional
+        `dotted.key=value`, the value in YAML.
+
+    Returns
+    -------
+    Config
+        Checked, with the defaults filled in.
+
     Raises
     ------
     RequestError
@@ -397,6 +409,23 @@ def load_config(path: Path, changes: list[str] | None = None) -> Config:
         raise RequestError(*explain(error, Config, str(path))) from None
 
 
+def changed(config: Config, changes: Mapping[str, object]) -> Config:
+    """A configuration with other values under some dotted keys.
+
+    Raises
+    ------
+    RequestError
+        If a key or value does not fit.
+    """
+    content = config.model_dump(exclude_unset=True)
+    for key, value in changes.items():
+        _put(content, key, value, f"change of {key}")
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise RequestError(*explain(error, Config, "the changed configuration")) from None
+
+
 def _apply(content: dict[str, Any], change: str) -> None:
     key, separator, value = change.partition("=")
     if not separator or not key:
@@ -409,13 +438,17 @@ def _apply(content: dict[str, Any], change: str) -> None:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError:
         raise RequestError(f"--set {change}", "the value is no YAML", "Quote it.") from None
+    _put(content, key, parsed, f"--set {change}")
+
+
+def _put(content: dict[str, Any], key: str, value: object, where: str) -> None:
     *parents, last = key.split(".")
     part = content
     for parent in parents:
         part = part.setdefault(parent, {})
         if not isinstance(part, dict):
-            raise RequestError(f"--set {change}", f"{parent} has no keys", "Check the dotted key.")
-    part[last] = parsed
+            raise RequestError(where, f"{parent} has no keys", "Check the dotted key.")
+    part[last] = value
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> tuple[str, str, str]:

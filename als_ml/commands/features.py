@@ -1,7 +1,6 @@
 """Write the rows that a model would see, and a dictionary of them."""
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from als_ml.output import check_output, write_table
 from features.errors import RequestError, examples
 
 if TYPE_CHECKING:
+    from als_ml.config import Config
     from features.blocks.spec import FeatureSpec
     from features.cohort import Cohort
     from features.tables.problems import Problems
@@ -30,8 +30,11 @@ def add_options(made: argparse.ArgumentParser) -> None:
         help="which of several values of a biomarker: last,first,mean,slope (default last,mean)",
     )
     made.add_argument(
-        "--landmark-days", type=int, default=90, help="features end here (default 90)"
+        "--labels",
+        metavar="CONFIG",
+        help="also write the labels by this configuration, with its landmark, beside the features",
     )
+    made.add_argument("--landmark-days", type=int, help="features end here (default 90)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from features.tables.problems import Problems
 
     problems = Problems()
+    config = _labelling(arguments)
     with progress_bar(arguments.quiet) as progress:
         cohort, spec = _read(arguments, problems, progress)
         rows = feature_rows(cohort, spec)
@@ -52,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         dictionary = output.with_name(f"{output.stem}.dictionary.csv")
         write_table(pd.DataFrame(feature_dictionary(spec, cohort.definitions)), dictionary)
         write_table(pd.concat([beside, rows], axis=1).reset_index(), output)
+        if config is not None:
+            counts = _write_labels(config, cohort, spec, output)
     if not arguments.quiet:
         print_problems(problems.found)
         empty = [name for name in rows.columns if rows[name].isna().all()]
@@ -60,7 +66,46 @@ def run(arguments: argparse.Namespace) -> int:
             f"written: {output} ({len(rows)} patients, {rows.shape[1]} features; {unknown})"
             f" and {dictionary}"
         )
+        if config is not None:
+            print(f"labels: {', '.join(f'{n} {reason}' for reason, n in counts.items())}")
     return 0
+
+
+def _labelling(arguments: argparse.Namespace) -> "Config | None":
+    """The configuration that labels; its landmark is that of the features."""
+    if arguments.labels is None:
+        return None
+    from als_ml.config import load_config
+
+    config = load_config(Path(arguments.labels))
+    asked = arguments.landmark_days
+    if asked is not None and asked != config.landmark_days:
+        what = f"{arguments.labels} labels from day {config.landmark_days} on"
+        remedy = "Leave --landmark-days out: features beyond the landmark would tell the label."
+        raise RequestError(f"--landmark-days {asked}", what, remedy)
+    arguments.landmark_days = config.landmark_days
+    return config
+
+
+def _write_labels(
+    config: "Config", cohort: "Cohort", spec: "FeatureSpec", output: Path
+) -> dict[str, int]:
+    """Write sample_id and y (1 positive, 0 negative, empty unlabelled) into OUTPUT.labels.csv."""
+    import pandas as pd
+
+    from als_ml.training.task_data import make_labels
+
+    if spec.landmark_days != config.landmark_days:
+        ends, begins = spec.landmark_days, config.landmark_days
+        what = f"the model's features end at day {ends}, the labels begin at {begins}"
+        remedy = "Label by the configuration that the model was trained from."
+        raise RequestError(
+            "--labels", f"{what}, the labels begin at {config.landmark_days}", remedy
+        )
+    labels = make_labels(config, cohort)
+    table = pd.DataFrame({"sample_id": cohort.patients["sample_id"], config.task: labels.y})
+    write_table(table, output.with_name(f"{output.stem}.labels.csv"))
+    return labels.counts
 
 
 def _read(
@@ -71,6 +116,7 @@ def _read(
     """
     from als_ml.cohort.read import plain_reading, read_cohort
     from als_ml.cohort.source import open_cohort
+    from als_ml.cohort.table_spec import table_spec
 
     source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
 
@@ -83,35 +129,8 @@ def _read(
         predictor = load(arguments.model)
         return predictor.read(source, problems, reading), predictor.spec
     cohort = read_cohort(source, plain_reading(), problems, reading)
-    return cohort, _plain_spec(arguments, cohort, source.described.genome_build)
-
-
-def _plain_spec(arguments: argparse.Namespace, cohort: "Cohort", build: str) -> "FeatureSpec":
-    from features.alsfrs.mixed_model import fit_course
-    from features.alsfrs.visits import of_scale
-    from features.blocks.landmark import known_visits
-    from features.blocks.spec import FeatureSpec
-
-    spec = FeatureSpec(
-        landmark_days=arguments.landmark_days,
-        genome_build=build,
-        summaries=_summaries(arguments.values),
-    )
-    visits = of_scale(known_visits(cohort, spec.landmark_days), "alsfrs_r")
-    # For the reader of the table only: a model computes the mixed-model slope from its own training
-    # patients.
-    row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
-    course = fit_course(row, days, total)
-    return replace(spec, course=course)
-
-
-def _summaries(text: str) -> tuple[str, ...]:
-    from features.blocks.biomarkers import SUMMARIES
-
-    chosen = tuple(part.strip() for part in text.split(",") if part.strip())
-    unknown = [name for name in chosen if name not in SUMMARIES]
-    if unknown or not chosen:
-        raise RequestError(
-            f"--values {text}", "it names no or another summary", f"Known: {', '.join(SUMMARIES)}."
-        )
-    return chosen
+    names = vars(arguments)["values"].split(",")
+    values = tuple(name.strip() for name in names if name.strip())
+    build = source.described.genome_build
+    days = 90 if arguments.landmark_days is None else arguments.landmark_days
+    return cohort, table_spec(cohort, build, days, values)
