@@ -37,7 +37,9 @@ def test_each_public_name_is_documented(name):
 def test_import_loads_nothing_heavy():
     """In a process of its own: pandas alone takes two seconds."""
     code = "import als_ml, sys; print({'pandas', 'sklearn', 'mlflow'} & {*sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    )
     assert done.stdout.strip() == "set()"
 
 
