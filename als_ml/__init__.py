@@ -8,7 +8,7 @@ import lazy_loader as lazy
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, _public = lazy.attach(
+__getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "api": [
@@ -27,4 +27,4 @@ __getattr__, __dir__, _public = lazy.attach(
         "training.run": ["Training"],
     },
 )
-__all__ = [*_public, "__version__"]
+__all__ += ["__version__"]
