@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -156,6 +157,13 @@ def _cell(value: Any) -> str:
     if value is None or value != value:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def said_at_once(quiet: bool) -> Callable[[str], None]:
+    """A function that prints a sentence while work goes on; nothing of it where it is to be
+    quiet.
+    """
+    return (lambda _: None) if quiet else partial(print, flush=True)
 
 
 def print_problems(problems: "Iterable[Problem]") -> None:

@@ -436,6 +436,26 @@ def _labelled(
     return Labels(y=y, counts=counts | _class_counts(y), sources=sources)
 
 
+def in_words(labels: Labels, task: Task) -> str:
+    """How many patients have each label or none, and every reason with its count.
+
+    >>> counts = {"fast_by_event": 2, "slow_by_slope": 5, "unlabelled_lost": 1}
+    >>> counts |= {"positive": 2, "negative": 5, "unlabelled_total": 1}
+    >>> in_words(Labels(np.zeros(8), counts), PROGRESSION)
+    '2 fast, 5 slow, 1 without a label: 2 fast by event, 5 slow by slope, 1 unlabelled lost'
+    """
+    names = {
+        "positive": task.positive,
+        "negative": task.negative,
+        "unlabelled_total": "without a label",
+    }
+    totals = [f"{labels.counts[name]} {word}" for name, word in names.items()]
+    reasons = [
+        f"{n} {name.replace('_', ' ')}" for name, n in labels.counts.items() if name not in names
+    ]
+    return ", ".join(totals) + (f": {', '.join(reasons)}" if reasons else "")
+
+
 def _class_counts(y: np.ndarray) -> dict[str, int]:
     return {
         "positive": int((y == 1).sum()),

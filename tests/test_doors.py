@@ -244,8 +244,10 @@ def test_promotion(trained, scored_with, expected, monkeypatch):
     with store_in(trained[0]), watched() as seen:
         other, own = (registered_version(f"models:/als-progression/{n}") for n in (2, 1))
         monkeypatch.setattr(promotion, "_seen", lambda *words: np.zeros(len(words[-1]), dtype=bool))
-        promotion._on_other_patients(other, own, open_cohort(scored_with), leave_out=False)
+        said: list[str] = []
+        promotion._on_other_patients(other, own, open_cohort(scored_with), False, said.append)
     assert seen.rows == expected
+    assert " fast, " in said[0]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from als_ml.cohort.read import plain_reading, read_cohort
+from als_ml.cohort.read import Reading, plain_reading, read_cohort
 from als_ml.cohort.source import CohortSource
 from features.biomarkers.derived import PERCENT, derived_values
 from features.biomarkers.measurements import implausible
@@ -25,18 +25,39 @@ from features.tables.problems import Problems
 SITE_VALUES, FACTOR_TOLERANCE = 5, 0.15
 
 
+Beside = Callable[[Cohort, Problems], dict[str, Any]]
+
+
+def _unused(cohort: Cohort, problems: Problems) -> dict[str, Any]:
+    """Name what none of the standard features uses; nothing to report beside."""
+    name_unused(cohort, FeatureSpec(), problems)
+    return {}
+
+
 def check_cohort(
-    source: CohortSource, progress: Callable[[str], None] = lambda _: None
+    source: CohortSource,
+    progress: Callable[[str], None] = lambda _: None,
+    reading: Reading | None = None,
+    beside: Beside = _unused,
 ) -> dict[str, Any]:
     """Read a cohort and report on it.
+
+    Parameters
+    ----------
+    progress : callable
+        Told what is being read.
+    reading : Reading, optional
+        How a configuration wants the cohort to be read; by default every call counts.
+    beside : callable
+        What else to say of the cohort, for a configuration (`als_ml.training.preview`): it adds to
+        the report and to the problems.
 
     Returns
     -------
     dict
         `contents` (counts), `files` (problems of each, grouped by cause), `samples` (patients in
-        each part and in all),
-        `analytes`, `sites` (the same by site), `genes`, `problems` (all of them, flat); plain
-        values for JSON.
+        each part and in all), `analytes`, `sites` (the same by site), `genes`, what `beside` adds,
+        `problems` (all of them, flat); plain values for JSON.
     """
     problems = Problems(collect=True)
     report: dict[str, Any] = {
@@ -47,7 +68,7 @@ def check_cohort(
         "genes": [],
     }
     try:
-        cohort = read_cohort(source, plain_reading(), problems, progress)
+        cohort = read_cohort(source, reading or plain_reading(), problems, progress)
     except DataError as error:
         problems.error(error.where, error.found, error.remedy)
     else:
@@ -55,7 +76,7 @@ def check_cohort(
         _question_duplicates(cohort, problems)
         _hint_at_units(cohort, problems)
         _question_tubes(cohort, problems)
-        name_unused(cohort, FeatureSpec(), problems)
+        report |= beside(cohort, problems)
         report |= {
             "contents": contents(cohort),
             "samples": samples(cohort),

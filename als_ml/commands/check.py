@@ -2,11 +2,16 @@
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from als_ml.cli import print_table, progress_bar
-from features.errors import examples
+from als_ml.config import load_config
+from features.errors import RequestError, examples
+
+if TYPE_CHECKING:
+    from als_ml.cohort.source import CohortSource
 
 SUMMARY = "say what is in the files of a cohort and what is wrong with them"
 
@@ -14,6 +19,15 @@ SUMMARY = "say what is in the files of a cohort and what is wrong with them"
 def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
     made.add_argument("--cohort", required=True, help="cohort.yaml")
+    made.add_argument("--config", help="also say what labels this configuration makes of it")
+    made.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change one dotted key of the configuration",
+    )
     made.add_argument("--json", action="store_true", help="for machines")
 
 
@@ -23,8 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     from als_ml.cohort.source import open_cohort
 
     source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
+    as_asked = _as_asked(arguments, source)
     with progress_bar(arguments.quiet or arguments.json) as progress:
-        report = check_cohort(source, lambda what: progress(f"reading {what}", 0, 0))
+        report = check_cohort(source, lambda what: progress(f"reading {what}", 0, 0), **as_asked)
     errors = [problem for problem in report["problems"] if problem["severity"] == "error"]
     if arguments.json:
         print(json.dumps(report, indent=1))
@@ -34,12 +49,30 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
+def _as_asked(arguments: argparse.Namespace, source: "CohortSource") -> dict[str, Any]:
+    """How the configuration reads the cohort and what it makes of it; nothing without one."""
+    if not arguments.config:
+        if arguments.changes:
+            raise RequestError("--set", "there is no --config that it changes", "Give --config.")
+        return {}
+    from als_ml.training.preview import preview_of
+    from als_ml.training.task_data import reading_of
+
+    config = load_config(Path(arguments.config), arguments.changes)
+    return {
+        "reading": reading_of(config),
+        "beside": partial(preview_of, config, source.described),
+    }
+
+
 def _print_check(report: dict[str, Any]) -> None:
     if report["contents"]:
         print_table([{"in the files": name, "n": n} for name, n in report["contents"].items()])
         print_table([report["samples"]], "patients found in")
         if report["analytes"]:
             print_table(report["analytes"], "biomarkers, in the canonical unit")
+        if "labels" in report:
+            print(f"labels of {report['labels']['task']}: {report['labels']['in words']}")
         _print_sites(report["sites"])
         _print_genes(report["genes"])
     for file, problems in report["files"].items():

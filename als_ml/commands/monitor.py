@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         if table and table[0]["basis"] == "deciles":
             print("this model keeps deciles only: PSI is a lower bound; train it again for drift")
         print_table([seen], "patients")
+        print(now.labels)
         (
             print_table([calibration], "calibration")
             if calibration

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from als_ml.cli import print_table, progress_bar
+from als_ml.cli import print_table, progress_bar, said_at_once
 from features.errors import DataError
 
 SUMMARY = "make a version the champion by the rule, or print the log of such decisions"
@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.override,
             arguments.by,
             arguments.leave_out,
+            said_at_once(arguments.quiet),
         )
     if not decision.promoted:
         remedy = "Improve it, or promote it with --override REASON; the refusal is in the log."

@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
         done = recalibrate(arguments.model, source)
     if not arguments.quiet:
+        print(done["labels"])
         rows = [{"on these patients": name, **done[name]} for name in ("before", "after")]
         print_table(
             rows,

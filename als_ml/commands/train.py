@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from als_ml.cli import print_problems, print_table, progress_bar
+from als_ml.cli import print_problems, print_table, progress_bar, said_at_once
 from als_ml.config import load_config
 
 SUMMARY = "train, validate, track and register one model from a configuration file"
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         from als_ml.training.run import summary, train
 
         check_store()
-        training = train(config, progress, arguments.allow_outside)
+        training = train(config, progress, arguments.allow_outside, said_at_once(arguments.quiet))
         progress("logging to MLflow", 0, 0)
         from als_ml.tracking.log import log_training
 
@@ -55,13 +55,10 @@ def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str
     from als_ml.training.metrics import interval_words
 
     rough = interval_words(training.metrics["n"], training.metrics["n_positive"])
-    task, counts = training.task, training.labels.counts
+    task = training.task
     for sentence in unbeaten(training.metrics, task.name):
         print(f"NOTE: {sentence}.")
-    print(
-        f"\n{task.positive} v {task.negative}:"
-        f" {', '.join(f'{n} {name}' for name, n in counts.items())}"
-    )
+    print(f"\n{task.positive} v {task.negative}")
     shown = (
         "roc_auc",
         "roc_auc_low",

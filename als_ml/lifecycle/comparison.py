@@ -14,13 +14,16 @@ from als_ml.training.task_data import make_labels
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
 from features.tables.problems import Problems
+from models.labels import in_words
+from models.tasks import TASKS
 
 
 @dataclass(frozen=True)
 class Scored:
     """A cohort as one model scores it.
 
-    Arrays of n, NaN where the model gives no probability or the patient has no label.
+    Arrays of n, NaN where the model gives no probability or the patient has no label; `labels`
+    says how many have which and why, or why there is none.
     """
 
     samples: np.ndarray
@@ -29,6 +32,7 @@ class Scored:
     y: np.ndarray
     families: np.ndarray
     rows: list[dict[str, Any]]
+    labels: str = ""
 
     def of(self, kept: np.ndarray) -> "Scored":
         """Some of the patients, by a mask (n,)."""
@@ -39,6 +43,7 @@ class Scored:
             y=self.y[kept],
             families=self.families[kept],
             rows=[row for row, own in zip(self.rows, kept, strict=True) if own],
+            labels=self.labels,
         )
 
 
@@ -55,14 +60,25 @@ def scored(predictor: Predictor, config: Config, cohort: Cohort) -> Scored:
     )
     samples = np.array([row["sample_id"] for row in rows])
     predicted = np.array([row["predicted_class"] or "" for row in rows])
+    y, said = _labelled(predictor, config, cohort)
     return Scored(
         samples=samples,
         probability=probability,
         predicted=predicted,
-        y=labels_or_none(config, cohort),
+        y=y,
         families=cohort.families,
         rows=rows,
+        labels=said,
     )
+
+
+def _labelled(predictor: Predictor, config: Config, cohort: Cohort) -> tuple[np.ndarray, str]:
+    """Labels of the patients and what is said of them; NaN for a cohort that lacks their source."""
+    try:
+        labels = make_labels(config, cohort)
+    except DataError as error:
+        return np.full(len(cohort), np.nan), f"labels: none ({error})"
+    return labels.y, f"labels: {in_words(labels, TASKS[predictor.fitted.task])}"
 
 
 def labels_or_none(config: Config, cohort: Cohort) -> np.ndarray:

@@ -4,6 +4,7 @@ Every decision is kept.
 """
 
 import getpass
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -100,6 +101,7 @@ def promote(
     override: str | None = None,
     by: str | None = None,
     leave_out: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[ModelVersion, Decision]:
     """Compare a version with the champion and move the alias if the rule, or an override, says so.
 
@@ -114,6 +116,8 @@ def promote(
     leave_out : bool
         Leave out of `cohort` whom either model was trained or recalibrated on, instead of refusing
         it.
+    say : callable
+        Told the labels of `cohort` and their reasons.
 
     Raises
     ------
@@ -134,7 +138,7 @@ def promote(
     elif champion is None:
         decision = _with_checks([], checks, {})
     elif cohort is not None:
-        found, counts = _on_other_patients(version, champion, cohort, leave_out)
+        found, counts = _on_other_patients(version, champion, cohort, leave_out, say)
         decision = decide(found, checks)
         decision = replace(decision, figures=decision.figures | counts)
     elif training_cohort is not None:
@@ -163,7 +167,11 @@ def _champion(name: str) -> ModelVersion | None:
 
 
 def _on_other_patients(
-    version: ModelVersion, champion: ModelVersion, source: CohortSource, leave_out: bool
+    version: ModelVersion,
+    champion: ModelVersion,
+    source: CohortSource,
+    leave_out: bool,
+    say: Callable[[str], None],
 ) -> tuple[Differences, dict[str, float]]:
     """Differences on the labelled patients that neither model has seen, and how many there are and
     are not.
@@ -172,6 +180,7 @@ def _on_other_patients(
     models = {v.version: load(f"models:/{v.name}/{v.version}") for v in (version, champion)}
     cohorts = {number: model.read(source) for number, model in models.items()}
     ours, theirs = (scored(model, config, cohorts[number]) for number, model in models.items())
+    say(ours.labels)
     for one in (version, champion):
         if not models[one.version].training.get("patients"):
             _refuse_same_table(one, source)

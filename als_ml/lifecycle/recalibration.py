@@ -81,8 +81,8 @@ def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
     Returns
     -------
     dict
-        name, version, n, n_positive, `before` and `after` (metrics on these patients: the fit, no
-        validation).
+        name, version, n, n_positive, `labels` (in words), `before` and `after` (metrics on these
+        patients: the fit, no validation).
 
     Raises
     ------
@@ -129,6 +129,7 @@ def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
         "version": registered,
         "n": len(y),
         "n_positive": int(y.sum()),
+        "labels": scored.labels,
         **shown,
     }
 

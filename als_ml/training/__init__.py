@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "folds": ["cross_validate", "leave_one_site_out"],
         "honesty": ["honesty_checks"],
         "metrics": ["evaluate", "paired_differences"],
+        "preview": ["preview_of"],
         "run": ["Training", "summary", "train"],
         "task_data": ["Trainable", "make_labels", "prepare", "prepared"],
     },

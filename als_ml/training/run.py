@@ -49,7 +49,7 @@ from als_ml.training.usefulness import decision_curve, enrichment_table, thresho
 from features.blocks.unused import name_unused
 from features.catalogue import Definitions
 from features.tables.problems import Problem, Problems
-from models.labels import Labels
+from models.labels import Labels, in_words
 from models.members import Trial
 from models.tasks import FAMILIAL, TASKS, Task
 
@@ -115,7 +115,10 @@ class Training:
 
 
 def train(
-    config: Config, progress: Progress = lambda *_: None, allow_outside: bool = False
+    config: Config,
+    progress: Progress = lambda *_: None,
+    allow_outside: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Training:
     """Run everything of a training but its tracking.
 
@@ -125,6 +128,8 @@ def train(
         Whether the cohort file may name files outside its folder.
     progress : callable
         Told (what, done, of).
+    say : callable
+        Told the labels and their reasons before anything is fitted.
 
     Raises
     ------
@@ -138,6 +143,7 @@ def train(
     data = prepare(config, cohort, source.described)
     _note_scheme(config, cohort.definitions, problems)
     name_unused(cohort, data.spec, problems, frozenset(data.labels.sources))
+    say(f"labels: {in_words(data.labels, task)}")
     check_labels(data.y, data.families, config)
     validated = cross_validate(data, config, progress)
     progress("intervals", 0, 0)
@@ -283,7 +289,7 @@ def _external_metrics(
 ) -> dict[str, float]:
     """Metrics of the final model on a held-out cohort."""
     progress("held-out cohort", 0, 0)
-    y, probability, families = external(predictor, config, source)
+    y, probability, families = external(predictor, config, source, problems)
     if len(np.unique(y)) < 2:
         problems.warn(
             "validation.cohort",
@@ -296,17 +302,19 @@ def _external_metrics(
 
 
 def external(
-    predictor: Predictor, config: Config, source: CohortSource
+    predictor: Predictor, config: Config, source: CohortSource, problems: Problems
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Label, probability and family of the labelled and scored patients of another cohort."""
     cohort = predictor.read(source, Problems())
-    y = make_labels(config, cohort).y
+    labels = make_labels(config, cohort)
+    said = in_words(labels, TASKS[config.task])
+    problems.note("validation.cohort", f"its labels: {said}", "")
     rows = predictor.predict_cohort(cohort, drivers=False)
     probability = np.array(
         [np.nan if row["probability"] is None else row["probability"] for row in rows]
     )
-    kept = np.isfinite(y) & np.isfinite(probability)
-    return y[kept], probability[kept], cohort.families[kept]
+    kept = np.isfinite(labels.y) & np.isfinite(probability)
+    return labels.y[kept], probability[kept], cohort.families[kept]
 
 
 def _note_scheme(config: Config, definitions: Definitions, problems: Problems) -> None:

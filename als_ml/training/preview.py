@@ -1,0 +1,53 @@
+"""What a configuration would make of a cohort, before anything is trained: its labels and why."""
+
+from typing import Any
+
+from als_ml.cohort.source import CohortFile
+from als_ml.config import Config
+from als_ml.training.task_data import check_labels, make_labels, spec_of
+from features.blocks.rows import with_columns
+from features.blocks.unused import name_unused
+from features.cohort import Cohort
+from features.errors import UserError
+from features.tables.problems import Problems
+from models.labels import in_words
+from models.tasks import TASKS
+
+
+def preview_of(
+    config: Config, described: CohortFile, cohort: Cohort, problems: Problems
+) -> dict[str, Any]:
+    """Labels of a cohort by a configuration; what cannot be learned or used is a problem.
+
+    Returns
+    -------
+    dict
+        `labels`: `task`, `counts` of each label and reason, and the same `in words`; empty where
+        there can be no labels.
+    """
+    try:
+        return _labels(config, described, cohort, problems)
+    except UserError as error:
+        problems.error(error.where, error.found, error.remedy)
+        return {}
+
+
+def _labels(
+    config: Config, described: CohortFile, cohort: Cohort, problems: Problems
+) -> dict[str, Any]:
+    labels = make_labels(config, cohort)
+    spec = with_columns(
+        cohort.definitions,
+        spec_of(config, described.genome_build),
+        cohort.patients,
+        list(config.features.columns),
+        labels.sources,
+    )
+    name_unused(cohort, spec, problems, frozenset(labels.sources))
+    kept = labels.usable
+    try:
+        check_labels(labels.y[kept], cohort.families[kept], config)
+    except UserError as error:
+        problems.error(error.where, error.found, error.remedy)
+    said = in_words(labels, TASKS[config.task])
+    return {"labels": {"task": config.task, "counts": labels.counts, "in words": said}}
