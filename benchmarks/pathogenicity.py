@@ -47,7 +47,7 @@ def records() -> pd.DataFrame:
     table = table[clear & single & table["gene"].isin(gene_names(shipped()))]
     contig = table["chrom"].str.split("|").str[0]
     alleles = [
-        _alleles(*row)
+        alleles_by_name(*row)
         for row in zip(table["name"], table["gene"], table["ref"], table["alt"], strict=True)
     ]
     sites = zip(contig, table["pos37"].astype(int), *zip(*alleles, strict=True), strict=True)
@@ -63,7 +63,7 @@ def records() -> pd.DataFrame:
     return made.assign(effect=effects).drop_duplicates("key")
 
 
-def _alleles(name: str, gene: str, ref: str, alt: str) -> tuple[str, str]:
+def alleles_by_name(name: str, gene: str, ref: str, alt: str) -> tuple[str, str]:
     """Alleles on the forward strand: the table has SOD1, NEFH, PFN1 and TUBA4A on the wrong one, as
     its own names show.
     """

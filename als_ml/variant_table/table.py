@@ -23,8 +23,9 @@ from features.genotypes.vcf import CallRule, Sites, read_sites, site_query
 from features.tables.problems import Problems
 from features.variants.evidence import Assessment, Sources
 from features.variants.lookups import Lookups, predicted_effects
+from features.variants.sequences import unresolved_genes
 from features.variants.variant import Variant, inheritance
-from features.variants.weigh import weigh
+from features.variants.weigh import Weighed, weigh
 
 COLUMNS = (
     "variant",
@@ -34,6 +35,8 @@ COLUMNS = (
     "transcript",
     "hgvs_c",
     "hgvs_p",
+    "codons",
+    "possible_consequences",
     "legacy_name",
     "known_role",
     "frequency",
@@ -100,7 +103,24 @@ def variant_table(
         " (not called)"
     )
     problems.note(str(path), f"{found}, {len(repeated)} alleles in more than one record", "")
+    _note_missing_sequences(definitions, path, weighed, problems)
     return table, problems
+
+
+def _note_missing_sequences(
+    definitions: Definitions, path: Path, weighed: list[Weighed], problems: Problems
+) -> None:
+    """Say once of which genes the file's consequences rest on less than their sequence."""
+    by_model = {v.gene for v, _ in weighed if v.consequence_origin == "gene model"}
+    lacking = {g: p for g, p in unresolved_genes(definitions).items() if g in by_model}
+    ways = {True: "consequences by protein", False: "consequences mostly unresolved"}
+    for by_protein, words in ways.items():
+        names = sorted(gene for gene, protein in lacking.items() if protein == by_protein)
+        if names:
+            remedy = "A FASTA (--fasta) or an annotated VCF completes them."
+            problems.note(
+                str(path), f"coding sequence of {', '.join(names)} not here: {words}", remedy
+            )
 
 
 def _distinct_sites(sites: Sites) -> tuple[pd.DataFrame, set[str]]:
@@ -139,6 +159,8 @@ def _row(definitions: Definitions, variant: Variant, assessment: Assessment) -> 
         variant.transcript or None,
         variant.hgvs_c or None,
         variant.hgvs_p or None,
+        ">".join(variant.codons) or None,
+        "|".join(sorted({effect.consequence for effect in variant.possible})) or None,
         variant.legacy_name or None,
         variant.role or None,
         variant.frequency,

@@ -62,8 +62,8 @@ _RESIDUES = (
     "A=Ala R=Arg N=Asn D=Asp C=Cys Q=Gln E=Glu G=Gly H=His I=Ile L=Leu K=Lys M=Met F=Phe P=Pro"
     " S=Ser T=Thr W=Trp Y=Tyr V=Val *=Ter"
 )
-_THREE = dict(pair.split("=") for pair in _RESIDUES.split())
-_ONE = {three: one for one, three in _THREE.items()}
+THREE = dict(pair.split("=") for pair in _RESIDUES.split())
+_ONE = {three: one for one, three in THREE.items()}
 
 
 class Effect(NamedTuple):
@@ -194,7 +194,7 @@ def hgvs_protein(before: str, number: int, after: str) -> str:
     >>> hgvs_protein("A", 5, "V")
     'p.Ala5Val'
     """
-    return f"p.{_THREE[before]}{number}{'=' if before == after else _THREE[after]}"
+    return f"p.{THREE[before]}{number}{'=' if before == after else THREE[after]}"
 
 
 def effect_of(
@@ -267,7 +267,7 @@ def _bcsq(entry: dict[str, str]) -> dict[str, str]:
     match = re.fullmatch(r"(\d+)([A-Z*])(?:>(\d+)([A-Z*]))?", entry.get("AMINO", ""))
     changed = (
         hgvs_protein(match[2], int(match[1]), match[4] or match[2])
-        if match and match[2] in _THREE
+        if match and match[2] in THREE
         else ""
     )
     return {**entry, "HGVSp": changed}
@@ -324,7 +324,7 @@ def _hgvs_p(entry: dict[str, str]) -> str:
     """
     text = entry.get("HGVSp", "").rpartition(":")[2].replace("%3D", "=").partition("/")[0]
     change = protein_change(text)
-    if change is not None and {change[0], change[2]} <= set(_THREE):
+    if change is not None and {change[0], change[2]} <= set(THREE):
         return hgvs_protein(*change)
     residues, position = (
         entry.get("Amino_acids", ""),
@@ -333,7 +333,7 @@ def _hgvs_p(entry: dict[str, str]) -> str:
     if (
         re.fullmatch(r"[A-Z*](/[A-Z*])?", residues)
         and position.isdigit()
-        and {residues[0], residues[-1]} <= set(_THREE)
+        and {residues[0], residues[-1]} <= set(THREE)
     ):
         return hgvs_protein(residues[0], int(position), residues[-1])
     return text

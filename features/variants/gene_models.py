@@ -1,11 +1,10 @@
-"""Where a variant lies in the transcript of its gene, and what can be said of it without a
-reference sequence.
+"""Where a variant lies in the transcript of its gene, and what its place alone says of it.
 
 One transcript a gene, `definitions/gene_models.tsv` (1-based inclusive, both builds; each row says
-where it is from). Without the reference sequence the bases of a codon are not known, so that a
-substitution in the coding sequence is a `coding_sequence_variant` and no more. Terms are those of
-the Sequence Ontology (sequenceontology.org), splice region as Ensembl defines it: 3 exonic and 8
-intronic bases beside a splice site, of which the first two intronic ones are the site.
+where it is from). By its place a substitution in the coding sequence is a `coding_sequence_variant`
+and no more: `consequences` adds the sequence. Terms are those of the Sequence Ontology
+(sequenceontology.org), splice region as Ensembl defines it: 3 exonic and 8 intronic bases beside a
+splice site, of which the first two intronic ones are the site.
 """
 
 from bisect import bisect_right
@@ -208,10 +207,10 @@ def place(
         offsets = [max(o for o in beside if o is not None)] if None not in beside else []
     longer = len(alt) - len(ref)
     consequence = _splice_site(transcript, start, end) or _coding(offsets, longer)
-    return Place(
-        consequence or _splice_region(transcript, start, end) or _outside(transcript, start, end),
-        min(offsets) if offsets else None,
-    )
+    if not consequence:
+        near = in_splice_region(transcript, start, end)
+        consequence = "splice_region_variant" if near else _outside(transcript, start, end)
+    return Place(consequence, min(offsets) if offsets else None)
 
 
 def changed_range(pos: int, ref: str, alt: str) -> tuple[int, int]:
@@ -268,15 +267,16 @@ def _coding(offsets: list[int], longer: int) -> str | None:
     return "coding_sequence_variant"
 
 
-def _splice_region(transcript: Transcript, start: int, end: int) -> str | None:
+def in_splice_region(transcript: Transcript, start: int, end: int) -> bool:
+    """Whether a changed range lies within SPLICE_EXON or SPLICE_INTRON bases of a splice site."""
     for low, high in transcript.introns_near(start, end):
         beside = (
             (low - SPLICE_EXON, low + SPLICE_INTRON - 1),
             (high - SPLICE_INTRON + 1, high + SPLICE_EXON),
         )
         if any(_overlap(start, end, *bounds) for bounds in beside):
-            return "splice_region_variant"
-    return None
+            return True
+    return False
 
 
 def _outside(transcript: Transcript, start: int, end: int) -> str:

@@ -21,7 +21,9 @@ from features.variants.annotation import (
     hgvs_protein,
     protein_change,
 )
-from features.variants.gene_models import place, transcripts
+from features.variants.coding_change import NewStop
+from features.variants.consequences import NO_STOP, ModelEffect, Possible, model_effect
+from features.variants.gene_models import transcripts
 from features.variants.lookups import Assertion, Lookups
 
 CAUSAL = ("causal_dominant", "causal_recessive", "causal_xlinked")
@@ -49,6 +51,12 @@ class Variant:
         Predictor -> score, as the VCF tells them.
     role, legacy_name : str
         From the known-variant table.
+    possible : tuple of Possible
+        Every effect that the known bases leave open, where there is more than one.
+    codons : tuple of str
+        The codon before and after, where it is known.
+    stop : NewStop
+        Where a premature stop may come to lie, by the gene model.
     """
 
     key: str
@@ -68,6 +76,9 @@ class Variant:
     clinvar: Assertion | None
     role: str
     legacy_name: str
+    possible: tuple[Possible, ...] = ()
+    codons: tuple[str, ...] = ()
+    stop: NewStop = NO_STOP
 
     @property
     def length_change(self) -> int:
@@ -108,45 +119,72 @@ def describe(
     """
     known = known_row(definitions, key, build)
     _, pos, ref, alt = key.split("-")
-    where = place(definitions, gene, int(pos), ref, alt, build)
+    by_model = model_effect(definitions, gene, int(pos), ref, alt, build)
     effect = effect or Effect("")
-    told = effect if effect.consequence else (lookups.effects or {}).get(key)
-    if told is not None:
-        consequence, origin = told.consequence, told.origin
-    else:
-        consequence, origin = (where.consequence, "gene model") if where else ("", "")
-        told = effect
-    hgvs_p, hgvs_c = told.hgvs_p, told.hgvs_c
-    substituted = protein_change(known["hgvs_p"]) if known else None
-    if known and substituted and consequence in ("", "coding_sequence_variant"):
-        hgvs_p, hgvs_c = hgvs_protein(*substituted), known["hgvs_c"]
-        consequence, origin = _substitution_term(substituted), "known variant"
-    parsed = protein_change(hgvs_p)
+    told = effect if effect.consequence else (lookups.effects or {}).get(key) or effect
+    named = _named(told, by_model, known)
+    consequence = named.consequence
+    parsed = protein_change(named.hgvs_p)
     frequency, frequency_origin = _frequency(key, effect, lookups)
     model = transcripts(definitions, build).get(gene)
+    ours = by_model is not None and consequence == by_model.consequence
     return Variant(
         key=key,
         gene=gene,
         consequence=consequence,
         kind=consequence_kinds(definitions).get(consequence, ""),
-        consequence_origin=origin,
-        transcript=told.transcript or (model.name if model and origin else ""),
-        hgvs_c=hgvs_c,
-        hgvs_p=hgvs_p,
-        residue=parsed[1] if parsed else where.residue if where else _residue_of(hgvs_p),
+        consequence_origin=named.origin,
+        transcript=named.transcript or (model.name if model and named.origin else ""),
+        hgvs_c=named.hgvs_c,
+        hgvs_p=named.hgvs_p,
+        residue=_first_residue(parsed, by_model, named.hgvs_p),
         change=(parsed[0], parsed[2]) if parsed and parsed[0] != parsed[2] else None,
-        offset=where.offset if where else None,
+        offset=by_model.offset if by_model else None,
         frequency=frequency,
         frequency_origin=frequency_origin,
-        scores={
-            name: score
-            for name, score in zip(SCORES, effect.scores, strict=True)
-            if score is not None
-        },
+        scores=_scores(effect),
         clinvar=(lookups.clinvar or {}).get(key),
         role=known["als_role"] if known else "",
         legacy_name=known["legacy_name"] if known else "",
+        possible=by_model.possible if by_model and ours and not parsed else (),
+        codons=by_model.codons if by_model and ours else (),
+        stop=by_model.stop if by_model else NO_STOP,
     )
+
+
+def _named(told: Effect, by_model: ModelEffect | None, known: dict[str, str] | None) -> Effect:
+    """Consequence and names by the first source that has them; names that it lacks by the model.
+
+    The model's names are added only where its consequence is the same.
+    """
+    if not told.consequence and by_model:
+        told = told._replace(consequence=by_model.consequence, origin="gene model")
+    if by_model and told.consequence == by_model.consequence:
+        told = told._replace(
+            hgvs_c=told.hgvs_c or by_model.hgvs_c, hgvs_p=told.hgvs_p or by_model.hgvs_p
+        )
+    substituted = protein_change(known["hgvs_p"]) if known else None
+    if known and substituted and told.consequence in ("", "coding_sequence_variant"):
+        return told._replace(
+            consequence=_substitution_term(substituted),
+            hgvs_c=known["hgvs_c"],
+            hgvs_p=hgvs_protein(*substituted),
+            origin="known variant",
+        )
+    return told if told.consequence else told._replace(origin="")
+
+
+def _first_residue(
+    parsed: tuple[str, int, str] | None, by_model: ModelEffect | None, hgvs_p: str
+) -> int | None:
+    if parsed:
+        return parsed[1]
+    return by_model.residue if by_model else _residue_of(hgvs_p)
+
+
+def _scores(effect: Effect) -> dict[str, float]:
+    pairs = zip(SCORES, effect.scores, strict=True)
+    return {name: score for name, score in pairs if score is not None}
 
 
 def _substitution_term(change: tuple[str, int, str]) -> str:
