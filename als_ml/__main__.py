@@ -6,10 +6,13 @@ import argparse
 import sys
 from types import ModuleType
 
+from als_ml import __version__
 from als_ml.cli import EPILOG, add_shared, run
 from als_ml.commands import (
     check,
     compare,
+    completion,
+    config,
     features,
     import_phenopackets,
     import_proact,
@@ -48,6 +51,8 @@ COMMANDS: dict[str, ModuleType] = {
     "references": references,
     "import-proact": import_proact,
     "import-phenopackets": import_phenopackets,
+    "config": config,
+    "completion": completion,
 }
 
 
@@ -58,6 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="ALS patients from files to answers: familial or sporadic, fast or slow.",
         epilog=EPILOG,
     )
+    made.add_argument("--version", action="version", version=f"als-ml {__version__}")
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         summary = command.SUMMARY

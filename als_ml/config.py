@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from als_ml.shipped import config_names
 from features.blocks.registry import BLOCKS, GROUP, names
 from features.errors import RequestError, nearest
 from features.plugins import not_allowed
@@ -386,11 +387,8 @@ def load_config(path: Path, changes: list[str] | None = None) -> Config:
         If the file is absent, no YAML, or a key or value does not fit.
     """
     if not path.is_file():
-        shipped = (
-            ", ".join(sorted(str(p) for p in Path("configs").glob("*.yaml")))
-            or "none in this folder"
-        )
-        raise RequestError(str(path), "there is no such configuration", f"Shipped ones: {shipped}.")
+        remedy = f"`als-ml config NAME > {path.name}` writes one: {', '.join(config_names())}."
+        raise RequestError(str(path), "there is no such configuration", remedy)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

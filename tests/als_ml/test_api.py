@@ -147,3 +147,25 @@ def test_what_is_wrong_is_said_as_by_the_commands(call, said):
 def test_unknown_values_of_a_biomarker_are_refused(demo):
     with pytest.raises(RequestError, match=r"'median' is not one of them.*last, first"):
         als_ml.features(demo / "cohort.yaml", values=("median",))
+
+
+def snippet(page: str) -> str:
+    return (ROOT / page).read_text().split("```python\n")[1].split("```")[0]
+
+
+def test_the_lines_of_the_readme_are_those_of_its_page():
+    assert snippet("README.md") == snippet("docs/python.md")
+    assert len(snippet("README.md").splitlines()) == 10
+
+
+@pytest.mark.slow
+def test_the_lines_of_the_readme_run(demo, tmp_path, monkeypatch, capsys):
+    """In a folder that has a cohort and the configurations where the README has them."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/demo").symlink_to(demo)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(snippet("README.md"), "README.md", "exec"), {})  # noqa: S102  # our own lines
+    printed = capsys.readouterr().out
+    assert "probability" in printed
+    assert "contribution" in printed
