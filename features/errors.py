@@ -26,6 +26,10 @@ class UserError(Exception):
         super().__init__(f"{where}: {found}. {remedy}")
         self.where, self.found, self.remedy = where, found, remedy
 
+    def __reduce__(self) -> tuple[type["UserError"], tuple[str, str, str]]:
+        """Let it travel from a worker process; by default only the message would."""
+        return type(self), (self.where, self.found, self.remedy)
+
 
 class DataError(UserError):
     """The data has an error: exit status 1."""

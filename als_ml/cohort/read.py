@@ -14,7 +14,7 @@ from features.biomarkers.wide import checked_wide
 from features.catalogue import Definitions, column_aliases, shipped
 from features.cohort import Cohort
 from features.errors import examples
-from features.genotypes.extraction import read_genotypes, with_targets
+from features.genotypes.extraction import Panel, read_genotypes, with_targets
 from features.genotypes.families import duplicated, family_numbers
 from features.genotypes.genotype import Genotypes, no_genotypes
 from features.genotypes.repeats import RepeatStates, read_repeats
@@ -235,9 +235,8 @@ def _genotypes(
     """Who carries what, and where it was looked for."""
     build, targets = source.described.genome_build, source.described.targets
     paths, fasta = source.files("variants"), source.reference("fasta")
-    genotypes, counts = read_genotypes(
-        reading.definitions, paths, build, vcf_rows, n, problems, progress, reading.rule, fasta
-    )
+    panel = Panel(definitions=reading.definitions, build=build, rule=reading.rule, fasta=fasta)
+    genotypes, counts = read_genotypes(panel, paths, vcf_rows, n, problems, progress)
     counted = ", ".join(f"{n} {name}" for name, n in counts.items())
     problems.note("variants", counted or "nothing read", "")
     if targets is None:

@@ -37,8 +37,9 @@ from features.errors import RequestError, nearest
 from features.genotypes.genotype import (
     NO_CALL_TYPES,
     SITE_TYPES,
+    DistinctSites,
     Genotypes,
-    numbered_sites,
+    ordered_alleles,
     parse_genotype,
     typed_table,
 )
@@ -523,18 +524,18 @@ def _genotypes(definitions: Definitions, parsed: list[_Record]) -> Genotypes[Tab
     for i, record in enumerate(parsed):
         for gene, fraction in record.assayed.items():
             assayed[i, gene_names(definitions).index(gene)] = fraction
-    sites = typed_table([(key, gene, None) for _, gene, key, _, _ in carried], SITE_TYPES, NO_ROWS)
-    columns = {
-        "row": [c[0] for c in carried],
-        "site": range(len(carried)),
-        "copies": [c[3] for c in carried],
+    distinct = DistinctSites()
+    number = distinct.numbers_of([(key, gene, None) for _, gene, key, _, _ in carried])
+    sites, place = distinct.ordered()
+    arrays = {
+        "row": np.array([c[0] for c in carried], dtype=int),
+        "site": place[number],
+        "copies": np.array([c[3] for c in carried], dtype=int),
+        "ploidy": np.array([c[4] for c in carried], dtype=int),
     }
-    columns["ploidy"] = [c[4] for c in carried]
-    arrays = {name: np.array(values, dtype=int) for name, values in columns.items()}
-    sites, alleles = numbered_sites(sites, arrays)
     return Genotypes(
-        sites=sites,
-        alleles=alleles,
+        sites=typed_table(sites, SITE_TYPES, NO_ROWS),
+        alleles=ordered_alleles(arrays, NO_ROWS),
         no_calls=typed_table(no_calls, NO_CALL_TYPES, NO_ROWS),
         assayed=assayed,
     )

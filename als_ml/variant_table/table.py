@@ -17,8 +17,8 @@ from als_ml.variant_table.carriers import (
 )
 from features.catalogue import Definitions
 from features.errors import DataError
-from features.genotypes.extraction import check_reference, reference_agreement
-from features.genotypes.genotype import SITE_TYPES, numbered_sites, typed_table
+from features.genotypes.file_calls import check_reference, reference_agreement
+from features.genotypes.genotype import SITE_TYPES, DistinctSites, Site, typed_table
 from features.genotypes.vcf import CallRule, Sites, read_sites, site_query
 from features.tables.problems import Problems
 from features.variants.evidence import Assessment, Sources
@@ -124,18 +124,17 @@ def _note_missing_sequences(
 
 
 def _distinct_sites(sites: Sites) -> tuple[pd.DataFrame, set[str]]:
-    """Each allele of the panel once, in genomic order, and the keys that more than one record
-    has.
-    """
-    rows = [
+    """Each allele of the panel once, in genomic order, and the keys that several records have."""
+    rows: list[Site] = [
         (key, int(sites.gene[i]), sites.effect(i, index))
         for i in np.flatnonzero(sites.gene >= 0).tolist()
         for index, key in enumerate(sites.keys(i))
         if key
     ]
-    none = {name: np.empty(0, dtype=int) for name in ("row", "site", "copies", "ploidy")}
+    distinct = DistinctSites()
+    distinct.numbers_of(rows)
     times = Counter(row[0] for row in rows)
-    return numbered_sites(typed_table(rows, SITE_TYPES), none)[0], {
+    return typed_table(distinct.ordered()[0], SITE_TYPES), {
         key for key, n in times.items() if n > 1
     }
 

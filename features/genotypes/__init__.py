@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "calls": ["Calls", "call_chunks"],
         "coverage": ["coverage_state"],
-        "extraction": ["read_genotypes", "with_targets"],
+        "extraction": ["Panel", "extract", "read_genotypes", "with_targets"],
         "families": ["duplicated", "family_numbers"],
         "genotype": ["Genotypes", "parse_genotype", "zygosity"],
         "repeats": ["RepeatStates", "read_repeats"],

@@ -1,39 +1,129 @@
-"""Run the bcftools that pysam ships, each call in a process of its own, and stream what it prints.
+"""Run the bcftools that pysam ships in processes that stay, and stream what it prints.
 
-Why a process: bcftools keeps its state in globals, so two calls in one process disturb each other;
-a pipe streams what would otherwise be one string in memory; and a file that makes htslib crash ends
-in a message, not in a dead interpreter.
+Why a process: bcftools keeps its state in globals, so two calls at a time in one process disturb
+each other; a pipe streams what would otherwise be one string in memory; and a file that makes
+htslib crash ends in a message, not in a dead interpreter.
+
+Why not a bcftools that happens to be installed: answers would hang on its version (Debian's 1.16
+lacks options of 1.24), and a worker that stays is faster than starting that program for each file.
 """
 
+import atexit
+import contextlib
+import json
+import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, cast
+from pathlib import Path
+from typing import IO
 
 from features.errors import DataError
 
-_CLEAN = r"""
-import gzip, sys
-with open(sys.argv[1], "rb") as raw:
-    packed = raw.read(2) == b"\x1f\x8b"
-with (gzip.open if packed else open)(sys.argv[1], "rb") as lines:
-    sys.stdout.buffer.writelines(line for line in lines if line.strip())
-"""
-_CHILD = (
-    "import sys, pysam.bcftools as b; getattr(b, sys.argv[1])(*sys.argv[2:], catch_stdout=False)"
-)
+_SCRIPT = Path(__file__).with_name("bcftools_worker.py")
+# Pipes that a worker runs before another takes its place, which bounds what bcftools forgets to
+# free; its start is then 0.1 ms a pipe.
+LIFE = 500
+
+
+class _Worker:
+    """A process that runs one pipe after the other."""
+
+    def __init__(self) -> None:
+        self.left = LIFE
+        # Empty until a step fails, after which the worker ends.
+        self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
+        self.socket, theirs = socket.socketpair()
+        # -P: the folder of the script is not a place to import from.
+        command = [sys.executable, "-P", str(_SCRIPT), str(theirs.fileno())]
+        with theirs:
+            self.process = subprocess.Popen(  # noqa: S603 - our own script
+                command,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def start(self, steps: Sequence[Sequence[str]]) -> tuple[IO[bytes], IO[bytes]]:
+        """Start a pipe; give what it prints and, to be read after it, how it ended."""
+        self.left -= 1
+        asked, request = os.pipe()
+        output, printed = os.pipe()
+        status, ended = os.pipe()
+        theirs = [asked, printed, self.complaints.fileno(), ended]
+        request_text = json.dumps([str(Path.cwd()), [list(step) for step in steps]])
+        # A worker that has died is told by the status: nothing is written to it.
+        with contextlib.suppress(BrokenPipeError):
+            socket.send_fds(self.socket, [b"."], theirs)
+        for own in (asked, printed, ended):
+            os.close(own)
+        with os.fdopen(request, "wb", buffering=0) as file, contextlib.suppress(BrokenPipeError):
+            file.write(request_text.encode())
+        return os.fdopen(output, "rb"), os.fdopen(status, "rb")
+
+    def error(self, where: str) -> DataError:
+        """What a step that failed has said."""
+        self.process.wait()
+        self.complaints.seek(0)
+        return _error(self.complaints.read(), where)
+
+    def close(self) -> None:
+        """Let it end by itself."""
+        self.socket.close()
+        self.process.wait()
+        self.complaints.close()
+
+    def kill(self) -> None:
+        """End it and the steps that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.close()
+
+
+_idle: deque[_Worker] = deque()
+
+
+def _worker() -> _Worker:
+    while _idle:
+        with contextlib.suppress(IndexError):  # Another thread was faster.
+            worker = _idle.pop()
+            if worker.process.poll() is None:
+                return worker
+            worker.close()
+    return _Worker()
+
+
+# A process that was forked from this one has no claim on its workers.
+_parents: list[_Worker] = []
+
+
+def _disown() -> None:
+    _parents.extend(_idle)
+    _idle.clear()
+
+
+os.register_at_fork(after_in_child=_disown)
+
+
+@atexit.register
+def stop_workers() -> None:
+    """End the processes that wait for work; the next pipe starts another."""
+    while _idle:
+        _idle.pop().close()
 
 
 @contextmanager
 def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
-    """Run commands such as `["query", "-l", "file.vcf"]` as a pipe and yield what the last one
-    prints.
+    """Run commands such as `["query", "-f", "%POS", "file.vcf"]` as a pipe; yield what it prints.
 
     A step after the first reads `-`. The step `["clean", path]` passes a text on without its blank
     lines, unpacked if it is gzipped, both of which are valid and refused by htslib. Leave the block
-    early and the processes are ended.
+    early by an exception and the processes are ended.
 
     Parameters
     ----------
@@ -52,53 +142,35 @@ def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
     DataError
         At the end of the block, with bcftools' own last words, if a step failed or crashed.
     """
-    with tempfile.TemporaryFile() as complaints:
-        children: list[subprocess.Popen[bytes]] = []
-        for step in steps:
-            source = children[-1].stdout if children else subprocess.DEVNULL
-            command = [sys.executable, "-c", *_command(step)]
-            # No shell, and the arguments are ours: paths are passed as they are, never interpreted.
-            children.append(
-                subprocess.Popen(  # noqa: S603
-                    command, stdin=source, stdout=subprocess.PIPE, stderr=complaints
-                )
-            )
-            if len(children) > 1:
-                _close(children[-2])
-        try:
-            yield cast("IO[bytes]", children[-1].stdout)
-            statuses = [child.wait() for child in children]
-        finally:
-            for child in children:
-                child.kill()
-                _close(child)
-                child.wait()
-        if any(statuses):
-            complaints.seek(0)
-            reason = _reason(complaints.read())
-            remedy = (
-                "The FASTA lacks this place: give the whole reference."
-                if "faidx" in reason
-                else "Repair the file."
-            )
-            raise DataError(where, f"bcftools cannot read it ({reason})", remedy)
+    worker = _worker()
+    output, status = worker.start(steps)
+    try:
+        with output, status:
+            yield output
+            output.close()
+            if status.read() != b"done":
+                raise worker.error(where)
+    except BaseException:
+        worker.kill()
+        raise
+    if worker.left:
+        _idle.append(worker)
+    else:
+        worker.close()
 
 
-def _command(step: Sequence[str]) -> list[str]:
-    return [_CLEAN, step[1]] if step[0] == "clean" else [_CHILD, *step, "-o", "/dev/stdout"]
-
-
-def _close(child: subprocess.Popen[bytes]) -> None:
-    if child.stdout is not None:
-        child.stdout.close()
+def _error(complaints: bytes, where: str) -> DataError:
+    reason = _reason(complaints)
+    remedy = "Repair the file."
+    if "faidx" in reason:
+        remedy = "The FASTA lacks this place: give the whole reference."
+    return DataError(where, f"bcftools cannot read it ({reason})", remedy)
 
 
 def _reason(complaints: bytes) -> str:
-    """Take the last thing that the first failing step said.
-
-    Pysam wraps it into `stderr=...`, later steps only follow.
-    """
-    parts = complaints.decode(errors="replace").replace("\\n", "\n").split("stderr=")
-    text = parts[min(1, len(parts) - 1)].partition("\nTraceback")[0]
+    """Take the last thing that the first failing step said; later steps only follow."""
+    first = complaints.decode(errors="replace").partition("\0")[0]
+    # pysam wraps what bcftools said: 'bcftools returned with error 1: stdout=..., stderr=...'.
+    text = first.rpartition("stderr=")[2].replace("\\n", "\n")
     lines = [line.strip(" '\")") for line in text.splitlines() if line.strip(" '\")")]
     return lines[-1][:300] if lines else "it crashed"

@@ -9,7 +9,18 @@ from typing import NamedTuple
 import numpy as np
 
 from features.genotypes.genotype import Genotype, Types, parse_genotype
-from features.genotypes.vcf import ANY_CALL, PASSED, CallRule, Query
+from features.genotypes.vcf import (
+    ANY_CALL,
+    PASSED,
+    PASSING,
+    SITE_CELLS,
+    CallRule,
+    Query,
+    Sites,
+    known_fields,
+    site_template,
+    sites_of,
+)
 
 Record = tuple[str, int, str, str]
 Columns = dict[str, np.ndarray]
@@ -25,6 +36,11 @@ MISSING_TYPES: Types = {"record": np.int32, "row": np.int32}
 CHUNK = 1 << 18
 _TEMPLATE = r"%CHROM\t%POS\t%REF\t%ALT[\t%SAMPLE=%GT]\n"
 _ARGUMENTS = ("-f", _TEMPLATE, "-i", f'{PASSED} && GT!="ref"')
+# Without the first sample, whatever its genotype, records at which all are reference would be left
+# out. `|` asks each sample by itself; after `||` all samples of a record pass.
+_ANY_RECORD = 'GT!="ref" | GT[0]="ref"'
+_FILTER = 4
+_PASSING = frozenset(name.encode() for name in PASSING)
 
 
 class Calls(NamedTuple):
@@ -60,10 +76,13 @@ class _Tokens(dict[bytes, int]):
         self[token] = number
         return number
 
-    def decoded(self, codes: "array[int]", counts: "array[int]") -> "tuple[Columns, Columns]":
-        """Alleles and missing genotypes of some records."""
+    def decoded(
+        self, codes: "array[int]", counts: "array[int]", first: int = 0
+    ) -> "tuple[Columns, Columns]":
+        """Alleles and missing genotypes of some records, numbered from `first`."""
         code = np.frombuffer(codes, dtype=np.int32) if codes else np.empty(0, np.int32)
-        record = np.repeat(np.arange(len(counts), dtype=np.int32), np.array(counts, dtype=int))
+        numbers = np.arange(first, first + len(counts), dtype=np.int32)
+        record = np.repeat(numbers, np.array(counts, dtype=int))
         record, code = record[code >= 0], code[code >= 0]
         row, text = (np.array(of, dtype=np.int32)[code] for of in (self.rows, self.texts))
         missing = np.array([g.missing for g in self.genotypes], dtype=bool)[text]
@@ -134,8 +153,11 @@ def call_chunks(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Itera
     yield Calls(records, *tokens.decoded(codes, counts))
 
 
-def read_calls(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Calls:
-    """Read who is not plain reference where: a dozen bytes an allele carried, never the text.
+def read_panel(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> tuple[Sites, Calls]:
+    """Read the panel of a file in one pass: its records, and who is not plain reference at them.
+
+    Records with a FILTER are among the sites and have no calls. A genotype takes a dozen bytes for
+    each allele carried; its text is never kept.
 
     Parameters
     ----------
@@ -148,19 +170,37 @@ def read_calls(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Calls:
 
     Returns
     -------
-    Calls
-        `record` counts within the file.
+    sites : Sites
+        One entry a record.
+    calls : Calls
+        `record` is a position in `sites`.
+
+    Raises
+    ------
+    DataError
+        If bcftools cannot read the file.
     """
-    records: list[Record] = []
-    carried: list[tuple[np.ndarray, ...]] = []
-    missing: list[tuple[np.ndarray, ...]] = []
-    for chunk in call_chunks(query, rule, vcf_rows):
-        for part in (chunk.carried, chunk.missing):
-            part["record"] += np.int32(len(records))
-        records += chunk.records
-        carried.append(tuple(chunk.carried.values()))
-        missing.append(tuple(chunk.missing.values()))
-    return Calls(records, together(carried, CARRIED_TYPES), together(missing, MISSING_TYPES))
+    fields = known_fields(query)
+    width = SITE_CELLS + len(fields)
+    tokens, codes, counts = _Tokens(vcf_rows), array("i"), array("i")
+    rows: list[list[bytes]] = []
+    pieces: list[tuple[Columns, Columns]] = []
+    template = site_template(query, fields) + r"[\t%SAMPLE=%GT]\n"
+    with query.lines("-f", template, "-i", _ANY_RECORD, rule=rule) as lines:
+        for line in lines:
+            cells = line.rstrip(b"\n").split(b"\t")
+            called = cells[width:] if cells[_FILTER] in _PASSING else []
+            rows.append(cells[:width])
+            codes.extend(map(tokens.__getitem__, called))
+            counts.append(len(called))
+            if len(codes) > CHUNK:
+                pieces.append(tokens.decoded(codes, counts, len(rows) - len(counts)))
+                codes, counts = array("i"), array("i")
+    pieces.append(tokens.decoded(codes, counts, len(rows) - len(counts)))
+    sites = sites_of(query, fields, rows)
+    carried, missing = ([tuple(piece[i].values()) for piece in pieces] for i in (0, 1))
+    found = Calls(sites.names(), together(carried, CARRIED_TYPES), together(missing, MISSING_TYPES))
+    return sites, found
 
 
 def together(pieces: list[tuple[np.ndarray, ...]], types: Types) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ covered, nothing is not covered, between is partly, and no record at all is unkn
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,14 +44,37 @@ def coverage_state(fraction: np.ndarray) -> np.ndarray:
         return np.select([np.isnan(fraction), fraction <= 0, fraction < ASSAYED_FROM], [0, 1, 2], 3)
 
 
-def assayed_parts(
+class Coverage(NamedTuple):
+    """How much of each gene was called in the patients of a file (G genes): the same in most.
+
+    Attributes
+    ----------
+    rows : array
+        The patients.
+    whole : array of G
+        Records, or coding bases where the file has reference blocks.
+    called : array of G
+        How much of it was called in a patient who misses nothing.
+    row, gene, less : arrays
+        Who misses something where, and what was called there instead.
+    """
+
+    rows: np.ndarray
+    whole: np.ndarray
+    called: np.ndarray
+    row: np.ndarray
+    gene: np.ndarray
+    less: np.ndarray
+
+
+def coverage_of(
     sites: Sites,
     first: np.ndarray,
     lost: tuple[np.ndarray, np.ndarray],
     rows: np.ndarray,
     own: list[int],
     build: str,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Coverage:
     """Called part and whole of each gene for the patients of a file.
 
     Parameters
@@ -67,41 +91,93 @@ def assayed_parts(
         Patients of the file.
     own : list of int
         Genes that were asked for.
-
-    Returns
-    -------
-    called, whole : arrays (patients of the file, G)
-        Records, or coding bases where the file has reference blocks.
     """
-    weight, whole = _weights(sites, first, own, build)
-    called = np.tile(weight[sites.passed].sum(axis=0), (len(rows), 1))
-    place = np.full(rows.max(initial=0) + 1, -1)
-    place[rows] = np.arange(len(rows))
-    record, row = lost
-    np.subtract.at(called, place[row], weight[record])
-    return np.minimum(np.clip(called, 0, None), whole), np.tile(whole, (len(rows), 1))
+    weights, whole = _weights(sites, first, own, build)
+    passed = sites.passed[weights.record]
+    called = _sums(weights.gene[passed], weights.amount[passed], len(whole))
+    row, gene, missed = _missed(weights, lost, len(whole))
+    less = np.minimum(np.maximum(called[gene] - missed, 0), whole[gene])
+    return Coverage(rows, whole, np.minimum(called, whole), row, gene, less)
+
+
+class Weights(NamedTuple):
+    """How much of a gene a record speaks for; in the order of the records."""
+
+    record: np.ndarray
+    gene: np.ndarray
+    amount: np.ndarray
 
 
 def _weights(
     sites: Sites, first: np.ndarray, own: list[int], build: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """How much of each gene a record speaks for (records, G), and how much there is of it (G)."""
-    weight = np.zeros((len(sites), len(gene_names(sites.definitions))))
+) -> tuple[Weights, np.ndarray]:
+    """How much of each gene the records speak for, and how much there is of it (G)."""
+    genes_of_panel = len(gene_names(sites.definitions))
     if not _has_blocks(sites):
-        inside = np.flatnonzero((sites.gene >= 0) & first)
-        weight[inside, sites.gene[inside]] = 1.0
-        return weight, weight.sum(axis=0)
-    whole = np.zeros(weight.shape[1])
+        record = np.flatnonzero((sites.gene >= 0) & first)
+        gene = sites.gene[record]
+        weights = Weights(record, gene, np.ones(len(record), dtype=np.int64))
+        return weights, _sums(gene, weights.amount, genes_of_panel)
+    whole = np.zeros(genes_of_panel, dtype=np.int64)
     chroms = np.array([plain_contig(chrom) for chrom in sites.chrom], dtype=object)
+    pieces = []
     for index in own:
         name = gene_names(sites.definitions)[index]
         ranges = coding_bases(sites.definitions, name, build)
         whole[index] = _length(ranges)
-        on = (chroms == genes(sites.definitions, build).loc[name, "chrom"]) & first
-        weight[on, index] = _bases_up_to(ranges, sites.end[on]) - _bases_up_to(
-            ranges, sites.pos[on] - 1
-        )
-    return weight, whole
+        on = np.flatnonzero((chroms == genes(sites.definitions, build).loc[name, "chrom"]) & first)
+        amount = _bases_up_to(ranges, sites.end[on]) - _bases_up_to(ranges, sites.pos[on] - 1)
+        pieces.append((on[amount != 0], np.full((amount != 0).sum(), index), amount[amount != 0]))
+    columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return Weights(*(column[order] for column in columns)), whole
+
+
+def _missed(
+    weights: Weights, lost: tuple[np.ndarray, np.ndarray], genes_of_panel: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Patient, gene, and how much of it missing genotypes take away."""
+    record, row = lost
+    start = np.searchsorted(weights.record, record, side="left")
+    times = np.searchsorted(weights.record, record, side="right") - start
+    # The weights of each lost record, one after the other.
+    within = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+    which = np.repeat(start, times) + within
+    pair = np.repeat(row.astype(np.int64), times) * genes_of_panel + weights.gene[which]
+    distinct, inverse = np.unique(pair, return_inverse=True)
+    missed = _sums(inverse, weights.amount[which], len(distinct))
+    return distinct // genes_of_panel, distinct % genes_of_panel, missed
+
+
+def _sums(place: np.ndarray, amount: np.ndarray, length: int) -> np.ndarray:
+    """Add up whole numbers by place."""
+    total = np.zeros(length, dtype=np.int64)
+    np.add.at(total, place, amount)
+    return total
+
+
+class Assayed:
+    """Coverage of `n` patients, added up as files arrive; the order does not matter.
+
+    Two whole numbers for each of G genes: what was called and what there was.
+    """
+
+    def __init__(self, n: int, genes_of_panel: int):
+        self.called = np.zeros((n, genes_of_panel), dtype=np.int32)
+        self.whole = np.zeros((n, genes_of_panel), dtype=np.int32)
+
+    def add(self, file: Coverage) -> None:
+        """Add what one file says."""
+        self.whole[file.rows] += file.whole.astype(np.int32)
+        self.called[file.rows] += file.called.astype(np.int32)
+        less = file.less - file.called[file.gene]
+        self.called[file.row, file.gene] += less.astype(np.int32)
+
+    def fraction(self, rows: slice = slice(None)) -> np.ndarray:
+        """Fraction that was called of each gene, NaN where there was nothing to call."""
+        called, whole = self.called[rows], self.whole[rows]
+        fraction = np.full(called.shape, np.nan)
+        return np.divide(called, whole, out=fraction, where=whole > 0)
 
 
 def _has_blocks(sites: Sites) -> bool:
@@ -115,9 +191,10 @@ def _length(ranges: list[tuple[int, int]]) -> int:
 
 
 def _bases_up_to(ranges: list[tuple[int, int]], position: np.ndarray) -> np.ndarray:
-    return np.sum(
-        [np.clip(position - start + 1, 0, end - start + 1) for start, end in ranges], axis=0
-    )
+    bases = np.zeros(len(position), dtype=np.int64)
+    for start, end in ranges:
+        bases += np.clip(position - start + 1, 0, end - start + 1)
+    return bases
 
 
 def targeted_fraction(definitions: Definitions, path: Path, build: str) -> np.ndarray:

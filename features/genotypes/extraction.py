@@ -1,32 +1,25 @@
-"""From the VCF files of a cohort to its genotypes: one multi-sample file, shards, or one file a
-patient.
+"""From the VCF files of a cohort to its genotypes: one multi-sample file, shards, or one a patient.
 
 Records whose FILTER is neither PASS nor `.` are counted and not called; so are genotypes below the
-thresholds. REF at the positions of known variants is compared with both builds. Files, and the
-parts of one indexed file, are read in parallel.
+thresholds. REF at the positions of known variants is compared with both builds.
+
+`extract` is the only way from files to calls. Files, and the parts of one indexed file, are read
+side by side and put together as they arrive, always in the same order.
 """
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from features.catalogue import BUILDS, Definitions, gene_names, known_variants, plain_contig
-from features.genotypes.calls import Calls, read_calls, together
-from features.genotypes.coverage import assayed_parts, targeted_fraction
-from features.genotypes.genotype import (
-    ALLELE_TYPES,
-    NO_CALL_TYPES,
-    SITE_TYPES,
-    Genotypes,
-    no_genotypes,
-    numbered_sites,
-    typed_table,
-)
+from features.catalogue import Definitions
+from features.errors import DataError, examples
+from features.genotypes.coverage import targeted_fraction
+from features.genotypes.file_calls import COUNTS, FileCalls, check_reference, read_file
+from features.genotypes.gathered import Gathered
+from features.genotypes.genotype import Genotypes, no_genotypes
 from features.genotypes.samples import check_match
 from features.genotypes.vcf import (
     ANY_CALL,
@@ -34,122 +27,122 @@ from features.genotypes.vcf import (
     Header,
     Query,
     Region,
-    Sites,
     check_build,
     check_fasta,
     has_index,
-    known_reference,
-    other_build,
     panel_regions,
     read_header,
-    read_sites,
 )
-from features.tables.problems import Problems
-from features.variants.annotation import Effect
+from features.genotypes.workers import worker_count
+from features.tables.problems import Problem, Problems
 
-COUNTS = (
-    "panel records",
-    "multi-allelic",
-    "filtered",
-    "duplicates",
-    "symbolic",
-    "missing genotypes",
-)
-
-
-@dataclass
-class FileCalls:
-    """What one file, or one part of it, says of the panel.
-
-    `alleles` has the columns of `ALLELE_TYPES`, its `site` numbers the rows of `sites` (one an
-    allele); `called` and `whole` are (patients of the file, G), `rows` these patients; `agrees`
-    tells of each build whether REF is its base.
-    """
-
-    sites: pd.DataFrame
-    alleles: dict[str, np.ndarray]
-    no_calls: pd.DataFrame
-    rows: np.ndarray
-    called: np.ndarray
-    whole: np.ndarray
-    counts: dict[str, int]
-    agrees: dict[str, list[bool]]
+# One indexed file of many samples is read in this many parts, whatever the number of processors:
+# enough to keep 16 of them busy, few enough that opening the file again and again does not count.
+PARTS, MANY_SAMPLES = 16, 500
+# Of more files than there are shards of a cohort (one a chromosome, or a few), some are read at a
+# time: handing over a task costs about as much as reading a small file.
+SHARDS, BATCH = 64, 25
+# Files that a message names.
+SHOWN_FILES = 20
 
 
-def read_genotypes(
-    definitions: Definitions,
-    paths: list[Path],
-    build: str,
-    vcf_rows: dict[str, int],
-    n: int,
-    problems: Problems,
-    progress: Callable[[str], None] = lambda _: None,
-    rule: CallRule = ANY_CALL,
-    fasta: Path | None = None,
-) -> tuple[Genotypes, dict[str, int]]:
-    """Read the panel genotypes of all patients.
+@dataclass(frozen=True)
+class Panel:
+    """What is asked of every genome.
 
-    Parameters
+    Attributes
     ----------
     definitions : Definitions
-        Whose gene panel is read.
-    problems : Problems
-        Gets what is wrong and what was not called.
-    progress : callable
-        Told the name of each file that is begun.
-    paths : list of Path
-        VCF or BCF files, plain or compressed, indexed or not.
+        Genes and known variants.
     build : str
-        GRCh37 or GRCh38; a file whose contig lengths or REF bases are those of the other build is
-        refused.
-    vcf_rows : dict
-        Sample name in the VCF -> patient index.
-    n : int
-        Number of patients.
+        GRCh37 or GRCh38.
     rule : CallRule
         Thresholds below which a genotype is missing.
     fasta : Path, optional
         Reference genome: alleles are split and left-normalised against it; without it they are
         trimmed.
+    """
+
+    definitions: Definitions
+    build: str
+    rule: CallRule = ANY_CALL
+    fasta: Path | None = None
+
+
+@dataclass
+class Extract:
+    """What some files say of the panel: small, and safe to send from one process to another.
+
+    Attributes
+    ----------
+    files : list of FileCalls
+        One for each file that has patients.
+    seen : set of str
+        Samples of the files, patients or not.
+    unindexed : list of Path
+        Files that were read from end to end.
+    problems : list of Problem
+        What is wrong with which file; one with an error is not among `files`.
+    """
+
+    files: list[FileCalls] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    unindexed: list[Path] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def extract(
+    paths: list[Path], regions: list[Region], patients: dict[str, int], panel: Panel
+) -> Extract:
+    """Read who carries what, and where it was looked for, from some files.
+
+    A file that cannot be read is a problem of its own; the others are read all the same.
+
+    Parameters
+    ----------
+    paths : list of Path
+        VCF or BCF files, plain or compressed, indexed or not.
+    regions : list of Region
+        Of `panel_regions`, or some of them.
+    patients : dict
+        Sample name in the files -> patient index.
+    panel : Panel
+        What is asked of every genome.
 
     Returns
     -------
-    Genotypes
-    dict
-        Counts of what was read, by name (`COUNTS`).
+    Extract
+        Of all files that can be read.
     """
-    headers = {path: read_header(path) for path in paths}
-    for path, header in headers.items():
-        check_build(definitions, header, build, str(path))
-        _check_formats(header, rule, str(path), problems)
-    if fasta is not None:
-        check_fasta(definitions, fasta, build)
-    check_match(
-        vcf_rows, {name for header in headers.values() for name in header.samples}, paths, problems
-    )
-    wanted = [path for path in paths if any(name in vcf_rows for name in headers[path].samples)]
-    _report_indexes(wanted, problems)
-    queries = [
-        Query(
-            definitions=definitions,
-            path=p,
-            regions=part,
-            header=headers[p],
-            build=build,
-            fasta=fasta,
-        )
-        for p in wanted
-        for part in _parts(definitions, p, build, len(wanted))
-    ]
+    found = Extract()
+    for path in paths:
+        problems = Problems(collect=True)
+        try:
+            _extract_file(path, regions, patients, panel, problems, found)
+        except DataError as error:
+            problems.error(error.where, error.found, error.remedy)
+        found.problems += problems.found
+    return found
 
-    def read(query: Query) -> FileCalls:
-        progress(query.path.name)
-        return _read_part(query, vcf_rows, rule)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return _joined(
-            definitions, list(pool.map(read, queries)), build, n, _named(paths), problems
-        )
+def _extract_file(
+    path: Path,
+    regions: list[Region],
+    patients: dict[str, int],
+    panel: Panel,
+    problems: Problems,
+    into: Extract,
+) -> None:
+    header = read_header(path)
+    check_build(panel.definitions, header, panel.build, str(path))
+    _check_formats(header, panel.rule, str(path), problems)
+    into.seen.update(header.samples)
+    if problems.errors or not any(name in patients for name in header.samples):
+        return
+    if not has_index(path):
+        into.unindexed.append(path)
+    query = Query(panel.definitions, path, regions, header, panel.build, panel.fasta)
+    into.files.append(read_file(query, panel.rule, patients))
 
 
 def _check_formats(header: Header, rule: CallRule, where: str, problems: Problems) -> None:
@@ -172,262 +165,157 @@ def _check_formats(header: Header, rule: CallRule, where: str, problems: Problem
             )
 
 
-def _report_indexes(paths: list[Path], problems: Problems) -> None:
-    unindexed = [path for path in paths if not has_index(path)]
-    if unindexed:
-        found = (
-            f"{len(unindexed)} of {len(paths)} files have no index, or one older than the file:"
-            " read from end to end"
-        )
-        problems.note(
-            _named(unindexed), found, "That is correct but slower; `bcftools index` makes one."
-        )
+def read_genotypes(
+    panel: Panel,
+    paths: list[Path],
+    patients: dict[str, int],
+    n: int,
+    problems: Problems,
+    progress: Callable[[str], None] = lambda _: None,
+) -> tuple[Genotypes, dict[str, int]]:
+    """Read the panel genotypes of all patients.
 
+    Parameters
+    ----------
+    panel : Panel
+        What is asked of every genome.
+    paths : list of Path
+        VCF or BCF files, plain or compressed, indexed or not.
+    patients : dict
+        Sample name in the VCF -> patient index.
+    n : int
+        Number of patients.
+    problems : Problems
+        Gets what is wrong and what was not called.
+    progress : callable
+        Told the name of a file whenever reading goes on.
 
-def _parts(definitions: Definitions, path: Path, build: str, files: int) -> list[list[Region]]:
-    """Split the panel among the processors where one indexed file is all there is.
+    Returns
+    -------
+    Genotypes
+    dict
+        Counts of what was read, by name (`COUNTS`).
 
-    Parts share no gene.
+    Raises
+    ------
+    DataError
+        After all files were tried, with the name of each that cannot be read or is on the other
+        build (its contig lengths or REF bases say so).
     """
-    regions = panel_regions(definitions, build)
-    n = min(os.cpu_count() or 1, len(regions)) if files == 1 and has_index(path) else 1
+    if panel.fasta is not None:
+        check_fasta(panel.definitions, panel.fasta, panel.build)
+    gathered, said, where = Gathered(panel.definitions, n), Extract(), _named(paths)
+    for part in _extracts(panel, paths, patients, progress):
+        for file in part.files:
+            gathered.add(file)
+        said.seen |= part.seen
+        said.unindexed += part.unindexed
+        said.problems += part.problems
+    _report(said.problems, len(paths), problems)
+    check_match(patients, said.seen, paths, problems)
+    _report_indexes(said.unindexed, len(paths), problems)
+    if not gathered.agreement:
+        return no_genotypes(panel.definitions, n), dict.fromkeys(COUNTS, 0)
+    check_reference(gathered.agreement, panel.build, where, problems)
+    _report_counts(gathered.counts, where, problems)
+    return gathered.genotypes(), gathered.counts
+
+
+def _extracts(
+    panel: Panel,
+    paths: list[Path],
+    patients: dict[str, int],
+    progress: Callable[[str], None],
+) -> Iterator[Extract]:
+    """Extracts of all files, in their order, read side by side."""
+
+    def read(task: tuple[list[Path], list[Region]]) -> Extract:
+        progress(task[0][0].name)
+        return extract(*task, patients, panel)
+
+    with ThreadPoolExecutor(worker_count()) as pool:
+        yield from pool.map(read, _tasks(panel, paths))
+
+
+def _tasks(panel: Panel, paths: list[Path]) -> list[tuple[list[Path], list[Region]]]:
+    """What is read at a time: the same on every machine, so that a finished part is known again."""
+    regions = panel_regions(panel.definitions, panel.build)
+    parts = PARTS // max(len(paths), 1)
+    if parts > 1:
+        return [
+            ([path], some)
+            for path in paths
+            for some in _divided(regions, parts if _is_divisible(path) else 1)
+        ]
+    size = min(BATCH, -(-len(paths) // SHARDS))
+    return [(paths[i : i + size], regions) for i in range(0, len(paths), size)]
+
+
+def _is_divisible(path: Path) -> bool:
+    """Whether a file is worth reading in parts.
+
+    Not where reference blocks tell the coverage: one file must say for all genes whether they do.
+    """
+    try:
+        header = read_header(path)
+    except DataError:  # `extract` says what is wrong with it.
+        return False
+    return has_index(path) and len(header.samples) >= MANY_SAMPLES and not header.blocks
+
+
+def _divided(regions: list[Region], parts: int) -> list[list[Region]]:
+    """Divide the panel; no two parts share a gene."""
+    n = min(parts, len(regions))
     # Genomes have records by length, exomes by gene: half the weight each.
     lengths = np.array([end - start for _, start, end in regions], dtype=float)
     share = np.cumsum(lengths / lengths.sum() + 1 / len(regions)) / 2
     part = np.minimum((np.r_[0.0, share[:-1]] * n).astype(int), n - 1)
-    return [
+    divided = [
         [region for region, own in zip(regions, part, strict=True) if own == i] for i in range(n)
     ]
+    return [some for some in divided if some]
 
 
-def _read_part(query: Query, vcf_rows: dict[str, int], rule: CallRule) -> FileCalls:
-    with ThreadPoolExecutor(1) as beside:
-        pending = beside.submit(read_sites, query)
-        calls = read_calls(query, rule, vcf_rows)
-        sites = pending.result()
-    rows = np.array(
-        sorted(vcf_rows[name] for name in query.header.samples if name in vcf_rows), dtype=int
-    )
-    return _file_calls(sites, calls, rows, query)
+def _report(found: list[Problem], files: int, problems: Problems) -> None:
+    """Say what is wrong with which file, and stop if any cannot be used."""
+    kinds: dict[tuple[str, str], list[Problem]] = {}
+    for problem in found:
+        if problem.severity != "error":
+            kinds.setdefault((problem.found, problem.remedy), []).append(problem)
+    for same in kinds.values():
+        where = _named([Path(problem.where) for problem in same])
+        problems.warn(where, same[0].found, same[0].remedy, len(same))
+    errors = [problem for problem in found if problem.severity == "error"]
+    if errors and not problems.collect:
+        raise _failed(errors, files)
+    for problem in errors:
+        problems.error(problem.where, problem.found, problem.remedy)
 
 
-def _file_calls(sites: Sites, calls: Calls, rows: np.ndarray, query: Query) -> FileCalls:
-    """Join sites and calls: who carries what, and how much of each gene was called in whom."""
-    names = sites.names()
-    number = {name: i for i, name in reversed(list(enumerate(names)))}
-    at = np.array([number.get(record, -1) for record in calls.records], dtype=int)
-    first = np.zeros(len(names), dtype=bool)
-    first[list(number.values())] = True
-    lost = (at[calls.missing["record"]], calls.missing["row"])
-    called, whole = assayed_parts(sites, first, lost, rows, query.gene_indices(), query.build)
-    carried, alleles = _carried(sites, calls, at)
-    unknown = _no_calls(sites, lost, rows, query.build)
-    return FileCalls(
-        sites=carried,
-        alleles=alleles,
-        no_calls=unknown,
-        rows=rows,
-        called=called,
-        whole=whole,
-        counts=_counts(sites, first, lost, len(rows)),
-        agrees=reference_agreement(query.definitions, names),
+def _failed(errors: list[Problem], files: int) -> DataError:
+    """One message about all files that cannot be used."""
+    first = errors[0]
+    if len(errors) == 1:
+        return DataError(first.where, first.found, first.remedy)
+    reasons = examples((f"{problem.where}: {problem.found}" for problem in errors), SHOWN_FILES)
+    remedies = {problem.remedy for problem in errors}
+    remedy = first.remedy if len(remedies) == 1 else "Correct each, or leave it out of `variants`."
+    return DataError(
+        "variants", f"{len(errors)} of {files} files cannot be used: {reasons}", remedy
     )
 
 
-def _counts(
-    sites: Sites, first: np.ndarray, lost: tuple[np.ndarray, np.ndarray], patients: int
-) -> dict[str, int]:
-    inside = sites.gene >= 0
-    filtered = int((inside & ~sites.passed).sum())
-    values = (
-        int(inside.sum()),
-        sum("," in alt for alt in sites.alt[inside]),
-        filtered,
-        int((inside & ~first).sum()),
-        sum(any(c in alt for c in "<[]*") for alt in sites.alt[inside]),
-        int((sites.gene[lost[0]] >= 0).sum()) + filtered * patients,
-    )
-    return dict(zip(COUNTS, values, strict=True))
-
-
-def _carried(
-    sites: Sites, calls: Calls, at: np.ndarray
-) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Alternative alleles of the calls as sites, and who carries them.
-
-    Those outside the panel or without a key are left out.
-    """
-    record, allele = calls.carried["record"], calls.carried["allele"]
-    most = int(allele.max(initial=0)) + 1
-    used, inverse = _distinct(record * np.int64(most) + allele if most > 2 else record)
-    rows: list[tuple[str, int, Effect | None]] = []
-    number = np.full(len(used), -1, dtype=np.int32)
-    for i, which in enumerate(used.tolist()):
-        of_record, of_allele = divmod(which, most) if most > 2 else (which, 1)
-        site = _allele_site(sites, int(at[of_record]), of_allele)
-        if site is not None:
-            number[i] = len(rows)
-            rows.append(site)
-    site_of = number[inverse]
-    columns = {
-        "row": calls.carried["row"],
-        "site": site_of,
-        **{n: calls.carried[n] for n in ("copies", "ploidy")},
-    }
-    if (number < 0).any():
-        columns = {name: column[site_of >= 0] for name, column in columns.items()}
-    return typed_table(rows, SITE_TYPES), columns
-
-
-def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct values and the number of each.
-
-    Those that come in order, as records do, need no sorting.
-    """
-    if not (values[1:] >= values[:-1]).all():
-        return np.unique(values, return_inverse=True)
-    new = np.ones(len(values), dtype=bool)
-    new[1:] = values[1:] != values[:-1]
-    return values[new], np.cumsum(new, dtype=np.int32) - 1
-
-
-def _allele_site(sites: Sites, i: int, allele: int) -> tuple[str, int, Effect | None] | None:
-    """`key`, `gene`, `effect` of the n-th alternative of a record; None outside the panel or where
-    it has no key.
-    """
-    if i < 0 or sites.gene[i] < 0:
-        return None
-    keys = sites.keys(i)
-    key = keys[allele - 1] if allele <= len(keys) else ""
-    return (key, int(sites.gene[i]), sites.effect(i, allele - 1)) if key else None
-
-
-def _no_calls(
-    sites: Sites, lost: tuple[np.ndarray, np.ndarray], rows: np.ndarray, build: str
-) -> pd.DataFrame:
-    """`row`, `key` of the known variants that are missing in a patient; a filtered record is
-    missing in all of the file.
-    """
-    known = set(known_variants(sites.definitions, build).index)
-    at_known = {(key.split("-")[0], int(key.split("-")[1])) for key in known}
-    found: list[tuple[int, str]] = []
-    for i in range(len(sites)):
-        # Alleles may be longer than the known ones: a look at the neighbourhood is cheap, making
-        # keys of all is not.
-        near = any(
-            (plain_contig(sites.chrom[i]), sites.pos[i] + k) in at_known
-            for k in range(len(sites.ref[i]) + 1)
-        )
-        for key in known.intersection(sites.keys(i)) if near else ():
-            without = rows if not sites.passed[i] else lost[1][lost[0] == i]
-            found += [(int(row), key) for row in without]
-    return typed_table(found, NO_CALL_TYPES)
-
-
-def reference_agreement(
-    definitions: Definitions, names: list[tuple[str, int, str, str]]
-) -> dict[str, list[bool]]:
-    """For each build, whether REF agrees at the known positions that the records hit.
-
-    Parameters
-    ----------
-    definitions : Definitions
-        Whose known variants count.
-    names : list of tuples
-        Contig, position, REF and ALT of each record.
-
-    Returns
-    -------
-    dict
-        Build -> one truth value a record at a known position.
-    """
-    found: dict[str, list[bool]] = {}
-    for build in BUILDS:
-        bases = known_reference(definitions, build)
-        sites = [((plain_contig(chrom), pos), ref) for chrom, pos, ref, _ in names]
-        found[build] = [bases[site] == ref[0].upper() for site, ref in sites if site in bases]
-    return found
-
-
-def _joined(
-    definitions: Definitions,
-    parts: list[FileCalls],
-    build: str,
-    n: int,
-    where: str,
-    problems: Problems,
-) -> tuple[Genotypes, dict[str, int]]:
-    if not parts:
-        return no_genotypes(definitions, n), dict.fromkeys(COUNTS, 0)
-    check_reference([part.agrees for part in parts], build, where, problems)
-    genes = len(gene_names(definitions))
-    called, whole = np.zeros((n, genes)), np.zeros((n, genes))
-    for part in parts:
-        called[part.rows] += part.called
-        whole[part.rows] += part.whole
-    counts = {name: sum(part.counts[name] for part in parts) for name in COUNTS}
-    _report_counts(counts, where, problems)
-    unknown = (
-        pd.concat([part.no_calls for part in parts])
-        .drop_duplicates()
-        .sort_values(["row", "key"], ignore_index=True)
-    )
-    fraction = np.divide(called, whole, out=np.full_like(called, np.nan), where=whole > 0)
-    sites, alleles = _joined_alleles(parts)
-    return Genotypes(sites=sites, alleles=alleles, no_calls=unknown, assayed=fraction), counts
-
-
-def _joined_alleles(parts: list[FileCalls]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    start = np.cumsum([0, *(len(part.sites) for part in parts)])
-    for part, first in zip(parts, start, strict=False):
-        part.alleles["site"] += np.int32(first)
-    pieces = [tuple(part.alleles.values()) for part in parts]
-    for part in parts:
-        part.alleles = {}  # Of millions of alleles no copy is kept longer than needed.
-    return numbered_sites(
-        pd.concat([part.sites for part in parts], ignore_index=True), together(pieces, ALLELE_TYPES)
-    )
-
-
-def check_reference(
-    agrees: list[dict[str, list[bool]]], build: str, where: str, problems: Problems
-) -> None:
-    """Stop where REF at the known positions speaks for the other build: three hits or more, twice
-    as many as for this one.
-
-    Parameters
-    ----------
-    agrees : list of dict
-        Of `reference_agreement`, one a file or part of one.
-    build : str
-        What the cohort file says.
-    where : str
-        File, for the message.
-    problems : Problems
-        Gets the error.
-    """
-    other = next(b for b in BUILDS if b != build)
-    # Every part reads the other build's positions, and each its own share of this build's.
-    agree = {
-        build: sum(sum(part[build]) for part in agrees),
-        other: max(sum(part[other]) for part in agrees),
-    }
-    hits = sum(len(part[build]) for part in agrees)
-    if agree[other] >= 3 and agree[other] > 2 * agree[build] and 2 * agree[build] <= hits:
-        found = (
-            f"REF is that of {other} at {agree[other]} known positions, but the cohort file says"
-            f" {build} ({agree[build]})"
-        )
-        problems.error(where, found, other_build(other, build))
+def _report_indexes(unindexed: list[Path], files: int, problems: Problems) -> None:
+    if unindexed:
+        found = f"{len(unindexed)} of {files} files have no index, or one older than the file"
+        remedy = "That is correct but slower; `bcftools index` makes one."
+        problems.note(_named(unindexed), f"{found}: read from end to end", remedy)
 
 
 def _report_counts(counts: dict[str, int], where: str, problems: Problems) -> None:
     if counts["filtered"]:
-        found = (
-            f"{counts['filtered']} of {counts['panel records']} panel records have a FILTER other"
-            " than PASS"
-        )
-        problems.note(where, found, "Not called.")
+        found = f"{counts['filtered']} of {counts['panel records']} panel records"
+        problems.note(where, f"{found} have a FILTER other than PASS", "Not called.")
     if counts["duplicates"]:
         problems.warn(
             where,
@@ -446,8 +334,7 @@ def _named(paths: list[Path]) -> str:
 def with_targets(
     definitions: Definitions, genotypes: Genotypes, path: Path, build: str
 ) -> Genotypes:
-    """Use what was sequenced (BED): a gene counts as assayed only as far as its coding bases are
-    targets.
+    """Use what was sequenced (BED): a gene is assayed as far as its coding bases are targets.
 
     Only patients with a record anywhere count as sequenced. A gene with records keeps the fraction
     that was called.

@@ -17,6 +17,7 @@ import pandas as pd
 from features.catalogue import Definitions, gene_names, variant_key
 from features.tables.columns import Column, Frame, FrameT, FrameT_co, rows_of
 from features.tables.convert import table_of
+from features.variants.annotation import Effect
 
 _GENOTYPE = re.compile(r"^[|/]?(\.|\d+)([/|](\.|\d+))*$")
 _BASES = re.compile(r"^[ACGTN]+$", re.IGNORECASE)
@@ -25,6 +26,8 @@ Types = Mapping[str, type]
 ALLELE_TYPES: Types = {"row": np.int32, "site": np.int32, "copies": np.int8, "ploidy": np.int8}
 SITE_TYPES: Types = {"key": object, "gene": np.int64, "effect": object}
 NO_CALL_TYPES: Types = {"row": np.int64, "key": object}
+# `key`, `gene` (index into `gene_names()`), `effect` of an alternative allele.
+Site = tuple[str, int, Effect | None]
 
 
 class Genotype(NamedTuple):
@@ -272,43 +275,69 @@ def _column(values: Iterable[object], kind: type) -> np.ndarray:
     return column
 
 
-def numbered_sites(sites: FrameT, alleles: dict[str, np.ndarray]) -> tuple[FrameT, FrameT]:
-    """Give each allele one number: equal keys become one site, in genomic order, with the first
-    effect that is told.
+class DistinctSites:
+    """Alternative alleles, each once, numbered as they are met.
+
+    >>> sites = DistinctSites()
+    >>> sites.numbers_of([("10-1-A-C", 0, None), ("9-7-A-T", 1, None), ("10-1-A-C", 0, None)])
+    array([0, 1, 0], dtype=int32)
+    >>> sites.ordered()
+    ([('9-7-A-T', 1, None), ('10-1-A-C', 0, None)], array([1, 0], dtype=int32))
+    """
+
+    def __init__(self) -> None:
+        self.met: list[Site] = []
+        self.numbers: dict[str, int] = {}
+
+    def numbers_of(self, sites: list[Site]) -> np.ndarray:
+        """Number of each site; of a site that is met again, the first effect that is told stays."""
+        return np.array([self._number(site) for site in sites], dtype=np.int32)
+
+    def _number(self, site: Site) -> int:
+        key, _, effect = site
+        number = self.numbers.setdefault(key, len(self.met))
+        if number == len(self.met):
+            self.met.append(site)
+        elif effect is not None and self.met[number][2] is None:
+            self.met[number] = site
+        return number
+
+    def ordered(self) -> tuple[list[Site], np.ndarray]:
+        """The sites in genomic order, and the place of each number among them."""
+        places = [_place(key) for key, _, _ in self.met]
+        order = sorted(range(len(places)), key=places.__getitem__)
+        place = np.empty(len(order), dtype=np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        return [self.met[i] for i in order], place
+
+
+@overload
+def ordered_alleles(columns: dict[str, np.ndarray]) -> pd.DataFrame: ...
+
+
+@overload
+def ordered_alleles(columns: dict[str, np.ndarray], like: FrameT) -> FrameT: ...
+
+
+def ordered_alleles(columns: dict[str, np.ndarray], like: Frame | None = None) -> Frame:
+    """Put alleles in the order of sites and patients.
 
     The same allele in two records of one patient (shards, duplicates) counts once, with its larger
-    copies. The alleles are ordered by site and patient; of millions, those that come in order
-    already are not sorted again.
+    copies. Of millions, those that come in order already are not sorted again.
 
     Parameters
     ----------
-    sites : DataFrame or Table
-        `key`, `gene`, `effect`: one row an allele of a record.
-    alleles : dict of arrays
-        `row` (patient), `site` (row of `sites`), `copies`, `ploidy`.
+    columns : dict of arrays
+        `row` (patient), `site`, `copies`, `ploidy`.
+    like : DataFrame or Table, optional
+        What kind of table is wanted.
 
     Returns
     -------
-    sites : DataFrame or Table
-        Each key once.
-    alleles : DataFrame or Table
-        `site` counts in these.
+    DataFrame or Table
+        With the columns of `ALLELE_TYPES`.
     """
-    told = zip(sites["key"], sites["effect"], strict=True)
-    place = [(_place(key), effect is None) for key, effect in told]
-    order = sorted(range(len(sites)), key=place.__getitem__)
-    keys, first = sites["key"].to_numpy(dtype=object), dict[str, int]()
-    for i in order:
-        first.setdefault(keys[i], i)
-    kept = (
-        sites
-        if order == list(first.values()) == list(range(len(sites)))
-        else rows_of(sites, [*first.values()])
-    )
-    number = dict(zip(first, range(len(first)), strict=True))
-    new = np.array([number[key] for key in keys], dtype=np.int32)
-    site = alleles["site"] if np.array_equal(new, np.arange(len(new))) else new[alleles["site"]]
-    columns, row = {**alleles, "site": site}, alleles["row"]
+    site, row = columns["site"], columns["row"]
     if not ((site[1:] > site[:-1]) | ((site[1:] == site[:-1]) & (row[1:] > row[:-1]))).all():
         rank = site * np.int64(row.max(initial=0) + 1) + row
         taken = np.lexsort((-columns["copies"], rank))
@@ -317,7 +346,7 @@ def numbered_sites(sites: FrameT, alleles: dict[str, np.ndarray]) -> tuple[Frame
     typed: dict[str, np.ndarray | Column] = {
         name: columns[name].astype(kind, copy=False) for name, kind in ALLELE_TYPES.items()
     }
-    return kept, table_of(typed, sites)
+    return table_of(typed) if like is None else table_of(typed, like)
 
 
 def _place(key: str) -> tuple[int, str, int, str]:

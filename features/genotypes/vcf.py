@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -23,6 +23,7 @@ from features.catalogue import (
     BUILDS,
     PADDING,
     Definitions,
+    derived,
     gene_at,
     gene_names,
     genes,
@@ -36,6 +37,9 @@ from features.variants.annotation import INFO_FIELDS, Effect, effect_of
 
 Region = tuple[str, int, int]
 PASSED = '(FILTER="PASS" || FILTER=".")'
+PASSING = frozenset(["PASS", "."])
+# Cells of `site_template` before those of INFO: CHROM, POS, REF, ALT, FILTER, END.
+SITE_CELLS = 6
 
 
 class CallRule(NamedTuple):
@@ -85,6 +89,13 @@ def read_header(path: Path) -> Header:
         raise DataError(
             str(path), "there is no such file", "Correct `variants` in the cohort file."
         )
+    state = path.stat()
+    return _read_header(path, state.st_mtime_ns, state.st_size)
+
+
+# The parts of a file share its header: with a million samples it takes a second to read.
+@lru_cache(maxsize=4)
+def _read_header(path: Path, _changed: int, _size: int) -> Header:
     pysam.set_verbosity(0)
     try:
         with _header_file(path) as source, pysam.VariantFile(str(source)) as file:
@@ -181,17 +192,25 @@ def check_build(definitions: Definitions, header: Header, build: str, where: str
     DataError
         With both builds, if the lengths are those of the other one.
     """
-    lengths = {row["chrom"]: row for row in definitions.rows("contigs")}
+    builds = _builds_by_length(definitions)
     for name, length in header.contigs.items():
-        if name not in lengths or length == 0:
-            continue
-        matching = [b for b in BUILDS if int(lengths[name][b.lower()]) == length]
+        matching = builds.get((name, length), [])
         if matching and build not in matching:
             found = (
                 f"contig {name} has {length} bases, as in {matching[0]}, but the cohort file says"
                 f" {build}"
             )
             raise DataError(where, found, other_build(matching[0], build))
+
+
+@derived
+def _builds_by_length(definitions: Definitions) -> dict[tuple[str, int], list[str]]:
+    """Builds in which a chromosome has a length."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for row in definitions.rows("contigs"):
+        for build in BUILDS:
+            found.setdefault((row["chrom"], int(row[build.lower()])), []).append(build)
+    return found
 
 
 def other_build(found: str, build: str) -> str:
@@ -355,6 +374,16 @@ class Sites:
         )
 
 
+@contextmanager
+def _scratch(needed: bool) -> Iterator[Path | None]:
+    """A folder for what a step must read from a file; making one costs as much as a small file."""
+    if not needed:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="als-ml-") as folder:
+        yield Path(folder)
+
+
 @dataclass(frozen=True)
 class Query:
     """How a file is asked: which part of it, and through which bcftools steps."""
@@ -391,9 +420,9 @@ class Query:
         DataError
             At the end of the block, if bcftools cannot read the file.
         """
-        with tempfile.TemporaryDirectory(prefix="als-ml-") as folder:
+        with _scratch(self.fasta is not None) as folder:
             called = [] if sites_only else self._quality(rule)
-            normalised = self._normalised(Path(folder), sites_only)
+            normalised = self._normalised(folder, sites_only)
             steps = self._steps([*called, *normalised, ["query", *query]])
             with bcftools(*steps, where=str(self.path)) as lines:
                 yield lines
@@ -407,13 +436,13 @@ class Query:
             return [["clean", str(self.path)], [*begun, "-"], *piped]
         return [[*begun, str(self.path)], *piped]
 
-    def _normalised(self, scratch: Path, sites_only: bool) -> list[list[str]]:
+    def _normalised(self, scratch: Path | None, sites_only: bool) -> list[list[str]]:
         """Split and left-align the alleles, with the contigs called as the FASTA calls them.
 
         REF is compared with the build by `features.genotypes.extraction`; a FASTA that is cut to
         the panel has N elsewhere, which is no mismatch to stop at.
         """
-        if self.fasta is None:
+        if self.fasta is None or scratch is None:
             return []
         names = scratch / "contigs.txt"
         names.write_text(contig_names(self.definitions, fasta_prefix(self.fasta)))
@@ -440,13 +469,18 @@ class Query:
 
     def gene_indices(self) -> list[int]:
         """Genes whose bounds lie in the regions, as indices into `gene_names()`."""
-        panel = genes(self.definitions, self.build)
-        bounds = zip(panel["chrom"], panel["start"], panel["end"], strict=True)
-        inside = [
-            any(c == chrom and s <= start and end <= e for c, s, e in self.regions)
-            for chrom, start, end in bounds
+        return [
+            i
+            for i, (chrom, start, end) in enumerate(_gene_bounds(self.definitions, self.build))
+            if any(c == chrom and s <= start and end <= e for c, s, e in self.regions)
         ]
-        return np.flatnonzero(inside).tolist()
+
+
+@derived
+def _gene_bounds(definitions: Definitions, build: str) -> list[Region]:
+    """Chromosome, start and end of each gene, in the order of `gene_names()`."""
+    panel = genes(definitions, build)
+    return list(zip(panel["chrom"], panel["start"], panel["end"], strict=True))
 
 
 def fasta_contigs(fasta: Path) -> dict[str, int]:
@@ -607,46 +641,53 @@ def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
     DataError
         If bcftools cannot read the file.
     """
-    fields = [name for name in wanted if name in query.header.info]
-    end = r"%INFO/END" if "END" in query.header.info else "."
-    template = (
-        r"%CHROM\t%POS\t%REF\t%ALT\t%FILTER\t"
-        + "\\t".join([end, *(f"%INFO/{name}" for name in fields)])
-        + r"\n"
-    )
-    rows: list[list[str]] = []
-    with query.lines("-f", template, sites_only=True) as lines:
-        rows = [line.decode(errors="replace").rstrip("\n").split("\t") for line in lines]
-    columns = list(zip(*(row[:6] for row in rows), strict=True)) or [()] * 6
-    chrom, ref, alt, passed, last = (np.array(columns[i], dtype=object) for i in (0, 2, 3, 4, 5))
+    fields = known_fields(query, wanted)
+    with query.lines("-f", site_template(query, fields) + r"\n", sites_only=True) as lines:
+        return sites_of(query, fields, [line.rstrip(b"\n").split(b"\t") for line in lines])
+
+
+def known_fields(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> list[str]:
+    """The wanted INFO fields that the header of a file knows."""
+    return [name for name in wanted if name in query.header.info]
+
+
+def site_template(query: Query, fields: list[str]) -> str:
+    """What `bcftools query` shall print of a record: `SITE_CELLS` cells and one an INFO field."""
+    end = "%INFO/END" if "END" in query.header.info else "."
+    told = ["%CHROM", "%POS", "%REF", "%ALT", "%FILTER", end, *(f"%INFO/{n}" for n in fields)]
+    return r"\t".join(told)
+
+
+def sites_of(query: Query, fields: list[str], rows: list[list[bytes]]) -> Sites:
+    """Records from the cells that `site_template` prints."""
+    texts = [[cell.decode(errors="replace") for cell in row] for row in rows]
+    columns = list(zip(*(row[:SITE_CELLS] for row in texts), strict=True)) or [()] * SITE_CELLS
+    chrom, ref, alt, last = (np.array(columns[i], dtype=object) for i in (0, 2, 3, 5))
     pos = np.array(columns[1], dtype=np.int64)
     end_of = [
-        int(e) if e.isdigit() else p + len(r) - 1 for e, p, r in zip(last, pos, ref, strict=True)
+        int(e) if e.isdigit() else p + len(r) - 1
+        for e, p, r in zip(last.tolist(), pos.tolist(), columns[2], strict=True)
     ]
-    gene = np.array(
-        [
-            gene_at(query.definitions, c, int(p), query.build)
-            for c, p in zip(chrom, pos, strict=True)
-        ],
-        dtype=int,
-    )
-    gene = np.where(np.isin(gene, query.gene_indices()), gene, -1)
-    info = [dict(zip(fields, row[6:], strict=True)) for row in rows]
-    in_panel = np.isin(passed, ["PASS", "."])
+    gene = [
+        gene_at(query.definitions, c, p, query.build)
+        for c, p in zip(columns[0], pos.tolist(), strict=True)
+    ]
+    in_regions = np.isin(gene, query.gene_indices())
     return Sites(
         definitions=query.definitions,
         chrom=chrom,
         pos=pos,
         ref=ref,
         alt=alt,
-        passed=in_panel,
+        passed=np.array([told in PASSING for told in columns[4]], dtype=bool),
         end=np.array(end_of, dtype=np.int64),
-        gene=gene,
-        info=info,
+        gene=np.where(in_regions, np.array(gene, dtype=int), -1),
+        info=[dict(zip(fields, row[SITE_CELLS:], strict=True)) for row in texts],
         descriptions=query.header.info,
     )
 
 
+@derived
 def known_reference(definitions: Definitions, build: str) -> dict[tuple[str, int], str]:
     """Reference base at the positions of the known variants.
 

@@ -56,13 +56,12 @@ def test_trio_alleles_are_those_of_bcftools(reference_data, tmp_path):
     import pysam
 
     from features.catalogue import PADDING, genes
-    from features.genotypes.extraction import read_genotypes
+    from features.genotypes.extraction import Panel, read_genotypes
 
     path = reference_data / "cohorts" / "ashk-trio.vcf.gz"
     samples = read_header(path).samples
-    found, _ = read_genotypes(
-        shipped(), [path], "GRCh37", {s: i for i, s in enumerate(samples)}, len(samples), Problems()
-    )
+    rows = {name: i for i, name in enumerate(samples)}
+    found, _ = read_genotypes(Panel(shipped(), "GRCh37"), [path], rows, len(rows), Problems())
     expected = set()
     with pysam.VariantFile(str(path)) as file:
         for record in file:

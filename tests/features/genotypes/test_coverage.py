@@ -9,7 +9,13 @@ import pytest
 
 from features.catalogue import gene_names, shipped
 from features.errors import DataError
-from features.genotypes.coverage import STATES, assayed_parts, coverage_state, targeted_fraction
+from features.genotypes.coverage import (
+    STATES,
+    Assayed,
+    coverage_of,
+    coverage_state,
+    targeted_fraction,
+)
 from features.genotypes.vcf import Sites
 
 SOD1, FUS, ATXN2 = (gene_names(shipped()).index(name) for name in ("SOD1", "FUS", "ATXN2"))
@@ -56,7 +62,9 @@ def parts(found: Sites, lost=((), ()), patients=(0,), first=None, own=(SOD1, FUS
     record, row = (np.array(values, dtype=int) for values in lost)
     first = np.ones(len(found), dtype=bool) if first is None else np.array(first)
     rows = np.array(patients)
-    return assayed_parts(found, first, (record, row), rows, list(own), "GRCh38")
+    assayed = Assayed(int(rows.max()) + 1, len(gene_names(shipped())))
+    assayed.add(coverage_of(found, first, (record, row), rows, list(own), "GRCh38"))
+    return assayed.called[rows], assayed.whole[rows]
 
 
 def at(pos: int, gene: int = SOD1, passed: bool = True) -> tuple:

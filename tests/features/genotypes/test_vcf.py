@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from features.catalogue import gene_names, known_variants, shipped
 from features.errors import DataError
-from features.genotypes.extraction import read_genotypes, with_targets
+from features.genotypes.extraction import Panel, read_genotypes, with_targets
 from features.genotypes.families import duplicated
 from features.genotypes.genotype import (
     ALLELE_TYPES,
@@ -39,7 +39,9 @@ SOD1 = gene_names(shipped()).index("SOD1")
 def read(path, samples, build="GRCh38", problems=None):
     rows = {name: i for i, name in enumerate(samples)}
     paths = path if isinstance(path, list) else [path]
-    return read_genotypes(shipped(), paths, build, rows, len(rows), problems or Problems())[0]
+    return read_genotypes(Panel(shipped(), build), paths, rows, len(rows), problems or Problems())[
+        0
+    ]
 
 
 def documented_genotypes():
@@ -223,14 +225,14 @@ def test_quality_and_depth_below_the_threshold_are_missing(tmp_path, rule, carri
     path = written(
         tmp_path / "a.vcf", "21 31659783 . C T . PASS . GT:GQ:DP 0/1:30:8", header=header
     )
-    found, _ = read_genotypes(shipped(), [path], "GRCh38", {"p": 0}, 1, Problems(), rule=rule)
+    found, _ = read_genotypes(Panel(shipped(), "GRCh38", rule), [path], {"p": 0}, 1, Problems())
     assert (len(found.alleles), found.assayed[0, SOD1]) == (carried, float(carried))
 
 
 def test_a_threshold_without_its_field_is_said(tmp_path):
     problems = Problems()
     path = write_vcf(tmp_path / "a.vcf", ["p"], [f"{A5V} PASS 0/1"])
-    read_genotypes(shipped(), [path], "GRCh38", {"p": 0}, 1, problems, rule=CallRule(20, 0))
+    read_genotypes(Panel(shipped(), "GRCh38", CallRule(20, 0)), [path], {"p": 0}, 1, problems)
     assert any("there is no FORMAT/GQ" in p.found for p in problems.found)
 
 

@@ -12,7 +12,7 @@ from als_ml.__main__ import main
 from benchmarks import conformance, pathogenicity
 from features.catalogue import shipped
 from features.errors import DataError
-from features.genotypes.extraction import read_genotypes
+from features.genotypes.extraction import Panel, read_genotypes
 from features.genotypes.vcf import read_header
 from features.tables.problems import Problems
 from features.variants.lookups import Lookups, predicted_effects, read_clinvar
@@ -165,10 +165,11 @@ def test_left_normalisation_against_a_fasta(tmp_path, fasta):
     # Three spellings of one more A in the run of eight: only a reference tells that they are one
     # variant.
     spelled = ["21 31659692 C CA", "21 31659696 A AA", "21 31659700 A AA"]
+    panel = Panel(shipped(), "GRCh38", fasta=fasta)
     rows, keys = {"p": 0}, []
     for i, site in enumerate(spelled):
         path = write_vcf(tmp_path / f"{i}.vcf", ["p"], [f"{site} PASS 0/1"])
-        found, _ = read_genotypes(shipped(), [path], "GRCh38", rows, 1, Problems(), fasta=fasta)
+        found, _ = read_genotypes(panel, [path], rows, 1, Problems())
         keys += found.keys().tolist()
     assert keys == ["21-31659692-C-CA"] * 3
 

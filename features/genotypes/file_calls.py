@@ -1,0 +1,253 @@
+"""What one file says of the panel: who carries what, what is missing in whom, which build it is."""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from features.catalogue import BUILDS, Definitions, derived, known_variants, plain_contig
+from features.genotypes.calls import Calls, read_panel
+from features.genotypes.coverage import Coverage, coverage_of
+from features.genotypes.genotype import Site
+from features.genotypes.vcf import CallRule, Query, Sites, known_reference, other_build
+from features.tables.problems import Problems
+
+COUNTS = (
+    "panel records",
+    "multi-allelic",
+    "filtered",
+    "duplicates",
+    "symbolic",
+    "missing genotypes",
+)
+
+
+class Agreement(NamedTuple):
+    """At how many known positions of each build REF is the base of that build, of how many met."""
+
+    agree: dict[str, int]
+    met: dict[str, int]
+
+
+@dataclass
+class FileCalls:
+    """What one file, or one part of it, says of the panel.
+
+    Attributes
+    ----------
+    sites : list of (key, gene, effect)
+        The alternative alleles that somebody carries.
+    alleles : dict of arrays
+        `row`, `site` (position in `sites`), `copies`, `ploidy` of each allele carried.
+    no_calls : list of (row, key)
+        Known variants at which a patient's genotype is missing or filtered.
+    coverage : Coverage
+        How much of each gene was called.
+    counts : dict
+        By the names of `COUNTS`.
+    agreement : Agreement
+        REF against the known positions of both builds.
+    """
+
+    sites: list[Site]
+    alleles: dict[str, np.ndarray]
+    no_calls: list[tuple[int, str]]
+    coverage: Coverage
+    counts: dict[str, int]
+    agreement: Agreement
+
+
+def read_file(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> FileCalls:
+    """Read what a file says of the panel, in one pass.
+
+    Parameters
+    ----------
+    query : Query
+        The file and the regions.
+    rule : CallRule
+        Thresholds below which a genotype is missing.
+    vcf_rows : dict
+        Sample name in the VCF -> patient index; other samples are left out.
+
+    Returns
+    -------
+    FileCalls
+        Small beside the file.
+    """
+    sites, calls = read_panel(query, rule, vcf_rows)
+    rows = [vcf_rows[name] for name in query.header.samples if name in vcf_rows]
+    return _file_calls(sites, calls, np.array(sorted(rows), dtype=np.int32), query)
+
+
+def _file_calls(sites: Sites, calls: Calls, rows: np.ndarray, query: Query) -> FileCalls:
+    """Join sites and calls; a record that is there twice counts as the first of its name."""
+    names = sites.names()
+    number = {name: i for i, name in reversed(list(enumerate(names)))}
+    at = np.array([number[name] for name in names], dtype=int)
+    first = at == np.arange(len(names))
+    lost = (at[calls.missing["record"]], calls.missing["row"])
+    carried, alleles = _carried(sites, calls, at)
+    return FileCalls(
+        sites=carried,
+        alleles=alleles,
+        no_calls=_no_calls(sites, lost, rows, query.build),
+        coverage=coverage_of(sites, first, lost, rows, query.gene_indices(), query.build),
+        counts=_counts(sites, first, lost, len(rows)),
+        agreement=reference_agreement(query.definitions, names),
+    )
+
+
+def _counts(
+    sites: Sites, first: np.ndarray, lost: tuple[np.ndarray, np.ndarray], patients: int
+) -> dict[str, int]:
+    inside = sites.gene >= 0
+    filtered = int((inside & ~sites.passed).sum())
+    values = (
+        int(inside.sum()),
+        sum("," in alt for alt in sites.alt[inside]),
+        filtered,
+        int((inside & ~first).sum()),
+        sum(any(c in alt for c in "<[]*") for alt in sites.alt[inside]),
+        int((sites.gene[lost[0]] >= 0).sum()) + filtered * patients,
+    )
+    return dict(zip(COUNTS, values, strict=True))
+
+
+def _carried(
+    sites: Sites, calls: Calls, at: np.ndarray
+) -> tuple[list[Site], dict[str, np.ndarray]]:
+    """Alternative alleles of the calls as sites, and who carries them.
+
+    Those outside the panel or without a key are left out.
+    """
+    record, allele = calls.carried["record"], calls.carried["allele"]
+    most = int(allele.max(initial=0)) + 1
+    used, inverse = _distinct(record * np.int64(most) + allele if most > 2 else record)
+    rows: list[Site] = []
+    number = np.full(len(used), -1, dtype=np.int32)
+    for i, which in enumerate(used.tolist()):
+        of_record, of_allele = divmod(which, most) if most > 2 else (which, 1)
+        site = _allele_site(sites, int(at[of_record]), of_allele)
+        if site is not None:
+            number[i] = len(rows)
+            rows.append(site)
+    site_of = number[inverse]
+    columns = {
+        "row": calls.carried["row"],
+        "site": site_of,
+        "copies": calls.carried["copies"],
+        "ploidy": calls.carried["ploidy"],
+    }
+    if (number < 0).any():
+        columns = {name: column[site_of >= 0] for name, column in columns.items()}
+    return rows, columns
+
+
+def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct values and the number of each; ordered ones, as records are, need no sorting."""
+    if not (values[1:] >= values[:-1]).all():
+        return np.unique(values, return_inverse=True)
+    new = np.ones(len(values), dtype=bool)
+    new[1:] = values[1:] != values[:-1]
+    return values[new], np.cumsum(new, dtype=np.int32) - 1
+
+
+def _allele_site(sites: Sites, i: int, allele: int) -> Site | None:
+    """The n-th alternative of a record; None outside the panel or where it has no key."""
+    if sites.gene[i] < 0:
+        return None
+    keys = sites.keys(i)
+    key = keys[allele - 1] if allele <= len(keys) else ""
+    return (key, int(sites.gene[i]), sites.effect(i, allele - 1)) if key else None
+
+
+def _no_calls(
+    sites: Sites, lost: tuple[np.ndarray, np.ndarray], rows: np.ndarray, build: str
+) -> list[tuple[int, str]]:
+    """Known variants that are missing in a patient; a filtered record is missing in all."""
+    known = _known_keys(sites.definitions, build)
+    found: list[tuple[int, str]] = []
+    for i in _near_known(sites, _known_places(sites.definitions, build)):
+        for key in known.intersection(sites.keys(i)):
+            without = rows if not sites.passed[i] else lost[1][lost[0] == i]
+            found += [(row, key) for row in without.tolist()]
+    return found
+
+
+def _near_known(sites: Sites, places: dict[str, list[int]]) -> list[int]:
+    """Records that could spell a known variant, also a longer way than they need to.
+
+    A look at the neighbourhood is cheap, making keys of all alleles is not.
+    """
+    near = []
+    for i, (chrom, pos, ref) in enumerate(zip(sites.chrom, sites.pos, sites.ref, strict=True)):
+        positions = places.get(plain_contig(chrom), ())
+        at = bisect_left(positions, pos)
+        if at < len(positions) and positions[at] <= pos + len(ref):
+            near.append(i)
+    return near
+
+
+@derived
+def _known_keys(definitions: Definitions, build: str) -> frozenset[str]:
+    return frozenset(known_variants(definitions, build).index)
+
+
+@derived
+def _known_places(definitions: Definitions, build: str) -> dict[str, list[int]]:
+    """Positions of the known variants on each chromosome, in order."""
+    places: dict[str, list[int]] = {}
+    for key in _known_keys(definitions, build):
+        chrom, pos, *_ = key.split("-")
+        places.setdefault(chrom, []).append(int(pos))
+    return {chrom: sorted(positions) for chrom, positions in places.items()}
+
+
+def reference_agreement(
+    definitions: Definitions, names: list[tuple[str, int, str, str]]
+) -> Agreement:
+    """For each build, how often REF agrees at the known positions that the records hit.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose known variants count.
+    names : list of tuples
+        Contig, position, REF and ALT of each record.
+    """
+    agree, met = dict.fromkeys(BUILDS, 0), dict.fromkeys(BUILDS, 0)
+    places = [(plain_contig(chrom), pos) for chrom, pos, _, _ in names]
+    for build in BUILDS:
+        bases = known_reference(definitions, build)
+        for i in [i for i, place in enumerate(places) if place in bases]:
+            met[build] += 1
+            agree[build] += bases[places[i]] == names[i][2][0].upper()
+    return Agreement(agree, met)
+
+
+def check_reference(found: list[Agreement], build: str, where: str, problems: Problems) -> None:
+    """Stop where REF at the known positions speaks for the other build.
+
+    That is three hits or more, and twice as many as for this one.
+
+    Parameters
+    ----------
+    found : list of Agreement
+        One a file or part of one.
+    build : str
+        What the cohort file says.
+    where : str
+        File, for the message.
+    problems : Problems
+        Gets the error.
+    """
+    other = next(b for b in BUILDS if b != build)
+    # Every part reads the other build's positions, and each its own share of this build's.
+    own = sum(part.agree[build] for part in found)
+    foreign = max((part.agree[other] for part in found), default=0)
+    met = sum(part.met[build] for part in found)
+    if foreign >= 3 and foreign > 2 * own and 2 * own <= met:
+        told = f"REF is that of {other} at {foreign} known positions"
+        found_text = f"{told}, but the cohort file says {build} ({own})"
+        problems.error(where, found_text, other_build(other, build))
