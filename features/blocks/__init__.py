@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "dictionary": ["Feature"],
         "genetics": ["genetic_cause"],
         "landmark": ["as_known"],
-        "mechanisms": ["mechanism_profiles"],
+        "mechanisms": ["genetic_evidence"],
         "registry": ["Block"],
         "spec": ["FeatureSpec"],
         "rows": ["feature_dictionary", "feature_matrix", "feature_rows"],

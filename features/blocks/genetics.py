@@ -291,19 +291,26 @@ def genetic_cause(cohort: AnyCohort) -> np.ndarray:
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
     causal = np.array([*causal_carriers(cohort).values()])
     found = (causal == 1).any(axis=0) | (c9orf72.state == _EXPANDED)
+    unsure = cohort.genotypes.alleles["row"].to_numpy()[telling_alleles(cohort) == "uncertain"]
     uncertain = (
-        _uncertain_alleles(cohort)
+        (np.bincount(unsure, minlength=len(cohort)) > 0)
         | (c9orf72.state == _INDETERMINATE)
         | (c9orf72.state == _INTERMEDIATE)
     )
+    cause = np.full(len(cohort), "not_fully_tested", dtype=object)
+    named = ((core_tested(cohort), "not_found"), (uncertain, "uncertain"), (found, "found"))
+    for holds, name in named:
+        cause[holds] = name
+    return cause
+
+
+def core_tested(cohort: AnyCohort) -> np.ndarray:
+    """Of which patients all core genes were assayed and C9orf72 was sized, whatever was found."""
+    c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
     core = _positions(cohort.definitions, _core(cohort.definitions))
     with np.errstate(invalid="ignore"):
         assayed = cohort.genotypes.assayed[:, core] >= ASSAYED_FROM
-    tested = assayed.all(axis=1) & (c9orf72.state != 0)
-    cause = np.full(len(cohort), "not_fully_tested", dtype=object)
-    for holds, name in ((tested, "not_found"), (uncertain, "uncertain"), (found, "found")):
-        cause[holds] = name
-    return cause
+    return np.asarray(assayed.all(axis=1) & (c9orf72.state != 0))
 
 
 def _of_alleles(cohort: AnyCohort, column: str) -> np.ndarray:
@@ -323,7 +330,12 @@ def _qualifies(cohort: AnyCohort) -> np.ndarray:
     )
 
 
-def _uncertain_alleles(cohort: AnyCohort) -> np.ndarray:
+def telling_alleles(cohort: AnyCohort) -> np.ndarray:
+    """What each carried allele says by itself: `found`, `uncertain`, or empty.
+
+    found: a causal row of the known-variant table with the zygosity that its role needs. uncertain:
+    a `vus` row, one copy of a recessive one, or (likely) pathogenic by points.
+    """
     role, points = _of_alleles(cohort, "role"), _of_alleles(cohort, "points")
     by_points = (
         (points >= 6)
@@ -331,10 +343,8 @@ def _uncertain_alleles(cohort: AnyCohort) -> np.ndarray:
         & ~_is_one(role, "risk", "modifier", "other_disease")
     )
     unsure = (role == "vus") | (role == "causal_recessive") | by_points
-    rows = cohort.genotypes.alleles["row"].to_numpy()[
-        np.asarray(unsure & ~_qualifies(cohort), dtype=bool)
-    ]
-    return np.bincount(rows, minlength=len(cohort)) > 0
+    found = _qualifies(cohort)
+    return np.where(found, "found", np.where(unsure.astype(bool), "uncertain", ""))
 
 
 def _is_one(role: np.ndarray, *names: str) -> np.ndarray:

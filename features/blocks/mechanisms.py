@@ -2,16 +2,18 @@
 
 A summary, no validated score.
 
-Genetic evidence: variants with two or more points of evidence, known causal ones, and an expanded
-C9orf72, in genes of the mechanism (`definitions/genes.tsv`). Biomarker evidence: analytes of the
+Genetic evidence: variants with two or more points of evidence, known causal ones, modifiers carried
+twice and an expanded C9orf72, in genes of the mechanism (`definitions/genes.tsv`; those that
+`definitions/mechanisms.tsv` adds are shown and are no feature). Biomarker evidence: analytes of the
 mechanism (`definitions/biomarkers.tsv`) whose last value lies beyond its limit in the direction
-that is worse in ALS. The limit is the laboratory's own where the measurement has one, else
-`definitions/reference_limits.tsv`, by sex and age. What was not measured is said to be so, never to
-be normal.
+that is worse in ALS. The limit is the laboratory's own where the measurement has one, else a
+*reference* limit of `definitions/reference_limits.tsv`, by sex, age and assay: a diagnostic or
+prognostic cut-off is no limit of normal and no evidence of a mechanism. What was not measured is
+said to be so, never to be normal.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,25 +25,25 @@ from features.blocks.registry import Block
 from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import AnyCohort
+from features.genotypes.coverage import ASSAYED_FROM
 from features.genotypes.repeats import STATES, RepeatStates
 from features.tables.convert import as_frame, records_of
+from features.variants.evidence import Assessment
+from features.variants.variant import Variant
 
 ASSAYED, NOT_ASSAYED = "nothing found", "not assayed"
-BEYOND, WITHIN, NO_LIMIT, NOT_MEASURED = (
-    "beyond the limit",
-    "within the limit",
-    "no limit known",
-    "not measured",
-)
+BEYOND, WITHIN, NO_LIMIT = "beyond the limit", "within the limit", "no limit known"
+REFERENCE = "reference"
 
 
 class Mechanism(NamedTuple):
-    """A row of `definitions/mechanisms.tsv`."""
+    """A row of `definitions/mechanisms.tsv`; `genes` adds to those that `genes.tsv` names."""
 
     mechanism: str
     name: str
     meaning: str
     source: str
+    genes: str = ""
 
 
 class Limit(NamedTuple):
@@ -58,7 +60,7 @@ class Limit(NamedTuple):
 def panel_mechanisms(definitions: Definitions) -> tuple[Mechanism, ...]:
     """Mechanisms of the panel, in the order in which they are shown."""
     return tuple(
-        Mechanism(**{name: row[name] for name in Mechanism._fields})
+        Mechanism(**{name: row[name] for name in Mechanism._fields if name in row})
         for row in definitions.rows("mechanisms")
     )
 
@@ -80,10 +82,41 @@ def _limit_rows(definitions: Definitions) -> dict[str, tuple[dict[str, str], ...
     }
 
 
+def limits_of(
+    definitions: Definitions,
+    analyte: str,
+    sex: str | None = None,
+    age: float = np.nan,
+    assay: str = "unknown",
+) -> list[dict[str, str]]:
+    """Rows of `definitions/reference_limits.tsv` that hold for a sex, an age in years and an assay.
+
+    A limit of one assay holds for an unknown assay too, for no other. A model's own table of
+    earlier releases knows neither assays nor kinds.
+    """
+    return [
+        row
+        for row in _limit_rows(definitions).get(analyte, ())
+        if _in_years(row, age)
+        and row["sex"] in ("", sex)
+        and (row.get("assay", "") in ("", assay) or assay == "unknown")
+    ]
+
+
+def _in_years(row: dict[str, str], age: float) -> bool:
+    if not (row["age_from"] or row["age_to"]):
+        return True
+    return float(row["age_from"] or -np.inf) <= age < float(row["age_to"] or np.inf)
+
+
 def reference_limit(
-    definitions: Definitions, analyte: str, sex: "str | None" = None, age: float = np.nan
+    definitions: Definitions,
+    analyte: str,
+    sex: str | None = None,
+    age: float = np.nan,
+    assay: str = "unknown",
 ) -> Limit:
-    """The published limit of an analyte for a sex and an age in years; NaN limits where none fits.
+    """The published limit of normal of an analyte; NaN limits where none fits.
 
     Parameters
     ----------
@@ -105,20 +138,16 @@ def reference_limit(
     --------
     >>> from features.catalogue import shipped
     >>> tables = shipped()
-    >>> limit = reference_limit(tables, "nfl_plasma", None, 64.0)
+    >>> limit = reference_limit(tables, "nfl_plasma", None, 64.0, "simoa")
     >>> limit.below, limit.above, limit.source
-    (nan, 20.0, 'upper 95th centile of controls; Simren 2022 PMC9297091 (V)')
-    >>> (reference_limit(tables, "creatinine_serum").source,
-    ...  reference_limit(tables, "creatinine_serum", "male").below)
-    ('', 0.82)
+    (nan, 20.0, '95th centile of controls of this age, Simoa; Simren 2022 PMC9297091 (V)')
+    >>> reference_limit(tables, "nfl_plasma", None, 64.0, "ella").source
+    ''
+    >>> reference_limit(tables, "creatinine_serum", "male").source  # only a prognostic cut-off
+    ''
     """
-    for row in _limit_rows(definitions).get(analyte, ()):
-        low, high = (
-            float(row[name] or default)
-            for name, default in (("age_from", -np.inf), ("age_to", np.inf))
-        )
-        aged = not (row["age_from"] or row["age_to"]) or low <= age < high
-        if aged and row["sex"] in ("", sex):
+    for row in limits_of(definitions, analyte, sex, age, assay):
+        if row.get("kind", REFERENCE) == REFERENCE:
             below, above = (float(row[name] or np.nan) for name in ("below", "above"))
             return Limit(below, above, f"{row['meaning']}; {row['source']}")
     return Limit(np.nan, np.nan, "")
@@ -179,13 +208,14 @@ class _Measurement(NamedTuple):
     """A value and the range that its laboratory states, in the canonical unit."""
 
     analyte: str
+    assay: str
     value: float
     ref_low: float
     ref_high: float
 
 
 def _measurements(table: pd.DataFrame) -> list[_Measurement]:
-    cells = table[list(_Measurement._fields)].astype({"analyte": str})
+    cells = table[list(_Measurement._fields)].astype({"analyte": str, "assay": str})
     return [_Measurement(**row) for row in records_of(cells)]
 
 
@@ -201,7 +231,7 @@ def _judged(
     limit = (
         own
         if np.isfinite(own.below if worse == "low" else own.above)
-        else reference_limit(definitions, measured.analyte, sex, age)
+        else reference_limit(definitions, measured.analyte, sex, age, measured.assay)
     )
     bound = limit.below if worse == "low" else limit.above if worse == "high" else np.nan
     if not np.isfinite(bound):
@@ -211,124 +241,57 @@ def _judged(
     return (BEYOND if beyond else WITHIN), float(bound), words
 
 
-def mechanism_profiles(cohort: AnyCohort) -> list[list[dict[str, Any]]]:
-    """For each patient one entry a mechanism: `mechanism`, `name`, `genetic` and `biomarkers`
-    evidence, each a list.
-
-    A genetic entry is `{gene, finding}`, a biomarker entry `{analyte, name, state, value, unit,
-    days, limit}`.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        n patients.
-
-    Returns
-    -------
-    list of n lists of dict
-        Values in the canonical unit, days since the index day.
-    """
-    genetic = _genetic_evidence(cohort)
-    measured = [records_of(own) for own in _by_patient(last_values(cohort), len(cohort))]
-    return [
-        _profile(cohort.definitions, genetic[i], {m["analyte"]: m for m in measured[i]})
-        for i in range(len(cohort))
-    ]
+def mechanism_genes(definitions: Definitions, mechanism: Mechanism) -> tuple[str, ...]:
+    """Genes that are shown with a mechanism, in panel order."""
+    named = {*mechanisms(definitions).get(mechanism.mechanism, ()), *mechanism.genes.split(";")}
+    return tuple(gene for gene in gene_names(definitions) if gene in named)
 
 
-def _by_patient(table: pd.DataFrame, n: int) -> list[pd.DataFrame]:
-    groups = dict(list(table.groupby("row")))
-    return [groups.get(i, table.iloc[:0]) for i in range(n)]
-
-
-def _profile(
-    definitions: Definitions, genetic: dict[str, str], measured: dict[str, dict[str, Any]]
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "mechanism": m.mechanism,
-            "name": m.name,
-            "meaning": m.meaning,
-            "genetic": [
-                {"gene": g, "finding": genetic[g]} for g in _genes_of(definitions, m.mechanism)
-            ],
-            "biomarkers": [
-                _measured(definitions, a, measured.get(a))
-                for a in mechanism_analytes(definitions)[m.mechanism]
-            ],
-        }
-        for m in panel_mechanisms(definitions)
-    ]
-
-
-def _genes_of(definitions: Definitions, mechanism: str) -> tuple[str, ...]:
-    return mechanisms(definitions).get(mechanism, ())
-
-
-@derived
-def _described(definitions: Definitions) -> dict[str, tuple[str, str]]:
-    rows = records_of(analytes(definitions).reset_index())
-    return {
-        row["analyte"]: (f"{row['name']}, {row['matrix'].replace('_', ' ')}", row["unit"])
-        for row in rows
-    }
-
-
-def _measured(
-    definitions: Definitions, analyte: str, found: "dict[str, Any] | None"
-) -> dict[str, Any]:
-    name, unit = _described(definitions)[analyte]
-    about = {"analyte": analyte, "name": name, "unit": unit}
-    if found is None:
-        return about | {"state": NOT_MEASURED, "value": None, "days": None, "limit": ""}
-    return about | {
-        "state": found["state"],
-        "value": found["value"],
-        "days": found["days"],
-        "limit": found["limit"],
-    }
-
-
-def _genetic_evidence(cohort: AnyCohort) -> list[dict[str, str]]:
+def genetic_evidence(cohort: AnyCohort) -> list[dict[str, str]]:
     """For each patient: gene -> the variants that count, or that nothing was found, or that it was
     not assayed.
     """
     alleles = cohort.genotypes.alleles
     row, site = alleles["row"].to_numpy(), alleles["site"].to_numpy()
-    role, points = (cohort.variants[name].to_numpy() for name in ("role", "points"))
-    frequency = cohort.variants["frequency"].to_numpy()
-    causal = np.char.startswith(role.astype(str), "causal")
-    counts = causal | (
-        (points >= DAMAGING_FROM) & (frequency < 0.001) & ~np.isin(role, ["risk", "modifier"])
-    )
-    found: list[dict[str, str]] = [
+    counts = _counting(cohort)[site]
+    modifying = (cohort.variants["role"].to_numpy() == "modifier")[site]
+    counts |= modifying & (alleles["copies"].to_numpy() >= 2)
+    evidence: list[dict[str, str]] = [
         {
-            g: ASSAYED if s >= 0.9 else NOT_ASSAYED
+            g: ASSAYED if s >= ASSAYED_FROM else NOT_ASSAYED
             for g, s in zip(gene_names(cohort.definitions), state, strict=True)
         }
         for state in np.nan_to_num(cohort.genotypes.assayed, nan=0.0)
     ]
     genes = cohort.genotypes.genes()
-    for i in np.flatnonzero(counts[site]) if len(site) else ():
-        words = _words(
-            *(cohort.variants[name].to_numpy()[site[i]] for name in ("variant", "assessment"))
-        )
-        gene, own = gene_names(cohort.definitions)[genes[i]], found[row[i]]
+    told = list(zip(cohort.variants["variant"], cohort.variants["assessment"], strict=True))
+    for i in np.flatnonzero(counts):
+        words = _words(*told[site[i]])
+        gene, own = gene_names(cohort.definitions)[genes[i]], evidence[row[i]]
         own[gene] = words if own[gene] in (ASSAYED, NOT_ASSAYED) else f"{own[gene]}; {words}"
-    _add_repeats(cohort, found)
-    return found
+    _add_repeats(cohort, evidence)
+    return evidence
 
 
-def _words(variant: Any, assessment: Any) -> str:
-    return (
-        f"{variant.gene} {variant.hgvs_p or variant.hgvs_c or variant.key}:"
-        f" {assessment.classification}"
-    )
+def _counting(cohort: AnyCohort) -> np.ndarray:
+    """Which sites count where they are carried: causal rows, and rare ones with evidence."""
+    role, points = (cohort.variants[name].to_numpy() for name in ("role", "points"))
+    frequency = cohort.variants["frequency"].to_numpy()
+    causal = np.char.startswith(role.astype(str), "causal")
+    rare = (points >= DAMAGING_FROM) & (frequency < 0.001) & ~np.isin(role, ["risk", "modifier"])
+    return np.asarray(causal | rare, dtype=bool)
 
 
-def _add_repeats(cohort: AnyCohort, found: list[dict[str, str]]) -> None:
+def _words(variant: Variant, assessment: Assessment) -> str:
+    """A variant as evidence; a modifier is counted when it is carried twice."""
+    name = variant.hgvs_p or variant.hgvs_c or variant.legacy_name or variant.key
+    label = "modifier, 2 copies" if variant.role == "modifier" else assessment.classification
+    return f"{variant.gene} {name}: {label}"
+
+
+def _add_repeats(cohort: AnyCohort, evidence: list[dict[str, str]]) -> None:
     state = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
-    for own, s in zip(found, state, strict=True):
+    for own, s in zip(evidence, state, strict=True):
         if s:
             own["C9orf72"] = ASSAYED if STATES[s] == "normal" else f"repeat {STATES[s]}"
 

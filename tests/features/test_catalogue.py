@@ -135,11 +135,11 @@ ASKED = {
         (None, "female"),
     ),
     "a reference limit": (
-        lambda d: reference_limit(d, "creatinine_serum", "male").below,
+        lambda d: reference_limit(d, "bmi").below,
         lambda d: Definitions(
-            {**d.texts, "reference_limits": d.texts["reference_limits"].replace("0.82", "0.91")}
+            {**d.texts, "reference_limits": d.texts["reference_limits"].replace("18.5", "19.5")}
         ),
-        (0.82, 0.91),
+        (18.5, 19.5),
     ),
 }
 

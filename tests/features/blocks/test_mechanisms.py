@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 
 from features.blocks.mechanisms import (
+    genetic_evidence,
+    last_values,
     mechanism_analytes,
     mechanism_dictionary,
     mechanism_features,
-    mechanism_profiles,
+    mechanism_genes,
     panel_mechanisms,
     reference_limit,
 )
 from features.blocks.rows import feature_rows
 from features.blocks.spec import FeatureSpec
-from features.catalogue import analytes, shipped
+from features.catalogue import Definitions, analytes, shipped
 from features.tables.problems import Problems
 from tests import cohorts
 
@@ -33,54 +35,94 @@ def read(tmp_path):
     return made
 
 
-def evidence(cohort, mechanism: str, analyte: str, patient: int = 0) -> dict:
-    (profile,) = [m for m in mechanism_profiles(cohort)[patient] if m["mechanism"] == mechanism]
-    (found,) = [b for b in profile["biomarkers"] if b["analyte"] == analyte]
-    return found
+def last(cohort, analyte: str, patient: int = 0):
+    table = last_values(cohort)
+    return table[(table["row"] == patient) & (table["analyte"] == analyte)].squeeze()
 
 
 @pytest.mark.parametrize(
     ("row", "state", "limit"),
     [
-        ("P1,nfl_plasma,20,pg/mL,0,,", "within the limit", "upper limit 20, upper 95th centile"),
+        ("P1,nfl_plasma,20,pg/mL,0,,", "within the limit", "upper limit 20, 95th centile"),
         ("P1,nfl_plasma,20.1,pg/mL,0,,", "beyond the limit", "upper limit 20,"),
         (
             "P1,nfl_plasma,30,pg/mL,0,5,40",
             "within the limit",
             "upper limit 40, the laboratory's own range",
         ),
-        ("P1,nfl_plasma,30,pg/mL,,,", "not measured", ""),  # undated: no one knows when
     ],
 )
 def test_a_value_against_its_limit(read, row, state, limit):
-    found = evidence(read(row), "cytoskeleton_axonal_transport", "nfl_plasma")
-    assert found["state"] == state
-    assert found["limit"].startswith(limit)
+    judged = last(read(row), "nfl_plasma")
+    assert judged["state"] == state
+    assert judged["limit"].startswith(limit)
 
 
-def test_the_limit_is_that_of_the_sex_and_the_last_value_counts(read):
-    cohort = read(
-        "P1,uric_acid_serum,292,umol/L,0,,",
-        "P2,uric_acid_serum,200,umol/L,0,,",
-        "P1,uric_acid_serum,300,umol/L,9,,",
-    )
-    assert evidence(cohort, "oxidative_stress", "uric_acid_serum", 0)["state"] == "within the limit"
-    assert evidence(cohort, "oxidative_stress", "uric_acid_serum", 0)["value"] == 300
-    assert evidence(cohort, "oxidative_stress", "uric_acid_serum", 1)["state"] == "no limit known"
+def test_an_undated_value_is_not_judged(read):
+    assert last_values(read("P1,nfl_plasma,30,pg/mL,,,")).empty
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "P1,albumin_serum,4.2,g/dL,0,,",  # the cut-off 4.3 is prognostic
+        "P1,nfl_serum,70,pg/mL,0,,",  # 62 is diagnostic
+        "P1,uric_acid_serum,280,umol/L,0,,",  # 292 is prognostic, in men
+    ],
+)
+def test_a_cutoff_is_no_limit(read, row):
+    assert last(read(row), row.split(",")[1])["state"] in ("no limit known", "within the limit")
+
+
+def test_the_last_value_counts(read):
+    cohort = read("P1,crp_serum,9,mg/L,0,,", "P1,crp_serum,3,mg/L,9,,")
+    assert last(cohort, "crp_serum")["value"] == 3
+    assert last(cohort, "crp_serum")["state"] == "within the limit"
+
+
+@pytest.mark.parametrize(
+    ("assay", "age", "limit"),
+    [
+        ("simoa", 17.9, 7.0),
+        ("simoa", 18.0, 10.0),
+        ("simoa", 51.0, 15.0),
+        ("simoa", 70.9, 20.0),
+        ("simoa", 71.0, 35.0),
+        ("unknown", 64.0, 20.0),
+        ("ella", 64.0, np.nan),
+        ("simoa", np.nan, np.nan),
+    ],
+)
+def test_limits_by_age_and_assay(assay, age, limit):
+    above = reference_limit(shipped(), "nfl_plasma", None, age, assay).above
+    assert np.array_equal(above, limit, equal_nan=True)
+
+
+def test_a_model_of_an_earlier_release_keeps_its_limits():
+    """Its table knows neither kinds nor assays: every row is a limit."""
+    lines = ["analyte\tsex\tage_from\tage_to\tbelow\tabove\tmeaning\tsource"]
+    lines += ["nfl_serum\t\t\t\t\t62\tcut-off\tsomewhere"]
+    old = Definitions({**shipped().texts, "reference_limits": "\n".join(lines) + "\n"})
+    assert reference_limit(old, "nfl_serum").above == 62
 
 
 def test_the_genetic_side(read):
-    first, second = mechanism_profiles(read("P1,crp_serum,3,mg/L,0,,"))
-    by_name = {m["mechanism"]: {g["gene"]: g["finding"] for g in m["genetic"]} for m in first}
-    assert by_name["rna_metabolism"]["C9orf72"] == "repeat expanded"
-    assert by_name["rna_metabolism"]["TARDBP"] == "not assayed"
-    assert [m["mechanism"] for m in second] == [m.mechanism for m in panel_mechanisms(shipped())]
+    first, second = genetic_evidence(read("P1,crp_serum,3,mg/L,0,,"))
+    assert first["C9orf72"] == "repeat expanded"
+    assert first["TARDBP"] == second["C9orf72"] == "not assayed"
+
+
+def test_the_genes_of_a_mechanism():
+    named = {m.mechanism: mechanism_genes(shipped(), m) for m in panel_mechanisms(shipped())}
+    assert "SOD1" in named["oxidative_stress"]
+    assert set(named["tdp43_loss_of_function"]) == {"TARDBP", "UNC13A", "STMN2"}
+    assert all(named.values())
 
 
 def test_a_carrier_is_shown_with_its_class(cohort):
-    profiles = mechanism_profiles(cohort)
-    shown = {g["finding"] for profile in profiles for m in profile for g in m["genetic"]}
+    shown = {said for own in genetic_evidence(cohort) for said in own.values()}
     assert any(text.startswith("SOD1 p.") and text.endswith((": P", ": LP")) for text in shown)
+    assert any(text.startswith("UNC13A") and "modifier, 2 copies" in text for text in shown)
     assert "nothing found" in shown
 
 
@@ -101,8 +143,6 @@ def test_the_definitions_agree():
         row["below"] or row["above"]
         for row in shipped().table("reference_limits").to_dict("records")
     )
-    for analyte in shipped().table("reference_limits")["analyte"]:
-        worse = analytes(shipped()).loc[analyte, "worse"]
-        limit = reference_limit(shipped(), analyte, "male", 65.0)
-        assert np.isfinite(limit.below if worse == "low" else limit.above), analyte
+    kinds = shipped().table("reference_limits")["kind"]
+    assert set(kinds) == {"reference", "diagnostic", "prognostic"}
     assert sum(map(len, mechanism_analytes(shipped()).values())) > 20
