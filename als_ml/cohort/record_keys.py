@@ -86,3 +86,28 @@ PART_FIELDS: dict[str, Any] = {
     "treatments": (dict[str, Treatment] | None, None),
 }
 PARTS = tuple(PART_FIELDS)
+# Signs and symptoms that the care protocol asks for: yes or no, dated by `<name>_days`.
+SYMPTOMS = (
+    "respiratory_symptoms",
+    "nocturnal_desaturation",
+    "weak_cough",
+    "dry_cough",
+    "drooling",
+    "fever",
+    "headache",
+    "visual_change",
+    "back_or_leg_pain",
+    "leg_swelling",
+    "cramps",
+    "spasticity",
+    "low_mood",
+    "pseudobulbar_affect",
+    "pregnant",
+)
+# Of the same use, but they do not go out of date.
+LASTING = ("sulfite_allergy", "amx0035")
+# What a page reads and no model does: any model takes it, whatever its tables know.
+PAGE_FIELDS: dict[str, str] = {
+    **dict.fromkeys((*SYMPTOMS, *LASTING, "consent_prognosis"), "category"),
+    **{f"{name}_days": "days" for name in SYMPTOMS},
+}

@@ -13,6 +13,7 @@ import numpy as np
 
 from als_ml.cohort.record_keys import (
     BIOMARKER_KEYS,
+    PAGE_FIELDS,
     PARTS,
     REPEAT_KEYS,
     TREATMENT_KEYS,
@@ -220,8 +221,8 @@ def _word(value: Any) -> str | None:
 
 @derived
 def _kinds(definitions: Definitions) -> dict[str, str]:
-    """Column of patients -> what it holds."""
-    return dict(patient_columns(definitions)["type"])
+    """Column of patients, or field that only the pages read -> what it holds."""
+    return PAGE_FIELDS | dict(patient_columns(definitions)["type"])
 
 
 def _as_of(days: Any) -> dict[str, Any]:

@@ -36,6 +36,12 @@ def add_options(made: argparse.ArgumentParser) -> None:
         "--no-drivers", action="store_true", help="leave the contributions out; faster"
     )
     made.add_argument(
+        "--withhold",
+        action="store_true",
+        help="leave out what a patient's consent withholds, as the report does; by default rows"
+        " are complete, for the study team",
+    )
+    made.add_argument(
         "--resume",
         action="store_true",
         help="go on with an interrupted run: finished chunks are kept",
@@ -49,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     for path in (output, explanations):
         if path is not None:
             check_output(path)
+    if explanations and arguments.withhold:
+        raise RequestError("--explanations", "it tells every driver", "Leave it or --withhold out.")
     if explanations and arguments.features:
         raise RequestError(
             "--explanations", "it needs the cohort itself", "Give --cohort instead of --features."
@@ -66,13 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _scored(arguments: argparse.Namespace, progress: Progress) -> "Done":
     from als_ml.cohort.source import open_cohort
+    from als_ml.prediction.batch import Content
     from als_ml.prediction.job import Job, score_source, score_table
 
     job = Job(
         predictors=_predictors(arguments),
         named=[*(arguments.model or []), *(arguments.lock or [])],
         output=Path(arguments.output),
-        drivers=not arguments.no_drivers,
+        content=Content(drivers=not arguments.no_drivers, withhold=arguments.withhold),
         resume=arguments.resume,
         progress=progress,
     )

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ import als_ml
 from als_ml.cohort.in_parts import LargeCohort
 from als_ml.output import whole_file
 from als_ml.prediction.predictor import BESIDE, SCOPE, Predictor
-from als_ml.prediction.row import NESTED, PREDICTED, SCHEMA
+from als_ml.prediction.row import CONSENTS, NESTED, PREDICTED, SCHEMA
+from als_ml.prediction.withhold import genetic_features, withheld
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
 from features.tables.convert import read_table
@@ -35,6 +37,21 @@ Progress = Callable[[str, int, int], None]
 Scoring = tuple[Predictor, Cohort]
 # Rows of a feature table, and patients of a cohort, at a time.
 CHUNK, PATIENTS = 20_000, 5_000
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the rows of a job hold: drivers, and nothing that a patient's consent withholds."""
+
+    drivers: bool = True
+    withhold: bool = False
+
+    def table(self, predictor: Predictor, rows: list[dict[str, Any]]) -> pa.Table:
+        """Prediction rows as they are written."""
+        if not self.withhold:
+            return as_table(rows)
+        genetic = genetic_features(predictor)
+        return as_table([withheld(row, genetic) for row in rows])
 
 
 def as_table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -75,9 +92,8 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
         "out_of_distribution": pa.array(predictor.fitted.outside(X).any(axis=1) | flagged),
         "drivers": _same("[]", n),
         "missing_inputs": _missing(predictor, X),
-        "genetic_cause": pa.array(
-            beside["genetic_cause"].astype(object), pa.string(), from_pandas=True
-        ),
+        "genetic_cause": _text_column(beside["genetic_cause"]),
+        **{name: _text_column(beside[name]) for name in CONSENTS},
         "model_name": _same(predictor.model_name, n),
         "model_version": _same(predictor.model_version, n),
         "als_ml_version": _same(als_ml.__version__, n),
@@ -94,6 +110,11 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
             columns[name] = pc.if_else(gone, pa.scalar(None, columns[name].type), columns[name])
         columns["missing_inputs"] = pc.if_else(gone, "[]", columns["missing_inputs"])
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _text_column(cells: pd.Series) -> pa.Array:
+    """Text, null where it is missing."""
+    return pa.array(cells.astype(object), pa.string(), from_pandas=True)
 
 
 def _same(value: str | None, n: int) -> pa.Array:
@@ -147,7 +168,7 @@ def _opened(path: Path) -> Any:
 
 
 def score_features(
-    path: Path, predictors: list[Predictor], drivers: bool, first: int, size: int = CHUNK
+    path: Path, predictors: list[Predictor], content: Content, first: int, size: int = CHUNK
 ) -> Iterator[pa.Table]:
     """Prediction rows of a feature table, chunk by chunk, one model after the other, from a chunk
     on.
@@ -158,10 +179,14 @@ def score_features(
         for chunk in feature_chunks(path, predictor, size)
     )
     for predictor, chunk in islice(chunks, first, None):
-        yield as_table(predictor.predict_table(chunk)) if drivers else predicted(predictor, chunk)
+        if content.drivers or content.withhold:
+            rows = predictor.predict_table(chunk, content.drivers)
+            yield content.table(predictor, rows)
+        else:
+            yield predicted(predictor, chunk)
 
 
-def score_cohorts(pairs: list[Scoring], drivers: bool, first: int) -> Iterator[pa.Table]:
+def score_cohorts(pairs: list[Scoring], content: Content, first: int) -> Iterator[pa.Table]:
     """Prediction rows of each model on its cohort, chunk by chunk, one model after the other, from
     a chunk on.
     """
@@ -169,16 +194,17 @@ def score_cohorts(pairs: list[Scoring], drivers: bool, first: int) -> Iterator[p
     for predictor, cohort, start in islice(starts, first, None):
         end = min(start + PATIENTS, len(cohort))
         some = cohort if len(_starts(cohort)) == 1 else cohort.take(np.arange(start, end))
-        yield as_table(predictor.predict_cohort(some, drivers))
+        yield content.table(predictor, predictor.predict_cohort(some, content.drivers))
 
 
 def score_parts(
-    pairs: list[tuple[Predictor, LargeCohort]], drivers: bool, problems: Problems, first: int
+    pairs: list[tuple[Predictor, LargeCohort]], content: Content, problems: Problems, first: int
 ) -> Iterator[pa.Table]:
     """The same for a cohort that is too large for memory, part by part, from a part on."""
     numbers = ((p, c, number) for p, c in pairs for number in range(c.parts))
     for predictor, cohort, number in islice(numbers, first, None):
-        yield as_table(predictor.predict_cohort(cohort.part(number, problems), drivers))
+        part = cohort.part(number, problems)
+        yield content.table(predictor, predictor.predict_cohort(part, content.drivers))
 
 
 def cohort_chunks(pairs: list[Scoring]) -> int:

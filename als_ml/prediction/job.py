@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,8 +37,8 @@ class Job:
         How the user named them: URIs or lock files; a resumed job must agree.
     output : Path
         Predictions, CSV or Parquet.
-    drivers : bool
-        Whether the rows say what drove the score.
+    content : Content
+        Whether the rows say what drove the score, and keep what a consent withholds.
     resume : bool
         Whether finished chunks of an interrupted job are kept.
     progress : callable
@@ -48,14 +48,14 @@ class Job:
     predictors: list[Predictor]
     named: list[str]
     output: Path
-    drivers: bool = True
+    content: batch.Content = field(default_factory=batch.Content)
     resume: bool = False
     progress: batch.Progress = lambda *_: None
 
     def made_from(self) -> dict[str, Any]:
         """What the finished chunks depend on beside the data."""
         versions = [[p.fitted.task, p.model_name, p.model_version] for p in self.predictors]
-        return {"models": self.named, "drivers": self.drivers, "versions": versions}
+        return {"models": self.named, **asdict(self.content), "versions": versions}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def score_table(job: Job, path: Path) -> Done:
     made_from = job.made_from()
     made_from["features"] = [str(path.resolve()), status.st_size, status.st_mtime_ns]
     counts = batch.write_parts(
-        chunks=lambda first: batch.score_features(path, job.predictors, job.drivers, first),
+        chunks=lambda first: batch.score_features(path, job.predictors, job.content, first),
         of=batch.chunk_count(path, job.predictors),
         output=job.output,
         made_from=made_from,
@@ -108,7 +108,7 @@ def score_source(job: Job, source: CohortSource, explain: bool = False) -> Done:
         return Done(counts=counts, seconds=seconds, problems=merged(problems.found))
     pairs = cohorts_for(job.predictors, source, problems)
     counts = batch.write_parts(
-        chunks=lambda first: batch.score_cohorts(pairs, job.drivers, first),
+        chunks=lambda first: batch.score_cohorts(pairs, job.content, first),
         of=batch.cohort_chunks(pairs),
         output=job.output,
         made_from=made_from,
@@ -143,7 +143,7 @@ def _scored_in_parts(
         pairs = _read_for(job.predictors, read, problems)
         sizes = {cohort.size for _, cohort in pairs}
         return batch.write_parts(
-            chunks=lambda first: batch.score_parts(pairs, job.drivers, problems, first),
+            chunks=lambda first: batch.score_parts(pairs, job.content, problems, first),
             of=sum(cohort.parts for _, cohort in pairs),
             output=job.output,
             made_from=made_from | {"part": max(sizes)},

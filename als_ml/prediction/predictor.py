@@ -16,7 +16,7 @@ from als_ml.cohort.in_parts import LargeCohort, large_cohort
 from als_ml.cohort.read import Reading, read_cohort
 from als_ml.cohort.records import RecordError, read_records
 from als_ml.cohort.source import CohortSource
-from als_ml.prediction.row import PREDICTED, ROW_FIELDS
+from als_ml.prediction.row import CONSENTS, PREDICTED, ROW_FIELDS
 from als_ml.prediction.training_shares import FEWEST_KNOWN, missing_shares, training_shares
 from features.alsfrs.mixed_model import SUMS
 from features.blocks.alsfrs import mixed_features, revised_sums
@@ -44,6 +44,7 @@ BESIDE = (
     "read_as",
     "on_tofersen",
     "too_early",
+    *CONSENTS,
     *(f"not_scored_{name}" for name in TASKS),
     *SUMS,
 )
@@ -242,6 +243,9 @@ class Predictor:
             reasons,
             strict=True,
         )
+        consents = zip(*(beside[name] for name in CONSENTS), strict=True)
+        for row, said in zip(result, consents, strict=True):
+            row |= dict(zip(CONSENTS, said, strict=True))
         for row, (cause, tofersen, early, reason) in zip(result, flags, strict=True):
             row["genetic_cause"] = cause
             for flag, name in ((tofersen, "tofersen"), (early, "as_of_days")):
@@ -468,6 +472,7 @@ def _beside(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, np.ndarray]:
         "landmark_days": np.full(len(cohort), spec.landmark_days),
         "read_as": np.full(len(cohort), read_as(spec, cohort.definitions, cohort.lookups)),
     }
+    columns |= {name: _said(cohort, name) for name in CONSENTS}
     columns["on_tofersen"] = (
         cohort.patients["tofersen_start_days"].to_numpy() <= spec.landmark_days
     ).astype(int)
@@ -475,6 +480,15 @@ def _beside(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, np.ndarray]:
     for name, task in TASKS.items():
         columns[f"not_scored_{name}"] = out_of_scope(cohort, task, spec.landmark_days)
     return columns | revised_sums(cohort, spec.landmark_days)
+
+
+def _said(cohort: AnyCohort, name: str) -> np.ndarray:
+    """A consent as yes, no or None; tables of earlier releases know but one of the two."""
+    if name not in cohort.patients.columns:
+        return np.full(len(cohort), None, dtype=object)
+    cells = cohort.patients[name].to_numpy(dtype=object)
+    words = [cell.strip().lower() if isinstance(cell, str) else None for cell in cells]
+    return np.array([word if word in ("yes", "no") else None for word in words], dtype=object)
 
 
 def _too_early(cohort: AnyCohort, spec: FeatureSpec) -> np.ndarray:

@@ -39,6 +39,8 @@ class PredictionRow(BaseModel):
     drivers: list[Driver]
     missing_inputs: list[str]
     genetic_cause: str | None
+    consent_genetic_return: str | None
+    consent_prognosis: str | None
     model_name: str | None
     model_version: str | None
     als_ml_version: str
@@ -48,6 +50,8 @@ class PredictionRow(BaseModel):
 
 # Columns of a prediction table, in order.
 ROW_FIELDS = tuple(PredictionRow.model_fields)
+# Whether a reader may pass the row on to the patient (contract, Consent).
+CONSENTS = ("consent_genetic_return", "consent_prognosis")
 # What stands empty where a patient has no prediction.
 PREDICTED = ("probability", "predicted_class", "prediction_set", "abstained", "out_of_distribution")
 _ARROW: dict[object, pa.DataType] = {

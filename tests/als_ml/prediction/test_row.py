@@ -11,7 +11,8 @@ from als_ml.prediction.row import NESTED, PREDICTED, ROW_FIELDS, SCHEMA, Predict
 # Contract, section "Patient record (served) and prediction row".
 CONTRACT = (
     "sample_id, task, probability, predicted_class, prediction_set, abstained, out_of_distribution,"
-    " drivers, missing_inputs, genetic_cause, model_name, model_version, als_ml_version,"
+    " drivers, missing_inputs, genetic_cause,"
+    " consent_genetic_return, consent_prognosis, model_name, model_version, als_ml_version,"
     " definitions_version, error"
 )
 
@@ -47,6 +48,8 @@ def test_a_refused_patient_has_no_prediction_and_keeps_the_rest():
         "drivers": [],
         "missing_inputs": [],
         "genetic_cause": "found",
+        "consent_genetic_return": "yes",
+        "consent_prognosis": None,
         "model_name": None,
         "model_version": None,
         "als_ml_version": "0",
