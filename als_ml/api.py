@@ -291,12 +291,13 @@ def report(
     from als_ml.cohort.source import open_cohort
     from als_ml.output import check_output, whole_file
     from als_ml.pages.cohort_page import write_report
+    from als_ml.pages.protocol import read_rules
     from als_ml.pages.report import make_report
 
     target = Path(output)
     check_output(target, (".html",))
     source = open_cohort(Path(cohort), allow_outside)
-    made = make_report(source, {uri: load(uri) for uri in models}, None, False)
+    made = make_report(source, {uri: load(uri) for uri in models}, read_rules())
     with whole_file(target) as unfinished:
         write_report(made, unfinished)
     return target

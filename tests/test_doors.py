@@ -212,7 +212,9 @@ def test_the_report(trained, scored_with, expected):
         table = pd.read_csv("report.csv", dtype=str)
     assert seen.rows == {name: expected[name] for name in seen.rows}
     shown = table[table["place"] == "scores/1/probability"].set_index("sample_id")["value"]
-    assert len(shown) > 200
+    dead = table[(table["place"] == "closed") & (table["value"] == "True")]["sample_id"]
+    assert not set(dead) & set(shown.index)  # the page of the dead is closed
+    assert len(shown) + len(dead) > 200
     assert all(float(value) == expected[name][0] for name, value in shown.items())
     causes = table[table["place"] == "cause"].set_index("sample_id")["value"]
     told = causes[~causes.str.startswith("not shown")]

@@ -2,9 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from als_ml.cli import progress_bar
 from als_ml.output import check_output, write_table
+
+if TYPE_CHECKING:
+    from als_ml.pages.protocol import Rule
 
 SUMMARY = "write a cohort as one HTML file that opens offline, with a page per patient"
 
@@ -24,9 +28,16 @@ def add_options(made: argparse.ArgumentParser) -> None:
         "--rules", help="care protocol of your own, YAML, that extends or replaces the shipped one"
     )
     made.add_argument(
-        "--recalled-rules",
+        "--region",
+        action="append",
+        default=[],
+        help="whose licences and coverage are shown: US, EU, UK, Canada or Japan; may be repeated"
+        " (default all, each named). Medical rules are shown everywhere",
+    )
+    made.add_argument(
+        "--verified-only",
         action="store_true",
-        help="also show rules that are recalled, not verified",
+        help="leave out rules whose source was not read, which are marked as to be checked",
     )
     made.add_argument(
         "--phenopackets", metavar="DIR", help="also write each patient as a GA4GH phenopacket"
@@ -53,12 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
     from als_ml.pages.report import make_report
     from als_ml.tracking.loader import load
 
+    rules = _rules(arguments)
     with progress_bar(arguments.quiet) as progress:
         progress("reading", 0, 0)
         source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
         models = {uri: load(uri) for uri in arguments.model}
-        rules = Path(arguments.rules) if arguments.rules else None
-        report = make_report(source, models, rules, arguments.recalled_rules, progress)
+        report = make_report(source, models, rules, tuple(arguments.region), progress)
         key = pseudonymised(report.pages) if arguments.pseudonymise else {}
         progress("writing", 0, 0)
         with whole_file(output) as temporary:
@@ -76,6 +87,14 @@ def run(arguments: argparse.Namespace) -> int:
         if key:
             print(f"who is who: {names}; keep it apart from the report")
     return 0
+
+
+def _rules(arguments: argparse.Namespace) -> "tuple[Rule, ...]":
+    """The care protocol that the options choose."""
+    from als_ml.pages.protocol import read_rules
+
+    own = Path(arguments.rules) if arguments.rules else None
+    return read_rules(own, tuple(arguments.region), recalled=not arguments.verified_only)
 
 
 def _write_key(key: dict[str, str], output: Path) -> Path:

@@ -140,7 +140,8 @@ def _with_patients(training: dict[str, Any], cohort: Cohort) -> dict[str, Any]:
     """
     key = patient_key()
     seen = [*training.get("patients", []), remembered(patient_prints(cohort, key), key)]
-    return training | {"patients": seen}
+    # What was seen of patients with a like score was seen at another centre's scale.
+    return training | {"patients": seen, "alike": []}
 
 
 def _relative(old: Calibration, new: Calibration) -> tuple[float, float]:

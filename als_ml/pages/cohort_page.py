@@ -1,15 +1,17 @@
 """The cohort report: one HTML file that opens offline, with a page per patient. Research use only.
 
 Python writes the facts as JSON (compressed) and the cohort's pictures as Plotly figures;
-`templates/report.js` shows them with Plotly and DataTables, both inside the file. The page fetches
-nothing: its content policy forbids it.
+`templates/report.js` shows them with DataTables and (for the cohort) Plotly, both inside the file.
+The page fetches nothing: its content policy forbids it.
 """
 
 import base64
 import gzip
 import json
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,15 @@ from markupsafe import Markup
 
 import als_ml
 from als_ml.cohort.check import contents
+from als_ml.pages.mechanism_cards import emerging, treatments
 from als_ml.pages.patient_pages import Page
+from als_ml.pages.patient_state import spoken
 from als_ml.pages.protocol import Rule
 from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.documents import TEMPLATES
 from als_ml.training.metrics import calibration_bins, wilson
+from features.blocks.mechanisms import panel_mechanisms
+from features.catalogue import shipped
 from features.cohort import Cohort
 from models.tasks import TASKS
 
@@ -45,7 +51,8 @@ _KEY_FIELDS = {
 class Report:
     """What a report shows.
 
-    `labels` maps a task to the 0/1 label of each page's patient (NaN unknown).
+    `labels` maps a task to the 0/1 label of each page's patient (NaN unknown); `regions` are those
+    whose licences and coverage the rules are of, all if empty.
     """
 
     name: str
@@ -54,69 +61,116 @@ class Report:
     rules: tuple[Rule, ...]
     simulated: bool = False
     labels: dict[str, np.ndarray] = field(default_factory=dict)
+    regions: tuple[str, ...] = ()
+    written: date = field(default_factory=date.today)
 
 
 def write_report(report: Report, path: Path) -> None:
     """Write the HTML file."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
-    )
-    text = environment.get_template("report.html.j2").render(
-        name=report.name,
-        facts=cohort_facts(report),
-        payload=_packed(_overview(report)),
-        parts=[_packed(report.pages[i : i + PART]) for i in range(0, len(report.pages), PART)],
-        table_script=base64.b64encode(_bundle("dt_bundle.js").encode()).decode(),
-        table_style=Markup(_bundle("dt_bundle.css")),  # noqa: S704 - the library's own file
-        plotly=Markup(_plotly()),  # noqa: S704 - the library's own file
-        research_use=RESEARCH_USE,
-        simulated=report.simulated,
-        version=f"als-ml {als_ml.__version__}, definitions {report.cohort.definitions.version}",
+    text = (
+        templates()
+        .get_template("report.html.j2")
+        .render(
+            name=report.name,
+            facts=cohort_facts(report),
+            payload=_packed(_overview(report)),
+            parts=[_packed(report.pages[i : i + PART]) for i in range(0, len(report.pages), PART)],
+            table_script=base64.b64encode(_bundle("dt_bundle.js").encode()).decode(),
+            table_style=Markup(_bundle("dt_bundle.css")),  # noqa: S704 - the library's own file
+            plotly=Markup(_plotly()),  # noqa: S704 - the library's own file
+            research_use=RESEARCH_USE,
+            simulated=report.simulated,
+            written=spoken(report.written),
+            regions=", ".join(report.regions),
+            version=versions(report.cohort),
+        )
     )
     path.write_text(text, encoding="utf-8")
+
+
+def templates() -> Environment:
+    """The templates of the pages; what they print is escaped."""
+    loader = FileSystemLoader(TEMPLATES)
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+
+
+def versions(cohort: Cohort) -> str:
+    """What a page was made with."""
+    return f"als-ml {als_ml.__version__}, definitions {cohort.definitions.version}"
+
+
+def shared_facts(rules: tuple[Rule, ...], version: str) -> dict[str, Any]:
+    """What every page of a report refers to: rules by id, what acts on each mechanism, versions."""
+    return {"rules": _rules(rules), "treatments": treatments(), "version": version}
 
 
 def _overview(report: Report) -> dict[str, Any]:
     """What the first view needs: the table's cells, and by which filters each patient is found."""
     tasks = list(dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]))
-    rows = [{"cells": _cells(page, tasks), "flags": _flags(page)} for page in report.pages]
-    heads = [
-        *_HEADS,
-        *(head for task in tasks for head in (f"P({TASKS[task].positive})", f"{task} set")),
-        *_LAST_HEADS,
+    rows = [
+        {"cells": _cells(page, tasks), "flags": _flags(page), "urgency": _urgency(page)}
+        for page in report.pages
     ]
+    scores = [head for task in tasks for head in (f"P({TASKS[task].positive})", f"{task} set")]
     return {
         "rows": rows,
-        "columns": heads,
+        "columns": [*_HEADS, *scores, *_LAST_HEADS],
+        "wide": list(_WIDE),
         "part": PART,
-        "rules": _rules(report.rules),
+        "shared": shared_facts(report.rules, versions(report.cohort)),
         "figures": figures(report),
     }
 
 
-_HEADS = ("Patient", "Site", "Sex", "Age at onset", "Onset", "Family history")
-_LAST_HEADS = ("Genetic finding", "ALSFRS-R", "Points/month")
+_HEADS = ("Needs", "Patient", "Diagnosis", "Gene")
+_LAST_HEADS = (
+    "ALSFRS-R",
+    "Points a month",
+    "Age at onset",
+    "Onset",
+    "Family history",
+    "Sex",
+    "Site",
+)
+# Columns that a tablet has no room for.
+_WIDE = ("Family history", "Sex", "Site")
 
 
 def _cells(page: Page, tasks: list[str]) -> list[Any]:
-    first = [page["sample_id"], *(_words(page[name]) for name in ("site", "sex"))]
-    first += [
-        page["age_at_onset"],
-        *(_words(page[name]) for name in ("onset_site", "family_history")),
-    ]
     scores = {score["task"]: score for score in page["scores"]}
-    middle = [cell for task in tasks for cell in _score_cells(scores.get(task))]
-    cause = _words(page["cause"]).partition(":")[0]
     return [
-        *first,
-        *middle,
-        cause,
+        "; ".join(page["needs"]),
+        page["sample_id"],
+        _words(page["diagnosis"]).replace("als", "ALS").replace("ftd", "FTD"),
+        gene_cell(page),
+        *(cell for task in tasks for cell in _score_cells(scores.get(task))),
         page["alsfrs"][-1][1] if page["alsfrs"] else None,
         page["slope"],
+        page["age_at_onset"],
+        *(_words(page[name]) for name in ("onset_site", "family_history", "sex", "site")),
     ]
 
 
-def _score_cells(score: "dict[str, Any] | None") -> list[Any]:
+def gene_cell(page: Page) -> str:
+    """The genetic result in a few words, so that the table finds a gene by its name."""
+    result = page["genetics"]
+    if result is None:
+        return "not shown"
+    genes = list(dict.fromkeys(one["gene"] for one in result["findings"]))
+    if result["status"] == "positive":
+        return ", ".join(genes)
+    if result["status"] == "uncertain":
+        return f"uncertain: {', '.join(genes)}"
+    return "none found" if result["status"] == "negative" else "incomplete"
+
+
+def _urgency(page: Page) -> int:
+    """Order of the table: how many topics say act, then a finding to return."""
+    acts = sum(need.startswith("act: ") for need in page["needs"])
+    return 2 * acts + (len(page["needs"]) > acts)
+
+
+def _score_cells(score: dict[str, Any] | None) -> list[Any]:
     if score is None or score["error"]:
         return [None, "not scored"]
     return [score["probability"], score["set"].replace("|", " or ") or "none"]
@@ -129,17 +183,16 @@ def _words(text: "str | None") -> str:
 def _flags(page: Page) -> list[str]:
     """Filters of the table that find a patient."""
     good = [score for score in page["scores"] if not score["error"]]
-    found = {
+    holds = {
+        "act": any(need.startswith("act: ") for need in page["needs"]),
+        "finding": any(need.startswith("genetic") for need in page["needs"]),
         "abstained": any(score["abstained"] for score in good),
         "outside": any(score["outside"] for score in good),
         "discordant": _discordant(page),
         "unscored": len(good) < len(page["scores"]),
-        "protocol": any(
-            status == "applies" and "(day" in "".join(met)
-            for _, status, met, *_ in page["protocol"]
-        ),
+        "dead": page["closed"],
     }
-    return [name for name, holds in found.items() if holds]
+    return [name for name, held in holds.items() if held]
 
 
 def _packed(content: Any) -> str:
@@ -157,9 +210,14 @@ def _plotly() -> str:
 
 
 def _rules(rules: tuple[Rule, ...]) -> dict[str, dict[str, Any]]:
-    names = ("topic", "text", "source", "year", "region", "mark", "genetic")
+    names = ("topic", "level", "text", "year", "region", "mark", "genetic", "address")
     return {
-        rule.id: {**{name: getattr(rule, name) for name in names}, "reviewed": str(rule.reviewed)}
+        rule.id: {
+            **{name: getattr(rule, name) for name in names},
+            "source": rule.cited,
+            "reviewed": str(rule.reviewed),
+            "valid_until": str(rule.valid_until),
+        }
         for rule in rules
     }
 
@@ -178,8 +236,44 @@ def cohort_facts(report: Report) -> dict[str, Any]:
         "subgroups": [
             row for name in ("sex", "site", "ancestry") for row in _subgroups(report, name)
         ],
-        "discordant": [page["sample_id"] for page in report.pages if _discordant(page)],
+        "discordant": [
+            (page["sample_id"], i) for i, page in enumerate(report.pages) if _discordant(page)
+        ],
+        "rules": rule_shares(report.pages, report.rules),
+        "emerging": emerging(),
+        "treatments": _acting(),
     }
+
+
+def rule_shares(pages: list[Page], rules: tuple[Rule, ...]) -> list[dict[str, str]]:
+    """Of each rule the level and the shares of the patients to whom it applies, for whom it is out
+    of date, and for whom it cannot be decided.
+
+    Genetic rules count those who consented.
+    """
+    open_pages = [page for page in pages if page["ill"] and not page["closed"]]
+    seen = Counter((one["rule"], one["status"]) for page in open_pages for one in page["protocol"])
+    consenting = sum(page["consent"] for page in open_pages)
+    rows = []
+    for rule in rules:
+        of = max(consenting if rule.genetic else len(open_pages), 1)
+        told = ("applies", "out of date", "cannot be decided")
+        shares = {name: f"{seen[rule.id, name] / of:.0%}" for name in told}
+        mark = {"R": "to be checked", "P": "ours", "V": "read"}[rule.mark]
+        about = {"rule": rule.id, "level": rule.level, "topic": rule.topic}
+        checked = {"source": rule.cited, "state": mark, "valid until": str(rule.valid_until)}
+        rows.append({**about, **shares, **checked})
+    return rows
+
+
+def _acting() -> list[dict[str, str]]:
+    """What acts on each mechanism, one row a treatment, trial or care."""
+    names = {m.mechanism: m.name for m in panel_mechanisms(shipped())}
+    return [
+        {"mechanism": names[mechanism], **one}
+        for mechanism, own in treatments().items()
+        for one in own
+    ]
 
 
 def _answers(pages: list[Page]) -> list[dict[str, Any]]:
@@ -235,21 +329,15 @@ def _carriers(pages: list[Page]) -> list[dict[str, Any]]:
     """Carriers of (likely) pathogenic variants by gene, and of expansions, among those who
     consented.
     """
-    found: dict[str, int] = {}
-    for page in pages:
-        genes = {gene for gene, _, label, *_ in page["variants"] or [] if label in ("P", "LP")}
-        genes |= {
-            "C9orf72 expansion"
-            for m in page["mechanisms"]
-            for _, f in m["genetic"]
-            if f == "repeat expanded"
-        }
-        for gene in genes:
-            found[gene] = found.get(gene, 0) + 1
-    return [
-        {"gene": gene, "patients": n}
-        for gene, n in sorted(found.items(), key=lambda pair: -pair[1])
-    ]
+    carried = Counter(gene for page in pages for gene in _pathogenic(page))
+    return [{"gene": gene, "patients": n} for gene, n in carried.most_common()]
+
+
+def _pathogenic(page: Page) -> set[str]:
+    """Genes with a (likely) pathogenic variant or an expansion, of a patient who consented."""
+    genes = {gene for gene, _, label, *_ in page["variants"] or [] if label in ("P", "LP")}
+    findings = page["genetics"]["findings"] if page["genetics"] else []
+    return genes | {one["gene"] for one in findings if one["class"] in ("P", "LP")}
 
 
 def _discordant(page: Page) -> bool:
@@ -283,12 +371,10 @@ def _subgroups(report: Report, name: str) -> list[dict[str, Any]]:
 
 
 def _probability(page: Page, task: str) -> float:
-    found = [
-        score["probability"]
-        for score in page["scores"]
-        if score["task"] == task and not score["error"]
-    ]
-    return found[0] if found else np.nan
+    for score in page["scores"]:
+        if score["task"] == task and not score["error"]:
+            return float(score["probability"])
+    return np.nan
 
 
 def figures(report: Report) -> list[dict[str, Any]]:

@@ -1,44 +1,79 @@
-"""What the report says of each patient, as plain JSON: scores, variants, biomarkers, course,
-mechanisms, protocol, next steps.
+"""What the report says of each patient, as plain JSON: the genetic result, scores, what would
+change them, course, markers, mechanisms and the care protocol.
 
-Individual genetic results, and the familial score that rests on them, are given only where
-`consent_genetic_return` is yes. Unaffected relatives have no page.
+Consent (contract): individual genetic results, what rests on them and what tells them are given
+only where `consent_genetic_return` is yes; scores of what is to come are left out where
+`consent_prognosis` is no. What is withheld says so. Unaffected relatives have no page; the page of
+who died is closed: no score and no rule, only what is on record, and a finding for the kin.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from als_ml.pages.protocol import Decision, Rule, decide
-from als_ml.pages.protocol_inputs import Inputs, Value, cohort_inputs
+from als_ml.pages.driver_words import driver_words
+from als_ml.pages.genetic_result import CONFIRM, KIN, genetic_results
+from als_ml.pages.markers import marker_cards
+from als_ml.pages.mechanism_cards import mechanism_cards
+from als_ml.pages.patient_state import (
+    STATE_WORDS,
+    calendar,
+    day_zero,
+    patient_events,
+    spoken,
+)
+from als_ml.pages.protocol import MOTOR_NEURON_DISEASE, Decision, Rule, decide
+from als_ml.pages.protocol_inputs import GENETIC_INPUTS, Inputs, Value, cohort_inputs, input_words
+from als_ml.pages.score_words import alike, answer, definition, hundred, sentence
 from als_ml.prediction.next_measurement import next_measurements
 from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.withhold import (
+    GENETIC_TASK,
+    allows_genetics,
+    allows_prognosis,
+    genetic_features,
+    withheld,
+)
 from als_ml.variant_table.carriers import shown_class
 from features.alsfrs.slopes import decline
 from features.alsfrs.stages import kings_stage, mitos_stage
 from features.alsfrs.visits import ITEMS, of_scale
-from features.blocks.mechanisms import last_values, mechanism_profiles
-from features.catalogue import Definitions, analytes
-from features.cohort import Cohort
+from features.blocks.landmark import on_tofersen
+from features.catalogue import Definitions
+from features.cohort import AnyCohort, Cohort
 from features.genotypes.genotype import zygosity
-from features.tables.convert import records_of
+from features.tables.columns import FrameT
+from features.tables.convert import as_frame, records_of
 from features.variants.evidence import Assessment
 from features.variants.variant import Variant
+from models.tasks import TASKS
 
 Page = dict[str, Any]
 Progress = Callable[[str, int, int], None]
 NO_CONSENT = "not shown: no consent to the return of genetic results"
+NO_PROGNOSIS = "not shown: no consent to a prognosis"
+CLOSED = "not shown: the patient died"
 # A rule is told to the page unless it is decided and does not apply.
 _BENIGN = -7  # points, as for class B: a common allele of a risk gene is no finding
-_TOLD = ("applies", "out of date", "cannot be decided")
+_TOLD = ("applies", "out of date", "cannot be decided", "expired")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the pages of one report share: rules, and the day they are written."""
+
+    rules: tuple[Rule, ...]
+    written: date = field(default_factory=date.today)
 
 
 def patient_pages(
-    cohort: Cohort,
-    pairs: list[tuple[Predictor, Cohort]],
-    rules: tuple[Rule, ...],
+    cohort: AnyCohort,
+    pairs: Sequence[tuple[Predictor, AnyCohort]],
+    setting: Setting,
     progress: Progress = lambda *_: None,
 ) -> list[Page]:
     """One page a patient, in the order of the cohort.
@@ -50,116 +85,231 @@ def patient_pages(
     pairs : list of (Predictor, Cohort)
         Each model with the same patients as it reads them.
     """
-    cohort = _with_pages(cohort)
-    consents = (cohort.patients["consent_genetic_return"] == "yes").to_numpy()
-    pages = [
-        _patient(row, bool(consent))
-        for row, consent in zip(records_of(cohort.patients), consents, strict=True)
-    ]
+    shown = _framed(_with_pages(cohort))
+    patients = records_of(shown.patients)
+    landmark = pairs[0][0].spec.landmark_days if pairs else None
+    pages = [_patient(patient) for patient in patients]
     for number, (predictor, own) in enumerate(pairs):
         progress("scoring", number, len(pairs))
-        for page, score in zip(pages, _scores(_with_pages(own), predictor), strict=True):
-            page["scores"].append(_shown_score(score, page["consent"]))
+        _add_scores(pages, _with_pages(own), predictor)
     progress("describing patients", 0, 0)
-    inputs, profiles = cohort_inputs(cohort), mechanism_profiles(cohort)
-    columns = (_variants(cohort), _biomarkers(cohort), _courses(cohort), profiles, inputs)
-    for page, variants, markers, course, profile, facts in zip(pages, *columns, strict=True):
-        page |= {
-            "variants": variants if page["consent"] else None,
-            "biomarkers": markers,
-            **course,
-            "today": facts.today,
-        }
-        page["mechanisms"] = [_mechanism(m, page["consent"]) for m in profile]
-        page["protocol"] = _protocol(rules, facts, page["consent"])
-        page["cause"] = facts.known["genetic_cause"].value if page["consent"] else NO_CONSENT
+    inputs = cohort_inputs(shown)
+    for page, patient, facts in zip(pages, patients, inputs, strict=True):
+        page.update(_state(patient, facts, page["consent"]))
+        page["dates"] = _dates(patient, facts.today, landmark, setting.written)
+    _add_genetics(pages, shown)
+    _add_measurements(pages, shown)
+    for page, facts in zip(pages, inputs, strict=True):
+        page["protocol"] = _protocol(setting, facts, page["consent"], shown.definitions)
+        if page["closed"]:
+            _close(page)
+        page["needs"] = _needs(page, setting.rules)
     return pages
 
 
-def _with_pages(cohort: Cohort) -> Cohort:
+def _with_pages(cohort: Cohort[FrameT]) -> Cohort[FrameT]:
     """Those who have a page: not unaffected relatives."""
-    kept = np.flatnonzero((cohort.patients["diagnosis"] != "unaffected_relative").to_numpy())
+    diagnosis = cohort.patients["diagnosis"].to_numpy(dtype=object)
+    kept = np.flatnonzero(diagnosis != "unaffected_relative")
     return cohort.take(kept) if len(kept) < len(cohort) else cohort
 
 
-def _patient(row: dict[str, Any], consent: bool) -> Page:
-    names = (
-        "sample_id",
-        "site",
-        "diagnosis",
-        "sex",
-        "ancestry",
-        "onset_site",
-        "el_escorial",
-        "family_history",
-    )
-    numbers = ("age_at_onset", "onset_days", "diagnostic_delay_months")
-    page = {name: row[name] if isinstance(row[name], str) else None for name in names}
-    return (
-        page | {name: _number(row[name]) for name in numbers} | {"consent": consent, "scores": []}
-    )
+def _framed(cohort: AnyCohort) -> Cohort:
+    """A cohort of files or of a request, its tables as DataFrames."""
+    names = ("patients", "biomarkers", "alsfrs", "repeats", "variants")
+    frames: dict[str, Any] = {name: as_frame(getattr(cohort, name)) for name in names}
+    return cast("Cohort", replace(cohort, **frames))
 
 
-def _number(value: Any) -> "float | None":
-    return None if value is None or value != value else float(f"{value:.5g}")
+_TEXTS = ("site", "diagnosis", "sex", "ancestry", "onset_site", "el_escorial", "family_history")
+_NUMBERS = ("age_at_onset", "onset_days", "diagnostic_delay_months")
 
 
-def _scores(cohort: Cohort, predictor: Predictor) -> list[dict[str, Any]]:
-    """Prediction rows with their drivers, and what to measure next."""
-    trained = predictor.as_trained(cohort)
-    X = predictor.cohort_matrix(trained)
-    rows = predictor.predict_cohort(trained, matrix=X)
-    further = next_measurements(predictor, X)
-    genetic = {f.name for f in predictor.described if f.block == "genetics"}
-    return [
-        {**row, "next": own, "genetic": genetic} for row, own in zip(rows, further, strict=True)
-    ]
-
-
-def _shown_score(row: dict[str, Any], consent: bool) -> dict[str, Any]:
-    """A score as the page shows it; without consent nothing that tells the genotype."""
-    genetic = row["genetic"]
-    shown = {"task": row["task"], "model": f"{row['model_name']} version {row['model_version']}"}
-    if row["task"] == "familial" and not consent:
-        return shown | {"error": NO_CONSENT}
-    if row["error"]:
-        return shown | {"error": f"{row['error']['field']} {row['error']['reason']}"}
-    drivers = [d for d in row["drivers"] if consent or d["feature"] not in genetic]
-    return shown | {
-        "error": None,
-        "probability": row["probability"],
-        "class": row["predicted_class"],
-        "set": row["prediction_set"],
-        "abstained": row["abstained"],
-        "outside": row["out_of_distribution"],
-        "drivers": [[d["text"], _number(d["contribution"])] for d in drivers],
-        "hidden": len(row["drivers"]) - len(drivers),
-        "missing": len(row["missing_inputs"]),
-        "next": [
-            [n["meaning"], n["changes"]]
-            for n in row["next"]
-            if consent or n["feature"] not in genetic
-        ],
+def _patient(row: dict[str, Any]) -> Page:
+    texts = {name: row[name] if isinstance(row[name], str) else None for name in _TEXTS}
+    return {
+        "sample_id": row["sample_id"],
+        **texts,
+        **{name: _number(row[name]) for name in _NUMBERS},
+        "consent": allows_genetics(row["consent_genetic_return"]),
+        "prognosis": allows_prognosis(row.get("consent_prognosis")),
+        "scores": [],
+        "next": [],
     }
 
 
-def _variants(cohort: Cohort) -> list[list[list[str]]]:
-    """Gene, name, class, zygosity and criteria of each patient's variants.
+def _number(value: Any) -> float | None:
+    return None if value is None or value != value else float(f"{value:.5g}")
 
-    Benign ones are counted by the page.
+
+# --- state and dates
+
+
+def _state(patient: dict[str, Any], facts: Inputs, consent: bool) -> Page:
+    """What the patient has and takes, and what happened, with days and dates."""
+    states = [
+        words
+        for name, words in STATE_WORDS.items()
+        if name in facts.known and facts.known[name].value == "yes"
+    ]
+    drugs = [
+        value.words
+        for name, value in facts.known.items()
+        if name.startswith("on_") and value.value == "yes" and name not in STATE_WORDS
+        if consent or name not in GENETIC_INPUTS
+    ]
+    events = [
+        [event.days, event.words, calendar(patient["index_date"], event.days)]
+        for event in patient_events(patient, consent)
+    ]
+    return {
+        "closed": facts.known["dead"].value == "yes",
+        "ill": patient["diagnosis"] in MOTOR_NEURON_DISEASE,
+        "state": [*states, *drugs],
+        "events": events,
+        "today": facts.today,
+        "age": _number(facts.known["age"].value) if "age" in facts.known else None,
+    }
+
+
+def _dates(
+    patient: dict[str, Any], today: float, landmark: int | None, written: date
+) -> dict[str, Any]:
+    """When the report was written, up to when there are data, and where the scores look from.
+
+    `old` says that the data are older than the rules allow on the day of the report.
     """
+    first = patient["index_date"]
+    data = calendar(first, today)
+    age = None if data is None else _days_since(first, today, written)
+    return {
+        "report": spoken(written),
+        "data_day": int(today),
+        "data": data,
+        "old": age if age is not None and age > _OLD_DAYS else None,
+        "landmark_day": landmark,
+        "landmark": calendar(first, landmark),
+        "index": calendar(first, 0),
+    }
+
+
+# Data that are older than this on the day of the report are pointed at, as values are (P).
+_OLD_DAYS = 90
+
+
+def _days_since(index_date: Any, day: float, written: date) -> int:
+    return int((written - day_zero(index_date)).days - day)
+
+
+# --- scores
+
+
+def _add_scores(pages: list[Page], cohort: AnyCohort, predictor: Predictor) -> None:
+    """Put a model's score on each page, and what would change it, as consent allows."""
+    trained = predictor.as_trained(cohort)
+    X = predictor.cohort_matrix(trained)
+    rows = predictor.predict_cohort(trained, matrix=X)
+    genetic = genetic_features(predictor)
+    shown = [_score(predictor, row, genetic) for row in rows]
+    further = next_measurements(predictor, X)
+    for page, score, tests in zip(pages, shown, further, strict=True):
+        page["scores"].append(score)
+        page["next"] += [
+            {"task": score["task"], **test}
+            for test in ([] if score["error"] else tests)
+            if page["consent"] or not test["genetic"]
+        ]
+        page["next"].sort(key=lambda test: -test["changes"])
+
+
+def _score(predictor: Predictor, row: dict[str, Any], genetic: frozenset[str]) -> dict[str, Any]:
+    """A score as the page shows it: what is wrong with it before its number."""
+    task = TASKS[row["task"]]
+    kept = withheld(row, genetic)
+    shown = {
+        "task": task.name,
+        "positive": task.positive,
+        "negative": task.negative,
+        "model": f"{row['model_name']} version {row['model_version']}",
+        "error": _refused(kept, row),
+    }
+    if kept["error"]:
+        return shown
+    meaning = definition(predictor)
+    reasons = [d["text"] for d in kept["drivers"] if d["contribution"] == 0]
+    described = {feature.name: feature for feature in predictor.described}
+    moved = [d for d in kept["drivers"] if d["contribution"] != 0]
+    return shown | {
+        "outside": kept["out_of_distribution"],
+        "reasons": reasons,
+        "sentence": sentence(kept["probability"], meaning),
+        "definition": f"{task.positive}: patients who {meaning}",
+        "probability": kept["probability"],
+        "hundred": hundred(kept["probability"]),
+        "threshold": round(predictor.fitted.calibration.threshold, 4),
+        "class": kept["predicted_class"],
+        "set": kept["prediction_set"],
+        "abstained": kept["abstained"],
+        "answer": answer(predictor, kept),
+        "alike": alike(predictor, kept["probability"]),
+        "drivers": [
+            [driver_words(described.get(d["feature"]), d, task), _number(d["contribution"])]
+            for d in moved
+        ],
+        "missing": len(kept["missing_inputs"]),
+    }
+
+
+def _refused(kept: dict[str, Any], row: dict[str, Any]) -> str | None:
+    """Why there is no score: what consent withholds, or the model's own reason."""
+    if not kept["error"]:
+        return None
+    if row["error"]:
+        return f"{row['error']['field']}: {row['error']['reason']}"
+    return NO_CONSENT if row["task"] == GENETIC_TASK else NO_PROGNOSIS
+
+
+# --- genetics
+
+
+def _add_genetics(pages: list[Page], cohort: Cohort) -> None:
+    results = genetic_results(cohort)
+    for page, result, variants in zip(pages, results, _variants(cohort), strict=True):
+        consent = page["consent"]
+        page["genetics"] = result if consent else None
+        page["variants"] = [one for one in variants if one[2] not in _NO_FINDING]
+        page["benign"] = len(variants) - len(page["variants"])
+        if not consent:
+            page |= {"variants": None, "benign": None}
+        page["cause"] = _CAUSES[result["status"]] if consent else NO_CONSENT
+
+
+_CAUSES = {
+    "positive": "found",
+    "uncertain": "uncertain",
+    "negative": "not_found",
+    "incomplete": "not_fully_tested",
+}
+
+
+# Classes that a page counts and does not list.
+_NO_FINDING = ("LB", "B")
+
+
+def _variants(cohort: Cohort) -> list[list[list[str]]]:
+    """Gene, name, class, zygosity and criteria of each patient's variants."""
     alleles, sites = cohort.genotypes.alleles, cohort.variants
     names = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
     told = [
         _told(cohort.definitions, *pair)
         for pair in zip(sites["variant"], sites["assessment"], strict=True)
     ]
-    found: list[list[list[str]]] = [[] for _ in range(len(cohort))]
+    shown: list[list[list[str]]] = [[] for _ in range(len(cohort))]
     for row, site, zygous in zip(alleles["row"], alleles["site"], names, strict=True):
         gene, name, label, text = told[site]
-        found[row].append([gene, name, label, str(zygous), text])
+        shown[row].append([gene, name, label, str(zygous), text])
     order = {name: i for i, name in enumerate(("P", "LP", "VUS", "risk", "LB", "B"))}
-    return [sorted(own, key=lambda one: (order.get(one[2], 9), one[0])) for own in found]
+    return [sorted(own, key=lambda one: (order.get(one[2], 9), one[0])) for own in shown]
 
 
 def _told(
@@ -169,32 +319,33 @@ def _told(
     return variant.gene, variant.hgvs_p or variant.hgvs_c or variant.key, label, assessment.text
 
 
-def _biomarkers(cohort: Cohort) -> list[list[dict[str, Any]]]:
-    """Every analyte's dated values with the limit of the last one."""
-    judged = {(last["row"], last["analyte"]): last for last in records_of(last_values(cohort))}
-    table, described = cohort.biomarkers, analytes(cohort.definitions)
-    found: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
-    dated = table[table["days"].notna()].sort_values(["row", "analyte", "days"], kind="stable")
-    for _, own in dated.groupby(["row", "analyte"], observed=True, sort=False):
-        row, analyte = int(own["row"].iloc[0]), str(own["analyte"].iloc[0])
-        last, about = judged[row, analyte], described.loc[analyte]
-        fluid = "" if about["matrix"] == "none" else f", {about['matrix'].replace('_', ' ')}"
-        found[row].append(
-            {
-                "name": f"{about['name']}{fluid}",
-                "unit": "" if about["unit"] == "1" else about["unit"],
-                "log": about["scale"] == "log",
-                "values": [
-                    [int(d), _number(v)] for d, v in zip(own["days"], own["value"], strict=True)
-                ],
-                "low": _number(own["ref_low"].iloc[-1]),
-                "high": _number(own["ref_high"].iloc[-1]),
-                "bound": _number(last["bound"]),
-                "state": last["state"],
-                "limit": last["limit"],
-            }
-        )
-    return found
+# --- what was measured
+
+
+def _add_measurements(pages: list[Page], cohort: Cohort) -> None:
+    markers, courses = marker_cards(cohort), _courses(cohort)
+    undated, lowered = _undated(cohort), _treated_values(cohort)
+    consents = [page["consent"] for page in pages]
+    cards = mechanism_cards(cohort, markers, consents)
+    for i, page in enumerate(pages):
+        page.update(courses[i])
+        page["biomarkers"] = markers[i]
+        page["undated"] = int(undated[i])
+        page["lowered"] = bool(lowered[i]) if page["consent"] else None
+        page["mechanisms"] = cards[i] if page["ill"] else []
+
+
+def _undated(cohort: Cohort) -> np.ndarray:
+    """How many values of each patient have no day: they are counted, not shown."""
+    table = cohort.biomarkers
+    rows = table["row"].to_numpy(dtype=int)[np.isnan(table["days"].to_numpy(dtype=float))]
+    return np.bincount(rows, minlength=len(cohort))
+
+
+def _treated_values(cohort: Cohort) -> np.ndarray:
+    """Whose values were measured on tofersen, which lowers NfL."""
+    rows = cohort.biomarkers["row"].to_numpy(dtype=int)[on_tofersen(cohort)]
+    return np.bincount(rows, minlength=len(cohort)) > 0
 
 
 def _courses(cohort: Cohort) -> list[dict[str, Any]]:
@@ -207,17 +358,17 @@ def _courses(cohort: Cohort) -> list[dict[str, Any]]:
         known["row"].to_numpy(), known["days"].to_numpy(), known["total"].to_numpy(), len(cohort)
     )
     stages = _stages(visits)
-    found: list[dict[str, Any]] = [
+    courses: list[dict[str, Any]] = [
         {"alsfrs": [], "slope": _number(s), "stages": None} for s in slope
     ]
     for row, day, total in zip(known["row"], known["days"], known["total"], strict=True):
-        found[row]["alsfrs"].append([int(day), int(total)])
+        courses[row]["alsfrs"].append([int(day), int(total)])
     for row, pair in stages.items():
-        found[row]["stages"] = pair
-    return found
+        courses[row]["stages"] = pair
+    return courses
 
 
-def _stages(visits: pd.DataFrame) -> dict[int, list["float | None"]]:
+def _stages(visits: pd.DataFrame) -> dict[int, list[float | None]]:
     last = visits.drop_duplicates("row", keep="last")
     items = {name: last[name].to_numpy() for name in ITEMS["alsfrs_r"]}
     kings, mitos = kings_stage(items, (last["q5_form"] == "b").to_numpy()), mitos_stage(items)
@@ -227,58 +378,74 @@ def _stages(visits: pd.DataFrame) -> dict[int, list["float | None"]]:
     }
 
 
-def _mechanism(profile: dict[str, Any], consent: bool) -> dict[str, Any]:
-    """A mechanism with its evidence; what says nothing is only counted."""
-    genes = profile["genetic"] if consent else []
-    silent = [g for g in genes if g["finding"] in ("nothing found", "not assayed")]
-    markers = profile["biomarkers"]
-    measured = [m for m in markers if m["state"] != "not measured"]
-    return {
-        "name": profile["name"],
-        "genetic": [[g["gene"], g["finding"]] for g in genes if g not in silent],
-        "clear": [g["gene"] for g in silent if g["finding"] == "nothing found"],
-        "unknown": (
-            [g["gene"] for g in silent if g["finding"] == "not assayed"] if consent else None
-        ),
-        "biomarkers": [
-            [m["name"], m["state"], _number(m["value"]), m["unit"], m["limit"]] for m in measured
-        ],
-        "unmeasured": [m["name"] for m in markers if m["state"] == "not measured"],
-    }
+# --- the protocol
 
 
-def _protocol(rules: tuple[Rule, ...], inputs: Inputs, consent: bool) -> list[list[Any]]:
-    """Rule, status, the values that met it, what is missing or old.
+def _protocol(
+    setting: Setting, inputs: Inputs, consent: bool, definitions: Definitions
+) -> list[dict[str, Any]]:
+    """Each rule that speaks of the patient: status, the values that met it, what is missing or old.
 
     Genetic rules only with consent.
     """
-    shown = [rule for rule in rules if consent or not rule.genetic]
-    decided = [decide(rule, inputs) for rule in shown]
-    return [_decision(decision, consent) for decision in decided if decision.status in _TOLD]
-
-
-def _decision(decision: Decision, consent: bool) -> list[Any]:
-    met = [_value(v) for v in decision.met if consent or v.name != "genetic_cause"]
+    shown = [rule for rule in setting.rules if consent or not rule.genetic]
+    decided = [decide(rule, inputs, setting.written) for rule in shown]
     return [
-        decision.rule.id,
-        decision.status,
-        met,
-        decision.missing,
-        [_value(v) for v in decision.stale],
+        _decision(one, consent, definitions, setting.written)
+        for one in decided
+        if one.status in _TOLD
     ]
 
 
+def _decision(
+    decision: Decision, consent: bool, definitions: Definitions, written: date
+) -> dict[str, Any]:
+    rule = decision.rule
+    met = [v for v in decision.met if consent or v.name not in GENETIC_INPUTS]
+    return {
+        "rule": rule.id,
+        "level": rule.level,
+        "status": decision.status,
+        "because": [_value(value) for value in met],
+        "missing": [input_words(name, definitions) for name in decision.missing],
+        "old": [_value(value) for value in decision.stale],
+        "expired": spoken(rule.valid_until) if rule.expired(written) else None,
+    }
+
+
 def _value(value: Value) -> str:
-    amount = (
-        f"{value.value:.4g}"
-        if isinstance(value.value, float | int)
-        else str(value.value).replace("_", " ")
-    )
-    day = (
-        ""
-        if not value.changes
-        else " (undated)"
-        if value.days is None
-        else f" (day {value.days:.0f})"
-    )
-    return f"{value.words}: {amount} {value.unit}".rstrip() + day
+    number = isinstance(value.value, float | int)
+    amount = f"{value.value:.4g}" if number else str(value.value).replace("_", " ")
+    day = "" if value.days is None else f" (day {value.days:.0f})"
+    undated = " (undated)" if value.changes and value.days is None else day
+    return f"{value.words}: {amount} {value.unit}".rstrip() + (undated if value.changes else "")
+
+
+def _close(page: Page) -> None:
+    """Take from the page of who died everything that looks ahead."""
+    page["scores"] = [
+        {name: score[name] for name in ("task", "positive", "negative", "model")}
+        | {"error": CLOSED}
+        for score in page["scores"]
+    ]
+    page |= {"next": [], "protocol": [], "mechanisms": []}
+    page["state"] = [words for words in page["state"] if not words.startswith("on ")]
+    if page["genetics"] and page["genetics"]["advice"]:
+        page["genetics"]["advice"] = [CONFIRM, KIN]
+
+
+def _needs(page: Page, rules: tuple[Rule, ...]) -> list[str]:
+    """Why somebody should look at this patient, the most urgent first."""
+    topics = {rule.id: rule.topic for rule in rules}
+    urgent = [
+        topics[one["rule"]]
+        for one in page["protocol"]
+        if one["level"] == "act" and one["status"] == "applies"
+    ]
+    needs = [f"act: {topic.lower()}" for topic in dict.fromkeys(urgent)]
+    positive = page["genetics"] is not None and page["genetics"]["status"] == "positive"
+    if positive and page["family_history"] == "none":
+        needs.append("genetic finding, no family history")
+    elif positive:
+        needs.append("genetic finding to return")
+    return needs

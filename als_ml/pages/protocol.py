@@ -1,27 +1,37 @@
 """The care protocol: rules of guidelines as data, decided for each patient.
 
-A rule applies, does not apply, cannot be decided, or is out of date. A missing input decides
-nothing. An input that is undated, or older than STALE_DAYS on the day of the report, counts as
-missing; where it alone would decide, the rule says "out of date". Nothing here reads a score of a
-model.
+A rule applies, does not apply, cannot be decided, is out of date, or has expired. A missing input
+decides nothing. An input that is undated, or older than STALE_DAYS on the day of the data, counts
+as missing; where it alone would decide, the rule says "out of date". What the patient's state rules
+out (`unless`, another diagnosis, death) does not apply, whatever else is known. Nothing here reads
+a score of a model.
+
+Levels: *act* is a dated value over a threshold, *consider* is to be thought of, *background* is the
+same for nearly everybody. A rule whose source was not read (mark R) never acts.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from als_ml.config import explain
 from als_ml.pages.protocol_inputs import Inputs, Value, known_inputs
+from als_ml.pages.sources import sources
 from features.catalogue import shipped
 from features.errors import RequestError, nearest
 
 RULES = Path(__file__).with_name("protocol.yaml")
+# A clinic sees its patients every two to three months (P): older values are out of date.
 STALE_DAYS = 90
-Status = Literal["applies", "out of date", "cannot be decided", "does not apply"]
+REGIONS = ("US", "EU", "UK", "Canada", "Japan")
+MOTOR_NEURON_DISEASE = ("als", "als_ftd", "pls", "pma")
+Status = Literal["applies", "out of date", "cannot be decided", "expired", "does not apply"]
+Level = Literal["act", "consider", "background"]
+LEVELS: tuple[Level, ...] = ("act", "consider", "background")
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "above": lambda value, bound: value > bound,
     "at_least": lambda value, bound: value >= bound,
@@ -74,18 +84,79 @@ class Condition(_Part):
 
 
 class Rule(_Part):
-    """A rule of the protocol."""
+    """A rule of the protocol.
+
+    Attributes
+    ----------
+    level : str
+        What a patient's page makes of it where it applies.
+    source : str
+        Key of `sources.tsv`, or the source itself in words.
+    mark : str
+        V read in the source, R recalled and to be checked, P a proposal of ours.
+    region : tuple of str
+        Where a licence or a coverage holds; empty everywhere.
+    scope : str
+        `medical` rules are shown in every region; `--region` chooses among the others.
+    reviewed, valid_until : date
+        When its source was last read, and the day after which the rule says that it has expired.
+    safety : bool
+        Decided even when it has expired, and marked so.
+    genetic : bool
+        Shown only where the return of genetic results is consented to.
+    diagnoses : tuple of str
+        Of whom it speaks.
+    when, unless : Condition
+        Where it applies, and what rules it out; an unknown `unless` rules nothing out.
+    """
 
     id: str
     topic: str
+    level: Level
     text: str
     source: str
     year: int
-    region: str
     mark: Literal["V", "R", "P"]
+    region: tuple[Literal["US", "EU", "UK", "Canada", "Japan"], ...] = ()
+    scope: Literal["medical", "licence", "coverage"] = "medical"
     reviewed: date
+    valid_until: date
+    safety: bool = False
     genetic: bool = False
+    diagnoses: tuple[str, ...] = MOTOR_NEURON_DISEASE
     when: Condition
+    unless: Condition | None = None
+
+    @field_validator("valid_until")
+    @classmethod
+    def _after_its_review(cls, until: date, info: Any) -> date:
+        if "reviewed" in info.data and until <= info.data["reviewed"]:
+            raise ValueError("lies before the day of the review")
+        return until
+
+    @model_validator(mode="after")
+    def _checked_to_act(self) -> "Rule":
+        if self.mark == "R" and self.level == "act":
+            raise ValueError("a recalled rule (mark R) never acts: check its source, or consider")
+        if self.scope != "medical" and not self.region:
+            raise ValueError(f"a rule of {self.scope} names its region")
+        return self
+
+    @property
+    def cited(self) -> str:
+        """Its source in words."""
+        known = sources().get(self.source)
+        return known.title if known else self.source
+
+    @property
+    def address(self) -> str:
+        """Where its source is read, empty if it has no address."""
+        known = sources().get(self.source)
+        return known.address if known else ""
+
+    def expired(self, today: date) -> bool:
+        """Whether its validity has ended."""
+        return today > self.valid_until
 
 
 class _RuleFile(_Part):
@@ -105,20 +176,43 @@ class Decision(NamedTuple):
     stale: list[Value]
 
 
-def read_rules(own: "Path | None" = None, recalled: bool = False) -> tuple[Rule, ...]:
+def read_rules(
+    own: Path | None = None, regions: tuple[str, ...] = (), recalled: bool = True
+) -> tuple[Rule, ...]:
     """The shipped rules with a clinic's own: one of the same id replaces ours, `replace: true` all
     of them.
+
+    Parameters
+    ----------
+    own : Path, optional
+        A clinic's file.
+    regions : tuple of str
+        Whose licences and coverage are shown; all if empty. A medical rule is always shown.
+    recalled : bool
+        Whether rules whose source was not read are shown, as to be checked.
 
     Raises
     ------
     RequestError
-        If the file is wrong, with the rule and the key.
+        If the file is wrong, with the rule and the key, or a region is unknown.
     """
+    for region in regions:
+        if region not in REGIONS:
+            raise RequestError("--region", f"{region!r} is not known", nearest(region, REGIONS))
     rules = {rule.id: rule for rule in _read(RULES).rules}
     if own is not None:
         given = _read(own)
         rules = {**({} if given.replace else rules), **{rule.id: rule for rule in given.rules}}
-    return tuple(rule for rule in rules.values() if recalled or rule.mark != "R")
+    return tuple(
+        rule
+        for rule in rules.values()
+        if (recalled or rule.mark != "R") and _holds_in(rule, regions)
+    )
+
+
+def _holds_in(rule: Rule, regions: tuple[str, ...]) -> bool:
+    """Whether a rule is shown in some regions: only licence and coverage depend on the place."""
+    return rule.scope == "medical" or not regions or bool(set(rule.region) & set(regions))
 
 
 def _read(path: Path) -> _RuleFile:
@@ -133,7 +227,7 @@ def _read(path: Path) -> _RuleFile:
         raise RequestError(*explain(error, _RuleFile, str(path))) from None
     known = known_inputs(shipped())
     for rule in read.rules:
-        for leaf in _leaves(rule.when):
+        for leaf in (*_leaves(rule.when), *(_leaves(rule.unless) if rule.unless else ())):
             if leaf.input not in known:
                 found = f"it asks for the unknown input {leaf.input!r}"
                 raise RequestError(
@@ -155,34 +249,43 @@ def _leaves(condition: Condition) -> Iterator[Condition]:
         yield from _leaves(part)
 
 
-def decide(rule: Rule, inputs: Inputs) -> Decision:
-    """Decide a rule for one patient."""
+def decide(rule: Rule, inputs: Inputs, today: date) -> Decision:
+    """Decide a rule for one patient.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        What is known of the patient.
+    today : date
+        Day of the report, on which a rule may have expired.
+    """
+    if _ruled_out(rule, inputs.known):
+        return Decision(rule, "does not apply", [], [], [])
+    if rule.expired(today) and not rule.safety:
+        return Decision(rule, "expired", [], [], [])
     fresh = {name: value for name, value in inputs.known.items() if not _stale(value, inputs.today)}
-    leaves = list(_leaves(rule.when))
-    missing = [str(leaf.input) for leaf in leaves if leaf.input not in inputs.known]
-    stale = [
-        inputs.known[str(leaf.input)]
-        for leaf in leaves
-        if leaf.input in inputs.known and leaf.input not in fresh
-    ]
-    missing, stale = list(dict.fromkeys(missing)), list(dict.fromkeys(stale))
     now, ever = _holds(rule.when, fresh), _holds(rule.when, inputs.known)
+    leaves = list(_leaves(rule.when))
     if now is not None:
         met = [fresh[str(leaf.input)] for leaf in leaves if _holds(leaf, fresh)] if now else []
-        return Decision(
-            rule=rule,
-            status="applies" if now else "does not apply",
-            met=list(dict.fromkeys(met)),
-            missing=[],
-            stale=[],
-        )
+        status: Status = "applies" if now else "does not apply"
+        return Decision(rule, status, list(dict.fromkeys(met)), [], [])
+    names = dict.fromkeys(str(leaf.input) for leaf in leaves)
+    missing = [name for name in names if name not in inputs.known]
+    stale = [inputs.known[name] for name in names if name in inputs.known and name not in fresh]
     return Decision(
-        rule=rule,
-        status="cannot be decided" if ever is None else "out of date",
-        met=[],
-        missing=missing,
-        stale=stale,
+        rule, "cannot be decided" if ever is None else "out of date", [], missing, stale
     )
+
+
+def _ruled_out(rule: Rule, known: Mapping[str, Value]) -> bool:
+    """Whether the patient's state takes a rule away: death, another diagnosis, or its `unless`."""
+    dead, diagnosis = known.get("dead"), known.get("diagnosis")
+    if dead is not None and dead.value == "yes":
+        return True
+    if diagnosis is not None and diagnosis.value not in rule.diagnoses:
+        return True
+    return rule.unless is not None and _holds(rule.unless, known) is True
 
 
 def _stale(value: Value, today: float) -> bool:
@@ -190,7 +293,7 @@ def _stale(value: Value, today: float) -> bool:
     return value.changes and not (value.days is not None and today - value.days <= STALE_DAYS)
 
 
-def _holds(condition: Condition, values: dict[str, Value]) -> "bool | None":
+def _holds(condition: Condition, values: Mapping[str, Value]) -> "bool | None":
     """True, False, or None where it cannot be decided."""
     if condition.input is not None:
         return _leaf(condition, values)
@@ -204,9 +307,9 @@ def _holds(condition: Condition, values: dict[str, Value]) -> "bool | None":
     return None if None in parts else not decisive
 
 
-def _leaf(condition: Condition, values: dict[str, Value]) -> "bool | None":
-    found = values.get(str(condition.input))
-    if found is None:
+def _leaf(condition: Condition, values: Mapping[str, Value]) -> "bool | None":
+    value = values.get(str(condition.input))
+    if value is None:
         return None
     name = next(name for name in _COMPARISONS if getattr(condition, name) is not None)
-    return bool(_COMPARISONS[name](found.value, getattr(condition, name)))
+    return bool(_COMPARISONS[name](value.value, getattr(condition, name)))

@@ -1,5 +1,5 @@
-"""What the care protocol may ask of a patient: values with their unit and day, from the checked
-tables of a cohort.
+"""What the care protocol may ask of a patient: the state, and values with their unit and day, from
+the checked tables of a cohort.
 """
 
 from collections.abc import Iterator
@@ -8,40 +8,56 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from als_ml.cohort.record_keys import SYMPTOMS
+from als_ml.pages.patient_state import STATE_WORDS, patient_states
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.alsfrs.visits import ITEMS, of_scale
 from features.blocks.clinical import DAYS_PER_YEAR
-from features.blocks.genetics import causal_carriers, genetic_cause
+from features.blocks.genetics import causal_carriers, core_tested, genetic_cause
 from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import Cohort
 from features.genotypes.repeats import STATES, RepeatStates
 from features.tables.convert import records_of
 from features.variants.evidence import CLASSES
 
-DRUGS = ("riluzole", "edaravone", "tofersen")
-# Further columns of the patients table that a rule may ask for: yes or no, dated by `<name>_days`.
-SYMPTOMS = ("respiratory_symptoms", "nocturnal_desaturation", "pseudobulbar_affect", "fever")
+DRUGS = ("riluzole", "edaravone", "tofersen", "trial_drug")
+# Columns that do not go out of date: input -> column.
+LASTING = {"sulfite_allergy": "sulfite_allergy", "on_amx0035": "amx0035"}
 _LIKELY_PATHOGENIC = next(least for least, name in CLASSES if name == "LP")
 # The visit 12 weeks before: within two weeks of it (P).
 TWELVE_WEEKS, TWO_WEEKS = 84, 14
 _STATIC = {
     "diagnosis": "diagnosis",
+    "sex": "sex",
     "el_escorial": "El Escorial category",
     "age": "age",
+    "age_at_onset": "age at onset",
     "months_since_onset": "months since onset",
     "genetic_cause": "genetic finding",
+    "genetically_tested": "core genes assayed and C9orf72 sized",
+    "genetic_consent": "consent to the return of genetic results",
     "pathogenic_sod1": "(likely) pathogenic SOD1 variant",
     "pathogenic_fus": "(likely) pathogenic FUS variant",
     "c9orf72_expanded": "C9orf72 expanded",
-    **{f"on_{drug}": f"on {drug}" for drug in DRUGS},
+    **{f"on_{drug}": f"on {drug.replace('_', ' ')}" for drug in DRUGS},
+    "months_on_riluzole": "months on riluzole",
+    **{name: column.replace("_", " ") for name, column in LASTING.items()},
+    **STATE_WORDS,
 }
 _DERIVED = {
     "lowest_item": "lowest item of the ALSFRS-R",
     "decline_12_weeks": "points lost in 12 weeks",
+    "vital_capacity_pct": "vital capacity",
     "weight_loss_pct": "weight lost",
     "alt_times_limit": "ALT / upper limit of the laboratory",
+    "ast_times_limit": "AST / upper limit of the laboratory",
+    "liver_times_limit": "higher of ALT and AST / upper limit of the laboratory",
     "bilirubin_times_limit": "bilirubin / upper limit of the laboratory",
 }
+# Inputs that tell the genotype: what a page without consent does not name.
+GENETIC_INPUTS = frozenset(
+    ["genetic_cause", "pathogenic_sod1", "pathogenic_fus", "c9orf72_expanded", "on_tofersen"]
+)
 
 
 class Value(NamedTuple):
@@ -73,6 +89,41 @@ def known_inputs(definitions: Definitions) -> frozenset[str]:
     )
 
 
+def input_words(name: str, definitions: Definitions) -> str:
+    """What a reader calls an input.
+
+    >>> from features.catalogue import shipped
+    >>> input_words("q11", shipped()), input_words("fvc_pct", shipped())
+    ('orthopnoea (item 11)', 'Forced vital capacity')
+    """
+    if name in described(definitions):
+        return described(definitions)[name][0]
+    known = _ITEM_WORDS | _STATIC | _DERIVED
+    return known.get(name, name.replace("_", " "))
+
+
+_ITEM_WORDS = {
+    f"q{number}": f"{words} (item {number})"
+    for number, words in enumerate(
+        (
+            "speech",
+            "saliva",
+            "swallowing",
+            "handwriting",
+            "cutting food",
+            "dressing",
+            "turning in bed",
+            "walking",
+            "climbing stairs",
+            "dyspnoea",
+            "orthopnoea",
+            "respiratory insufficiency",
+        ),
+        start=1,
+    )
+}
+
+
 def cohort_inputs(cohort: Cohort) -> list[Inputs]:
     """The inputs of each patient.
 
@@ -84,13 +135,15 @@ def cohort_inputs(cohort: Cohort) -> list[Inputs]:
         dict(list(table.groupby("row"))) for table in (cohort.biomarkers, cohort.alsfrs)
     )
     patients = records_of(cohort.patients)
-    found = []
+    states = patient_states(cohort)
+    inputs = []
     for i, patient in enumerate(patients):
         values = [*_static(patient, today[i]), *genetics[i], *_symptoms(patient)]
+        values += [v for name, said in states[i].items() for v in _known(name, said, days=None)]
         values += _analytes(cohort.definitions, biomarkers[i]) if i in biomarkers else []
         values += _visits(visits[i]) if i in visits else []
-        found.append(Inputs({value.name: value for value in values}, today[i]))
-    return found
+        inputs.append(Inputs({value.name: value for value in values}, today[i]))
+    return inputs
 
 
 def last_days(cohort: Cohort) -> np.ndarray:
@@ -126,11 +179,30 @@ def _static(patient: dict[str, Any], today: float) -> list[Value]:
     ]
     return [
         *_known("diagnosis", patient["diagnosis"]),
+        *_known("sex", patient["sex"]),
         *_known("el_escorial", patient["el_escorial"]),
         *_known("age", age, "years", today),
+        *_known("age_at_onset", patient["age_at_onset"], "years"),
         *_known("months_since_onset", (today - onset) / DAYS_PER_MONTH, "months", today),
         *drugs,
+        *_months_on_riluzole(patient, today),
+        *(v for name, column in LASTING.items() for v in _known(name, _yes_or_no(patient, column))),
     ]
+
+
+def _months_on_riluzole(patient: dict[str, Any], today: float) -> list[Value]:
+    """Months since riluzole was started, where it is taken and its start is known."""
+    start = patient["riluzole_start_days"]
+    if _on(patient, "riluzole", today) != "yes" or start != start:
+        return []
+    return _known("months_on_riluzole", (today - start) / DAYS_PER_MONTH, "months")
+
+
+def _yes_or_no(patient: dict[str, Any], column: str) -> str | None:
+    """A further column's word, None unless it is yes or no."""
+    stated = patient.get(column)
+    word = stated.strip().lower() if isinstance(stated, str) else None
+    return word if word in ("yes", "no") else None
 
 
 def _on(patient: dict[str, Any], drug: str, today: float) -> "str | None":
@@ -143,21 +215,16 @@ def _on(patient: dict[str, Any], drug: str, today: float) -> "str | None":
 
 
 def _symptoms(patient: dict[str, Any]) -> list[Value]:
-    found = []
+    values = []
     for name in SYMPTOMS:
-        stated = patient.get(name)
-        if isinstance(stated, str) and stated.strip().lower() in ("yes", "no"):
+        word = _yes_or_no(patient, name)
+        if word is not None:
             day = pd.to_numeric(pd.Series([patient.get(f"{name}_days")]), errors="coerce").iloc[0]
-            words = name.replace("_", " ")
-            found.append(
-                Value(
-                    name=name,
-                    words=words,
-                    value=stated.strip().lower(),
-                    days=None if pd.isna(day) else float(day),
-                )
+            days = None if pd.isna(day) else float(day)
+            values.append(
+                Value(name=name, words=name.replace("_", " "), value=word, unit="", days=days)
             )
-    return found
+    return values
 
 
 def _analytes(definitions: Definitions, table: pd.DataFrame) -> list[Value]:
@@ -170,11 +237,22 @@ def _analytes(definitions: Definitions, table: pd.DataFrame) -> list[Value]:
         ordered["analyte"].drop_duplicates(keep="last")
     )
     named = described(definitions)
-    found = [
+    values = [
         Value(name=a, words=named[a][0], value=float(v), unit=named[a][1], days=_day(d))
         for a, v, d in _cells(last)
     ]
-    return [*found, *_times_limit(last), *_weight_loss(ordered)]
+    return [*values, *_vital_capacity(values), *_times_limit(last), *_weight_loss(ordered)]
+
+
+def _vital_capacity(values: list[Value]) -> list[Value]:
+    """Forced or slow, in percent of the expected: the later one, of one day the lower one."""
+    own = [value for value in values if value.name in ("fvc_pct", "svc_pct")]
+    if not own:
+        return []
+    dated = [value for value in own if value.days is not None] or own
+    last = max(value.days or 0.0 for value in dated)
+    lowest = min((v for v in dated if (v.days or 0.0) == last), key=lambda v: v.value)
+    return [lowest._replace(name="vital_capacity_pct", words=lowest.words)]
 
 
 @derived
@@ -194,15 +272,17 @@ def _day(days: float) -> "float | None":
     return None if days != days else float(days)
 
 
+_LIVER = {"alt_serum": "alt_times_limit", "ast_serum": "ast_times_limit"}
+_LIMITED = {**_LIVER, "bilirubin_serum": "bilirubin_times_limit"}
+
+
 def _times_limit(last: pd.DataFrame) -> list[Value]:
-    found = []
+    """Liver values as multiples of the laboratory's own upper limit, and the higher enzyme."""
+    values = []
     value, limit, days = (last[name].to_dict() for name in ("value", "ref_high", "days"))
-    for name, analyte in (
-        ("alt_times_limit", "alt_serum"),
-        ("bilirubin_times_limit", "bilirubin_serum"),
-    ):
+    for analyte, name in _LIMITED.items():
         if limit.get(analyte, 0) > 0:
-            found.append(
+            values.append(
                 Value(
                     name=name,
                     words=_DERIVED[name],
@@ -211,7 +291,11 @@ def _times_limit(last: pd.DataFrame) -> list[Value]:
                     days=_day(days[analyte]),
                 )
             )
-    return found
+    enzymes = [value for value in values if value.name in _LIVER.values()]
+    if not enzymes:
+        return values
+    highest = max(enzymes, key=lambda value: value.value)
+    return [*values, highest._replace(name="liver_times_limit")]
 
 
 def _weight_loss(ordered: pd.DataFrame) -> list[Value]:
@@ -257,7 +341,7 @@ def _visits(table: pd.DataFrame) -> list[Value]:
             found.append(
                 Value(
                     name=item,
-                    words=f"ALSFRS-R item {item[1:]}",
+                    words=_ITEM_WORDS[item],
                     value=points[at, j],
                     unit="points",
                     days=float(days[at]),
@@ -301,12 +385,16 @@ def _decline(day: np.ndarray, total: np.ndarray) -> list[Value]:
 
 def _genetics(cohort: Cohort) -> list[list[Value]]:
     cause, carriers = genetic_cause(cohort), causal_carriers(cohort)
+    tested = core_tested(cohort)
+    consents = (cohort.patients["consent_genetic_return"] == "yes").to_numpy()
     points = _strongest(cohort)
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
-    tested = {1: "indeterminate", STATES.index("expanded"): "yes"}
+    stated = {1: "indeterminate", STATES.index("expanded"): "yes"}
     found = []
     for i in range(len(cohort)):
         own = _known("genetic_cause", cause[i], days=None)
+        for name, holds in (("genetically_tested", tested[i]), ("genetic_consent", consents[i])):
+            own += _known(name, "yes" if holds else "no", days=None)
         for gene in ("SOD1", "FUS"):
             known = carriers[gene][i]
             hit = known == 1 or points.get((i, gene), 0) >= _LIKELY_PATHOGENIC
@@ -315,7 +403,7 @@ def _genetics(cohort: Cohort) -> list[list[Value]]:
                 "yes" if hit else "no" if known == 0 else None,
                 days=None,
             )
-        state = tested.get(int(c9orf72[i]), "no") if c9orf72[i] else None
+        state = stated.get(int(c9orf72[i]), "no") if c9orf72[i] else None
         found.append([*own, *_known("c9orf72_expanded", state, days=None)])
     return found
 

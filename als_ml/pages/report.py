@@ -2,8 +2,6 @@
 exist.
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from als_ml.cohort.read import plain_reading, read_cohort
@@ -11,8 +9,8 @@ from als_ml.cohort.source import CohortSource
 from als_ml.lifecycle.comparison import labels_or_none
 from als_ml.lifecycle.registry import registered_version, run_config
 from als_ml.pages.cohort_page import Report
-from als_ml.pages.patient_pages import Progress, patient_pages
-from als_ml.pages.protocol import read_rules
+from als_ml.pages.patient_pages import Progress, Setting, patient_pages
+from als_ml.pages.protocol import Rule
 from als_ml.prediction.job import cohorts_for
 from als_ml.prediction.predictor import Predictor
 from features.cohort import Cohort
@@ -23,8 +21,8 @@ from features.tables.problems import Problems
 def make_report(
     source: CohortSource,
     models: dict[str, Predictor],
-    rules: Path | None,
-    recalled_rules: bool,
+    rules: tuple[Rule, ...],
+    regions: tuple[str, ...] = (),
     progress: Progress = lambda *_: None,
 ) -> Report:
     """Read a cohort for all models, and write the pages of its patients.
@@ -36,10 +34,10 @@ def make_report(
     ----------
     models : dict
         URI -> model.
-    rules : Path, optional
-        Care protocol of the user's own.
-    recalled_rules : bool
-        Whether rules that are recalled and not verified are shown too.
+    rules : tuple of Rule
+        Of `als_ml.pages.protocol.read_rules`.
+    regions : tuple of str
+        Whose licences and coverage they are, all if empty.
 
     Raises
     ------
@@ -48,17 +46,17 @@ def make_report(
         variants.
     """
     _check_thresholds(models)
-    chosen = read_rules(rules, recalled_rules)
     pairs = cohorts_for(list(models.values()), source, Problems())
     cohort = pairs[0][0].as_trained(pairs[0][1]) if pairs else _plain(source)
-    pages = patient_pages(cohort, pairs, chosen, progress)
+    pages = patient_pages(cohort, pairs, Setting(rules=rules), progress)
     return Report(
         name=source.described.name,
         cohort=cohort,
         pages=pages,
-        rules=chosen,
+        rules=rules,
         simulated=(source.folder / "truth.csv").exists(),
         labels=_labels(models, source, cohort),
+        regions=regions,
     )
 
 

@@ -1,8 +1,9 @@
-"""What to measure next: which unknown input of a model would most likely change its answer.
+"""What would change the answer most: which unknown test of a patient, and between which answers.
 
 Each unknown input is set to each decile of the training patients in turn, the others kept; a change
 of the class or of the conformal set counts. An approximation: features that are computed from
-several inputs are not computed again.
+several inputs are not computed again. Only what is *missing* is tried: to try another value of
+something known, or a treatment, would read as an effect.
 """
 
 from typing import Any
@@ -10,60 +11,120 @@ from typing import Any
 import numpy as np
 
 from als_ml.prediction.predictor import Predictor
+from features.blocks.dictionary import Feature
+from features.catalogue import Definitions, analytes, derived
 
-# Unknown inputs tried per patient, by the model's own order of importance; and shown (P).
+# Unknown inputs tried per patient, by the model's own order of importance; and tests shown (P).
 TRIED, SHOWN = 8, 3
+GENETIC_TEST = "genetic test (panel and C9orf72)"
+_VISIT = "ALSFRS-R visit"
+# Analytes that one test gives, whatever the tube or the assay.
+_ONE_TEST = {"fvc": "Vital capacity", "svc": "Vital capacity"}
 
 
 def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[dict[str, Any]]]:
-    """For each row of a model's matrix the unknown inputs by how often they would change the
-    answer.
+    """For each row of a model's matrix the unknown tests by how often they would change the answer.
 
     Returns
     -------
     list of lists of dict
-        `feature`, `meaning`, `changes` (share of the training deciles that change class or set), at
-        most SHOWN.
+        `test` to order, `genetic` whether it tells the genotype, `changes` (share of the training
+        deciles that change class or set), `low` and `high` (lowest and highest probability among
+        them); at most SHOWN, one a test.
     """
     deciles = predictor.training["deciles"]
-    tried = [j for j in predictor.used if predictor.names[j] in deciles]
-    pairs = [(i, j) for i in range(len(X)) for j in [j for j in tried if np.isnan(X[i, j])][:TRIED]]
-    changes = _changes(predictor, X, pairs)
-    found: list[list[dict[str, Any]]] = [[] for _ in range(len(X))]
-    for (i, j), share in zip(pairs, changes, strict=True):
-        if share > 0:
-            told = predictor.described[j]
-            found[i].append(
-                {"feature": told.name, "meaning": told.meaning, "changes": float(share)}
-            )
-    return [sorted(own, key=lambda one: -one["changes"])[:SHOWN] for own in found]
+    tests = [ordered_test(feature, predictor.definitions) for feature in predictor.described]
+    tried = [j for j in predictor.used if predictor.names[j] in deciles and tests[j]]
+    unknown = np.isnan(X)
+    had = [{tests[j] for j in tried if not unknown[i, j]} - {_VISIT} for i in range(len(X))]
+    pairs = [
+        (i, j)
+        for i in range(len(X))
+        for j in [j for j in tried if unknown[i, j] and tests[j] not in had[i]][:TRIED]
+    ]
+    best: list[dict[str, dict[str, Any]]] = [{} for _ in range(len(X))]
+    for (i, j), (share, low, high) in zip(pairs, _changes(predictor, X, pairs), strict=True):
+        test = str(tests[j])
+        if share > best[i].get(test, {"changes": 0.0})["changes"]:
+            best[i][test] = {
+                "test": test,
+                "genetic": test == GENETIC_TEST,
+                "changes": float(share),
+                "low": float(low),
+                "high": float(high),
+            }
+    return [sorted(own.values(), key=lambda one: -one["changes"])[:SHOWN] for own in best]
+
+
+def ordered_test(feature: Feature, definitions: Definitions) -> str | None:
+    """The test that a clinic orders for a feature; None where it follows from other features."""
+    if feature.block == "genetics":
+        return GENETIC_TEST
+    if feature.block == "alsfrs":
+        return _VISIT
+    if feature.block in ("biomarkers", "vital_capacity"):
+        return _analyte_test(feature.name, definitions)
+    return _ASKED.get(feature.name) if feature.block == "clinical" else None
+
+
+# What a clinic asks or looks up, by clinical feature; a treatment is never tried.
+_ASKED = {
+    "age_at_onset": "age at onset",
+    "age_at_index": "age at onset",
+    "female": "sex",
+    "diagnostic_delay_months": "days of onset and diagnosis",
+    "log_diagnostic_delay": "days of onset and diagnosis",
+    "months_since_onset": "days of onset and diagnosis",
+    "log_months_since_onset": "days of onset and diagnosis",
+    **dict.fromkeys(
+        ("onset_bulbar", "onset_limb", "onset_respiratory", "onset_other"), "site of onset"
+    ),
+    "el_escorial_definite": "El Escorial category",
+    "ftd": "examination for frontotemporal dementia",
+}
+
+
+def _analyte_test(feature: str, definitions: Definitions) -> str | None:
+    name = feature.removeprefix("log_")
+    for prefix, test in _ONE_TEST.items():
+        if name.startswith(prefix):
+            return test
+    return next((test for analyte, test in _names(definitions) if name.startswith(analyte)), None)
+
+
+@derived
+def _names(definitions: Definitions) -> tuple[tuple[str, str], ...]:
+    """Analyte and what it is called without tube or assay, the longest first."""
+    named = analytes(definitions)["name"]
+    pairs = zip(named.index.astype(str), named, strict=True)
+    return tuple(sorted(pairs, key=lambda pair: -len(pair[0])))
 
 
 def _changes(
     predictor: Predictor, X: np.ndarray, pairs: list[tuple[int, int]], size: int = 4000
 ) -> np.ndarray:
-    """Share of the deciles of each (row, column) that change the answer, some at a time."""
-    answers = (
-        np.array(list(zip(*_answers(predictor, X), strict=True)), dtype=object)
-        if len(X)
-        else np.empty((0, 2))
-    )
-    found = np.zeros(len(pairs))
+    """Of each (row, column) the share of the deciles that change the answer, and the lowest and the
+    highest probability, some at a time.
+    """
+    before = _answers(predictor, X) if len(X) else (np.empty(0), np.empty((0, 2), dtype=object))
+    changes = np.zeros((len(pairs), 3))
     for start in range(0, len(pairs), size):
         some = pairs[start : start + size]
         cuts = np.array([predictor.training["deciles"][predictor.names[j]] for _, j in some])
         tried = np.repeat(X[[i for i, _ in some]], cuts.shape[1], axis=0)
         columns = np.repeat([j for _, j in some], cuts.shape[1])
         tried[np.arange(len(tried)), columns] = cuts.ravel()
-        classes, sets = (
-            np.array(a, dtype=object).reshape(cuts.shape) for a in _answers(predictor, tried)
-        )
-        before = answers[[i for i, _ in some]]
-        found[start : start + size] = ((classes != before[:, :1]) | (sets != before[:, 1:])).mean(
-            axis=1
-        )
-    return found
+        probability, answers = _answers(predictor, tried)
+        now = answers.reshape((*cuts.shape, 2))
+        was = before[1][[i for i, _ in some]][:, None, :]
+        p = probability.reshape(cuts.shape)
+        changed = (now != was).any(axis=2).mean(axis=1)
+        changes[start : start + size] = np.column_stack([changed, p.min(axis=1), p.max(axis=1)])
+    return changes
 
 
-def _answers(predictor: Predictor, X: np.ndarray) -> tuple[list[str], list[str]]:
-    return predictor.classes(X, predictor.fitted.probability(X))
+def _answers(predictor: Predictor, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probability (n,), and class and set (n, 2), of each row."""
+    probability = predictor.fitted.probability(X)
+    pairs = list(zip(*predictor.classes(X, probability), strict=True))
+    return probability, np.array(pairs, dtype=object).reshape(len(X), 2)

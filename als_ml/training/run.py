@@ -173,7 +173,8 @@ def train(
         definitions=cohort.definitions,
         ladder=ladder,
         training=training_aggregates(data.rows, data.y)
-        | {"patients": [remembered(patient_prints(data.cohort, key), key)]},
+        | {"patients": [remembered(patient_prints(data.cohort, key), key)]}
+        | for_readers(config, data.y, validated.probability["model"]),
     )
     if config.validation.cohort:
         held_out = open_cohort(Path(config.validation.cohort), allow_outside)
@@ -198,6 +199,27 @@ def train(
         tables=tables,
         checks=checks,
     )
+
+
+# Training patients with a like score behind one line on a page: fewer would be a chance (P).
+_ALIKE = 40
+
+
+def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> dict[str, Any]:
+    """What a page says of the score beside its number: the question, and what was seen of training
+    patients with a like score.
+
+    Parameters
+    ----------
+    y, p : arrays of n
+        Labels, and probabilities by models that had not seen the patient.
+    """
+    alike = calibration_bins(y, p, max(1, len(y) // _ALIKE))
+    firsts = np.cumsum([0, *(row["n"] for row in alike[:-1])])
+    ends = np.sort(p)[firsts].round(2).tolist()  # no one patient's score
+    label = config.label.model_dump(mode="json") | {"cutoffs": list(config.label.cutoffs)}
+    seen = [row | {"from": start} for row, start in zip(alike, ends, strict=True)]
+    return {"question": label, "alike": seen}
 
 
 def _tables(data: Trainable, validated: Validated, config: Config) -> dict[str, Table]:

@@ -1,0 +1,233 @@
+"""The genetic result of a patient, as the head of a report states it: positive, uncertain, negative
+or incomplete, what was found and by what method, and what was not assayed.
+
+Positive is the contract's `genetic_cause: found`; an expanded C9orf72 is found like any variant. A
+result is research, whatever its class: the page asks for confirmation in an accredited laboratory.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from als_ml.variant_table.carriers import inheritance_of, shown_class
+from features.blocks.genetics import genetic_cause, telling_alleles
+from features.catalogue import Definitions, core_genes, gene_names, repeat_loci
+from features.cohort import Cohort
+from features.genotypes.coverage import ASSAYED_FROM
+from features.genotypes.genotype import zygosity
+from features.genotypes.repeats import LABORATORY, STATES, RepeatStates
+from features.variants.variant import Variant
+
+HEADLINES = {
+    "found": ("positive", "A genetic cause was found"),
+    "uncertain": ("uncertain", "A result of uncertain meaning"),
+    "not_found": ("negative", "No genetic cause was found in what was assayed"),
+    "not_fully_tested": ("incomplete", "No genetic cause was found, and tests are incomplete"),
+}
+CONFIRM = "Confirm in an accredited laboratory before anything is decided by it."
+COUNSEL = (
+    "Offer genetic counselling, to the patient first. Adult relatives who ask can have predictive"
+    " counselling before any test; none is tested or told without asking for it."
+)
+KIN = (
+    "A finding stays of meaning for the kin. Adult relatives who ask can have predictive"
+    " counselling before any test; none is tested or told without asking for it."
+)
+_ZYGOSITY = {
+    "heterozygous": "one copy (heterozygous)",
+    "homozygous": "two copies (homozygous)",
+    "hemizygous": "one copy, the only one (hemizygous)",
+}
+_INHERITANCE = {"x_linked": "X-linked", "dominant": "dominant", "recessive": "recessive"}
+_METHODS = {
+    "rp_pcr": "repeat-primed PCR",
+    "southern": "Southern blot",
+    "short_read": "short reads",
+    "long_read": "long reads",
+}
+
+
+def genetic_results(cohort: Cohort) -> list[dict[str, Any]]:
+    """Of each patient `status`, `headline`, `findings` (a dict each), `risk` alleles, genes that
+    were `not_assayed` or in part, and `notes`.
+    """
+    causes = genetic_cause(cohort)
+    variants, risks = _variant_findings(cohort)
+    repeats = _repeat_findings(cohort)
+    names = np.array(gene_names(cohort.definitions), dtype=object)
+    assayed = np.nan_to_num(cohort.genotypes.assayed, nan=0.0)
+    results = []
+    for i, cause in enumerate(causes):
+        status, headline = HEADLINES[cause]
+        telling, aside = repeats[i]
+        results.append(
+            {
+                "status": status,
+                "headline": headline,
+                "findings": [*telling, *variants[i]],
+                "risk": [*aside, *risks[i]],
+                "not_assayed": _unread(cohort.definitions, names[assayed[i] == 0].tolist()),
+                "partly": names[(assayed[i] > 0) & (assayed[i] < ASSAYED_FROM)].tolist(),
+                "advice": [CONFIRM, COUNSEL] if status in ("positive", "uncertain") else [],
+            }
+        )
+    return results
+
+
+def _unread(definitions: Definitions, genes: list[str]) -> list[str]:
+    """Genes that were not assayed, the core genes first."""
+    core = core_genes(definitions)
+    return sorted(genes, key=lambda gene: (gene not in core, gene))
+
+
+def _variant_findings(
+    cohort: Cohort,
+) -> tuple[list[list[dict[str, str]]], list[list[dict[str, str]]]]:
+    """Telling variants of each patient, the causal ones first, and alleles of risk."""
+    alleles, sites = cohort.genotypes.alleles, cohort.variants
+    says = telling_alleles(cohort)
+    named = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
+    rows, positions = (alleles[name].to_numpy() for name in ("row", "site"))
+    role = sites["role"].to_numpy()
+    variants, assessed = (sites[name].to_numpy(dtype=object) for name in ("variant", "assessment"))
+    telling: list[list[dict[str, str]]] = [[] for _ in range(len(cohort))]
+    risk: list[list[dict[str, str]]] = [[] for _ in range(len(cohort))]
+    chosen = (says != "") | np.isin(role[positions], ["risk", "modifier"])
+    for k in sorted(np.flatnonzero(chosen), key=lambda k: says[k] != "found"):
+        variant, assessment = variants[positions[k]], assessed[positions[k]]
+        finding = {
+            "gene": variant.gene,
+            "what": _variant_name(variant),
+            "zygosity": _ZYGOSITY[str(named[k])],
+            "class": shown_class(cohort.definitions, variant, assessment),
+            "inheritance": _INHERITANCE.get(inheritance_of(cohort.definitions, variant), "risk"),
+            "method": "sequencing",
+            "meaning": _meaning(variant, str(says[k])),
+        }
+        (telling if says[k] else risk)[rows[k]].append(finding)
+    return telling, risk
+
+
+def _variant_name(variant: Variant) -> str:
+    """Protein or coding change, with the older name of a known variant."""
+    name = variant.hgvs_p or variant.hgvs_c
+    if name and variant.legacy_name:
+        return f"{name} ({variant.legacy_name})"
+    return name or variant.legacy_name or variant.key
+
+
+def _meaning(variant: Variant, says: str) -> str:
+    if says == "found":
+        return "a known cause of ALS"
+    if variant.role == "causal_recessive":
+        return "one copy of a recessive variant: a carrier, not a cause by itself"
+    if variant.role == "modifier":
+        return "changes the course a little, is no cause"
+    if not says:
+        return "raises the risk a little, is no cause"
+    return "of uncertain meaning"
+
+
+def _repeat_findings(
+    cohort: Cohort,
+) -> list[tuple[list[dict[str, str]], list[dict[str, str]]]]:
+    """Telling C9orf72 repeats of each patient, and ATXN2 repeats of risk."""
+    c9orf72, atxn2 = (
+        RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
+        for locus in ("C9orf72", "ATXN2")
+    )
+    sizes = _sizes(cohort)
+    methods = cohort.patients["c9orf72_method"].to_numpy(dtype=object)
+    stated = cohort.patients["c9orf72_status"].to_numpy(dtype=object)
+    results = []
+    for i in range(len(cohort)):
+        telling, aside = [], []
+        size = sizes.get((i, "C9orf72"))
+        state = STATES[c9orf72.state[i]]
+        if state in ("expanded", "intermediate", "indeterminate"):
+            telling.append(_c9orf72(cohort.definitions, state, size, methods[i], stated[i]))
+        if c9orf72.conflict[i]:
+            telling.append(_conflict(size, str(methods[i]), str(stated[i])))
+        state = STATES[atxn2.state[i]]
+        if state in ("intermediate", "risk", "expanded"):
+            aside.append(_atxn2(state, sizes.get((i, "ATXN2")), float(atxn2.longest[i])))
+        results.append((telling, aside))
+    return results
+
+
+def _sizes(cohort: Cohort) -> dict[tuple[int, str], tuple[float, float, float]]:
+    """(Patient, locus) -> longer allele and its interval, in repeat units."""
+    calls = cohort.repeats
+    columns = (calls[name].to_numpy() for name in ("row", "locus", "long", "ci_low", "ci_high"))
+    return {
+        (int(row), str(locus)): (float(long), float(low), float(high))
+        for row, locus, long, low, high in zip(*columns, strict=True)
+    }
+
+
+def _sized(size: tuple[float, float, float] | None) -> str:
+    """Size and interval in words.
+
+    >>> _sized((45.0, 40.0, 60.0)), _sized((8.0, 8.0, 8.0)), _sized(None)
+    ('45 repeat units (interval 40 to 60)', '8 repeat units', 'size not stated')
+    """
+    if size is None or not np.isfinite(size[0]):
+        return "size not stated"
+    long, low, high = size
+    interval = f" (interval {low:.0f} to {high:.0f})" if low < high else ""
+    return f"{long:.0f} repeat units{interval}"
+
+
+def _c9orf72(
+    definitions: Definitions,
+    state: str,
+    size: tuple[float, float, float] | None,
+    method: str | None,
+    stated: str | None,
+) -> dict[str, str]:
+    by_laboratory = isinstance(stated, str) and stated == state
+    confirm = float(repeat_loci(definitions)["confirm_max"]["C9orf72"])
+    short = state == "expanded" and size is not None and size[0] <= confirm
+    meaning = {
+        "expanded": "a known cause of ALS and of frontotemporal dementia",
+        "intermediate": "of uncertain meaning",
+        "indeterminate": "the size could not be told: repeat by repeat-primed PCR",
+    }[state]
+    if short and method not in LABORATORY:
+        meaning += "; short for certainty, confirm by repeat-primed PCR"
+    return {
+        "gene": "C9orf72",
+        "what": f"GGGGCC repeat {state}, {_sized(size)}",
+        "zygosity": _ZYGOSITY["heterozygous"] if state == "expanded" else "",
+        "class": {"expanded": "P"}.get(state, "VUS"),
+        "inheritance": "dominant",
+        "method": _METHODS.get(str(method), "repeat call") if by_laboratory else "short reads",
+        "meaning": meaning,
+    }
+
+
+def _conflict(size: tuple[float, float, float] | None, method: str, stated: str) -> dict[str, str]:
+    name = _METHODS.get(method, "the laboratory")
+    return {
+        "gene": "C9orf72",
+        "what": f"two methods disagree: {name} says {stated}, the repeat file {_sized(size)}",
+        "zygosity": "",
+        "class": "VUS",
+        "inheritance": "dominant",
+        "method": f"{name} and short reads",
+        "meaning": "the laboratory's result counts here; have it repeated",
+    }
+
+
+def _atxn2(state: str, size: tuple[float, float, float] | None, longest: float) -> dict[str, str]:
+    words = _sized(size if size is not None else (longest, longest, longest))
+    meaning = "raises the risk of ALS, is no cause by itself"
+    return {
+        "gene": "ATXN2",
+        "what": f"CAG repeat {state}, {words}",
+        "zygosity": "",
+        "class": "risk",
+        "inheritance": "risk",
+        "method": "repeat call",
+        "meaning": "the range of SCA2" if state == "expanded" else meaning,
+    }

@@ -1,0 +1,103 @@
+"""Mechanism cards: what of a patient points to a mechanism, and what acts on it.
+
+Treatments, trials and care of a mechanism are the same for everybody (`treatments.tsv`): no marker
+selects a treatment but SOD1 and tofersen. Without consent a card names no gene of the patient.
+"""
+
+from functools import cache
+from typing import Any
+
+from als_ml.pages.sources import cited, tsv_rows
+from features.blocks.mechanisms import (
+    ASSAYED,
+    NOT_ASSAYED,
+    genetic_evidence,
+    mechanism_analytes,
+    mechanism_genes,
+    panel_mechanisms,
+)
+from features.catalogue import Definitions, shipped
+from features.cohort import Cohort
+
+Card = dict[str, Any]
+
+
+@cache
+def treatments() -> dict[str, list[dict[str, str]]]:
+    """Mechanism -> what acts on it: name, kind, status and source."""
+    known: dict[str, list[dict[str, str]]] = {}
+    for row in tsv_rows("treatments.tsv"):
+        own = {**row, "source": cited(row["source"])}
+        known.setdefault(own.pop("mechanism"), []).append(own)
+    return known
+
+
+def emerging() -> list[dict[str, str]]:
+    """The table of emerging therapies, each with phase, status and date."""
+    return [{**row, "source": cited(row["source"])} for row in tsv_rows("emerging.tsv")]
+
+
+def mechanism_cards(
+    cohort: Cohort, markers: list[list[Card]], consents: list[bool]
+) -> list[list[Card]]:
+    """One card a mechanism and patient.
+
+    Parameters
+    ----------
+    markers : list of lists of dict
+        Of `als_ml.pages.markers.marker_cards`.
+    """
+    shown = _panel(cohort.definitions)
+    rows = zip(genetic_evidence(cohort), markers, consents, strict=True)
+    return [
+        [_card(mechanism, genetic if consent else None, own) for mechanism in shown]
+        for genetic, own, consent in rows
+    ]
+
+
+def _panel(definitions: Definitions) -> list[Card]:
+    """The mechanisms of a model's own tables, and those that this release adds."""
+    own = panel_mechanisms(definitions)
+    known = {mechanism.mechanism for mechanism in own}
+    added = [m for m in panel_mechanisms(shipped()) if m.mechanism not in known]
+    measured = mechanism_analytes(definitions)
+    return [
+        {
+            "id": m.mechanism,
+            "name": m.name,
+            "meaning": m.meaning,
+            "genes": mechanism_genes(definitions, m),
+            "analytes": measured.get(m.mechanism, ()),
+        }
+        for m in (*own, *added)
+    ]
+
+
+def _card(mechanism: Card, genetic: dict[str, str] | None, markers: list[Card]) -> Card:
+    """What points to it, what was looked at and says nothing, and what was not looked at."""
+    silent = (ASSAYED, NOT_ASSAYED)
+    genes = [(gene, (genetic or {}).get(gene, NOT_ASSAYED)) for gene in mechanism["genes"]]
+    own = [card for card in markers if card["mechanism"] == mechanism["id"]]
+    measured = {card["id"] for card in own}
+    return {
+        "id": mechanism["id"],
+        "name": mechanism["name"],
+        "meaning": mechanism["meaning"],
+        "genetic": [_named(*one) for one in genes if one[1] not in silent] if genetic else [],
+        "clear": [gene for gene, said in genes if said == ASSAYED] if genetic else [],
+        "unknown": [gene for gene, said in genes if said == NOT_ASSAYED] if genetic else None,
+        "biomarkers": [_told(card) for card in own if card["worse"]],
+        "normal": [_told(card) for card in own if not card["worse"]],
+        "unmeasured": sum(analyte not in measured for analyte in mechanism["analytes"]),
+    }
+
+
+def _named(gene: str, said: str) -> str:
+    return said if said.startswith(gene) else f"{gene} {said}"
+
+
+def _told(card: Card) -> str:
+    last = card["values"][-1][1]
+    unit = f" {card['unit']}" if card["unit"] else ""
+    state = card["state"] or "no range known"
+    return f"{card['name']}: {last:g}{unit}, {state}"

@@ -1,0 +1,99 @@
+"""A score in one plain sentence, with what it means, from when to when, and how sure it is.
+
+What was asked and what was seen of training patients with a like score is stored with the model
+(`als_ml.training.run.for_readers`); a model of an earlier release has neither, and its page says
+less.
+"""
+
+from typing import Any
+
+from als_ml.prediction.predictor import Predictor
+from models.tasks import TASKS
+
+_DEGREES = {"first_degree": "first", "second_degree": "second"}
+_EVENT = "die or need a tracheostomy or ventilation for 23 hours a day"
+
+
+def definition(predictor: Predictor) -> str:
+    """What the positive class of a model does, in words that follow "patients"."""
+    asked: dict[str, Any] = predictor.training.get("question") or {}
+    task = predictor.fitted.task
+    if asked.get("column"):
+        bound, word = (
+            (asked["above"], "above") if asked["above"] is not None else (asked["below"], "below")
+        )
+        return f"have {asked['column']} {word} {bound:g}"
+    if not asked:
+        return f"are {TASKS[task].positive}, as defined when this model was trained"
+    if task == "familial":
+        return familial_definition(asked)
+    return progression_definition(asked, predictor.spec.landmark_days)
+
+
+def familial_definition(asked: dict[str, Any]) -> str:
+    """Who is called familial.
+
+    >>> familial_definition({"familial_degrees": ["first_degree", "second_degree"]})
+    'report ALS in a first- or second-degree relative'
+    """
+    degrees = [f"{_DEGREES[name]}-" for name in asked["familial_degrees"]]
+    return f"report ALS in a {' or '.join(degrees)}degree relative"
+
+
+def progression_definition(asked: dict[str, Any], landmark_days: int) -> str:
+    """Who is called fast, and from when to when.
+
+    >>> asked = {"cutoffs": [1.0], "events": "none", "window_days": 365, "measure": "slope"}
+    >>> progression_definition(asked, 90)
+    'lose at least 1 point a month from day 90 to day 455'
+    """
+    cutoff = asked["cutoffs"][-1]
+    points = f"lose at least {cutoff:g} point{'' if cutoff == 1 else 's'} a month"
+    if asked["measure"] == "delta_fs":
+        return f"{points} from onset to day {landmark_days}"
+    when = f"from day {landmark_days} to day {landmark_days + asked['window_days']}"
+    return f"{points} {when}" if asked["events"] == "none" else f"{points}, or {_EVENT}, {when}"
+
+
+def sentence(probability: float, meaning: str) -> str:
+    """The score as a count of people.
+
+    >>> sentence(0.618, "lose at least 1 point a month")
+    'Of 100 patients like this one, about 62 lose at least 1 point a month.'
+    """
+    return f"Of 100 patients like this one, about {hundred(probability)} {meaning}."
+
+
+def hundred(probability: float) -> int:
+    """How many of a hundred; nobody is told 0 or 100."""
+    return min(max(round(probability * 100), 1), 99)
+
+
+def answer(predictor: Predictor, row: dict[str, Any]) -> str:
+    """What the model says, and whether it can.
+
+    `row` is a prediction row with a score.
+    """
+    task, threshold = TASKS[predictor.fitted.task], predictor.fitted.calibration.threshold
+    said = f"From {threshold:.0%} on the model says {task.positive}: here {row['predicted_class']}."
+    if not row["abstained"]:
+        return said
+    if not row["prediction_set"]:
+        return f"{said} But the score fits neither class well: the model abstains."
+    classes = row["prediction_set"].replace("|", " from ")
+    return f"{said} But it cannot tell {classes} for this patient: the model abstains."
+
+
+def alike(predictor: Predictor, probability: float) -> dict[str, Any] | None:
+    """What was seen of training patients with a like score: n, share and its 95 % interval."""
+    rows = predictor.training.get("alike") or []
+    below = [row for row in rows if row["from"] <= probability] or rows[:1]
+    if not below or predictor.fitted.calibration.updated:
+        return None
+    row = below[-1]
+    positive = TASKS[predictor.fitted.task].positive
+    text = (
+        f"Of {row['n']} training patients with a like score {row['observed']:.0%} were {positive}"
+        f" (95 % interval {row['low']:.0%} to {row['high']:.0%})."
+    )
+    return {"low": round(row["low"], 4), "high": round(row["high"], 4), "text": text}

@@ -1,0 +1,426 @@
+"""Hand-made patients, and what the page of each must and must not show.
+
+No model: what a page says of scores is in test_scores.py. The patients are made up.
+"""
+
+import json
+from datetime import date
+
+import pytest
+
+from als_ml.cohort.records import read_records
+from als_ml.pages.cohort_page import gene_cell
+from als_ml.pages.page_table import page_table
+from als_ml.pages.patient_pages import NO_CONSENT, Setting, patient_pages
+from als_ml.pages.protocol import read_rules
+from features.blocks.spec import FeatureSpec
+from features.catalogue import analytes, gene_names, shipped
+from features.variants.lookups import NO_LOOKUPS
+
+RULES = read_rules()
+WRITTEN = date(2026, 12, 1)
+ALL_GENES = dict.fromkeys(gene_names(shipped()), "full")
+# Points of the items at a visit; the last is item 12.
+FULL = {f"q{i}": 4 for i in range(1, 13)}
+PATIENT = {
+    "sample_id": "P1",
+    "sex": "male",
+    "age_at_onset": 60,
+    "onset_days": -365,
+    "diagnosis_days": -100,
+    "onset_site": "lower_limb",
+    "family_history": "none",
+    "consent_genetic_return": "yes",
+    "assayed": ALL_GENES,
+    "repeats": {"C9orf72": [2, 8]},
+    "alsfrs": [{"days": 0, **FULL}, {"days": 84, **FULL, "q8": 3}],
+}
+
+
+def page_of(**changes) -> dict:
+    """The page of the patient with some fields changed; None takes a field away."""
+    record = {name: value for name, value in (PATIENT | changes).items() if value is not None}
+    cohort, _, errors = read_records([record], FeatureSpec(), NO_LOOKUPS, shipped())
+    assert not errors
+    (page,) = patient_pages(cohort, [], Setting(rules=RULES, written=WRITTEN))
+    return page
+
+
+def visit(day: int = 84, **points: int) -> dict:
+    return {"days": day, **FULL, **points}
+
+
+def marker(analyte: str, value: float, day: int = 84, **more) -> dict:
+    unit = analytes(shipped()).loc[analyte, "unit"]
+    return {"analyte": analyte, "value": value, "days": day, "unit": unit} | more
+
+
+def rules(page: dict, status: str = "applies", level: str | None = None) -> set[str]:
+    return {
+        one["rule"]
+        for one in page["protocol"]
+        if one["status"] == status and level in (None, one["level"])
+    }
+
+
+# --- the patient's state
+
+
+def test_the_page_of_the_dead_is_closed_and_keeps_a_finding_for_the_kin():
+    page = page_of(
+        death_days=140,
+        variants=["SOD1:p.Ala5Val 0/1"],
+        alsfrs=[visit(q11=0, q12=1, q3=0)],
+        riluzole_start_days=10,
+    )
+    assert page["closed"]
+    assert page["protocol"] == page["mechanisms"] == page["next"] == page["scores"] == []
+    assert [140, "died", None] in page["events"]
+    assert page["state"] == ["died", "non-invasive ventilation"]
+    assert page["genetics"]["status"] == "positive"
+    assert any("kin" in text for text in page["genetics"]["advice"])
+    assert not any("to the patient" in text for text in page["genetics"]["advice"])
+
+
+def test_a_ventilated_patient_is_not_told_to_consider_ventilation():
+    weak = {"biomarkers": [marker("fvc_pct", 35), marker("snip", 25)]}
+    before = page_of(alsfrs=[visit(q11=2)], **weak)
+    assert {"NIV-03", "NIV-06", "NIV-08", "NIV-04"} <= rules(before)
+    for state in ({"niv_start_days": 20}, {"alsfrs": [visit(q11=2, q12=3)]}):
+        page = page_of(**({"alsfrs": [visit(q11=2)]} | weak | state))
+        assert not {name for name in rules(page) if name.startswith("NIV")}
+        assert "non-invasive ventilation" in page["state"]
+    page = page_of(tracheostomy_days=30, alsfrs=[visit(q11=2, q12=0)], **weak)
+    assert "TRA-02" in rules(page)
+    assert not {name for name in rules(page) if name.startswith(("NIV", "RIL-01"))}
+
+
+def test_a_gastrostomy_is_not_discussed_with_who_has_one():
+    starved = {"biomarkers": [marker("weight", 80, 0), marker("weight", 71)]}
+    assert {"PEG-01", "PEG-02", "NUT-01"} <= rules(page_of(**starved))
+    for state in ({"gastrostomy_days": 40}, {"alsfrs": [visit(q3=0, q5_form="b")]}):
+        page = page_of(**starved, **state)
+        assert not {name for name in rules(page) if name.startswith("PEG")}
+        assert "NUT-02" in rules(page)
+        assert "gastrostomy" in page["state"]
+
+
+@pytest.mark.parametrize("diagnosis", ["mimic", "control"])
+def test_a_mimic_gets_no_rule_of_als(diagnosis):
+    page = page_of(
+        diagnosis=diagnosis, assayed=None, repeats=None, alsfrs=[visit(q11=0, q1=1, q3=1)]
+    )
+    assert page["protocol"] == page["mechanisms"] == []
+    assert not page["ill"]
+
+
+def test_an_unaffected_relative_has_no_page_and_a_carriers_page_speaks_to_the_kin():
+    record = PATIENT | {"diagnosis": "unaffected_relative"}
+    cohort, _, _ = read_records([record], FeatureSpec(), NO_LOOKUPS, shipped())
+    assert patient_pages(cohort, [], Setting(rules=RULES, written=WRITTEN)) == []
+    page = page_of(variants=["SOD1:p.Ala5Val 0/1"])
+    assert {"GEN-03", "TOF-04"} <= rules(page)
+    assert any("relatives" in text for text in page["genetics"]["advice"])
+
+
+# --- the genetic result and consent
+
+
+def finding(page: dict) -> dict:
+    (one,) = page["genetics"]["findings"]
+    return one
+
+
+def test_an_expanded_c9orf72_is_named_with_its_size():
+    page = page_of(repeats={"C9orf72": {"alleles": [2, 300], "ci": [250, 400]}})
+    assert page["genetics"]["status"] == "positive"
+    assert finding(page)["gene"] == "C9orf72"
+    assert finding(page)["what"] == (
+        "GGGGCC repeat expanded, 300 repeat units (interval 250 to 400)"
+    )
+    assert page["cause"] == "found"
+    assert gene_cell(page) == "C9orf72"
+    assert "genetic finding, no family history" in page["needs"]
+    assert "C9-01" in rules(page)
+
+
+@pytest.mark.parametrize(
+    ("repeats", "status", "words"),
+    [
+        ({"C9orf72": [2, 26]}, "uncertain", "intermediate, 26 repeat units"),
+        ({"C9orf72": {"alleles": [2, 28], "ci": [20, 40]}}, "uncertain", "indeterminate"),
+        ({"C9orf72": [2, 23]}, "negative", None),
+        ({"C9orf72": {"alleles": [2, 31], "ci": [31, 31]}}, "positive", "expanded, 31 repeat"),
+    ],
+)
+def test_c9orf72_by_size(repeats, status, words):
+    page = page_of(repeats=repeats)
+    assert page["genetics"]["status"] == status
+    assert [words in one["what"] for one in page["genetics"]["findings"]] == [True] * bool(words)
+
+
+def test_a_short_expansion_is_confirmed_by_another_method():
+    short = page_of(repeats={"C9orf72": {"alleles": [2, 45], "ci": [40, 50]}})
+    long = page_of(repeats={"C9orf72": {"alleles": [2, 300], "ci": [250, 400]}})
+    assert "repeat-primed PCR" in finding(short)["meaning"]
+    assert "repeat-primed PCR" not in finding(long)["meaning"]
+
+
+def test_two_methods_that_disagree_are_said():
+    page = page_of(
+        repeats={"C9orf72": [2, 8]}, c9orf72_status="expanded", c9orf72_method="southern"
+    )
+    assert page["genetics"]["status"] == "positive"
+    expanded, conflict = page["genetics"]["findings"]
+    assert expanded["method"] == "Southern blot"
+    assert "disagree" in conflict["what"]
+    assert "8 repeat units" in conflict["what"]
+
+
+@pytest.mark.parametrize(
+    ("genotype", "status", "meaning"),
+    [("0/1", "uncertain", "carrier, not a cause"), ("1/1", "positive", "known cause of ALS")],
+)
+def test_one_copy_of_a_recessive_variant_is_no_cause(genotype, status, meaning):
+    page = page_of(variants=[f"SOD1:p.Asp91Ala {genotype}"])
+    assert page["genetics"]["status"] == status
+    assert meaning in finding(page)["meaning"]
+    assert ("one copy" in finding(page)["zygosity"]) == (genotype == "0/1")
+    assert ("genetic finding, no family history" in page["needs"]) == (status == "positive")
+
+
+def test_a_variant_of_uncertain_meaning_is_not_called_benign():
+    # Made up: a missense change of SOD1 in no table.
+    page = page_of(variants=["21-31667320-T-G 0/1"])
+    assert [one[2] for one in page["variants"]] == ["VUS"]
+    assert page["genetics"]["status"] == "negative"
+    assert page["needs"] == []
+
+
+def test_what_was_not_assayed_is_listed_the_core_genes_first():
+    some = {gene: state for gene, state in ALL_GENES.items() if gene not in ("FUS", "ALS2")}
+    page = page_of(assayed=some | {"OPTN": "partial"})
+    assert page["genetics"]["status"] == "incomplete"
+    assert page["genetics"]["not_assayed"] == ["FUS", "ALS2"]
+    assert page["genetics"]["partly"] == ["OPTN"]
+    assert "GEN-01" in rules(page)
+    assert gene_cell(page) == "incomplete"
+
+
+GENETIC = ("SOD1", "C9orf72", "FUS", "tofersen", "Tofersen", "GEN-01", "GEN-02", "carrier")
+
+
+@pytest.mark.parametrize("consent", ["no", None])
+def test_without_consent_nothing_tells_the_genotype(consent):
+    page = page_of(
+        consent_genetic_return=consent,
+        variants=["SOD1:p.Ala5Val 0/1"],
+        repeats={"C9orf72": [2, 300]},
+        tofersen_start_days=-10,
+        headache="yes",
+        headache_days=84,
+        biomarkers=[marker("nfl_serum", 20)],
+    )
+    assert page["genetics"] is page["variants"] is page["benign"] is None
+    assert page["cause"] == NO_CONSENT
+    assert gene_cell(page) == "not shown"
+    assert page["needs"] == []
+    told = json.dumps(page | {"mechanisms": [one | {"meaning": ""} for one in page["mechanisms"]]})
+    assert not [word for word in GENETIC if word in told]
+    # The same page as somebody's without any finding, but for the consent itself.
+    other = page_of(
+        consent_genetic_return=consent,
+        headache="yes",
+        headache_days=84,
+        biomarkers=[marker("nfl_serum", 20)],
+    )
+    assert page == other
+
+
+def test_with_consent_the_same_patient_has_all_of_it():
+    page = page_of(
+        variants=["SOD1:p.Ala5Val 0/1"],
+        tofersen_start_days=-10,
+        headache="yes",
+        headache_days=84,
+        biomarkers=[marker("nfl_serum", 20)],
+    )
+    assert "on tofersen" in page["state"]
+    assert page["lowered"]
+    assert "TOF-02" in rules(page, level="act")
+    assert "act: tofersen" in page["needs"]
+    assert "GEN-02" not in rules(page)  # it is on it
+
+
+def test_an_incomplete_test_without_consent_is_offered_on_what_was_assayed_alone():
+    for found in (None, ["SOD1:p.Ala5Val 0/1"]):
+        page = page_of(consent_genetic_return=None, assayed=None, repeats=None, variants=found)
+        assert "GEN-06" in rules(page)
+    assert "GEN-06" not in rules(page_of(consent_genetic_return=None))
+
+
+# --- drugs and liver
+
+
+def liver(times: float, **more) -> dict:
+    return page_of(biomarkers=[marker("alt_serum", 40 * times, ref_low=5, ref_high=40)], **more)
+
+
+@pytest.mark.parametrize(
+    ("times", "riluzole", "shown", "hidden"),
+    [
+        (4, "yes", {"RIL-05"}, {"RIL-01", "RIL-04", "RIL-06"}),
+        (6, "yes", {"RIL-04"}, {"RIL-01", "RIL-05", "RIL-06"}),
+        (4, "no", {"RIL-06"}, {"RIL-01", "RIL-04", "RIL-05"}),
+        (6, "no", {"RIL-06"}, {"RIL-01", "RIL-04", "RIL-05"}),
+        (1, "no", {"RIL-01"}, {"RIL-04", "RIL-05", "RIL-06"}),
+        (1, "yes", set(), {"RIL-01", "RIL-04", "RIL-05", "RIL-06"}),
+    ],
+)
+def test_liver_values_on_and_off_riluzole(times, riluzole, shown, hidden):
+    page = liver(times, riluzole=riluzole)
+    assert shown <= rules(page)
+    assert not hidden & rules(page)
+    assert ("act: riluzole" in page["needs"]) == bool(shown & {"RIL-04", "RIL-06"})
+
+
+def test_a_stale_value_does_not_act():
+    fresh = page_of(biomarkers=[marker("fvc_pct", 40, 84)])
+    stale = page_of(biomarkers=[marker("fvc_pct", 40, -10)])
+    assert "NIV-08" in rules(fresh)
+    assert "NIV-08" in rules(stale, "out of date")
+    assert "NIV-08" not in rules(stale)
+    (one,) = [one for one in stale["protocol"] if one["rule"] == "NIV-08"]
+    assert one["old"] == ["Forced vital capacity: 40 % (day -10)"]
+
+
+def test_slow_vital_capacity_counts_as_well():
+    page = page_of(biomarkers=[marker("svc_pct", 45)])
+    assert {"NIV-08", "NIV-04"} <= rules(page)
+    assert "act: breathing" in page["needs"]
+
+
+def test_a_juvenile_onset():
+    page = page_of(age_at_onset=14, riluzole="no")
+    assert "GEN-05" in rules(page)
+    assert "RIL-01" not in rules(page)
+
+
+def test_pregnancy():
+    page = page_of(sex="female", age_at_onset=30, riluzole="no", pregnant="yes", pregnant_days=84)
+    assert "RIL-13" in rules(page)
+    assert "RIL-01" not in rules(page)
+
+
+def test_nothing_measured():
+    page = page_of(
+        **dict.fromkeys(
+            ("sex", "age_at_onset", "onset_days", "diagnosis_days", "onset_site", "assayed")
+        ),
+        repeats=None,
+        alsfrs=None,
+        consent_genetic_return=None,
+    )
+    assert rules(page, level="act") == set()
+    assert page["alsfrs"] == page["biomarkers"] == page["events"] == []
+    assert page["needs"] == []
+    assert page["age"] is None
+    assert json.dumps(page, allow_nan=False)
+
+
+# --- markers
+
+
+def card(page: dict, analyte: str) -> dict:
+    (one,) = [one for one in page["biomarkers"] if one["id"] == analyte]
+    return one
+
+
+def test_a_young_patients_neurofilament_is_not_within_an_adults_limit():
+    young = {"age_at_onset": 27}
+    page = page_of(biomarkers=[marker("nfl_serum", 58)], **young)
+    serum = card(page, "nfl_serum")
+    assert serum["state"] == ""
+    assert (serum["low"], serum["high"]) == (None, None)
+    assert serum["cutoffs"][0][0].startswith("diagnostic")
+    assert "is 10" in serum["note"]
+    plasma = card(
+        page_of(biomarkers=[marker("nfl_plasma", 12, assay="simoa")], **young), "nfl_plasma"
+    )
+    assert plasma["state"] == "above the range"
+    assert plasma["high"] == 10
+
+
+def test_a_prognostic_cutoff_is_no_evidence_of_a_mechanism():
+    page = page_of(biomarkers=[marker("albumin_serum", 4.2)])
+    assert card(page, "albumin_serum")["state"] == "within the range"
+    assert "prognostic" in card(page, "albumin_serum")["cutoffs"][0][0]
+    assert not [one for one in page["mechanisms"] if one["biomarkers"]]
+
+
+def test_the_laboratorys_own_range_goes_first_in_both_directions():
+    page = page_of(
+        biomarkers=[
+            marker("alt_serum", 160, ref_low=5, ref_high=40),
+            marker("bilirubin_serum", 1.5, ref_high=1.2),
+            marker("albumin_serum", 3.0, ref_low=3.4, ref_high=5.1),
+        ]
+    )
+    assert card(page, "alt_serum")["state"] == "above the range"
+    assert card(page, "bilirubin_serum")["state"] == "above the range"
+    assert card(page, "albumin_serum")["state"] == "below the range"
+    assert card(page, "albumin_serum")["source"] == "the laboratory's own range"
+    (inflamed,) = [one for one in page["mechanisms"] if one["biomarkers"]]
+    assert inflamed["id"] == "neuroinflammation"
+
+
+def test_several_values_are_a_course_and_undated_ones_are_counted():
+    page = page_of(
+        biomarkers=[
+            marker("nfl_serum", 40, 0),
+            marker("nfl_serum", 60, 84),
+            {"analyte": "nfl_serum", "value": 50, "unit": "pg/mL"},
+        ]
+    )
+    assert card(page, "nfl_serum")["values"] == [[0, 40.0], [84, 60.0]]
+    assert page["undated"] == 1
+
+
+# --- dates, table
+
+
+def test_every_page_has_its_dates():
+    page = page_of(index_date="2026-01-10")
+    assert page["dates"] == {
+        "report": "1 Dec 2026",
+        "data_day": 84,
+        "data": "4 Apr 2026",
+        "old": 241,
+        "landmark_day": None,
+        "landmark": None,
+        "index": "10 Jan 2026",
+    }
+    assert page_of(index_date="2026-08-10")["dates"]["old"] is None
+    assert page_of()["dates"]["data"] is None
+
+
+def test_everything_on_a_page_is_in_the_table():
+    page = page_of(
+        variants=["SOD1:p.Ala5Val 0/1"],
+        death_days=None,
+        biomarkers=[marker("fvc_pct", 40), marker("nfl_serum", 58)],
+    )
+    table = page_table([page])
+    values = set(table["value"].dropna())
+    for part in ("genetics", "protocol", "mechanisms", "biomarkers", "events", "dates", "needs"):
+        assert any(place.startswith(part) for place in table["place"]), part
+
+    def leaves(value) -> list:
+        if isinstance(value, dict):
+            return [leaf for inner in value.values() for leaf in leaves(inner)]
+        if isinstance(value, list):
+            return [leaf for inner in value for leaf in leaves(inner)]
+        return [] if value is None else [value]
+
+    shown = {repr(leaf) if isinstance(leaf, float) else str(leaf) for leaf in leaves(page)}
+    assert shown == values
