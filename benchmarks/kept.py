@@ -3,6 +3,7 @@
 A result is made anew where what it rests on (data, settings, code of the method) has changed.
 """
 
+import argparse
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -77,6 +78,13 @@ class Kept:
         return parts if same else None
 
 
+def whole_number(text: str) -> int:
+    """A whole number from 1 on, of a command line."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return int(text)
+
+
 def _as_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "_", text)
 
@@ -86,5 +94,6 @@ def _write(path: Path, digest: str, parts: list[np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")
     with partial.open("wb") as file:
-        np.savez(file, digest=digest, **{f"part{i}": part for i, part in enumerate(parts)})
+        named = {f"part{i}": part for i, part in enumerate(parts)}
+        np.savez(file, allow_pickle=False, digest=np.array(digest), **named)
     partial.replace(path)

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from als_ml.lifecycle.recalibration import recalibration
 from als_ml.training.metrics import paired_differences
-from benchmarks.kept import Kept
+from benchmarks.kept import Kept, whole_number
 from benchmarks.methods import OURS, PLAIN, RAW, Method, Version, methods, version_of
 from benchmarks.public_tables import HALVES, PublicTable, older, present, reference_data
 from models.calibration import fit_sigmoid
@@ -75,13 +75,6 @@ def casi(arguments: Sequence[str] = ()) -> None:
     main(["casi", *arguments])
 
 
-def _number(text: str) -> int:
-    """A whole number from 1 on."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks real", description=__doc__)
     add = parser.add_argument
@@ -90,11 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--half", choices=HALVES, help="patients whose SHA-256 of the id is even or odd")
     add("--methods", nargs="+", metavar="NAME", help="instead of all that are installed")
     add("--quick", action="store_true", help="one repeat of the folds")
-    add("--repeats", type=_number, default=5, help="of the folds, for ours and plain")
-    add("--rival-repeats", type=_number, help="of the folds, for the tuned rivals")
-    add("--trials", type=_number, default=6, help="settings of each rival")
+    add("--repeats", type=whole_number, default=5, help="of the folds, for ours and plain")
+    add("--rival-repeats", type=whole_number, help="of the folds, for the tuned rivals")
+    add("--trials", type=whole_number, default=6, help="settings of each rival")
     add("--seed", type=int, default=101, help="of the first repeat")
-    add("--threads", type=_number, default=2, help="folds at once")
+    add("--threads", type=whole_number, default=2, help="folds at once")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change our configuration")
     question = parser.add_mutually_exclusive_group()
     for name in ("gaps", "scales", "local"):

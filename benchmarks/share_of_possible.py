@@ -1,13 +1,16 @@
 """What the shipped configurations reach on simulated cohorts: share of the possible, coverage,
 calibration, abstention.
 
-python -m benchmarks share [SEEDS] [PATIENTS ...]: by default 10 seeds of 800 and of 3,000 patients.
-Everything is out of fold. Simulated data: this proves the machinery, not medicine.
+python -m benchmarks share [SEEDS] [PATIENTS ...] [--resume FOLDER]: by default 10 seeds of 800 and
+of 3,000 patients. Everything is out of fold. Simulated data: this proves the machinery, not
+medicine.
 """
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,55 +19,119 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from als_ml.cohort.source import open_cohort
-from als_ml.config import load_config
+from als_ml.config import Config, load_config
 from als_ml.simulate import simulate
 from als_ml.training.folds import cross_validate
 from als_ml.training.metrics import exact_interval, share_of_possible
-from als_ml.training.task_data import prepared
+from als_ml.training.task_data import Trainable, prepared
+from benchmarks.kept import Kept, whole_number
 from models.conformal import conformal_limits
 
-CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS = ROOT / "configs"
 TASKS = ("familial", "progression")
+FIGURES: tuple[str, ...] = (
+    "best",
+    "share",
+    "abstained",
+    "oracle_abstained",
+    "holds",
+    "holds_positive",
+    "holds_negative",
+    "slope",
+    "slope_holds",
+)
+# What a kept result rests on beside the cohort and the configuration.
+_SOURCES = (*sorted((ROOT / "models").glob("*.py")), ROOT / "als_ml/training/folds.py")
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    seeds = int(arguments[0]) if arguments else 10
-    for patients in map(int, arguments[1:] or (800, 3000)):
-        found: dict[str, list[dict[str, Any]]] = {task: [] for task in TASKS}
-        for seed in range(1, seeds + 1):
+    """Measure cohort by cohort, and report each size."""
+    asked = _parser().parse_args(arguments)
+    kept = Kept(asked.resume)
+    for patients in asked.patients or (800, 3000):
+        found: dict[str, list[dict[str, float]]] = {task: [] for task in asked.tasks}
+        for seed in range(1, asked.seeds + 1):
             with tempfile.TemporaryDirectory() as folder:
-                simulate(Path(folder) / "cohort", patients, seed)
+                cohort = Path(folder) / "cohort"
+                simulate(cohort, patients, seed)
                 for task, results in found.items():
-                    results.append(measure(task, Path(folder) / "cohort"))
+                    name = (f"share of {task}", f"{patients}-{seed}")
+                    results.append(_measured(task, cohort, asked.set, name, kept))
             shown = {task: round(results[-1]["share"], 3) for task, results in found.items()}
             print(f"  {patients} patients, seed {seed}: {shown}", file=sys.stderr, flush=True)
         for task, results in found.items():
             report(task, patients, pd.DataFrame(results))
 
 
-def report(task: str, patients: int, found: pd.DataFrame) -> None:
-    def mean(name: str) -> str:
-        spread = (
-            f" (SD {found[name].std(ddof=1):.3f}, {found[name].min():.2f}-{found[name].max():.2f})"
-        )
-        return f"{found[name].mean():.3f}{spread if len(found) > 1 else ''}"
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks share", description=__doc__)
+    add = parser.add_argument
+    add("seeds", nargs="?", type=whole_number, default=10)
+    add("patients", nargs="*", type=whole_number)
+    add("--resume", type=Path, metavar="FOLDER", help="keep each cohort's figures, go on from them")
+    add("--tasks", nargs="+", choices=TASKS, default=TASKS)
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="change the configuration")
+    return parser
 
-    print(
-        f"{task}, {patients} patients, {len(found)} seeds: best possible ROC AUC {mean('best')}\n "
-        f" share of it {mean('share')}\n  calibration slope {mean('slope')}, 1 in its 95 % interval"
-        f" in {found['slope_holds'].sum()}\n  0.9 in the exact 99 % interval of the coverage in"
-        f" {found['holds'].sum()} overall, {found['holds_positive'].sum()} positive,"
-        f" {found['holds_negative'].sum()} negative; all three in"
-        f" {(found['holds'] & found['holds_positive'] & found['holds_negative']).sum()}\n "
-        f" abstained {mean('abstained')}, the oracle {mean('oracle_abstained')}",
-        flush=True,
-    )
+
+def _measured(
+    task: str, folder: Path, changes: Sequence[str], name: tuple[str, ...], kept: Kept
+) -> dict[str, float]:
+    """The figures of one cohort, or what is kept of them."""
+    config, data, truth = _cohort(task, folder, *changes)
+    rests_on = _digest(config, data, truth)
+
+    def make() -> list[np.ndarray]:
+        found = _figures(config, data, truth)
+        return [np.array([float(found[figure]) for figure in FIGURES])]
+
+    values = kept.result(name, rests_on, make)[0]
+    return dict(zip(FIGURES, map(float, values), strict=True))
+
+
+def _digest(config: Config, data: Trainable, truth: np.ndarray) -> str:
+    rows = np.ascontiguousarray(data.rows.to_numpy()).tobytes()
+    code = b"".join(path.read_bytes() for path in _SOURCES)
+    settings = config.model.model_dump_json() + config.validation.model_dump_json()
+    parts = (rows, data.y.tobytes(), truth.tobytes(), code, settings.encode())
+    return sha256(b"|".join(parts)).hexdigest()
+
+
+def report(task: str, patients: int, found: pd.DataFrame) -> None:
+    """Print means over the cohorts, and in how many of them a promise held."""
+
+    def mean(name: str) -> str:
+        values = found[name]
+        if len(found) == 1:
+            return f"{values.mean():.3f}"
+        spread = f"SD {values.std(ddof=1):.3f}, {values.min():.2f}-{values.max():.2f}"
+        return f"{values.mean():.3f} ({spread})"
+
+    held = found[["holds", "holds_positive", "holds_negative"]].astype(bool)
+    counts = held.sum()
+    slopes = int(found["slope_holds"].sum())
+    covered = ", ".join(f"{n} {name.partition('_')[2] or 'overall'}" for name, n in counts.items())
+    every = held.all(axis=1).sum()
+    lines = [
+        f"{task}, {patients} patients, {len(found)} seeds: best possible ROC AUC {mean('best')}",
+        f"share of it {mean('share')}",
+        f"calibration slope {mean('slope')}, 1 in its 95 % interval in {slopes}",
+        f"0.9 in the exact 99 % interval of the coverage in {covered}; all three in {every}",
+        f"abstained {mean('abstained')}, the oracle {mean('oracle_abstained')}",
+    ]
+    print("\n  ".join(lines), flush=True)
 
 
 def measure(task: str, folder: Path, *more: str) -> dict[str, Any]:
     """Out-of-fold figures of the shipped configuration on one cohort, and the oracle's on the same
     patients.
     """
+    return _figures(*_cohort(task, folder, *more))
+
+
+def _cohort(task: str, folder: Path, *more: str) -> tuple[Config, Trainable, np.ndarray]:
+    """Configuration, patients and their true probability (n,)."""
     changes = [
         f"cohort={folder}/cohort.yaml",
         "validation.bootstrap=0",
@@ -73,14 +140,13 @@ def measure(task: str, folder: Path, *more: str) -> dict[str, Any]:
     ]
     config = load_config(CONFIGS / f"{task}.yaml", changes)
     data = prepared(config, open_cohort(Path(config.cohort)))
+    truth = pd.read_csv(folder / "truth.csv").set_index("sample_id")[f"p_{task}"]
+    return config, data, truth.reindex(data.rows.index).to_numpy()
+
+
+def _figures(config: Config, data: Trainable, truth: np.ndarray) -> dict[str, Any]:
     validated, y = cross_validate(data, config), data.y
     p = validated.probability["model"]
-    truth = (
-        pd.read_csv(folder / "truth.csv")
-        .set_index("sample_id")[f"p_{task}"]
-        .reindex(data.rows.index)
-        .to_numpy()
-    )
     best, share = share_of_possible(y, p, truth)
     found: dict[str, Any] = {
         "best": best,

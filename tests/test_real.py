@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from als_ml.training.metrics import family_weights, paired_differences
-from benchmarks import real
+from benchmarks import real, share_of_possible
 from benchmarks.kept import Kept
 from benchmarks.methods import OURS, PLAIN, RAW, version_of
 from benchmarks.public_tables import ITEMS, alsml, casi, older, present
@@ -281,3 +281,26 @@ def test_a_difference_over_repeats_is_the_mean_of_theirs():
     assert len(family_weights(y, families, 3, 1)) == 3
     low, high = found["roc_auc"][1:]
     assert high - low < np.mean([one["roc_auc"][2] - one["roc_auc"][1] for one in single])
+
+
+@pytest.mark.slow
+def test_the_share_of_the_possible_goes_on_too(tmp_path, capsys):
+    asked = ["1", "240", "--tasks", "familial", "--resume", str(tmp_path / "kept")]
+    asked += ["--set", "validation.repeats=1"]
+    share_of_possible.main(asked)
+    first = capsys.readouterr()
+    assert "familial, 240 patients, 1 seeds: best possible ROC AUC 0." in first.out
+    kept = next(tmp_path.rglob("240-1.npz"))
+    stamp = kept.stat().st_mtime_ns
+    share_of_possible.main(asked)
+    assert capsys.readouterr() == first
+    assert kept.stat().st_mtime_ns == stamp
+    share_of_possible.main([*asked, "--set", "validation.repeats=2"])
+    assert kept.stat().st_mtime_ns != stamp
+
+
+@pytest.mark.parametrize("arguments", [["0"], ["2", "x"], ["--tasks", "survival"]])
+def test_a_wrong_share_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        share_of_possible.main(arguments)
+    assert "error: argument" in capsys.readouterr().err

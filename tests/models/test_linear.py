@@ -34,6 +34,17 @@ def test_the_minimum_is_that_of_scikit_learn(C, l1_ratio):
     assert own.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), abs=1e-6)
 
 
+def test_columns_that_nearly_repeat_each_other_converge():
+    """Items, sub-scores and totals do; a fit that ends early warns, and a warning is an error."""
+    rng = np.random.default_rng(1)
+    shared = rng.normal(size=(300, 1))
+    X = shared + 1e-3 * rng.normal(size=(300, 20))
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    odds = 2 * shared[:, 0] + 6 * (X[:, 0] - X[:, 1])
+    y = (rng.random(300) < 1 / (1 + np.exp(-odds))).astype(float)
+    assert np.isfinite(ElasticNetLogistic(C=PENALTIES[-1]).fit(X, y).coef_).all()
+
+
 def test_an_uncertain_label_is_two_patients_with_weights():
     X, y = made()
     unsure = np.where(y == 1, 0.8, 0.3)
