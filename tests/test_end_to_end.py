@@ -22,6 +22,8 @@ from als_ml.prediction.row import ROW_FIELDS
 from als_ml.tracking.loader import load
 from features.blocks.rows import feature_rows
 from models.estimators import names
+from models.labels import out_of_scope
+from models.tasks import TASKS
 from tests.records import record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,6 +58,11 @@ def test_batch_has_one_row_a_patient_and_task(batch, cohort):
     assert set(scored["model_name"]) == {"als-familial", "als-progression"}
     refused = batch[batch["error"].notna()]
     assert refused["probability"].isna().all()
+    # Refused is who is out of scope by the contract, and nobody else.
+    for task in TASKS.values():
+        reason = out_of_scope(cohort, task, 90)
+        own = refused[refused["task"] == task.name]["sample_id"]
+        assert sorted(own) == sorted(cohort.patients["sample_id"][reason != ""])
     assert len(refused) > 0
     assert set(batch["genetic_cause"]) <= {"found", "uncertain", "not_found", "not_fully_tested"}
 

@@ -1,5 +1,7 @@
 """Public files: features from real cohorts, repeats from real callers."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,8 +82,10 @@ def test_trio_alleles_are_those_of_bcftools(reference_data, tmp_path):
                     expected |= {
                         (i, record.pos, a) for i, a in called if set(record.filter) <= {"PASS"}
                     }
-    assert len(found.alleles) == len(expected)
-    assert len(expected) > 0
+    # A normalised allele may stand some bases on; whose it is and how many must be the same.
+    assert len(expected) == len(found.alleles) > 0
+    carriers = Counter(found.alleles["row"].tolist())
+    assert carriers == Counter(row for row, *_ in expected)
 
 
 def test_expansionhunter_and_trgt(reference_data):
