@@ -379,6 +379,26 @@ def plain_contig(name: str) -> str:
     return "MT" if plain == "M" else plain
 
 
+# Of tables of releases without `assays`, where an assay beside them counted as `unknown`.
+_FORMER_ASSAYS = ("simoa", "ella", "elisa")
+UNKNOWN_ASSAY = "unknown"
+
+
+@derived
+def assay_names(definitions: Definitions) -> tuple[str, ...]:
+    """Assays with a feature of their own, where assays are not interchangeable.
+
+    `unknown`, where nobody states one, is the last.
+    """
+    named = definitions.table("assays")["assay"] if names_assays(definitions) else _FORMER_ASSAYS
+    return (*named, UNKNOWN_ASSAY)
+
+
+def names_assays(definitions: Definitions) -> bool:
+    """Whether the tables name their assays; those of earlier releases did not."""
+    return "assays" in definitions.texts
+
+
 @derived
 def _gene_bounds(definitions: Definitions, build: str) -> dict[str, list[tuple[int, int, int]]]:
     """Contig -> index, start and end of its panel genes."""

@@ -14,14 +14,13 @@ from als_ml.config import STACK, Config
 from als_ml.training.selection import labelling_weights
 from features.alsfrs.mixed_model import fit_course, visit_sums
 from features.alsfrs.visits import of_scale
-from features.biomarkers.measurements import ASSAYS
 from features.blocks.alsfrs import MIXED, RATES, alsfrs_features, mixed_features
 from features.blocks.biomarkers import feature_name
 from features.blocks.genetics import genetic_cause, rising_features
 from features.blocks.landmark import as_known, known_visits
 from features.blocks.rows import feature_rows, with_columns
 from features.blocks.spec import FeatureSpec
-from features.catalogue import shipped
+from features.catalogue import assay_names, shipped
 from features.cohort import Cohort
 from features.errors import DataError
 from features.genotypes.repeats import RepeatStates
@@ -380,7 +379,10 @@ def _baselines(
         return {"carrier": found.reshape(-1, 1)}
     summary = config.features.biomarker_values[0]
     columns = {
-        "nfl": [feature_name(cohort.definitions, "nfl_serum", assay, summary) for assay in ASSAYS],
+        "nfl": [
+            feature_name(cohort.definitions, "nfl_serum", assay, summary)
+            for assay in assay_names(cohort.definitions)
+        ],
         "dfs": ["log_delta_fs"],
         "encals": ["encals_lp"],
     }

@@ -29,7 +29,6 @@ from features.tables.convert import (
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 
-ASSAYS = ("simoa", "ella", "elisa", "unknown")
 CENSORED = ("none", "below", "above")
 LIMIT_FACTOR = np.array([1.0, 1 / np.sqrt(2), 1.0])  # by CENSORED
 COLUMNS = [

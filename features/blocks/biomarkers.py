@@ -9,12 +9,19 @@ import numpy as np
 import pandas as pd
 
 from features.alsfrs.slopes import decline
-from features.biomarkers.measurements import ASSAYS, is_log
+from features.biomarkers.measurements import is_log
 from features.blocks.dictionary import EDITION, Feature
 from features.blocks.registry import Block
 from features.blocks.spec import FeatureSpec
 from features.blocks.vital_capacity import vital_capacity_dictionary, vital_capacity_features
-from features.catalogue import Definitions, analytes, derived
+from features.catalogue import (
+    UNKNOWN_ASSAY,
+    Definitions,
+    analytes,
+    assay_names,
+    derived,
+    names_assays,
+)
 from features.cohort import AnyCohort
 from features.errors import DataError
 from features.tables.columns import Cells, Frame
@@ -68,7 +75,7 @@ def feature_keys(definitions: Definitions) -> tuple[tuple[str, str], ...]:
     return tuple(
         (str(analyte), assay)
         for analyte, separate in table["separate_assays"].items()
-        for assay in (ASSAYS if separate == "yes" else ("",))
+        for assay in (assay_names(definitions) if separate == "yes" else ("",))
     )
 
 
@@ -195,7 +202,7 @@ def biomarker_features(
     table, keys = cohort.biomarkers, feature_keys(cohort.definitions)
     analyte, assay, value = (
         codes_of(table["analyte"])[0],
-        _assay_codes(table),
+        _assay_codes(cohort.definitions, table),
         table["value"].to_numpy(),
     )
     if assays == "bridge":
@@ -224,20 +231,26 @@ def biomarker_features(
     }
 
 
-def _assay_codes(table: Frame) -> np.ndarray:
-    """Index into ASSAYS; an assay without a column of its own is `unknown`."""
+def _assay_codes(definitions: Definitions, table: Frame) -> np.ndarray:
+    """Index into `assay_names`, one beyond it for an assay that the tables do not name.
+
+    It was `unknown` for the tables of earlier releases.
+    """
     codes, levels = codes_of(table["assay"])
-    known = [ASSAYS.index(name) if name in ASSAYS else ASSAYS.index("unknown") for name in levels]
-    return np.array([*known, ASSAYS.index("unknown")])[codes]
+    names = assay_names(definitions)
+    unknown = names.index(UNKNOWN_ASSAY)
+    other = len(names) if names_assays(definitions) else unknown
+    known = [names.index(name) if name in names else other for name in levels]
+    return np.array([*known, unknown])[codes]
 
 
 @derived
 def _column_numbers(definitions: Definitions, keys: tuple[tuple[str, str], ...]) -> np.ndarray:
-    """Column of each analyte and assay, (analytes + 1, assays); -1 for what is no feature."""
-    ids = analytes(definitions).index
-    number = np.full((len(ids) + 1, len(ASSAYS)), -1)
+    """Column of each analyte and assay, (analytes + 1, assays + 1); -1 for what is no feature."""
+    ids, names = analytes(definitions).index, assay_names(definitions)
+    number = np.full((len(ids) + 1, len(names) + 1), -1)
     for i, (analyte, assay) in enumerate(keys):
-        number[ids.get_loc(analyte), ASSAYS.index(assay) if assay else slice(None)] = i
+        number[ids.get_loc(analyte), names.index(assay) if assay else slice(None)] = i
     return number
 
 
@@ -248,13 +261,14 @@ def _bridged(
     value: np.ndarray,
     tubes: Cells,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    ids = analytes(definitions).index
+    ids, names = analytes(definitions).index, assay_names(definitions)
     new_analyte, new_assay, new_value = analyte.astype(int), assay.copy(), value.copy()
     for rule in bridges(definitions):
-        own = (analyte == ids.get_loc(rule.analyte)) & (assay == ASSAYS.index(rule.assay))
+        own = (analyte == ids.get_loc(rule.analyte)) & (assay == names.index(rule.assay))
         own &= _may_be(tubes, rule.tube)
         new_value[own] = rule.intercept + rule.slope * value[own]
-        new_analyte[own], new_assay[own] = ids.get_loc(rule.to_analyte), ASSAYS.index(rule.to_assay)
+        new_analyte[own] = ids.get_loc(rule.to_analyte)
+        new_assay[own] = names.index(rule.to_assay)
     return new_analyte, new_assay, new_value
 
 
@@ -279,11 +293,12 @@ def _refuse_tubes(definitions: Definitions, analyte: np.ndarray, tubes: Cells) -
 
 
 def _refuse_mixture(definitions: Definitions, analyte: np.ndarray, assay: np.ndarray) -> None:
+    names = (*assay_names(definitions), "another assay")
     for i, (name, separate) in enumerate(analytes(definitions)["separate_assays"].items()):
         used = np.unique(assay[analyte == i])
         if separate == "yes" and len(used) > 1:
             found = (
-                f"it was measured by {' and '.join(ASSAYS[code] for code in used)}, which are not"
+                f"it was measured by {' and '.join(names[code] for code in used)}, which are not"
                 " interchangeable"
             )
             remedy = (

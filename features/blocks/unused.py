@@ -5,7 +5,13 @@ import pandas as pd
 from features.biomarkers.derived import derived_values
 from features.blocks.biomarkers import feature_keys
 from features.blocks.spec import FeatureSpec
-from features.catalogue import Definitions, patient_columns
+from features.catalogue import (
+    Definitions,
+    analytes,
+    assay_names,
+    names_assays,
+    patient_columns,
+)
 from features.cohort import AnyCohort
 from features.errors import examples
 from features.tables.convert import decoded
@@ -35,6 +41,11 @@ def name_unused(
             remedy = "Add biomarkers to features.blocks to use them."
         values = sum(analytes.values())
         problems.note("biomarkers", f"no feature uses the values of {named}", remedy, values)
+    if others := other_assays(cohort, spec):
+        named = examples([f"{name} ({n})" for name, n in others.items()], 8)
+        remedy = "A line of definitions/assays.tsv gives an assay a feature of its own."
+        values = sum(others.values())
+        problems.note("biomarkers", f"no feature uses the values by {named}", remedy, values)
     if len(cohort.alsfrs) and not {"alsfrs", "prognosis"} & set(spec.blocks):
         remedy = "Add alsfrs to features.blocks to use them."
         n = len(cohort.alsfrs)
@@ -65,6 +76,23 @@ def unused_analytes(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, int]:
         used = _used(cohort.definitions)
     counts = pd.Series(decoded(cohort.biomarkers["analyte"])).value_counts()
     return {str(name): int(n) for name, n in sorted(counts.items()) if name not in used and n}
+
+
+def other_assays(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, int]:
+    """Analyte and assay -> values that no feature takes, where assays are not interchangeable and
+    the tables do not name this one.
+    """
+    if not {"biomarkers", "prognosis"} & set(spec.blocks) or not names_assays(cohort.definitions):
+        return {}
+    table = analytes(cohort.definitions)
+    apart = table.index[(table["separate_assays"] == "yes") & (table["feature"] == "yes")]
+    analyte, assay = (
+        pd.Series(decoded(cohort.biomarkers[name]), dtype=object) for name in ("analyte", "assay")
+    )
+    named = assay.isna() | assay.isin(assay_names(cohort.definitions))
+    other = analyte.isin(apart) & ~named
+    counts = (analyte[other].astype(str) + " by " + assay[other].astype(str)).value_counts()
+    return {str(name): int(n) for name, n in sorted(counts.items())}
 
 
 def _used(definitions: Definitions) -> set[str]:
