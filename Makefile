@@ -43,13 +43,14 @@ TELL_UV_MORE = tell UV_INDEX "$$(pip_says extra-index-url)"; \
   tell UV_INDEX_STRATEGY unsafe-best-match
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow bench lint format lock clean
+.PHONY: help setup demo test test-slow mutate mutate-changed bench lint format lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    simulate a cohort, train both models, score it, say where to look"
 	@echo "make test    run the quick tests (under 3 minutes)"
 	@echo "make test-slow  servers, PostgreSQL, kills, full disks, longer fuzzing"
+	@echo "make mutate  change the decision code, one place at a time: its tables must notice"
 	@echo "make bench   measure speed and the share of the possible"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  let ruff repair what it can"
@@ -91,6 +92,14 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -n 2 -q -m slow tests
+
+mutate: $(STAMP)
+	@$(BIN)/python -m benchmarks.mutate
+
+# What changed since a commit, in at most five minutes: make mutate-changed SINCE=origin/main
+SINCE ?= HEAD~1
+mutate-changed: $(STAMP)
+	@$(BIN)/python -m benchmarks.mutate --since $(SINCE) --seconds 270
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks

@@ -8,6 +8,7 @@ from benchmarks import (
     coverage,
     drift,
     endpoint,
+    mutate,
     pathogenicity,
     real,
     same,
@@ -36,7 +37,7 @@ ALL = {
 
 
 # They want arguments, so they run by their name only.
-BY_NAME = {"same": same.main}
+BY_NAME = {"mutate": mutate.main, "same": same.main}
 
 
 def main() -> None:

@@ -89,13 +89,13 @@ def test_sets_are_sorted_text(holds, text):
 class Step:
     """A step of the ladder with a probability of its own."""
 
-    def __init__(self, probability: float, limits=(0.4, 0.4), threshold=0.5):
-        self._probability = probability
+    def __init__(self, *probability: float, limits=(0.4, 0.4), threshold=0.5):
+        self._probability = np.array(probability)
         self.calibration = model(limits, threshold=threshold).calibration
         self.holds = model(limits).holds
 
     def probability(self, X: np.ndarray) -> np.ndarray:
-        return np.full(len(X), self._probability)
+        return np.broadcast_to(self._probability, len(X))
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,17 @@ def test_a_ladder_of_classes(lower, top, level, labels):
     found, sets = ladder.assign(np.zeros((2, 3)), Step(top), np.array([top, top]))
     assert found.tolist() == [level, level]
     assert sets == [labels, labels]
+
+
+def test_each_patient_has_its_own_steps():
+    names = ("slow", "intermediate_1", "intermediate_2", "fast")
+    second = Step(0.1, 0.7, 0.1, limits=(0.2, 0.2))
+    ladder = Ladder(names, (Step(0.1, 0.9, 0.9), second))
+    top = np.array([0.1, 0.1, 0.9])
+    level, sets = ladder.assign(np.zeros((3, 1)), Step(*top), top)
+    assert level.tolist() == [0, 2, 3]
+    # Of the second only the step to intermediate_2 can neither be passed nor fail.
+    assert sets == ["slow", "", "fast|intermediate_1"]
 
 
 def test_a_class_needs_the_step_below_and_the_one_above_it():
@@ -162,6 +173,19 @@ def test_a_new_centres_update(slope, intercept, probability, expected):
     found = recalibrated(np.array([probability]), numbers)
     assert found == pytest.approx([expected])
     assert numbers.updated == (slope != 1 or intercept != 0)
+
+
+def test_a_model_is_not_updated_until_somebody_does():
+    numbers = Calibration((1, 1), 0.5, (), (), (), "sigmoid", 1.0, 0.0)
+    assert (numbers.update_slope, numbers.update_intercept) == (1.0, 0.0)
+    assert not numbers.updated
+
+
+def test_an_update_of_a_sure_probability_is_that_of_one_in_1e9():
+    numbers = Calibration((1, 1), 0.5, (), (), (), "sigmoid", 1.0, 0.0, update_slope=0.1)
+    odds = 1e9**0.1
+    found = recalibrated(np.array([0.0, 1.0]), numbers)
+    assert found == pytest.approx([1 / (1 + odds), odds / (1 + odds)], abs=1e-6)
 
 
 def test_an_update_of_a_sure_probability_stays_finite():

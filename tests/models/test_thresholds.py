@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.thresholds import threshold
+from models.thresholds import RULES, threshold
 
 # Ten patients, four of them positive.
 PROBABILITY = np.array([0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 0.9])
@@ -38,3 +38,8 @@ def test_a_sensitivity_is_reached_and_by_the_highest_threshold(share):
     cut = threshold("sensitivity", share, PROBABILITY, POSITIVE)
     assert (PROBABILITY[POSITIVE == 1] >= cut).mean() >= share
     assert (PROBABILITY[POSITIVE == 1] > cut).mean() < share
+
+
+def test_every_rule_is_in_the_table():
+    cases = test_threshold.pytestmark[0].args[1]
+    assert {case[0] for case in cases} == set(RULES)

@@ -13,6 +13,7 @@ import pytest
 from features.blocks.clinical import clinical_features
 from features.blocks.landmark import as_known, known_visits, on_tofersen
 from features.catalogue import patient_columns, shipped
+from features.tables.columns import Table
 from tests.made import cohort
 
 LANDMARK = 90
@@ -147,6 +148,22 @@ def test_a_visit_without_a_day_is_left_out():
     made = cohort(visits=[{"days": 10, "total": 40}])
     undated = made.alsfrs.assign(days=np.nan)
     assert known_visits(replace(made, alsfrs=undated), LANDMARK).empty
+
+
+def test_a_request_is_cut_like_a_file():
+    cells = {"tofersen": "yes", "niv_start_days": 91, "riluzole_start_days": 90, "death_days": 500}
+    rows = [(0, "nfl_serum", 20.0, 60), (0, "nfl_serum", 21.0, 91)]
+    made = cohort(cells, {}, biomarkers=rows, visits=[{"days": 91, "total": 40}])
+    tables = {
+        name: Table({c: getattr(made, name)[c].to_numpy() for c in getattr(made, name).columns})
+        for name in ("patients", "biomarkers", "alsfrs")
+    }
+    of_file, of_request = (as_known(one, LANDMARK) for one in (made, replace(made, **tables)))
+    for name in tables:
+        kept, table = getattr(of_file, name), getattr(of_request, name)
+        assert list(kept.columns) == list(table.columns)
+        for column in kept.columns:
+            assert repr(kept[column].to_numpy().tolist()) == repr(table[column].to_numpy().tolist())
 
 
 def test_a_cohort_without_later_dates_is_not_copied():

@@ -1,0 +1,212 @@
+"""Mutants tried in forked copies of a process that has loaded the code and collected its tests.
+
+So a mutant costs its tests and no imports. A mutant is killed where a test fails, where the module
+no longer loads, or where a test does not end.
+"""
+
+import functools
+import gc
+import os
+import signal
+import sys
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from benchmarks.mutants import Mutant, mutated_table
+
+# A test of a decision takes milliseconds; a mutant that loops is ended after so many seconds.
+LONGEST = 20
+ROOT = Path(__file__).resolve().parent.parent
+
+
+_CACHED = type(functools.lru_cache(int))
+Change = tuple[Mutant, Callable[[], None]]
+
+
+class Tried(NamedTuple):
+    """A mutant and what became of it."""
+
+    mutant: Mutant
+    killed: bool
+
+
+class MutantRuns:
+    """A pytest plugin: the collected tests once as they are, then once for each mutant."""
+
+    def __init__(self, changes: list[Change], out_of_time: Callable[[], bool]):
+        self.changes, self.out_of_time = changes, out_of_time
+        self.tried: list[Tried] = []
+        self.broken = False
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = list(session.items)
+        self.broken = _first_failure(session, items) is not None
+        _forget_results(any(mutant.in_table for mutant, _ in self.changes))
+        for mutant, put in [] if self.broken else self.changes:
+            if self.out_of_time():
+                break
+            failed = _failing(session, items, put)
+            if failed is not None and failed < len(items):
+                items.insert(0, items.pop(failed))  # what killed one mutant kills its neighbours
+            self.tried.append(Tried(mutant, failed is not None))
+        return True
+
+
+def _forget_results(all_of_them: bool) -> None:
+    """What derived and cached functions gave must not hide a mutant; tables may stay for code."""
+    from features.catalogue import Definitions
+
+    for thing in gc.get_objects():
+        if isinstance(thing, Definitions):
+            made = vars(thing)["_made"]
+            for function in [
+                f for f in made if all_of_them or f.__module__ != "features.catalogue"
+            ]:
+                del made[function]
+        elif isinstance(thing, _CACHED) and _is_ours(thing):
+            thing.cache_clear()
+    gc.collect()
+    gc.freeze()
+
+
+def _is_ours(function: Any) -> bool:
+    return str(getattr(function, "__module__", "")).split(".")[0] in (
+        "features",
+        "models",
+        "als_ml",
+    )
+
+
+def _failing(
+    session: pytest.Session, items: list[pytest.Item], put: Callable[[], None]
+) -> int | None:
+    """Which test fails in a copy of this process with a change in it.
+
+    None if none does; one beyond the last if the change does not load.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _silence()
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(LONGEST)
+        try:
+            put()
+            failed = _first_failure(session, items)
+            os.write(writing, b"lives" if failed is None else str(failed).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    said = os.read(reading, 16).decode()
+    os.close(reading)
+    os.waitpid(child, 0)
+    return None if said == "lives" else int(said or len(items))
+
+
+def _silence() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+
+
+def _first_failure(session: pytest.Session, items: list[pytest.Item]) -> int | None:
+    for i, item in enumerate(items):
+        following = items[i + 1] if i + 1 < len(items) else None
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed:
+            return i
+    return None
+
+
+def put_code(path: str, text: str) -> None:
+    """Let a loaded module run another text: its functions get the new code wherever they are."""
+    name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+    loaded = sys.modules[name]
+    fresh = types.ModuleType(name)
+    fresh.__dict__.update(__file__=loaded.__file__, __package__=loaded.__package__)
+    exec(compile(text, str(loaded.__file__), "exec"), fresh.__dict__)  # noqa: S102 - our own code
+    for key, new in vars(fresh).items():
+        if not key.startswith("__"):
+            _renew(loaded, key, new)
+
+
+def _renew(loaded: types.ModuleType, name: str, new: Any) -> None:
+    old = vars(loaded).get(name)
+    if isinstance(new, type):
+        if new.__module__ == loaded.__name__:
+            _renew_class(old, new)
+    elif list(_functions(new)):
+        _renew_functions(old, new)
+    elif _text(old) != _text(new):
+        for module in list(sys.modules.values()):
+            if _text(getattr(module, "__dict__", {}).get(name, _ABSENT)) == _text(old):
+                setattr(module, name, new)
+
+
+_ABSENT = object()
+
+
+def _text(value: Any) -> str:
+    """A value as text; what names an address in memory is the same in every copy."""
+    return "" if " at 0x" in repr(value) else f"{type(value).__name__} {value!r}"
+
+
+def _renew_class(old: Any, new: type) -> None:
+    for name, value in vars(new).items():
+        if list(_functions(value)):
+            _renew_functions(vars(old).get(name), value)
+        elif not name.startswith("__") and _text(vars(old).get(name)) != _text(value):
+            setattr(old, name, value)
+
+
+def _renew_functions(old: Any, new: Any) -> None:
+    for own, other in zip(_functions(old), _functions(new), strict=True):
+        own.__code__ = other.__code__
+        own.__defaults__, own.__kwdefaults__ = other.__defaults__, other.__kwdefaults__
+
+
+def _functions(thing: Any) -> Iterator[types.FunctionType]:
+    """The plain functions behind a function, whatever decorates it."""
+    thing = getattr(thing, "__func__", thing)
+    if isinstance(thing, property):
+        thing = thing.fget
+    if isinstance(thing, functools.cached_property):
+        thing = thing.func
+    thing = getattr(thing, "__wrapped__", thing)
+    if isinstance(thing, types.FunctionType):
+        yield thing
+
+
+def put_table(mutant: Mutant) -> None:
+    """Let all definitions that were read hold another number."""
+    from features.catalogue import Definitions
+
+    table = Path(mutant.path).stem
+    for thing in gc.get_objects():
+        if isinstance(thing, Definitions):
+            thing.texts[table] = mutated_table(thing.texts[table], mutant)
+
+
+def run(
+    tests: tuple[str, ...],
+    changes: list[Change],
+    out_of_time: Callable[[], bool],
+) -> list[Tried]:
+    """Try mutants against some tests.
+
+    Raises
+    ------
+    SystemExit
+        If the tests fail as they are, or none is collected.
+    """
+    runs = MutantRuns(changes, out_of_time)
+    options = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
+    plain = ["-o", "addopts=--import-mode=importlib", "--rootdir", str(ROOT)]
+    status = pytest.main([*options, *plain, *tests], plugins=[runs])
+    if runs.broken or status not in (0, pytest.ExitCode.OK):
+        raise SystemExit(f"{' '.join(tests)}: these tests fail without a mutant (status {status})")
+    return runs.tried

@@ -1,0 +1,339 @@
+"""Do the decision tables hold the decisions? `python -m benchmarks mutate [--since COMMIT]`.
+
+Each module's mutants meet its decision tables only. The report is docs/mutation.md; why a mutant
+may live stands in benchmarks/survivors.tsv. Ends with 1 where a module has less than LEAST_KILLED
+killed, or a mutant lives without a reason.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import random
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import libcst as cst
+
+from benchmarks.mutants import Mutant, changed_lines, code_mutants, mutated, table_mutants
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORT, REASONS = ROOT / "docs" / "mutation.md", Path(__file__).parent / "survivors.tsv"
+KEPT = ROOT / ".mutation"
+# The wanted share of a module's mutants (P).
+LEAST_KILLED = 0.9
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Code or a table that decides, and the tests that hold it.
+
+    `only` or `skip` name functions, classes or `module` (constants), `columns` those of a table.
+    """
+
+    path: str
+    tests: tuple[str, ...]
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+def _blocks(name: str, *skip: str) -> Decision:
+    test = f"tests/features/blocks/test_{name}.py"
+    return Decision(f"features/blocks/{name}.py", (test,), skip=(*skip, "_dictionary", "_compute"))
+
+
+_GENETICS = "tests/features/blocks/test_genetics.py"
+_LABELS = ("tests/models/test_label_rule.py", "tests/models/test_label_columns.py")
+_SETS = "tests/models/test_conformal.py"
+DECISIONS = (
+    _blocks("genetics", "genetic_dictionary"),
+    _blocks("landmark"),
+    _blocks("clinical", "clinical_dictionary", "_time_since_onset"),
+    _blocks("prognosis", "prognosis_dictionary"),
+    Decision("features/alsfrs/encals.py", ("tests/features/blocks/test_prognosis.py",)),
+    Decision("features/alsfrs/slopes.py", ("tests/features/alsfrs/test_slopes.py", *_LABELS)),
+    Decision("features/alsfrs/stages.py", ("tests/features/alsfrs/test_stages.py",)),
+    Decision("features/alsfrs/visits.py", ("tests/features/alsfrs/test_visits.py",)),
+    Decision("features/genotypes/coverage.py", ("tests/features/genotypes/test_coverage.py",)),
+    Decision("features/genotypes/samples.py", ("tests/features/genotypes/test_samples.py",)),
+    Decision("features/genotypes/families.py", ("tests/features/genotypes/test_duplicates.py",)),
+    Decision(
+        "features/genotypes/repeats.py",
+        (_GENETICS, "tests/features/genotypes/test_states.py"),
+        only=("repeat_state", "_bounds", "RepeatStates", "_laboratory", "module"),
+    ),
+    Decision("models/labels.py", _LABELS),
+    Decision("models/thresholds.py", ("tests/models/test_thresholds.py",)),
+    Decision("models/conformal.py", (_SETS,)),
+    Decision("models/ladder.py", (_SETS,), skip=("fit_ladder",)),
+    Decision(
+        "models/fitted.py",
+        (_SETS,),
+        only=("joined_sets", "recalibrated", "_training_range", "module"),
+    ),
+    Decision(
+        "als_ml/lifecycle/promotion.py",
+        ("tests/als_ml/lifecycle/test_promotion.py",),
+        only=("decide", "_figures", "_with_checks"),
+    ),
+    Decision(
+        "features/definitions/repeats.tsv",
+        (_GENETICS, "tests/features/genotypes/test_states.py"),
+        columns=("intermediate_min", "risk_min", "expanded_min"),
+    ),
+    Decision(
+        "features/definitions/progression_schemes.tsv",
+        ("tests/features/test_numbers.py",),
+        columns=("cutoffs",),
+    ),
+    Decision(
+        "features/definitions/patients.tsv",
+        ("tests/features/test_numbers.py",),
+        columns=("min", "max"),
+    ),
+    Decision(
+        "features/definitions/reference_limits.tsv",
+        ("tests/features/test_numbers.py",),
+        columns=("age_from", "age_to", "below", "above"),
+    ),
+    Decision(
+        "features/definitions/contigs.tsv",
+        ("tests/features/test_numbers.py",),
+        columns=("grch37", "grch38"),
+    ),
+)
+
+
+class Outcome(NamedTuple):
+    """A mutant as text, and what became of it."""
+
+    where: str
+    before: str
+    after: str
+    killed: bool
+
+
+class Result(NamedTuple):
+    """The mutants of one decision that were tried, of how many, in how many seconds."""
+
+    path: str
+    outcomes: list[Outcome]
+    made: int
+    seconds: float
+
+    @property
+    def killed(self) -> int:
+        return sum(outcome.killed for outcome in self.outcomes)
+
+    @property
+    def held(self) -> bool:
+        return self.killed >= LEAST_KILLED * len(self.outcomes)
+
+
+def outcomes_of(decision: Decision, seconds: float) -> tuple[list[Outcome], int]:
+    """Outcomes of one decision's mutants, and how many there are; loads its code and tests here."""
+    from benchmarks.mutant_runs import put_code, put_table, run
+
+    path, end = ROOT / decision.path, time.monotonic() + seconds
+    if decision.columns:
+        module, mutants = None, table_mutants(path, decision.columns)
+    else:
+        module, mutants = code_mutants(path, decision.only, decision.skip)
+    # Where time ends first, what was tried is a sample of all.
+    random.Random(0).shuffle(mutants)  # noqa: S311 - a sample
+    changes = [
+        (m, partial(put_table, m) if module is None else partial(_put, put_code, module, m))
+        for m in mutants
+    ]
+    tried = run(decision.tests, changes, lambda: time.monotonic() > end)
+    return [_outcome(module, mutant, killed) for mutant, killed in tried], len(mutants)
+
+
+def _put(put_code: Callable[[str, str], None], module: cst.Module, mutant: Mutant) -> None:
+    put_code(str(Path(mutant.path).relative_to(ROOT)), mutated(module, mutant))
+
+
+def _outcome(module: cst.Module | None, mutant: Mutant, killed: bool) -> Outcome:
+    """With the lines that differ where it lives; of one that died nobody reads them."""
+    lines = (mutant.before, mutant.after)
+    if module is not None:
+        lines = ("", "") if killed else changed_lines(module.code, mutated(module, mutant))
+    return Outcome(mutant.where, *lines, killed)
+
+
+def tried(decision: Decision, seconds: float) -> Result:
+    """One decision in a process of its own, since it changes the code that it has loaded.
+
+    What was tried to the end is kept until its code or its tests change.
+    """
+    kept = KEPT / f"{decision.path.replace('/', '.')}-{_digest(decision)}.json"
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        result = _tried_anew(decision, seconds, kept.with_suffix(".part"))
+        if result.made > len(result.outcomes):
+            return result
+        kept.write_text(json.dumps(result))
+    path, outcomes, made, took = json.loads(kept.read_text())
+    return Result(path, [Outcome(*outcome) for outcome in outcomes], made, took)
+
+
+def _tried_anew(decision: Decision, seconds: float, into: Path) -> Result:
+    start = time.monotonic()
+    own = ["--one", decision.path, "--seconds", str(seconds), "--into", str(into)]
+    command = [sys.executable, "-m", "benchmarks.mutate", *own]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{decision.path}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    found, made = json.loads(into.read_text())
+    into.unlink()
+    outcomes = [Outcome(*outcome) for outcome in found]
+    return Result(decision.path, outcomes, made, time.monotonic() - start)
+
+
+def _digest(decision: Decision) -> str:
+    """Of the code, its tests and what makes and runs the mutants."""
+    here = Path(__file__).parent
+    own = [ROOT / path for path in (decision.path, *decision.tests, "tests/made.py")]
+    digest = hashlib.sha256(repr(decision).encode())
+    for path in [*own, here / "mutants.py", here / "mutant_runs.py"]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def changed_since(commit: str) -> "set[str] | None":
+    """Files that differ from a commit, None where there is no such commit."""
+    command = ["git", "diff", "--name-only", commit, "--"]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    return None if done.returncode else set(done.stdout.split())
+
+
+def reasons() -> dict[tuple[str, str, str, str], str]:
+    """Path, place, line before and line after of a mutant -> why it may live."""
+    with REASONS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[1:]
+    return {(path, where, before, after): reason for path, where, before, after, reason in rows}
+
+
+def living(results: list[Result]) -> list[tuple[str, Outcome]]:
+    """Mutants that no test killed, with their paths, in the order of the modules and lines."""
+    return [
+        (result.path, outcome)
+        for result in results
+        for outcome in sorted(result.outcomes)
+        if not outcome.killed
+    ]
+
+
+def unexplained(results: list[Result]) -> list[tuple[str, Outcome]]:
+    """Those that live without a reason."""
+    known = reasons()
+    return [(path, o) for path, o in living(results) if (path, *o[:3]) not in known]
+
+
+def report(results: list[Result]) -> str:
+    """The page: a line a module, then every mutant that lives, by its reason."""
+    killed, made = sum(r.killed for r in results), sum(len(r.outcomes) for r in results)
+    minutes = sum(r.seconds for r in results) / 60
+    lines = [
+        *_HEAD,
+        f"Killed {killed} of {made} ({killed / made:.1%}) in {minutes:.0f} minutes.",
+        "",
+    ]
+    lines += ["| code or table | mutants | killed | share | seconds |", "|---|--:|--:|--:|--:|"]
+    lines += [
+        f"| `{r.path}` | {(n := len(r.outcomes))} | {r.killed} | {r.killed / n:.1%} |"
+        f" {r.seconds:.0f} |"
+        for r in results
+    ]
+    return "\n".join([*lines, "", "## What lives, and why", "", *_reasoned(results)]) + "\n"
+
+
+_HEAD = (
+    "# Mutation report",
+    "",
+    "Written by `make mutate`. A mutant is the code with one change; it is killed where one of its",
+    "decision tables fails with it; no other test is asked. Operators are mutmut's; a constant of",
+    "a module and each threshold of the definitions also moves one down and one up in its last",
+    "digit. Left out: prose, annotations, `strict=`, `dtype=`, `errstate` and the words of errors",
+    "(`benchmarks/mutants.py`).",
+    "",
+)
+
+
+def _reasoned(results: list[Result]) -> list[str]:
+    known, by_reason = reasons(), defaultdict[str, list[str]](list)
+    for path, outcome in living(results):
+        reason = known.get((path, *outcome[:3]), "no reason given")
+        shown = f"- `{Path(path).name}`, {outcome.where}: `{outcome.before}` -> `{outcome.after}`"
+        by_reason[reason].append(shown.replace("|", "\\|"))
+    ordered = sorted(by_reason.items(), key=lambda pair: -len(pair[1]))
+    return [line for reason, lines in ordered for line in (f"**{reason}**", "", *lines, "")]
+
+
+def main(arguments: list[str]) -> None:
+    options = _options(arguments)
+    if options.one:
+        (decision,) = (d for d in DECISIONS if d.path == options.one)
+        Path(options.into).write_text(json.dumps(outcomes_of(decision, options.seconds)))
+        return
+    chosen = [d for d in DECISIONS if options.only in d.path]
+    if options.since:
+        chosen = _chosen_since(options.since, chosen)
+    results = _all_tried(chosen, options.seconds)
+    if not options.since and not options.only:
+        REPORT.write_text(report(results), encoding="utf-8")
+    _conclude(results)
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks mutate", description=__doc__)
+    parser.add_argument("--since", default="", help="only what changed since a commit")
+    parser.add_argument("--only", default="", help="only paths that hold this")
+    parser.add_argument("--seconds", type=float, default=36_000, help="stop after so many seconds")
+    parser.add_argument("--one", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--into", default="", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def _chosen_since(commit: str, decisions: list[Decision]) -> list[Decision]:
+    changed = changed_since(commit)
+    if changed is None:
+        print(f"no commit {commit} to compare with: no mutant is tried")
+        return []
+    chosen = [d for d in decisions if changed & {d.path, *d.tests}]
+    print(f"{len(chosen)} of {len(decisions)} decisions or their tests changed since {commit}")
+    return chosen
+
+
+def _all_tried(decisions: list[Decision], seconds: float) -> list[Result]:
+    results, end = [], time.monotonic() + seconds
+    for i, decision in enumerate(decisions):
+        left = (end - time.monotonic()) / (len(decisions) - i)
+        results.append(result := tried(decision, max(left, 1)))
+        untried = result.made - len(result.outcomes)
+        more = f", {untried} not tried in the time given" if untried else ""
+        share = f"{result.killed} of {len(result.outcomes)} killed"
+        print(f"{result.path}: {share}, {result.seconds:.0f} s{more}", flush=True)
+    return results
+
+
+def _conclude(results: list[Result]) -> None:
+    weak = [r.path for r in results if not r.held]
+    nameless = unexplained(results)
+    for path, outcome in nameless:
+        print("\t".join([path, *outcome[:3]]))
+    if weak or nameless:
+        print(f"less than {LEAST_KILLED:.0%} killed: {', '.join(weak) or 'nowhere'}")
+        raise SystemExit(f"{len(nameless)} mutants live without a reason in {REASONS.name}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
