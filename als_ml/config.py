@@ -393,11 +393,11 @@ def load_config(path: Path, changes: list[str] | None = None) -> Config:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RequestError(
-            str(path), f"this is no YAML ({str(error).splitlines()[0]})", "Correct the file."
+            str(path), f"this is not YAML ({str(error).splitlines()[0]})", "Correct the file."
         ) from None
     if not isinstance(content, dict):
         raise RequestError(
-            str(path), "this is no configuration", "Start from one of configs/*.yaml."
+            str(path), "this is not a configuration", "Start from one of configs/*.yaml."
         )
     for change in changes or []:
         _apply(content, change)
@@ -429,13 +429,13 @@ def _apply(content: dict[str, Any], change: str) -> None:
     if not separator or not key:
         raise RequestError(
             f"--set {change}",
-            "this is no dotted.key=value",
+            "this is not a dotted.key=value",
             "For example: --set model.estimator=elastic_net",
         )
     try:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError:
-        raise RequestError(f"--set {change}", "the value is no YAML", "Quote it.") from None
+        raise RequestError(f"--set {change}", "the value is not YAML", "Quote it.") from None
     _put(content, key, parsed, f"--set {change}")
 
 
@@ -458,9 +458,9 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> tuple
         return place, "this key is not known", nearest(location[-1], _keys_at(model, location[:-1]))
     if first["type"] == "missing":
         return place, "this key is missing", "Add it."
-    found = first["msg"].removeprefix("Value error, ")
+    reason = first["msg"].removeprefix("Value error, ")
     shown = f"{first['input']!r}: " if not isinstance(first["input"], dict) else ""
-    return place, f"{shown}{found[:1].lower()}{found[1:]}", "Correct the value."
+    return place, f"{shown}{reason[:1].lower()}{reason[1:]}", "Correct the value."
 
 
 def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:

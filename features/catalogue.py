@@ -251,7 +251,9 @@ def checked_build(build: str) -> str:
         For any other, with the nearest.
     """
     if build not in BUILDS:
-        raise RequestError("genome_build", f"{build!r} is no known build", nearest(build, BUILDS))
+        raise RequestError(
+            "genome_build", f"{build!r} is not a known build", nearest(build, BUILDS)
+        )
     return build
 
 
@@ -402,12 +404,12 @@ def names_assays(definitions: Definitions) -> bool:
 @derived
 def _gene_bounds(definitions: Definitions, build: str) -> dict[str, list[tuple[int, int, int]]]:
     """Contig -> index, start and end of its panel genes."""
-    panel, found = genes(definitions, build), dict[str, list[tuple[int, int, int]]]()
+    panel, bounds = genes(definitions, build), dict[str, list[tuple[int, int, int]]]()
     for index, (chrom, start, end) in enumerate(
         zip(panel["chrom"], panel["start"], panel["end"], strict=True)
     ):
-        found.setdefault(chrom, []).append((index, int(start), int(end)))
-    return found
+        bounds.setdefault(chrom, []).append((index, int(start), int(end)))
+    return bounds
 
 
 def gene_at(definitions: Definitions, chrom: str, pos: int, build: str) -> int:

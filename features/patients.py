@@ -146,8 +146,8 @@ def day_bounds(patients: Frame, column: str) -> tuple[np.ndarray, np.ndarray]:
     """
     first, last = np.full(len(patients), np.nan), np.full(len(patients), np.nan)
     for i, cell in enumerate(patients["uncertain_dates"].to_numpy(dtype=object)):
-        if isinstance(cell, str) and (found := re.search(rf"\b{column} {_INTERVAL}", cell)):
-            first[i], last[i] = map(float, found.groups())
+        if isinstance(cell, str) and (interval := re.search(rf"\b{column} {_INTERVAL}", cell)):
+            first[i], last[i] = map(float, interval.groups())
     return first, last
 
 
@@ -199,7 +199,7 @@ def _index_dates(table: Frame, where: str, problems: Problems, rules: ReadingRul
     if column.dtype == float:
         # Years, or a spreadsheet's serial numbers.
         known = np.isfinite(column.to_numpy())
-        problems.reject(known, cell, column, "is no date known to the day", "Write 2024-12-31.")
+        problems.reject(known, cell, column, "is not a date known to the day", "Write 2024-12-31.")
         return np.full(len(table), np.datetime64("NaT"), dtype="datetime64[D]")
     return dates(column, cell, problems, rules.dialect)
 
@@ -234,7 +234,7 @@ def _uncertain_dates(
     wrong = [bool(cell) and not re.fullmatch(_INTERVALS, cell) for cell in stated]
     cell = f"{where}, column uncertain_dates"
     remedy = "Write for example `onset_days -365..-1`, or leave it empty."
-    problems.reject(np.array(wrong, dtype=bool), cell, stated, "is no interval of days", remedy)
+    problems.reject(np.array(wrong, dtype=bool), cell, stated, "is not an interval of days", remedy)
     partial = {name: days for name, days in dated.items() if (days.first < days.last).any()}
     if not partial:
         return stated

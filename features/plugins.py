@@ -86,8 +86,8 @@ def installed(group: str) -> list[Plugin]:
             key = (canonicalize_name(entry.dist.name), entry.dist.version)
             entries.setdefault(key, []).append(entry)
     return [
-        Plugin(distribution=name, version=version, entries=tuple(found))
-        for (name, version), found in sorted(entries.items())
+        Plugin(distribution=name, version=version, entries=tuple(named))
+        for (name, version), named in sorted(entries.items())
     ]
 
 

@@ -64,8 +64,8 @@ def choose(
 
 
 def _best(scored: Iterator[Scored], y: np.ndarray) -> Choice:
-    found = [(log_loss(score, y), parameters, score) for parameters, score in scored]
-    _, parameters, score = min(found, key=lambda one: one[0])
+    rated = [(log_loss(score, y), parameters, score) for parameters, score in scored]
+    _, parameters, score = min(rated, key=lambda one: one[0])
     return Choice(parameters, score)
 
 
@@ -138,8 +138,8 @@ def _penalties(
 ) -> Iterator[Scored]:
     """Go from strong to weak in all folds together, until the loss has risen twice in a row.
 
-    A penalty that leaves no coefficient in some fold says the prevalence, which is no choice among
-    models.
+    A penalty that leaves no coefficient in some fold says the prevalence: there is nothing to
+    choose between.
     """
     sides = [(_bent(f.train, f, parameters), _bent(f.test, f, parameters)) for f in prepared]
     lines: list[Line | None] = [None] * len(prepared)

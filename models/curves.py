@@ -79,12 +79,12 @@ class Curves(TransformerMixin, BaseEstimator):
 
     def _parts(self, X: np.ndarray) -> np.ndarray:
         """Unscaled basis functions beside the line, (n, q)."""
-        found = [
+        parts = [
             part
             for j, knots in zip(self.source_[:: len(KNOT_SHARES) - 2], self.knots_, strict=True)
             for part in _natural(X[:, j], knots)
         ]
-        return np.column_stack(found) if found else np.empty((len(X), 0))
+        return np.column_stack(parts) if parts else np.empty((len(X), 0))
 
     def _bent(self, X: np.ndarray, parts: np.ndarray) -> np.ndarray:
         return np.asarray(parts - self.line_[:, 0] - self.line_[:, 1] * X[:, self.source_])

@@ -322,14 +322,14 @@ def _weights(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
         gradient = (expit(eta) - y) @ np.column_stack([scores / scale, np.ones(len(y))])
         return float(value), gradient + np.r_[2 * pull, 0.0]
 
-    found = minimize(
+    optimum = minimize(
         loss,
         np.r_[np.full(k, 1 / k), 0.0],
         jac=True,
         method="L-BFGS-B",
         bounds=[(0, None)] * k + [(None, None)],
     )
-    return np.asarray(found.x[:-1] / scale)
+    return np.asarray(optimum.x[:-1] / scale)
 
 
 def _training_range(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -216,7 +216,7 @@ def familial_labels(cohort: Cohort, degrees: tuple[str, ...]) -> Labels:
 def progression_labels(cohort: Cohort, rule: SlopeRule) -> Labels:
     """Fast or slow after the landmark (contract, section Labels), with the count of each reason."""
     patients, keep = cohort.patients, scored(cohort)
-    found = progression(
+    course = progression(
         *revised_visits(cohort),
         event_days(patients),
         last_seen_days(patients),
@@ -224,15 +224,15 @@ def progression_labels(cohort: Cohort, rule: SlopeRule) -> Labels:
         rule,
     )
     y, slope, level = (
-        np.where(keep, values, np.nan) for values in (found.label, found.slope, found.level)
+        np.where(keep, values, np.nan) for values in (course.label, course.slope, course.level)
     )
     labels = Labels(
         y=y,
-        counts=_branch_counts(np.where(keep, found.branch, -1)) | _class_counts(y),
+        counts=_branch_counts(np.where(keep, course.branch, -1)) | _class_counts(y),
         sources={"alsfrs"},
-        by_event=(found.branch == BY_EVENT) & keep,
-        scatter=found.scatter,
-        at_risk=keep & ~np.isin(found.branch, _NOT_AT_RISK),
+        by_event=(course.branch == BY_EVENT) & keep,
+        scatter=course.scatter,
+        at_risk=keep & ~np.isin(course.branch, _NOT_AT_RISK),
     )
     return _graded(labels, slope, level, rule.cutoffs)
 

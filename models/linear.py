@@ -112,8 +112,8 @@ class ElasticNetLogistic(ClassifierMixin, BaseEstimator):
         middle, level = share @ X, float(share @ target)
         root = np.sqrt(weight)
         design, aim = (X - middle) * root[:, None], (target - level) * root
-        found = self._descended(design, aim, start, C)
-        return Line(found, level - float(middle @ found))
+        solution = self._descended(design, aim, start, C)
+        return Line(solution, level - float(middle @ solution))
 
     def _descended(
         self, design: np.ndarray, aim: np.ndarray, start: np.ndarray, C: float
@@ -132,7 +132,7 @@ class ElasticNetLogistic(ClassifierMixin, BaseEstimator):
             design = np.hstack([design, -design[:, free]])
             start = np.concatenate([np.maximum(start, 0), np.maximum(-start[free], 0)])
         gram = design.T @ design
-        found = enet_path(
+        path = enet_path(
             np.asfortranarray(design),
             aim,
             l1_ratio=ratio,
@@ -146,9 +146,9 @@ class ElasticNetLogistic(ClassifierMixin, BaseEstimator):
             max_iter=_MOST_SWEEPS,
         )[1][:, 0]
         if not bounded:
-            return np.asarray(found)
-        result = found[:p].copy()
-        result[free] -= found[p:]
+            return np.asarray(path)
+        result = path[:p].copy()
+        result[free] -= path[p:]
         return np.asarray(result)
 
 

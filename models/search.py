@@ -40,8 +40,8 @@ def tuned(
     for name, parameters in recipe.members:
         study = _study(name, X, learned, recipe)
         _optimise(study, name, parameters, recipe, search, (X, y, learned, folds))
-        members.append((name, {**parameters, **_found(study)}))
-        trials += [_told(name, trial) for trial in study.trials]
+        members.append((name, {**parameters, **_best_parameters(study)}))
+        trials += [_as_trial(name, trial) for trial in study.trials]
     return replace(recipe, members=tuple(members), search=None), trials
 
 
@@ -160,12 +160,12 @@ def _stopped_early(
     return np.asarray(margin, dtype=float), trees
 
 
-def _found(study: optuna.Study) -> dict[str, Any]:
+def _best_parameters(study: optuna.Study) -> dict[str, Any]:
     best: dict[str, Any] = study.best_trial.user_attrs["parameters"]
     return best
 
 
-def _told(name: str, trial: optuna.trial.FrozenTrial) -> Trial:
+def _as_trial(name: str, trial: optuna.trial.FrozenTrial) -> Trial:
     loss = float("nan") if trial.value is None else float(trial.value)
     seconds = trial.duration.total_seconds() if trial.duration else float("nan")
     return Trial(

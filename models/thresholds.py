@@ -27,6 +27,6 @@ def threshold(rule: str, value: float, probability: np.ndarray, y: np.ndarray) -
     if rule == "cost":
         return 1 / (1 + value)
     if rule == "sensitivity":
-        found = np.sort(probability[y == 1])[::-1]
-        return float(found[max(int(np.ceil(value * len(found))), 1) - 1])
+        positives = np.sort(probability[y == 1])[::-1]
+        return float(positives[max(int(np.ceil(value * len(positives))), 1) - 1])
     return float(y.mean())

@@ -45,7 +45,7 @@ def test_shipped_configurations_load(path):
             r"key label: label.column goes with exactly one of label.above and label.below",
         ),
         ("task.name=x", r"task has no keys"),
-        ("seed", r"this is no dotted.key=value"),
+        ("seed", r"this is not a dotted.key=value"),
     ],
 )
 def test_mistakes_are_named(change, message):
@@ -60,7 +60,7 @@ def test_set_changes_one_key():
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("a: [", "this is no YAML"), ("- 1", "this is no configuration")]
+    ("content", "message"), [("a: [", "this is not YAML"), ("- 1", "this is not a configuration")]
 )
 def test_broken_files(tmp_path, content, message):
     path = tmp_path / "c.yaml"

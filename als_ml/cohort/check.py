@@ -83,8 +83,8 @@ def check_cohort(
             "analytes": analyte_table(cohort),
         }
         report |= {"sites": site_table(cohort), "genes": gene_coverage(cohort)}
-    found = [problem.as_dict() for problem in problems.found]
-    return {**report, "files": _by_file(found), "problems": found}
+    problems_met = [problem.as_dict() for problem in problems.found]
+    return {**report, "files": _by_file(problems_met), "problems": problems_met}
 
 
 def _by_file(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -181,9 +181,9 @@ def _question_tubes(cohort: Cohort, problems: Problems) -> None:
         tubes = tube_counts(own)
         if len(tubes) > 1:
             counted = ", ".join(f"{n} {tube}" for tube, n in tubes.items())
-            found = f"{analyte} was drawn into {len(tubes)} kinds of tube: {counted}"
+            reason = f"{analyte} was drawn into {len(tubes)} kinds of tube: {counted}"
             remedy = "They share a column; give one kind, or see that no site stands for its tube."
-            problems.warn("biomarkers", found, remedy, len(own))
+            problems.warn("biomarkers", reason, remedy, len(own))
 
 
 def site_table(cohort: Cohort) -> list[dict[str, Any]]:
@@ -245,7 +245,7 @@ def _hint_at_unit(
             (1 / factor, f"given in {unit} but stated in"),
         ):
             if abs(np.log(ratio / off)) < FACTOR_TOLERANCE * abs(np.log(off)):
-                found = (
+                reason = (
                     f"the median of {analyte} at site {site} is {ratio:.3g} times that of the"
                     " others"
                 )
@@ -253,7 +253,7 @@ def _hint_at_unit(
                     f"{off:.3g} is a conversion factor: are its values {words}"
                     f" {analytes(definitions)['unit'][analyte]}?"
                 )
-                problems.warn("biomarkers", found, remedy)
+                problems.warn("biomarkers", reason, remedy)
                 return
 
 

@@ -39,11 +39,11 @@ def file_digests(source: CohortSource) -> dict[str, str]:
 
     No name of a file.
     """
-    found = {}
+    digests = {}
     for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map"):
         if name := getattr(source.described, role):
-            found[role] = files_digest([source.file(name, role)])
+            digests[role] = files_digest([source.file(name, role)])
     for role in _GENOMES:
         if getattr(source.described, role):
-            found[role] = files_digest(source.files(role))
-    return found
+            digests[role] = files_digest(source.files(role))
+    return digests

@@ -299,7 +299,7 @@ def _vcf_rows(source: CohortSource, rows: dict[str, int], problems: Problems) ->
     if unknown:
         problems.warn(
             where,
-            f"{len(unknown)} sample_id are no patient ({examples(unknown)})",
+            f"{len(unknown)} sample_id are not patients ({examples(unknown)})",
             "They are left out.",
             len(unknown),
         )
@@ -320,10 +320,10 @@ def _kinship(source: CohortSource, rows: dict[str, int], problems: Problems) -> 
 
 def _report_duplicates(pairs: pd.DataFrame, problems: Problems) -> None:
     if len(pairs):
-        found = f"{len(pairs)} pairs of patients have identical genotypes at 200 or more sites"
+        reason = f"{len(pairs)} pairs of patients have identical genotypes at 200 or more sites"
         problems.warn(
             "variants",
-            found,
+            reason,
             "They are kept in one family; check for one person under two names.",
             len(pairs),
         )
@@ -335,10 +335,10 @@ def _report_conflicts(cohort: Cohort, problems: Problems) -> None:
             RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients).conflict.sum()
         )
         if conflicts:
-            found = f"laboratory and repeat file disagree on {locus} in {conflicts} patients"
+            reason = f"laboratory and repeat file disagree on {locus} in {conflicts} patients"
             problems.warn(
                 "repeats",
-                found,
+                reason,
                 "The laboratory result counts; repeat the test where it matters.",
                 conflicts,
             )

@@ -153,15 +153,15 @@ def _parsed(
 
 def _parse(definitions: Definitions, record: Any, spec: FeatureSpec) -> _Record:
     if not isinstance(record, dict):
-        raise RecordError("record", "is no object", "Send a JSON object per patient.")
+        raise RecordError("record", "is not an object", "Send a JSON object per patient.")
     if not isinstance(record.get("sample_id"), str) or not record["sample_id"].strip():
-        raise RecordError("sample_id", "is missing or no text", "Give each patient a sample_id.")
+        raise RecordError("sample_id", "is missing or not text", "Give each patient a sample_id.")
     given = {key: value for key, value in record.items() if value is not None}
     parts = {key: given.pop(key) for key in PARTS if key in given}
     for name in given:
         if name not in _kinds(definitions) and name not in spec.columns and name not in spec.levels:
             known = {*_kinds(definitions), *spec.columns, *spec.levels, *PARTS}
-            raise RecordError(name, "is no field of a patient", nearest(name, known))
+            raise RecordError(name, "is not a field of a patient", nearest(name, known))
         _check_scalar(definitions, name, given[name])
     _check_build(parts.get("genome_build"), spec)
     given |= _as_of(parts.get("as_of_days"))
@@ -189,9 +189,9 @@ def _check_scalar(definitions: Definitions, name: str, value: Any) -> None:
     kind = _kinds(definitions).get(name, "any")
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     if kind in ("number", "days") and not (numeric and np.isfinite(value)):
-        raise RecordError(name, "is no finite number", "Send a JSON number or null.")
+        raise RecordError(name, "is not a finite number", "Send a JSON number or null.")
     if kind not in ("number", "days", "any") and not isinstance(value, str):
-        raise RecordError(name, "is no text", "Send a JSON string or null.")
+        raise RecordError(name, "is not text", "Send a JSON string or null.")
     if kind == "any" and not (isinstance(value, str) or (numeric and np.isfinite(value))):
         raise RecordError(
             name, "is neither a finite number nor text", "Send a JSON number, a string or null."
@@ -203,7 +203,7 @@ def _further(definitions: Definitions, given: dict[str, Any], spec: FeatureSpec)
     columns = {name: given.get(name) for name in spec.columns}
     for name, value in columns.items():
         if isinstance(value, str):
-            raise RecordError(name, "is no finite number", "Send a JSON number or null.")
+            raise RecordError(name, "is not a finite number", "Send a JSON number or null.")
     words = {name: _word(given.get(name)) for name in spec.levels}
     return {
         name: value
@@ -231,7 +231,7 @@ def _as_of(days: Any) -> dict[str, Any]:
         return {}
     if isinstance(days, bool) or not isinstance(days, int):
         raise RecordError(
-            "as_of_days", "is no whole day", "Send an integer, days since the index day."
+            "as_of_days", "is not a whole day", "Send an integer, days since the index day."
         )
     return {"as_of_days": float(days)}
 
@@ -253,7 +253,7 @@ def _treatments(definitions: Definitions, treatments: Any) -> dict[str, Any]:
             if isinstance(t, dict)
         }
     if not isinstance(treatments, dict):
-        raise RecordError("treatments", "is no object", "Send {drug: {start_days, stop_days}}.")
+        raise RecordError("treatments", "is not an object", "Send {drug: {start_days, stop_days}}.")
     columns = {}
     for drug, dates in treatments.items():
         if drug not in TREATMENTS:
@@ -278,7 +278,7 @@ def _biomarkers(definitions: Definitions, biomarkers: Any) -> list[dict[str, Any
         unknown = [name for name in biomarkers if name not in unit.index]
         if unknown:
             raise RecordError(
-                "biomarkers.analyte", "is no known analyte", nearest(str(unknown[0]), unit.index)
+                "biomarkers.analyte", "is not a known analyte", nearest(str(unknown[0]), unit.index)
             )
         given = {name: value for name, value in biomarkers.items() if value is not None}
         biomarkers = [
@@ -300,7 +300,7 @@ def _biomarkers(definitions: Definitions, biomarkers: Any) -> list[dict[str, Any
 def _objects(value: Any, name: str, keys: tuple[str, ...]) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise RecordError(
-            name, "is no list of objects", f"Send [{{{', '.join(keys[:3])}, ...}}, ...]."
+            name, "is not a list of objects", f"Send [{{{', '.join(keys[:3])}, ...}}, ...]."
         )
     for item in value:
         for key, cell in item.items():
@@ -330,7 +330,7 @@ def _variants(
     older numbers, `SOD1:A4V 0/1`.
     """
     if not isinstance(variants, list):
-        raise RecordError("variants", "is no list", 'Send ["21-31667299-G-C 0/1", ...].')
+        raise RecordError("variants", "is not a list", 'Send ["21-31667299-G-C 0/1", ...].')
     sites = [_variant(definitions, item, build) for item in variants]
     alleles, no_calls = [], []
     for chrom, pos, ref, alt, genotype in sites:
@@ -361,7 +361,7 @@ def _variant(definitions: Definitions, item: Any, build: str) -> tuple[str, int,
             raise ValueError
         return chrom, int(pos), ref, alt, genotype
     except (ValueError, RequestError):
-        raise RecordError("variants", "an entry is no variant with a genotype", remedy) from None
+        raise RecordError("variants", "an entry is not a variant with a genotype", remedy) from None
 
 
 def _repeats(definitions: Definitions, repeats: Any) -> list[tuple[Any, ...]]:
@@ -369,7 +369,7 @@ def _repeats(definitions: Definitions, repeats: Any) -> list[tuple[Any, ...]]:
     patient.
     """
     if not isinstance(repeats, dict):
-        raise RecordError("repeats", "is no object", "Send {locus: {alleles: [2, 8]}}.")
+        raise RecordError("repeats", "is not an object", "Send {locus: {alleles: [2, 8]}}.")
     calls = []
     for locus, call in repeats.items():
         if locus not in repeat_loci(definitions).index:
@@ -386,7 +386,7 @@ def _repeats(definitions: Definitions, repeats: Any) -> list[tuple[Any, ...]]:
 def _repeat_call(locus: str, call: Any) -> list[tuple[Any, ...]]:
     remedy = "Send {alleles: [short, long], ci: [low, high], method, status}."
     if not isinstance(call, dict) or set(call) - set(REPEAT_KEYS):
-        raise RecordError(f"repeats.{locus}", "is no repeat call", remedy)
+        raise RecordError(f"repeats.{locus}", "is not a repeat call", remedy)
     alleles, interval = call.get("alleles") or [], call.get("ci") or []
     numbers = (
         [*alleles, *interval] if isinstance(alleles, list) and isinstance(interval, list) else ["?"]
@@ -394,7 +394,7 @@ def _repeat_call(locus: str, call: Any) -> list[tuple[Any, ...]]:
     if not all(
         isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v < 1e6 for v in numbers
     ):
-        raise RecordError(f"repeats.{locus}", "holds something that is no repeat size", remedy)
+        raise RecordError(f"repeats.{locus}", "holds something that is not a repeat size", remedy)
     if len(alleles) > 2 or len(interval) not in (0, 2):
         raise RecordError(
             f"repeats.{locus}", "has more than two alleles or half an interval", remedy
@@ -411,7 +411,7 @@ def _repeat_call(locus: str, call: Any) -> list[tuple[Any, ...]]:
 
 def _assayed(definitions: Definitions, assayed: Any) -> dict[str, float]:
     if not isinstance(assayed, dict):
-        raise RecordError("assayed", "is no object", "Send {gene: full | partial | none}.")
+        raise RecordError("assayed", "is not an object", "Send {gene: full | partial | none}.")
     for gene, state in assayed.items():
         if gene not in gene_names(definitions):
             raise RecordError(
@@ -420,7 +420,9 @@ def _assayed(definitions: Definitions, assayed: Any) -> dict[str, float]:
                 nearest(str(gene), gene_names(definitions)),
             )
         if state not in ASSAYED:
-            raise RecordError(f"assayed.{gene}", "is no known state", nearest(str(state), ASSAYED))
+            raise RecordError(
+                f"assayed.{gene}", "is not a known state", nearest(str(state), ASSAYED)
+            )
     return {gene: ASSAYED[state] for gene, state in assayed.items()}
 
 

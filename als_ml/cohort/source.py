@@ -148,14 +148,14 @@ class CohortSource:
         """
         paths: list[Path] = []
         for pattern in getattr(self.described, key):
-            found = [path for path in self._matched(pattern, key) if path.suffix not in _INDEXES]
-            if not found:
+            matched = [path for path in self._matched(pattern, key) if path.suffix not in _INDEXES]
+            if not matched:
                 raise DataError(
                     f"{key}: {pattern}",
                     "matches no file",
                     f"Paths are relative to {self.folder}.",
                 )
-            paths += found
+            paths += matched
         return paths
 
     def _matched(self, pattern: str, key: str) -> list[Path]:

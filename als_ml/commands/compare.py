@@ -40,14 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
         differences = what_differs(*(made(version) for version in versions))
         config = run_config(versions[0].run_id, arguments.cohort)
         ours, theirs = (scored_cohort(load(uri), config, source) for uri in arguments.models)
-        found = compare(ours, theirs)
+        compared = compare(ours, theirs)
         labels = ours.labels
     if arguments.output:
-        write_table(found["changed"], Path(arguments.output))
+        write_table(compared["changed"], Path(arguments.output))
     if not arguments.quiet:
         _print_differences(differences, "the patients are labelled as the first model's run did")
         print(labels)
-        _print_comparison(found, arguments)
+        _print_comparison(compared, arguments)
     return 0
 
 

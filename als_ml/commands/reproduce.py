@@ -21,18 +21,20 @@ def run(arguments: argparse.Namespace) -> int:
     from als_ml.lifecycle.reproduction import reproduce
 
     with progress_bar(arguments.quiet) as progress:
-        found = reproduce(arguments.run_id, arguments.cohort, progress, arguments.allow_outside)
-    for difference in found["inputs"]:
+        reproduced = reproduce(
+            arguments.run_id, arguments.cohort, progress, arguments.allow_outside
+        )
+    for difference in reproduced["inputs"]:
         print(f"note: {difference}")
-    if found["differing"]:
+    if reproduced["differing"]:
         if not arguments.quiet:
-            print_table(found["differing"][:20], "figures that differ")
-        what = f"{len(found['differing'])} of {found['compared']} figures differ"
+            print_table(reproduced["differing"][:20], "figures that differ")
+        what = f"{len(reproduced['differing'])} of {reproduced['compared']} figures differ"
         raise DataError(
             f"run {arguments.run_id}",
             what,
-            "; ".join(found["inputs"]) or "Nothing known explains it: please report it.",
+            "; ".join(reproduced["inputs"]) or "Nothing known explains it: please report it.",
         )
     if not arguments.quiet:
-        print(f"all {found['compared']} figures are the same")
+        print(f"all {reproduced['compared']} figures are the same")
     return 0

@@ -99,7 +99,7 @@ def _packets(source: Path, problems: Problems) -> dict[Path, Phenopacket]:
         except ParseError as error:
             reason = str(error).splitlines()[0][:120]
             raise DataError(
-                str(path), f"this is no phenopacket ({reason})", "Repair or remove the file."
+                str(path), f"this is not a phenopacket ({reason})", "Repair or remove the file."
             ) from None
         if packet.id and packet.HasField("subject"):
             packets[path] = packet
@@ -108,7 +108,7 @@ def _packets(source: Path, problems: Problems) -> dict[Path, Phenopacket]:
     if others:
         problems.note(
             str(source),
-            f"{len(others)} JSON files are no phenopackets ({examples(others)})",
+            f"{len(others)} JSON files are not phenopackets ({examples(others)})",
             "They are left out.",
         )
     if not packets:
@@ -190,10 +190,10 @@ def _diagnosis(disease: Any) -> str:
 
 def _years(time: Any) -> float | None:
     """Age in years from an ISO 8601 duration; ranges and ontology classes give none."""
-    found = _DURATION.fullmatch(time.age.iso8601duration) if time.HasField("age") else None
-    if not found or not any(found.groups()):
+    duration = _DURATION.fullmatch(time.age.iso8601duration) if time.HasField("age") else None
+    if not duration or not any(duration.groups()):
         return None
-    years, months, weeks, days = (float(part or 0) for part in found.groups())
+    years, months, weeks, days = (float(part or 0) for part in duration.groups())
     return years + months / 12 + (7 * weeks + days) / DAYS_PER_YEAR
 
 
@@ -221,7 +221,7 @@ def _measurements(
             label = measurement.assay.label or measurement.assay.id
             problems.note(
                 "measurements",
-                f"{label!r} in {unit!r} is no analyte and unit of ours",
+                f"{label!r} in {unit!r} is not an analyte and unit of ours",
                 "It is left out.",
             )
             continue

@@ -86,7 +86,7 @@ def import_proact(source: Path, output: Path, problems: Problems) -> dict[str, i
     DataError
         If the ALSFRS table or a column that is needed (`NEEDED`) is absent.
     RequestError
-        If `source` is no folder, or the output folder is in use.
+        If `source` is not a folder, or the output folder is in use.
     """
     with whole_folder(output) as folder:
         definitions, release = shipped(), Release(source, problems)
@@ -153,7 +153,7 @@ class Release:
         days = _number(column)
         far = days.abs() > FARTHEST_DAY
         _left_out(
-            int(far.sum()), where, f"cells of {column.name} are no number of days", self.problems
+            int(far.sum()), where, f"cells of {column.name} are not numbers of days", self.problems
         )
         return days.mask(far)
 
@@ -245,7 +245,7 @@ def _points(column: pd.Series, name: str, problems: Problems) -> pd.Series:
     _left_out(
         int(odd.sum()),
         "PROACT_ALSFRS.csv",
-        f"cells of {name} are no whole points from 0 to 4",
+        f"cells of {name} are not whole points from 0 to 4",
         problems,
     )
     return points.mask(odd)
@@ -336,11 +336,11 @@ def _labs(definitions: Definitions, release: Release, problems: Problems) -> pd.
     analyte = test.map({name: names.get(normal_name(str(name))) for name in test.dropna().unique()})
     other = test[analyte.isna()].dropna()
     if len(other):
-        found = (
+        reason = (
             f"{len(other)} values of {other.nunique()} other tests"
             f" ({examples(sorted(other.unique()))})"
         )
-        problems.note(where, found, "They are no analyte of ours and are left out.", len(other))
+        problems.note(where, reason, "They are not analytes of ours and are left out.", len(other))
     table, analyte = table[analyte.notna()], analyte.dropna()
     factor = _lab_factors(definitions, analyte, _column(table, "test_unit"), where, problems)
     value = _lab_values(_column(table, "test_result"), factor, where, problems)
@@ -397,7 +397,7 @@ def _lab_values(result: pd.Series, factor: pd.Series, where: str, problems: Prob
     bad = ~np.isfinite(read.value) | (read.value < 0)
     value[np.append(bad, False)[codes]] = np.nan
     broken = int(np.append(bad, False)[codes].sum())
-    _left_out(broken, where, "results are no numbers (such as NEG or Trace) or below 0", problems)
+    _left_out(broken, where, "results are not numbers (such as NEG or Trace) or below 0", problems)
     text = pd.Series(sign, index=result.index, dtype=object) + pd.Series(
         value, index=result.index
     ).map("{:.6g}".format)
@@ -550,16 +550,16 @@ def _onset_site(history: pd.DataFrame, problems: Problems) -> pd.Series:
         {key: flags[key].reindex(words.index, fill_value=False) for key in ONSET_SITES}
     )
     named = pd.DataFrame({key: words.str.contains(key) for key in ONSET_SITES})
-    found = named.where(named.sum(axis=1) == 1, flagged, axis=0)
-    several = (found.sum(axis=1) != 1) & ((named.sum(axis=1) > 1) | (flagged.sum(axis=1) > 1))
+    sites = named.where(named.sum(axis=1) == 1, flagged, axis=0)
+    several = (sites.sum(axis=1) != 1) & ((named.sum(axis=1) > 1) | (flagged.sum(axis=1) > 1))
     _left_out(
         int(several.sum()),
         "PROACT_ALSHISTORY.csv",
         "subjects have several sites of onset",
         problems,
     )
-    site = found.idxmax(axis=1).map(ONSET_SITES) if len(found) else pd.Series([], dtype=object)
-    return site.where(found.any(axis=1) & ~several)
+    site = sites.idxmax(axis=1).map(ONSET_SITES) if len(sites) else pd.Series([], dtype=object)
+    return site.where(sites.any(axis=1) & ~several)
 
 
 def _family_history(table: pd.DataFrame) -> pd.Series:
@@ -592,7 +592,7 @@ def _family_history(table: pd.DataFrame) -> pd.Series:
 
 
 def _degree(relative: str) -> str:
-    """Degree of a relative's column; `grandmother` is no mother."""
+    """Degree of a relative's column; `grandmother` is not a mother."""
     words = ("second_degree", "first_degree")
     return next(
         (name for name in words if any(word in relative for word in DEGREES[name])), "wider"
@@ -603,5 +603,5 @@ def _escorial(column: pd.Series) -> pd.Series:
     words = column.astype(object).str.lower().fillna("")
     kinds = [("laboratory", "probable_lab"), ("definite", "definite"), ("probable", "probable")]
     kinds += [("possible", "possible"), ("suspected", "suspected")]
-    found = [next((ours for word, ours in kinds if word in text), None) for text in words]
-    return pd.Series(found, index=column.index, dtype=object)
+    categories = [next((ours for word, ours in kinds if word in text), None) for text in words]
+    return pd.Series(categories, index=column.index, dtype=object)

@@ -87,12 +87,12 @@ def what_differs(first: Made, second: Made) -> list[dict[str, str]]:
         `about` (label, features, definitions, data, estimator, validation, code), `what`, `first`,
         `second`.
     """
-    found = [
+    differences = [
         *_of_configs(first.config, second.config),
         *_of_features(first.features, second.features),
         *_of_tags(first.tags, second.tags),
     ]
-    return sorted(found, key=lambda row: _SUBJECTS.index(row["about"]))
+    return sorted(differences, key=lambda row: _SUBJECTS.index(row["about"]))
 
 
 def other_label(differences: Iterable[dict[str, str]]) -> bool:

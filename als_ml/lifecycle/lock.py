@@ -65,7 +65,7 @@ def read_lock(path: Path) -> dict[str, str]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise RequestError(
-            f"--lock {path}", "this is no lock file", "Make one with `python -m als_ml lock`."
+            f"--lock {path}", "this is not a lock file", "Make one with `python -m als_ml lock`."
         ) from None
     absent = [
         key

@@ -183,10 +183,10 @@ def calibration_now(scored: Scored) -> dict[str, float]:
     y, p = scored.y[known], scored.probability[known]
     if len(y) < _FEWEST or len(np.unique(y)) < 2:
         return {}
-    found = evaluate(y, p, p >= 0.5, scored.families[known], 0, 0)
+    figures = evaluate(y, p, p >= 0.5, scored.families[known], 0, 0)
     low, high = exact_interval(int(y.sum()), len(y))
     names = ("roc_auc", "brier", "calibration_intercept", "calibration_slope")
-    result = {"labelled": float(len(y)), **{name: found[name] for name in names}}
+    result = {"labelled": float(len(y)), **{name: figures[name] for name in names}}
     expected = p.mean()
     result |= {
         "observed/expected": y.mean() / expected,

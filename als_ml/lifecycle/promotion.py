@@ -138,8 +138,8 @@ def promote(
     elif champion is None:
         decision = _with_checks([], checks, {})
     elif cohort is not None:
-        found, counts = _on_other_patients(version, champion, cohort, leave_out, say)
-        decision = decide(found, checks)
+        differences, counts = _on_other_patients(version, champion, cohort, leave_out, say)
+        decision = decide(differences, checks)
         decision = replace(decision, figures=decision.figures | counts)
     elif training_cohort is not None:
         decision = decide(_on_same_folds(version, champion, training_cohort), checks)
@@ -212,7 +212,7 @@ _OTHERS = "Give other patients, leave these out with --leave-out, or use --train
 
 def _seen(model: Predictor, number: str, cohort: Cohort) -> np.ndarray:
     """Which patients of a cohort a model was trained or recalibrated on."""
-    found = np.zeros(len(cohort), dtype=bool)
+    seen = np.zeros(len(cohort), dtype=bool)
     key = patient_key()
     for memory in model.training.get("patients", []):
         if memory["key"] != key_name(key):
@@ -221,8 +221,8 @@ def _seen(model: Predictor, number: str, cohort: Cohort) -> np.ndarray:
                 f"its patients were remembered with another key than {key_path()}",
                 f"Set {KEY_VARIABLE} to the key of that training, or use --training-cohort.",
             )
-        found |= recognised(patient_prints(cohort, key), memory)
-    return found
+        seen |= recognised(patient_prints(cohort, key), memory)
+    return seen
 
 
 def _shared(seen: dict[str, np.ndarray]) -> str:
@@ -245,9 +245,9 @@ def _refuse_same_table(version: ModelVersion, source: CohortSource) -> None:
     """For a model that remembers no patients: only the whole table of its training is known."""
     own = prepared(run_config(version.run_id, str(source.path)), source)
     if data_digest(own.rows, own.y) == run_tags(version).get("data_digest"):
-        found = f"version {version.version} was trained on these very patients"
+        reason = f"version {version.version} was trained on these very patients"
         raise RequestError(
-            f"--cohort {source.path}", found, "Give other patients, or use --training-cohort."
+            f"--cohort {source.path}", reason, "Give other patients, or use --training-cohort."
         )
 
 

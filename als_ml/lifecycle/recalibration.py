@@ -96,8 +96,8 @@ def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
     known = np.isfinite(scored.y) & np.isfinite(scored.probability)
     y, p, families = scored.y[known], scored.probability[known], scored.families[known]
     if min(y.sum(), (1 - y).sum()) < _FEWEST:
-        found = f"{len(y)} labelled and scored patients, {int(y.sum())} of them positive"
-        raise DataError(str(source.path), found, f"Recalibration needs {_FEWEST} of each label.")
+        reason = f"{len(y)} labelled and scored patients, {int(y.sum())} of them positive"
+        raise DataError(str(source.path), reason, f"Recalibration needs {_FEWEST} of each label.")
     old = predictor.fitted.calibration
     new = recalibration(old, p, y, config.validation.coverage)
     if config.decision.threshold != "prevalence":
@@ -121,9 +121,8 @@ def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
         ),
     )
     before, now = (evaluate(y, values, values >= 0.5, families, 0, 0) for values in (p, q))
-    shown = {
-        name: {m: found[m] for m in _SHOWN} for name, found in (("before", before), ("after", now))
-    }
+    both = (("before", before), ("after", now))
+    shown = {name: {m: figures[m] for m in _SHOWN} for name, figures in both}
     return {
         "name": version.name,
         "version": registered,

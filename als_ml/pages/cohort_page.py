@@ -257,8 +257,8 @@ def rule_shares(pages: list[Page], rules: tuple[Rule, ...]) -> list[dict[str, st
     rows = []
     for rule in rules:
         of = max(consenting if rule.genetic else len(open_pages), 1)
-        told = ("applies", "out of date", "cannot be decided")
-        shares = {name: f"{seen[rule.id, name] / of:.0%}" for name in told}
+        listed = ("applies", "out of date", "cannot be decided")
+        shares = {name: f"{seen[rule.id, name] / of:.0%}" for name in listed}
         mark = {"R": "to be checked", "P": "ours", "V": "read"}[rule.mark]
         about = {"rule": rule.id, "level": rule.level, "topic": rule.topic}
         checked = {"source": rule.cited, "state": mark, "valid until": str(rule.valid_until)}

@@ -86,8 +86,8 @@ def _card(mechanism: Card, genetic: dict[str, str] | None, markers: list[Card]) 
         "genetic": [_named(*one) for one in genes if one[1] not in silent] if genetic else [],
         "clear": [gene for gene, said in genes if said == ASSAYED] if genetic else [],
         "unknown": [gene for gene, said in genes if said == NOT_ASSAYED] if genetic else None,
-        "biomarkers": [_told(card) for card in own if card["worse"]],
-        "normal": [_told(card) for card in own if not card["worse"]],
+        "biomarkers": [_line(card) for card in own if card["worse"]],
+        "normal": [_line(card) for card in own if not card["worse"]],
         "unmeasured": sum(analyte not in measured for analyte in mechanism["analytes"]),
     }
 
@@ -96,7 +96,7 @@ def _named(gene: str, said: str) -> str:
     return said if said.startswith(gene) else f"{gene} {said}"
 
 
-def _told(card: Card) -> str:
+def _line(card: Card) -> str:
     last = card["values"][-1][1]
     unit = f" {card['unit']}" if card["unit"] else ""
     state = card["state"] or "no range known"

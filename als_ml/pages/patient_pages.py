@@ -58,7 +58,7 @@ NO_CONSENT = "not shown: no consent to the return of genetic results"
 NO_PROGNOSIS = "not shown: no consent to a prognosis"
 CLOSED = "not shown: the patient died"
 # A rule is told to the page unless it is decided and does not apply.
-_BENIGN = -7  # points, as for class B: a common allele of a risk gene is no finding
+_BENIGN = -7  # points, as for class B: a common allele of a risk gene is not a finding
 _TOLD = ("applies", "out of date", "cannot be decided", "expired")
 
 
@@ -300,19 +300,19 @@ def _variants(cohort: Cohort) -> list[list[list[str]]]:
     """Gene, name, class, zygosity and criteria of each patient's variants."""
     alleles, sites = cohort.genotypes.alleles, cohort.variants
     names = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
-    told = [
-        _told(cohort.definitions, *pair)
+    summaries = [
+        _described(cohort.definitions, *pair)
         for pair in zip(sites["variant"], sites["assessment"], strict=True)
     ]
     shown: list[list[list[str]]] = [[] for _ in range(len(cohort))]
     for row, site, zygous in zip(alleles["row"], alleles["site"], names, strict=True):
-        gene, name, label, text = told[site]
+        gene, name, label, text = summaries[site]
         shown[row].append([gene, name, label, str(zygous), text])
     order = {name: i for i, name in enumerate(("P", "LP", "VUS", "risk", "LB", "B"))}
     return [sorted(own, key=lambda one: (order.get(one[2], 9), one[0])) for own in shown]
 
 
-def _told(
+def _described(
     definitions: Definitions, variant: Variant, assessment: Assessment
 ) -> tuple[str, str, str, str]:
     label = "B" if assessment.points <= _BENIGN else shown_class(definitions, variant, assessment)

@@ -142,7 +142,7 @@ def _diseases(patient: dict[str, Any]) -> list[dict[str, Any]]:
 def _measurements(cohort: Cohort, age: np.ndarray) -> list[list[dict[str, Any]]]:
     """Dated values in canonical units under the analyte's id."""
     units = analytes(cohort.definitions)["unit"]
-    found: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
+    measured: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
     table = cohort.biomarkers
     columns = (table["row"], table["analyte"].astype(object), table["value"], table["days"])
     for row, analyte, value, days in zip(*columns, strict=True):
@@ -152,13 +152,13 @@ def _measurements(cohort: Cohort, age: np.ndarray) -> list[list[dict[str, Any]]]
             "assay": {"id": f"als-ml:{analyte}", "label": analyte},
             "value": {"quantity": {"unit": unit, "value": value}},
         }
-        found[row].append(one | ({"timeObserved": seen} if seen else {}))
-    return found
+        measured[row].append(one | ({"timeObserved": seen} if seen else {}))
+    return measured
 
 
 def _calls(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]:
     alleles, sites = cohort.genotypes.alleles, cohort.variants
-    found: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
+    calls: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
     for row, site, copies, ploidy in zip(
         *(alleles[n] for n in ("row", "site", "copies", "ploidy")), strict=True
     ):
@@ -173,9 +173,11 @@ def _calls(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]:
             "moleculeContext": "genomic",
         }
         named["geneContext"] = {"valueId": variant.gene, "symbol": variant.gene}
-        told = {
+        interpretation = {
             "acmgPathogenicityClassification": _STATUS[assessment.classification],
             "variationDescriptor": named,
         }
-        found[row].append({"interpretationStatus": "UNKNOWN_STATUS", "variantInterpretation": told})
-    return found
+        calls[row].append(
+            {"interpretationStatus": "UNKNOWN_STATUS", "variantInterpretation": interpretation}
+        )
+    return calls

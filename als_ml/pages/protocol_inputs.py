@@ -334,11 +334,11 @@ def _visits(table: pd.DataFrame) -> list[Value]:
     """Items of the last visit that has them, and the decline over 12 weeks."""
     revised = of_scale(table, "alsfrs_r").sort_values("days")
     points, days = revised[ITEMS["alsfrs_r"]].to_numpy(dtype=float), revised["days"].to_numpy()
-    known, found = np.isfinite(points), []
+    known, values = np.isfinite(points), []
     for j, item in enumerate(ITEMS["alsfrs_r"]):
         if known[:, j].any():
             at = np.flatnonzero(known[:, j])[-1]
-            found.append(
+            values.append(
                 Value(
                     name=item,
                     words=_ITEM_WORDS[item],
@@ -350,7 +350,7 @@ def _visits(table: pd.DataFrame) -> list[Value]:
     whole = np.flatnonzero(known.all(axis=1))
     if len(whole):
         lowest = float(points[whole[-1]].min())
-        found.append(
+        values.append(
             Value(
                 name="lowest_item",
                 words=_DERIVED["lowest_item"],
@@ -360,7 +360,7 @@ def _visits(table: pd.DataFrame) -> list[Value]:
             )
         )
     totals = revised["total"].to_numpy(dtype=float)
-    return [*found, *_decline(days[np.isfinite(totals)], totals[np.isfinite(totals)])]
+    return [*values, *_decline(days[np.isfinite(totals)], totals[np.isfinite(totals)])]
 
 
 def _decline(day: np.ndarray, total: np.ndarray) -> list[Value]:
@@ -390,7 +390,7 @@ def _genetics(cohort: Cohort) -> list[list[Value]]:
     points = _strongest(cohort)
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
     stated = {1: "indeterminate", STATES.index("expanded"): "yes"}
-    found = []
+    findings = []
     for i in range(len(cohort)):
         own = _known("genetic_cause", cause[i], days=None)
         for name, holds in (("genetically_tested", tested[i]), ("genetic_consent", consents[i])):
@@ -404,8 +404,8 @@ def _genetics(cohort: Cohort) -> list[list[Value]]:
                 days=None,
             )
         state = stated.get(int(c9orf72[i]), "no") if c9orf72[i] else None
-        found.append([*own, *_known("c9orf72_expanded", state, days=None)])
-    return found
+        findings.append([*own, *_known("c9orf72_expanded", state, days=None)])
+    return findings
 
 
 def _strongest(cohort: Cohort) -> dict[tuple[int, str], float]:
@@ -413,10 +413,12 @@ def _strongest(cohort: Cohort) -> dict[tuple[int, str], float]:
     FUS.
     """
     alleles, points = cohort.genotypes.alleles, cohort.variants["points"].to_numpy()
-    found: dict[tuple[int, str], float] = {}
+    strongest: dict[tuple[int, str], float] = {}
     for row, gene, own in zip(
         alleles["row"], cohort.genotypes.genes(), points[alleles["site"].to_numpy()], strict=True
     ):
         key = (int(row), gene_names(cohort.definitions)[gene])
-        found[key] = max(found.get(key, -np.inf), own) if key[1] in ("SOD1", "FUS") else -np.inf
-    return found
+        strongest[key] = (
+            max(strongest.get(key, -np.inf), own) if key[1] in ("SOD1", "FUS") else -np.inf
+        )
+    return strongest

@@ -37,7 +37,7 @@ from models.labels import out_of_scope
 from models.ladder import Ladder
 from models.tasks import TASKS
 
-# Columns of a feature table that are no features.
+# Columns of a feature table that are not features.
 BESIDE = (
     "genetic_cause",
     "landmark_days",
@@ -204,19 +204,21 @@ class Predictor:
         """
         absent = [name for name in ("sample_id", *BESIDE) if name not in table.columns]
         if absent:
-            found = f"the column {absent[0]!r} is missing"
-            raise DataError("features", found, "Make the table with `python -m als_ml features`.")
+            reason = f"the column {absent[0]!r} is missing"
+            raise DataError("features", reason, "Make the table with `python -m als_ml features`.")
         others = sorted({str(text) for text in table["read_as"]} - {self.read_as})
         if others:
-            found = f"they were made as `{others[0]}`, the model's as `{self.read_as}`"
-            raise DataError("features", found, "Make the table with `features --model URI`.")
+            reason = f"they were made as `{others[0]}`, the model's as `{self.read_as}`"
+            raise DataError("features", reason, "Make the table with `features --model URI`.")
         landmarks = set(table["landmark_days"].astype(float))
         if landmarks - {float(self.spec.landmark_days)}:
-            found = (
+            reason = (
                 f"they end at day {min(landmarks):g}, the model's at day {self.spec.landmark_days}"
             )
             raise DataError(
-                "features", found, f"Make the table with --landmark-days {self.spec.landmark_days}."
+                "features",
+                reason,
+                f"Make the table with --landmark-days {self.spec.landmark_days}.",
             )
         return table
 
@@ -296,13 +298,13 @@ class Predictor:
         """
         absent = [name for name in self.names if name not in rows.columns]
         if absent:
-            found = (
+            reason = (
                 f"{len(absent)} of the model's {len(self.names)} columns are missing, the first is"
                 f" {absent[0]!r}"
             )
             raise DataError(
                 "features",
-                found,
+                reason,
                 "Make the table with `python -m als_ml features` of this version.",
             )
         return np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
@@ -317,8 +319,8 @@ class Predictor:
             return self._predicted(records, drivers)
         except DataError as error:
             if len(records) == 1:
-                found = "is by two assays, or from two tubes, which are not interchangeable"
-                refused = RecordError(error.where, found, "Send the values of one.")
+                reason = "is by two assays, or from two tubes, which are not interchangeable"
+                refused = RecordError(error.where, reason, "Send the values of one.")
                 return [self._failed(records[0], refused.as_dict)]
             return [row for record in records for row in self.predict_records([record], drivers)]
 

@@ -66,9 +66,9 @@ def plugin_pins(predictor: Predictor) -> list[str]:
     """Packages of others whose code the model runs, as `package==version`, in order."""
     models = [predictor.fitted, *(predictor.ladder.lower if predictor.ladder else ())]
     named = {member.name for model in models for member in model.members}
-    found = [plugin_of(name) for name in sorted(named)]
-    found += [registry.plugin_of(name) for name in predictor.spec.blocks]
-    return sorted({plugin.pin for plugin in found if plugin})
+    plugins = [plugin_of(name) for name in sorted(named)]
+    plugins += [registry.plugin_of(name) for name in predictor.spec.blocks]
+    return sorted({plugin.pin for plugin in plugins if plugin})
 
 
 def _stored(model: FittedModel) -> dict[str, Any]:
@@ -149,11 +149,11 @@ def read_predictor(
         check_needed(stored.get("plugins", []), where)
         predictor = _assembled(stored, pipeline, definitions, name, version)
     except UntrustedTypesFoundException as error:
-        found = f"its pipeline holds what no model of ours does ({error})"
-        raise DataError(where, found, "Do not use it; ask who made it.") from None
+        reason = f"its pipeline holds what no model of ours does ({error})"
+        raise DataError(where, reason, "Do not use it; ask who made it.") from None
     except _DAMAGE as error:
-        found = f"its files are damaged ({type(error).__name__})"
-        raise DataError(where, found, "Restore them from a backup, or train again.") from None
+        reason = f"its files are damaged ({type(error).__name__})"
+        raise DataError(where, reason, "Restore them from a backup, or train again.") from None
     _check_columns(predictor, stored, where)
     return predictor
 
@@ -171,10 +171,10 @@ _DAMAGE = (
 
 
 def _check_format(stored: dict[str, Any], where: str) -> None:
-    found = stored.get("format", 1)
-    if not isinstance(found, int) or not 1 <= found <= FORMAT:
+    stated = stored.get("format", 1)
+    if not isinstance(stated, int) or not 1 <= stated <= FORMAT:
         release = stored.get("als_ml_version", "a newer release")
-        what = f"its format is {found!r}, and this als-ml {als_ml.__version__} reads 1 to {FORMAT}"
+        what = f"its format is {stated!r}, and this als-ml {als_ml.__version__} reads 1 to {FORMAT}"
         raise DataError(where, what, f"Install als-ml {release}, which made it, or a later one.")
 
 
@@ -183,8 +183,8 @@ def _check_columns(predictor: Predictor, stored: dict[str, Any], where: str) -> 
         return
     lost = sorted(set(stored["columns"]) ^ set(predictor.names))
     first = lost[0] if lost else "the order"
-    found = f"it was trained with other features ({len(lost)} differ, the first is {first})"
-    raise DataError(where, found, f"Use als-ml {stored['als_ml_version']} or train it again.")
+    reason = f"it was trained with other features ({len(lost)} differ, the first is {first})"
+    raise DataError(where, reason, f"Use als-ml {stored['als_ml_version']} or train it again.")
 
 
 def _assembled(

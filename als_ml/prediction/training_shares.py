@@ -28,14 +28,14 @@ def training_shares(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
         to the next, included)
         or `values` (a cell for each, and one for all others).
     """
-    found = {}
+    shares = {}
     for name in rows.columns:
         known = rows[name].dropna().to_numpy(dtype=np.float32).astype(float)
         if len(known) >= FEWEST_KNOWN:
             values, counts = np.unique(known, return_counts=True)
             cells = _by_value(values, counts) if len(values) <= MOST_VALUES else _by_edge(known)
-            found[str(name)] = {"n": len(known), **cells}
-    return found
+            shares[str(name)] = {"n": len(known), **cells}
+    return shares
 
 
 def missing_shares(rows: pd.DataFrame) -> dict[str, float]:

@@ -60,7 +60,7 @@ def read_checksums(text: str) -> dict[str, str]:
     >>> read_checksums("d41d8cd98f00b204e9800998ecf8427e  /panfs/x/clinvar.vcf.gz")
     {'clinvar.vcf.gz': 'd41d8cd98f00b204e9800998ecf8427e'}
     """
-    found = re.findall(
+    lines = re.findall(
         r"^([0-9a-fA-F]{32,64})(?:[ \t]+\*?(\S+))?[ \t\r]*$", text, flags=re.MULTILINE
     )
-    return {PurePosixPath(name).name: digest.lower() for digest, name in found}
+    return {PurePosixPath(name).name: digest.lower() for digest, name in lines}

@@ -52,7 +52,7 @@ def cut_fasta(
     Raises
     ------
     DataError
-        If a file is no FASTA or damaged, or a region lies outside what they hold.
+        If a file is not a FASTA or damaged, or a region lies outside what they hold.
     """
     lengths: dict[str, int] = {}
     with _whole_files(target) as temporary:
@@ -107,9 +107,9 @@ def _check_lengths(lengths: dict[str, int], regions: list[Region], files: list[P
         if ends.get(chrom, 0) < end:
             has = f"{ends[chrom]} bases of" if chrom in ends else "no"
             where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
-            found = f"there is {has} chromosome {chrom}, of which {start}-{end} is needed"
+            reason = f"there is {has} chromosome {chrom}, of which {start}-{end} is needed"
             raise DataError(
-                where, found, "Check that this is the genome build asked for, and the whole of it."
+                where, reason, "Check that this is the genome build asked for, and the whole of it."
             )
 
 
@@ -142,7 +142,7 @@ def cut_vcf(
     Raises
     ------
     DataError
-        If a file is no VCF or damaged, or has no record in the regions.
+        If a file is not a VCF or damaged, or has no record in the regions.
     """
     header, records = dict[bytes, bytes](), set[bytes]()
     for done, path in enumerate(files, 1):
@@ -169,7 +169,7 @@ def _read_records(
     header: dict[bytes, bytes],
     records: set[bytes],
 ) -> None:
-    found, wanted = 0, dict[bytes, list[Span]]()
+    count, wanted = 0, dict[bytes, list[Span]]()
     for line in _lines(path, b"##fileformat=VCF", "VCF"):
         if line.startswith(b"#"):
             if is_kept(line, fields):
@@ -182,8 +182,8 @@ def _read_records(
             wanted[contig] = spans.get(plain_contig(contig.decode(errors="replace")), [])
         if wanted[contig] and _overlaps(line, wanted[contig], path):
             records.add(shortened(line, fields))
-            found += 1
-    if not found:
+            count += 1
+    if not count:
         remedy = "Check that it is of the genome build asked for, and the whole file."
         raise DataError(str(path), "none of its records lies in the gene panel", remedy)
 
@@ -203,8 +203,8 @@ def _header_key(line: bytes) -> bytes:
 
 def is_kept(line: bytes, fields: frozenset[str] | None) -> bool:
     """Whether a header line stays: all but those of INFO fields that are not wanted."""
-    told = re.match(rb"##INFO=<ID=([^,>]+)", line)
-    return told is None or fields is None or told[1].decode() in fields
+    match = re.match(rb"##INFO=<ID=([^,>]+)", line)
+    return match is None or fields is None or match[1].decode() in fields
 
 
 def _overlaps(line: bytes, spans: list[Span], path: Path) -> bool:
@@ -213,7 +213,7 @@ def _overlaps(line: bytes, spans: list[Span], path: Path) -> bool:
         first = int(position)
     except ValueError:
         raise DataError(
-            str(path), f"this is no VCF record: {line!r:.80}", "Repair the file."
+            str(path), f"this is not a VCF record: {line!r:.80}", "Repair the file."
         ) from None
     return any(first <= end and first + len(ref) - 1 >= start for start, end in spans)
 
@@ -246,7 +246,7 @@ def _lines(path: Path, start: bytes, what: str) -> Iterator[bytes]:
             if not file.peek(len(start)).startswith(start):
                 raise DataError(
                     str(path),
-                    f"this is no {what}",
+                    f"this is not a {what}",
                     "Delete it, and correct its address or the file.",
                 )
             yield from file

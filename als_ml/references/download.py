@@ -144,10 +144,10 @@ def _place(
     if getattr(response, "status", None) != 206:
         length = response.headers.get("Content-Length")
         return 0, int(length) if length and length.isdigit() else None
-    told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
     same = all(note.get(key) in (None, value) for key, value in version.items() if value)
-    if told and same and int(told[1]) == have and note.get("total") in (None, int(told[2])):
-        return have, int(told[2])
+    if match and same and int(match[1]) == have and note.get("total") in (None, int(match[2])):
+        return have, int(match[2])
     part.unlink(missing_ok=True)
     raise ConnectionError("the file has changed on the server")
 
@@ -230,20 +230,20 @@ def _failure(url: str, target: Path, error: Exception, by_hand: str) -> DataErro
         else ""
     )
     if isinstance(error, urllib.error.HTTPError):
-        found, remedy = (
+        reason, remedy = (
             f"the server answered {error.code} {error.reason}",
             "Correct the address in the sources file, or ",
         )
     elif isinstance(error, urllib.error.URLError):
-        found, remedy = (
+        reason, remedy = (
             f"this machine cannot reach it ({error.reason})",
             "When it can, run the command again, or ",
         )
     else:
-        found, remedy = (
+        reason, remedy = (
             f"the connection broke off ({error or type(error).__name__})",
             "Run the command again, or ",
         )
     if have:
         remedy = "Run the command again to continue, or "
-    return DataError(url, found + there, remedy + by_hand + ".")
+    return DataError(url, reason + there, remedy + by_hand + ".")

@@ -90,8 +90,8 @@ def difference(path: Path, expected: tuple[str, str] | None) -> str:
     if expected is None:
         return ""
     algorithm, digest = expected
-    found = file_digest(path, algorithm)
-    return "" if found == digest else f"its {algorithm} is {found}, but {digest} was expected"
+    actual = file_digest(path, algorithm)
+    return "" if actual == digest else f"its {algorithm} is {actual}, but {digest} was expected"
 
 
 def unwritable(path: Path, error: OSError) -> DataError:

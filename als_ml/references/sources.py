@@ -50,7 +50,7 @@ class Source(BaseModel):
             urlsplit(url).scheme not in SCHEMES or not file_name(url).strip(".")
         ):
             raise ValueError(
-                f"this is no address of a file ({', '.join(f'{s}://' for s in SCHEMES)})"
+                f"this is not an address of a file ({', '.join(f'{s}://' for s in SCHEMES)})"
             )
         return url
 
@@ -97,7 +97,9 @@ def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str
     """
     for kind in only:
         if kind not in KINDS:
-            raise RequestError(f"--only {kind}", "this is no reference file", nearest(kind, KINDS))
+            raise RequestError(
+                f"--only {kind}", "this is not a reference file", nearest(kind, KINDS)
+            )
     entries = _entries(path).get(checked_build(build), {})
     chosen = {
         kind: entries[kind] for kind in KINDS if kind in entries and (not only or kind in only)
@@ -131,7 +133,7 @@ def _entries(path: Path) -> dict[str, dict[str, Source]]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RequestError(
-            str(path), f"this is no YAML ({str(error).splitlines()[0]})", "Correct the file."
+            str(path), f"this is not YAML ({str(error).splitlines()[0]})", "Correct the file."
         ) from None
     builds = _mapping(content, BUILDS, str(path))
     return {

@@ -122,7 +122,7 @@ class Guard:
         except RecursionError:
             raise self._too_deep() from None
         except ValueError:
-            raise RefusedError(400, "the body is no JSON (UTF-8, finite numbers)", SHAPE) from None
+            raise RefusedError(400, "the body is not JSON (UTF-8, finite numbers)", SHAPE) from None
         inputs = content.get("inputs") if isinstance(content, dict) else None
         if (
             not isinstance(inputs, list)

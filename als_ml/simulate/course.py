@@ -116,10 +116,10 @@ def monthly_hazard(
 
 def treatment_shares(people: People, genome: Genome) -> dict[str, np.ndarray]:
     """P(treatment ever starts), by drug, from what the files say of a patient."""
-    found = genome.cause_seen[:, CAUSES.index("SOD1")]
+    sod1_found = genome.cause_seen[:, CAUSES.index("SOD1")]
     trial = c.TRIAL_DRUG
     return {
-        "tofersen": np.where(found, c.TOFERSEN, 0.0),
+        "tofersen": np.where(sod1_found, c.TOFERSEN, 0.0),
         "trial_drug": np.where(people.age < 65, trial["under_65"], trial["other"]),
     }
 

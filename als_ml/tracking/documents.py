@@ -76,12 +76,12 @@ def card_facts(training: Training) -> dict[str, Any]:
 
 def _differences(metrics: dict[str, float]) -> list[tuple[str, float, float, float]]:
     """Baseline and the difference of the ROC AUC with its interval."""
-    found = []
+    rows = []
     for key in metrics:
         name = key.removeprefix("difference_").removesuffix("_roc_auc")
         if key == f"difference_{name}_roc_auc":
-            found.append((name, metrics[key], metrics[f"{key}_low"], metrics[f"{key}_high"]))
-    return found
+            rows.append((name, metrics[key], metrics[f"{key}_low"], metrics[f"{key}_high"]))
+    return rows
 
 
 def as_page(title: str, markdown: str, pictures: list[Path]) -> str:

@@ -108,15 +108,15 @@ def checked(folder: Path, digest: str | None, where: str) -> ModelFiles:
     listed = (folder / LIST).read_bytes() if LIST in names else None
     if listed is not None and digest in (None, list_digest(listed)):
         return _checked_by_list(folder, names, listed, digest is not None, where)
-    found, data = _tree(folder, names)
-    if digest not in (None, found):
+    actual, data = _tree(folder, names)
+    if digest not in (None, actual):
         what = "the model was" if listed is None else f"{LIST} was"
-        found = found if listed is None else list_digest(listed)
-        digests = f"its digest is {found[:16]}..., and {str(digest)[:16]}... is expected"
+        actual = actual if listed is None else list_digest(listed)
+        digests = f"its digest is {actual[:16]}..., and {str(digest)[:16]}... is expected"
         raise _changed(where, f"{what} changed ({digests})")
     unlisted = tuple(name for name in names if _is_bytecode(name))
     return _with_data(
-        ModelFiles(data=data, digest=found, vouched=digest is not None, unlisted=unlisted), where
+        ModelFiles(data=data, digest=actual, vouched=digest is not None, unlisted=unlisted), where
     )
 
 
@@ -127,8 +127,8 @@ def _checked_by_list(
     for name, sha256 in expected.items():
         if name not in names:
             raise _changed(where, f"{name} is gone")
-        found, content = _read(folder, name)
-        if found != sha256:
+        actual, content = _read(folder, name)
+        if actual != sha256:
             raise _changed(where, f"{name} was changed")
         if content is not None:
             data[name] = content
@@ -180,13 +180,13 @@ def _tree(folder: Path, names: list[str]) -> tuple[str, dict[str, bytes]]:
 
 def _files(folder: Path) -> list[str]:
     """Paths of the files in a folder, in order; links to folders are not followed."""
-    found = [
+    paths = [
         path.relative_to(folder).as_posix()
         for here, _, names in os.walk(folder)
         for path in (Path(here, name) for name in names)
         if path.is_file()
     ]
-    return sorted(found)
+    return sorted(paths)
 
 
 def _is_bytecode(name: str) -> bool:

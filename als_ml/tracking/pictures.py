@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 # Colours that colour-blind readers can tell apart (Okabe and Ito 2008), and line styles besides.
 _STYLES = [("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":")]
 _BINS = 8
-# Columns of the decision curve that are no curves of their own.
+# Columns of the decision curve that are not curves of their own.
 _BESIDE = ("model_", "gain")
 
 

@@ -48,13 +48,15 @@ def read_run(folder: Path) -> dict[str, Any]:
     Raises
     ------
     RequestError
-        If the folder is no run, or not a whole one.
+        If the folder is not a run, or not a whole one.
     """
     missing = [name for name in FILES if not (folder / name).exists()]
     if missing:
-        found = "there is no such folder" if not folder.is_dir() else f"{missing[0]} is missing"
+        reason = "there is no such folder" if not folder.is_dir() else f"{missing[0]} is missing"
         raise RequestError(
-            str(folder), found, "Give the folder that train.py named when it could not log its run."
+            str(folder),
+            reason,
+            "Give the folder that train.py named when it could not log its run.",
         )
     try:
         stored: dict[str, Any] = json.loads((folder / "run.json").read_text())

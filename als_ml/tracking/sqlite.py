@@ -53,10 +53,10 @@ def _row(store: sqlite3.Connection, name: str, alias: str, number: str) -> Row |
     if store.execute("SELECT version_num FROM alembic_version").fetchall() != [(SCHEMA,)]:
         return None
     store.execute("BEGIN")  # alias, version and tags as they are at one moment
-    found = store.execute(_BY_ALIAS, (name, alias)).fetchall() if alias else [(number,)]
-    if len(found) != 1:
+    numbers = store.execute(_BY_ALIAS, (name, alias)).fetchall() if alias else [(number,)]
+    if len(numbers) != 1:
         return None
-    version = int(found[0][0])
+    version = int(numbers[0][0])
     places = store.execute(_VERSION, (name, version, _DELETED)).fetchall()
     if len(places) != 1:  # none, or one in each of several workspaces
         return None

@@ -183,8 +183,8 @@ def logged_model_id(version: ModelVersion) -> str | None:
     """The logged model behind a registered version, whose own page shows the figures that are
     linked to it.
     """
-    found = _LOGGED.fullmatch(version.source or "")
-    return version.model_id or (found[1] if found else None)
+    match = _LOGGED.fullmatch(version.source or "")
+    return version.model_id or (match[1] if match else None)
 
 
 def log_linked(metrics: Mapping[str, float], version: ModelVersion) -> None:

@@ -100,11 +100,11 @@ def fit_population(
     """
     if start is None:
         start = np.array([np.log(_POINTS), np.log(_MONTHLY), 0.0, 0.0, np.log(_VISIT)])
-    found = minimize(
+    optimum = minimize(
         lambda spread: _deviance(visits, X, weights, spread), start, method="L-BFGS-B"
     ).x
-    level, rate = np.split(_fixed_effects(visits, X, weights, found)[0], 2)
-    return Population(level=level, rate=rate, spread=found)
+    level, rate = np.split(_fixed_effects(visits, X, weights, optimum)[0], 2)
+    return Population(level=level, rate=rate, spread=optimum)
 
 
 def rates(visits: Visits, X: np.ndarray, population: Population) -> tuple[np.ndarray, np.ndarray]:

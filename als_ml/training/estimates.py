@@ -73,7 +73,7 @@ def _metrics(data: Trainable, validated: Validated, config: Config) -> dict[str,
     v = config.validation
     metrics: dict[str, float] = {}
     for name in ["model", *baseline_names(validated)]:
-        found = evaluate(
+        figures = evaluate(
             data.y,
             validated.probability[name],
             validated.predicted[name],
@@ -83,14 +83,14 @@ def _metrics(data: Trainable, validated: Validated, config: Config) -> dict[str,
             list(validated.by_repeat.get(name, ())),
         )
         if name == "prevalence":  # constant in each fold: a slope over the folds means nothing
-            found = {
+            figures = {
                 key: value
-                for key, value in found.items()
+                for key, value in figures.items()
                 if not key.startswith("calibration_slope")
             }
         metrics |= {
             key if name == "model" else f"baseline_{name}_{key}": value
-            for key, value in found.items()
+            for key, value in figures.items()
         }
     return metrics
 
@@ -100,8 +100,8 @@ def _differences(data: Trainable, validated: Validated, config: Config) -> dict[
     v, metrics, ours = config.validation, {}, validated.probability["model"]
     for name in baseline_names(validated):
         theirs = validated.probability[name]
-        found = paired_differences(data.y, ours, theirs, data.families, v.bootstrap, v.seed)
-        for metric, values in found.items():
+        differences = paired_differences(data.y, ours, theirs, data.families, v.bootstrap, v.seed)
+        for metric, values in differences.items():
             for suffix, value in zip(("", "_low", "_high"), values, strict=True):
                 metrics[f"difference_{name}_{metric}{suffix}"] = value
     return metrics
@@ -195,9 +195,9 @@ def site_estimates(table: list[dict[str, Any]]) -> dict[str, float]:
         sum(min(row["positive"], row["n"] - row["positive"]) >= _EACH for row in usable) >= _SITES
     )
     auc, error = (np.array([row[name] for row in usable]) for name in ("roc_auc", "error"))
-    found = pooled(logit(auc), error / (auc * (1 - auc)), allowed)
-    metrics = _over_sites("roc_auc", found, expit) | {
-        "sites_tau": found["tau"],
+    estimate = pooled(logit(auc), error / (auc * (1 - auc)), allowed)
+    metrics = _over_sites("roc_auc", estimate, expit) | {
+        "sites_tau": estimate["tau"],
         "sites_n": float(len(usable)),
         "sites_roc_auc_sd": float(auc.std(ddof=1)),
     }

@@ -193,10 +193,10 @@ def _baselines(
 ) -> dict[str, np.ndarray]:
     """Prevalence, the simple rules of the task, and plain logistic regression on all features."""
     y = data.y[train]
-    found = {"prevalence": np.full(len(test), y.mean())}
+    baselines = {"prevalence": np.full(len(test), y.mean())}
     for name, values in data.baselines.items():
-        found[name] = plain_logistic(values[train], y, values[test])
-    return found | {"logistic": plain_logistic(X[train], y, X[test], 1.0)}
+        baselines[name] = plain_logistic(values[train], y, values[test])
+    return baselines | {"logistic": plain_logistic(X[train], y, X[test], 1.0)}
 
 
 def _diagnostics(
@@ -206,21 +206,21 @@ def _diagnostics(
 
     And the model without the patients labelled by an event.
     """
-    found, y = {}, data.y[train]
+    diagnostics, y = {}, data.y[train]
     missing = np.isnan(X).astype(float)
     for name, values in {
         "assay_status": data.assay_status,
         "missingness": missing[:, np.ptp(missing, axis=0) > 0],
     }.items():
         if values.shape[1] and len(np.unique(values[train], axis=0)) > 1:
-            found[name] = plain_logistic(values[train], y, values[test], 0.1)
+            diagnostics[name] = plain_logistic(values[train], y, values[test], 0.1)
     if data.by_event.any() and config.validation.honesty:
         natural = train[~data.by_event[train]]
         plain = config.model_copy(
             update={"model": config.model.model_copy(update={"search": None})}
         )
-        found["without_events"] = data.fit(X, natural, plain)[0].probability(X[test])
-    return found
+        diagnostics["without_events"] = data.fit(X, natural, plain)[0].probability(X[test])
+    return diagnostics
 
 
 def plain_logistic(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, C: float = 10.0) -> np.ndarray:

@@ -80,7 +80,7 @@ def honesty_checks(
         _events_per_parameter(data),
         _sample_size(data, metrics),
         _optimism(metrics),
-        _site_told(data),
+        _site_recognised(data),
         *_confounded(data),
         _batches(data),
         _tubes(data),
@@ -101,11 +101,11 @@ def _signal(metrics: dict[str, float], config: Config) -> Check:
     said = [
         sentence for sentence in unbeaten(metrics, config.task) if sentence.startswith("no signal")
     ]
-    found = said[0] if said else f"ROC AUC {metrics['roc_auc']:.3f}"
+    finding = said[0] if said else f"ROC AUC {metrics['roc_auc']:.3f}"
     return Check(
         name="signal",
         verdict="failed" if said else "passed",
-        found=found,
+        found=finding,
         remedy="Nothing here predicts this label." if said else "",
     )
 
@@ -134,15 +134,15 @@ def _circular(data: Trainable) -> Check:
         strength = _strength(values, data.y, data.slope)
         if strength > worst:
             worst, name = strength, str(column)
-    found = f"the strongest single feature is {name} (AUC or correlation {worst:.3f})"
+    finding = f"the strongest single feature is {name} (AUC or correlation {worst:.3f})"
     if worst >= _CIRCULAR_AUC:
         return Check(
             name="circularity",
             verdict="failed",
-            found=found,
+            found=finding,
             remedy=f"Leave {name} out: it is the label in another form.",
         )
-    return Check(name="circularity", verdict="passed", found=found)
+    return Check(name="circularity", verdict="passed", found=finding)
 
 
 def _strength(values: np.ndarray, y: np.ndarray, slope: np.ndarray) -> float:
@@ -181,35 +181,35 @@ def _alone(words: str, name: str, metrics: dict[str, float], config: Config) -> 
     if f"{name}_roc_auc" not in metrics:
         return Check(name=f"{words} alone", verdict="not tried", found="it does not vary")
     auc, low = metrics[f"{name}_roc_auc"], metrics[f"{name}_roc_auc_low"]
-    found = f"AUC of {words} alone {auc:.3f}, the model's {metrics['roc_auc']:.3f}"
+    finding = f"AUC of {words} alone {auc:.3f}, the model's {metrics['roc_auc']:.3f}"
     if TASKS[config.task].learns_missingness and auc >= metrics["roc_auc"] and low > 0.5:
         return Check(
             name=f"{words} alone",
             verdict="failed",
-            found=found,
+            found=finding,
             remedy="What was measured says as much as the values: look why.",
         )
     if low > 0.55:
         return Check(
             name=f"{words} alone",
             verdict="attention",
-            found=found,
+            found=finding,
             remedy="Who is measured depends on the label.",
         )
-    return Check(name=f"{words} alone", verdict="passed", found=found)
+    return Check(name=f"{words} alone", verdict="passed", found=finding)
 
 
 def _events_per_parameter(data: Trainable) -> Check:
     varied = int(sum(data.rows.nunique() > 1))
     events = int(min(data.y.sum(), (1 - data.y).sum()))
-    found = (
+    finding = (
         f"{events} patients of the rarer label, {varied} features that vary:"
         f" {events / max(varied, 1):.1f} each"
     )
     if events < _EVENTS_PER_PARAMETER * varied:
         remedy = "Fewer than 10 each: trust the out-of-fold figures only, never the apparent ones."
-        return Check(name="events per parameter", verdict="attention", found=found, remedy=remedy)
-    return Check(name="events per parameter", verdict="passed", found=found)
+        return Check(name="events per parameter", verdict="attention", found=finding, remedy=remedy)
+    return Check(name="events per parameter", verdict="passed", found=finding)
 
 
 def _sample_size(data: Trainable, metrics: dict[str, float]) -> Check:
@@ -225,30 +225,30 @@ def _sample_size(data: Trainable, metrics: dict[str, float]) -> Check:
         )
     needed = sample_sizes(spent, float(data.y.mean()), r2)
     each = ", ".join(f"{name} {size}" for name, size in needed.items())
-    found = (
+    finding = (
         f"{n} patients; Riley's criteria ask for {max(needed.values())} ({each}) at {spent:.0f} "
         f"effective parameters and R2 {r2:.3f}"
     )
     if n < max(needed.values()):
         remedy = "Give more patients or a simpler model; until then trust out-of-fold figures only."
-        return Check(name="sample size", verdict="attention", found=found, remedy=remedy)
-    return Check(name="sample size", verdict="passed", found=found)
+        return Check(name="sample size", verdict="attention", found=finding, remedy=remedy)
+    return Check(name="sample size", verdict="passed", found=finding)
 
 
 def _optimism(metrics: dict[str, float]) -> Check:
-    found = (
+    finding = (
         f"apparent ROC AUC {metrics['apparent_roc_auc']:.3f}, out of fold {metrics['roc_auc']:.3f}"
     )
     large = metrics["optimism_roc_auc"] > _OPTIMISM
     return Check(
         name="optimism",
         verdict="attention" if large else "passed",
-        found=found,
+        found=finding,
         remedy="The model overfits: regularise." if large else "",
     )
 
 
-def _site_told(data: Trainable) -> Check:
+def _site_recognised(data: Trainable) -> Check:
     """Whether the features can tell the site: then a site's habits can stand in for its
     patients.
     """
@@ -261,9 +261,9 @@ def _site_told(data: Trainable) -> Check:
             verdict="not tried",
             found="there are not two sites of 20 patients",
         )
-    aucs = {str(name): _told(data.rows.to_numpy(dtype=float), site == name) for name in names}
+    aucs = {str(name): _recognised(data.rows.to_numpy(dtype=float), site == name) for name in names}
     best = max(aucs, key=lambda name: aucs[name])
-    found = (
+    finding = (
         f"AUC of telling a site {np.mean(list(aucs.values())):.3f} on average, highest {best}"
         f" {aucs[best]:.3f}"
     )
@@ -271,13 +271,13 @@ def _site_told(data: Trainable) -> Check:
         return Check(
             name="features tell the site",
             verdict="attention",
-            found=found,
+            found=finding,
             remedy="See the results of each held-out site.",
         )
-    return Check(name="features tell the site", verdict="passed", found=found)
+    return Check(name="features tell the site", verdict="passed", found=finding)
 
 
-def _told(X: np.ndarray, own: np.ndarray) -> float:
+def _recognised(X: np.ndarray, own: np.ndarray) -> float:
     """Out-of-fold AUC of a site from values and gaps."""
     X, score = np.hstack([X, np.isnan(X)]), np.empty(len(own))
     X = X[:, np.nanstd(np.where(np.isnan(X).all(axis=0), 0.0, X), axis=0) > 0]
@@ -313,7 +313,7 @@ def _association(name: str, group: np.ndarray, y: np.ndarray) -> Check:
     test = chi2_contingency(counts)
     v = float(np.sqrt(test.statistic / counts.sum()))
     shares = counts[:, 1] / counts.sum(axis=1)
-    found = (
+    finding = (
         f"share of positives {shares.min():.0%} to {shares.max():.0%}, Cramer's V {v:.2f}, p"
         f" {test.pvalue:.2g}"
     )
@@ -321,10 +321,10 @@ def _association(name: str, group: np.ndarray, y: np.ndarray) -> Check:
         return Check(
             name=name,
             verdict="attention",
-            found=found,
+            found=finding,
             remedy="They are confounded: see the results of each held-out site.",
         )
-    return Check(name=name, verdict="passed", found=found)
+    return Check(name=name, verdict="passed", found=finding)
 
 
 def _batches(data: Trainable) -> Check:
@@ -387,7 +387,7 @@ def _without_events(data: Trainable, validated: Validated, metrics: dict[str, fl
             verdict="not tried",
             found="no label comes from an event, or refits are off",
         )
-    found = (
+    finding = (
         f"ROC AUC among patients with a slope {metrics['without_events_roc_auc']:.3f}"
         f" ({int(data.by_event.sum())} by event)"
     )
@@ -396,7 +396,7 @@ def _without_events(data: Trainable, validated: Validated, metrics: dict[str, fl
     return Check(
         name="without the event patients",
         verdict="attention" if drop > 0.05 else "passed",
-        found=found,
+        found=finding,
         remedy=remedy,
     )
 
@@ -444,18 +444,18 @@ def _sites(metrics: dict[str, float], table: list[dict[str, Any]]) -> Check:
             verdict="not tried",
             found="there are not two sites with both labels",
         )
-    found = (
+    finding = (
         f"no pooled ROC AUC: of {len(table)} held-out sites fewer than two have one with an error"
     )
     if "sites_roc_auc" in metrics:
         low, high = metrics["sites_roc_auc_low"], metrics["sites_roc_auc_high"]
-        found = (
+        finding = (
             f"pooled ROC AUC over {len(table)} held-out sites {metrics['sites_roc_auc']:.3f}"
             f" ({low:.3f}-{high:.3f})"
         )
     if "sites_oe" in metrics:
         low, high = metrics["sites_oe_low"], metrics["sites_oe_high"]
-        found += f", O/E {metrics['sites_oe']:.2f} ({low:.2f}-{high:.2f})"
+        finding += f", O/E {metrics['sites_oe']:.2f} ({low:.2f}-{high:.2f})"
     rejected = holm(np.array([row["intercept_p"] for row in table]))
     off = [
         row["site"]
@@ -467,17 +467,17 @@ def _sites(metrics: dict[str, float], table: list[dict[str, Any]]) -> Check:
         return Check(
             name="held-out sites",
             verdict="attention",
-            found=f"{found}; the risk is far off at {', '.join(off)}",
+            found=f"{finding}; the risk is far off at {', '.join(off)}",
             remedy=remedy,
         )
     if metrics["roc_auc"] - metrics.get("sites_roc_auc", 0.5) > 0.05:
         return Check(
             name="held-out sites",
             verdict="attention",
-            found=found,
+            found=finding,
             remedy="At a new site expect this figure, not the cross-validated one.",
         )
-    return Check(name="held-out sites", verdict="passed", found=found)
+    return Check(name="held-out sites", verdict="passed", found=finding)
 
 
 def _label_noise(data: Trainable, config: Config, without: float) -> Check:
@@ -498,12 +498,12 @@ def _label_noise(data: Trainable, config: Config, without: float) -> Check:
         if config.task == FAMILIAL.name
         else "slopes redrawn within their error"
     )
-    found = f"ROC AUC {np.mean(aucs):.3f} after refits under {how} ({without:.3f} without)"
+    finding = f"ROC AUC {np.mean(aucs):.3f} after refits under {how} ({without:.3f} without)"
     fragile = without - np.mean(aucs) > 0.05
     return Check(
         name="label noise",
         verdict="attention" if fragile else "passed",
-        found=found,
+        found=finding,
         remedy="The model leans on doubtful labels." if fragile else "",
     )
 

@@ -29,9 +29,9 @@ def importance_table(
     ]
     for kind, of in (("block", block_of), ("mechanism", partial(mechanisms_of, definitions))):
         table += [
-            _row(kind, name, found)
-            for name, found in grouped(share, features, of).items()
-            if found.any()
+            _row(kind, name, share_of)
+            for name, share_of in grouped(share, features, of).items()
+            if share_of.any()
         ]
     return sorted(table, key=lambda row: (row["kind"], -row["share"]))
 

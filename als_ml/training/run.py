@@ -294,10 +294,10 @@ def _prefixed(
     families: np.ndarray,
     config: Config,
 ) -> dict[str, float]:
-    found = evaluate(
+    figures = evaluate(
         y, probability, predicted, families, config.validation.bootstrap, config.validation.seed
     )
-    return {f"{prefix}_{name}": value for name, value in found.items()} | {
+    return {f"{prefix}_{name}": value for name, value in figures.items()} | {
         f"{prefix}_n": float(len(y))
     }
 
@@ -352,11 +352,11 @@ def _note_scheme(config: Config, definitions: Definitions, problems: Problems) -
     )
     here = {"delta_fs": "dFS", "slope": "a prospective slope"}[label.measure]
     cuts = " and ".join(f"{cut:g}" for cut in label.cutoffs)
-    found = (
+    reason = (
         f"the cut-offs of {label.scheme} ({cuts} points/month) were published {published}; here"
         f" they cut {here}"
     )
-    problems.warn("label.scheme", found, "Name them as such where you report the result.")
+    problems.warn("label.scheme", reason, "Name them as such where you report the result.")
 
 
 def _reading(progress: Progress, what: str) -> None:

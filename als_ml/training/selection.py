@@ -95,8 +95,8 @@ def weighted_estimates(
     if weights is None:
         return {}
     each = list(repeats) or [probability]
-    found = weighted_metrics(y, probability, predicted, weights[None, :])
-    metrics = {f"ipl_{name}": float(values[0]) for name, values in found.items()}
+    figures = weighted_metrics(y, probability, predicted, weights[None, :])
+    metrics = {f"ipl_{name}": float(values[0]) for name, values in figures.items()}
     calibration = [weighted_calibration(y, p, weights) for p in each]
     for name in ("calibration_slope", "calibration_intercept"):
         metrics[f"ipl_{name}"] = float(np.mean([one[name] for one in calibration]))

@@ -177,9 +177,9 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
         spec = replace(spec, course=fit_course(*visits))
     rows = feature_rows(cohort, spec)
     _refuse_own_rate(config, cohort, rows, labels)
-    found = (genetic_cause(cohort) == "found").astype(float)
+    genetic = (genetic_cause(cohort) == "found").astype(float)
     baselines = {
-        name: values[kept] for name, values in _baselines(config, cohort, rows, found).items()
+        name: values[kept] for name, values in _baselines(config, cohort, rows, genetic).items()
     }
     baselines = {
         name: values
@@ -232,13 +232,13 @@ def _refuse_own_rate(config: Config, cohort: Cohort, rows: pd.DataFrame, labels:
         _same_up_to_scale(label[labels.usable], rows[name].to_numpy(dtype=float)[labels.usable])
         for name in rates
     ):
-        found = (
+        reason = (
             f"{config.label.column!r} is dFS, which is also a feature (and so is ENCALS, which"
             " contains it)"
         )
         raise DataError(
             "label.column",
-            found,
+            reason,
             "Leave alsfrs and prognosis out of features.blocks, or take another label.",
         )
 
@@ -325,10 +325,10 @@ def check_labels(y: np.ndarray, families: np.ndarray, config: Config) -> None:
             f"{int((y == value).sum())} {name}"
             for name, value in ((task.positive, 1), (task.negative, 0))
         )
-        found = f"of {len(y)} labelled patients {n}: {few[0]} has fewer than {folds} families"
+        reason = f"of {len(y)} labelled patients {n}: {few[0]} has fewer than {folds} families"
         raise DataError(
             f"labels of the task {task.name}",
-            found,
+            reason,
             "Give more patients, fewer validation.folds or another label.",
         )
 

@@ -133,11 +133,11 @@ class _Table:
         self.recessive = np.array(
             [c in ("P", "LP") and mode == "recessive" for c, mode in pairs], dtype=bool
         )
-        told = [
+        codes = [
             [[FINDINGS.index(finding(c, m, z, s)) for s in (False, True)] for z in ZYGOSITIES]
             for c, m in pairs
         ]
-        self.findings = np.array(told, dtype=np.int8).reshape(-1, len(ZYGOSITIES), 2)
+        self.findings = np.array(codes, dtype=np.int8).reshape(-1, len(ZYGOSITIES), 2)
 
     def carried(self, chunk: Calls) -> pd.DataFrame:
         """`row`, `site`, `zygosity` (a number) of the alleles of the panel."""

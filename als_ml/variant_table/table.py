@@ -98,11 +98,11 @@ def variant_table(
     elif carriers is not None:
         write_table(pd.DataFrame(columns=list(CARRIER_COLUMNS)), carriers)
     inside = sites.gene >= 0
-    found = (
+    reason = (
         f"{int(inside.sum())} panel records, {int((inside & ~sites.passed).sum())} of them filtered"
         " (not called)"
     )
-    problems.note(str(path), f"{found}, {len(repeated)} alleles in more than one record", "")
+    problems.note(str(path), f"{reason}, {len(repeated)} alleles in more than one record", "")
     _note_missing_sequences(definitions, path, weighed, problems)
     return table, problems
 

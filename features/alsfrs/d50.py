@@ -61,7 +61,7 @@ def _levenberg(own: np.ndarray, t: np.ndarray, y: np.ndarray, start: np.ndarray)
 
     Patients who have arrived are left out of the next round.
     """
-    found, left = np.full(start.shape, np.nan), np.arange(start.shape[1])
+    fitted, left = np.full(start.shape, np.nan), np.arange(start.shape[1])
     parameters, damping = start, np.full(start.shape[1], 1e-2)
     for _ in range(_ROUNDS):
         if not len(left):
@@ -72,9 +72,9 @@ def _levenberg(own: np.ndarray, t: np.ndarray, y: np.ndarray, start: np.ndarray)
         mine = number >= 0
         number = number[mine]
         parameters, damping, done = _round(number, t[mine], y[mine], parameters, damping)
-        found[:, left[done]] = np.exp(parameters[:, done])
+        fitted[:, left[done]] = np.exp(parameters[:, done])
         left, parameters, damping = left[~done], parameters[:, ~done], damping[~done]
-    return np.where(found[0] <= LONGEST_MONTHS, found, np.nan)
+    return np.where(fitted[0] <= LONGEST_MONTHS, fitted, np.nan)
 
 
 def _round(

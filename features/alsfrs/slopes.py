@@ -137,9 +137,9 @@ def last_visit(
     """
     candidates = np.flatnonzero(usable & (days <= until_days))
     order = candidates[np.lexsort((days[candidates], row[candidates]))]
-    found = np.full(n, -1)
-    found[row[order]] = order
-    return found
+    last = np.full(n, -1)
+    last[row[order]] = order
+    return last
 
 
 def delta_fs(

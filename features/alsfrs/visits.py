@@ -178,7 +178,7 @@ def _points(column: Cells, where: str, problems: Problems) -> np.ndarray:
     points = numbers(column, where, problems, 0, 4)
     broken = np.isfinite(points) & (points != np.round(points))
     problems.reject(
-        broken, where, column, "is no whole point", "An item has 0, 1, 2, 3 or 4 points."
+        broken, where, column, "is not a whole point", "An item has 0, 1, 2, 3 or 4 points."
     )
     return points
 
@@ -295,10 +295,10 @@ def _ask_for_months(
         remedy,
     )
     if span[several].max() < _SHORTEST_DAYS and not fast.any():
-        found = (
+        reason = (
             f"no patient with three visits is followed for {_SHORTEST_DAYS} days: are these months?"
         )
-        problems.warn(place, found, remedy, int(several.sum()))
+        problems.warn(place, reason, remedy, int(several.sum()))
 
 
 def after_visits(patients: FrameT, visits: Frame) -> FrameT:

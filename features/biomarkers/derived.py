@@ -95,13 +95,13 @@ def with_derived(definitions: Definitions, table: FrameT, patients: Frame) -> Fr
     used += [LITRES, HEIGHT, PERCENT] if predicted else []
     code = {name: i for i, name in enumerate(names)}
     parts = _parts(table, analyte, {name: code[name] for name in used})
-    found = [(code[rule.analyte], *_derive(rule, parts)) for rule in rules]
+    made = [(code[rule.analyte], *_derive(rule, parts)) for rule in rules]
     if predicted:
-        found.append((code[PERCENT], *_percent_predicted(definitions, parts, patients)))
-    if not any(len(lines) for _, _, lines in found):
+        made.append((code[PERCENT], *_percent_predicted(definitions, parts, patients)))
+    if not any(len(lines) for _, _, lines in made):
         return table
-    codes = np.concatenate([np.full(len(lines), code) for code, _, lines in found])
-    return _extended(table, codes, *(np.concatenate([part[i] for part in found]) for i in (1, 2)))
+    codes = np.concatenate([np.full(len(lines), code) for code, _, lines in made])
+    return _extended(table, codes, *(np.concatenate([part[i] for part in made]) for i in (1, 2)))
 
 
 def _parts(table: Frame, analyte: np.ndarray, codes: dict[str, int]) -> dict[str, _Daily]:
@@ -189,12 +189,12 @@ def _last_known(part: _Daily, at: _Daily, tolerance: float) -> np.ndarray:
     """
     if part is at:
         return at.value
-    found = (
+    before = (
         np.searchsorted(_moment(part.row, part.days), _moment(at.row, at.days), side="right") - 1
     )
     row, days, value = (np.append(array, np.nan) for array in (part.row, part.days, part.value))
-    fits = (row[found] == at.row) & (at.days - days[found] <= tolerance)
-    return np.where(fits, value[found], np.nan)
+    fits = (row[before] == at.row) & (at.days - days[before] <= tolerance)
+    return np.where(fits, value[before], np.nan)
 
 
 def _extended(table: FrameT, codes: np.ndarray, values: np.ndarray, lines: np.ndarray) -> FrameT:

@@ -172,8 +172,9 @@ def _column(table: Frame, name: str) -> Cells:
 
 
 def patient_rows(column: Cells, rows: dict[str, int], where: str, problems: Problems) -> np.ndarray:
-    """Patient index of each row of a table, -1 for a sample_id that is no patient (those rows are
-    counted and left out).
+    """Patient index of each row of a table, -1 for a sample_id that is not a patient.
+
+    Those rows are counted and left out.
 
     Parameters
     ----------
@@ -195,14 +196,14 @@ def patient_rows(column: Cells, rows: dict[str, int], where: str, problems: Prob
     row = np.array([*(rows.get(name, -1) for name in levels), -1], dtype=int)[codes]
     if len(row) and not (row >= 0).any():
         known, ours = [str(name) for name in levels[:3]], list(rows)[:3]
-        found = (
+        reason = (
             f"none of its {len(row)} rows belongs to a patient (here {', '.join(known)}; patients"
             f" {', '.join(ours)})"
         )
-        problems.error(where, found, "Use the sample_id of the patients table.")
+        problems.error(where, reason, "Use the sample_id of the patients table.")
     else:
         remedy = "These rows are left out; add the patients or correct the ids."
-        problems.question(row < 0, f"{where}, column sample_id", column, "is no patient", remedy)
+        problems.question(row < 0, f"{where}, column sample_id", column, "is not a patient", remedy)
     return row
 
 
@@ -249,7 +250,7 @@ def _analytes(
     matrix_codes, matrices = codes_of(_column(table, "matrix"))
     number, pairs = _pairs(codes, matrix_codes)
     words, code = rules.words(definitions, "matrix"), _codes(definitions)
-    found = []
+    numbered = []
     for name, matrix in (
         (names[a] if a >= 0 else "", matrices[m] if m >= 0 else "") for a, m in pairs
     ):
@@ -257,8 +258,8 @@ def _analytes(
         if own not in code:
             fluid = normal_name(str(matrix))
             own = f"{own}_{words.get(fluid, fluid)}"
-        found.append(code.get(own, -1))
-    analyte = np.array([*found, -1])[number]
+        numbered.append(code.get(own, -1))
+    analyte = np.array([*numbered, -1])[number]
     unknown = analyte < 0
     if unknown.any():
         first = str(names[codes[np.flatnonzero(unknown)[0]]])
@@ -267,7 +268,7 @@ def _analytes(
             " features/definitions/biomarkers.tsv."
         )
         problems.reject(
-            unknown, f"{where}, column analyte", table["analyte"], "is no known analyte", remedy
+            unknown, f"{where}, column analyte", table["analyte"], "is not a known analyte", remedy
         )
     return analyte
 
@@ -317,7 +318,7 @@ def _values(
     read = read_values(levels, rules.dialect)
     report_unclear(column, codes, read.unclear, place, problems)
     remedy = "Write a plain number with a decimal point, or a limit such as <2.7."
-    problems.reject(np.append(read.wrong, False)[codes], place, column, "is no number", remedy)
+    problems.reject(np.append(read.wrong, False)[codes], place, column, "is not a number", remedy)
     value = np.append(read.value, np.nan)[codes]
     signs = np.select(
         [
@@ -355,9 +356,9 @@ def _factors(
         if a < 0:
             continue
         stated = str(units[u]) if u >= 0 else "1" if dimensionless[a] else None
-        found = unit_factor(definitions, ids[a], stated) if stated is not None else None
-        if found is not None:
-            factor[i] = found
+        converted = unit_factor(definitions, ids[a], stated) if stated is not None else None
+        if converted is not None:
+            factor[i] = converted
             continue
         what = "has no unit" if stated is None else f"is measured in {stated!r}, which does not fit"
         names = _coded(analyte, ids).to_numpy()

@@ -118,11 +118,11 @@ def _long(table: pd.DataFrame, name: str, own: dict[str, str | int], where: str)
 
 def _note_unused(names: list[str], where: str, problems: Problems) -> None:
     if names:
-        found = (
+        reason = (
             f"{len(names)} columns are not named in the `wide` block and not read"
             f" ({examples(names)})"
         )
-        problems.note(where, found, "Name those that are analytes.")
+        problems.note(where, reason, "Name those that are analytes.")
 
 
 def _joined(definitions: Definitions, parts: list[pd.DataFrame]) -> pd.DataFrame:

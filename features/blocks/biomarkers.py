@@ -218,13 +218,13 @@ def biomarker_features(
     kept = (at >= 0) & np.isfinite(value)
     cell = table["row"].to_numpy(dtype=int)[kept] * len(keys) + at[kept]
     days, value, n = table["days"].to_numpy()[kept], value[kept], len(cohort) * len(keys)
-    found = {
+    summarised = {
         s: _summary(s, cell, days, value, n).reshape(len(cohort), len(keys))
         for s in {*summaries, "slope"}
     }
     position = {key: i for i, key in enumerate(keys)}
     return {
-        feature_name(cohort.definitions, analyte, assay, summary): found[summary][
+        feature_name(cohort.definitions, analyte, assay, summary): summarised[summary][
             :, position[analyte, assay]
         ]
         for analyte, assay, summary in _columns(cohort.definitions, summaries)
@@ -246,7 +246,7 @@ def _assay_codes(definitions: Definitions, table: Frame) -> np.ndarray:
 
 @derived
 def _column_numbers(definitions: Definitions, keys: tuple[tuple[str, str], ...]) -> np.ndarray:
-    """Column of each analyte and assay, (analytes + 1, assays + 1); -1 for what is no feature."""
+    """Column of each analyte and assay, (analytes + 1, assays + 1); -1 for what is not a feature."""
     ids, names = analytes(definitions).index, assay_names(definitions)
     number = np.full((len(ids) + 1, len(names) + 1), -1)
     for i, (analyte, assay) in enumerate(keys):
@@ -284,12 +284,12 @@ def _refuse_tubes(definitions: Definitions, analyte: np.ndarray, tubes: Cells) -
     for i, (name, separate) in enumerate(analytes(definitions)["separate_assays"].items()):
         used = np.unique(codes[(analyte == i) & (codes >= 0)])
         if separate == "yes" and len(used) > 1:
-            found = (
+            reason = (
                 f"it was drawn into {' and '.join(sorted(levels[used]))}, which are not"
                 " interchangeable"
             )
             remedy = "Set features.assays to `separate`, or give the values of one tube."
-            raise DataError(f"biomarkers, {name}", found, remedy)
+            raise DataError(f"biomarkers, {name}", reason, remedy)
 
 
 def _refuse_mixture(definitions: Definitions, analyte: np.ndarray, assay: np.ndarray) -> None:
@@ -297,14 +297,14 @@ def _refuse_mixture(definitions: Definitions, analyte: np.ndarray, assay: np.nda
     for i, (name, separate) in enumerate(analytes(definitions)["separate_assays"].items()):
         used = np.unique(assay[analyte == i])
         if separate == "yes" and len(used) > 1:
-            found = (
+            reason = (
                 f"it was measured by {' and '.join(names[code] for code in used)}, which are not"
                 " interchangeable"
             )
             remedy = (
                 "Set features.assays to `separate` or `bridge`, or give the values of one assay."
             )
-            raise DataError(f"biomarkers, {name}", found, remedy)
+            raise DataError(f"biomarkers, {name}", reason, remedy)
 
 
 def _summary(
@@ -379,8 +379,8 @@ def _compute(
 ) -> Mapping[str, np.ndarray]:
     # Other blocks read the last value, whichever of them the model sees.
     summaries = tuple(dict.fromkeys((*spec.summaries, "last")))
-    found = biomarker_features(cohort, summaries, spec.assays, spec.edition)
-    return found | vital_capacity_features(found) if spec.edition > 1 else found
+    measured = biomarker_features(cohort, summaries, spec.assays, spec.edition)
+    return measured | vital_capacity_features(measured) if spec.edition > 1 else measured
 
 
 BLOCK = Block(name="biomarkers", dictionary=_dictionary, compute=_compute)

@@ -129,11 +129,11 @@ def recessive_genes(definitions: Definitions) -> tuple[str, ...]:
 @derived
 def mechanisms(definitions: Definitions) -> dict[str, tuple[str, ...]]:
     """Disease mechanism -> its scored genes."""
-    table, found = definitions.table("genes"), dict[str, list[str]]()
+    table, by_mechanism = definitions.table("genes"), dict[str, list[str]]()
     for gene, listed in zip(table["gene"], table["mechanisms"], strict=True):
         for mechanism in listed.split(";") if gene in scored_genes(definitions) else []:
-            found.setdefault(mechanism, []).append(gene)
-    return {mechanism: tuple(genes) for mechanism, genes in sorted(found.items())}
+            by_mechanism.setdefault(mechanism, []).append(gene)
+    return {mechanism: tuple(genes) for mechanism, genes in sorted(by_mechanism.items())}
 
 
 def genetic_dictionary(definitions: Definitions, benign_counted: bool = False) -> list[Feature]:
@@ -290,7 +290,7 @@ def genetic_cause(cohort: AnyCohort) -> np.ndarray:
     """
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
     causal = np.array([*causal_carriers(cohort).values()])
-    found = (causal == 1).any(axis=0) | (c9orf72.state == _EXPANDED)
+    explained = (causal == 1).any(axis=0) | (c9orf72.state == _EXPANDED)
     unsure = cohort.genotypes.alleles["row"].to_numpy()[telling_alleles(cohort) == "uncertain"]
     uncertain = (
         (np.bincount(unsure, minlength=len(cohort)) > 0)
@@ -298,7 +298,7 @@ def genetic_cause(cohort: AnyCohort) -> np.ndarray:
         | (c9orf72.state == _INTERMEDIATE)
     )
     cause = np.full(len(cohort), "not_fully_tested", dtype=object)
-    named = ((core_tested(cohort), "not_found"), (uncertain, "uncertain"), (found, "found"))
+    named = ((core_tested(cohort), "not_found"), (uncertain, "uncertain"), (explained, "found"))
     for holds, name in named:
         cause[holds] = name
     return cause
@@ -343,8 +343,8 @@ def telling_alleles(cohort: AnyCohort) -> np.ndarray:
         & ~_is_one(role, "risk", "modifier", "other_disease")
     )
     unsure = (role == "vus") | (role == "causal_recessive") | by_points
-    found = _qualifies(cohort)
-    return np.where(found, "found", np.where(unsure.astype(bool), "uncertain", ""))
+    causal = _qualifies(cohort)
+    return np.where(causal, "found", np.where(unsure.astype(bool), "uncertain", ""))
 
 
 def _is_one(role: np.ndarray, *names: str) -> np.ndarray:
@@ -506,8 +506,8 @@ def _over_genes(definitions: Definitions, features: dict[str, np.ndarray]) -> di
     known = np.isfinite(stacked)
     part = _taking_part(definitions)
     burden = np.where(part @ known > 0, part @ np.where(known, stacked, 0.0), np.nan)
-    found = {"oligogenic": np.where(known.any(axis=0), (stacked > 0).sum(axis=0), np.nan)}
-    return found | {
+    several = {"oligogenic": np.where(known.any(axis=0), (stacked > 0).sum(axis=0), np.nan)}
+    return several | {
         f"mechanism_{name}": own for name, own in zip(mechanisms(definitions), burden, strict=True)
     }
 

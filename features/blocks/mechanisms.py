@@ -4,7 +4,7 @@ A summary, no validated score.
 
 Genetic evidence: variants with two or more points of evidence, known causal ones, modifiers carried
 twice and an expanded C9orf72, in genes of the mechanism (`definitions/genes.tsv`; those that
-`definitions/mechanisms.tsv` adds are shown and are no feature). Biomarker evidence: analytes of the
+`definitions/mechanisms.tsv` adds are shown and not a feature). Biomarker evidence: analytes of the
 mechanism (`definitions/biomarkers.tsv`) whose last value lies beyond its limit in the direction
 that is worse in ALS. The limit is the laboratory's own where the measurement has one, else a
 *reference* limit of `definitions/reference_limits.tsv`, by sex, age and assay: a diagnostic or
@@ -176,14 +176,14 @@ def last_values(cohort: AnyCohort) -> pd.DataFrame:
     )
     age = age_at(cohort)
     sexes = cohort.patients["sex"].to_numpy(dtype=object)
-    found = [
+    verdicts = [
         _judged(cohort.definitions, measured, sexes[row], age[row])
         for measured, row in zip(_measurements(last), last["row"].to_numpy(dtype=int), strict=True)
     ]
     kept = last[["row", "value", "days", "assay", "censored"]].assign(
         analyte=last["analyte"].astype(object)
     )
-    judged = pd.DataFrame(found, columns=["state", "bound", "limit"], index=kept.index)
+    judged = pd.DataFrame(verdicts, columns=["state", "bound", "limit"], index=kept.index)
     return pd.concat([kept, judged], axis=1).reset_index(drop=True)
 
 
@@ -264,9 +264,9 @@ def genetic_evidence(cohort: AnyCohort) -> list[dict[str, str]]:
         for state in np.nan_to_num(cohort.genotypes.assayed, nan=0.0)
     ]
     genes = cohort.genotypes.genes()
-    told = list(zip(cohort.variants["variant"], cohort.variants["assessment"], strict=True))
+    described = list(zip(cohort.variants["variant"], cohort.variants["assessment"], strict=True))
     for i in np.flatnonzero(counts):
-        words = _words(*told[site[i]])
+        words = _words(*described[site[i]])
         gene, own = gene_names(cohort.definitions)[genes[i]], evidence[row[i]]
         own[gene] = words if own[gene] in (ASSAYED, NOT_ASSAYED) else f"{own[gene]}; {words}"
     _add_repeats(cohort, evidence)

@@ -77,15 +77,15 @@ def block(name: str) -> Block:
         If there is none, or the package that has it is not allowed.
     """
     if name in OURS:
-        found = import_module(f"features.blocks.{name}").BLOCK
+        registered = import_module(f"features.blocks.{name}").BLOCK
     elif name in offered(GROUP):
-        found = offered(GROUP)[name].load(name)
+        registered = offered(GROUP)[name].load(name)
     else:
         raise RequestError(f"block {name!r}", "there is no such block", nearest(name, names()))
-    if not isinstance(found, Block) or found.name != name:
+    if not isinstance(registered, Block) or registered.name != name:
         remedy = "Ask who made the package: its entry point must name a Block of that name."
         raise RequestError(f"block {name!r}", "its package does not register it", remedy)
-    return found
+    return registered
 
 
 def needed(seen: Iterable[str]) -> list[str]:

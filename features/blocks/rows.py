@@ -181,8 +181,9 @@ def with_columns(
     patterns: list[str],
     never: set[str],
 ) -> FeatureSpec:
-    """Resolve the names and globs of further columns; a glob skips what may be no feature, a plain
-    name is refused.
+    """Resolve the names and globs of further columns.
+
+    A glob skips what may not be a feature; a plain name of it is refused.
 
     Parameters
     ----------

@@ -52,8 +52,8 @@ def name_unused(
         problems.note("alsfrs", f"no feature uses its {n} visits", remedy, n)
     if columns := unused_columns(cohort, spec, labels):
         remedy = "Name them in features.columns, if they were known at baseline."
-        found = f"no feature uses the columns {examples(columns, 8)}"
-        problems.note("patients", found, remedy, len(columns))
+        reason = f"no feature uses the columns {examples(columns, 8)}"
+        problems.note("patients", reason, remedy, len(columns))
 
 
 def unused_analytes(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, int]:

@@ -56,7 +56,7 @@ class Calls(NamedTuple):
 
 
 class _Tokens(dict[bytes, int]):
-    """Number the different `sample=GT` tokens; -1 is a sample that is no patient."""
+    """Number the different `sample=GT` tokens; -1 is a sample that is not a patient."""
 
     def __init__(self, vcf_rows: dict[str, int]):
         self.vcf_rows, self.rows = vcf_rows, array("i")
@@ -199,8 +199,8 @@ def read_panel(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> tuple[
     pieces.append(tokens.decoded(codes, counts, len(rows) - len(counts)))
     sites = sites_of(query, fields, rows)
     carried, missing = ([tuple(piece[i].values()) for piece in pieces] for i in (0, 1))
-    found = Calls(sites.names(), together(carried, CARRIED_TYPES), together(missing, MISSING_TYPES))
-    return sites, found
+    calls = Calls(sites.names(), together(carried, CARRIED_TYPES), together(missing, MISSING_TYPES))
+    return sites, calls
 
 
 def together(pieces: list[tuple[np.ndarray, ...]], types: Types) -> dict[str, np.ndarray]:

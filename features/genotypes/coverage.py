@@ -84,7 +84,7 @@ def coverage_of(
     sites : Sites
         Records of the file.
     first : array of bool
-        Records that are no duplicate of an earlier one.
+        Records that do not repeat an earlier one.
     lost : pair of arrays
         Record and patient of each missing genotype.
     rows : array
@@ -219,7 +219,7 @@ def targeted_fraction(definitions: Definitions, path: Path, build: str) -> np.nd
     Raises
     ------
     DataError
-        If the file is absent or a line is no interval.
+        If the file is absent or a line is not an interval.
     """
     if not path.is_file():
         raise DataError(str(path), "there is no such file", "Correct `targets` in the cohort file.")
@@ -263,6 +263,6 @@ def _interval(line: str, number: int, path: Path) -> Region | None:
     fields = line.split()
     if len(fields) < 3 or not fields[1].isdigit() or not fields[2].isdigit():
         raise DataError(
-            f"{path}, line {number}", "this is no interval", "BED wants chrom, start and end."
+            f"{path}, line {number}", "this is not an interval", "BED wants chrom, start and end."
         )
     return plain_contig(fields[0]), int(fields[1]), int(fields[2])

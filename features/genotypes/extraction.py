@@ -114,15 +114,15 @@ def extract(
     Extract
         Of all files that can be read.
     """
-    found = Extract()
+    extracted = Extract()
     for path in paths:
         problems = Problems(collect=True)
         try:
-            _extract_file(path, regions, patients, panel, problems, found)
+            _extract_file(path, regions, patients, panel, problems, extracted)
         except DataError as error:
             problems.error(error.where, error.found, error.remedy)
-        found.problems += problems.found
-    return found
+        extracted.problems += problems.found
+    return extracted
 
 
 def _extract_file(
@@ -307,15 +307,15 @@ def _failed(errors: list[Problem], files: int) -> DataError:
 
 def _report_indexes(unindexed: list[Path], files: int, problems: Problems) -> None:
     if unindexed:
-        found = f"{len(unindexed)} of {files} files have no index, or one older than the file"
+        reason = f"{len(unindexed)} of {files} files have no index, or one older than the file"
         remedy = "That is correct but slower; `bcftools index` makes one."
-        problems.note(_named(unindexed), f"{found}: read from end to end", remedy)
+        problems.note(_named(unindexed), f"{reason}: read from end to end", remedy)
 
 
 def _report_counts(counts: dict[str, int], where: str, problems: Problems) -> None:
     if counts["filtered"]:
-        found = f"{counts['filtered']} of {counts['panel records']} panel records"
-        problems.note(where, f"{found} have a FILTER other than PASS", "Not called.")
+        reason = f"{counts['filtered']} of {counts['panel records']} panel records"
+        problems.note(where, f"{reason} have a FILTER other than PASS", "Not called.")
     if counts["duplicates"]:
         problems.warn(
             where,
@@ -357,5 +357,5 @@ def with_targets(
     """
     targeted = targeted_fraction(definitions, path, build)
     sequenced = np.isfinite(genotypes.assayed).any(axis=1)[:, None]
-    told = np.where(np.isnan(genotypes.assayed), 1.0, genotypes.assayed) * targeted
-    return replace(genotypes, assayed=np.where(sequenced, told, genotypes.assayed))
+    called = np.where(np.isnan(genotypes.assayed), 1.0, genotypes.assayed) * targeted
+    return replace(genotypes, assayed=np.where(sequenced, called, genotypes.assayed))

@@ -167,12 +167,12 @@ def _no_calls(
 ) -> list[tuple[int, str]]:
     """Known variants that are missing in a patient; a filtered record is missing in all."""
     known = _known_keys(sites.definitions, build)
-    found: list[tuple[int, str]] = []
+    missing: list[tuple[int, str]] = []
     for i in _near_known(sites, _known_places(sites.definitions, build)):
         for key in known.intersection(sites.keys(i)):
             without = rows if not sites.passed[i] else lost[1][lost[0] == i]
-            found += [(row, key) for row in without.tolist()]
-    return found
+            missing += [(row, key) for row in without.tolist()]
+    return missing
 
 
 def _near_known(sites: Sites, places: dict[str, list[int]]) -> list[int]:
@@ -248,6 +248,6 @@ def check_reference(found: list[Agreement], build: str, where: str, problems: Pr
     foreign = max((part.agree[other] for part in found), default=0)
     met = sum(part.met[build] for part in found)
     if foreign >= 3 and foreign > 2 * own and 2 * own <= met:
-        told = f"REF is that of {other} at {foreign} known positions"
-        found_text = f"{told}, but the cohort file says {build} ({own})"
+        reason = f"REF is that of {other} at {foreign} known positions"
+        found_text = f"{reason}, but the cohort file says {build} ({own})"
         problems.error(where, found_text, other_build(other, build))

@@ -69,7 +69,7 @@ def parse_genotype(text: str) -> Genotype:
     Genotype(copies={2: 1}, ploidy=2, missing=True)
     """
     if not _GENOTYPE.match(text):
-        raise ValueError(f"{text!r} is no genotype")
+        raise ValueError(f"{text!r} is not a genotype")
     alleles = re.split(r"[/|]", text.lstrip("/|"))
     called = [int(allele) for allele in alleles if allele != "."]
     copies = {allele: called.count(allele) for allele in sorted(set(called)) if allele}

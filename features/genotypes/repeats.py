@@ -80,10 +80,10 @@ def read_repeats(
             ) from None
     calls = pd.DataFrame(records, columns=[*CALL_TYPES, "alleles"])
     if paths and calls.empty:
-        found = "no patient has a repeat call at " + " or ".join(repeat_loci(definitions).index)
+        reason = "no patient has a repeat call at " + " or ".join(repeat_loci(definitions).index)
         problems.warn(
             str(paths[0]),
-            found,
+            reason,
             "C9orf72 stays not tested; check the sample names and the catalogue used.",
         )
     return _one_per_locus(calls)

@@ -64,8 +64,8 @@ def near_misses(patients: Iterable[str], samples: Iterable[str]) -> dict[str, st
         plain = normal_name(sample)
         for spelled in {plain, re.split(r"[._]", plain)[0]}:
             by_name.setdefault(spelled, []).append(sample)
-    found = {name: by_name.get(normal_name(name), []) for name in patients}
-    return {name: matches[0] for name, matches in found.items() if len(matches) == 1}
+    candidates = {name: by_name.get(normal_name(name), []) for name in patients}
+    return {name: matches[0] for name, matches in candidates.items() if len(matches) == 1}
 
 
 def check_match(
@@ -98,15 +98,15 @@ def check_match(
         else ""
     )
     if len(absent) == len(vcf_rows):
-        found = (
+        reason = (
             f"none of the {len(vcf_rows)} patients ({examples(vcf_rows)}) is a sample of it"
             f" ({examples(sorted(samples))})"
         )
         problems.error(
-            where, found, advice or "Give the pairs in a `sample_map` table (sample_id, vcf_id)."
+            where, reason, advice or "Give the pairs in a `sample_map` table (sample_id, vcf_id)."
         )
     else:
-        found = (
-            f"{len(absent)} of {len(vcf_rows)} patients are no sample of it ({examples(absent)})"
+        reason = (
+            f"{len(absent)} of {len(vcf_rows)} patients are not samples of it ({examples(absent)})"
         )
-        problems.warn(where, found, f"Their genotypes stay unknown. {advice}".strip(), len(absent))
+        problems.warn(where, reason, f"Their genotypes stay unknown. {advice}".strip(), len(absent))

@@ -115,7 +115,7 @@ def _read_header(path: Path, _changed: int, _size: int) -> Header:
     except (ValueError, OSError, NotImplementedError, UnicodeDecodeError, AssertionError) as error:
         remedy = "Give a VCF or BCF, plain or bgzipped."
         raise DataError(
-            str(path), f"this is no VCF or BCF file that htslib can read ({error})", remedy
+            str(path), f"this is not a VCF or BCF file that htslib can read ({error})", remedy
         ) from None
 
 
@@ -196,21 +196,21 @@ def check_build(definitions: Definitions, header: Header, build: str, where: str
     for name, length in header.contigs.items():
         matching = builds.get((name, length), [])
         if matching and build not in matching:
-            found = (
+            reason = (
                 f"contig {name} has {length} bases, as in {matching[0]}, but the cohort file says"
                 f" {build}"
             )
-            raise DataError(where, found, other_build(matching[0], build))
+            raise DataError(where, reason, other_build(matching[0], build))
 
 
 @derived
 def _builds_by_length(definitions: Definitions) -> dict[tuple[str, int], list[str]]:
     """Builds in which a chromosome has a length."""
-    found: dict[tuple[str, int], list[str]] = {}
+    builds: dict[tuple[str, int], list[str]] = {}
     for row in definitions.rows("contigs"):
         for build in BUILDS:
-            found.setdefault((row["chrom"], int(row[build.lower()])), []).append(build)
-    return found
+            builds.setdefault((row["chrom"], int(row[build.lower()])), []).append(build)
+    return builds
 
 
 def other_build(found: str, build: str) -> str:
@@ -440,7 +440,7 @@ class Query:
         """Split and left-align the alleles, with the contigs called as the FASTA calls them.
 
         REF is compared with the build by `features.genotypes.extraction`; a FASTA that is cut to
-        the panel has N elsewhere, which is no mismatch to stop at.
+        the panel has N elsewhere, which is not a mismatch to stop at.
         """
         if self.fasta is None or scratch is None:
             return []
@@ -654,8 +654,8 @@ def known_fields(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> list[st
 def site_template(query: Query, fields: list[str]) -> str:
     """What `bcftools query` shall print of a record: `SITE_CELLS` cells and one an INFO field."""
     end = "%INFO/END" if "END" in query.header.info else "."
-    told = ["%CHROM", "%POS", "%REF", "%ALT", "%FILTER", end, *(f"%INFO/{n}" for n in fields)]
-    return r"\t".join(told)
+    columns = ["%CHROM", "%POS", "%REF", "%ALT", "%FILTER", end, *(f"%INFO/{n}" for n in fields)]
+    return r"\t".join(columns)
 
 
 def sites_of(query: Query, fields: list[str], rows: list[list[bytes]]) -> Sites:
@@ -679,7 +679,7 @@ def sites_of(query: Query, fields: list[str], rows: list[list[bytes]]) -> Sites:
         pos=pos,
         ref=ref,
         alt=alt,
-        passed=np.array([told in PASSING for told in columns[4]], dtype=bool),
+        passed=np.array([filters in PASSING for filters in columns[4]], dtype=bool),
         end=np.array(end_of, dtype=np.int64),
         gene=np.where(in_regions, np.array(gene, dtype=int), -1),
         info=[dict(zip(fields, row[SITE_CELLS:], strict=True)) for row in texts],

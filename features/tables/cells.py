@@ -97,7 +97,7 @@ class Values:
     """Distinct cells as numbers: `value` (NaN: none), `sign` (`<`, `>` or empty), `limit_word`
     ('below', 'above' or empty).
 
-    `unclear` marks what may mean two things, `wrong` what is no number at all.
+    `unclear` marks what may mean two things, `wrong` what is not a number at all.
     """
 
     value: np.ndarray
@@ -309,12 +309,12 @@ def read_months(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     month = np.full(len(cells), np.datetime64("NaT"), dtype="datetime64[M]")
     for i, cell in enumerate(cells):
-        found = next(
+        match = next(
             filter(None, (re.match(form, str(cell).strip()) for form in _MONTH_FORMS)), None
         )
-        number = _month_number(found["month"]) if found else 0
-        if found and 1 <= number <= 12 and YEARS[0] <= int(found["year"]) <= YEARS[1]:
-            month[i] = np.datetime64(f"{found['year']}-{number:02d}")
+        number = _month_number(match["month"]) if match else 0
+        if match and 1 <= number <= 12 and YEARS[0] <= int(match["year"]) <= YEARS[1]:
+            month[i] = np.datetime64(f"{match['year']}-{number:02d}")
     first = month.astype("datetime64[D]")
     return first, (month + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
 

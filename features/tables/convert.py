@@ -102,7 +102,7 @@ def read_coded(path: Path) -> pd.DataFrame:
         reason = str(error).splitlines()[0]
         raise DataError(
             str(path),
-            f"this is no readable table ({reason})",
+            f"this is not a readable table ({reason})",
             "Save it as CSV (UTF-8), TSV, Parquet or xlsx.",
         ) from None
     names = [str(name).strip().lstrip("\ufeff") for name in names]
@@ -423,9 +423,9 @@ def with_known_names(
     for meant in dict.fromkeys(ours.values()):
         rivals = [name for name in ours if ours[name] == meant]
         if len(rivals) > 1:
-            found = f"the columns {' and '.join(map(repr, rivals))} could both be {meant!r}"
+            reason = f"the columns {' and '.join(map(repr, rivals))} could both be {meant!r}"
             problems.error(
-                where, found, f"Say which: `columns: {{{meant}: {rivals[0]}}}` in the cohort file."
+                where, reason, f"Say which: `columns: {{{meant}: {rivals[0]}}}` in the cohort file."
             )
             ours = {name: kept for name, kept in ours.items() if kept != meant}
     if ours:
@@ -510,7 +510,7 @@ def numbers(
         f"Write a plain number with a decimal {'comma' if dialect.decimal == ',' else 'point'}, or"
         " leave it empty."
     )
-    problems.reject(not_number, where, column, "is no number", remedy)
+    problems.reject(not_number, where, column, "is not a number", remedy)
     with np.errstate(invalid="ignore"):
         outside = (values < low) | (values > high)
     bounds = (
@@ -599,12 +599,12 @@ def days(
     array (k,)
         Days since the index day, NaN undated.
     """
-    found = dated_days(column, where, problems, high, dialect, index_dates)
-    if not found.vague.any():
-        return found.value
+    dated = dated_days(column, where, problems, high, dialect, index_dates)
+    if not dated.vague.any():
+        return dated.value
     remedy = "It counts as undated; write the date, or at least its month."
-    problems.question(found.vague, where, column, "is known to the year only", remedy)
-    return np.where(found.vague, np.nan, found.value)
+    problems.question(dated.vague, where, column, "is known to the year only", remedy)
+    return np.where(dated.vague, np.nan, dated.value)
 
 
 def dated_days(
@@ -709,18 +709,18 @@ def _reject_late(
 
 
 def _whole_days(plain: Cells, where: str, problems: Problems, dialect: Dialect) -> np.ndarray:
-    """Cells that are no dates as whole numbers."""
+    """Cells that are not dates as whole numbers."""
     values = numbers(plain, where, problems, dialect=dialect)
     broken = np.isfinite(values) & (values != np.round(values))
     problems.reject(
-        broken, where, plain, "is no whole day", "Write days since the index day as an integer."
+        broken, where, plain, "is not a whole day", "Write days since the index day as an integer."
     )
     far = np.abs(values) > MOST_DAYS
     problems.reject(
         far,
         where,
         plain,
-        "is no number of days",
+        "is not a number of days",
         "Write days since the index day, or a date as 2024-12-31.",
     )
     return np.where(broken | far, np.nan, values)
@@ -827,11 +827,11 @@ def has_dates(column: Cells) -> bool:
     """
     if column.dtype == float:
         return False
-    found = [str(level) for level in codes_of(column)[1]]
-    found = [level for level in found if _MAY_BE_DATE.search(level)]
-    if not found:
+    candidates = [str(level) for level in codes_of(column)[1]]
+    candidates = [level for level in candidates if _MAY_BE_DATE.search(level)]
+    if not candidates:
         return False
-    cells = np.array(found, dtype=object)
+    cells = np.array(candidates, dtype=object)
     read = read_dates(cells, Dialect())
     return bool((~np.isnat(read.date) | read.unclear | ~np.isnat(read_months(cells)[0])).any())
 
@@ -865,15 +865,15 @@ def dates(column: Cells, where: str, problems: Problems, dialect: Dialect = PLAI
         np.append(read.wrong, False)[codes],
         where,
         column,
-        "is no date known to the day",
+        "is not a date known to the day",
         "Write 2024-12-31, or leave it empty: days are counted from it.",
     )
     today = np.datetime64("today", "D")
-    found = np.append(read.date, np.datetime64("NaT"))[codes]
-    odd = (found > today) | (found < np.datetime64("1900-01-01"))
+    date = np.append(read.date, np.datetime64("NaT"))[codes]
+    odd = (date > today) | (date < np.datetime64("1900-01-01"))
     problems.reject(odd, where, column, "lies in the future or before 1900", "Correct the date.")
-    found[odd] = np.datetime64("NaT")
-    return found
+    date[odd] = np.datetime64("NaT")
+    return date
 
 
 def categories(
@@ -905,16 +905,16 @@ def categories(
     array of object (k,)
         Words of the contract, None unknown or refused.
     """
-    codes, found = codes_of(column)
-    words = [_level(word, levels, aliases or {}) if levels else str(word) for word in found]
+    codes, stated = codes_of(column)
+    words = [_level(word, levels, aliases or {}) if levels else str(word) for word in stated]
     unknown = np.array([word is None for word in words] + [False])
     if unknown.any():
-        first = str(found[np.flatnonzero(unknown)[0]])
+        first = str(stated[np.flatnonzero(unknown)[0]])
         remedy = (
             f"{nearest(first, levels)} Or say what it means with a `values:` block in the cohort"
             " file."
         )
-        problems.reject(unknown[codes], where, column, "is no known value", remedy)
+        problems.reject(unknown[codes], where, column, "is not a known value", remedy)
     return np.array([*words, None], dtype=object)[codes]
 
 

@@ -132,10 +132,10 @@ def consequence_term(definitions: Definitions, text: str) -> str:
     ... ]
     ['splice_region_variant', 'missense_variant', 'frameshift_variant']
     """
-    found = [
+    terms = [
         _terms(definitions).get(part.strip(" *").lower(), "") for part in re.split(r"[&+]", text)
     ]
-    return min((term for term in found if term), key=_ranks(definitions).__getitem__, default="")
+    return min((term for term in terms if term), key=_ranks(definitions).__getitem__, default="")
 
 
 def protein_change(text: str) -> tuple[str, int, str] | None:
@@ -342,8 +342,8 @@ def _hgvs_p(entry: dict[str, str]) -> str:
 def _score(score: str, entry: dict[str, str], info: dict[str, str], index: int) -> float | None:
     if score == "spliceai":
         parts = [entry.get(name, "") for name in _SPLICE_PARTS]
-        found = [*parts, *(_spliceai(info.get(name, ""), index) for name in _SCORE_NAMES[score])]
-        return max((value for value in map(_number, found) if value is not None), default=None)
+        deltas = [*parts, *(_spliceai(info.get(name, ""), index) for name in _SCORE_NAMES[score])]
+        return max((value for value in map(_number, deltas) if value is not None), default=None)
     return _first(
         [
             *(entry.get(n, "") for n in _SCORE_NAMES[score]),

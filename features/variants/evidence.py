@@ -220,10 +220,10 @@ def _region(definitions: Definitions, table: str, variant: Variant) -> str:
 
 @derived
 def _regions(definitions: Definitions, table: str) -> dict[str, list[dict[str, str]]]:
-    found: dict[str, list[dict[str, str]]] = {}
+    by_gene: dict[str, list[dict[str, str]]] = {}
     for row in definitions.rows(table):
-        found.setdefault(row["gene"], []).append(row)
-    return found
+        by_gene.setdefault(row["gene"], []).append(row)
+    return by_gene
 
 
 def _residue_of_splice(definitions: Definitions, variant: Variant) -> int | None:
@@ -273,12 +273,12 @@ def _same_residue(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 @derived
 def _causal_changes(definitions: Definitions, build: str, gene: str) -> list[tuple[str, int, str]]:
     """Key, residue and new residue of the causal substitutions of a gene."""
-    found = []
+    changes = []
     for key, row in known_rows(definitions, build).items():
         change = protein_change(row["hgvs_p"])
         if row["gene"] == gene and row["als_role"] in CAUSAL and change is not None:
-            found.append((key, change[1], change[2]))
-    return found
+            changes.append((key, change[1], change[2]))
+    return changes
 
 
 def _clinvar_neighbours(variant: Variant, sources: Sources) -> str:
@@ -480,12 +480,12 @@ def _by_score(definitions: Definitions, name: str, score: float) -> Iterator[Cri
 @derived
 def _predictors(definitions: Definitions) -> dict[str, list[tuple[str, float, int]]]:
     """Thresholds of each score, strongest first."""
-    found: dict[str, list[tuple[str, float, int]]] = {}
+    by_score: dict[str, list[tuple[str, float, int]]] = {}
     for row in definitions.rows("predictors"):
-        found.setdefault(row["score"], []).append(
+        by_score.setdefault(row["score"], []).append(
             (row["direction"], float(row["threshold"]), int(row["points"]))
         )
-    return {name: sorted(rows, key=lambda row: -abs(row[2])) for name, rows in found.items()}
+    return {name: sorted(rows, key=lambda row: -abs(row[2])) for name, rows in by_score.items()}
 
 
 def _silent(variant: Variant, sources: Sources) -> Iterator[Criterion]:
@@ -497,20 +497,20 @@ def _silent(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 
 
 def _assertion(variant: Variant, sources: Sources) -> Iterator[Criterion]:
-    found = variant.clinvar
+    asserted = variant.clinvar
     if (
         not (sources.assertions and sources.known)
-        or found is None
-        or found.stars < _threshold(sources.definitions, "PP5")
+        or asserted is None
+        or asserted.stars < _threshold(sources.definitions, "PP5")
     ):
         return
-    meaning = _meaning(found.significance)
+    meaning = _meaning(asserted.significance)
     if meaning:
         yield _met(
             sources.definitions,
             "PP5" if meaning > 0 else "BP6",
             variant,
-            found.significance.replace("_", " "),
+            asserted.significance.replace("_", " "),
         )
 
 

@@ -138,7 +138,7 @@ def read_frequencies(definitions: Definitions, path: Path, build: str) -> dict[s
     Raises
     ------
     DataError
-        If the file is no VCF or has no INFO/AF.
+        If the file is not a VCF or has no INFO/AF.
     """
     return {
         key: float(f)
@@ -167,7 +167,7 @@ def read_clinvar(definitions: Definitions, path: Path, build: str) -> dict[str, 
     Raises
     ------
     DataError
-        If the file is no VCF or has no INFO/CLNSIG.
+        If the file is not a VCF or has no INFO/CLNSIG.
     """
     significance = dict(_field_by_key(definitions, path, build, "CLNSIG", "clinical significance"))
     status = dict(_field_by_key(definitions, path, build, "CLNREVSTAT", "review status"))
@@ -195,12 +195,12 @@ def _field_by_key(
             f"no record has INFO/{name}",
             f"Give a sites VCF with the {what} as INFO/{name}.",
         )
-    sites, found = read_sites(query, (name,)), []
+    sites, pairs = read_sites(query, (name,)), []
     for i, info in enumerate(sites.info):
         keys, values = sites.keys(i), info[name].split(",")
-        told = values if len(values) == len(keys) else [info[name]] * len(keys)
-        found += [(key, value) for key, value in zip(keys, told, strict=True) if key]
-    return found
+        by_allele = values if len(values) == len(keys) else [info[name]] * len(keys)
+        pairs += [(key, value) for key, value in zip(keys, by_allele, strict=True) if key]
+    return pairs
 
 
 def _is_number(text: str) -> bool:
@@ -246,11 +246,11 @@ def predicted_effects(
         with bcftools(
             *steps, ["query", "-f", r"%ID\t%INFO/BCSQ\n", "-"], where=str(fasta)
         ) as lines:
-            found = dict(line.decode().rstrip("\n").split("\t") for line in lines)
+            predicted = dict(line.decode().rstrip("\n").split("\t") for line in lines)
     return {
         key: effect
         for key in written
-        if (effect := _csq_effect(definitions, key, found.get(key, "."), build)) is not None
+        if (effect := _csq_effect(definitions, key, predicted.get(key, "."), build)) is not None
     }
 
 

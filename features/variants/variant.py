@@ -121,8 +121,8 @@ def describe(
     _, pos, ref, alt = key.split("-")
     by_model = model_effect(definitions, gene, int(pos), ref, alt, build)
     effect = effect or Effect("")
-    told = effect if effect.consequence else (lookups.effects or {}).get(key) or effect
-    named = _named(told, by_model, known)
+    annotated = effect if effect.consequence else (lookups.effects or {}).get(key) or effect
+    named = _named(annotated, by_model, known)
     consequence = named.consequence
     parsed = protein_change(named.hgvs_p)
     frequency, frequency_origin = _frequency(key, effect, lookups)
@@ -152,26 +152,26 @@ def describe(
     )
 
 
-def _named(told: Effect, by_model: ModelEffect | None, known: dict[str, str] | None) -> Effect:
+def _named(annotated: Effect, by_model: ModelEffect | None, known: dict[str, str] | None) -> Effect:
     """Consequence and names by the first source that has them; names that it lacks by the model.
 
     The model's names are added only where its consequence is the same.
     """
-    if not told.consequence and by_model:
-        told = told._replace(consequence=by_model.consequence, origin="gene model")
-    if by_model and told.consequence == by_model.consequence:
-        told = told._replace(
-            hgvs_c=told.hgvs_c or by_model.hgvs_c, hgvs_p=told.hgvs_p or by_model.hgvs_p
+    if not annotated.consequence and by_model:
+        annotated = annotated._replace(consequence=by_model.consequence, origin="gene model")
+    if by_model and annotated.consequence == by_model.consequence:
+        annotated = annotated._replace(
+            hgvs_c=annotated.hgvs_c or by_model.hgvs_c, hgvs_p=annotated.hgvs_p or by_model.hgvs_p
         )
     substituted = protein_change(known["hgvs_p"]) if known else None
-    if known and substituted and told.consequence in ("", "coding_sequence_variant"):
-        return told._replace(
+    if known and substituted and annotated.consequence in ("", "coding_sequence_variant"):
+        return annotated._replace(
             consequence=_substitution_term(substituted),
             hgvs_c=known["hgvs_c"],
             hgvs_p=hgvs_protein(*substituted),
             origin="known variant",
         )
-    return told if told.consequence else told._replace(origin="")
+    return annotated if annotated.consequence else annotated._replace(origin="")
 
 
 def _first_residue(
@@ -302,12 +302,12 @@ def _names(definitions: Definitions, build: str) -> dict[str, dict[str, str]]:
     """Gene -> plain name -> key; HGVS numbers win over legacy ones where both are a name of
     different variants.
     """
-    found: dict[str, dict[str, str]] = {}
+    by_gene: dict[str, dict[str, str]] = {}
     for column in ("legacy_name", "hgvs_p"):
         for key, row in known_rows(definitions, build).items():
             if row[column]:
-                found.setdefault(row["gene"], {})[_plain_name(row[column])] = key
-    return found
+                by_gene.setdefault(row["gene"], {})[_plain_name(row[column])] = key
+    return by_gene
 
 
 @derived

@@ -108,14 +108,14 @@ def estimator(name: str) -> Estimator:
         If there is none, or the package that has it is not allowed.
     """
     if name in OURS:
-        found = import_module(OURS[name]).ESTIMATOR
+        registered = import_module(OURS[name]).ESTIMATOR
     elif name in offered(GROUP):
-        found = offered(GROUP)[name].load(name)
+        registered = offered(GROUP)[name].load(name)
     else:
         raise RequestError(
             f"estimator {name!r}", "there is no such estimator", nearest(name, names())
         )
-    if not isinstance(found, Estimator) or found.name != name:
+    if not isinstance(registered, Estimator) or registered.name != name:
         remedy = "Ask who made the package: its entry point must name an Estimator of that name."
         raise RequestError(f"estimator {name!r}", "its package does not register it", remedy)
-    return found
+    return registered

@@ -81,7 +81,7 @@ def test_the_unspoiled_cohort_is_read(folder, capsys):
         (
             "biomarkers.csv",
             cell(3, "analyte", "nfl_serun"),
-            r"biomarkers.csv, column analyte, line 5: 'nfl_serun' is no known",
+            r"biomarkers.csv, column analyte, line 5: 'nfl_serun' is not a known",
         ),
         (
             "biomarkers.csv",
@@ -89,14 +89,18 @@ def test_the_unspoiled_cohort_is_read(folder, capsys):
             "is measured in 'furlong', which does not fit. Known units of",
         ),
         ("biomarkers.csv", cell(3, "unit", ""), "has no unit. Known units of"),
-        ("biomarkers.csv", cell(3, "value", "high"), "column value, line 5: 'high' is no number"),
+        (
+            "biomarkers.csv",
+            cell(3, "value", "high"),
+            "column value, line 5: 'high' is not a number",
+        ),
         (
             "biomarkers.csv",
             cell(3, "value", "1,500"),
             "line 5: '1,500' may have a decimal or a thousands separator",
         ),
-        ("biomarkers.csv", cell(3, "days", "soon"), "column days, line 5: 'soon' is no number"),
-        ("biomarkers.csv", cell(3, "days", "1.5"), "column days, line 5: '1.5' is no whole day"),
+        ("biomarkers.csv", cell(3, "days", "soon"), "column days, line 5: 'soon' is not a number"),
+        ("biomarkers.csv", cell(3, "days", "1.5"), "column days, line 5: '1.5' is not a whole day"),
         ("biomarkers.csv", lambda t: t.drop(columns="analyte"), "the column 'analyte' is missing"),
         (
             "biomarkers.csv",
@@ -112,12 +116,12 @@ def test_the_unspoiled_cohort_is_read(folder, capsys):
         (
             "patients.csv",
             cell(2, "sex", "femal"),
-            "'femal' is no known value. Did you mean 'female'?",
+            "'femal' is not a known value. Did you mean 'female'?",
         ),
         (
             "patients.csv",
             cell(2, "age_at_onset", "old"),
-            "column age_at_onset, line 4: 'old' is no number",
+            "column age_at_onset, line 4: 'old' is not a number",
         ),
         ("patients.csv", cell(2, "age_at_onset", "150"), "'150' must lie between 1 and 110"),
         (
@@ -158,7 +162,7 @@ def test_a_missing_file(folder, capsys):
 def test_a_broken_table(folder, capsys):
     (folder / "patients.csv").write_bytes(b"\xff\xfe\x00\x01")
     status, error = features(folder, capsys)
-    assert (status, "this is no readable table" in error) == (1, True)
+    assert (status, "this is not a readable table" in error) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +175,7 @@ def test_a_broken_table(folder, capsys):
         ("genome_build: hg19", "key genome_build: 'hg19': input should be 'GRCh37' or 'GRCh38'"),
         ("variants: [absent.vcf.gz]", "absent.vcf.gz: there is no such file"),
         ("variants: ['*.vcf.gz']", "variants: *.vcf.gz: matches no file"),
-        ("variants: [patients.csv]", "this is no VCF or BCF file"),
+        ("variants: [patients.csv]", "this is not a VCF or BCF file"),
         ("name: [", "this is not YAML"),
     ],
 )

@@ -92,10 +92,10 @@ def test_each_part_is_the_same_cohort(shuffled):
             "biomarkers.csv",
             "value",
             "much",
-            "biomarkers.csv, column value, line 12: 'much' is no number",
+            "biomarkers.csv, column value, line 12: 'much' is not a number",
         ),
         ("alsfrs.csv", "q1", "9", "alsfrs.csv, column q1, line 12: '9' must lie between 0 and 4"),
-        ("patients.csv", "sex", "x", "patients.csv, column sex, line 12: 'x' is no known value"),
+        ("patients.csv", "sex", "x", "patients.csv, column sex, line 12: 'x' is not a known value"),
     ],
 )
 def test_a_mistake_has_the_line_of_the_users_file(

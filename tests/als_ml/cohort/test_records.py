@@ -181,6 +181,6 @@ def test_a_text_in_a_further_column_of_numbers_is_that_patient_s_error():
     assert (list(rows), list(errors)) == ([1], [0])
     assert errors[0] == {
         "field": "grip_kg",
-        "reason": "is no finite number",
+        "reason": "is not a finite number",
         "remedy": "Send a JSON number or null.",
     }

@@ -158,14 +158,14 @@ def test_measurements_findings_and_death(tmp_path):
         "yes",
         365.0,
     ]
-    assert "'Sodium' in 'mmol/L' is no analyte and unit of ours" in found
+    assert "'Sodium' in 'mmol/L' is not an analyte and unit of ours" in found
 
 
 @pytest.mark.parametrize(
     ("packets", "message"),
     [
-        (["{"], r"0.json: this is no phenopacket"),
-        (['{"id": 3, "subject": []}'], r"0.json: this is no phenopacket"),
+        (["{"], r"0.json: this is not a phenopacket"),
+        (['{"id": 3, "subject": []}'], r"0.json: this is not a phenopacket"),
         (['{"cohortType": "mendelian"}'], r"there is no phenopacket"),
         ([packet("a"), packet("a")], r"1.json: its id is that of another phenopacket"),
         (

@@ -95,7 +95,7 @@ def test_a_laboratory_value(tmp_path, row, analyte, value):
         ),
         (
             {"Test_Name": "Creatinine", "Test_Result": "Trace", "Test_Unit": "mg/dL"},
-            "1 results are no numbers",
+            "1 results are not numbers",
         ),
         (
             {"Test_Name": "Creatinine", "Test_Result": "1", "Test_Unit": None},
@@ -151,7 +151,7 @@ def test_dirty_visits(tmp_path):
     assert cohort.alsfrs["total"].iloc[2] == 48
     assert cohort.patients["death_days"].tolist() == [303]
     for words in (
-        "1 cells of q1_speech are no whole points",
+        "1 cells of q1_speech are not whole points",
         "1 visits repeat a day",
         "1 visits have no day",
         "1 visits lie after the subject's death",

@@ -440,7 +440,7 @@ def test_a_lock_refuses_anything_else(lock, others, tmp_path, capsys, key):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "no lock file"), ("[]", "is missing"), ('{"name": "a"}', "'version' is missing")],
+    [("{", "not a lock file"), ("[]", "is missing"), ('{"name": "a"}', "'version' is missing")],
 )
 def test_a_broken_lock(registry, others, tmp_path, capsys, content, message):
     (tmp_path / "lock.json").write_text(content)

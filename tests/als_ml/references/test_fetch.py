@@ -331,8 +331,8 @@ def test_a_genome_of_the_wrong_length_is_refused_and_leaves_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"<html>log in</html>", "this is no FASTA"),
-        (b"", "this is no FASTA"),
+        (b"<html>log in</html>", "this is not a FASTA"),
+        (b"", "this is not a FASTA"),
         (gzip.compress(fasta(GENOME))[:-20], "it is damaged"),
     ],
 )
@@ -419,8 +419,8 @@ def test_files_of_chromosomes_become_one_with_the_frequency_fields_alone(tmp_pat
     ("content", "message"),
     [
         (vcf(["2 120 A G AF=1"]), "none of its records lies in the gene panel"),
-        (b"<html>", "this is no VCF"),
-        (vcf([]) + b"1\tx\n", "this is no VCF record"),
+        (b"<html>", "this is not a VCF"),
+        (vcf([]) + b"1\tx\n", "this is not a VCF record"),
     ],
 )
 def test_what_is_no_vcf_of_the_panel_is_refused(tmp_path, content, message):
@@ -678,8 +678,8 @@ def test_the_shipped_sources_name_every_file_of_both_builds_once():
         ),
         ("hg38: {}", "the key hg38 is not known"),
         ("GRCh38: {clinvar: {url: 'http://x/y'}}", "key licence: this key is missing"),
-        ("GRCh38: {clinvar: {url: 'ftp://x/y', licence: x}}", "this is no address of a file"),
-        ("GRCh38: {clinvar: {url: 'http://x/', licence: x}}", "this is no address of a file"),
+        ("GRCh38: {clinvar: {url: 'ftp://x/y', licence: x}}", "this is not an address of a file"),
+        ("GRCh38: {clinvar: {url: 'http://x/', licence: x}}", "this is not an address of a file"),
         ("GRCh38: {clinvar: {url: 'http://x/y', md5: abc, licence: x}}", "key md5"),
         (
             "GRCh38: {fasta: {url: 'http://x/{chrom}', md5: " + "a" * 32 + ", licence: x}}",
@@ -687,7 +687,7 @@ def test_the_shipped_sources_name_every_file_of_both_builds_once():
         ),
         ("GRCh38: {fasta: {url: 'http://x/{chrom}/y', licence: x}}", "two files are called y"),
         ("GRCh38: {fasta: {url: 'http://x/y', licence: x}}", "it has no entry clinvar"),
-        ("GRCh38: [", "this is no YAML"),
+        ("GRCh38: [", "this is not YAML"),
         ("- x", "here should be keys"),
     ],
 )
@@ -699,10 +699,10 @@ def test_a_mistake_in_the_sources_file_is_named(tmp_path, text, message):
 
 
 def test_an_unknown_build_kind_or_file_is_refused(tmp_path):
-    with pytest.raises(RequestError, match="is no known build"):
+    with pytest.raises(RequestError, match="is not a known build"):
         read_sources(SHIPPED, "GRCh39")
     with pytest.raises(
-        RequestError, match=r"--only fast: this is no reference file. Did you mean 'fasta'"
+        RequestError, match=r"--only fast: this is not a reference file. Did you mean 'fasta'"
     ):
         read_sources(SHIPPED, "GRCh38", ("fast",))
     with pytest.raises(RequestError, match="there is no such sources file"):

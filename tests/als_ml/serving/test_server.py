@@ -86,11 +86,11 @@ def test_a_good_request_reaches_the_model_as_it_was_sent(chunk):
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        (b"", 400, "no JSON"),
-        (b"{", 400, "no JSON"),
-        (b"\xff\xfe", 400, "no JSON"),
-        (b'{"inputs": [NaN]}', 400, "no JSON"),
-        (b'{"inputs": [{"age_at_onset": Infinity}]}', 400, "no JSON"),
+        (b"", 400, "not JSON"),
+        (b"{", 400, "not JSON"),
+        (b"\xff\xfe", 400, "not JSON"),
+        (b'{"inputs": [NaN]}', 400, "not JSON"),
+        (b'{"inputs": [{"age_at_onset": Infinity}]}', 400, "not JSON"),
         (b"[]", 400, "no list of patients"),
         (b'{"inputs": []}', 400, "no list of patients"),
         (b'{"inputs": "x"}', 400, "no list of patients"),

@@ -125,7 +125,7 @@ def test_limits(columns, value, censored):
             {"value": "1,234"},
             "line 2: '1,234' may have a decimal or a thousands separator. Say `decimal",
         ),
-        ({"value": "ND"}, "line 2: 'ND' is no number"),
+        ({"value": "ND"}, "line 2: 'ND' is not a number"),
         (
             {"value": "5", "unit": "mmol/L"},
             "measured in 'mmol/L', which does not fit. Known units of nfl_serum: pg/mL",
@@ -133,11 +133,14 @@ def test_limits(columns, value, censored):
         ({"value": "5", "unit": None}, "has no unit. Known units of nfl_serum"),
         (
             {"value": "5", "analyte": "NfL"},
-            "'NfL' is no known analyte. Say which by `matrix`: nfl_serum, nfl_plasma",
+            "'NfL' is not a known analyte. Say which by `matrix`: nfl_serum, nfl_plasma",
         ),
-        ({"value": "5", "analyte": "nfl", "matrix": "saliva"}, "'nfl' is no known analyte"),
+        ({"value": "5", "analyte": "nfl", "matrix": "saliva"}, "'nfl' is not a known analyte"),
         ({"value": "5", "analyte": "creatinin_serum"}, "Did you mean 'creatinine_serum'"),
-        ({"value": "5", "censored": "maybe"}, "column censored, line 2: 'maybe' is no known value"),
+        (
+            {"value": "5", "censored": "maybe"},
+            "column censored, line 2: 'maybe' is not a known value",
+        ),
         ({"value": "5", "days": "2024-01-01"}, "is a date of a patient without index_date"),
     ],
 )
@@ -210,7 +213,7 @@ def test_rows_of_nobody_are_one_warning_whatever_their_cells():
         none,
     )
     assert found["analyte"].tolist() == ["nfl_serum", "creatinine_serum"]
-    assert [problem.found for problem in problems.found] == ["'z' is no patient"]
+    assert [problem.found for problem in problems.found] == ["'z' is not a patient"]
 
 
 def test_wide_and_long_give_the_same_rows():
@@ -277,7 +280,7 @@ def test_any_wide_table_is_its_long_one(lines):
 def test_a_message_names_the_cell_of_the_wide_file():
     wide = pd.DataFrame({"sample_id": ["a", "b"], "NfL": ["5", "high"]})
     facts = Wide({"NfL": {"analyte": "nfl_serum", "unit": "pg/mL"}})
-    with pytest.raises(DataError, match=r"w.csv, column NfL, line 3: 'high' is no number"):
+    with pytest.raises(DataError, match=r"w.csv, column NfL, line 3: 'high' is not a number"):
         checked_wide(shipped(), wide, facts, ROWS, "w.csv", Problems(), ReadingRules(), None)
     with pytest.raises(DataError, match=r"there is no column 'NFL'. Did you mean 'NfL'"):
         checked_wide(

@@ -160,7 +160,7 @@ def test_names_that_match_nowhere(tmp_path):
         read(path, ["p"])
     problems = Problems()
     read(path, ["S1", "p"], problems=problems)
-    assert "1 of 2 patients are no sample of it (p)" in problems.found[0].found
+    assert "1 of 2 patients are not samples of it (p)" in problems.found[0].found
 
 
 @pytest.mark.parametrize(

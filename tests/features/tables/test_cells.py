@@ -136,9 +136,9 @@ def test_dates_become_days_since_the_own_index_date():
     [
         ("2024-01-11", "line 2: '2024-01-11' is a date of a patient without index_date"),
         ("03/04/2024", "line 2: '03/04/2024' may be day or month first. Say `dates: day_first`"),
-        ("45301", "line 2: '45301' is no number of days"),  # a spreadsheet's serial number
-        ("1.5", "line 2: '1.5' is no whole day"),
-        ("2024-13-01", "line 2: '2024-13-01' is no number"),
+        ("45301", "line 2: '45301' is not a number of days"),  # a spreadsheet's serial number
+        ("1.5", "line 2: '1.5' is not a whole day"),
+        ("2024-13-01", "line 2: '2024-13-01' is not a number"),
     ],
 )
 def test_a_day_that_cannot_be(cell, message):
@@ -147,7 +147,7 @@ def test_a_day_that_cannot_be(cell, message):
 
 
 def test_a_limit_is_no_plain_number():
-    with pytest.raises(DataError, match="'<5' is no number"):
+    with pytest.raises(DataError, match="'<5' is not a number"):
         numbers(pd.Series(["4", "<5"], dtype=object), "t", Problems())
 
 
@@ -166,8 +166,8 @@ def test_csv_dialects_of_separators(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "this is no readable table"),
-        (b"a,b\n1\n", "this is no readable table"),
+        (b"", "this is not a readable table"),
+        (b"a,b\n1\n", "this is not a readable table"),
         (b"a,a\n1,2\n", "column 'a' occurs twice"),
         (b"a,b\n1,\xb5mol\n", "Save it as CSV .UTF-8."),
     ],

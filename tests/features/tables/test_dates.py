@@ -75,8 +75,8 @@ def test_a_cell_at_its_middle(cell, expected, vague):
         ("2022", "column x, line 2: '2022' is a year"),
         ("06/2020", "'06/2020' is a month, not a day.*partial_dates: middle"),
         ("Mar 2019", "'Mar 2019' is a month, not a day"),
-        ("13/2020", "is no number"),
-        ("2020.5", "is no whole day"),
+        ("13/2020", "is not a number"),
+        ("2020.5", "is not a whole day"),
     ],
 )
 def test_a_partial_date_is_refused_by_default(cell, message):
@@ -198,7 +198,7 @@ def test_wider_than_a_month(first, last, wide):
 
 
 def test_a_stated_interval_is_checked():
-    with pytest.raises(DataError, match="uncertain_dates, line 2: 'about 2019' is no interval"):
+    with pytest.raises(DataError, match="uncertain_dates, line 2: 'about 2019' is not an interval"):
         patients(uncertain_dates="about 2019")
 
 
@@ -238,7 +238,7 @@ def test_an_index_date_is_known_to_the_day():
     for cell in ("2020", "06/2020", 2020.0):
         table = pd.DataFrame({"sample_id": ["A"], "index_date": [cell]})
         with pytest.raises(
-            DataError, match=r"index_date, line 2: '\S+' is no date known to the day"
+            DataError, match=r"index_date, line 2: '\S+' is not a date known to the day"
         ):
             checked_patients(shipped(), table, "p.csv", Problems(), RULES)
 

@@ -250,7 +250,7 @@ def test_check_groups_every_cause(folder, capsys):
         )
         == 3
     )
-    assert ("'high' is no number", 1) in errors
+    assert ("'high' is not a number", 1) in errors
     everything = " ".join(p["found"] for p in report["problems"])
     assert "2 rows repeat another exactly" in everything
     assert "1 rows end riluzole before it begins" in everything
