@@ -7,7 +7,9 @@ parts are imported when a function is called, so that `import als_ml` takes no t
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from features.stored import Json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +68,7 @@ def read_cohort(
     return cohort
 
 
-def check(path: AnyPath, allow_outside: bool = False) -> dict[str, Any]:
+def check(path: AnyPath, allow_outside: bool = False) -> Json:
     """Say what is in the files of a cohort and what is wrong with them.
 
     Nothing is raised for what is wrong in a file: all of it stands in the report.

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from features.errors import RequestError, UserError
+from features.stored import Record
 
 if TYPE_CHECKING:
     from features.tables.problems import Problem, Problems
@@ -133,7 +134,7 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         yield report
 
 
-def print_table(rows: list[dict[str, Any]], title: str = "") -> None:
+def print_table(rows: list[Record], title: str = "") -> None:
     """Print records as a table: numbers with three decimals, missing ones as a dash."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -153,7 +154,7 @@ def print_table(rows: list[dict[str, Any]], title: str = "") -> None:
     console.print(table)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None or value != value:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

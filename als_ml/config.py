@@ -8,7 +8,7 @@ Paths are relative to the folder that the command is run in.
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -17,6 +17,7 @@ from als_ml.shipped import config_names
 from features.blocks.registry import BLOCKS, GROUP, names
 from features.errors import RequestError, nearest
 from features.plugins import not_allowed
+from features.stored import Json
 
 
 class _Part(BaseModel):
@@ -424,7 +425,7 @@ def changed(config: Config, changes: Mapping[str, object]) -> Config:
         raise RequestError(*explain(error, Config, "the changed configuration")) from None
 
 
-def _apply(content: dict[str, Any], change: str) -> None:
+def _apply(content: Json, change: str) -> None:
     key, separator, value = change.partition("=")
     if not separator or not key:
         raise RequestError(
@@ -439,7 +440,7 @@ def _apply(content: dict[str, Any], change: str) -> None:
     _put(content, key, parsed, f"--set {change}")
 
 
-def _put(content: dict[str, Any], key: str, value: object, where: str) -> None:
+def _put(content: Json, key: str, value: object, where: str) -> None:
     *parents, last = key.split(".")
     part = content
     for parent in parents:
@@ -474,7 +475,7 @@ def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
     return list(model.model_fields)
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
     """The models inside an annotation such as `dict[str, Model]` or `Model | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation

@@ -8,17 +8,18 @@ the one-standard-error rule costs 0.004 AUC and bends the slope.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit
 
 from models.calibration import fit_sigmoid
+from models.estimators.registry import Parameters
 from models.linear import ElasticNetLogistic, Line
 from models.members import Recipe, built, fit_member, varying
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
-Scored = tuple[dict[str, Any], np.ndarray]
+Scored = tuple[Parameters, np.ndarray]
 # Half a decade a step: between neighbours the inner log loss of real and simulated tables moves by
 # less than 0.001.
 PENALTIES = tuple(float(round(C, 6)) for C in 10 ** np.arange(-3, 0.6, 0.5))
@@ -33,13 +34,13 @@ _EDGE = 1e-9
 class Choice(NamedTuple):
     """Settings of an estimator, and the out-of-fold scores (n,) that they give."""
 
-    parameters: dict[str, Any]
+    parameters: Parameters
     score: np.ndarray
 
 
 def choose(
     name: str,
-    parameters: dict[str, Any],
+    parameters: Parameters,
     X: np.ndarray,
     y: np.ndarray,
     learned: np.ndarray,
@@ -78,7 +79,7 @@ def log_loss(score: np.ndarray, y: np.ndarray) -> float:
 
 def _out_of_fold(
     name: str,
-    parameters: dict[str, Any],
+    parameters: Parameters,
     data: tuple[np.ndarray, ...],
     folds: Folds,
     recipe: Recipe,
@@ -103,7 +104,7 @@ class _Prepared(NamedTuple):
 
 
 def _linear(
-    parameters: dict[str, Any], data: tuple[np.ndarray, ...], folds: Folds, recipe: Recipe
+    parameters: Parameters, data: tuple[np.ndarray, ...], folds: Folds, recipe: Recipe
 ) -> Iterator[Scored]:
     """Scores of each penalty and curvature, from the strongest penalty on."""
     curvatures = [parameters["curvature"]] if "curvature" in parameters else list(CURVATURES)
@@ -114,7 +115,10 @@ def _linear(
 
 
 def _prepared(
-    parameters: dict[str, Any], data: tuple[np.ndarray, ...], fold: Any, recipe: Recipe
+    parameters: Parameters,
+    data: tuple[np.ndarray, ...],
+    fold: tuple[np.ndarray, np.ndarray],
+    recipe: Recipe,
 ) -> _Prepared:
     X, _, learned = data
     train, test = fold
@@ -134,7 +138,7 @@ def _prepared(
 
 
 def _penalties(
-    parameters: dict[str, Any], prepared: list[_Prepared], y: np.ndarray
+    parameters: Parameters, prepared: list[_Prepared], y: np.ndarray
 ) -> Iterator[Scored]:
     """Go from strong to weak in all folds together, until the loss has risen twice in a row.
 
@@ -160,7 +164,7 @@ def _penalties(
             return
 
 
-def _bent(columns: np.ndarray, fold: _Prepared, parameters: dict[str, Any]) -> np.ndarray:
+def _bent(columns: np.ndarray, fold: _Prepared, parameters: Parameters) -> np.ndarray:
     """The lines, and the curves at the weight of this candidate."""
     weight = parameters["curvature"]
     if weight == 0:
@@ -169,7 +173,7 @@ def _bent(columns: np.ndarray, fold: _Prepared, parameters: dict[str, Any]) -> n
 
 
 def _boosted(
-    parameters: dict[str, Any], data: tuple[np.ndarray, ...], folds: Folds, recipe: Recipe
+    parameters: Parameters, data: tuple[np.ndarray, ...], folds: Folds, recipe: Recipe
 ) -> Iterator[Scored]:
     """Scores of each number of trees; one fit a fold serves all numbers."""
     from models.estimators.xgboost_trees import staged_scores  # a served linear model needs none

@@ -4,12 +4,12 @@ training data.
 
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
+from features.stored import Json
 from models.calibration import CalibrationMap, choose_map, fit_map
 from models.choice import choose
 from models.conformal import conformal_limits
@@ -61,7 +61,7 @@ class Calibration:
         """Whether a new centre has recalibrated the model."""
         return (self.update_slope, self.update_intercept) != (1.0, 0.0)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Plain lists, null for NaN."""
         return {
             k: [_null(v) for v in value] if isinstance(value, tuple) else value
@@ -69,9 +69,9 @@ class Calibration:
         }
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "Calibration":
+    def from_json(cls, stored: Json) -> "Calibration":
         """Inverse of `to_json`."""
-        restored: dict[str, Any] = {
+        restored: Json = {
             k: tuple(map(_nan, v)) if isinstance(v, list) else v for k, v in stored.items()
         }
         return cls(**restored)

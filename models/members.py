@@ -4,13 +4,14 @@ out-of-fold scores.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from models.estimators import estimator, fit, make_pipeline, single_threaded
+from models.estimators.registry import Parameters
 from models.tasks import TASKS
 
 
@@ -31,7 +32,7 @@ class Trial(NamedTuple):
 
     estimator: str
     number: int
-    parameters: dict[str, Any]
+    parameters: Parameters
     loss: float
     state: str
     seconds: float
@@ -48,7 +49,7 @@ class Recipe:
     """
 
     task: str
-    members: tuple[tuple[str, dict[str, Any]], ...]
+    members: tuple[tuple[str, Parameters], ...]
     seed: int
     inner_folds: int
     coverage: float
@@ -68,7 +69,7 @@ class Member:
     """A fitted estimator; `columns` are those it uses, `weight` its part in a stack."""
 
     name: str
-    parameters: dict[str, Any]
+    parameters: Parameters
     pipeline: Pipeline
     columns: tuple[int, ...]
     weight: float = 1.0
@@ -93,7 +94,7 @@ class Member:
 
 
 def fit_member(
-    name: str, parameters: dict[str, Any], X: np.ndarray, learned: np.ndarray, recipe: Recipe
+    name: str, parameters: Parameters, X: np.ndarray, learned: np.ndarray, recipe: Recipe
 ) -> Member:
     """Fit one estimator on all rows whose target is known.
 
@@ -119,7 +120,7 @@ def fit_member(
     )
 
 
-def built(name: str, parameters: dict[str, Any], columns: np.ndarray, recipe: Recipe) -> Pipeline:
+def built(name: str, parameters: Parameters, columns: np.ndarray, recipe: Recipe) -> Pipeline:
     """Build the unfitted pipeline of a member that uses some columns."""
     return make_pipeline(
         name,

@@ -16,6 +16,7 @@ from sklearn.impute import SimpleImputer
 
 from models.choice import log_loss
 from models.estimators import estimator, fit, make_pipeline
+from models.estimators.registry import Parameters
 from models.members import Recipe, Search, Trial, family_folds, fit_member, varying
 from models.tasks import TASKS
 
@@ -65,7 +66,7 @@ def _study(name: str, X: np.ndarray, learned: np.ndarray, recipe: Recipe) -> opt
 def _optimise(
     study: optuna.Study,
     name: str,
-    parameters: dict[str, Any],
+    parameters: Parameters,
     recipe: Recipe,
     search: Search,
     data: tuple[Any, ...],
@@ -85,7 +86,7 @@ def _optimise(
 def _loss(
     trial: optuna.Trial,
     name: str,
-    parameters: dict[str, Any],
+    parameters: Parameters,
     recipe: Recipe,
     X: np.ndarray,
     y: np.ndarray,
@@ -113,7 +114,7 @@ def _loss(
 
 def _scored(
     name: str,
-    parameters: dict[str, Any],
+    parameters: Parameters,
     recipe: Recipe,
     X: np.ndarray,
     learned: np.ndarray,
@@ -128,7 +129,7 @@ def _scored(
 
 
 def _stopped_early(
-    parameters: dict[str, Any],
+    parameters: Parameters,
     recipe: Recipe,
     X: np.ndarray,
     learned: np.ndarray,
@@ -160,8 +161,8 @@ def _stopped_early(
     return np.asarray(margin, dtype=float), trees
 
 
-def _best_parameters(study: optuna.Study) -> dict[str, Any]:
-    best: dict[str, Any] = study.best_trial.user_attrs["parameters"]
+def _best_parameters(study: optuna.Study) -> Parameters:
+    best: Parameters = study.best_trial.user_attrs["parameters"]
     return best
 
 

@@ -1,7 +1,6 @@
 """What is in the files of a cohort, and what is wrong with them."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from features.catalogue import Definitions, analytes, gene_names
 from features.cohort import Cohort
 from features.errors import DataError, examples
 from features.genotypes.coverage import STATES, coverage_state
+from features.stored import Json
 from features.tables.convert import decoded
 from features.tables.problems import Problems
 
@@ -25,10 +25,10 @@ from features.tables.problems import Problems
 SITE_VALUES, FACTOR_TOLERANCE = 5, 0.15
 
 
-Beside = Callable[[Cohort, Problems], dict[str, Any]]
+Beside = Callable[[Cohort, Problems], Json]
 
 
-def _unused(cohort: Cohort, problems: Problems) -> dict[str, Any]:
+def _unused(cohort: Cohort, problems: Problems) -> Json:
     """Name what none of the standard features uses; nothing to report beside."""
     name_unused(cohort, FeatureSpec(), problems)
     return {}
@@ -39,7 +39,7 @@ def check_cohort(
     progress: Callable[[str], None] = lambda _: None,
     reading: Reading | None = None,
     beside: Beside = _unused,
-) -> dict[str, Any]:
+) -> Json:
     """Read a cohort and report on it.
 
     Parameters
@@ -60,7 +60,7 @@ def check_cohort(
         `problems` (all of them, flat); plain values for JSON.
     """
     problems = Problems(collect=True)
-    report: dict[str, Any] = {
+    report: Json = {
         "contents": {},
         "samples": {},
         "analytes": [],
@@ -87,10 +87,10 @@ def check_cohort(
     return {**report, "files": _by_file(problems_met), "problems": problems_met}
 
 
-def _by_file(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def _by_file(found: list[Json]) -> dict[str, list[Json]]:
     """Problems under the file or part that they are about, errors first."""
     order = {"error": 0, "warning": 1, "note": 2}
-    files: dict[str, list[dict[str, Any]]] = {}
+    files: dict[str, list[Json]] = {}
     for problem in sorted(found, key=lambda problem: order[problem["severity"]]):
         files.setdefault(str(problem["where"]).split(",")[0].split(":")[0], []).append(problem)
     return files
@@ -135,7 +135,7 @@ def samples(cohort: Cohort) -> dict[str, int]:
     }
 
 
-def analyte_table(cohort: Cohort) -> list[dict[str, Any]]:
+def analyte_table(cohort: Cohort) -> list[Json]:
     """Of each analyte: values, units and assays seen, and the share of patients without it,
     censored and implausible counts.
     """
@@ -146,9 +146,7 @@ def analyte_table(cohort: Cohort) -> list[dict[str, Any]]:
     ]
 
 
-def _analyte_row(
-    definitions: Definitions, name: str, own: pd.DataFrame, patients: int
-) -> dict[str, Any]:
+def _analyte_row(definitions: Definitions, name: str, own: pd.DataFrame, patients: int) -> Json:
     derived = {PERCENT, *(rule.analyte for rule in derived_values(definitions))}
     return {
         "analyte": name,
@@ -186,7 +184,7 @@ def _question_tubes(cohort: Cohort, problems: Problems) -> None:
             problems.warn("biomarkers", reason, remedy, len(own))
 
 
-def site_table(cohort: Cohort) -> list[dict[str, Any]]:
+def site_table(cohort: Cohort) -> list[Json]:
     """Of each analyte and site: patients, share of them without a value, and the median.
 
     Empty without sites.
@@ -296,7 +294,7 @@ def _question_duplicates(cohort: Cohort, problems: Problems) -> None:
         )
 
 
-def gene_coverage(cohort: Cohort) -> list[dict[str, Any]]:
+def gene_coverage(cohort: Cohort) -> list[Json]:
     """In how many patients each gene is covered, partly, not, or unknown, and the rate of missing
     calls.
     """

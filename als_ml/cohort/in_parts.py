@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
-from als_ml.cohort.read import Reading, long_tables, read_genetics, read_patients, table_names
+from als_ml.cohort.read import (
+    Genetics,
+    Reading,
+    long_tables,
+    read_genetics,
+    read_patients,
+    table_names,
+)
 from als_ml.cohort.source import CohortFile, CohortSource
 from features.alsfrs.visits import after_visits
 from features.catalogue import Definitions
@@ -44,7 +50,7 @@ class LargeCohort:
     source: CohortSource
     reading: Reading
     patients: pd.DataFrame
-    genetics: dict[str, Any]
+    genetics: Genetics
     folder: Path
     size: int
 
@@ -89,11 +95,15 @@ class LargeCohort:
     def _lines(self, name: str) -> np.ndarray:
         return pq.read_table(self.folder / name, columns=[_LINE])[_LINE].to_numpy()
 
-    def _genetics(self, rows: np.ndarray) -> dict[str, Any]:
+    def _genetics(self, rows: np.ndarray) -> Genetics:
         position = np.full(len(self.patients), -1)
         position[rows] = np.arange(len(rows))
-        own = {"genotypes": self.genetics["genotypes"].take(position, rows)}
-        return {**self.genetics, **own, "repeats": moved_rows(self.genetics["repeats"], position)}
+        return Genetics(
+            genotypes=self.genetics["genotypes"].take(position, rows),
+            variants=self.genetics["variants"],
+            lookups=self.genetics["lookups"],
+            repeats=moved_rows(self.genetics["repeats"], position),
+        )
 
 
 @contextmanager
@@ -189,7 +199,7 @@ def _split(
 
 
 def _fill_gaps(
-    writers: dict[int, Any], schema: pa.Schema, kind: str, scratch: Path, parts: int
+    writers: dict[int, pq.ParquetWriter], schema: pa.Schema, kind: str, scratch: Path, parts: int
 ) -> None:
     """An empty table for each part that has no row."""
     for number in set(range(parts)) - set(writers):

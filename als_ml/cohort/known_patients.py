@@ -17,12 +17,12 @@ import secrets
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from features.cohort import Cohort
 from features.errors import RequestError
+from features.stored import Json
 
 KEY_VARIABLE = "ALS_ML_PATIENT_KEY"
 # Chance that a stranger is taken for a patient of one filter: one in ten million, at 34 bits a
@@ -115,14 +115,14 @@ def _first_visits(cohort: Cohort) -> dict[int, str]:
     return dict(zip(visits["row"].astype(int).tolist(), texts, strict=True))
 
 
-def _written(value: Any) -> str:
+def _written(value: float | str | None) -> str:
     """A cell as text, the same whatever number type a table was read into; empty where unknown."""
     if value is None or value != value:
         return ""
     return value if isinstance(value, str) else f"{float(value):.2f}"
 
 
-def remembered(prints: Sequence[bytes | None], key: bytes) -> dict[str, Any]:
+def remembered(prints: Sequence[bytes | None], key: bytes) -> Json:
     """A Bloom filter (1970) of prints, as JSON: `key`, `hashes`, `bits` (base64) and
     `false_positive`.
     """
@@ -141,7 +141,7 @@ def remembered(prints: Sequence[bytes | None], key: bytes) -> dict[str, Any]:
     }
 
 
-def recognised(prints: Sequence[bytes | None], memory: dict[str, Any]) -> np.ndarray:
+def recognised(prints: Sequence[bytes | None], memory: Json) -> np.ndarray:
     """Which prints are in a filter: every one that was put in, and others with the filter's
     false-positive rate.
     """

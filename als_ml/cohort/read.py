@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
@@ -201,6 +201,15 @@ def _biomarkers(
     )
 
 
+class Genetics(TypedDict):
+    """What genomes and references say of the patients of a cohort."""
+
+    genotypes: Genotypes
+    variants: pd.DataFrame
+    lookups: Lookups
+    repeats: pd.DataFrame
+
+
 def read_genetics(
     source: CohortSource,
     reading: Reading,
@@ -208,7 +217,7 @@ def read_genetics(
     n: int,
     problems: Problems,
     progress: Progress,
-) -> dict[str, Any]:
+) -> Genetics:
     """Genotypes, variants, lookups and repeats of a cohort of `n`; `rows` is sample_id ->
     patient.
     """
@@ -221,7 +230,7 @@ def read_genetics(
     progress("repeats")
     repeats = read_repeats(reading.definitions, source.files("repeats"), build, vcf_rows, problems)
     weighed = weigh_sites(reading.definitions, genotypes.sites, build, lookups)
-    return {"genotypes": genotypes, "variants": weighed, "lookups": lookups, "repeats": repeats}
+    return Genetics(genotypes=genotypes, variants=weighed, lookups=lookups, repeats=repeats)
 
 
 def _genotypes(

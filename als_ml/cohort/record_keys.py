@@ -5,11 +5,10 @@ Every field takes what is sent: `als_ml.cohort.records` validates each patient b
 bad one is answered in its place.
 """
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, create_model, field_validator
 
 from features.alsfrs.visits import ALL_ITEMS
+from features.stored import Json
 
 
 class Announced(BaseModel):
@@ -19,7 +18,7 @@ class Announced(BaseModel):
 
     @field_validator("*", mode="plain")
     @classmethod
-    def _as_sent(cls, value: Any) -> Any:
+    def _as_sent(cls, value: object) -> object:
         return value
 
 
@@ -57,7 +56,7 @@ class Treatment(Announced):
     stop_days: int | None = None
 
 
-_POINTS: dict[str, Any] = dict.fromkeys(ALL_ITEMS, (int | None, None))
+_POINTS: Json = dict.fromkeys(ALL_ITEMS, (int | None, None))
 Visit = create_model(
     "Visit",
     __base__=Announced,
@@ -75,7 +74,7 @@ VISIT_KEYS = tuple(Visit.model_fields)
 REPEAT_KEYS = tuple(RepeatCall.model_fields)
 TREATMENT_KEYS = tuple(Treatment.model_fields)
 # What a record holds beside the columns of the patients table.
-PART_FIELDS: dict[str, Any] = {
+PART_FIELDS: Json = {
     "genome_build": (str | None, None),
     "as_of_days": (int | None, None),
     "biomarkers": (list[Measurement] | None, None),

@@ -6,8 +6,8 @@ line number, and the values themselves are left out of the message.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -39,6 +39,7 @@ from features.genotypes.genotype import (
     NO_CALL_TYPES,
     SITE_TYPES,
     DistinctSites,
+    Genotype,
     Genotypes,
     ordered_alleles,
     parse_genotype,
@@ -46,6 +47,7 @@ from features.genotypes.genotype import (
 )
 from features.genotypes.repeats import CALL_TYPES
 from features.patients import checked_patients
+from features.stored import Json
 from features.tables.columns import Cells, Table
 from features.tables.problems import Problems
 from features.variants.lookups import Lookups
@@ -56,6 +58,12 @@ ASSAYED = {"full": 1.0, "partial": 0.5, "none": 0.0}
 _PLAIN = (str, int, type(None))  # by far the most cells; a bool is an int, but its type is not
 NO_ROWS = Table({})  # what the tables of a request are like
 TREATMENTS = ("riluzole", "edaravone", "tofersen", "trial_drug")
+
+
+# Gene (index into the panel), key, copies and ploidy of a carried allele.
+Allele = tuple[int, str, int, int]
+# Locus, short and long allele, interval of the longer one (repeat units), whether both are called.
+Repeat = tuple[str, float, float, float, float, bool]
 
 
 class RecordError(ValueError):
@@ -107,7 +115,7 @@ class RowProblems(Problems):
 
 
 def read_records(
-    records: list[Any], spec: FeatureSpec, lookups: Lookups, definitions: Definitions
+    records: Sequence[object], spec: FeatureSpec, lookups: Lookups, definitions: Definitions
 ) -> tuple[ServedCohort, np.ndarray, dict[int, dict[str, str]]]:
     """Turn records into a cohort of the valid ones.
 
@@ -132,17 +140,17 @@ def read_records(
 class _Record:
     """Rows of one patient for each table."""
 
-    patient: dict[str, Any] = field(default_factory=dict)
-    biomarkers: list[dict[str, Any]] = field(default_factory=list)
-    visits: list[dict[str, Any]] = field(default_factory=list)
-    alleles: list[tuple[Any, ...]] = field(default_factory=list)
+    patient: Json = field(default_factory=dict)
+    biomarkers: list[Json] = field(default_factory=list)
+    visits: list[Json] = field(default_factory=list)
+    alleles: list[Allele] = field(default_factory=list)
     no_calls: list[str] = field(default_factory=list)
-    repeats: list[tuple[Any, ...]] = field(default_factory=list)
+    repeats: list[Repeat] = field(default_factory=list)
     assayed: dict[str, float] = field(default_factory=dict)
 
 
 def _parsed(
-    definitions: Definitions, record: Any, index: int, spec: FeatureSpec, problems: RowProblems
+    definitions: Definitions, record: object, index: int, spec: FeatureSpec, problems: RowProblems
 ) -> _Record:
     try:
         return _parse(definitions, record, spec)
@@ -151,7 +159,7 @@ def _parsed(
         return _Record()
 
 
-def _parse(definitions: Definitions, record: Any, spec: FeatureSpec) -> _Record:
+def _parse(definitions: Definitions, record: object, spec: FeatureSpec) -> _Record:
     if not isinstance(record, dict):
         raise RecordError("record", "is not an object", "Send a JSON object per patient.")
     if not isinstance(record.get("sample_id"), str) or not record["sample_id"].strip():
@@ -181,24 +189,26 @@ def _parse(definitions: Definitions, record: Any, spec: FeatureSpec) -> _Record:
     )
 
 
-def _check_scalar(definitions: Definitions, name: str, value: Any) -> None:
+def _check_scalar(definitions: Definitions, name: str, value: object) -> None:
     """A number where a number belongs, text where text does.
 
     Never an object, a list or a truth value.
     """
     kind = _kinds(definitions).get(name, "any")
-    numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind in ("number", "days") and not (numeric and np.isfinite(value)):
+    finite = (
+        isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    )
+    if kind in ("number", "days") and not finite:
         raise RecordError(name, "is not a finite number", "Send a JSON number or null.")
     if kind not in ("number", "days", "any") and not isinstance(value, str):
         raise RecordError(name, "is not text", "Send a JSON string or null.")
-    if kind == "any" and not (isinstance(value, str) or (numeric and np.isfinite(value))):
+    if kind == "any" and not (isinstance(value, str) or finite):
         raise RecordError(
             name, "is neither a finite number nor text", "Send a JSON number, a string or null."
         )
 
 
-def _further(definitions: Definitions, given: dict[str, Any], spec: FeatureSpec) -> dict[str, Any]:
+def _further(definitions: Definitions, given: Json, spec: FeatureSpec) -> Json:
     """The further columns that a model was trained with, None where the record has none."""
     columns = {name: given.get(name) for name in spec.columns}
     for name, value in columns.items():
@@ -212,7 +222,7 @@ def _further(definitions: Definitions, given: dict[str, Any], spec: FeatureSpec)
     }
 
 
-def _word(value: Any) -> str | None:
+def _word(value: float | str | None) -> str | None:
     """A category as a table's text would have it: 1, 1.0 and "1" are one."""
     if value is None or isinstance(value, str):
         return value
@@ -225,7 +235,7 @@ def _kinds(definitions: Definitions) -> dict[str, str]:
     return PAGE_FIELDS | dict(patient_columns(definitions)["type"])
 
 
-def _as_of(days: Any) -> dict[str, Any]:
+def _as_of(days: object) -> Json:
     """Day on which the record was made, as a column beside the contract's."""
     if days is None:
         return {}
@@ -236,13 +246,13 @@ def _as_of(days: Any) -> dict[str, Any]:
     return {"as_of_days": float(days)}
 
 
-def _check_build(build: Any, spec: FeatureSpec) -> None:
+def _check_build(build: object, spec: FeatureSpec) -> None:
     if build is not None and build != spec.genome_build:
         remedy = f"Send variants on {spec.genome_build}, the build of this model."
         raise RecordError("genome_build", f"is not {spec.genome_build}", remedy)
 
 
-def _treatments(definitions: Definitions, treatments: Any) -> dict[str, Any]:
+def _treatments(definitions: Definitions, treatments: object) -> Json:
     """`{drug: {start_days, stop_days}}` or a list of objects with `drug`, as columns of the
     patients table.
     """
@@ -271,7 +281,7 @@ def _treatments(definitions: Definitions, treatments: Any) -> dict[str, Any]:
     return columns
 
 
-def _biomarkers(definitions: Definitions, biomarkers: Any) -> list[dict[str, Any]]:
+def _biomarkers(definitions: Definitions, biomarkers: object) -> list[Json]:
     """A list of measurements, or a plain map {id: value} in canonical units at day 0."""
     if isinstance(biomarkers, dict):
         unit = analytes(definitions)["unit"]
@@ -297,7 +307,7 @@ def _biomarkers(definitions: Definitions, biomarkers: Any) -> list[dict[str, Any
     return rows
 
 
-def _objects(value: Any, name: str, keys: tuple[str, ...]) -> list[dict[str, Any]]:
+def _objects(value: object, name: str, keys: tuple[str, ...]) -> list[Json]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise RecordError(
             name, "is not a list of objects", f"Send [{{{', '.join(keys[:3])}, ...}}, ...]."
@@ -320,8 +330,8 @@ def _objects(value: Any, name: str, keys: tuple[str, ...]) -> list[dict[str, Any
 
 
 def _variants(
-    definitions: Definitions, variants: Any, build: str
-) -> tuple[list[tuple[Any, ...]], list[str]]:
+    definitions: Definitions, variants: object, build: str
+) -> tuple[list[Allele], list[str]]:
     """`chrom-pos-ref-alt genotype` strings as alleles and no-calls.
 
     Variants outside the panel are of no use and left out.
@@ -342,7 +352,9 @@ def _variants(
     return alleles, no_calls
 
 
-def _variant(definitions: Definitions, item: Any, build: str) -> tuple[str, int, str, str, Any]:
+def _variant(
+    definitions: Definitions, item: object, build: str
+) -> tuple[str, int, str, str, Genotype]:
     remedy = (
         "Write chrom-pos-ref-alt and a genotype, as in '21-31667299-G-C 0/1', or a known one, as in"
         " 'SOD1:p.Ala5Val 0/1'."
@@ -364,7 +376,7 @@ def _variant(definitions: Definitions, item: Any, build: str) -> tuple[str, int,
         raise RecordError("variants", "an entry is not a variant with a genotype", remedy) from None
 
 
-def _repeats(definitions: Definitions, repeats: Any) -> list[tuple[Any, ...]]:
+def _repeats(definitions: Definitions, repeats: object) -> list[Repeat]:
     """`{locus: {alleles, ci?, status?}}`, or a plain list of alleles, as repeat calls without the
     patient.
     """
@@ -383,7 +395,7 @@ def _repeats(definitions: Definitions, repeats: Any) -> list[tuple[Any, ...]]:
     return calls
 
 
-def _repeat_call(locus: str, call: Any) -> list[tuple[Any, ...]]:
+def _repeat_call(locus: str, call: object) -> list[Repeat]:
     remedy = "Send {alleles: [short, long], ci: [low, high], method, status}."
     if not isinstance(call, dict) or set(call) - set(REPEAT_KEYS):
         raise RecordError(f"repeats.{locus}", "is not a repeat call", remedy)
@@ -409,7 +421,7 @@ def _repeat_call(locus: str, call: Any) -> list[tuple[Any, ...]]:
     ]
 
 
-def _assayed(definitions: Definitions, assayed: Any) -> dict[str, float]:
+def _assayed(definitions: Definitions, assayed: object) -> dict[str, float]:
     if not isinstance(assayed, dict):
         raise RecordError("assayed", "is not an object", "Send {gene: full | partial | none}.")
     for gene, state in assayed.items():
@@ -493,13 +505,13 @@ def _checked_visits(
     )
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _table(rows: list[Json]) -> Table:
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [row.get(name) for row in rows] for name in names}
     return Table({name: _column(values) for name, values in columns.items()})
 
 
-def _column(values: list[Any]) -> np.ndarray:
+def _column(values: Sequence[object]) -> np.ndarray:
     """Numbers as float64, anything else as text; the readers take both."""
     if all(value is None or (isinstance(value, int | float)) for value in values):
         return np.array([np.nan if value is None else value for value in values], dtype=float)

@@ -4,11 +4,12 @@ import argparse
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from als_ml.cli import print_table, progress_bar
 from als_ml.config import load_config
 from features.errors import RequestError, examples
+from features.stored import Json
 
 if TYPE_CHECKING:
     from als_ml.cohort.source import CohortSource
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
-def _as_asked(arguments: argparse.Namespace, source: "CohortSource") -> dict[str, Any]:
+def _as_asked(arguments: argparse.Namespace, source: "CohortSource") -> Json:
     """How the configuration reads the cohort and what it makes of it; nothing without one."""
     if not arguments.config:
         if arguments.changes:
@@ -65,7 +66,7 @@ def _as_asked(arguments: argparse.Namespace, source: "CohortSource") -> dict[str
     }
 
 
-def _print_check(report: dict[str, Any]) -> None:
+def _print_check(report: Json) -> None:
     if report["contents"]:
         print_table([{"in the files": name, "n": n} for name, n in report["contents"].items()])
         print_table([report["samples"]], "patients found in")
@@ -85,7 +86,7 @@ def _print_check(report: dict[str, Any]) -> None:
             )
 
 
-def _print_sites(sites: list[dict[str, Any]]) -> None:
+def _print_sites(sites: list[Json]) -> None:
     """Print the median of each analyte by site."""
     names = dict.fromkeys(row["site"] for row in sites)
     analytes = dict.fromkeys(row["analyte"] for row in sites)
@@ -100,7 +101,7 @@ def _print_sites(sites: list[dict[str, Any]]) -> None:
         print_table(table, "median by site (and patients without a value)")
 
 
-def _print_genes(genes: list[dict[str, Any]]) -> None:
+def _print_genes(genes: list[Json]) -> None:
     """Print the genes that are covered in less than 95 % of the patients, and count the others."""
     patients = (
         sum(genes[0][name] for name in ("unknown", "not covered", "partly", "covered"))

@@ -2,10 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from als_ml.cli import print_table, progress_bar
 from als_ml.output import check_output, write_table
+from features.stored import Json
 
 SUMMARY = "compare two models: what differs, how good they are, and who changes class"
 
@@ -63,7 +63,7 @@ def _print_differences(differences: list[dict[str, str]], other_label: str) -> N
     print_table(differences, "what differs")
 
 
-def _print_comparison(found: dict[str, Any], arguments: argparse.Namespace) -> None:
+def _print_comparison(found: Json, arguments: argparse.Namespace) -> None:
     print(
         f"{found['n']} patients scored by both, {found['n_labelled']} labelled; "
         f"probabilities correlate {found['correlation']:.3f}"

@@ -4,10 +4,14 @@ import argparse
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from als_ml.cli import print_problems, print_table, progress_bar, said_at_once
 from als_ml.config import load_config
+from features.stored import Record
+
+if TYPE_CHECKING:
+    from als_ml.training.run import Training
 
 SUMMARY = "train, validate, track and register one model from a configuration file"
 
@@ -49,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_training(training: Any, table: list[dict[str, Any]], logged: dict[str, str]) -> None:
+def _print_training(training: "Training", table: list[Record], logged: dict[str, str]) -> None:
     from als_ml.tracking.view import where_to_look
     from als_ml.training.estimates import unbeaten
     from als_ml.training.metrics import interval_words

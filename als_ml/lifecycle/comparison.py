@@ -1,7 +1,6 @@
 """Two models on one cohort: differences with paired intervals, and who changes class."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from als_ml.training.metrics import paired_differences
 from als_ml.training.task_data import make_labels
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
+from features.stored import Json
 from features.tables.problems import Problems
 from models.labels import in_words
 from models.tasks import TASKS
@@ -31,7 +31,7 @@ class Scored:
     predicted: np.ndarray
     y: np.ndarray
     families: np.ndarray
-    rows: list[dict[str, Any]]
+    rows: list[Json]
     labels: str = ""
 
     def of(self, kept: np.ndarray) -> "Scored":
@@ -89,7 +89,7 @@ def labels_or_none(config: Config, cohort: Cohort) -> np.ndarray:
         return np.full(len(cohort), np.nan)
 
 
-def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> dict[str, Any]:
+def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> Json:
     """Differences of the first model to the second on the patients that both score.
 
     Returns
@@ -111,7 +111,7 @@ def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> d
             "--cohort", "no patient is scored by both models", "Give a cohort that both can score."
         )
     p, q = ours.probability[both], theirs.probability[both]
-    result: dict[str, Any] = {"n": int(both.sum()), "largest": float(np.abs(p - q).max())}
+    result: Json = {"n": int(both.sum()), "largest": float(np.abs(p - q).max())}
     result["correlation"] = (
         float(np.corrcoef(p, q)[0, 1]) if np.ptp(p) > 0 and np.ptp(q) > 0 else float("nan")
     )

@@ -7,13 +7,13 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 from mlflow.entities.model_registry import ModelVersion
 
 from als_ml.lifecycle.registry import run_artifact, run_tags
 from features.errors import DataError
+from features.stored import Json
 
 # What a difference is about, in the order in which it is told: the first make figures incomparable.
 _SUBJECTS = ("label", "features", "definitions", "data", "estimator", "validation", "code")
@@ -46,7 +46,7 @@ class Made:
     features.
     """
 
-    config: dict[str, Any]
+    config: Json
     tags: dict[str, str]
     features: tuple[str, ...]
 
@@ -104,7 +104,7 @@ def _row(about: str, what: str, first: object, second: object) -> dict[str, str]
     return {"about": about, "what": what, "first": str(first), "second": str(second)}
 
 
-def _of_configs(first: dict[str, Any], second: dict[str, Any]) -> list[dict[str, str]]:
+def _of_configs(first: Json, second: Json) -> list[dict[str, str]]:
     ours, theirs = _flat(first), _flat(second)
     return [
         _row(_PARTS[part], key, ours.get(key, "default"), theirs.get(key, "default"))
@@ -114,8 +114,8 @@ def _of_configs(first: dict[str, Any], second: dict[str, Any]) -> list[dict[str,
     ]
 
 
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(nested: Json, prefix: str = "") -> Json:
+    flat: Json = {}
     for key, value in nested.items():
         if isinstance(value, dict) and value:
             flat |= _flat(value, f"{prefix}{key}.")

@@ -2,8 +2,6 @@
 still hold.
 """
 
-from typing import Any
-
 import mlflow
 import numpy as np
 import pandas as pd
@@ -20,6 +18,7 @@ from als_ml.training.metrics import calibration_errors, evaluate, exact_interval
 from features.blocks.rows import feature_matrix
 from features.cohort import Cohort
 from features.errors import RequestError
+from features.stored import Record
 from models.labels import out_of_scope
 from models.tasks import TASKS
 
@@ -45,7 +44,7 @@ def rows_as_seen(predictor: Predictor, cohort: Cohort) -> pd.DataFrame:
     return pd.DataFrame(X[scored], columns=predictor.names)
 
 
-def drift_table(predictor: Predictor, rows: pd.DataFrame) -> list[dict[str, Any]]:
+def drift_table(predictor: Predictor, rows: pd.DataFrame) -> list[Record]:
     """Population stability index and change of the missing share of each feature, the largest drift
     first.
 
@@ -101,7 +100,7 @@ def _verdict(index: float, limit: float, changed: bool) -> str:
     return "look" if index >= max(_LOOK, limit) or changed else "stable"
 
 
-def _against_shares(known: np.ndarray, cells: dict[str, Any], tail: float) -> tuple[float, float]:
+def _against_shares(known: np.ndarray, cells: Record, tail: float) -> tuple[float, float]:
     """Index and its limit by chance; NaN where nothing is known."""
     if not len(known):
         return float("nan"), float("nan")
@@ -153,7 +152,7 @@ def _against_deciles(
     return stability_index(now, shares * trained), limit
 
 
-def _by_chance(training: dict[str, Any], name: str, now: int, tail: float) -> float:
+def _by_chance(training: Record, name: str, now: int, tail: float) -> float:
     """Change of the missing share that chance makes with `tail`: two shares, normal, pooled at the
     training's.
     """
@@ -201,7 +200,7 @@ def calibration_now(scored: Scored) -> dict[str, float]:
 
 def log_monitoring(
     version: ModelVersion,
-    table: list[dict[str, Any]],
+    table: list[Record],
     seen: dict[str, float],
     calibration: dict[str, float],
 ) -> bool:
@@ -236,7 +235,7 @@ def log_monitoring(
 
 
 def _monitored(
-    table: list[dict[str, Any]], seen: dict[str, float], calibration: dict[str, float]
+    table: list[Record], seen: dict[str, float], calibration: dict[str, float]
 ) -> dict[str, float]:
     """Figures by the names that MLflow's pages show; a name may hold no further slash, nor a
     space.

@@ -7,7 +7,6 @@ import getpass
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -36,6 +35,7 @@ from als_ml.training.metrics import paired_differences
 from als_ml.training.task_data import prepared
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
+from features.stored import Json
 
 LOG = "als-ml-promotions"
 # Contract, section Estimates.
@@ -54,7 +54,7 @@ class Decision:
     figures: dict[str, float]
 
 
-def decide(differences: Differences, checks: list[dict[str, Any]] | None) -> Decision:
+def decide(differences: Differences, checks: list[Json] | None) -> Decision:
     """Apply the rule: AUC difference above -0.02 at its lower bound, log loss below +0.01 at its
     upper, no check failed.
     """
@@ -82,7 +82,7 @@ def _figures(differences: Differences) -> dict[str, float]:
 
 
 def _with_checks(
-    reasons: list[str], checks: list[dict[str, Any]] | None, figures: dict[str, float]
+    reasons: list[str], checks: list[Json] | None, figures: dict[str, float]
 ) -> Decision:
     if checks is None:
         reasons.append("its run has no honesty checks")

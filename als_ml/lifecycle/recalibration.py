@@ -3,7 +3,6 @@ version.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from mlflow import MlflowClient
@@ -21,6 +20,7 @@ from als_ml.tracking.store import quiet_mlflow, use_store
 from als_ml.training.metrics import evaluate
 from features.cohort import Cohort
 from features.errors import DataError
+from features.stored import Json
 from models.conformal import conformal_limits
 from models.fitted import Calibration, recalibrated
 
@@ -75,7 +75,7 @@ def _intercept(odds: np.ndarray, y: np.ndarray) -> float:
     return shift
 
 
-def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
+def recalibrate(uri: str, source: CohortSource) -> Json:
     """Recalibrate a registered model on a cohort and register the result as a challenger.
 
     Returns
@@ -133,7 +133,7 @@ def recalibrate(uri: str, source: CohortSource) -> dict[str, Any]:
     }
 
 
-def _with_patients(training: dict[str, Any], cohort: Cohort) -> dict[str, Any]:
+def _with_patients(training: Json, cohort: Cohort) -> Json:
     """Aggregates that also remember the patients of a recalibration: no model is judged on them
     later.
     """

@@ -3,7 +3,6 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import yaml
@@ -16,6 +15,7 @@ from als_ml.tracking.store import quiet_mlflow, use_store
 from als_ml.tracking.versions import registered_version
 from als_ml.tracking.view import plain_names
 from features.errors import DataError, RequestError
+from features.stored import Json
 
 __all__ = [
     "registered_version",
@@ -80,7 +80,7 @@ def run_config(run_id: str, cohort: str) -> Config:
     return Config.model_validate({**yaml.safe_load(text), "cohort": cohort})
 
 
-def run_checks(run_id: str) -> list[dict[str, Any]] | None:
+def run_checks(run_id: str) -> list[Json] | None:
     """Honesty checks of a run, None where it logged none."""
     text = run_artifact(run_id, "honesty.json")
     return None if text is None else list(json.loads(text))

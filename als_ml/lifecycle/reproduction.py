@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from als_ml.lifecycle.registry import run_artifact, run_config
 from als_ml.tracking.manifest import manifest
 from als_ml.training.run import train
 from features.errors import DataError
+from features.stored import Json
 
 # Figures of equal runs are equal to the last bit on one machine; another BLAS may differ in the
 # last digits.
@@ -21,7 +21,7 @@ def reproduce(
     cohort: str,
     progress: Callable[[str, int, int], None] = lambda *_: None,
     allow_outside: bool = False,
-) -> dict[str, Any]:
+) -> Json:
     """Train again from a run's own configuration, without tracking, and compare every figure.
 
     Returns
@@ -54,7 +54,7 @@ def reproduce(
     }
 
 
-def _other_inputs(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def _other_inputs(then: Json, now: Json) -> list[str]:
     """Sentences on what is not as it was."""
     said = []
     if then["data_digest"] != now["data_digest"]:

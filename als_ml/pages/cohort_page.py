@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,6 +33,7 @@ from als_ml.training.metrics import calibration_bins, wilson
 from features.blocks.mechanisms import panel_mechanisms
 from features.catalogue import shipped
 from features.cohort import Cohort
+from features.stored import Record
 from models.tasks import TASKS
 
 # Okabe and Ito's palette, which the colour-blind can tell apart (jfly.uni-koeln.de/color, R).
@@ -99,12 +99,12 @@ def versions(cohort: Cohort) -> str:
     return f"als-ml {als_ml.__version__}, definitions {cohort.definitions.version}"
 
 
-def shared_facts(rules: tuple[Rule, ...], version: str) -> dict[str, Any]:
+def shared_facts(rules: tuple[Rule, ...], version: str) -> Record:
     """What every page of a report refers to: rules by id, what acts on each mechanism, versions."""
     return {"rules": _rules(rules), "treatments": treatments(), "version": version}
 
 
-def _overview(report: Report) -> dict[str, Any]:
+def _overview(report: Report) -> Record:
     """What the first view needs: the table's cells, and by which filters each patient is found."""
     tasks = list(dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]))
     rows = [
@@ -136,7 +136,7 @@ _LAST_HEADS = (
 _WIDE = ("Family history", "Sex", "Site")
 
 
-def _cells(page: Page, tasks: list[str]) -> list[Any]:
+def _cells(page: Page, tasks: list[str]) -> list[object]:
     scores = {score["task"]: score for score in page["scores"]}
     return [
         "; ".join(page["needs"]),
@@ -170,7 +170,7 @@ def _urgency(page: Page) -> int:
     return 2 * acts + (len(page["needs"]) > acts)
 
 
-def _score_cells(score: dict[str, Any] | None) -> list[Any]:
+def _score_cells(score: Record | None) -> list[object]:
     if score is None or score["error"]:
         return [None, "not scored"]
     return [score["probability"], score["set"].replace("|", " or ") or "none"]
@@ -195,7 +195,7 @@ def _flags(page: Page) -> list[str]:
     return [name for name, held in holds.items() if held]
 
 
-def _packed(content: Any) -> str:
+def _packed(content: object) -> str:
     """JSON, compressed, as text that no parser of HTML can mistake for markup."""
     plain = json.dumps(content, allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode()
     return base64.b64encode(gzip.compress(plain, 6, mtime=0)).decode()
@@ -209,7 +209,7 @@ def _plotly() -> str:
     return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 
 
-def _rules(rules: tuple[Rule, ...]) -> dict[str, dict[str, Any]]:
+def _rules(rules: tuple[Rule, ...]) -> dict[str, Record]:
     names = ("topic", "level", "text", "year", "region", "mark", "genetic", "address")
     return {
         rule.id: {
@@ -222,7 +222,7 @@ def _rules(rules: tuple[Rule, ...]) -> dict[str, dict[str, Any]]:
     }
 
 
-def cohort_facts(report: Report) -> dict[str, Any]:
+def cohort_facts(report: Report) -> Record:
     """Tables of the cohort: what was read, by site, who carries what, subgroups, discordant
     patients.
     """
@@ -276,7 +276,7 @@ def _acting() -> list[dict[str, str]]:
     ]
 
 
-def _answers(pages: list[Page]) -> list[dict[str, Any]]:
+def _answers(pages: list[Page]) -> list[Record]:
     """What each model answered: scored, as what, abstained, out of distribution, not scored."""
     rows = []
     for task in dict.fromkeys(score["task"] for page in pages for score in page["scores"]):
@@ -303,7 +303,7 @@ def _answers(pages: list[Page]) -> list[dict[str, Any]]:
     return rows
 
 
-def _sites(pages: list[Page]) -> list[dict[str, Any]]:
+def _sites(pages: list[Page]) -> list[Record]:
     """Share of the patients of each site for whom something is known."""
     places = sorted({page["site"] or "unknown" for page in pages})
     rows = []
@@ -325,7 +325,7 @@ def _sites(pages: list[Page]) -> list[dict[str, Any]]:
     return rows
 
 
-def _carriers(pages: list[Page]) -> list[dict[str, Any]]:
+def _carriers(pages: list[Page]) -> list[Record]:
     """Carriers of (likely) pathogenic variants by gene, and of expansions, among those who
     consented.
     """
@@ -345,7 +345,7 @@ def _discordant(page: Page) -> bool:
     return page["family_history"] == "none" and page["cause"] == "found"
 
 
-def _subgroups(report: Report, name: str) -> list[dict[str, Any]]:
+def _subgroups(report: Report, name: str) -> list[Record]:
     """Patients, mean score and, where labels exist, the observed share of each group and task."""
     rows = []
     for task in dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]):
@@ -377,7 +377,7 @@ def _probability(page: Page, task: str) -> float:
     return np.nan
 
 
-def figures(report: Report) -> list[dict[str, Any]]:
+def figures(report: Report) -> list[Record]:
     """Plotly figures of the cohort, each with a sentence that says the same in words."""
     made = []
     for task in dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]):
@@ -391,7 +391,7 @@ def figures(report: Report) -> list[dict[str, Any]]:
     return made
 
 
-def _figure(title: str, words: str, traces: list[Any], x: str, y: str) -> dict[str, Any]:
+def _figure(title: str, words: str, traces: list[object], x: str, y: str) -> Record:
     figure = go.Figure(traces)
     figure.update_layout(
         template="none",
@@ -404,7 +404,7 @@ def _figure(title: str, words: str, traces: list[Any], x: str, y: str) -> dict[s
     return {"title": title, "words": words, "figure": json.loads(figure.to_json())}
 
 
-def _distribution(task: str, p: np.ndarray) -> dict[str, Any]:
+def _distribution(task: str, p: np.ndarray) -> Record:
     positive = TASKS[task].positive
     low, middle, high = np.quantile(p, [0.25, 0.5, 0.75])
     words = (
@@ -418,7 +418,7 @@ def _distribution(task: str, p: np.ndarray) -> dict[str, Any]:
     )
 
 
-def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> dict[str, Any]:
+def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> Record:
     positive, bins = TASKS[task].positive, calibration_bins(y, p, 8)
     expected, seen = ([row[name] for row in bins] for name in ("predicted", "observed"))
     error = {

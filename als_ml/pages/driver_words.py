@@ -1,10 +1,10 @@
 """A driver of a score in the words and units of a clinic: 70 pg/mL, not 4.251 ln(pg/mL)."""
 
 import re
-from typing import Any
 
 import numpy as np
 
+from als_ml.prediction.row import Row
 from features.blocks.dictionary import Feature
 from models.tasks import Task
 
@@ -40,7 +40,7 @@ _ADDED = {
 _BARE = ("0/1", "as given", "1", "linear predictor")
 
 
-def driver_words(feature: Feature | None, driver: dict[str, Any], task: Task) -> str:
+def driver_words(feature: Feature | None, driver: Row, task: Task) -> str:
     """What a driver is, its value, and to which answer it moves the score.
 
     >>> from models.tasks import PROGRESSION

@@ -5,8 +5,6 @@ Positive is the contract's `genetic_cause: found`; an expanded C9orf72 is found 
 result is research, whatever its class: the page asks for confirmation in an accredited laboratory.
 """
 
-from typing import Any
-
 import numpy as np
 
 from als_ml.variant_table.carriers import inheritance_of, shown_class
@@ -16,6 +14,7 @@ from features.cohort import Cohort
 from features.genotypes.coverage import ASSAYED_FROM
 from features.genotypes.genotype import zygosity
 from features.genotypes.repeats import LABORATORY, STATES, RepeatStates
+from features.stored import Record
 from features.variants.variant import Variant
 
 HEADLINES = {
@@ -47,7 +46,7 @@ _METHODS = {
 }
 
 
-def genetic_results(cohort: Cohort) -> list[dict[str, Any]]:
+def genetic_results(cohort: Cohort) -> list[Record]:
     """Of each patient `status`, `headline`, `findings` (a dict each), `risk` alleles, genes that
     were `not_assayed` or in part, and `notes`.
     """

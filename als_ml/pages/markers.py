@@ -5,13 +5,14 @@ A diagnostic or prognostic cut-off stands beside it by its name; it is never a l
 """
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from features.blocks.mechanisms import REFERENCE, age_at, limits_of
 from features.catalogue import Definitions, analytes, derived, shipped
 from features.cohort import Cohort
+from features.stored import Record
 from features.tables.convert import as_frame, records_of
 
 ABOVE, BELOW, WITHIN, NO_RANGE = "above the range", "below the range", "within the range", ""
@@ -33,7 +34,7 @@ class Range(NamedTuple):
     note: str
 
 
-def marker_cards(cohort: Cohort) -> list[list[dict[str, Any]]]:
+def marker_cards(cohort: Cohort) -> list[list[Record]]:
     """Of each patient one entry a dated analyte: name, unit, `values` as (day, value), `low` and
     `high` of what is normal with its `source`, where the last value lies, and `cutoffs`.
     """
@@ -44,7 +45,7 @@ def marker_cards(cohort: Cohort) -> list[list[dict[str, Any]]]:
     ages, sexes = age_at(cohort), cohort.patients["sex"].to_numpy(dtype=object)
     tables = _with_kinds(cohort.definitions)
     ranges = lru_cache(maxsize=None)(lambda *key: _published(tables, *key))
-    cards: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
+    cards: list[list[Record]] = [[] for _ in range(len(cohort))]
     last: tuple[int, str] | None = None
     for row, analyte, day, value, assay, low, high in zip(*columns, strict=True):
         if (row, analyte) != last:
@@ -106,7 +107,7 @@ def _like(definitions: Definitions, analyte: str, sex: str | None, age: float) -
 
 def _judged(
     definitions: Definitions, analyte: str, value: float, low: float, high: float, known: Range
-) -> dict[str, Any]:
+) -> Record:
     own = np.isfinite(low) or np.isfinite(high)
     below, above = (low, high) if own else (known.low, known.high)
     state = _state(value, below, above)
@@ -141,7 +142,7 @@ def _state(value: float, low: float, high: float) -> str:
 
 
 @derived
-def _described(definitions: Definitions) -> dict[str, dict[str, Any]]:
+def _described(definitions: Definitions) -> dict[str, Record]:
     """Analyte -> how it is called, its unit, scale, mechanism and the direction that is worse."""
     rows = records_of(analytes(definitions).reset_index())
     return {

@@ -5,7 +5,6 @@ selects a treatment but SOD1 and tofersen. Without consent a card names no gene 
 """
 
 from functools import cache
-from typing import Any
 
 from als_ml.pages.sources import cited, tsv_rows
 from features.blocks.mechanisms import (
@@ -18,8 +17,9 @@ from features.blocks.mechanisms import (
 )
 from features.catalogue import Definitions, shipped
 from features.cohort import Cohort
+from features.stored import Record
 
-Card = dict[str, Any]
+Card = Record
 
 
 @cache

@@ -46,13 +46,14 @@ from features.blocks.landmark import on_tofersen
 from features.catalogue import Definitions
 from features.cohort import AnyCohort, Cohort
 from features.genotypes.genotype import zygosity
+from features.stored import Record
 from features.tables.columns import FrameT
 from features.tables.convert import as_frame, records_of
 from features.variants.evidence import Assessment
 from features.variants.variant import Variant
 from models.tasks import TASKS
 
-Page = dict[str, Any]
+Page = Record
 Progress = Callable[[str, int, int], None]
 NO_CONSENT = "not shown: no consent to the return of genetic results"
 NO_PROGNOSIS = "not shown: no consent to a prognosis"
@@ -117,7 +118,7 @@ def _with_pages(cohort: Cohort[FrameT]) -> Cohort[FrameT]:
 def _framed(cohort: AnyCohort) -> Cohort:
     """A cohort of files or of a request, its tables as DataFrames."""
     names = ("patients", "biomarkers", "alsfrs", "repeats", "variants")
-    frames: dict[str, Any] = {name: as_frame(getattr(cohort, name)) for name in names}
+    frames: Record = {name: as_frame(getattr(cohort, name)) for name in names}
     return cast("Cohort", replace(cohort, **frames))
 
 
@@ -125,7 +126,7 @@ _TEXTS = ("site", "diagnosis", "sex", "ancestry", "onset_site", "el_escorial", "
 _NUMBERS = ("age_at_onset", "onset_days", "diagnostic_delay_months")
 
 
-def _patient(row: dict[str, Any]) -> Page:
+def _patient(row: Record) -> Page:
     texts = {name: row[name] if isinstance(row[name], str) else None for name in _TEXTS}
     return {
         "sample_id": row["sample_id"],
@@ -145,7 +146,7 @@ def _number(value: Any) -> float | None:
 # --- state and dates
 
 
-def _state(patient: dict[str, Any], facts: Inputs, consent: bool) -> Page:
+def _state(patient: Record, facts: Inputs, consent: bool) -> Page:
     """What the patient has and takes, and what happened, with days and dates."""
     states = [
         words
@@ -172,9 +173,7 @@ def _state(patient: dict[str, Any], facts: Inputs, consent: bool) -> Page:
     }
 
 
-def _dates(
-    patient: dict[str, Any], today: float, landmark: int | None, written: date
-) -> dict[str, Any]:
+def _dates(patient: Record, today: float, landmark: int | None, written: date) -> Record:
     """When the report was written, up to when there are data, and where the scores look from.
 
     `old` says that the data are older than the rules allow on the day of the report.
@@ -222,7 +221,7 @@ def _add_scores(pages: list[Page], cohort: AnyCohort, predictor: Predictor) -> N
         page["next"].sort(key=lambda test: -test["changes"])
 
 
-def _score(predictor: Predictor, row: dict[str, Any], genetic: frozenset[str]) -> dict[str, Any]:
+def _score(predictor: Predictor, row: Record, genetic: frozenset[str]) -> Record:
     """A score as the page shows it: what is wrong with it before its number."""
     task = TASKS[row["task"]]
     kept = withheld(row, genetic)
@@ -260,7 +259,7 @@ def _score(predictor: Predictor, row: dict[str, Any], genetic: frozenset[str]) -
     }
 
 
-def _refused(kept: dict[str, Any], row: dict[str, Any]) -> str | None:
+def _refused(kept: Record, row: Record) -> str | None:
     """Why there is no score: what consent withholds, or the model's own reason."""
     if not kept["error"]:
         return None
@@ -348,7 +347,7 @@ def _treated_values(cohort: Cohort) -> np.ndarray:
     return np.bincount(rows, minlength=len(cohort)) > 0
 
 
-def _courses(cohort: Cohort) -> list[dict[str, Any]]:
+def _courses(cohort: Cohort) -> list[Record]:
     """ALSFRS-R totals by day, the rate of decline over all visits, and the stages at the last
     one.
     """
@@ -358,9 +357,7 @@ def _courses(cohort: Cohort) -> list[dict[str, Any]]:
         known["row"].to_numpy(), known["days"].to_numpy(), known["total"].to_numpy(), len(cohort)
     )
     stages = _stages(visits)
-    courses: list[dict[str, Any]] = [
-        {"alsfrs": [], "slope": _number(s), "stages": None} for s in slope
-    ]
+    courses: list[Record] = [{"alsfrs": [], "slope": _number(s), "stages": None} for s in slope]
     for row, day, total in zip(known["row"], known["days"], known["total"], strict=True):
         courses[row]["alsfrs"].append([int(day), int(total)])
     for row, pair in stages.items():
@@ -383,7 +380,7 @@ def _stages(visits: pd.DataFrame) -> dict[int, list[float | None]]:
 
 def _protocol(
     setting: Setting, inputs: Inputs, consent: bool, definitions: Definitions
-) -> list[dict[str, Any]]:
+) -> list[Record]:
     """Each rule that speaks of the patient: status, the values that met it, what is missing or old.
 
     Genetic rules only with consent.
@@ -397,9 +394,7 @@ def _protocol(
     ]
 
 
-def _decision(
-    decision: Decision, consent: bool, definitions: Definitions, written: date
-) -> dict[str, Any]:
+def _decision(decision: Decision, consent: bool, definitions: Definitions, written: date) -> Record:
     rule = decision.rule
     met = [v for v in decision.met if consent or v.name not in GENETIC_INPUTS]
     return {

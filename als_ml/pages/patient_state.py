@@ -14,6 +14,7 @@ import pandas as pd
 
 from features.alsfrs.visits import of_scale
 from features.cohort import Cohort
+from features.stored import Record
 from features.tables.convert import records_of
 
 STATE_WORDS = {
@@ -53,7 +54,7 @@ class Event(NamedTuple):
     days: int
 
 
-def patient_events(patient: dict[str, Any], consent: bool) -> list[Event]:
+def patient_events(patient: Record, consent: bool) -> list[Event]:
     """What happened to a patient, in the order of the days.
 
     >>> patient_events({"death_days": 140.0, "tofersen_start_days": 30.0}, consent=False)
@@ -81,7 +82,7 @@ def patient_states(cohort: Cohort) -> list[dict[str, str | None]]:
     ]
 
 
-def _state(patient: dict[str, Any], visit: dict[str, Any]) -> dict[str, str | None]:
+def _state(patient: Record, visit: Record) -> dict[str, str | None]:
     def recorded(*columns: str) -> bool:
         return any(patient[column] == patient[column] for column in columns)
 
@@ -101,7 +102,7 @@ def _word(holds: bool, refuted: bool) -> str | None:
     return "yes" if holds else "no" if refuted else None
 
 
-def _last_visits(cohort: Cohort) -> dict[int, dict[str, Any]]:
+def _last_visits(cohort: Cohort) -> dict[int, Record]:
     """Row -> item 12 and the form of item 5 where they were last known."""
     visits = of_scale(cohort.alsfrs, "alsfrs_r")
     if not len(visits):

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from google.protobuf.json_format import MessageToJson, ParseDict
@@ -23,6 +22,7 @@ from features.blocks.clinical import DAYS_PER_YEAR
 from features.blocks.mechanisms import age_at
 from features.catalogue import analytes
 from features.cohort import Cohort
+from features.stored import Json
 from features.tables.convert import records_of
 
 ALS = {"id": "MONDO:0004976", "label": "amyotrophic lateral sclerosis"}
@@ -78,15 +78,15 @@ def write_phenopackets(
 
 def phenopackets(
     cohort: Cohort, build: str, names: "dict[str, str] | None" = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Json]:
     """A phenopacket a patient, as JSON, in the order of the cohort."""
     age, today = age_at(cohort), last_days(cohort)
     calls, values = _calls(cohort, build), _measurements(cohort, age)
     for i, patient in enumerate(records_of(cohort.patients)):
         if patient["diagnosis"] == "unaffected_relative":
             continue
-        name = (names or {}).get(patient["sample_id"], patient["sample_id"])
-        packet = {
+        name = str((names or {}).get(patient["sample_id"], patient["sample_id"]))
+        packet: Json = {
             "id": name,
             "subject": _subject(patient, name, _age(age[i] + today[i] / DAYS_PER_YEAR)),
         }
@@ -104,7 +104,7 @@ def phenopackets(
         yield {**packet, "metaData": _about()}
 
 
-def _about() -> dict[str, Any]:
+def _about() -> Json:
     return {
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "createdBy": f"als-ml {als_ml.__version__}",
@@ -113,7 +113,7 @@ def _about() -> dict[str, Any]:
     }
 
 
-def _age(years: float) -> "dict[str, Any] | None":
+def _age(years: float) -> "Json | None":
     """An age as ISO 8601 duration, to the day.
 
     >>> _age(60.5), _age(float("nan"))
@@ -126,12 +126,12 @@ def _age(years: float) -> "dict[str, Any] | None":
     return {"age": {"iso8601duration": f"P{whole}Y{days}D" if days else f"P{whole}Y"}}
 
 
-def _subject(patient: dict[str, Any], name: str, last: "dict[str, Any] | None") -> dict[str, Any]:
+def _subject(patient: Json, name: str, last: "Json | None") -> Json:
     subject = {"id": name, "sex": _SEX.get(patient["sex"] or "", "UNKNOWN_SEX")}
     return subject | ({"timeAtLastEncounter": last} if last else {})
 
 
-def _diseases(patient: dict[str, Any]) -> list[dict[str, Any]]:
+def _diseases(patient: Json) -> list[Json]:
     term = {"als": ALS, "als_ftd": ALS_FTD}.get(patient["diagnosis"])
     if term is None:
         return []
@@ -139,10 +139,10 @@ def _diseases(patient: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"term": term} | ({"onset": onset} if onset else {})]
 
 
-def _measurements(cohort: Cohort, age: np.ndarray) -> list[list[dict[str, Any]]]:
+def _measurements(cohort: Cohort, age: np.ndarray) -> list[list[Json]]:
     """Dated values in canonical units under the analyte's id."""
     units = analytes(cohort.definitions)["unit"]
-    measured: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
+    measured: list[list[Json]] = [[] for _ in range(len(cohort))]
     table = cohort.biomarkers
     columns = (table["row"], table["analyte"].astype(object), table["value"], table["days"])
     for row, analyte, value, days in zip(*columns, strict=True):
@@ -156,9 +156,9 @@ def _measurements(cohort: Cohort, age: np.ndarray) -> list[list[dict[str, Any]]]
     return measured
 
 
-def _calls(cohort: Cohort, build: str) -> list[list[dict[str, Any]]]:
+def _calls(cohort: Cohort, build: str) -> list[list[Json]]:
     alleles, sites = cohort.genotypes.alleles, cohort.variants
-    calls: list[list[dict[str, Any]]] = [[] for _ in range(len(cohort))]
+    calls: list[list[Json]] = [[] for _ in range(len(cohort))]
     for row, site, copies, ploidy in zip(
         *(alleles[n] for n in ("row", "site", "copies", "ploidy")), strict=True
     ):

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from als_ml.config import explain
 from als_ml.pages.protocol_inputs import Inputs, Value, known_inputs
@@ -62,7 +69,7 @@ class Condition(_Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _named(cls, given: Any) -> Any:
+    def _named(cls, given: object) -> object:
         """YAML says `is`, `in` and `not`, which Python keeps for itself."""
         if not isinstance(given, dict):
             return given
@@ -129,7 +136,7 @@ class Rule(_Part):
 
     @field_validator("valid_until")
     @classmethod
-    def _after_its_review(cls, until: date, info: Any) -> date:
+    def _after_its_review(cls, until: date, info: ValidationInfo) -> date:
         if "reviewed" in info.data and until <= info.data["reviewed"]:
             raise ValueError("lies before the day of the review")
         return until

@@ -17,6 +17,7 @@ from features.blocks.genetics import causal_carriers, core_tested, genetic_cause
 from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import Cohort
 from features.genotypes.repeats import STATES, RepeatStates
+from features.stored import Record
 from features.tables.convert import records_of
 from features.variants.evidence import CLASSES
 
@@ -171,7 +172,7 @@ def _known(name: str, value: Any, unit: str = "", days: "float | None" = 0.0) ->
     )
 
 
-def _static(patient: dict[str, Any], today: float) -> list[Value]:
+def _static(patient: Record, today: float) -> list[Value]:
     onset = patient["onset_days"]
     age = patient["age_at_onset"] + (today - onset) / DAYS_PER_YEAR
     drugs = [
@@ -190,7 +191,7 @@ def _static(patient: dict[str, Any], today: float) -> list[Value]:
     ]
 
 
-def _months_on_riluzole(patient: dict[str, Any], today: float) -> list[Value]:
+def _months_on_riluzole(patient: Record, today: float) -> list[Value]:
     """Months since riluzole was started, where it is taken and its start is known."""
     start = patient["riluzole_start_days"]
     if _on(patient, "riluzole", today) != "yes" or start != start:
@@ -198,14 +199,14 @@ def _months_on_riluzole(patient: dict[str, Any], today: float) -> list[Value]:
     return _known("months_on_riluzole", (today - start) / DAYS_PER_MONTH, "months")
 
 
-def _yes_or_no(patient: dict[str, Any], column: str) -> str | None:
+def _yes_or_no(patient: Record, column: str) -> str | None:
     """A further column's word, None unless it is yes or no."""
     stated = patient.get(column)
     word = stated.strip().lower() if isinstance(stated, str) else None
     return word if word in ("yes", "no") else None
 
 
-def _on(patient: dict[str, Any], drug: str, today: float) -> "str | None":
+def _on(patient: Record, drug: str, today: float) -> "str | None":
     """Whether a drug is taken on a day: by its dates, else as stated."""
     start, stop = patient[f"{drug}_start_days"], patient[f"{drug}_stop_days"]
     if start == start:
@@ -214,7 +215,7 @@ def _on(patient: dict[str, Any], drug: str, today: float) -> "str | None":
     return stated if isinstance(stated, str) else None
 
 
-def _symptoms(patient: dict[str, Any]) -> list[Value]:
+def _symptoms(patient: Record) -> list[Value]:
     values = []
     for name in SYMPTOMS:
         word = _yes_or_no(patient, name)

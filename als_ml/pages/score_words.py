@@ -5,9 +5,9 @@ What was asked and what was seen of training patients with a like score is store
 less.
 """
 
-from typing import Any
-
 from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.row import Row
+from features.stored import Json
 from models.tasks import TASKS
 
 _DEGREES = {"first_degree": "first", "second_degree": "second"}
@@ -16,7 +16,7 @@ _EVENT = "die or need a tracheostomy or ventilation for 23 hours a day"
 
 def definition(predictor: Predictor) -> str:
     """What the positive class of a model does, in words that follow "patients"."""
-    asked: dict[str, Any] = predictor.training.get("question") or {}
+    asked: Json = predictor.training.get("question") or {}
     task = predictor.fitted.task
     if asked.get("column"):
         bound, word = (
@@ -30,7 +30,7 @@ def definition(predictor: Predictor) -> str:
     return progression_definition(asked, predictor.spec.landmark_days)
 
 
-def familial_definition(asked: dict[str, Any]) -> str:
+def familial_definition(asked: Json) -> str:
     """Who is called familial.
 
     >>> familial_definition({"familial_degrees": ["first_degree", "second_degree"]})
@@ -40,7 +40,7 @@ def familial_definition(asked: dict[str, Any]) -> str:
     return f"report ALS in a {' or '.join(degrees)}degree relative"
 
 
-def progression_definition(asked: dict[str, Any], landmark_days: int) -> str:
+def progression_definition(asked: Json, landmark_days: int) -> str:
     """Who is called fast, and from when to when.
 
     >>> asked = {"cutoffs": [1.0], "events": "none", "window_days": 365, "measure": "slope"}
@@ -69,7 +69,7 @@ def hundred(probability: float) -> int:
     return min(max(round(probability * 100), 1), 99)
 
 
-def answer(predictor: Predictor, row: dict[str, Any]) -> str:
+def answer(predictor: Predictor, row: Row) -> str:
     """What the model says, and whether it can.
 
     `row` is a prediction row with a score.
@@ -84,7 +84,7 @@ def answer(predictor: Predictor, row: dict[str, Any]) -> str:
     return f"{said} But it cannot tell {classes} for this patient: the model abstains."
 
 
-def alike(predictor: Predictor, probability: float) -> dict[str, Any] | None:
+def alike(predictor: Predictor, probability: float) -> Json | None:
     """What was seen of training patients with a like score: n, share and its 95 % interval."""
     rows = predictor.training.get("alike") or []
     below = [row for row in rows if row["from"] <= probability] or rows[:1]

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,7 @@ import als_ml
 from als_ml.cohort.in_parts import LargeCohort
 from als_ml.output import whole_file
 from als_ml.prediction.predictor import BESIDE, SCOPE, Predictor
-from als_ml.prediction.row import CONSENTS, NESTED, PREDICTED, SCHEMA
+from als_ml.prediction.row import CONSENTS, NESTED, PREDICTED, SCHEMA, Row
 from als_ml.prediction.withhold import genetic_features, withheld
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
@@ -46,7 +45,7 @@ class Content:
     drivers: bool = True
     withhold: bool = False
 
-    def table(self, predictor: Predictor, rows: list[dict[str, Any]]) -> pa.Table:
+    def table(self, predictor: Predictor, rows: list[Row]) -> pa.Table:
         """Prediction rows as they are written."""
         if not self.withhold:
             return as_table(rows)
@@ -54,7 +53,7 @@ class Content:
         return as_table([withheld(row, genetic) for row in rows])
 
 
-def as_table(rows: list[dict[str, Any]]) -> pa.Table:
+def as_table(rows: list[Row]) -> pa.Table:
     """Prediction rows as a table; lists and objects as JSON text."""
     cells = [
         {k: json.dumps(v) if k in NESTED and v is not None else v for k, v in row.items()}
@@ -82,7 +81,7 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
     flagged = ((beside[["on_tofersen", "too_early"]] == 1).any(axis=1)).to_numpy()
     joined = pa.array(sets, pa.string())
     n = len(kept)
-    columns: dict[str, Any] = {
+    columns: Row = {
         "sample_id": pa.array(kept.index.astype(str), pa.string()),
         "task": _same(predictor.fitted.task, n),
         "probability": pa.array(probability, pa.float64()),
@@ -156,7 +155,7 @@ def feature_chunks(path: Path, predictor: Predictor, size: int = CHUNK) -> Itera
             yield predictor.own_table(batch.to_pandas())
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path, pre_buffer=False)
     except (OSError, pa.ArrowInvalid) as error:
@@ -228,7 +227,7 @@ def write_parts(
     chunks: Callable[[int], Iterator[pa.Table]],
     of: int,
     output: Path,
-    made_from: dict[str, Any],
+    made_from: Row,
     resume: bool,
     progress: Progress,
 ) -> Counter[tuple[str, str]]:

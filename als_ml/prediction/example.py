@@ -1,8 +1,8 @@
 """A made-up patient: the input example of every model, and the `curl` of the documentation."""
 
-from typing import Any
+from features.stored import Json
 
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: Json = {
     "sample_id": "made-up-1",
     "genome_build": "GRCh38",
     "sex": "female",

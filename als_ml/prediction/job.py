@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 
@@ -20,6 +20,7 @@ from als_ml.prediction.explanations import explanations
 from als_ml.prediction.predictor import Predictor
 from features.cohort import Cohort
 from features.errors import DataError
+from features.stored import Json
 from features.tables.problems import Problem, Problems, merged
 
 Read = TypeVar("Read")
@@ -52,7 +53,7 @@ class Job:
     resume: bool = False
     progress: batch.Progress = lambda *_: None
 
-    def made_from(self) -> dict[str, Any]:
+    def made_from(self) -> Json:
         """What the finished chunks depend on beside the data."""
         versions = [[p.fitted.task, p.model_name, p.model_version] for p in self.predictors]
         return {"models": self.named, **asdict(self.content), "versions": versions}
@@ -132,7 +133,7 @@ def cohorts_for(
 
 
 def _scored_in_parts(
-    job: Job, source: CohortSource, made_from: dict[str, Any], problems: Problems
+    job: Job, source: CohortSource, made_from: Json, problems: Problems
 ) -> Counter[tuple[str, str]]:
     """Score a cohort that is too large for memory."""
     with ExitStack() as stack:
@@ -161,7 +162,7 @@ def _read_for(
 
     Only the first reading tells what is wrong with the files.
     """
-    known: dict[tuple[Any, ...], Read] = {}
+    known: dict[tuple[object, ...], Read] = {}
     for predictor in predictors:
         key = predictor.reads_like
         if key not in known:

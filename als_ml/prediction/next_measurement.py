@@ -6,11 +6,10 @@ several inputs are not computed again. Only what is *missing* is tried: to try a
 something known, or a treatment, would read as an effect.
 """
 
-from typing import Any
-
 import numpy as np
 
 from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.row import Row
 from features.blocks.dictionary import Feature
 from features.catalogue import Definitions, analytes, derived
 
@@ -22,7 +21,7 @@ _VISIT = "ALSFRS-R visit"
 _ONE_TEST = {"fvc": "Vital capacity", "svc": "Vital capacity"}
 
 
-def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[dict[str, Any]]]:
+def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[Row]]:
     """For each row of a model's matrix the unknown tests by how often they would change the answer.
 
     Returns
@@ -42,7 +41,7 @@ def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[dict[str
         for i in range(len(X))
         for j in [j for j in tried if unknown[i, j] and tests[j] not in had[i]][:TRIED]
     ]
-    best: list[dict[str, dict[str, Any]]] = [{} for _ in range(len(X))]
+    best: list[dict[str, Row]] = [{} for _ in range(len(X))]
     for (i, j), (share, low, high) in zip(pairs, _changes(predictor, X, pairs), strict=True):
         test = str(tests[j])
         if share > best[i].get(test, {"changes": 0.0})["changes"]:

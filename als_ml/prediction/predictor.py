@@ -2,11 +2,10 @@
 alone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from als_ml.cohort.in_parts import LargeCohort, large_cohort
 from als_ml.cohort.read import Reading, read_cohort
 from als_ml.cohort.records import RecordError, read_records
 from als_ml.cohort.source import CohortSource
-from als_ml.prediction.row import CONSENTS, PREDICTED, ROW_FIELDS
+from als_ml.prediction.row import CONSENTS, PREDICTED, ROW_FIELDS, Row
 from als_ml.prediction.training_shares import FEWEST_KNOWN, missing_shares, training_shares
 from features.alsfrs.mixed_model import SUMS
 from features.blocks.alsfrs import mixed_features, revised_sums
@@ -82,7 +81,7 @@ class Predictor:
     lookups: Lookups
     definitions: Definitions
     ladder: Ladder | None = None
-    training: dict[str, Any] = field(default_factory=dict)
+    training: Row = field(default_factory=dict)
     model_name: str | None = None
     model_version: str | None = None
 
@@ -165,7 +164,7 @@ class Predictor:
 
     def predict_cohort(
         self, cohort: AnyCohort, drivers: bool = True, matrix: np.ndarray | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[Row]:
         """One row a patient, in the cohort's order.
 
         Parameters
@@ -188,7 +187,7 @@ class Predictor:
         _, X = feature_matrix(self.as_trained(cohort), self.spec, self.names)
         return X
 
-    def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
+    def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[Row]:
         """Prediction rows from a table of `python -m als_ml features`."""
         kept = self.own_table(table).set_index("sample_id")
         beside = {name: kept[name].to_numpy() for name in BESIDE}
@@ -231,9 +230,7 @@ class Predictor:
         mixed = mixed_features(sums, self.spec.course) if "alsfrs" in self.spec.blocks else {}
         return table[[name for name in self.names if name in table.columns]].assign(**mixed)
 
-    def _completed(
-        self, result: list[dict[str, Any]], beside: dict[str, Any], drivers: bool
-    ) -> list[dict[str, Any]]:
+    def _completed(self, result: list[Row], beside: Row, drivers: bool) -> list[Row]:
         """Add the genetic finding, flag tofersen and early records, and take the score from those
         who are out of scope.
         """
@@ -258,16 +255,14 @@ class Predictor:
                 _refuse(row, dict(zip(("field", "reason", "remedy"), SCOPE[reason], strict=True)))
         return result
 
-    def predict_rows(self, rows: pd.DataFrame, drivers: bool = True) -> list[dict[str, Any]]:
+    def predict_rows(self, rows: pd.DataFrame, drivers: bool = True) -> list[Row]:
         """Prediction rows from a feature table.
 
         Columns may come in any order, further ones are ignored.
         """
         return self.predict_matrix(rows.index.to_numpy(dtype=object), self.matrix(rows), drivers)
 
-    def predict_matrix(
-        self, ids: np.ndarray, X: np.ndarray, drivers: bool = True
-    ) -> list[dict[str, Any]]:
+    def predict_matrix(self, ids: np.ndarray, X: np.ndarray, drivers: bool = True) -> list[Row]:
         """Prediction rows from the model's own matrix (n, p) float32."""
         probability = self.fitted.probability(X)
         classes, sets = self.classes(X, probability)
@@ -309,7 +304,7 @@ class Predictor:
             )
         return np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
 
-    def predict_records(self, records: list[Any], drivers: bool = True) -> list[dict[str, Any]]:
+    def predict_records(self, records: Sequence[object], drivers: bool = True) -> list[Row]:
         """Prediction rows from served records, each bad record in its place with its error.
 
         What is refused of patients together (two assays, `features.assays: refuse`) is not refused
@@ -324,7 +319,7 @@ class Predictor:
                 return [self._failed(records[0], refused.as_dict)]
             return [row for record in records for row in self.predict_records([record], drivers)]
 
-    def _predicted(self, records: list[Any], drivers: bool) -> list[dict[str, Any]]:
+    def _predicted(self, records: Sequence[object], drivers: bool) -> list[Row]:
         cohort, rows, errors = read_records(records, self.spec, self.lookups, self.definitions)
         good = iter(self.predict_cohort(cohort, drivers)) if len(rows) else iter(())
         return [
@@ -355,8 +350,8 @@ class Predictor:
         classes = [task.positive if p >= threshold else task.negative for p in probability]
         return classes, self.fitted.label_sets(probability)
 
-    def _blank(self, sample_id: str | None) -> dict[str, Any]:
-        blank: dict[str, Any] = dict.fromkeys(ROW_FIELDS)
+    def _blank(self, sample_id: str | None) -> Row:
+        blank: Row = dict.fromkeys(ROW_FIELDS)
         blank |= {
             "sample_id": sample_id,
             "task": self.fitted.task,
@@ -369,11 +364,11 @@ class Predictor:
             "definitions_version": self.definitions.version,
         }
 
-    def _failed(self, record: Any, error: dict[str, str]) -> dict[str, Any]:
+    def _failed(self, record: object, error: dict[str, str]) -> Row:
         name = record.get("sample_id") if isinstance(record, dict) else None
         return self._blank(name if isinstance(name, str) else None) | {"error": error}
 
-    def _drivers(self, X: np.ndarray) -> list[list[dict[str, Any]]]:
+    def _drivers(self, X: np.ndarray) -> list[list[Row]]:
         """The measured features that moved each score most."""
         shares = np.where(np.isnan(X), 0.0, self.fitted.contributions(X))
         order = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :DRIVERS]
@@ -386,7 +381,7 @@ class Predictor:
             for i in range(len(X))
         ]
 
-    def _driver(self, feature: Feature, value: float, share: float) -> dict[str, Any]:
+    def _driver(self, feature: Feature, value: float, share: float) -> Row:
         task = TASKS[self.fitted.task]
         towards = task.positive if share > 0 else task.negative
         unit = "" if feature.unit in ("0/1", "as given") else f" {feature.unit}"
@@ -398,7 +393,7 @@ class Predictor:
             "text": words,
         }
 
-    def _reasons(self, values: np.ndarray, outside: np.ndarray) -> list[dict[str, Any]]:
+    def _reasons(self, values: np.ndarray, outside: np.ndarray) -> list[Row]:
         """Why a patient is out of distribution: entries that contribute nothing to the score and
         name each input.
         """
@@ -417,12 +412,12 @@ class Predictor:
         return [[names[j] for j in used if unknown[i, j]] for i in range(len(X))]
 
 
-def _reason(feature: str, value: float, words: str) -> dict[str, Any]:
+def _reason(feature: str, value: float, words: str) -> Row:
     text = f"{words}, outside the training data"
     return {"feature": feature, "value": value, "contribution": 0.0, "text": text}
 
 
-def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
+def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> Row:
     """What later cohorts are compared with: n, share of positives, and per feature its cells,
     deciles and missing share.
 
@@ -502,6 +497,6 @@ def _too_early(cohort: AnyCohort, spec: FeatureSpec) -> np.ndarray:
     return (cohort.patients["as_of_days"].to_numpy(dtype=float) < spec.landmark_days).astype(int)
 
 
-def _refuse(row: dict[str, Any], error: dict[str, str]) -> None:
+def _refuse(row: Row, error: dict[str, str]) -> None:
     """Take the prediction out of a row and put the reason in."""
     row |= dict.fromkeys(PREDICTED) | {"drivers": [], "missing_inputs": [], "error": error}

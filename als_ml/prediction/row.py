@@ -3,7 +3,7 @@ follow from it.
 """
 
 from types import NoneType, UnionType
-from typing import get_args
+from typing import Any, get_args
 
 import pyarrow as pa
 from pydantic import BaseModel
@@ -24,6 +24,10 @@ class RowError(BaseModel):
     field: str
     reason: str
     remedy: str
+
+
+# A `PredictionRow` as a dict: MLflow makes the model of it, and only of what it serves.
+Row = dict[str, Any]
 
 
 class PredictionRow(BaseModel):

@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
+
+from sklearn.pipeline import Pipeline
 
 import als_ml
 from als_ml.prediction.predictor import Predictor
@@ -20,6 +21,7 @@ from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions, shipped
 from features.errors import DataError
 from features.plugins import check_needed
+from features.stored import Json
 from features.variants.lookups import Lookups
 from models.estimators import estimator, plugin_of, single_threaded
 from models.fitted import Calibration, FittedModel
@@ -71,7 +73,7 @@ def plugin_pins(predictor: Predictor) -> list[str]:
     return sorted({plugin.pin for plugin in plugins if plugin})
 
 
-def _stored(model: FittedModel) -> dict[str, Any]:
+def _stored(model: FittedModel) -> Json:
     """Everything of a fitted model but its pipelines, as JSON."""
     members = [
         {"name": m.name, "parameters": m.parameters, "columns": list(m.columns), "weight": m.weight}
@@ -80,7 +82,7 @@ def _stored(model: FittedModel) -> dict[str, Any]:
     return {"members": members, "calibration": model.calibration.to_json()}
 
 
-def _restored(task: str, pipelines: list[Any], stored: dict[str, Any]) -> FittedModel:
+def _restored(task: str, pipelines: list[Pipeline], stored: Json) -> FittedModel:
     members = tuple(
         Member(
             name=m["name"],
@@ -170,7 +172,7 @@ _DAMAGE = (
 )
 
 
-def _check_format(stored: dict[str, Any], where: str) -> None:
+def _check_format(stored: Json, where: str) -> None:
     stated = stored.get("format", 1)
     if not isinstance(stated, int) or not 1 <= stated <= FORMAT:
         release = stored.get("als_ml_version", "a newer release")
@@ -178,7 +180,7 @@ def _check_format(stored: dict[str, Any], where: str) -> None:
         raise DataError(where, what, f"Install als-ml {release}, which made it, or a later one.")
 
 
-def _check_columns(predictor: Predictor, stored: dict[str, Any], where: str) -> None:
+def _check_columns(predictor: Predictor, stored: Json, where: str) -> None:
     if predictor.names == stored["columns"]:
         return
     lost = sorted(set(stored["columns"]) ^ set(predictor.names))
@@ -188,7 +190,7 @@ def _check_columns(predictor: Predictor, stored: dict[str, Any], where: str) -> 
 
 
 def _assembled(
-    stored: dict[str, Any],
+    stored: Json,
     pipeline: bytes,
     definitions: Definitions | None,
     name: str | None,
@@ -213,7 +215,7 @@ def _assembled(
     )
 
 
-def _definitions(stored: dict[str, Any], otherwise: Definitions | None) -> Definitions:
+def _definitions(stored: Json, otherwise: Definitions | None) -> Definitions:
     """The tables that the model was trained with, else those given, else the installed ones.
 
     Where the model's are those of this installation they are one object, so that nothing is made of

@@ -6,10 +6,10 @@ no cell stands for fewer than five people (a smaller one is merged, so that subt
 give it back either).
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
+
+from features.stored import Json
 
 # Known in fewer, a feature has no cells; a column of at most ten different values is counted value
 # by value (P).
@@ -18,7 +18,7 @@ FEWEST_KNOWN, MOST_VALUES = 50, 10
 FEWEST = 5
 
 
-def training_shares(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def training_shares(rows: pd.DataFrame) -> dict[str, Json]:
     """Cells of each feature known in 50 patients or more.
 
     Returns
@@ -47,7 +47,7 @@ def missing_shares(rows: pd.DataFrame) -> dict[str, float]:
     return {str(name): float(n / max(len(rows), 1)) for name, n in unknown.items()}
 
 
-def _by_value(values: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
+def _by_value(values: np.ndarray, counts: np.ndarray) -> Json:
     """A cell for each value of five people or more.
 
     The others are one, or part of the largest if they are too few.
@@ -61,7 +61,7 @@ def _by_value(values: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
     return {"values": values[kept].tolist(), "shares": (cells / cells.sum()).tolist()}
 
 
-def _by_edge(known: np.ndarray) -> dict[str, Any]:
+def _by_edge(known: np.ndarray) -> Json:
     """Ten cells about equally filled, fewer where values repeat."""
     ordered = np.sort(known)
     at = np.searchsorted(np.arange(1, len(ordered) + 1) / len(ordered), np.arange(0.1, 0.91, 0.1))
@@ -75,7 +75,7 @@ def _by_edge(known: np.ndarray) -> dict[str, Any]:
     return {"edges": edges.tolist(), "shares": (counts / counts.sum()).tolist()}
 
 
-def in_cells(known: np.ndarray, cells: dict[str, Any]) -> np.ndarray:
+def in_cells(known: np.ndarray, cells: Json) -> np.ndarray:
     """How many known values fall into each cell.
 
     >>> in_cells(np.array([0.0, 1, 1, 7]), {"values": [0.0, 1.0]}).tolist()

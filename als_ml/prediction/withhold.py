@@ -6,10 +6,8 @@ away every score of what is to come; empty shows it. What is withheld says so. T
 patient lies outside the training data stays, without a genetic reason: no score is safe without it.
 """
 
-from typing import Any
-
 from als_ml.prediction.predictor import Predictor
-from als_ml.prediction.row import PREDICTED
+from als_ml.prediction.row import PREDICTED, Row
 
 GENETIC_CONSENT, PROGNOSIS_CONSENT = "consent_genetic_return", "consent_prognosis"
 NO_GENETICS = {
@@ -51,7 +49,7 @@ def allows_prognosis(consent: object) -> bool:
     return consent != "no"
 
 
-def withheld(row: dict[str, Any], genetic: frozenset[str]) -> dict[str, Any]:
+def withheld(row: Row, genetic: frozenset[str]) -> Row:
     """A prediction row without what its patient did not agree to have returned.
 
     Parameters
@@ -75,6 +73,6 @@ def withheld(row: dict[str, Any], genetic: frozenset[str]) -> dict[str, Any]:
     return kept
 
 
-def _without_score(row: dict[str, Any], why: dict[str, str]) -> dict[str, Any]:
+def _without_score(row: Row, why: dict[str, str]) -> Row:
     empty = dict.fromkeys(PREDICTED) | {"drivers": [], "missing_inputs": []}
     return row | empty | {"error": row["error"] or why}

@@ -12,8 +12,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.client import HTTPResponse as Response
 from pathlib import Path
-from typing import Any
+from typing import IO
 from urllib.parse import urlsplit
 
 from als_ml.references.folder import (
@@ -26,6 +27,7 @@ from als_ml.references.folder import (
     write_note,
 )
 from features.errors import DataError
+from features.stored import Json
 
 TIMEOUT = 60  # seconds without a byte
 WAITS = (1, 4, 16)  # seconds before each further attempt that follows one without any gain
@@ -114,14 +116,14 @@ def _receive(url: str, target: Path, progress: Progress) -> None:
         raise ConnectionError(f"it ended after {_size(part)} of {total} bytes")
 
 
-def _continuable(url: str, part: Path, note: dict[str, Any]) -> int:
+def _continuable(url: str, part: Path, note: Json) -> int:
     """Bytes that can be continued: only those of which the version is known."""
     known = note.get("url") == url and bool(note.get("etag") or note.get("modified"))
     size = _size(part)
     return size if known and size <= (note.get("total") or size) else 0
 
 
-def _range_headers(have: int, note: dict[str, Any]) -> dict[str, str]:
+def _range_headers(have: int, note: Json) -> dict[str, str]:
     # Without `identity` a server may compress once more; a weak ETag is not allowed in If-Range
     # (RFC 9110 section 13.1.5).
     headers = {"Accept-Encoding": "identity", "User-Agent": "als-ml"}
@@ -134,7 +136,7 @@ def _range_headers(have: int, note: dict[str, Any]) -> dict[str, str]:
 
 
 def _place(
-    response: Any, have: int, version: dict[str, Any], note: dict[str, Any], part: Path
+    response: "Response", have: int, version: Json, note: Json, part: Path
 ) -> tuple[int, int | None]:
     """Where the answer begins in the file, and the size of the whole (None: not stated).
 
@@ -152,7 +154,7 @@ def _place(
     raise ConnectionError("the file has changed on the server")
 
 
-def _append(response: Any, part: Path, start: int, tell: Callable[[int], None]) -> None:
+def _append(response: "Response", part: Path, start: int, tell: Callable[[int], None]) -> None:
     """Write what comes as it comes, so that a broken connection loses nothing."""
     with _writable(part, "ab" if start else "wb") as file:
         size = start
@@ -166,7 +168,7 @@ def _append(response: Any, part: Path, start: int, tell: Callable[[int], None]) 
 
 
 @contextlib.contextmanager
-def _writable(part: Path, mode: str) -> Iterator[Any]:
+def _writable(part: Path, mode: str) -> Iterator[IO[bytes]]:
     try:
         file = part.open(mode, buffering=0)
     except OSError as error:
@@ -185,7 +187,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self,
         req: urllib.request.Request,
-        fp: Any,
+        fp: IO[bytes],
         code: int,
         msg: str,
         headers: http.client.HTTPMessage,
@@ -199,7 +201,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _opened(url: str, headers: dict[str, str]) -> Any:
+def _opened(url: str, headers: dict[str, str]) -> "Response":
     # The schemes were checked when the sources file was read.
     request = urllib.request.Request(url, headers=headers)  # noqa: S310
     try:

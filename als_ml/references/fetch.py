@@ -4,7 +4,6 @@ import contextlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -31,6 +30,7 @@ from als_ml.references.sources import (
     remotes_of,
 )
 from features.errors import DataError, RequestError
+from features.stored import Json
 
 
 def fetch_references(
@@ -159,7 +159,7 @@ def _fetched(remote: Remote, job: Job) -> Path:
     return target
 
 
-def _is_same(note: dict[str, Any], remote: Remote) -> bool:
+def _is_same(note: Json, remote: Remote) -> bool:
     """Whether a finished download is what is wanted now: the file of another build can have the
     same name.
     """
@@ -167,14 +167,14 @@ def _is_same(note: dict[str, Any], remote: Remote) -> bool:
     return note.get("url") == remote.url and note.get("regions") == regions
 
 
-def _recorded(folder: Path) -> dict[str, Any]:
+def _recorded(folder: Path) -> Json:
     try:
         return dict(json.loads((folder / "references.json").read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
 
 
-def _is_finished(target: Path, request: dict[str, Any]) -> bool:
+def _is_finished(target: Path, request: Json) -> bool:
     record = _recorded(target.parent).get(target.name, {})
     same = all(record.get(key) == value for key, value in request.items())
     whole = target.is_file() and any(
@@ -183,7 +183,7 @@ def _is_finished(target: Path, request: dict[str, Any]) -> bool:
     return same and whole and file_digest(target, "sha256") == record["sha256"]
 
 
-def _record(target: Path, record: dict[str, Any]) -> None:
+def _record(target: Path, record: Json) -> None:
     record |= {"sha256": file_digest(target, "sha256"), "bytes": target.stat().st_size}
     record |= {"date": datetime.now(UTC).isoformat(timespec="seconds")}
     with whole_file(target.parent / "references.json") as temporary:
@@ -191,7 +191,7 @@ def _record(target: Path, record: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(records, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _described(file: Path, source: Source) -> dict[str, Any]:
+def _described(file: Path, source: Source) -> Json:
     note = read_note(file)
     checked = any((source.sha256, source.md5, source.checksum_url))
     return {

@@ -10,10 +10,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from als_ml.output import whole_file
 from features.errors import DataError
+from features.stored import Json
 
 Progress = Callable[[str, int, int], None]
 
@@ -51,7 +51,7 @@ def is_ours(target: Path) -> bool:
     return note_of(target).is_file() and not part_of(target).is_file()
 
 
-def read_note(target: Path) -> dict[str, Any]:
+def read_note(target: Path) -> Json:
     """Note of a download; empty where there is none."""
     try:
         return dict(json.loads(note_of(target).read_text(encoding="utf-8")))
@@ -59,7 +59,7 @@ def read_note(target: Path) -> dict[str, Any]:
         return {}
 
 
-def write_note(target: Path, note: dict[str, Any]) -> None:
+def write_note(target: Path, note: Json) -> None:
     """Write the note of a download."""
     with whole_file(note_of(target)) as temporary:
         temporary.write_text(json.dumps(note), encoding="utf-8")

@@ -8,7 +8,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pysam
 
@@ -18,6 +17,7 @@ from als_ml.references.download import TIMEOUT, download
 from als_ml.references.folder import Job, is_ours, read_note, remove_ours, write_note
 from als_ml.references.sources import Remote, fingerprint
 from features.errors import DataError
+from features.stored import Json
 
 SLICE_SECONDS = 3_600  # one chromosome of gnomAD: some 100 MB at worst
 # bcftools and not pysam's own reader, which takes a broken connection for the end of the file.
@@ -50,7 +50,7 @@ def _slice_by_hand(target: Path) -> str:
     return f"put a VCF with the panel's records at {target}"
 
 
-def _slice_note(remote: Remote, index: Path) -> dict[str, Any]:
+def _slice_note(remote: Remote, index: Path) -> Json:
     note = read_note(index)
     return {
         "url": remote.url,

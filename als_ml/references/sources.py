@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -17,6 +16,7 @@ from als_ml.references.regions import fasta_regions
 from features.catalogue import BUILDS, checked_build, shipped
 from features.errors import RequestError, nearest
 from features.genotypes.vcf import Region, panel_regions
+from features.stored import Json
 
 CUT_NAMES = {
     "fasta": "{}.fa.gz",
@@ -145,7 +145,7 @@ def _entries(path: Path) -> dict[str, dict[str, Source]]:
     }
 
 
-def _mapping(content: Any, known: tuple[str, ...], where: str) -> dict[str, Any]:
+def _mapping(content: object, known: tuple[str, ...], where: str) -> Json:
     if not isinstance(content, dict):
         raise RequestError(
             where, f"here should be keys, not {content!r:.40}", f"Known: {', '.join(known)}."
@@ -156,7 +156,7 @@ def _mapping(content: Any, known: tuple[str, ...], where: str) -> dict[str, Any]
     return content
 
 
-def _source(entry: Any, where: str) -> Source:
+def _source(entry: object, where: str) -> Source:
     try:
         return Source.model_validate(entry)
     except ValidationError as error:

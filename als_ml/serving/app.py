@@ -21,6 +21,7 @@ from als_ml.prediction.predictor import Predictor
 from als_ml.serving.guard import Guard
 from als_ml.tracking.loader import CheckedModel, model_in
 from als_ml.tracking.model_files import DESCRIPTION
+from features.stored import Json
 
 # Settings of a server process, as JSON: a file in the folder that it is started in.
 SETTINGS = "settings.json"
@@ -48,7 +49,7 @@ class _Scorer:
         self.model = AlsModel()
         self.model.predictor = predictor
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+    def predict(self, model_input: Any, params: Json | None = None) -> Any:
         return self.model.predict(None, model_input, params=params)
 
 

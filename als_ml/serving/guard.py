@@ -9,9 +9,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-Message = dict[str, Any]
+from features.stored import Json
+
+Message = Json
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 PATHS = {"/ping": "GET", "/health": "GET", "/version": "GET", "/invocations": "POST"}
 # What the served model says itself begins like this and holds no value of a patient; nothing else
@@ -43,7 +47,7 @@ class Guard:
 
     def __init__(
         self,
-        app: Any,
+        app: App,
         megabytes: float = 64,
         depth: int = 16,
         patients: int = 10_000,
@@ -147,7 +151,7 @@ def _no_number(name: str) -> float:
     raise ValueError(name)
 
 
-def deeper_than(value: Any, limit: int) -> bool:
+def deeper_than(value: object, limit: int) -> bool:
     """Whether lists and objects are nested deeper than a limit.
 
     Level by level, so that no depth can break it.
@@ -155,7 +159,7 @@ def deeper_than(value: Any, limit: int) -> bool:
     >>> deeper_than([[1], {"a": []}], 3), deeper_than([[1], {"a": []}], 2)
     (False, True)
     """
-    level = [value] if type(value) in (dict, list) else []
+    level: list[Any] = [value] if type(value) in (dict, list) else []
     for _ in range(limit):
         level = [
             inner
@@ -183,7 +187,7 @@ class _Reply:
             self.parts.append(message.get("body", b""))
 
 
-async def _redacted(app: Any, scope: Message, body: bytes, send: Send) -> None:
+async def _redacted(app: App, scope: Message, body: bytes, send: Send) -> None:
     """Run the app on a body that was read; an error of its goes out without what it repeats."""
     reply = _Reply(send)
 

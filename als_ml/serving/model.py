@@ -7,7 +7,6 @@ without the values sent.
 """
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 from mlflow.exceptions import MlflowException
@@ -19,6 +18,7 @@ from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.row import PredictionRow
 from als_ml.prediction.storage import load_predictor
 from als_ml.serving.schema import ServedPatient
+from features.stored import Json
 
 
 class BadRequest(MlflowException):
@@ -51,7 +51,7 @@ class AlsModel(PythonModel):
         self,
         context: PythonModelContext,  # noqa: ARG002  MLflow hands it over
         model_input: list[ServedPatient],  # type: ignore[valid-type]
-        params: dict[str, Any] | None = None,
+        params: Json | None = None,
     ) -> list[PredictionRow]:
         """Prediction rows, one a record, in order."""
         records = [as_record(patient) for patient in model_input]
@@ -65,7 +65,7 @@ class AlsModel(PythonModel):
         return rows  # type: ignore[return-value]  # plain objects in the announced shape
 
 
-def as_record(patient: Any) -> Any:
+def as_record(patient: object) -> object:
     """Fields as they were sent."""
     if not isinstance(patient, ServedPatient):
         return patient

@@ -5,18 +5,17 @@ them all. So every field takes what is sent, and `als_ml.cohort.records` validat
 itself.
 """
 
-from typing import Any
-
 from pydantic import create_model
 
 from als_ml.cohort.record_keys import PART_FIELDS, Announced
 from features.catalogue import patient_columns, shipped
+from features.stored import Json
 
-_TYPES: dict[str, Any] = {"number": float | None, "days": int | None}
+_TYPES: Json = {"number": float | None, "days": int | None}
 # MLflow reads the announced shape from classes that exist when the module of the model is imported,
 # so the columns are read here, once: they say what this installation takes. What a model makes of a
 # record is up to its own definitions.
-_COLUMNS: dict[str, Any] = {
+_COLUMNS: Json = {
     str(name): (_TYPES.get(kind, str | None), None)
     for name, kind in patient_columns(shipped())["type"].items()
 }

@@ -7,17 +7,25 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from als_ml.simulate import files
-from als_ml.simulate.course import draw_course, draw_future, draw_start, treatment_shares
+from als_ml.simulate.course import (
+    Course,
+    Future,
+    draw_course,
+    draw_future,
+    draw_start,
+    treatment_shares,
+)
 from als_ml.simulate.genetics import CAUSES, draw_genome, draw_people, draw_repeats
-from als_ml.simulate.oracle import familial_best, progression_best
+from als_ml.simulate.oracle import Best, familial_best, progression_best
 from als_ml.simulate.panel import draw_panel
 from features.errors import RequestError
+from features.stored import Json
 
 __all__ = ["simulate"]
 _MADE_BY_US = ("cohort.yaml", "truth.csv", "README.txt")
@@ -28,7 +36,7 @@ def simulate(
     patients: int = 800,
     seed: int = 1,
     progress: Callable[[str, int, int], None] = lambda *_: None,
-) -> dict[str, Any]:
+) -> Json:
     """Simulate a cohort and write it, whole or not at all.
 
     Parameters
@@ -81,7 +89,7 @@ def _check_folder(folder: Path) -> None:
 
 def _write(
     folder: Path, n: int, rng: np.random.Generator, progress: Callable[[str, int, int], None]
-) -> dict[str, Any]:
+) -> Json:
     progress("drawing families, genomes and courses", 0, 4)
     people = draw_people(n, rng)
     genome, repeats = draw_genome(people, rng), draw_repeats(people, rng)
@@ -115,7 +123,7 @@ def _write(
     return _summary(n, labels, best, patients)
 
 
-def _labels(patients: Any, course: Any, future: Any) -> dict[str, np.ndarray]:
+def _labels(patients: pd.DataFrame, course: Course, future: Future) -> dict[str, np.ndarray]:
     """The labels by the contract's rules; NaN where there is none."""
     scored = patients["diagnosis"].isin(["als", "als_ftd"]).to_numpy()
     history = patients["family_history"].to_numpy()
@@ -131,9 +139,9 @@ def _labels(patients: Any, course: Any, future: Any) -> dict[str, np.ndarray]:
 
 
 def _summary(
-    n: int, labels: dict[str, np.ndarray], best: dict[str, Any], patients: Any
-) -> dict[str, Any]:
-    made: dict[str, Any] = {
+    n: int, labels: dict[str, np.ndarray], best: dict[str, Best], patients: pd.DataFrame
+) -> Json:
+    made: Json = {
         "patients": n,
         "families": (
             n

@@ -8,7 +8,6 @@ us (R).
 import base64
 import html
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
@@ -22,6 +21,7 @@ from als_ml.training.estimand import estimand
 from als_ml.training.estimates import unbeaten
 from als_ml.training.metrics import interval_words
 from als_ml.training.run import Training, summary
+from features.stored import Json
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _DOCUMENTS = {"model_card": "Model card", "tripod_ai": "TRIPOD+AI checklist"}
@@ -45,7 +45,7 @@ def write_documents(training: Training, folder: Path, pictures: list[Path]) -> l
     return written
 
 
-def card_facts(training: Training) -> dict[str, Any]:
+def card_facts(training: Training) -> Json:
     """What the templates say of a run; tables without small cells."""
     config, metrics = training.config, training.metrics
     order = {verdict: i for i, verdict in enumerate(_VERDICTS)}
@@ -112,14 +112,14 @@ def _environment() -> Environment:
     return made
 
 
-def figure(value: Any, digits: int = 3) -> str:
+def figure(value: object, digits: int = 3) -> str:
     """A number for people, a dash where there is none."""
     if value is None or value != value:
         return "–"
     return value if isinstance(value, str) else f"{value:.{digits}f}"
 
 
-def cell(value: Any) -> Markup:
+def cell(value: object) -> Markup:
     """Text that cannot leave its cell of a Markdown table."""
     plain = html.escape(str(value), quote=False).replace("\n", " ")
     for mark in "\\|`*_[]":

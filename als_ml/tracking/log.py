@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import mlflow
-from mlflow import MlflowClient
+from mlflow import ActiveRun, MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.entities import Metric
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.models.model import ModelInfo
 from mlflow.tracking.context.registry import resolve_tags
 
 from als_ml.prediction.example import EXAMPLE
@@ -38,6 +40,7 @@ from als_ml.tracking.view import (
     version_description,
 )
 from features.errors import RequestError
+from features.stored import Json
 from models.estimators import estimator
 
 if TYPE_CHECKING:
@@ -123,7 +126,7 @@ def push(folder: Path) -> dict[str, str]:
         }
 
 
-def _started(stored: dict[str, Any]) -> Any:
+def _started(stored: Json) -> ActiveRun:
     """A new run in the configured experiment; under `mlflow run` the one that MLflow has made."""
     mine = {PROCESS: _process(os.getpid())}
     if given := os.environ.pop(
@@ -169,7 +172,7 @@ def _alive(pid: int) -> bool:
     return pid != os.getpid()
 
 
-def _log_run(stored: dict[str, Any], folder: Path) -> tuple[Any, str]:
+def _log_run(stored: Json, folder: Path) -> tuple[ModelInfo, str]:
     mlflow.log_params(stored["parameters"])
     # Before the model, which takes over what its run holds by then.
     mlflow.log_metrics(shown_metrics(stored["metrics"]))
@@ -188,7 +191,7 @@ def _log_run(stored: dict[str, Any], folder: Path) -> tuple[Any, str]:
     return _log_model(folder / "model", stored["task"])
 
 
-def _dataset(stored: dict[str, Any]) -> CohortDataset:
+def _dataset(stored: Json) -> CohortDataset:
     tags = stored["tags"]
     return CohortDataset(
         source=CodeDatasetSource({"definitions_version": tags["definitions_version"]}),
@@ -199,7 +202,7 @@ def _dataset(stored: dict[str, Any]) -> CohortDataset:
     )
 
 
-def _log_folds(stored: dict[str, Any]) -> None:
+def _log_folds(stored: Json) -> None:
     """Figures by fold: the step is the fold, counted over the repeats."""
     metrics = [
         Metric(f"{FOLDS}/{name}", value, stored["finished"], step)
@@ -217,7 +220,7 @@ def _temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _log_model(files: Path, task: str) -> tuple[Any, str]:
+def _log_model(files: Path, task: str) -> tuple[ModelInfo, str]:
     """Log the model from code: no pickle, requirements pinned, input example made up.
 
     With the digest of its files.
@@ -235,7 +238,7 @@ def _log_model(files: Path, task: str) -> tuple[Any, str]:
     return logged, _vouched(logged)
 
 
-def _vouched(logged: Any) -> str:
+def _vouched(logged: ModelInfo) -> str:
     """Keep a list of the model's files beside them, and its digest where only the store can be
     asked.
     """
@@ -277,14 +280,14 @@ def log_predictor(predictor: Predictor, run_id: str, name: str) -> str:
     return str(_registered(logged.model_uri, name, digest).version)
 
 
-def _registered(model_uri: str, name: str, digest: str) -> Any:
+def _registered(model_uri: str, name: str, digest: str) -> ModelVersion:
     """Register a version together with the digest of its files, which is checked before anything of
     it is read.
     """
     return mlflow.register_model(model_uri, name, tags={MODEL_DIGEST: digest})
 
 
-def _register(stored: dict[str, Any], model_uri: str, digest: str) -> dict[str, str]:
+def _register(stored: Json, model_uri: str, digest: str) -> dict[str, str]:
     """Register a finished model: the first version becomes `champion`, later ones `challenger`."""
     name = stored["register_as"]
     client, registered = MlflowClient(), _registered(model_uri, name, digest)

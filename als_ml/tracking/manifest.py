@@ -4,13 +4,13 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import als_ml
 from als_ml.cohort.digests import data_digest, file_digests
 from als_ml.training.run import Training
+from features.stored import Json
 
 _NAMED = (
     "numpy",
@@ -27,7 +27,7 @@ _NAMED = (
 PACKAGES = Path(__file__).resolve().parents[2]
 
 
-def manifest(training: Training) -> dict[str, Any]:
+def manifest(training: Training) -> Json:
     """Counts, missingness, split, seeds, versions, digests and figures of a run."""
     config, v = training.config, training.config.validation
     split = {

@@ -4,10 +4,11 @@ beside baselines.
 
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from als_ml.training.metrics import calibration_bins, interval_words
@@ -81,20 +82,20 @@ def _name(training: Training, name: str) -> str:
 
 
 def _draw_roc(
-    axis: Any, training: Training, name: str, probability: np.ndarray, style: tuple[str, str]
+    axis: Axes, training: Training, name: str, probability: np.ndarray, style: tuple[str, str]
 ) -> None:
     fpr, tpr, _ = roc_curve(training.y, probability)
     axis.plot(fpr, tpr, color=style[0], ls=style[1], lw=2, label=_name(training, name))
 
 
 def _draw_precision(
-    axis: Any, training: Training, probability: np.ndarray, style: tuple[str, str]
+    axis: Axes, training: Training, probability: np.ndarray, style: tuple[str, str]
 ) -> None:
     precision, recall, _ = precision_recall_curve(training.y, probability)
     axis.plot(recall, precision, color=style[0], ls=style[1], lw=2, drawstyle="steps-post")
 
 
-def _draw_calibration(axis: Any, training: Training, probability: np.ndarray) -> None:
+def _draw_calibration(axis: Axes, training: Training, probability: np.ndarray) -> None:
     """A smooth curve with its band, and the observed share in equally filled bins with Wilson's
     interval.
     """
@@ -103,8 +104,8 @@ def _draw_calibration(axis: Any, training: Training, probability: np.ndarray) ->
     at = [row["predicted"] for row in curve]
     axis.plot(at, [row["observed"] for row in curve], color=_STYLES[1][0], lw=2)
     if curve and "low" in curve[0]:
-        bounds = ([row[end] for row in curve] for end in ("low", "high"))
-        axis.fill_between(at, *bounds, color=_STYLES[1][0], alpha=0.2, lw=0)
+        low, high = ([row[end] for row in curve] for end in ("low", "high"))
+        axis.fill_between(at, low, high, color=_STYLES[1][0], alpha=0.2, lw=0)
     for row in calibration_bins(training.y, probability, _BINS):
         axis.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=_STYLES[0][0], lw=1.5)
         axis.plot(row["predicted"], row["observed"], "o", color=_STYLES[0][0])
@@ -117,7 +118,7 @@ def _draw_calibration(axis: Any, training: Training, probability: np.ndarray) ->
     )
 
 
-def _finished(figure: Any, training: Training, path: Path) -> Path:
+def _finished(figure: Figure, training: Training, path: Path) -> Path:
     figure.suptitle(textwrap.fill(_title(training), round(12 * figure.get_figwidth())), fontsize=10)
     figure.savefig(path, dpi=120)
     plt.close(figure)

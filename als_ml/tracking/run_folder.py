@@ -12,7 +12,6 @@ Aggregates only: no row or identifier of a patient goes in.
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,7 @@ from als_ml.tracking.small_cells import FEWEST, is_small, shown_tables
 from als_ml.training.metrics import evaluate
 from als_ml.training.run import Training, summary
 from features.errors import RequestError
+from features.stored import Json
 
 FILES = ("run.json", "artifacts", "model/model.json", "model/pipeline.skops")
 
@@ -42,7 +42,7 @@ def write_run(training: Training, folder: Path) -> None:
     (folder / "run.json").write_text(json.dumps(_described(training), indent=1))
 
 
-def read_run(folder: Path) -> dict[str, Any]:
+def read_run(folder: Path) -> Json:
     """What `write_run` wrote into run.json.
 
     Raises
@@ -59,7 +59,7 @@ def read_run(folder: Path) -> dict[str, Any]:
             "Give the folder that train.py named when it could not log its run.",
         )
     try:
-        stored: dict[str, Any] = json.loads((folder / "run.json").read_text())
+        stored: Json = json.loads((folder / "run.json").read_text())
         return (
             _SINCE
             | {name: value for name, value in stored.items() if name in _SINCE}
@@ -72,7 +72,7 @@ def read_run(folder: Path) -> dict[str, Any]:
 _KEYS = ("experiment", "run_name", "task", "register_as", "parameters", "metrics", "tags", "nested")
 # What run folders written by earlier versions do not have. Times are milliseconds since 1970, UTC,
 # as MLflow has them.
-_SINCE: dict[str, Any] = {
+_SINCE: Json = {
     "note": None,
     "started": None,
     "finished": None,
@@ -82,7 +82,7 @@ _SINCE: dict[str, Any] = {
 }
 
 
-def _described(training: Training) -> dict[str, Any]:
+def _described(training: Training) -> Json:
     config, task = training.config, training.task
     metrics = training.metrics | {
         f"labels_{name}": float(n) for name, n in training.labels.counts.items() if not is_small(n)
@@ -152,7 +152,7 @@ def _folds(training: Training) -> list[dict[str, float]]:
     ]
 
 
-def _trials(training: Training) -> list[dict[str, Any]]:
+def _trials(training: Training) -> list[Json]:
     """A run below the run for each trial of the final search."""
     return [
         {
@@ -164,7 +164,7 @@ def _trials(training: Training) -> list[dict[str, Any]]:
     ]
 
 
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, str]:
+def _flat(nested: Json, prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for key, value in nested.items():
         if isinstance(value, dict) and value:

@@ -8,16 +8,16 @@ are hidden with it.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 from als_ml.training.run import Training
+from features.stored import Record
 
 # Counts of patients below this are not shown, so that no row of a table points at a person (P).
 FEWEST = 5
 HIDDEN = "not shown"
-Rows = list[dict[str, Any]]
+Rows = list[Record]
 # Digits of figures from which counts could be computed back.
 _DIGITS = 3
 
@@ -146,12 +146,12 @@ def _net_benefit(rows: Rows, y: np.ndarray, probability: dict[str, np.ndarray]) 
     return shown
 
 
-def _few_events(row: dict[str, Any], y: np.ndarray) -> bool:
+def _few_events(row: Record, y: np.ndarray) -> bool:
     """Whether the event patients of a cut are few."""
     return row["events"] is not None and is_small(round(row["events"] * row["enrolled"] * len(y)))
 
 
-def _emptied(row: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _emptied(row: Record, names: tuple[str, ...]) -> Record:
     """A row of which only the names are left; counts say that they are not shown."""
     return {
         name: value if name in names else (HIDDEN if isinstance(value, int) else None)

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
@@ -21,6 +20,7 @@ from mlflow.types.schema import ColSpec, DataType, Schema
 
 from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.store import shown_store
+from features.stored import Json
 from models.tasks import TASKS
 
 # The six that a model's own page shows, in this order.
@@ -205,7 +205,7 @@ def model_description(task: str) -> str:
     )
 
 
-def version_description(stored: Mapping[str, Any]) -> str:
+def version_description(stored: Json) -> str:
     """What a version was made from and how good it is, from its run (`read_run`)."""
     metrics, tags = stored["metrics"], stored["tags"]
     asked = TASKS[stored["task"]]

@@ -17,7 +17,6 @@ within 0.05 on average (`tests/als_ml/training/test_denoised.py`).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -29,6 +28,7 @@ from als_ml.training.folds import Validated
 from als_ml.training.metrics import wilson
 from als_ml.training.task_data import Trainable, slope_rule
 from features.alsfrs.mixed_model import SUMS, visit_sums
+from features.stored import Record
 from models.labels import label_visits
 
 BINS = 5
@@ -120,7 +120,7 @@ def rates(visits: Visits, X: np.ndarray, population: Population) -> tuple[np.nda
     return -(slope + own), np.sqrt(np.maximum(noise * p11, 1e-12))
 
 
-def _shrinkage(visits: Visits, X: np.ndarray, spread: np.ndarray) -> tuple[Any, ...]:
+def _shrinkage(visits: Visits, X: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, ...]:
     """Residual variance s, the matrix P = (s I + D Z'Z)^-1 D of each patient (p00, p01, p11), and
     det(s I + D Z'Z).
     """
@@ -141,7 +141,9 @@ def _fixed_effects(
     """Generalised least squares of level and rate, and -2 log likelihood there up to a constant."""
     noise, p00, p01, p11, determinant = _shrinkage(visits, X, spread)
 
-    def product(u: tuple[Any, Any], v: tuple[Any, Any], uv: Any) -> np.ndarray:
+    def product(
+        u: tuple[np.ndarray, np.ndarray], v: tuple[np.ndarray, np.ndarray], uv: np.ndarray
+    ) -> np.ndarray:
         """Weighted u'V^-1 v of each patient from Z'u, Z'v and u'v."""
         shrunk = u[0] * (p00 * v[0] + p01 * v[1]) + u[1] * (p01 * v[0] + p11 * v[1])
         return np.asarray(weights * (uv - shrunk) / noise)
@@ -173,7 +175,7 @@ def truly_fast(visits: Visits, X: np.ndarray, population: Population, cutoff: fl
 
 def denoised_reliability(
     data: Trainable, validated: Validated, config: Config
-) -> tuple[list[dict[str, Any]], dict[str, float]]:
+) -> tuple[list[Record], dict[str, float]]:
     """Predicted, labelled and de-noised share of fast by fifths of the score.
 
     Patients labelled by an event apart.
@@ -211,7 +213,7 @@ def _fifths(p: np.ndarray, own: np.ndarray) -> list[np.ndarray]:
     return np.array_split(members[np.argsort(p[members], kind="stable")], BINS)
 
 
-def _row(y: np.ndarray, p: np.ndarray) -> dict[str, Any]:
+def _row(y: np.ndarray, p: np.ndarray) -> Record:
     low, high = wilson(float(y.sum()), len(y))
     return {
         "label": "by slope",
@@ -252,7 +254,7 @@ def _metrics(
     y: np.ndarray,
     fast: np.ndarray,
     own: np.ndarray,
-    table: list[dict[str, Any]],
+    table: list[Record],
 ) -> dict[str, float]:
     """Of patients with a slope: mean probability, labelled and de-noised share of fast, and both
     calibration errors.

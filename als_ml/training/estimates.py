@@ -3,7 +3,6 @@ baselines, coverage, sites.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
@@ -28,6 +27,7 @@ from als_ml.training.miscalibration import (
     smooth_calibration,
 )
 from als_ml.training.task_data import Trainable
+from features.stored import Record
 from models.tasks import TASKS
 
 DIAGNOSTICS = ("assay_status", "missingness", "without_events")
@@ -136,7 +136,7 @@ def _diagnostic(name: str, data: Trainable, probability: np.ndarray) -> dict[str
     }
 
 
-def site_table(data: Trainable, folds: dict[str, Fold]) -> list[dict[str, Any]]:
+def site_table(data: Trainable, folds: dict[str, Fold]) -> list[Record]:
     """Results at each held-out site: AUC with its DeLong error, calibration slope, intercept and
     O/E, coverage.
     """
@@ -177,7 +177,7 @@ def _calibrated(y: np.ndarray, p: np.ndarray, families: np.ndarray) -> dict[str,
     }
 
 
-def site_estimates(table: list[dict[str, Any]]) -> dict[str, float]:
+def site_estimates(table: list[Record]) -> dict[str, float]:
     """AUC, calibration slope and O/E pooled over the held-out sites (TRIPOD-Cluster), with the
     spread between them.
 
@@ -228,7 +228,7 @@ def _over_sites(
     }
 
 
-def subgroup_table(data: Trainable, validated: Validated) -> list[dict[str, Any]]:
+def subgroup_table(data: Trainable, validated: Validated) -> list[Record]:
     """Performance and calibration by sex, age, site, ancestry, and tested or not.
 
     Groups too small are counted only.
@@ -261,11 +261,9 @@ def _age_group(age: np.ndarray) -> np.ndarray:
     return np.asarray(named, dtype=object)
 
 
-def _of_group(
-    data: Trainable, validated: Validated, own: np.ndarray, least: int = 10
-) -> dict[str, Any]:
+def _of_group(data: Trainable, validated: Validated, own: np.ndarray, least: int = 10) -> Record:
     y, p = data.y[own], validated.probability["model"][own]
-    row: dict[str, Any] = {"n": int(own.sum()), "positive": int(y.sum())}
+    row: Record = {"n": int(own.sum()), "positive": int(y.sum())}
     if min(y.sum(), len(y) - y.sum()) < least:
         return row
     auc, error = auc_with_error(y, p)

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from als_ml.config import Config
 from als_ml.training.task_data import Trainable
+from models.estimators.registry import Parameters
 from models.fitted import FittedModel
 from models.ladder import Ladder
 from models.members import Trial, family_folds
@@ -43,7 +44,7 @@ class Fold:
     covered: np.ndarray
     graded: np.ndarray
     importance: np.ndarray
-    members: list[dict[str, Any]]
+    members: list[Parameters]
     calibration: str
     trials: list[Trial] = field(default_factory=list)
 
@@ -83,7 +84,7 @@ def cross_validate(
 
 
 def _in_threads(
-    jobs: Iterable[Any], n: int, threads: int, progress: Progress, what: str
+    jobs: Iterable[object], n: int, threads: int, progress: Progress, what: str
 ) -> list[Any]:
     """Run jobs in threads of one core each, telling how many are done."""
     progress(what, 0, n)

@@ -7,7 +7,6 @@ tried`. Limits are proposals of ours (P) unless a source stands beside them.
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy.stats import chi2_contingency, f_oneway
@@ -20,6 +19,7 @@ from als_ml.training.folds import Validated, plain_logistic, probabilities_for
 from als_ml.training.metrics import auc_with_error, holm
 from als_ml.training.sample_size import sample_sizes
 from als_ml.training.task_data import Trainable
+from features.stored import Record
 from models.members import family_folds
 from models.tasks import FAMILIAL, TASKS
 
@@ -48,7 +48,7 @@ class Check:
     found: str
     remedy: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Record:
         """Plain fields."""
         return asdict(self)
 
@@ -63,7 +63,7 @@ def honesty_checks(
     validated: Validated,
     config: Config,
     metrics: dict[str, float],
-    tables: dict[str, list[dict[str, Any]]],
+    tables: dict[str, list[Record]],
     progress: Progress = lambda *_: None,
 ) -> list[Check]:
     """Every check of a run; with `validation.honesty: false` only those that need no refit.
@@ -401,7 +401,7 @@ def _without_events(data: Trainable, validated: Validated, metrics: dict[str, fl
     )
 
 
-def _subgroups(table: list[dict[str, Any]]) -> Check:
+def _subgroups(table: list[Record]) -> Check:
     """Groups whose risk is off, or whose AUC is below what their probabilities promise: by more
     than chance over all groups.
 
@@ -437,7 +437,7 @@ def _subgroups(table: list[dict[str, Any]]) -> Check:
     )
 
 
-def _sites(metrics: dict[str, float], table: list[dict[str, Any]]) -> Check:
+def _sites(metrics: dict[str, float], table: list[Record]) -> Check:
     if not table:
         return Check(
             name="held-out sites",

@@ -1,7 +1,5 @@
 """What a configuration would make of a cohort, before anything is trained: its labels and why."""
 
-from typing import Any
-
 from als_ml.cohort.source import CohortFile
 from als_ml.config import Config
 from als_ml.training.task_data import check_labels, make_labels, spec_of
@@ -9,14 +7,13 @@ from features.blocks.rows import with_columns
 from features.blocks.unused import name_unused
 from features.cohort import Cohort
 from features.errors import UserError
+from features.stored import Json
 from features.tables.problems import Problems
 from models.labels import in_words
 from models.tasks import TASKS
 
 
-def preview_of(
-    config: Config, described: CohortFile, cohort: Cohort, problems: Problems
-) -> dict[str, Any]:
+def preview_of(config: Config, described: CohortFile, cohort: Cohort, problems: Problems) -> Json:
     """Labels of a cohort by a configuration; what cannot be learned or used is a problem.
 
     Returns
@@ -32,9 +29,7 @@ def preview_of(
         return {}
 
 
-def _labels(
-    config: Config, described: CohortFile, cohort: Cohort, problems: Problems
-) -> dict[str, Any]:
+def _labels(config: Config, described: CohortFile, cohort: Cohort, problems: Problems) -> Json:
     labels = make_labels(config, cohort)
     spec = with_columns(
         cohort.definitions,

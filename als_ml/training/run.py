@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,13 +47,14 @@ from als_ml.training.task_data import (
 from als_ml.training.usefulness import decision_curve, enrichment_table, threshold_table
 from features.blocks.unused import name_unused
 from features.catalogue import Definitions
+from features.stored import Record
 from features.tables.problems import Problem, Problems
 from models.labels import Labels, in_words
 from models.members import Trial
 from models.tasks import FAMILIAL, TASKS, Task
 
 Progress = Callable[[str, int, int], None]
-Table = list[dict[str, Any]]
+Table = list[Record]
 # Draws for the bands of curves: they are read by eye.
 _BAND_DRAWS = 500
 
@@ -205,7 +205,7 @@ def train(
 _ALIKE = 40
 
 
-def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> dict[str, Any]:
+def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> Record:
     """What a page says of the score beside its number: the question, and what was seen of training
     patients with a like score.
 
@@ -394,12 +394,12 @@ def best_possible(
     return share_of_possible(data.y, probability, best) if np.isfinite(best).all() else None
 
 
-def summary(training: Training) -> list[dict[str, Any]]:
+def summary(training: Training) -> list[Record]:
     """The short table at the end: the model, each baseline, and the best possible score of a
     simulated cohort.
     """
     names = list(training.out_of_fold)
-    table: list[dict[str, Any]] = [{"name": name, **training.metrics_of(name)} for name in names]
+    table: list[Record] = [{"name": name, **training.metrics_of(name)} for name in names]
     table[0]["name"] = training.config.model.estimator
     for row, name in zip(table[1:], names[1:], strict=True):
         row["name"] = f"baseline: {name}"

@@ -3,7 +3,6 @@ of its patients.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,7 @@ from features.errors import DataError
 from features.genotypes.repeats import RepeatStates
 from features.genotypes.vcf import CallRule
 from models.estimators import names
+from models.estimators.registry import Parameters
 from models.fitted import FittedModel, fit_model
 from models.labels import (
     Labels,
@@ -336,7 +336,7 @@ def check_labels(y: np.ndarray, families: np.ndarray, config: Config) -> None:
 def recipe_of(config: Config) -> Recipe:
     """What a fold fits."""
     v, model, decision = config.validation, config.model, config.decision
-    members: tuple[tuple[str, dict[str, Any]], ...] = ((model.estimator, dict(model.parameters)),)
+    members: tuple[tuple[str, Parameters], ...] = ((model.estimator, dict(model.parameters)),)
     if model.estimator == STACK:
         members = tuple(
             (name, dict(model.members[name])) for name in names() if name in model.members

@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -139,7 +138,7 @@ def _distinct_sites(sites: Sites) -> tuple[pd.DataFrame, set[str]]:
     }
 
 
-def _row(definitions: Definitions, variant: Variant, assessment: Assessment) -> tuple[Any, ...]:
+def _row(definitions: Definitions, variant: Variant, assessment: Assessment) -> tuple[object, ...]:
     scores = (variant.scores.get(name) for name in ("revel", "alphamissense", "cadd", "spliceai"))
     asserted = (
         (variant.clinvar.significance, variant.clinvar.stars) if variant.clinvar else (None, None)

@@ -10,11 +10,14 @@ same slope as in a batch.
 
 import warnings
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
+
+if TYPE_CHECKING:
+    from statsmodels.regression.mixed_linear_model import MixedLMParams
 
 # Fewer patients with two visits say too little of the spread of slopes; more than these add time,
 # not precision (P).
@@ -184,7 +187,7 @@ def _in_months(means: np.ndarray, spread: np.ndarray, residual: float) -> Course
     )
 
 
-def _start(years: np.ndarray, total: np.ndarray) -> Any:
+def _start(years: np.ndarray, total: np.ndarray) -> "MixedLMParams":
     """Rough moments to start from: from its own start MixedLM needs six times as long, and often
     ends without an estimate.
     """

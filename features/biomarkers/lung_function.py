@@ -40,7 +40,8 @@ def equations(definitions: Definitions) -> tuple[Equation, ...]:
 
 
 def _equation(row: pd.Series) -> Equation:
-    return Equation(row["sex"], *(float(row[name]) for name in Equation._fields[1:]))
+    numbers = {name: float(row[name]) for name in Equation._fields if name != "sex"}
+    return Equation(sex=row["sex"], **numbers)
 
 
 def predicted_capacity(

@@ -8,9 +8,12 @@ creatinine's mg/dL through umol/L.
 import re
 from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from features.catalogue import Definitions, analytes, recently_derived
+
+if TYPE_CHECKING:
+    from pint import UnitRegistry
 
 # Spellings that pint does not know. IU of an enzyme's activity is the same as U.
 _SPELLINGS = [
@@ -138,7 +141,7 @@ def _converted(unit: str, other: str, factor: Fraction) -> Fraction | None:
 
 
 @cache
-def _registry() -> Any:
+def _registry() -> "UnitRegistry":
     import pint
 
     return pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)

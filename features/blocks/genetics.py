@@ -10,7 +10,6 @@ only.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -460,7 +459,7 @@ def _per_gene(
 
 
 def _gene_matrix(
-    cohort: AnyCohort, chosen: np.ndarray, how: Any, values: "np.ndarray | None" = None
+    cohort: AnyCohort, chosen: np.ndarray, how: np.ufunc, values: "np.ndarray | None" = None
 ) -> np.ndarray:
     """Combine copies (or given values of the sites) of the chosen sites, (n, G), 0 where there is
     none.

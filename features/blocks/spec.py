@@ -1,11 +1,11 @@
 """Which features a model sees: what is stored with it."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from features.alsfrs.mixed_model import Course
 from features.blocks.dictionary import EDITION
 from features.blocks.registry import BLOCKS
+from features.stored import Json
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class FeatureSpec:
     edition: int = EDITION
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "FeatureSpec":
+    def from_json(cls, stored: Json) -> "FeatureSpec":
         """Rebuild what `dataclasses.asdict` and JSON made lists of.
 
         Parameters
@@ -50,7 +50,7 @@ class FeatureSpec:
         FeatureSpec
             With what earlier releases did where they knew no such key.
         """
-        lists: dict[str, Any] = {
+        lists: Json = {
             name: tuple(stored[name])
             for name in ("blocks", "summaries", "columns")
             if name in stored

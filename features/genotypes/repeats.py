@@ -14,7 +14,6 @@ never normal.
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +22,7 @@ import pysam
 from features.catalogue import Definitions, derived, repeat_loci
 from features.errors import DataError
 from features.genotypes.vcf import check_build, read_header
+from features.stored import Record
 from features.tables.columns import Frame
 from features.tables.problems import Problems
 
@@ -68,7 +68,7 @@ def read_repeats(
     DataError
         If a file cannot be read.
     """
-    records: list[dict[str, Any]] = []
+    records: list[Record] = []
     for path in paths:
         check_build(definitions, read_header(path), build, str(path))
         try:
@@ -91,7 +91,7 @@ def read_repeats(
 
 def _records(
     definitions: Definitions, file: pysam.VariantFile, vcf_rows: dict[str, int]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Record]:
     loci = {name.upper(): name for name in repeat_loci(definitions).index}
     for record in file:
         names = [
@@ -111,7 +111,9 @@ def _records(
                 yield from _call(call, record, vcf_rows[sample], locus, passed)
 
 
-def _call(call: Any, record: Any, row: int, locus: str, passed: bool) -> Iterator[dict[str, Any]]:
+def _call(
+    call: pysam.VariantRecordSample, record: pysam.VariantRecord, row: int, locus: str, passed: bool
+) -> Iterator[Record]:
     sizes, intervals = _sizes(call, record)
     if not sizes:
         return
@@ -122,7 +124,9 @@ def _call(call: Any, record: Any, row: int, locus: str, passed: bool) -> Iterato
     yield {**dict(zip(CALL_TYPES, values, strict=True)), "alleles": len(sizes)}
 
 
-def _sizes(call: Any, record: Any) -> tuple[list[float], list[tuple[float, float]]]:
+def _sizes(
+    call: pysam.VariantRecordSample, record: pysam.VariantRecord
+) -> tuple[list[float], list[tuple[float, float]]]:
     """Sizes and intervals of the called alleles, in repeat units."""
     if "MC" in call:
         motif = len(
@@ -140,7 +144,7 @@ def _sizes(call: Any, record: Any) -> tuple[list[float], list[tuple[float, float
     return (sizes, intervals) if sizes else (_symbolic_sizes(call, record), [])
 
 
-def _parts(call: Any, key: str, separator: str) -> list[str]:
+def _parts(call: pysam.VariantRecordSample, key: str, separator: str) -> list[str]:
     value = call.get(key)
     text = separator.join(str(v) for v in value) if isinstance(value, tuple) else str(value)
     return [part for part in text.split(separator) if part not in (".", "", "None")]
@@ -151,7 +155,7 @@ def _interval(text: str) -> tuple[float, float]:
     return float(low), float(high or low)
 
 
-def _symbolic_sizes(call: Any, record: Any) -> list[float]:
+def _symbolic_sizes(call: pysam.VariantRecordSample, record: pysam.VariantRecord) -> list[float]:
     """Sizes from GT and `<STRn>` alleles, for files that dropped the other fields."""
     alts = [re.fullmatch(r"<STR(\d+)>", alt) for alt in record.alts or ()]
     sizes = [

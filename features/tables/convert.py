@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import cast, overload
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from pyarrow import csv as arrow_csv
 
 from features.catalogue import normal_name
 from features.errors import DataError, nearest
+from features.stored import Record
 from features.tables.cells import PLAIN, YEARS, Dialect, read_dates, read_months, read_values
 from features.tables.columns import Cells, Column, Frame, FrameT, Table, factorized
 from features.tables.problems import Problems
@@ -320,7 +321,7 @@ def as_frame(table: Frame) -> pd.DataFrame:
     return cast("pd.DataFrame", table)
 
 
-def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+def records_of(table: pd.DataFrame) -> list[Record]:
     """The rows of a table, each as column -> cell.
 
     Parameters
@@ -333,7 +334,7 @@ def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     list of dict
         In the order of the table.
     """
-    return cast("list[dict[str, Any]]", table.to_dict("records"))
+    return cast("list[Record]", table.to_dict("records"))
 
 
 def codes_of(column: Cells) -> tuple[np.ndarray, np.ndarray]:

@@ -11,14 +11,14 @@ needs people and laboratories: PS2-PS4, PM3, PM6, PP1, PP4, BS2-BS4, BP2, BP5.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from features.catalogue import Definitions, derived
 from features.variants.annotation import protein_change
 from features.variants.gene_models import transcripts
-from features.variants.lookups import NO_LOOKUPS, Lookups
+from features.variants.lookups import NO_LOOKUPS, Assertion, Lookups
 from features.variants.variant import CAUSAL, Variant, gene_rules, inheritance, known_rows
 
 PRIOR, VERY_STRONG_ODDS = 0.10, 350.0
@@ -167,7 +167,7 @@ def _rules(definitions: Definitions) -> dict[str, Rule]:
     }
 
 
-def _met(definitions: Definitions, rule: str, variant: Variant, detail: Any = "") -> Criterion:
+def _met(definitions: Definitions, rule: str, variant: Variant, detail: object = "") -> Criterion:
     name, points, threshold, reason = _rules(definitions)[rule]
     return Criterion(
         name,
@@ -299,7 +299,7 @@ def _clinvar_neighbours(variant: Variant, sources: Sources) -> str:
     )
 
 
-def _is_pathogenic(assertion: Any) -> bool:
+def _is_pathogenic(assertion: Assertion | None) -> bool:
     return assertion is not None and assertion.stars > 0 and _meaning(assertion.significance) == 1
 
 

@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from features.catalogue import Definitions, gene_at, gene_names, plain_contig
 from features.errors import DataError
 from features.genotypes.bcftools import bcftools
 from features.genotypes.vcf import fasta_contigs, fasta_prefix, read_sites, site_query
+from features.stored import Json
 from features.variants.annotation import Effect, effect_of
 from features.variants.gene_models import transcripts, write_gff
 
@@ -86,7 +87,7 @@ class Lookups:
         text = json.dumps(self.as_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """Give what a model stores: frequencies and assertions, which are public and of no
         patient.
         """
@@ -96,7 +97,7 @@ class Lookups:
         return {"frequencies": self.frequencies, "clinvar": asserted}
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "Lookups":
+    def from_json(cls, stored: Json) -> "Lookups":
         """Rebuild what `as_json` gave.
 
         Parameters

@@ -8,7 +8,6 @@ out an unknown value, so it needs no donors. Curves are made after imputation.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_regressor
@@ -93,7 +92,7 @@ def _curves(curvature: float, rising: tuple[bool, ...]) -> list[tuple[str, Curve
     return [("curves", Curves(curvature, straight))]
 
 
-def _bounds(kind: Estimator, rising: tuple[bool, ...]) -> dict[str, Any]:
+def _bounds(kind: Estimator, rising: tuple[bool, ...]) -> dict[str, tuple[int, ...]]:
     """The parameter of an estimator that keeps some columns from lowering the score."""
     if not any(rising):
         return {}
@@ -113,7 +112,7 @@ def fit(
     y: np.ndarray,
     seed: int,
     learns_missingness: bool,
-    **options: Any,
+    **options: object,
 ) -> Pipeline:
     """Fit a pipeline of an estimator on an (n, p) matrix and its target.
 

@@ -31,6 +31,8 @@ OURS = {
 }
 
 Value = float | int | str | bool | None
+# Settings of an estimator by the names of its constructor.
+Parameters = dict[str, Value]
 Builder = Callable[[int, int], "BaseEstimator"]
 Scorer = Callable[["Pipeline", "np.ndarray"], "np.ndarray"]
 
