@@ -41,13 +41,36 @@ class CalibrationMap:
     y: tuple[float, ...] = ()
 
     def probability(self, score: np.ndarray) -> np.ndarray:
-        """Probability of the positive class of each score, element by element."""
+        """Probability of the positive class of each score, element by element.
+
+        Parameters
+        ----------
+        score : array (n,)
+            Raw scores of a model.
+
+        Returns
+        -------
+        array (n,)
+            0 to 1.
+        """
         return np.asarray(_MAPS[self.kind](self, self.slope * score + self.intercept))
 
 
 def fit_sigmoid(score: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Slope and intercept of Platt's sigmoid from out-of-fold scores; a negative slope means no
     signal and becomes 0.
+
+    Parameters
+    ----------
+    score : array (n,)
+        Out-of-fold raw scores.
+    y : array (n,)
+        0/1 labels, both of them.
+
+    Returns
+    -------
+    slope, intercept : float
+        On the scale of the score, and of log-odds.
     """
     model = LogisticRegression(C=np.inf, max_iter=1000).fit(score.reshape(-1, 1), y.astype(int))
     if model.coef_[0, 0] <= 0:
@@ -56,9 +79,21 @@ def fit_sigmoid(score: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def fit_map(kind: str, score: np.ndarray, y: np.ndarray) -> CalibrationMap:
-    """Fit one of KINDS on out-of-fold scores (n,) and 0/1 labels.
+    """Fit one map on out-of-fold scores.
 
-    Without signal it is the sigmoid that says the prevalence.
+    Parameters
+    ----------
+    kind : str
+        One of KINDS.
+    score : array (n,)
+        Out-of-fold raw scores.
+    y : array (n,)
+        0/1 labels.
+
+    Returns
+    -------
+    CalibrationMap
+        Rises strictly with the score.
     """
     slope, intercept = fit_sigmoid(score, y)
     if kind == "sigmoid" or slope == 0:
@@ -76,8 +111,17 @@ def choose_map(
 
     Parameters
     ----------
+    score : array (n,)
+        Out-of-fold raw scores.
+    y : array (n,)
+        0/1 labels.
     folds : list of (train, test)
         Indices, families kept whole.
+
+    Returns
+    -------
+    CalibrationMap
+        Fitted on all of them.
     """
     loss = {kind: _held_out_loss(kind, score, y, folds) for kind in KINDS}
     best = min(KINDS, key=lambda kind: loss[kind].mean())

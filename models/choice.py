@@ -51,10 +51,21 @@ def choose(
 
     Parameters
     ----------
+    name : str
+        Of an estimator.
+    parameters : dict
+        What is already decided.
+    recipe : Recipe
+        How members are fitted.
     X, y, learned : arrays (n, p), (n,), (n,)
         Features, 0/1 labels that judge, and what is learned (NaN where unknown).
     folds : list of (train, test)
         Indices, families kept whole.
+
+    Returns
+    -------
+    Choice
+        With all parameters, and out-of-fold scores (n,).
     """
     data = (X, y, learned)
     if name == "elastic_net" and "C" not in parameters and not recipe.continuous:
@@ -71,7 +82,20 @@ def _best(scored: Iterator[Scored], y: np.ndarray) -> Choice:
 
 
 def log_loss(score: np.ndarray, y: np.ndarray) -> float:
-    """Log loss of scores behind a sigmoid, so that their scale does not count."""
+    """Log loss of scores behind a sigmoid, so that their scale does not count.
+
+    Parameters
+    ----------
+    score : array (n,)
+        Raw scores.
+    y : array (n,)
+        0/1 labels.
+
+    Returns
+    -------
+    float
+        Nats a patient.
+    """
     slope, intercept = fit_sigmoid(score, y)
     p = np.clip(expit(slope * score + intercept), _EDGE, 1 - _EDGE)
     return float(-np.where(y == 1, np.log(p), np.log1p(-p)).mean())

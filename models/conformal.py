@@ -9,6 +9,15 @@ def conformal_limits(
     """Label-conditional conformal limits: a label is in the set where 1 - P(label) is at most its
     limit.
 
+    Parameters
+    ----------
+    probability : array (n,)
+        Out-of-fold probability of the positive label.
+    y : array (n,)
+        0/1 labels.
+    coverage : float
+        Share of the patients of each label whose set is to hold it, 0 to 1.
+
     Returns
     -------
     (negative, positive) : float

@@ -46,7 +46,20 @@ class Curves(TransformerMixin, BaseEstimator):
         self.straight = straight
 
     def fit(self, X: np.ndarray, y: object = None) -> "Curves":  # noqa: ARG002
-        """Place the knots and take the lines out."""
+        """Place the knots and take the lines out.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Standardised columns without gaps.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        Curves
+            This one.
+        """
         chosen = [j for j in range(X.shape[1]) if self._curved(X[:, j], j)]
         knots = [_knots(X[:, j]) for j in chosen]
         apart = [k for k, own in enumerate(knots) if (np.diff(own) > 0).all()]
@@ -60,14 +73,36 @@ class Curves(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """Append the curved parts to an (n, p) matrix."""
+        """Append the curved parts to an (n, p) matrix.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Standardised columns without gaps.
+
+        Returns
+        -------
+        array (n, p + q)
+            The same columns, then the curved parts.
+        """
         if not len(self.source_) or self.weight == 0:
             return X
         bent = self._bent(X, self._parts(X)) / self.spread_
         return np.ascontiguousarray(np.hstack([X, self.weight * bent]))
 
     def features(self, p: int) -> np.ndarray:
-        """Index of the feature that each column of the output belongs to."""
+        """Index of the feature that each column of the output belongs to.
+
+        Parameters
+        ----------
+        p : int
+            Columns of the input.
+
+        Returns
+        -------
+        array of int (p + q,)
+            Below p.
+        """
         if not len(self.source_) or self.weight == 0:
             return np.arange(p)
         return np.concatenate([np.arange(p), self.source_])

@@ -70,7 +70,18 @@ class Calibration:
 
     @classmethod
     def from_json(cls, stored: Json) -> "Calibration":
-        """Inverse of `to_json`."""
+        """Inverse of `to_json`.
+
+        Parameters
+        ----------
+        stored : dict
+            Of `to_json`, of this or an earlier release.
+
+        Returns
+        -------
+        Calibration
+            With NaN where null stood.
+        """
         restored: Json = {
             k: tuple(map(_nan, v)) if isinstance(v, list) else v for k, v in stored.items()
         }
@@ -88,6 +99,16 @@ class FittedModel:
     def score(self, X: np.ndarray) -> np.ndarray:
         """Raw score of each row: the members' weighted sum, in a fixed order, drawn in where values
         are unknown.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Features, NaN unknown.
+
+        Returns
+        -------
+        array (n,)
+            On the scale of the members; log-odds before calibration.
         """
         return self.faded(X, self.raw_sum(X))
 
@@ -137,12 +158,33 @@ class FittedModel:
         return total
 
     def probability(self, X: np.ndarray) -> np.ndarray:
-        """Calibrated probability of the positive class for an (n, p) matrix."""
+        """Calibrated probability of the positive class for an (n, p) matrix.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Features, NaN unknown.
+
+        Returns
+        -------
+        array (n,)
+            0 to 1.
+        """
         return recalibrated(self.calibration.map.probability(self.score(X)), self.calibration)
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Contribution of each feature to the log-odds behind Platt's sigmoid (to the votes, for a
         random forest), (n, p).
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Features, NaN unknown.
+
+        Returns
+        -------
+        array (n, p)
+            Positive = towards the positive class; 0 for a column that no member uses.
         """
         slope = self.calibration.slope * self.calibration.update_slope
         total = self.members[0].weight * self.members[0].contributions(X)
@@ -153,19 +195,51 @@ class FittedModel:
         return total * slope
 
     def label_sets(self, probability: np.ndarray) -> list[str]:
-        """Conformal set of each patient: labels joined by `|`, sorted, empty if none fits."""
+        """Conformal set of each patient: labels joined by `|`, sorted, empty if none fits.
+
+        Parameters
+        ----------
+        probability : array (n,)
+            Of the positive class.
+
+        Returns
+        -------
+        list of str
+            As `familial`, `familial|sporadic` or empty.
+        """
         task = TASKS[self.task]
         return joined_sets(self.holds(probability), (task.negative, task.positive))
 
     def holds(self, probability: np.ndarray) -> np.ndarray:
         """Whether the negative and the positive label are in each patient's conformal set, (n, 2)
         bool.
+
+        Parameters
+        ----------
+        probability : array (n,)
+            Of the positive class.
+
+        Returns
+        -------
+        array of bool (n, 2)
+            Negative, positive.
         """
         negative, positive = self.calibration.limits
         return np.column_stack([negative >= probability, positive >= 1 - probability])
 
     def outside(self, X: np.ndarray) -> np.ndarray:
-        """Which values lie far outside the training data, (n, p) bool."""
+        """Which values lie far outside the training data, (n, p) bool.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Features, NaN unknown.
+
+        Returns
+        -------
+        array of bool (n, p)
+            False where unknown.
+        """
         low, high = self._range
         return np.asarray((low > X) | (high < X))
 
@@ -175,7 +249,20 @@ class FittedModel:
 
 
 def recalibrated(probability: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """Apply a new centre's update to the log-odds; the same numbers where there is none."""
+    """Apply a new centre's update to the log-odds; the same numbers where there is none.
+
+    Parameters
+    ----------
+    probability : array (n,)
+        By the model's own map.
+    calibration : Calibration
+        With `update_slope` and `update_intercept`.
+
+    Returns
+    -------
+    array (n,)
+        0 to 1.
+    """
     if not calibration.updated:
         return probability
     odds = logit(np.clip(probability, _EDGE, 1 - _EDGE))
@@ -185,6 +272,18 @@ def recalibrated(probability: np.ndarray, calibration: Calibration) -> np.ndarra
 def joined_sets(holds: np.ndarray, names: tuple[str, ...]) -> list[str]:
     """Label sets as text: the labels of each patient, sorted and joined by `|`, empty if none
     fits.
+
+    Parameters
+    ----------
+    holds : array of bool (n, k)
+        Whether each label is in each patient's set.
+    names : tuple of k str
+        The labels.
+
+    Returns
+    -------
+    list of str
+        One a patient.
     """
     codes = holds @ (1 << np.arange(len(names)))
     texts = [
@@ -208,6 +307,8 @@ def fit_model(
 
     Parameters
     ----------
+    recipe : Recipe
+        What to fit and how.
     X : array (n, p)
         Features, NaN unknown.
     y : array (n,)
@@ -220,6 +321,11 @@ def fit_model(
         (`recipe.continuous`), NaN where unknown (those rows still calibrate).
     trials : list, optional
         Gets the trials of the search.
+
+    Returns
+    -------
+    FittedModel
+        Calibrated.
     """
     learned = y if learned is None else learned
     if recipe.search is not None:

@@ -20,7 +20,20 @@ MOST_COPIED = 1000
 
 
 def unknown_share(X: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Share of the model's weight in the unknown values of each row of an (n, p) matrix."""
+    """Share of the model's weight in the unknown values of each row of an (n, p) matrix.
+
+    Parameters
+    ----------
+    X : array (n, p)
+        Features, NaN unknown.
+    weight : array (p,)
+        Weight of each column in the model.
+
+    Returns
+    -------
+    array (n,)
+        0 to 1.
+    """
     lost = np.ascontiguousarray(np.where(np.isnan(X), weight, 0.0))
     return np.asarray(lost.sum(axis=1) / max(float(weight.sum()), np.finfo(float).tiny))
 
@@ -38,10 +51,19 @@ def fitted_fade(
 
     Parameters
     ----------
+    centre : float
+        Log-odds that scores are drawn to.
+    seed : int
+        Chooses what is masked.
     score : callable
         Raw scores of a matrix.
     X, y, weight : arrays (n, p), (n,), (p,)
         Training patients and the weight of each column in the model.
+
+    Returns
+    -------
+    float
+        0 where unknown values do not spoil the score.
     """
     rng = np.random.default_rng(seed)
     some = rng.permutation(len(X))[:MOST_COPIED]

@@ -58,7 +58,20 @@ class RelatedImputer(SimpleImputer):
     """
 
     def fit(self, X: np.ndarray, y: object = None) -> "RelatedImputer":  # noqa: ARG002
-        """Estimate from an (n, p) matrix with NaN."""
+        """Estimate from an (n, p) matrix with NaN.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Training patients, NaN unknown.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        RelatedImputer
+            This one.
+        """
         super().fit(X)
         known = np.isfinite(X)
         enough = known.sum(axis=0) >= max(LEAST_KNOWN * len(X), MOST_EQUAL + 1)
@@ -72,15 +85,50 @@ class RelatedImputer(SimpleImputer):
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """Fill an (n, p) matrix."""
+        """Fill an (n, p) matrix.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            NaN unknown.
+
+        Returns
+        -------
+        array (n, p)
+            float64 without NaN.
+        """
         return self.filled(np.asarray(X, dtype=np.float64))
 
     def fit_transform(self, X: np.ndarray, y: object = None) -> np.ndarray:  # noqa: ARG002
-        """Fit, then fill the same matrix."""
+        """Fit, then fill the same matrix.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Training patients, NaN unknown.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        array (n, p)
+            float64 without NaN.
+        """
         return self.fit(X).transform(X)
 
     def filled(self, X: np.ndarray) -> np.ndarray:
-        """Fill an (n, p) float64 matrix, row by row."""
+        """Fill an (n, p) float64 matrix, row by row.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            float64, NaN unknown.
+
+        Returns
+        -------
+        array (n, p)
+            Without NaN; the same bits for one row as in a batch.
+        """
         full = np.where(np.isnan(X), self.statistics_, X)
         z = self._standardised(X)
         for gaps in _gaps(z):

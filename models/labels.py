@@ -74,6 +74,20 @@ class SlopeRule:
     def holds(self, days: np.ndarray, natural_until_days: np.ndarray) -> np.ndarray:
         """Which days lie in the window of a patient who is untreated until a day.
 
+        Parameters
+        ----------
+        days : array (v,)
+            Of visits or events, since the index day.
+        natural_until_days : array (v,)
+            Of the patient of each: start of tofersen or a trial drug, inf untreated.
+
+        Returns
+        -------
+        array of bool (v,)
+            Whether the day counts.
+
+        Examples
+        --------
         >>> SlopeRule().holds(
         ...     np.array([90, 91, 200, 201, 455, 456]),
         ...     np.array([np.inf, np.inf, 200, 200, 455, 456]),
@@ -125,6 +139,11 @@ def progression(
         unknown day.
     rule : SlopeRule
         Landmark, window and cut-off.
+
+    Returns
+    -------
+    Progression
+        Arrays (n,).
     """
     n = len(event_days)
     kept = rule.holds(days, natural_until_days[row])
@@ -160,6 +179,20 @@ def progression(
 def classes_of(slope: np.ndarray, cutoffs: tuple[float, ...]) -> np.ndarray:
     """Class of each rate: how many cut-offs it reaches (0 = slowest), NaN where unknown.
 
+    Parameters
+    ----------
+    slope : array (n,)
+        Points lost per month, NaN unknown.
+    cutoffs : tuple of float
+        Points per month, ascending.
+
+    Returns
+    -------
+    array (n,)
+        0 to len(cutoffs), as float.
+
+    Examples
+    --------
     >>> classes_of(np.array([0.4, 0.5, 1.0, np.nan]), (0.5, 1.0)).tolist()
     [0.0, 1.0, 2.0, nan]
     """
@@ -198,13 +231,37 @@ class Labels:
 
 
 def scored(cohort: AnyCohort) -> np.ndarray:
-    """Which patients are trained or scored by default: als and als_ftd."""
+    """Which patients are trained or scored by default: als and als_ftd.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+
+    Returns
+    -------
+    array of bool (n,)
+        By the diagnosis alone.
+    """
     diagnosis = cohort.patients["diagnosis"].to_numpy(dtype=object)
     return np.logical_or.reduce([diagnosis == name for name in SCORED_DIAGNOSES])
 
 
 def familial_labels(cohort: Cohort, degrees: tuple[str, ...]) -> Labels:
-    """Reported family history of ALS, from the pedigree only, never from the genotype."""
+    """Reported family history of ALS, from the pedigree only, never from the genotype.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+    degrees : tuple of str
+        Degrees of relatives that make a family history, as `first_degree`.
+
+    Returns
+    -------
+    Labels
+        1 familial, 0 none in the family, NaN unknown or further relatives.
+    """
     history = cohort.patients["family_history"]
     y = np.select(
         [history.isin(degrees).to_numpy(), (history == "none").to_numpy()], [1.0, 0.0], np.nan
@@ -214,7 +271,20 @@ def familial_labels(cohort: Cohort, degrees: tuple[str, ...]) -> Labels:
 
 
 def progression_labels(cohort: Cohort, rule: SlopeRule) -> Labels:
-    """Fast or slow after the landmark (contract, section Labels), with the count of each reason."""
+    """Fast or slow after the landmark (contract, section Labels), with the count of each reason.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients, uncut: the label's visits come after the landmark.
+    rule : SlopeRule
+        Landmark, window and cut-offs.
+
+    Returns
+    -------
+    Labels
+        1 fast, 0 slow, NaN none.
+    """
     patients, keep = cohort.patients, scored(cohort)
     course = progression(
         *revised_visits(cohort),
@@ -259,14 +329,38 @@ def _branch_counts(branch: np.ndarray) -> dict[str, int]:
 
 
 def revised_visits(cohort: Cohort) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Patient, day and total (NaN unknown) of each ALSFRS-R visit."""
+    """Patient, day and total (NaN unknown) of each ALSFRS-R visit.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+
+    Returns
+    -------
+    row, days, total : arrays (v,)
+        Index, days since the index day, points 0-48.
+    """
     visits = of_scale(cohort.alsfrs, "alsfrs_r")
     row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     return row, days, total
 
 
 def label_visits(cohort: Cohort, rule: SlopeRule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The ALSFRS-R visits that a label is made of: in the window, untreated, with a total."""
+    """The ALSFRS-R visits that a label is made of: in the window, untreated, with a total.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients, uncut.
+    rule : SlopeRule
+        Landmark and window.
+
+    Returns
+    -------
+    row, days, total : arrays (v,)
+        Index, days since the index day, points 0-48.
+    """
     row, days, total = revised_visits(cohort)
     kept = rule.holds(days, natural_until_days(cohort.patients)[row]) & np.isfinite(total)
     return row[kept], days[kept], total[kept]
@@ -275,6 +369,20 @@ def label_visits(cohort: Cohort, rule: SlopeRule) -> tuple[np.ndarray, np.ndarra
 def delta_fs_labels(cohort: Cohort, rate: np.ndarray, cutoffs: tuple[float, ...]) -> Labels:
     """Classes of dFS at the landmark: a label of the past, for which nothing made of the ALSFRS-R
     may be a feature.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+    rate : array (n,)
+        dFS, points per month, NaN unknown.
+    cutoffs : tuple of float
+        Points per month, ascending.
+
+    Returns
+    -------
+    Labels
+        1 from the highest cut-off on.
     """
     rate = np.where(scored(cohort), rate, np.nan)
     level = classes_of(rate, cutoffs)
@@ -302,6 +410,18 @@ def _graded(
 def class_names(n: int) -> tuple[str, ...]:
     """Names of the ordered classes of progression, slowest first.
 
+    Parameters
+    ----------
+    n : int
+        Classes, 2 or more.
+
+    Returns
+    -------
+    tuple of n str
+        Unique.
+
+    Examples
+    --------
     >>> class_names(2), class_names(3)
     (('slow', 'fast'), ('slow', 'intermediate', 'fast'))
     >>> class_names(4)
@@ -321,6 +441,22 @@ def column_labels(
     """A label from a numeric column of patients and a threshold.
 
     With the error of its values, how likely it is.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+    column : str
+        Of the patients table.
+    above, below : float or None
+        Threshold, in the column's own unit; one of them is given.
+    error : float, optional
+        Standard deviation of the error of a value, in the same unit.
+
+    Returns
+    -------
+    Labels
+        1 beyond the threshold, 0 not, NaN unknown.
 
     Raises
     ------
@@ -366,10 +502,17 @@ def likely_labels(
 
     Parameters
     ----------
+    cutoff : float
+        Points per month.
     y, slope : arrays (n,)
         0/1 label; points lost per month, NaN unknown.
     scatter : array (n, 3)
         Of `features.alsfrs.slopes.slope_scatter`.
+
+    Returns
+    -------
+    array (n,)
+        0 to 1, NaN where the label is unknown.
     """
     spread, noise, freedom = np.where(np.isfinite(slope)[:, None], scatter, 0.0).T
     if freedom.sum() < 1 or noise.sum() <= 0:
@@ -382,6 +525,20 @@ def likely_labels(
 def out_of_scope(cohort: AnyCohort, task: Task, landmark_days: int) -> np.ndarray:
     """Reason why a patient is not scored, empty where it is: another diagnosis, or an event before
     the landmark.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+    task : Task
+        Whose exclusions count.
+    landmark_days : int
+        Days since the index day.
+
+    Returns
+    -------
+    array of str (n,)
+        `diagnosis`, `landmark` or empty.
     """
     other = ~scored(cohort)
     reason = np.full(len(cohort), "", dtype=object)
@@ -395,7 +552,18 @@ def out_of_scope(cohort: AnyCohort, task: Task, landmark_days: int) -> np.ndarra
 
 
 def event_days(patients: Frame) -> np.ndarray:
-    """First day of death, tracheostomy or NIV >= 23 h/day; inf where none is recorded."""
+    """First day of death, tracheostomy or NIV >= 23 h/day; inf where none is recorded.
+
+    Parameters
+    ----------
+    patients : DataFrame or Table
+        Checked, n rows.
+
+    Returns
+    -------
+    array (n,)
+        Days since the index day.
+    """
     columns = np.column_stack(
         [patients[f"{event}_days"].to_numpy() for event in ("death", "tracheostomy", "niv_23h")]
     )
@@ -403,7 +571,18 @@ def event_days(patients: Frame) -> np.ndarray:
 
 
 def last_seen_days(patients: Frame) -> np.ndarray:
-    """Day of last contact; inf where none is recorded."""
+    """Day of last contact; inf where none is recorded.
+
+    Parameters
+    ----------
+    patients : DataFrame or Table
+        Checked, n rows.
+
+    Returns
+    -------
+    array (n,)
+        Days since the index day.
+    """
     last = patients["last_contact_days"].to_numpy()
     return np.where(np.isnan(last), np.inf, last)
 
@@ -414,6 +593,16 @@ def natural_until_days(patients: Frame) -> np.ndarray:
 
     inf untreated; -inf where `tofersen` or `trial_drug` says yes and no start is known, so that any
     visit may be a treated one.
+
+    Parameters
+    ----------
+    patients : DataFrame or Table
+        Checked, n rows.
+
+    Returns
+    -------
+    array (n,)
+        Days since the index day.
     """
     until = []
     for drug in ("tofersen", "trial_drug"):

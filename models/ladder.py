@@ -30,6 +30,22 @@ class Ladder:
 
         A patient belongs to the highest class whose threshold is reached; a class is in the set if
         the step below it can be passed and the step above it can fail.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Features, NaN unknown.
+        top : FittedModel
+            Model of the highest cut-off.
+        probability : array (n,)
+            Of `top` for these rows.
+
+        Returns
+        -------
+        level : array of int (n,)
+            Index into `classes`.
+        sets : list of str
+            Labels joined by `|`.
         """
         steps = [(model, model.probability(X)) for model in self.lower] + [(top, probability)]
         reached = np.column_stack([p >= model.calibration.threshold for model, p in steps])
@@ -47,7 +63,26 @@ class Ladder:
 def fit_ladder(
     X: np.ndarray, level: np.ndarray, families: np.ndarray, recipe: Recipe, classes: tuple[str, ...]
 ) -> Ladder:
-    """Fit the lower steps; `level` is the class index of each patient."""
+    """Fit the lower steps.
+
+    Parameters
+    ----------
+    X : array (n, p)
+        Features, NaN unknown.
+    level : array of int (n,)
+        Index into `classes`.
+    families : array of int (n,)
+        Relatives share a number.
+    recipe : Recipe
+        As of the top model.
+    classes : tuple of str
+        Slowest first.
+
+    Returns
+    -------
+    Ladder
+        Without a lower model where there are two classes.
+    """
     steps = range(1, len(classes) - 1)
     return Ladder(
         classes,

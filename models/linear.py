@@ -60,7 +60,20 @@ class ElasticNetLogistic(ClassifierMixin, BaseEstimator):
         self.rising = rising
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "ElasticNetLogistic":
-        """Fit on an (n, p) matrix and labels (n,) in 0..1."""
+        """Fit on an (n, p) matrix and labels (n,) in 0..1.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Standardised columns without gaps.
+        y : array (n,)
+            Labels, or the probability that each is 1.
+
+        Returns
+        -------
+        ElasticNetLogistic
+            This one.
+        """
         line = self.along(X, y, (self.C,))[0]
         self.classes_ = np.array([0, 1])
         self.coef_ = line.coefficients.reshape(1, -1)
@@ -78,17 +91,50 @@ class ElasticNetLogistic(ClassifierMixin, BaseEstimator):
         return lines
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """Log-odds of each row, the same bits for one row and for a batch."""
+        """Log-odds of each row, the same bits for one row and for a batch.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Standardised columns without gaps.
+
+        Returns
+        -------
+        array (n,)
+            Log-odds of the positive class.
+        """
         terms = np.ascontiguousarray(np.asarray(X, dtype=np.float64) * self.coef_[0])
         return np.asarray(terms.sum(axis=1) + float(self.intercept_[0]))
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probability of 0 and of 1, (n, 2)."""
+        """Probability of 0 and of 1, (n, 2).
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Standardised columns without gaps.
+
+        Returns
+        -------
+        array (n, 2)
+            Negative, positive.
+        """
         p = expit(self.decision_function(X))
         return np.column_stack([1 - p, p])
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Give the likelier class."""
+        """Give the likelier class.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Standardised columns without gaps.
+
+        Returns
+        -------
+        array of int (n,)
+            0 or 1.
+        """
         return (self.decision_function(X) >= 0).astype(int)
 
     def _reweighted(self, X: np.ndarray, y: np.ndarray, line: Line, C: float) -> Line:

@@ -75,11 +75,33 @@ class Member:
     weight: float = 1.0
 
     def score(self, X: np.ndarray) -> np.ndarray:
-        """Raw score of each row of an (n, p) matrix."""
+        """Raw score of each row of an (n, p) matrix.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            All features, NaN unknown.
+
+        Returns
+        -------
+        array (n,)
+            On the estimator's own scale.
+        """
         return estimator(self.name).score(self.pipeline, self.own(X))
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
-        """Contribution of each feature to the score, (n, p); 0 for a column it does not use."""
+        """Contribution of each feature to the score, (n, p); 0 for a column it does not use.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            All features, NaN unknown.
+
+        Returns
+        -------
+        array (n, p)
+            On the estimator's own scale.
+        """
         result = np.zeros(X.shape)
         result[:, self._index] = estimator(self.name).contributions(self.pipeline, self.own(X))
         return result
@@ -89,7 +111,18 @@ class Member:
         return np.array(self.columns, dtype=int)
 
     def own(self, X: np.ndarray) -> np.ndarray:
-        """The columns that it uses, row by row in memory; no copy where these are all."""
+        """The columns that it uses, row by row in memory; no copy where these are all.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            All features.
+
+        Returns
+        -------
+        array (n, k)
+            Of its k columns.
+        """
         return np.ascontiguousarray(X if len(self.columns) == X.shape[1] else X[:, self._index])
 
 
@@ -100,11 +133,22 @@ def fit_member(
 
     Parameters
     ----------
+    name : str
+        Of an estimator.
+    parameters : dict
+        Its settings.
+    recipe : Recipe
+        Task, seed, threads and imputation.
     X : array (n, p)
         Features, NaN unknown.
     learned : array (n,)
         A label as 0/1 or as a probability, or a continuous target (`recipe.continuous`); NaN
         unknown.
+
+    Returns
+    -------
+    Member
+        With weight 1.
     """
     learns = TASKS[recipe.task].learns_missingness
     columns = varying(X, recipe.least_share)
@@ -121,7 +165,24 @@ def fit_member(
 
 
 def built(name: str, parameters: Parameters, columns: np.ndarray, recipe: Recipe) -> Pipeline:
-    """Build the unfitted pipeline of a member that uses some columns."""
+    """Build the unfitted pipeline of a member that uses some columns.
+
+    Parameters
+    ----------
+    name : str
+        Of an estimator.
+    parameters : dict
+        Its settings.
+    columns : array of int (k,)
+        Features that it uses.
+    recipe : Recipe
+        Task, seed, threads and imputation.
+
+    Returns
+    -------
+    Pipeline
+        Imputer, scaler and curves where the estimator needs them.
+    """
     return make_pipeline(
         name,
         parameters,
@@ -139,6 +200,20 @@ def varying(X: np.ndarray, least_share: float) -> np.ndarray:
 
     All of them for a share of 0.
 
+    Parameters
+    ----------
+    X : array (n, p)
+        Features, NaN unknown.
+    least_share : float
+        Of the rows, 0 to 1.
+
+    Returns
+    -------
+    array of int
+        Columns; all where none varies enough.
+
+    Examples
+    --------
     >>> varying(np.array([[0, 1], [0, 2], [0, 3], [1, np.nan]]), 0.5).tolist()
     [1]
     """
@@ -158,6 +233,22 @@ def family_folds(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Train and test indices: families are split, stratified by whether one of them is positive,
     and kept whole.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    families : array of int (n,)
+        Relatives share a number.
+    folds : int
+        How many.
+    seed : int
+        Of the shuffle.
+
+    Returns
+    -------
+    list of (train, test)
+        Arrays of indices.
     """
     names, family = np.unique(families, return_inverse=True)
     positive = np.bincount(family, y, len(names)) > 0

@@ -30,6 +30,19 @@ def tuned(
 ) -> tuple[Recipe, list[Trial]]:
     """Search the parameters of each member on these patients alone.
 
+    Parameters
+    ----------
+    X : array (n, p)
+        Features, NaN unknown.
+    y : array (n,)
+        0/1 labels that judge.
+    families : array of int (n,)
+        Relatives share a number.
+    recipe : Recipe
+        With `search`.
+    learned : array (n,)
+        What is learned, NaN unknown.
+
     Returns
     -------
     Recipe, list of Trial

@@ -147,10 +147,17 @@ def single_threaded(pipeline: Pipeline) -> Pipeline:
 def as_certain(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Turn an uncertain label into a positive and a negative patient with weights that add up to 1.
 
+    Parameters
+    ----------
+    X : array (n, p)
+        Features.
+    y : array (n,)
+        Labels, or the probability that each is 1.
+
     Returns
     -------
-    X, y, weights
-        Labels as integers; weights are None where every label is certain.
+    X, y, weights : arrays
+        With two rows for a patient whose label is uncertain; weights are None where none is.
     """
     unsure = np.flatnonzero((y > 0) & (y < 1))
     if not len(unsure):
@@ -163,6 +170,18 @@ def as_certain(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
 def donor_filled(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Replace each unknown value by a random observed value of its column; a column never observed
     becomes 0.
+
+    Parameters
+    ----------
+    X : array (n, p)
+        Features, NaN unknown.
+    rng : numpy Generator
+        Draws the donors.
+
+    Returns
+    -------
+    array (n, p)
+        Without NaN in a column that has a known value.
     """
     filled = X.copy()
     for j in range(X.shape[1]):
