@@ -373,14 +373,14 @@ def load_config(path: Path, changes: list[str] | None = None) -> Config:
     Parameters
     ----------
     path : Path
-        A YAML file, as in `configs/`.
-    changes : list of str, optional
-        `dotted.key=value`, the value in YAML.
+        YAML.
+    changes : list of str
+        `dotted.key=value`, later ones win.
 
     Returns
     -------
     Config
-        Checked, with the defaults filled in.
+        Frozen and checked.
 
     Raises
     ------

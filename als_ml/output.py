@@ -18,6 +18,13 @@ TABLE_SUFFIXES = (".parquet", ".csv")
 def check_output(path: Path, suffixes: tuple[str, ...] = TABLE_SUFFIXES) -> None:
     """Refuse an output that could not be written, before the work begins.
 
+    Parameters
+    ----------
+    path : Path
+        What the user named.
+    suffixes : tuple of str
+        Endings that are allowed; any where it is empty.
+
     Raises
     ------
     RequestError
@@ -40,6 +47,16 @@ def check_output(path: Path, suffixes: tuple[str, ...] = TABLE_SUFFIXES) -> None
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside the target that takes its place when the block ends well, and
     is removed when not.
+
+    Parameters
+    ----------
+    path : Path
+        The target, in a folder that exists.
+
+    Yields
+    ------
+    Path
+        To write to.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     os.close(handle)
@@ -59,7 +76,15 @@ def _umask() -> int:
 
 
 def write_table(table: "pd.DataFrame", path: Path) -> None:
-    """Write CSV or Parquet by the ending of the path."""
+    """Write CSV or Parquet by the ending of the path.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Written without its index.
+    path : Path
+        .csv or .parquet.
+    """
     with whole_file(path) as temporary:
         if path.suffix.lower() == ".parquet":
             table.to_parquet(temporary, index=False)

@@ -44,6 +44,8 @@ def check_cohort(
 
     Parameters
     ----------
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
     progress : callable
         Told what is being read.
     reading : Reading, optional
@@ -97,7 +99,18 @@ def _by_file(found: list[Json]) -> dict[str, list[Json]]:
 
 
 def contents(cohort: Cohort) -> dict[str, int]:
-    """Counts of what was read."""
+    """Counts of what was read.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What was read.
+
+    Returns
+    -------
+    dict of int
+        Words -> count.
+    """
     visits, genotypes, biomarkers = cohort.alsfrs, cohort.genotypes, cohort.biomarkers
     return {
         "patients": len(cohort),
@@ -119,7 +132,18 @@ def contents(cohort: Cohort) -> dict[str, int]:
 
 
 def samples(cohort: Cohort) -> dict[str, int]:
-    """How many patients are in each part, and in all parts that are there."""
+    """How many patients are in each part, and in all parts that are there.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What was read.
+
+    Returns
+    -------
+    dict of int
+        Part -> patients.
+    """
     seen = {
         "biomarkers": np.unique(cohort.biomarkers["row"]),
         "alsfrs": np.unique(cohort.alsfrs["row"]),
@@ -138,6 +162,16 @@ def samples(cohort: Cohort) -> dict[str, int]:
 def analyte_table(cohort: Cohort) -> list[Json]:
     """Of each analyte: values, units and assays seen, and the share of patients without it,
     censored and implausible counts.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What was read.
+
+    Returns
+    -------
+    list of dict
+        One an analyte; medians in the canonical unit.
     """
     table = cohort.biomarkers.assign(implausible=implausible(cohort.definitions, cohort.biomarkers))
     return [
@@ -166,7 +200,18 @@ def _analyte_row(definitions: Definitions, name: str, own: pd.DataFrame, patient
 
 
 def tube_counts(own: pd.DataFrame) -> dict[str, int]:
-    """Values of each stated tube, by name."""
+    """Values of each stated tube, by name.
+
+    Parameters
+    ----------
+    own : DataFrame
+        Checked biomarkers.
+
+    Returns
+    -------
+    dict of int
+        Sorted by name.
+    """
     counts = decoded(own["tube"]).value_counts()
     return {str(tube): int(n) for tube, n in sorted(counts.items())}
 
@@ -188,6 +233,16 @@ def site_table(cohort: Cohort) -> list[Json]:
     """Of each analyte and site: patients, share of them without a value, and the median.
 
     Empty without sites.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What was read.
+
+    Returns
+    -------
+    list of dict
+        One an analyte and site; medians in the canonical unit.
     """
     site = cohort.patients["site"]
     if site.isna().all():
@@ -297,6 +352,16 @@ def _question_duplicates(cohort: Cohort, problems: Problems) -> None:
 def gene_coverage(cohort: Cohort) -> list[Json]:
     """In how many patients each gene is covered, partly, not, or unknown, and the rate of missing
     calls.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What was read.
+
+    Returns
+    -------
+    list of dict
+        One a gene, in panel order.
     """
     state = coverage_state(cohort.genotypes.assayed)
     table = []

@@ -19,6 +19,18 @@ def data_digest(rows: pd.DataFrame, y: np.ndarray) -> str:
     """Digest of features and labels, whatever the order of the patients.
 
     It holds no row and no identifier.
+
+    Parameters
+    ----------
+    rows : DataFrame (n, p)
+        Features, NaN unknown.
+    y : array (n,)
+        Labels.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
     """
     matrix = np.column_stack([rows.to_numpy(dtype=np.float64), y])
     lines = sorted(hashlib.sha256(row.tobytes()).digest() for row in matrix)
@@ -26,7 +38,18 @@ def data_digest(rows: pd.DataFrame, y: np.ndarray) -> str:
 
 
 def files_digest(files: list[Path]) -> str:
-    """SHA-256 over the contents of files, in order."""
+    """SHA-256 over the contents of files, in order.
+
+    Parameters
+    ----------
+    files : list of Path
+        In the order that counts.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
     whole = hashlib.sha256()
     for file in files:
         with file.open("rb") as handle:
@@ -38,6 +61,16 @@ def file_digests(source: CohortSource) -> dict[str, str]:
     """SHA-256 of each table of a cohort by its role, and of all its VCFs together.
 
     No name of a file.
+
+    Parameters
+    ----------
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+
+    Returns
+    -------
+    dict of str
+        Key of the cohort file -> hexadecimal digest.
     """
     digests = {}
     for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map"):

@@ -63,6 +63,18 @@ class LargeCohort:
         """The cohort of one part.
 
         What is wrong with it goes to `problems` with the lines of the user's own files.
+
+        Parameters
+        ----------
+        number : int
+            From 0.
+        problems : Problems
+            Gets what is wrong.
+
+        Returns
+        -------
+        Cohort
+            `size` patients, fewer in the last part.
         """
         rows = np.arange(number * self.size, min((number + 1) * self.size, len(self.patients)))
         patients = self.patients.iloc[rows].reset_index(drop=True)
@@ -116,6 +128,24 @@ def large_cohort(
 ) -> Iterator[LargeCohort]:
     """Read patients and genotypes, put the long tables in order on disk, and clean up in the
     end.
+
+    Parameters
+    ----------
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+    reading : Reading
+        Definitions, thresholds and references.
+    problems : Problems
+        Gets what is wrong with patients and genomes.
+    progress : callable
+        Told what is being read.
+    size : int, optional
+        Patients of a part.
+
+    Yields
+    ------
+    LargeCohort
+        Usable inside the block only.
     """
     progress("patients")
     patients = read_patients(reading.definitions, source, problems)
@@ -147,7 +177,18 @@ def large_cohort(
 
 
 def patient_count(source: CohortSource) -> int:
-    """Lines of the patients table of a cohort."""
+    """Lines of the patients table of a cohort.
+
+    Parameters
+    ----------
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+
+    Returns
+    -------
+    int
+        Nothing of the lines is checked.
+    """
     path = source.file(source.described.patients, "patients")
     return sum(len(batch) for batch in _batches(path))
 

@@ -87,7 +87,20 @@ def key_name(key: bytes) -> str:
 
 
 def patient_prints(cohort: Cohort, key: bytes) -> list[bytes | None]:
-    """The print of each patient; None where too little is known to tell them apart."""
+    """The print of each patient; None where too little is known to tell them apart.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+    key : bytes
+        The user's key.
+
+    Returns
+    -------
+    list of n bytes or None
+        None for a patient with too few stable fields.
+    """
     columns = {name: cohort.patients[name].tolist() for name in _FIELDS}
     visits = _first_visits(cohort)
     prints: list[bytes | None] = []
@@ -125,6 +138,18 @@ def _written(value: float | str | None) -> str:
 def remembered(prints: Sequence[bytes | None], key: bytes) -> Json:
     """A Bloom filter (1970) of prints, as JSON: `key`, `hashes`, `bits` (base64) and
     `false_positive`.
+
+    Parameters
+    ----------
+    prints : sequence of bytes or None
+        Of `patient_prints`.
+    key : bytes
+        The user's key.
+
+    Returns
+    -------
+    dict
+        For JSON; nobody can be listed from it.
     """
     known = [one for one in prints if one is not None]
     size = max(math.ceil(-len(known) * math.log(FALSE_POSITIVE) / math.log(2) ** 2), 64)
@@ -144,6 +169,18 @@ def remembered(prints: Sequence[bytes | None], key: bytes) -> Json:
 def recognised(prints: Sequence[bytes | None], memory: Json) -> np.ndarray:
     """Which prints are in a filter: every one that was put in, and others with the filter's
     false-positive rate.
+
+    Parameters
+    ----------
+    prints : sequence of n bytes or None
+        Of `patient_prints`.
+    memory : dict
+        Of `remembered`.
+
+    Returns
+    -------
+    array of bool (n,)
+        False for a patient with too few stable fields.
     """
     bits = np.unpackbits(np.frombuffer(base64.b64decode(memory["bits"]), dtype=np.uint8))
     return np.array(

@@ -118,7 +118,22 @@ def read_cohort(
 def read_patients(
     definitions: Definitions, source: CohortSource, problems: Problems
 ) -> pd.DataFrame:
-    """The checked patients table."""
+    """The checked patients table.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Columns and words.
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+    problems : Problems
+        Gets what is wrong.
+
+    Returns
+    -------
+    DataFrame
+        Of `features.patients.checked_patients`.
+    """
     described = source.described
     table = _table(definitions, source, described.patients, "patients", problems)
     return checked_patients(definitions, table, described.patients, problems, described.rules)
@@ -165,6 +180,28 @@ def long_tables(
     """Checked biomarkers and visits; `rows` is sample_id -> position in `patients`.
 
     `calendar` says whether the cohort has calendar dates; by default these patients tell.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Analytes, units and words.
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+    rows : dict
+        sample_id -> patient index.
+    patients : DataFrame
+        Checked patients.
+    problems : Problems
+        Gets what is wrong.
+    progress : callable
+        Told what is being read.
+    calendar : bool, optional
+        Whether the cohort has calendar dates; by default these patients say so.
+
+    Returns
+    -------
+    biomarkers, visits : DataFrame
+        Empty where the cohort has none.
     """
     described = source.described
     rules = described.rules.in_calendar(has_calendar(patients) if calendar is None else calendar)
@@ -220,6 +257,26 @@ def read_genetics(
 ) -> Genetics:
     """Genotypes, variants, lookups and repeats of a cohort of `n`; `rows` is sample_id ->
     patient.
+
+    Parameters
+    ----------
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+    reading : Reading
+        Definitions, thresholds and references.
+    rows : dict
+        sample_id -> patient index.
+    n : int
+        Number of patients.
+    problems : Problems
+        Gets what is wrong.
+    progress : callable
+        Told what is being read.
+
+    Returns
+    -------
+    Genetics
+        Everything unknown where there is no VCF.
     """
     build = source.described.genome_build
     vcf_rows = _vcf_rows(source, rows, problems)

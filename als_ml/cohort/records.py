@@ -110,7 +110,15 @@ class RowProblems(Problems):
         """Warnings do not stop a prediction and are not kept."""
 
     def add(self, patient: int, error: RecordError) -> None:
-        """Note an error of one patient, unless it has one already."""
+        """Note an error of one patient, unless it has one already.
+
+        Parameters
+        ----------
+        patient : int
+            Position among the records.
+        error : RecordError
+            What is wrong with it.
+        """
         self.by_patient.setdefault(patient, error.as_dict)
 
 
@@ -118,6 +126,17 @@ def read_records(
     records: Sequence[object], spec: FeatureSpec, lookups: Lookups, definitions: Definitions
 ) -> tuple[ServedCohort, np.ndarray, dict[int, dict[str, str]]]:
     """Turn records into a cohort of the valid ones.
+
+    Parameters
+    ----------
+    records : sequence
+        As they came; each should be an object.
+    spec : FeatureSpec
+        What the model sees.
+    lookups : Lookups
+        The model's references.
+    definitions : Definitions
+        The model's tables.
 
     Returns
     -------

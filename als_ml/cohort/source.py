@@ -120,6 +120,18 @@ class CohortSource:
     def file(self, name: str, key: str) -> Path:
         """The file that a key names.
 
+        Parameters
+        ----------
+        name : str
+            As the cohort file says it.
+        key : str
+            For the message.
+
+        Returns
+        -------
+        Path
+            In the folder of the cohort file, unless the user allows others.
+
         Raises
         ------
         RequestError
@@ -138,6 +150,16 @@ class CohortSource:
 
     def files(self, key: Literal["variants", "repeats"]) -> list[Path]:
         """The files that the patterns of a key match, indexes left out.
+
+        Parameters
+        ----------
+        key : str
+            `variants` or `repeats`.
+
+        Returns
+        -------
+        list of Path
+            Each once, patterns in the order of the file.
 
         Raises
         ------
@@ -167,6 +189,16 @@ class CohortSource:
 
     def reference(self, name: str) -> Path | None:
         """A reference file, None where it is not given.
+
+        Parameters
+        ----------
+        name : str
+            `fasta`, `clinvar`, `frequencies` or `gff`.
+
+        Returns
+        -------
+        Path or None
+            Only an existing one.
 
         Raises
         ------

@@ -14,6 +14,16 @@ def whole_folder(output: Path) -> Iterator[Path]:
     """Yield a temporary folder beside the target that takes its place when the block ends well, and
     is removed when not.
 
+    Parameters
+    ----------
+    output : Path
+        The target, absent or empty.
+
+    Yields
+    ------
+    Path
+        To write to; takes the target's place when the block ends well.
+
     Raises
     ------
     RequestError

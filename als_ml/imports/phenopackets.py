@@ -50,10 +50,19 @@ def import_phenopackets(source: Path, output: Path, problems: Problems) -> dict[
     """Read every phenopacket below a folder and write a cohort: patients and, where there are any,
     biomarkers and variants.
 
+    Parameters
+    ----------
+    source : Path
+        Folder with JSON files.
+    output : Path
+        Cohort folder to make.
+    problems : Problems
+        Gets what was left out.
+
     Returns
     -------
-    dict
-        Counts of what was written.
+    dict of int
+        What was imported -> count.
 
     Raises
     ------

@@ -76,10 +76,19 @@ def import_proact(source: Path, output: Path, problems: Problems) -> dict[str, i
     """Read the PRO-ACT tables of a folder and write cohort.yaml, patients.csv, biomarkers.csv and
     alsfrs.csv.
 
+    Parameters
+    ----------
+    source : Path
+        Folder with the CSV files of PRO-ACT.
+    output : Path
+        Cohort folder to make.
+    problems : Problems
+        Gets what was left out.
+
     Returns
     -------
-    dict
-        Counts of what was written.
+    dict of int
+        What was imported -> count.
 
     Raises
     ------

@@ -35,7 +35,18 @@ class Scored:
     labels: str = ""
 
     def of(self, kept: np.ndarray) -> "Scored":
-        """Some of the patients, by a mask (n,)."""
+        """Some of the patients.
+
+        Parameters
+        ----------
+        kept : array of bool (n,)
+            Who stays.
+
+        Returns
+        -------
+        Scored
+            In the same order.
+        """
         return Scored(
             samples=self.samples[kept],
             probability=self.probability[kept],
@@ -48,12 +59,42 @@ class Scored:
 
 
 def scored_cohort(predictor: Predictor, config: Config, source: CohortSource) -> Scored:
-    """Score a cohort and label it as the model's own run did."""
+    """Score a cohort and label it as the model's own run did.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    config : Config
+        Of the run that made it: how labels are made.
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+
+    Returns
+    -------
+    Scored
+        All patients, those not scored with NaN.
+    """
     return scored(predictor, config, predictor.read(source, Problems()))
 
 
 def scored(predictor: Predictor, config: Config, cohort: Cohort) -> Scored:
-    """The same for a cohort that `predictor.read` gave."""
+    """The same for a cohort that `predictor.read` gave.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    config : Config
+        Of the run that made it: how labels are made.
+    cohort : Cohort
+        Of `predictor.read`.
+
+    Returns
+    -------
+    Scored
+        All patients, those not scored with NaN.
+    """
     rows = predictor.predict_cohort(cohort, drivers=False)
     probability = np.array(
         [np.nan if row["probability"] is None else row["probability"] for row in rows]
@@ -82,7 +123,20 @@ def _labelled(predictor: Predictor, config: Config, cohort: Cohort) -> tuple[np.
 
 
 def labels_or_none(config: Config, cohort: Cohort) -> np.ndarray:
-    """Labels of the patients; all NaN for a cohort without what they are made of."""
+    """Labels of the patients; all NaN for a cohort without what they are made of.
+
+    Parameters
+    ----------
+    config : Config
+        How labels are made.
+    cohort : Cohort
+        n patients.
+
+    Returns
+    -------
+    array (n,)
+        1, 0 or NaN.
+    """
     try:
         return make_labels(config, cohort).y
     except DataError:
@@ -91,6 +145,15 @@ def labels_or_none(config: Config, cohort: Cohort) -> np.ndarray:
 
 def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> Json:
     """Differences of the first model to the second on the patients that both score.
+
+    Parameters
+    ----------
+    ours, theirs : Scored
+        Two models on the same n patients.
+    draws : int
+        Of the bootstrap over families.
+    seed : int
+        Of the bootstrap.
 
     Returns
     -------

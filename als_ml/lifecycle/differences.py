@@ -54,6 +54,16 @@ class Made:
 def made(version: ModelVersion) -> Made:
     """How a registered version was made.
 
+    Parameters
+    ----------
+    version : ModelVersion
+        Registered in MLflow.
+
+    Returns
+    -------
+    Made
+        Configuration, tags and features.
+
     Raises
     ------
     DataError
@@ -81,6 +91,11 @@ def _features(version: ModelVersion) -> tuple[str, ...]:
 def what_differs(first: Made, second: Made) -> list[dict[str, str]]:
     """Each difference between two models, those that make their figures incomparable first.
 
+    Parameters
+    ----------
+    first, second : Made
+        Of `made`.
+
     Returns
     -------
     list of dict
@@ -96,7 +111,18 @@ def what_differs(first: Made, second: Made) -> list[dict[str, str]]:
 
 
 def other_label(differences: Iterable[dict[str, str]]) -> bool:
-    """Whether the two models answer different questions."""
+    """Whether the two models answer different questions.
+
+    Parameters
+    ----------
+    differences : iterable of dict
+        Of `what_differs`.
+
+    Returns
+    -------
+    bool
+        Then their figures cannot be compared.
+    """
     return any(row["about"] == "label" for row in differences)
 
 

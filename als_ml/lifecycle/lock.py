@@ -18,7 +18,20 @@ _PINNED = ("name", "version", "digest", "threshold", "definitions_version", "als
 
 
 def facts(model: CheckedModel, predictor: Predictor) -> dict[str, str]:
-    """What a lock pins of a registered model."""
+    """What a lock pins of a registered model.
+
+    Parameters
+    ----------
+    model : CheckedModel
+        Its checked files.
+    predictor : Predictor
+        What they hold.
+
+    Returns
+    -------
+    dict of str
+        Key -> value, as text.
+    """
     return {
         **_of_files(model),
         "threshold": repr(predictor.fitted.calibration.threshold),
@@ -39,6 +52,18 @@ def _of_files(model: CheckedModel) -> dict[str, str]:
 def write_lock(uri: str, path: Path) -> dict[str, str]:
     """Write a lock file and return what it pins.
 
+    Parameters
+    ----------
+    uri : str
+        `models:/NAME/VERSION` or `models:/NAME@ALIAS`.
+    path : Path
+        JSON file to write.
+
+    Returns
+    -------
+    dict of str
+        What it pins.
+
     Raises
     ------
     RequestError
@@ -56,10 +81,20 @@ def write_lock(uri: str, path: Path) -> dict[str, str]:
 def read_lock(path: Path) -> dict[str, str]:
     """Read a lock file.
 
+    Parameters
+    ----------
+    path : Path
+        Of `write_lock`.
+
+    Returns
+    -------
+    dict of str
+        What it pins.
+
     Raises
     ------
     RequestError
-        If it is absent, no JSON, or lacks a key.
+        If it is absent, not JSON, or lacks a key.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -82,7 +117,18 @@ def read_lock(path: Path) -> dict[str, str]:
 
 
 def locked_uri(pinned: dict[str, str]) -> str:
-    """The model that a lock names."""
+    """The model that a lock names.
+
+    Parameters
+    ----------
+    pinned : dict of str
+        Of `read_lock`.
+
+    Returns
+    -------
+    str
+        `models:/NAME/VERSION`.
+    """
     return f"models:/{pinned['name']}/{pinned['version']}"
 
 
@@ -90,6 +136,16 @@ def locked_predictor(path: Path) -> Predictor:
     """The predictor that a lock names.
 
     Its files are compared with the lock before anything of them is read.
+
+    Parameters
+    ----------
+    path : Path
+        Of `write_lock`.
+
+    Returns
+    -------
+    Predictor
+        Equal to the lock in every key.
 
     Raises
     ------

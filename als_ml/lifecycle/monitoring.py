@@ -38,6 +38,18 @@ _FALSE_ALARM = 0.05
 def rows_as_seen(predictor: Predictor, cohort: Cohort) -> pd.DataFrame:
     """Features of the patients that the model scores, as it sees them: its references, its course
     of the mixed slope.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    cohort : Cohort
+        Of `predictor.read`.
+
+    Returns
+    -------
+    DataFrame (n, p)
+        Of the patients that are scored, float32, NaN unknown.
     """
     scored = out_of_scope(cohort, TASKS[predictor.fitted.task], predictor.spec.landmark_days) == ""
     _, X = feature_matrix(predictor.as_trained(cohort), predictor.spec, predictor.names)
@@ -55,6 +67,8 @@ def drift_table(predictor: Predictor, rows: pd.DataFrame) -> list[Record]:
 
     Parameters
     ----------
+    predictor : Predictor
+        With what is kept of its training patients.
     rows : DataFrame
         As `rows_as_seen` gives them.
 
@@ -117,6 +131,18 @@ def stability_index(now: np.ndarray, trained: np.ndarray) -> float:
 
     Half a patient is added to each cell of both, so that an empty one does not make it infinite.
 
+    Parameters
+    ----------
+    now, trained : array of int (cells,)
+        Patients of each cell.
+
+    Returns
+    -------
+    float
+        0 where the shares agree.
+
+    Examples
+    --------
     >>> round(stability_index(np.array([50, 50]), np.array([500, 500])), 6)
     0.0
     >>> now, trained = np.array([749.5, 249.5]), np.array([499.5, 499.5])
@@ -128,7 +154,22 @@ def stability_index(now: np.ndarray, trained: np.ndarray) -> float:
 
 
 def chance_limit(cells: int, now: int, trained: int, tail: float) -> float:
-    """What the index of two samples of one source exceeds with the chance `tail`."""
+    """What the index of two samples of one source exceeds with the chance `tail`.
+
+    Parameters
+    ----------
+    cells : int
+        Cells of the feature.
+    now, trained : int
+        Patients in whom it is known.
+    tail : float
+        Chance, 0 to 1.
+
+    Returns
+    -------
+    float
+        On the scale of the index.
+    """
     return float(chi2.ppf(1 - tail, max(cells - 1, 1)) * (1 / now + 1 / trained))
 
 
@@ -162,7 +203,18 @@ def _by_chance(training: Record, name: str, now: int, tail: float) -> float:
 
 
 def flags(scored: Scored) -> dict[str, float]:
-    """Share of scored patients out of distribution and abstained, and how many were not scored."""
+    """Share of scored patients out of distribution and abstained, and how many were not scored.
+
+    Parameters
+    ----------
+    scored : Scored
+        Of `als_ml.lifecycle.comparison.scored`.
+
+    Returns
+    -------
+    dict of float
+        Counts and shares by name.
+    """
     good = [row for row in scored.rows if not row["error"]]
     share = {
         name: float(np.mean([bool(row[name]) for row in good])) if good else float("nan")
@@ -177,6 +229,16 @@ _FLAGS = ("out_of_distribution", "abstained")
 def calibration_now(scored: Scored) -> dict[str, float]:
     """Calibration where labels exist: intercept, slope, observed to expected with an exact
     interval, ECE; else empty.
+
+    Parameters
+    ----------
+    scored : Scored
+        Of `als_ml.lifecycle.comparison.scored`.
+
+    Returns
+    -------
+    dict of float
+        Figures by name.
     """
     known = np.isfinite(scored.y) & np.isfinite(scored.probability)
     y, p = scored.y[known], scored.probability[known]
@@ -206,6 +268,17 @@ def log_monitoring(
 ) -> bool:
     """Log what `drift_table`, `flags` and `calibration_now` found, one run each time, shown with
     the model of the version.
+
+    Parameters
+    ----------
+    version : ModelVersion
+        Registered in MLflow.
+    table : list of dict
+        Of `drift_table`.
+    seen : dict of float
+        Of `flags`.
+    calibration : dict of float
+        Of `calibration_now`.
 
     Returns
     -------

@@ -308,7 +308,18 @@ def _move(version: ModelVersion, champion: ModelVersion | None) -> None:
 
 
 def promotion_log(name: str | None = None) -> list[dict[str, str]]:
-    """Every decision, the newest first: when, model, version, from which, by whom, what and why."""
+    """Every decision, the newest first: when, model, version, from which, by whom, what and why.
+
+    Parameters
+    ----------
+    name : str
+        Registered model.
+
+    Returns
+    -------
+    list of dict
+        One a decision, the oldest first.
+    """
     with quiet_mlflow():
         use_store()
         experiment = mlflow.get_experiment_by_name(LOG)

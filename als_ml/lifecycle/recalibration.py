@@ -78,6 +78,13 @@ def _intercept(odds: np.ndarray, y: np.ndarray) -> float:
 def recalibrate(uri: str, source: CohortSource) -> Json:
     """Recalibrate a registered model on a cohort and register the result as a challenger.
 
+    Parameters
+    ----------
+    uri : str
+        `models:/NAME/VERSION` or `models:/NAME@ALIAS`.
+    source : CohortSource
+        Patients of the new centre.
+
     Returns
     -------
     dict

@@ -28,14 +28,36 @@ __all__ = [
 
 
 def run_tags(version: ModelVersion) -> dict[str, str]:
-    """Tags of the run that made a version."""
+    """Tags of the run that made a version.
+
+    Parameters
+    ----------
+    version : ModelVersion
+        Registered in MLflow.
+
+    Returns
+    -------
+    dict of str
+        By name.
+    """
     with quiet_mlflow():
         use_store()
         return dict(MlflowClient().get_run(version.run_id).data.tags)
 
 
 def run_metrics(version: ModelVersion) -> dict[str, float]:
-    """Metrics of the run that made a version, by the names that `train` gives them."""
+    """Metrics of the run that made a version, by the names that `train` gives them.
+
+    Parameters
+    ----------
+    version : ModelVersion
+        Registered in MLflow.
+
+    Returns
+    -------
+    dict of float
+        By name.
+    """
     with quiet_mlflow():
         use_store()
         return plain_names(MlflowClient().get_run(version.run_id).data.metrics)
@@ -43,6 +65,18 @@ def run_metrics(version: ModelVersion) -> dict[str, float]:
 
 def run_artifact(run_id: str, name: str) -> str | None:
     """Text of an artifact of a run, None where it has none.
+
+    Parameters
+    ----------
+    run_id : str
+        Of MLflow.
+    name : str
+        Path among the run's artifacts.
+
+    Returns
+    -------
+    str or None
+        The whole text.
 
     Raises
     ------
@@ -69,6 +103,18 @@ def run_artifact(run_id: str, name: str) -> str | None:
 def run_config(run_id: str, cohort: str) -> Config:
     """The configuration of a run, for another cohort file.
 
+    Parameters
+    ----------
+    run_id : str
+        Of MLflow.
+    cohort : str
+        Path of the cohort file to use.
+
+    Returns
+    -------
+    Config
+        Otherwise as it was trained.
+
     Raises
     ------
     DataError
@@ -81,6 +127,17 @@ def run_config(run_id: str, cohort: str) -> Config:
 
 
 def run_checks(run_id: str) -> list[Json] | None:
-    """Honesty checks of a run, None where it logged none."""
+    """Honesty checks of a run, None where it logged none.
+
+    Parameters
+    ----------
+    run_id : str
+        Of MLflow.
+
+    Returns
+    -------
+    list of dict or None
+        One a check: name, verdict, what was found, remedy.
+    """
     text = run_artifact(run_id, "honesty.json")
     return None if text is None else list(json.loads(text))

@@ -66,7 +66,15 @@ class Report:
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write the HTML file."""
+    """Write the HTML file.
+
+    Parameters
+    ----------
+    report : Report
+        What it shows.
+    path : Path
+        HTML file to write.
+    """
     text = (
         templates()
         .get_template("report.html.j2")
@@ -225,6 +233,16 @@ def _rules(rules: tuple[Rule, ...]) -> dict[str, Record]:
 def cohort_facts(report: Report) -> Record:
     """Tables of the cohort: what was read, by site, who carries what, subgroups, discordant
     patients.
+
+    Parameters
+    ----------
+    report : Report
+        What it shows.
+
+    Returns
+    -------
+    dict
+        Name of a table -> its rows.
     """
     pages = pd.DataFrame(report.pages)
     return {
@@ -378,7 +396,18 @@ def _probability(page: Page, task: str) -> float:
 
 
 def figures(report: Report) -> list[Record]:
-    """Plotly figures of the cohort, each with a sentence that says the same in words."""
+    """Plotly figures of the cohort, each with a sentence that says the same in words.
+
+    Parameters
+    ----------
+    report : Report
+        What it shows.
+
+    Returns
+    -------
+    list of dict
+        `title`, `words` and `figure` (Plotly's JSON).
+    """
     made = []
     for task in dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]):
         p = np.array([_probability(page, task) for page in report.pages])
@@ -448,7 +477,15 @@ def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> Record:
 def pseudonymised(pages: list[Page]) -> dict[str, str]:
     """Replace the samples by numbers in a random order.
 
-    Returns name -> pseudonym, to be kept apart from the report.
+    Parameters
+    ----------
+    pages : list of dict
+        Changed in place.
+
+    Returns
+    -------
+    dict of str
+        Name -> pseudonym, to be kept apart from the report.
     """
     order = list(range(len(pages)))
     secrets.SystemRandom().shuffle(order)

@@ -63,6 +63,17 @@ def write_phenopackets(
 
     Unaffected relatives have none.
 
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+    build : str
+        GRCh37 or GRCh38, of the genomes.
+    folder : Path
+        To make, one JSON file a patient.
+    names : dict of str, optional
+        sample_id -> pseudonym.
+
     Returns
     -------
     int
@@ -79,7 +90,22 @@ def write_phenopackets(
 def phenopackets(
     cohort: Cohort, build: str, names: "dict[str, str] | None" = None
 ) -> Iterator[Json]:
-    """A phenopacket a patient, as JSON, in the order of the cohort."""
+    """A phenopacket a patient, as JSON, in the order of the cohort.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+    build : str
+        GRCh37 or GRCh38, of the genomes.
+    names : dict of str, optional
+        sample_id -> pseudonym.
+
+    Yields
+    ------
+    dict
+        Phenopacket v2 as JSON; unaffected relatives have none.
+    """
     age, today = age_at(cohort), last_days(cohort)
     calls, values = _calls(cohort, build), _measurements(cohort, age)
     for i, patient in enumerate(records_of(cohort.patients)):

@@ -192,11 +192,16 @@ def read_rules(
     Parameters
     ----------
     own : Path, optional
-        A clinic's file.
+        A user's rules, beside or instead of ours.
+    recalled : bool
+        Whether rules whose source was not checked count.
     regions : tuple of str
         Whose licences and coverage are shown; all if empty. A medical rule is always shown.
-    recalled : bool
-        Whether rules whose source was not read are shown, as to be checked.
+
+    Returns
+    -------
+    tuple of Rule
+        In the order of the file.
 
     Raises
     ------
@@ -261,27 +266,40 @@ def decide(rule: Rule, inputs: Inputs, today: date) -> Decision:
 
     Parameters
     ----------
+    rule : Rule
+        Of `read_rules`.
     inputs : Inputs
-        What is known of the patient.
+        Of one patient.
     today : date
         Day of the report, on which a rule may have expired.
+
+    Returns
+    -------
+    Decision
+        Whether it applies, and on what that rests.
     """
     if _ruled_out(rule, inputs.known):
-        return Decision(rule, "does not apply", [], [], [])
+        return Decision(rule=rule, status="does not apply", met=[], missing=[], stale=[])
     if rule.expired(today) and not rule.safety:
-        return Decision(rule, "expired", [], [], [])
+        return Decision(rule=rule, status="expired", met=[], missing=[], stale=[])
     fresh = {name: value for name, value in inputs.known.items() if not _stale(value, inputs.today)}
     now, ever = _holds(rule.when, fresh), _holds(rule.when, inputs.known)
     leaves = list(_leaves(rule.when))
     if now is not None:
         met = [fresh[str(leaf.input)] for leaf in leaves if _holds(leaf, fresh)] if now else []
         status: Status = "applies" if now else "does not apply"
-        return Decision(rule, status, list(dict.fromkeys(met)), [], [])
+        return Decision(
+            rule=rule, status=status, met=list(dict.fromkeys(met)), missing=[], stale=[]
+        )
     names = dict.fromkeys(str(leaf.input) for leaf in leaves)
     missing = [name for name in names if name not in inputs.known]
     stale = [inputs.known[name] for name in names if name in inputs.known and name not in fresh]
     return Decision(
-        rule, "cannot be decided" if ever is None else "out of date", [], missing, stale
+        rule=rule,
+        status="cannot be decided" if ever is None else "out of date",
+        met=[],
+        missing=missing,
+        stale=stale,
     )
 
 

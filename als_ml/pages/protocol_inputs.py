@@ -129,6 +129,16 @@ def cohort_inputs(cohort: Cohort) -> list[Inputs]:
     """The inputs of each patient.
 
     The day of the report is `as_of_days`, else the last day on record.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+
+    Returns
+    -------
+    list of n Inputs
+        In the order of the cohort.
     """
     today = last_days(cohort)
     genetics = _genetics(cohort)
@@ -150,6 +160,16 @@ def cohort_inputs(cohort: Cohort) -> list[Inputs]:
 def last_days(cohort: Cohort) -> np.ndarray:
     """Day up to which each patient is known: `as_of_days`, else the last visit or measurement, else
     day 0.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+
+    Returns
+    -------
+    array (n,)
+        Days since the index day.
     """
     last = np.zeros(len(cohort))
     for table in (cohort.biomarkers, cohort.alsfrs):

@@ -54,7 +54,18 @@ class Content:
 
 
 def as_table(rows: list[Row]) -> pa.Table:
-    """Prediction rows as a table; lists and objects as JSON text."""
+    """Prediction rows as a table; lists and objects as JSON text.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Prediction rows.
+
+    Returns
+    -------
+    Arrow table
+        With `als_ml.prediction.row.SCHEMA`.
+    """
     cells = [
         {k: json.dumps(v) if k in NESTED and v is not None else v for k, v in row.items()}
         for row in rows
@@ -68,8 +79,15 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
 
     Parameters
     ----------
+    predictor : Predictor
+        The model.
     table : DataFrame
         Of `python -m als_ml features`, checked by `predictor.own_table`.
+
+    Returns
+    -------
+    Arrow table
+        With `als_ml.prediction.row.SCHEMA`, one row a patient.
     """
     kept = table.set_index("sample_id")
     X = predictor.matrix(predictor.own_columns(kept))
@@ -143,6 +161,20 @@ def _missing(predictor: Predictor, X: np.ndarray) -> pa.Array:
 def feature_chunks(path: Path, predictor: Predictor, size: int = CHUNK) -> Iterator[pd.DataFrame]:
     """The columns of a feature table that a model needs, some patients at a time; CSV is read
     whole.
+
+    Parameters
+    ----------
+    path : Path
+        Table of `als-ml features`, .csv or .parquet.
+    predictor : Predictor
+        The model.
+    size : int
+        Patients at a time.
+
+    Yields
+    ------
+    DataFrame
+        Checked by `predictor.own_table`.
     """
     if path.suffix.lower() != ".parquet":
         yield predictor.own_table(read_table(path))
@@ -171,6 +203,24 @@ def score_features(
 ) -> Iterator[pa.Table]:
     """Prediction rows of a feature table, chunk by chunk, one model after the other, from a chunk
     on.
+
+    Parameters
+    ----------
+    path : Path
+        Table of `als-ml features`, .csv or .parquet.
+    predictors : list of Predictor
+        The models.
+    content : Content
+        What a row holds: contributions, what is withheld.
+    first : int
+        Chunk to begin with.
+    size : int
+        Patients at a time.
+
+    Yields
+    ------
+    Arrow table
+        One a chunk.
     """
     chunks = (
         (predictor, chunk)
@@ -188,6 +238,20 @@ def score_features(
 def score_cohorts(pairs: list[Scoring], content: Content, first: int) -> Iterator[pa.Table]:
     """Prediction rows of each model on its cohort, chunk by chunk, one model after the other, from
     a chunk on.
+
+    Parameters
+    ----------
+    pairs : list of (Predictor, Cohort)
+        Each model with the patients as it reads them.
+    content : Content
+        What a row holds: contributions, what is withheld.
+    first : int
+        Chunk to begin with.
+
+    Yields
+    ------
+    Arrow table
+        One a chunk.
     """
     starts = ((p, c, start) for p, c in pairs for start in _starts(c))
     for predictor, cohort, start in islice(starts, first, None):
@@ -199,7 +263,24 @@ def score_cohorts(pairs: list[Scoring], content: Content, first: int) -> Iterato
 def score_parts(
     pairs: list[tuple[Predictor, LargeCohort]], content: Content, problems: Problems, first: int
 ) -> Iterator[pa.Table]:
-    """The same for a cohort that is too large for memory, part by part, from a part on."""
+    """The same for a cohort that is too large for memory, part by part, from a part on.
+
+    Parameters
+    ----------
+    pairs : list of (Predictor, LargeCohort)
+        Each model with the patients as it reads them.
+    problems : Problems
+        Gets what is wrong with a part.
+    content : Content
+        What a row holds: contributions, what is withheld.
+    first : int
+        Part to begin with.
+
+    Yields
+    ------
+    Arrow table
+        One a part.
+    """
     numbers = ((p, c, number) for p, c in pairs for number in range(c.parts))
     for predictor, cohort, number in islice(numbers, first, None):
         part = cohort.part(number, problems)
@@ -207,7 +288,18 @@ def score_parts(
 
 
 def cohort_chunks(pairs: list[Scoring]) -> int:
-    """How many chunks the cohorts make."""
+    """How many chunks the cohorts make.
+
+    Parameters
+    ----------
+    pairs : list of (Predictor, Cohort)
+        As for `score_cohorts`.
+
+    Returns
+    -------
+    int
+        Over all models.
+    """
     return sum(len(_starts(cohort)) for _, cohort in pairs)
 
 
@@ -216,7 +308,22 @@ def _starts(cohort: Cohort) -> range:
 
 
 def chunk_count(path: Path, predictors: list[Predictor], size: int = CHUNK) -> int:
-    """How many chunks a feature table makes."""
+    """How many chunks a feature table makes.
+
+    Parameters
+    ----------
+    path : Path
+        Table of `als-ml features`.
+    predictors : list of Predictor
+        The models.
+    size : int
+        Patients at a time.
+
+    Returns
+    -------
+    int
+        Over all models.
+    """
     if path.suffix.lower() != ".parquet":
         return len(predictors)
     with _opened(path) as file:
@@ -235,6 +342,14 @@ def write_parts(
 
     Parameters
     ----------
+    of : int
+        Chunks in all.
+    output : Path
+        .csv or .parquet.
+    resume : bool
+        Whether finished chunks of an earlier run are taken over.
+    progress : callable
+        Told how many chunks are done.
     chunks : callable
         Gives the chunks from a number on.
     made_from : dict

@@ -19,6 +19,16 @@ from models.tasks import TASKS
 def explanations(pairs: list[tuple[Predictor, Cohort]]) -> pd.DataFrame:
     """Contributions of every scored patient to each model's score: sample_id, kind, name,
     contribution, task.
+
+    Parameters
+    ----------
+    pairs : list of (Predictor, Cohort)
+        Each model with the patients as it reads them.
+
+    Returns
+    -------
+    DataFrame
+        One row a patient, kind and name; contributions on the scale of the log-odds.
     """
     tables = [_explained(predictor, cohort) for predictor, cohort in pairs]
     return pd.concat(tables, ignore_index=True)
@@ -40,6 +50,22 @@ def contribution_table(
 ) -> pd.DataFrame:
     """Contributions (n, p) as rows of sample_id, kind (feature, block, mechanism), name,
     contribution; zeros left out.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        For genes and mechanisms.
+    samples : list of n str
+        sample_id.
+    contributions : array (n, p)
+        On the scale of the log-odds.
+    features : list of p Feature
+        Of the model.
+
+    Returns
+    -------
+    DataFrame
+        Without a contribution that is 0.
     """
     parts = {("feature", feature.name): contributions[:, j] for j, feature in enumerate(features)}
     for kind, of in (("block", block_of), ("mechanism", partial(mechanisms_of, definitions))):
@@ -73,7 +99,20 @@ def _gene_mechanisms(definitions: Definitions) -> dict[str, str]:
 
 
 def mechanisms_of(definitions: Definitions, feature: Feature) -> tuple[str, ...]:
-    """Disease mechanisms that a feature speaks of: of its gene, of its analyte, or `none`."""
+    """Disease mechanisms that a feature speaks of: of its gene, of its analyte, or `none`.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        For genes and mechanisms.
+    feature : Feature
+        Of the model.
+
+    Returns
+    -------
+    tuple of str
+        At least one.
+    """
     if feature.block == "biomarkers":
         return _split(_biomarker_mechanisms(definitions).get(feature.name, ""))
     if feature.block != "genetics":
@@ -97,6 +136,20 @@ def grouped(
 ) -> dict[str, np.ndarray]:
     """Sum contributions (..., p) by group; a feature of several groups is split evenly among
     them.
+
+    Parameters
+    ----------
+    values : array (..., p)
+        Contributions.
+    features : list of p Feature
+        Of the model.
+    of : callable
+        Feature -> its groups.
+
+    Returns
+    -------
+    dict of arrays (...)
+        Group -> sum.
     """
     total: dict[str, np.ndarray] = {}
     for j, feature in enumerate(features):

@@ -74,6 +74,18 @@ class Done:
 def score_table(job: Job, path: Path) -> Done:
     """Score a table of `als-ml features`.
 
+    Parameters
+    ----------
+    job : Job
+        Models, output and options.
+    path : Path
+        Table of `als-ml features`.
+
+    Returns
+    -------
+    Done
+        Counts, seconds and problems.
+
     Raises
     ------
     DataError
@@ -99,6 +111,20 @@ def score_table(job: Job, path: Path) -> Done:
 def score_source(job: Job, source: CohortSource, explain: bool = False) -> Done:
     """Score the cohort of a cohort file; a large one part by part, unless explanations are asked
     for.
+
+    Parameters
+    ----------
+    job : Job
+        Models, output and options.
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+    explain : bool
+        Whether contributions are returned too.
+
+    Returns
+    -------
+    Done
+        Counts, seconds, problems, and explanations where asked for.
     """
     started, problems = time.perf_counter(), Problems()
     job.progress("reading", 0, 0)
@@ -124,7 +150,22 @@ def score_source(job: Job, source: CohortSource, explain: bool = False) -> Done:
 def cohorts_for(
     predictors: list[Predictor], source: CohortSource, problems: Problems
 ) -> list[tuple[Predictor, Cohort]]:
-    """Each model with the cohort read as it was trained; models that read alike share one."""
+    """Each model with the cohort read as it was trained; models that read alike share one.
+
+    Parameters
+    ----------
+    predictors : list of Predictor
+        The models.
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+    problems : Problems
+        Gets what is wrong, of the first reading.
+
+    Returns
+    -------
+    list of (Predictor, Cohort)
+        In the order of the models.
+    """
 
     def read(predictor: Predictor, into: Problems) -> Cohort:
         return predictor.read(source, into)

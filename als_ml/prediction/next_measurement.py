@@ -24,12 +24,17 @@ _ONE_TEST = {"fvc": "Vital capacity", "svc": "Vital capacity"}
 def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[Row]]:
     """For each row of a model's matrix the unknown tests by how often they would change the answer.
 
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    X : array (n, p)
+        Its matrix, NaN unknown.
+
     Returns
     -------
-    list of lists of dict
-        `test` to order, `genetic` whether it tells the genotype, `changes` (share of the training
-        deciles that change class or set), `low` and `high` (lowest and highest probability among
-        them); at most SHOWN, one a test.
+    list of n lists of dict
+        `feature`, `meaning`, `changes` (share of values that would change the answer, 0 to 1).
     """
     deciles = predictor.training["deciles"]
     tests = [ordered_test(feature, predictor.definitions) for feature in predictor.described]

@@ -132,6 +132,20 @@ class Predictor:
     ) -> Cohort:
         """The one way from files to a cohort that this model scores.
 
+        Parameters
+        ----------
+        source : CohortSource
+            Of `als_ml.cohort.source.open_cohort`.
+        problems : Problems, optional
+            Gets what is wrong; by default the first error is raised.
+        progress : callable
+            Told what is being read.
+
+        Returns
+        -------
+        Cohort
+            As the model was trained: thresholds, definitions and references.
+
         Raises
         ------
         RequestError
@@ -147,13 +161,39 @@ class Predictor:
         problems: Problems,
         progress: Callable[[str], None] = lambda _: None,
     ) -> Iterator[LargeCohort]:
-        """The same for a cohort that is too large for memory."""
+        """The same for a cohort that is too large for memory.
+
+        Parameters
+        ----------
+        source : CohortSource
+            Of `als_ml.cohort.source.open_cohort`.
+        problems : Problems
+            Gets what is wrong.
+        progress : callable
+            Told what is being read.
+
+        Yields
+        ------
+        LargeCohort
+            Usable inside the block only.
+        """
         self.check_build(source)
         with large_cohort(source, self.reading, problems, progress) as cohort:
             yield cohort
 
     def check_build(self, source: CohortSource) -> None:
-        """Refuse genomes on another build than the model's."""
+        """Refuse genomes on another build than the model's.
+
+        Parameters
+        ----------
+        source : CohortSource
+            Of `als_ml.cohort.source.open_cohort`.
+
+        Raises
+        ------
+        RequestError
+            With both builds.
+        """
         described = source.described
         if described.variants and described.genome_build != self.spec.genome_build:
             raise RequestError(
@@ -183,18 +223,57 @@ class Predictor:
         return self._completed(rows, _beside(cohort, self.spec), drivers)
 
     def cohort_matrix(self, cohort: AnyCohort) -> np.ndarray:
-        """The model's matrix (n, p) float32 of a cohort, NaN where unknown."""
+        """The model's matrix (n, p) float32 of a cohort, NaN where unknown.
+
+        Parameters
+        ----------
+        cohort : Cohort
+            Of `read`, n patients.
+
+        Returns
+        -------
+        array (n, p)
+            float32.
+        """
         _, X = feature_matrix(self.as_trained(cohort), self.spec, self.names)
         return X
 
     def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[Row]:
-        """Prediction rows from a table of `python -m als_ml features`."""
+        """Prediction rows from a table of `python -m als_ml features`.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Of `als-ml features`.
+        drivers : bool
+            Whether contributions are computed.
+
+        Returns
+        -------
+        list of dict
+            Prediction rows, in the order of the table.
+
+        Raises
+        ------
+        DataError
+            If the model cannot use it.
+        """
         kept = self.own_table(table).set_index("sample_id")
         beside = {name: kept[name].to_numpy() for name in BESIDE}
         return self._completed(self.predict_rows(self.own_columns(kept), drivers), beside, drivers)
 
     def own_table(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table, if the model can use it.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Of `als-ml features`.
+
+        Returns
+        -------
+        DataFrame
+            The same.
 
         Raises
         ------
@@ -225,6 +304,16 @@ class Predictor:
         """The model's columns of a feature table.
 
         The mixed-model slope comes from the model's own course.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Of `als-ml features`.
+
+        Returns
+        -------
+        DataFrame
+            Columns of the model that are there.
         """
         sums = {name: table[name].to_numpy(dtype=float) for name in SUMS}
         mixed = mixed_features(sums, self.spec.course) if "alsfrs" in self.spec.blocks else {}
@@ -259,11 +348,38 @@ class Predictor:
         """Prediction rows from a feature table.
 
         Columns may come in any order, further ones are ignored.
+
+        Parameters
+        ----------
+        rows : DataFrame (n, p)
+            Features; index = sample_id.
+        drivers : bool
+            Whether contributions are computed.
+
+        Returns
+        -------
+        list of n dict
+            Prediction rows.
         """
         return self.predict_matrix(rows.index.to_numpy(dtype=object), self.matrix(rows), drivers)
 
     def predict_matrix(self, ids: np.ndarray, X: np.ndarray, drivers: bool = True) -> list[Row]:
-        """Prediction rows from the model's own matrix (n, p) float32."""
+        """Prediction rows from the model's own matrix.
+
+        Parameters
+        ----------
+        ids : array of n str
+            sample_id.
+        X : array (n, p)
+            float32, columns of `names`, NaN unknown.
+        drivers : bool
+            Whether contributions are computed.
+
+        Returns
+        -------
+        list of n dict
+            Prediction rows.
+        """
         probability = self.fitted.probability(X)
         classes, sets = self.classes(X, probability)
         outside = self.fitted.outside(X)
@@ -285,6 +401,16 @@ class Predictor:
 
     def matrix(self, rows: pd.DataFrame) -> np.ndarray:
         """The model's matrix (n, p) float32.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            With all columns of `names`, in any order.
+
+        Returns
+        -------
+        array (n, p)
+            float32.
 
         Raises
         ------
@@ -309,6 +435,18 @@ class Predictor:
 
         What is refused of patients together (two assays, `features.assays: refuse`) is not refused
         of each: they are then scored one by one, so that each gets its answer alone.
+
+        Parameters
+        ----------
+        records : sequence
+            As they came; each should be an object.
+        drivers : bool
+            Whether contributions are computed.
+
+        Returns
+        -------
+        list of dict
+            Prediction rows, one a record.
         """
         try:
             return self._predicted(records, drivers)
@@ -330,6 +468,21 @@ class Predictor:
     def as_trained(self, cohort: Cohort[FrameT]) -> Cohort[FrameT]:
         """Weigh variants by the references that the model was trained with, so that a patient alone
         gets the same row.
+
+        Parameters
+        ----------
+        cohort : Cohort
+            Read with the model's definitions.
+
+        Returns
+        -------
+        Cohort
+            Of the same kind.
+
+        Raises
+        ------
+        ValueError
+            If it was read with other definitions.
         """
         if cohort.definitions.version != self.definitions.version:
             raise ValueError("this cohort was read with other definitions: use Predictor.read")
@@ -342,7 +495,22 @@ class Predictor:
         return replace(cohort, lookups=lookups, variants=weighed)
 
     def classes(self, X: np.ndarray, probability: np.ndarray) -> tuple[list[str], list[str]]:
-        """Predicted class and conformal set of each patient."""
+        """Predicted class and conformal set of each patient.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            The model's matrix.
+        probability : array (n,)
+            Of the positive class.
+
+        Returns
+        -------
+        classes : list of str
+            One a patient.
+        sets : list of str
+            Labels joined by `|`.
+        """
         if self.ladder is not None:
             level, sets = self.ladder.assign(X, self.fitted, probability)
             return [self.ladder.classes[i] for i in level], sets
@@ -423,6 +591,18 @@ def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> Row:
 
     Only of features known in 50 patients or more; no figure shows one patient's value or stands for
     fewer than five people.
+
+    Parameters
+    ----------
+    rows : DataFrame (n, p)
+        Features of the training patients.
+    y : array (n,)
+        Their labels.
+
+    Returns
+    -------
+    dict
+        For JSON.
     """
     deciles: dict[str, list[float]] = {}
     for name in rows.columns:
@@ -446,6 +626,20 @@ def read_as(spec: FeatureSpec, definitions: Definitions, lookups: Lookups) -> st
 
     A feature table carries it, so that no model scores rows that were made by other thresholds,
     tables or references.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        What the model sees.
+    definitions : Definitions
+        Its tables.
+    lookups : Lookups
+        Its references.
+
+    Returns
+    -------
+    str
+        Equal for models that make the same rows.
     """
     # Rows of the first edition were written before it had a number.
     edition = f" edition {spec.edition}" if spec.edition > 1 else ""
@@ -459,6 +653,18 @@ def read_as(spec: FeatureSpec, definitions: Definitions, lookups: Lookups) -> st
 def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
     """What a prediction needs beside the features: the genetic finding, the landmark, tofersen, and
     who is not scored.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+    spec : FeatureSpec
+        What the model sees.
+
+    Returns
+    -------
+    DataFrame
+        Columns BESIDE; index = sample_id.
     """
     return pd.DataFrame(_beside(cohort, spec), index=cohort.patients["sample_id"])
 

@@ -34,6 +34,13 @@ FORMAT = 2
 def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
     """Write a predictor as files without a pickle: the pipeline by skops, everything else as JSON.
 
+    Parameters
+    ----------
+    predictor : Predictor
+        To be stored.
+    folder : Path
+        That exists.
+
     Returns
     -------
     dict
@@ -65,7 +72,18 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
 
 
 def plugin_pins(predictor: Predictor) -> list[str]:
-    """Packages of others whose code the model runs, as `package==version`, in order."""
+    """Packages of others whose code the model runs, as `package==version`, in order.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+
+    Returns
+    -------
+    list of str
+        Empty where all code is ours.
+    """
     models = [predictor.fitted, *(predictor.ladder.lower if predictor.ladder else ())]
     named = {member.name for model in models for member in model.members}
     plugins = [plugin_of(name) for name in sorted(named)]
@@ -101,7 +119,18 @@ TRUSTED = ("models.imputation.RelatedImputer", "numpy.dtype")
 
 
 def trusted_types(names: Iterable[str]) -> list[str]:
-    """Types that the pipelines of some estimators may hold: never what a file says of itself."""
+    """Types that the pipelines of some estimators may hold: never what a file says of itself.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Estimators.
+
+    Returns
+    -------
+    list of str
+        For skops.
+    """
     return [*TRUSTED, *(kind for name in names for kind in estimator(name).trusted)]
 
 
@@ -112,7 +141,24 @@ def load_predictor(
     version: str | None = None,
     definitions: Definitions | None = None,
 ) -> Predictor:
-    """Read what `save_predictor` wrote; see `read_predictor`."""
+    """Read what `save_predictor` wrote; see `read_predictor`.
+
+    Parameters
+    ----------
+    pipeline : Path
+        pipeline.skops.
+    model : Path
+        model.json.
+    name, version : str, optional
+        As registered in MLflow.
+    definitions : Definitions, optional
+        For a model that stores none.
+
+    Returns
+    -------
+    Predictor
+        Ready to score.
+    """
     return read_predictor(pipeline.read_bytes(), model.read_bytes(), definitions, name, version)
 
 

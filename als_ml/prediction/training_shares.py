@@ -21,6 +21,11 @@ FEWEST = 5
 def training_shares(rows: pd.DataFrame) -> dict[str, Json]:
     """Cells of each feature known in 50 patients or more.
 
+    Parameters
+    ----------
+    rows : DataFrame (n, p)
+        Features of the training patients.
+
     Returns
     -------
     dict
@@ -41,6 +46,16 @@ def training_shares(rows: pd.DataFrame) -> dict[str, Json]:
 def missing_shares(rows: pd.DataFrame) -> dict[str, float]:
     """Share of patients in whom each feature is unknown; 0 or 1 where fewer than five are, or are
     not.
+
+    Parameters
+    ----------
+    rows : DataFrame (n, p)
+        Features.
+
+    Returns
+    -------
+    dict of float
+        Feature -> 0 to 1.
     """
     unknown = rows.isna().sum()
     unknown = unknown.mask(unknown < FEWEST, 0).mask(len(rows) - unknown < FEWEST, len(rows))
@@ -78,6 +93,20 @@ def _by_edge(known: np.ndarray) -> Json:
 def in_cells(known: np.ndarray, cells: Json) -> np.ndarray:
     """How many known values fall into each cell.
 
+    Parameters
+    ----------
+    known : array
+        Values of one feature, none unknown.
+    cells : dict
+        With `edges` or `values`, of `training_shares`.
+
+    Returns
+    -------
+    array of int
+        Count of each cell.
+
+    Examples
+    --------
     >>> in_cells(np.array([0.0, 1, 1, 7]), {"values": [0.0, 1.0]}).tolist()
     [1, 2, 1]
     >>> in_cells(np.array([1.0, 2, 3]), {"edges": [2.0]}).tolist()

@@ -156,6 +156,20 @@ def deeper_than(value: object, limit: int) -> bool:
 
     Level by level, so that no depth can break it.
 
+    Parameters
+    ----------
+    value : object
+        Parsed JSON.
+    limit : int
+        Levels that are allowed.
+
+    Returns
+    -------
+    bool
+        Any depth is measured.
+
+    Examples
+    --------
     >>> deeper_than([[1], {"a": []}], 3), deeper_than([[1], {"a": []}], 2)
     (False, True)
     """

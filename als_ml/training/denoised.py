@@ -69,6 +69,22 @@ class Population:
 def sums_of(row: np.ndarray, days: np.ndarray, total: np.ndarray, n: int) -> Visits:
     """Sums of the visits of `n` patients, days counted from their mean, which keeps level and rate
     apart.
+
+    Parameters
+    ----------
+    row : array (v,)
+        Patient of each visit.
+    days : array (v,)
+        Days since the index day.
+    total : array (v,)
+        Points.
+    n : int
+        Number of patients.
+
+    Returns
+    -------
+    Visits
+        Arrays (n,), months and points.
     """
     sums = visit_sums(row, days - days.mean(), total, n)
     count, t, tt, y, ty = (sums[name] for name in SUMS)
@@ -111,6 +127,20 @@ def rates(visits: Visits, X: np.ndarray, population: Population) -> tuple[np.nda
     """Mean and SD of each patient's rate (points lost per month) given his visits and score.
 
     The group's without a visit.
+
+    Parameters
+    ----------
+    visits : Visits
+        Of n patients.
+    X : array (n, 3)
+        Of `design`.
+    population : Population
+        Of `fit_population`.
+
+    Returns
+    -------
+    mean, sd : arrays (n,)
+        Points lost per month.
     """
     noise, _, p01, p11, _ = _shrinkage(visits, X, population.spread)
     level, slope = X @ population.level, X @ population.rate
@@ -168,7 +198,24 @@ def _deviance(visits: Visits, X: np.ndarray, weights: np.ndarray, spread: np.nda
 
 
 def truly_fast(visits: Visits, X: np.ndarray, population: Population, cutoff: float) -> np.ndarray:
-    """P(true rate >= cut-off | visits, score) of each patient."""
+    """P(true rate >= cut-off | visits, score) of each patient.
+
+    Parameters
+    ----------
+    visits : Visits
+        Of n patients.
+    X : array (n, 3)
+        Of `design`.
+    population : Population
+        Of `fit_population`.
+    cutoff : float
+        Points per month.
+
+    Returns
+    -------
+    array (n,)
+        0 to 1.
+    """
     mean, error = rates(visits, X, population)
     return np.asarray(norm.sf((cutoff - mean) / error))
 
@@ -179,6 +226,15 @@ def denoised_reliability(
     """Predicted, labelled and de-noised share of fast by fifths of the score.
 
     Patients labelled by an event apart.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+    validated : Validated
+        Their out-of-fold results.
+    config : Config
+        Of the run.
 
     Returns
     -------

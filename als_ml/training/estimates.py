@@ -47,6 +47,20 @@ def baseline_names(validated: Validated) -> list[str]:
 def estimates(data: Trainable, validated: Validated, config: Config) -> dict[str, float]:
     """Metrics of the model and its baselines, differences between them, coverage, and the AUC of
     each diagnostic.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+    validated : Validated
+        Their out-of-fold results.
+    config : Config
+        Of the run.
+
+    Returns
+    -------
+    dict of float
+        Metrics by the names that MLflow gets.
     """
     metrics = (
         _metrics(data, validated, config)
@@ -139,6 +153,18 @@ def _diagnostic(name: str, data: Trainable, probability: np.ndarray) -> dict[str
 def site_table(data: Trainable, folds: dict[str, Fold]) -> list[Record]:
     """Results at each held-out site: AUC with its DeLong error, calibration slope, intercept and
     O/E, coverage.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+    folds : dict of Fold
+        Of `als_ml.training.folds.leave_one_site_out`.
+
+    Returns
+    -------
+    list of dict
+        One a site.
     """
     table = []
     for site, fold in folds.items():
@@ -183,6 +209,16 @@ def site_estimates(table: list[Record]) -> dict[str, float]:
 
     On the scales on which they are about normal: logit, as it is, and log. A prediction interval
     for a further site where there are sites enough.
+
+    Parameters
+    ----------
+    table : list of dict
+        Of `site_table`.
+
+    Returns
+    -------
+    dict of float
+        `sites_*`; empty with fewer than two usable sites.
     """
     usable = [
         row
@@ -236,6 +272,18 @@ def subgroup_table(data: Trainable, validated: Validated) -> list[Record]:
     `roc_auc_promised` is what the group's probabilities promise: a group of like patients has a
     lower AUC by nature, which is not the model's fault. `roc_auc_p` tests whether it is lower
     still, `intercept_p` whether the risk is off.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+    validated : Validated
+        Their out-of-fold results.
+
+    Returns
+    -------
+    list of dict
+        One a group.
     """
     age = data.cohort.patients["age_at_onset"].to_numpy(dtype=float)
     tested = np.where(data.assay_status.max(axis=1) > 0, "tested", "not tested")
@@ -287,6 +335,18 @@ def unbeaten(metrics: dict[str, float], task: str) -> list[str]:
     """Sentences on the lack of any signal and on the baselines that the model is not shown to beat.
 
     Empty if all is well.
+
+    Parameters
+    ----------
+    metrics : dict of float
+        Of `estimates`.
+    task : str
+        `familial` or `progression`.
+
+    Returns
+    -------
+    list of str
+        Without a full stop.
     """
     said = []
     auc = metrics["roc_auc"]

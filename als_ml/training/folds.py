@@ -70,7 +70,22 @@ class Validated:
 def cross_validate(
     data: Trainable, config: Config, progress: Progress = lambda *_: None
 ) -> Validated:
-    """Out-of-fold results of the model, its baselines and its diagnostics."""
+    """Out-of-fold results of the model, its baselines and its diagnostics.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+    config : Config
+        Of the run.
+    progress : callable
+        Told how many folds are done.
+
+    Returns
+    -------
+    Validated
+        Averaged over repeats.
+    """
     v, quick = config.validation, _without_refits(config)
     # A diagnostic that refits is answered by one repeat of the folds.
     splits = [
@@ -104,7 +119,22 @@ def _on_one_core(data: Trainable, train: np.ndarray, test: np.ndarray, config: C
 
 
 def merged(folds: list[Fold], n: int, repeats: int = 1) -> Validated:
-    """Average over repeats for each patient; the folds of one repeat follow each other."""
+    """Average over repeats for each patient; the folds of one repeat follow each other.
+
+    Parameters
+    ----------
+    folds : list of Fold
+        Of one or several repeats.
+    n : int
+        Number of patients.
+    repeats : int
+        How often each patient was tested.
+
+    Returns
+    -------
+    Validated
+        Arrays (n,).
+    """
     names = list(dict.fromkeys(name for fold in folds for name in fold.probability))
     tests = [fold.test for fold in folds]
     probability = {
@@ -150,7 +180,22 @@ def _averaged(tests: list[np.ndarray], values: list[np.ndarray | None], n: int) 
 
 
 def run_fold(data: Trainable, train: np.ndarray, test: np.ndarray, config: Config) -> Fold:
-    """Fit everything on some patients and say it of others."""
+    """Fit everything on some patients and say it of others.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+    train, test : array of int
+        Positions; relatives on one side only.
+    config : Config
+        Of the run.
+
+    Returns
+    -------
+    Fold
+        Results of the tested patients.
+    """
     trials: list[Trial] = []
     X = data.matrix(train)
     fitted, ladder = data.fit(X, train, config, trials)
@@ -225,8 +270,23 @@ def _diagnostics(
 
 
 def plain_logistic(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, C: float = 10.0) -> np.ndarray:
-    """Probabilities of a logistic regression on mean-imputed, standardised columns (ridge of
-    strength 1 / C).
+    """Probabilities of a logistic regression on mean-imputed, standardised columns.
+
+    Parameters
+    ----------
+    X : array (n, p)
+        Features, NaN unknown.
+    y : array (n,)
+        0/1 labels.
+    X_test : array (m, p)
+        Features of other patients.
+    C : float
+        Inverse strength of the ridge.
+
+    Returns
+    -------
+    array (m,)
+        0 to 1.
     """
     steps = (
         SimpleImputer(keep_empty_features=True),
@@ -240,6 +300,16 @@ def site_splits(data: Trainable) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Train and test patients by held-out site, for sites with both labels.
 
     Relatives of a tested patient do not train.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+
+    Returns
+    -------
+    dict of (train, test)
+        Site -> positions.
     """
     site, splits = data.column("site"), {}
     for name in sorted(set(site) - {"unknown"}):
@@ -266,6 +336,20 @@ def leave_one_site_out(
 ) -> dict[str, Fold]:
     """Internal-external validation: the results at each site of a model that saw none of its
     patients.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+    config : Config
+        Of the run.
+    progress : callable
+        Told how many sites are done.
+
+    Returns
+    -------
+    dict of Fold
+        By site.
     """
     splits, plain = site_splits(data), _without_refits(config)
     jobs = (delayed(_on_one_core)(data, train, test, plain) for train, test in splits.values())
@@ -275,6 +359,13 @@ def leave_one_site_out(
 
 def temporal(data: Trainable, config: Config) -> tuple[Fold | None, dict[str, int]]:
     """Train on patients whose label was known before a date and test on those who came from it on.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+    config : Config
+        With `validation.temporal`.
 
     Returns
     -------
@@ -307,6 +398,16 @@ def days_to_label(config: Config) -> int:
 
     The progression label is known at the end of its window. A family history, dFS and a column of
     patients (which nothing dates) are taken as known at the landmark.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+
+    Returns
+    -------
+    int
+        Days since the index day.
     """
     label = config.label
     later = config.task == PROGRESSION.name and label.column is None and label.measure == "slope"

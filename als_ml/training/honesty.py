@@ -54,7 +54,18 @@ class Check:
 
 
 def failed(checks: list[Check]) -> list[Check]:
-    """Those that stop a promotion."""
+    """Those that stop a promotion.
+
+    Parameters
+    ----------
+    checks : list of Check
+        Of `honesty_checks`.
+
+    Returns
+    -------
+    list of Check
+        In their order.
+    """
     return [check for check in checks if check.verdict == "failed"]
 
 
@@ -69,6 +80,26 @@ def honesty_checks(
     """Every check of a run; with `validation.honesty: false` only those that need no refit.
 
     Adds a learning curve to `tables`.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+    validated : Validated
+        Their out-of-fold results.
+    config : Config
+        Of the run.
+    metrics : dict of float
+        Of `als_ml.training.estimates.estimates`.
+    tables : dict of list of dict
+        The tables of the run.
+    progress : callable
+        Told what is being refitted.
+
+    Returns
+    -------
+    list of Check
+        In the order in which they are shown.
     """
     checks = [
         _signal(metrics, config),
@@ -531,6 +562,20 @@ def learning_curve(data: Trainable, config: Config, validated: Validated) -> lis
 
     All of them is what the first repeat of the run says already, unless it searched for its
     parameters.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+    config : Config
+        Of the run.
+    validated : Validated
+        Their out-of-fold results.
+
+    Returns
+    -------
+    list of dict
+        One a share: `share`, patients and ROC AUC.
     """
     order = np.random.default_rng(config.validation.seed).permutation(np.unique(data.families))
     folds = family_folds(data.y, data.families, config.validation.folds, config.validation.seed)

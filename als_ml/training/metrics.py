@@ -111,7 +111,18 @@ def _drawn(
 
 
 def percentiles(drawn: np.ndarray) -> tuple[float, float]:
-    """The central 95 % of what was drawn; NaN where nothing could be computed."""
+    """The central 95 % of what was drawn; NaN where nothing could be computed.
+
+    Parameters
+    ----------
+    drawn : array
+        One figure of each draw, NaN where it could not be computed.
+
+    Returns
+    -------
+    low, high : float
+        Quantiles 0.025 and 0.975.
+    """
     if not np.isfinite(drawn).any():
         return float("nan"), float("nan")
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
@@ -138,6 +149,20 @@ def interval_words(n: float, positives: float) -> str:
     """`approximate` where intervals rest on fewer than 100 patients of the rarer label, else
     nothing.
 
+    Parameters
+    ----------
+    n : float
+        Patients.
+    positives : float
+        Of them positive.
+
+    Returns
+    -------
+    str
+        Put before `95 %`.
+
+    Examples
+    --------
     >>> interval_words(300, 99), interval_words(300, 100), interval_words(300, 201)
     ('approximate', '', 'approximate')
     """
@@ -150,6 +175,22 @@ def family_weights(y: np.ndarray, families: np.ndarray, draws: int, seed: int) -
 
     Not stratified by label: that would hold the prevalence fixed, which the intercept, the Brier
     score and the log loss depend on.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    families : array of int (n,)
+        Relatives share a number.
+    draws : int
+        How many.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    array of int (draws, n)
+        Times.
     """
     rng = np.random.default_rng(seed)
     names, family = np.unique(families, return_inverse=True)
@@ -174,6 +215,22 @@ def weighted_metrics(
     """METRICS but those of calibration for each row of an (m, n) weight matrix.
 
     Each value is an array (m,).
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    probability : array (n,)
+        Of the positive class.
+    predicted : array of bool (n,)
+        Predicted class.
+    weights : array (m, n)
+        One row a draw.
+
+    Returns
+    -------
+    dict of arrays (m,)
+        By metric.
     """
     total = weights.sum(axis=1)
     positive, negative = _by_threshold(y, probability, weights)
@@ -187,7 +244,20 @@ def weighted_metrics(
 
 
 def losses(y: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """Log loss of each patient."""
+    """Log loss of each patient.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    probability : array (n,)
+        Of the positive class.
+
+    Returns
+    -------
+    array (n,)
+        Nats.
+    """
     clipped = np.clip(probability, EDGE, 1 - EDGE)
     return -np.where(y == 1, np.log(clipped), np.log1p(-clipped))
 
@@ -239,6 +309,20 @@ def share_of_possible(
 ) -> tuple[float, float]:
     """ROC AUC of the best possible score on the same patients, and the share of its distance from
     0.5 that was reached.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    probability : array (n,)
+        Of the model.
+    best : array (n,)
+        Of the simulator.
+
+    Returns
+    -------
+    auc, share : float
+        1 is all that is possible.
     """
     reached, possible = (
         float(_roc_auc(y, score, np.ones((1, len(y))))[0]) for score in (probability, best)
@@ -249,6 +333,18 @@ def share_of_possible(
 def slope_metrics(slope: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     """Agreement of predicted and observed slopes, of patients who have one: mean absolute error
     (points/month), R2, Spearman.
+
+    Parameters
+    ----------
+    slope : array (n,)
+        Observed, points lost per month, NaN none.
+    predicted : array (n,)
+        In the same unit.
+
+    Returns
+    -------
+    dict of float
+        By name.
     """
     known = np.isfinite(slope)
     slope, predicted = slope[known], predicted[known]
@@ -269,7 +365,20 @@ def slope_metrics(slope: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 
 
 def class_metrics(level: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Agreement of ordered classes: quadratic-weighted kappa and the mean recall of the classes."""
+    """Agreement of ordered classes: quadratic-weighted kappa and the mean recall of the classes.
+
+    Parameters
+    ----------
+    level : array (n,)
+        Observed class, NaN none.
+    predicted : array (n,)
+        Predicted class.
+
+    Returns
+    -------
+    dict of float
+        By name.
+    """
     from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 
     return {
@@ -327,6 +436,20 @@ def calibration_bins(
 ) -> list[dict[str, float]]:
     """Reliability curve: patients in equally filled bins with mean probability, observed share and
     its Wilson interval.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    probability : array (n,)
+        Of the positive class.
+    bins : int
+        At most.
+
+    Returns
+    -------
+    list of dict
+        `predicted`, `observed`, `low`, `high` (0 to 1) and `n`.
     """
     table = []
     for members in np.array_split(np.argsort(probability, kind="stable"), min(bins, len(y))):
@@ -349,6 +472,20 @@ def calibration_errors(y: np.ndarray, probability: np.ndarray, bins: int = 10) -
 
     Brier score = reliability - resolution + uncertainty, up to the spread of the probabilities
     inside a bin.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    probability : array (n,)
+        Of the positive class.
+    bins : int
+        At most.
+
+    Returns
+    -------
+    dict of float
+        By name.
     """
     table = calibration_bins(y, probability, bins)
     share = np.array([row["n"] for row in table]) / len(y)
@@ -366,6 +503,22 @@ def calibration_errors(y: np.ndarray, probability: np.ndarray, bins: int = 10) -
 def wilson(hits: float, n: int, z: float = 1.959964) -> tuple[float, float]:
     """Wilson's interval of a share, 95 % by default (Wilson 1927).
 
+    Parameters
+    ----------
+    hits : float
+        Patients who have it.
+    n : int
+        Patients.
+    z : float
+        Quantile of the normal distribution.
+
+    Returns
+    -------
+    low, high : float
+        0 to 1.
+
+    Examples
+    --------
     >>> tuple(round(x, 3) for x in wilson(8, 10))
     (0.49, 0.943)
     """
@@ -378,6 +531,22 @@ def wilson(hits: float, n: int, z: float = 1.959964) -> tuple[float, float]:
 def exact_interval(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Exact binomial interval of a share (Clopper and Pearson 1934).
 
+    Parameters
+    ----------
+    hits : int
+        Patients who have it.
+    n : int
+        Patients.
+    level : float
+        0 to 1.
+
+    Returns
+    -------
+    low, high : float
+        0 to 1.
+
+    Examples
+    --------
     >>> tuple(round(x, 3) for x in exact_interval(8, 10))
     (0.444, 0.975)
     """
@@ -387,7 +556,20 @@ def exact_interval(hits: int, n: int, level: float = 0.95) -> tuple[float, float
 
 
 def auc_with_error(y: np.ndarray, probability: np.ndarray) -> tuple[float, float]:
-    """ROC AUC and its standard error (DeLong 1988)."""
+    """ROC AUC and its standard error (DeLong 1988).
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    probability : array (n,)
+        Of the positive class.
+
+    Returns
+    -------
+    auc, error : float
+        NaN where a label is missing.
+    """
     positive, negative = probability[y == 1], probability[y == 0]
     m, n = len(positive), len(negative)
     ranks = rankdata(np.r_[positive, negative])
@@ -405,6 +587,16 @@ def expected_auc(probability: np.ndarray) -> float:
 
     Over pairs of patients: P(the higher one is positive and the lower negative), given that one is
     and the other is not.
+
+    Parameters
+    ----------
+    probability : array (n,)
+        Of the positive class.
+
+    Returns
+    -------
+    float
+        0.5 to 1; NaN where there is no pair.
     """
     positive, negative = _by_threshold(probability, probability, np.ones((1, len(probability))))
     own = float((probability * (1 - probability)).sum())  # of a patient with themselves: not a pair
@@ -414,7 +606,20 @@ def expected_auc(probability: np.ndarray) -> float:
 
 
 def holm(p_values: np.ndarray, level: float = 0.05) -> np.ndarray:
-    """Which hypotheses are rejected at a family-wise level (Holm 1979); NaN is never."""
+    """Which hypotheses are rejected at a family-wise level (Holm 1979); NaN is never.
+
+    Parameters
+    ----------
+    p_values : array (k,)
+        NaN where a test could not be made.
+    level : float
+        0 to 1.
+
+    Returns
+    -------
+    array of bool (k,)
+        In the given order.
+    """
     p_values = np.where(np.isnan(p_values), 1.0, p_values)
     order = np.argsort(p_values, kind="stable")
     allowed = level / (len(p_values) - np.arange(len(p_values)))

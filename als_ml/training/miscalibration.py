@@ -23,7 +23,18 @@ class Estimate(NamedTuple):
 
 
 def log_odds(probability: np.ndarray) -> np.ndarray:
-    """Log-odds of probabilities, those of 0 and 1 held just inside."""
+    """Log-odds of probabilities, those of 0 and 1 held just inside.
+
+    Parameters
+    ----------
+    probability : array
+        0 to 1.
+
+    Returns
+    -------
+    array
+        Finite.
+    """
     return np.asarray(logit(np.clip(probability, EDGE, 1 - EDGE)))
 
 
@@ -50,6 +61,20 @@ def calibration_intercept(y: np.ndarray, probability: np.ndarray, families: np.n
 
     The error is the larger of the one over families and the model's own 1 / sqrt(sum p (1 - p)):
     with few patients the former is too small.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    probability : array (n,)
+        Of the positive class.
+    families : array of int (n,)
+        Relatives share a number.
+
+    Returns
+    -------
+    Estimate
+        Log-odds; 0 is right.
     """
     odds = log_odds(probability)
     shift = float(drawn_intercepts(y, odds, np.ones((1, len(y))))[0])
@@ -65,8 +90,21 @@ def calibration_intercept(y: np.ndarray, probability: np.ndarray, families: np.n
 def weighted_calibration(
     y: np.ndarray, probability: np.ndarray, weights: np.ndarray
 ) -> dict[str, float]:
-    """Calibration slope and intercept of patients who stand for others by their weights (n,); no
-    errors.
+    """Calibration slope and intercept of patients who stand for others; no errors.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    probability : array (n,)
+        Of the positive class.
+    weights : array (n,)
+        How many patients each stands for.
+
+    Returns
+    -------
+    dict of float
+        NaN where it cannot be computed.
     """
     odds = log_odds(probability)
     shift = float(drawn_intercepts(y, odds, weights[None])[0])
@@ -78,8 +116,21 @@ def weighted_calibration(
 
 
 def drawn_intercepts(y: np.ndarray, odds: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Calibration in the large of each row of an (m, n) weight matrix, by Newton's method: an array
-    (m,).
+    """Calibration in the large of each draw, by Newton's method.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    odds : array (n,)
+        Log-odds.
+    weights : array (m, n)
+        One row a draw.
+
+    Returns
+    -------
+    array (m,)
+        Log-odds.
     """
     shift = np.zeros((len(weights), 1))
     observed = (weights @ y)[:, None]
@@ -181,6 +232,18 @@ def spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
 
     Harrell (2015), equation 2.24, in units of the squared distance of the outer knots. Fewer than
     three knots: a line, and where all of x is alike a constant.
+
+    Parameters
+    ----------
+    x : array (n,)
+        Values.
+    knots : array (k,)
+        Ascending.
+
+    Returns
+    -------
+    array (n, k)
+        Fewer columns with fewer than three knots.
     """
     columns = [np.ones(len(x))]
     if len(knots) > 1:

@@ -105,7 +105,18 @@ class Training:
         }
 
     def metrics_of(self, name: str) -> dict[str, float]:
-        """Metrics of `model` or of a baseline, without the prefix."""
+        """Metrics of `model` or of a baseline, without the prefix.
+
+        Parameters
+        ----------
+        name : str
+            `model` or a baseline.
+
+        Returns
+        -------
+        dict of float
+            By the names of METRICS.
+        """
         prefix = "" if name == "model" else f"baseline_{name}_"
         return {
             key.removeprefix(prefix): value
@@ -326,7 +337,22 @@ def _external_metrics(
 def external(
     predictor: Predictor, config: Config, source: CohortSource, problems: Problems
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Label, probability and family of the labelled and scored patients of another cohort."""
+    """Label, probability and family of the labelled and scored patients of another cohort.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    config : Config
+        How labels are made.
+    source : CohortSource
+        The other cohort.
+
+    Returns
+    -------
+    y, probability, families : arrays
+        One entry a labelled and scored patient.
+    """
     cohort = predictor.read(source, Problems())
     labels = make_labels(config, cohort)
     said = in_words(labels, TASKS[config.task])
@@ -380,6 +406,20 @@ def best_possible(
 
     A simulated cohort is known by its `truth.csv`; it is read here only, after everything is
     fitted.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    data : Trainable
+        The labelled patients.
+    probability : array (n,)
+        Their out-of-fold probabilities.
+
+    Returns
+    -------
+    auc, share : float
+        1 is all that is possible.
     """
     path = Path(config.cohort).parent / "truth.csv"
     column = f"p_{config.task}"
@@ -397,6 +437,16 @@ def best_possible(
 def summary(training: Training) -> list[Record]:
     """The short table at the end: the model, each baseline, and the best possible score of a
     simulated cohort.
+
+    Parameters
+    ----------
+    training : Training
+        Of `train`.
+
+    Returns
+    -------
+    list of dict
+        Metrics by name.
     """
     names = list(training.out_of_fold)
     table: list[Record] = [{"name": name, **training.metrics_of(name)} for name in names]

@@ -58,6 +58,20 @@ def _for_shrinkage(parameters: float, r2: float, shrinkage: float) -> int:
 def r2_of(loss: float, prevalence: float) -> float:
     """Cox and Snell's R2 from a mean log loss: 1 - exp(2 (loss - loss of the prevalence)).
 
+    Parameters
+    ----------
+    loss : float
+        Mean log loss, nats.
+    prevalence : float
+        Of the positive label, 0 to 1.
+
+    Returns
+    -------
+    float
+        Negative where the prevalence alone is better.
+
+    Examples
+    --------
     >>> round(r2_of(0.5, 0.5), 4), r2_of(0.7, 0.5) < 0
     (0.3204, True)
     """
@@ -71,5 +85,17 @@ def effective_parameters(n: int, new: float, apparent: float) -> float:
 
     The log-likelihood of a maximum-likelihood fit is too good by its number of parameters (Akaike
     1973); cross-validation measures the same (Stone 1977). Never below one.
+
+    Parameters
+    ----------
+    n : int
+        Patients.
+    new, apparent : float
+        Mean log loss in new and in training patients, nats.
+
+    Returns
+    -------
+    float
+        1 or more.
     """
     return float(np.maximum(n * (new - apparent), 1.0))

@@ -62,6 +62,16 @@ class MixedSlopes:
     def of(self, train: np.ndarray) -> dict[str, np.ndarray]:
         """The columns of all patients with the population part of those at the positions
         `train`.
+
+        Parameters
+        ----------
+        train : array of int
+            Positions of the training patients.
+
+        Returns
+        -------
+        dict of arrays (n,)
+            Points lost per month and its error.
         """
         key = train.tobytes()  # the honesty checks fit the same folds again
         if key not in self._fitted:
@@ -99,6 +109,24 @@ class Trainable:
     ) -> tuple[FittedModel, Ladder | None]:
         """Fit the model of the positive class, and the lower steps where all classes are learned,
         on some patients.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Of `matrix`.
+        train : array of int
+            Positions of the training patients.
+        config : Config
+            Of the run.
+        trials : list, optional
+            Gets the trials of a search.
+
+        Returns
+        -------
+        model : FittedModel
+            Of the positive class.
+        ladder : Ladder or None
+            The lower steps.
         """
         y, families = self.y[train], self.families[train]
         recipe = replace(recipe_of(config), rising=self.rising(config.task))
@@ -112,6 +140,18 @@ class Trainable:
     def learned(self, train: np.ndarray, config: Config) -> np.ndarray:
         """What a model of these patients learns: the slope, or the label as far as its own error
         lets it be known.
+
+        Parameters
+        ----------
+        train : array of int
+            Positions of the training patients.
+        config : Config
+            Of the run.
+
+        Returns
+        -------
+        array
+            Labels, probabilities of labels, or points per month.
         """
         if config.label.learn == "slope":
             return self.slope[train]
@@ -123,7 +163,18 @@ class Trainable:
         return likely_labels(self.y[train], slope, self.scatter[train], config.label.cutoffs[-1])
 
     def rising(self, task: str) -> tuple[int, ...]:
-        """Columns that may only raise the score: genetic evidence, of the familial task."""
+        """Columns that may only raise the score: genetic evidence, of the familial task.
+
+        Parameters
+        ----------
+        task : str
+            `familial` or `progression`.
+
+        Returns
+        -------
+        tuple of int
+            Columns of the matrix.
+        """
         if task != FAMILIAL.name:
             return ()
         names = rising_features(self.cohort.definitions)
@@ -134,6 +185,16 @@ class Trainable:
 
         The mixed-model slope is the one feature that is fitted: its population part comes from
         these patients alone.
+
+        Parameters
+        ----------
+        train : array of int
+            Positions of the training patients.
+
+        Returns
+        -------
+        array (n, p)
+            float32, NaN unknown.
         """
         mixed = [name for name in MIXED if name in self.rows.columns]
         if not mixed:
@@ -151,18 +212,62 @@ class Trainable:
 
 
 def reading_of(config: Config) -> Reading:
-    """How a configuration wants its cohort to be read; the references are the cohort's own."""
+    """How a configuration wants its cohort to be read; the references are the cohort's own.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+
+    Returns
+    -------
+    Reading
+        With the installed definitions.
+    """
     own = config.features
     return Reading(definitions=shipped(), rule=CallRule(own.min_gq, own.min_depth))
 
 
 def prepared(config: Config, source: CohortSource) -> Trainable:
-    """Read a cohort as a configuration wants it, and prepare it."""
+    """Read a cohort as a configuration wants it, and prepare it.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+
+    Returns
+    -------
+    Trainable
+        The labelled patients.
+    """
     return prepare(config, read_cohort(source, reading_of(config)), source.described)
 
 
 def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
-    """Compute features and labels, and keep the labelled patients."""
+    """Compute features and labels, and keep the labelled patients.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    cohort : Cohort
+        n patients, uncut.
+    described : CohortFile
+        The cohort file.
+
+    Returns
+    -------
+    Trainable
+        The labelled patients.
+
+    Raises
+    ------
+    DataError
+        If no fold can learn from the labels.
+    """
     labels = make_labels(config, cohort)
     kept = labels.usable
     spec = with_columns(
@@ -252,7 +357,20 @@ def _same_up_to_scale(label: np.ndarray, rate: np.ndarray) -> bool:
 
 
 def spec_of(config: Config, genome_build: str) -> FeatureSpec:
-    """What the configuration says about features."""
+    """What the configuration says about features.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    genome_build : str
+        GRCh37 or GRCh38, of the genomes.
+
+    Returns
+    -------
+    FeatureSpec
+        Without further columns, which need a cohort.
+    """
     own = config.features
     return FeatureSpec(
         blocks=own.blocks,
@@ -276,7 +394,20 @@ def _early_visits(
 
 
 def make_labels(config: Config, cohort: Cohort) -> Labels:
-    """Labels by the rule of the task, or from a column of patients."""
+    """Labels by the rule of the task, or from a column of patients.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    cohort : Cohort
+        n patients, uncut.
+
+    Returns
+    -------
+    Labels
+        Arrays (n,).
+    """
     label = config.label
     if label.column is not None:
         return column_labels(cohort, label.column, label.above, label.below, label.error)
@@ -289,7 +420,18 @@ def make_labels(config: Config, cohort: Cohort) -> Labels:
 
 
 def slope_rule(config: Config) -> SlopeRule | None:
-    """How the label is made of visits after the landmark; None where it is made otherwise."""
+    """How the label is made of visits after the landmark; None where it is made otherwise.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+
+    Returns
+    -------
+    SlopeRule or None
+        With the cut-offs of its scheme.
+    """
     label = config.label
     if config.task != "progression" or label.column is not None or label.measure != "slope":
         return None
@@ -305,6 +447,15 @@ def slope_rule(config: Config) -> SlopeRule | None:
 
 def check_labels(y: np.ndarray, families: np.ndarray, config: Config) -> None:
     """Refuse labels that no fold can learn from.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    families : array of int (n,)
+        Relatives share a number.
+    config : Config
+        With the number of folds.
 
     Raises
     ------
@@ -334,7 +485,18 @@ def check_labels(y: np.ndarray, families: np.ndarray, config: Config) -> None:
 
 
 def recipe_of(config: Config) -> Recipe:
-    """What a fold fits."""
+    """What a fold fits.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+
+    Returns
+    -------
+    Recipe
+        Without the columns that may only rise, which need the features.
+    """
     v, model, decision = config.validation, config.model, config.decision
     members: tuple[tuple[str, Parameters], ...] = ((model.estimator, dict(model.parameters)),)
     if model.estimator == STACK:

@@ -11,7 +11,20 @@ _STEPS = np.round(np.arange(0.05, 0.96, 0.05), 2)
 
 
 def threshold_table(y: np.ndarray, probability: np.ndarray) -> list[dict[str, float]]:
-    """Sensitivity, specificity and predictive values at each probability threshold."""
+    """Sensitivity, specificity and predictive values at each probability threshold.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    probability : array (n,)
+        Of the positive class.
+
+    Returns
+    -------
+    list of dict
+        One a threshold; shares 0 to 1.
+    """
     table = []
     for cut in _STEPS:
         called = probability >= cut
@@ -43,6 +56,20 @@ def decision_curve(
     True positives / n - false positives / n x threshold / (1 - threshold). With the weights of a
     bootstrap, (draws, n), also 95 % intervals of the model's (`model_low`, `model_high`) and of its
     gain over the better of everyone and no one (`gain`, `gain_low`, `gain_high`).
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    probability : dict of arrays (n,)
+        Of the model and of baselines, by name.
+    weights : array (draws, n), optional
+        Of a bootstrap over families.
+
+    Returns
+    -------
+    list of dict
+        One a threshold; true positives per patient.
     """
     names = [
         name
@@ -73,7 +100,24 @@ def decision_curve(
 
 
 def net_benefit(y: np.ndarray, called: np.ndarray, odds: float, weights: np.ndarray) -> np.ndarray:
-    """Net benefit of calling some patients, for each row of an (m, n) weight matrix."""
+    """Net benefit of calling some patients, for each row of an (m, n) weight matrix.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    called : array of bool (n,)
+        Who is called positive.
+    odds : float
+        Threshold / (1 - threshold).
+    weights : array (m, n)
+        One row a draw.
+
+    Returns
+    -------
+    array (m,)
+        True positives per patient.
+    """
     worth = np.where(y == 1, 1.0, -odds) * called
     return np.asarray(weights @ worth / weights.sum(axis=1))
 

@@ -97,7 +97,9 @@ def coverage_of(
     called = _sums(weights.gene[passed], weights.amount[passed], len(whole))
     row, gene, missed = _missed(weights, lost, len(whole))
     less = np.minimum(np.maximum(called[gene] - missed, 0), whole[gene])
-    return Coverage(rows, whole, np.minimum(called, whole), row, gene, less)
+    return Coverage(
+        rows=rows, whole=whole, called=np.minimum(called, whole), row=row, gene=gene, less=less
+    )
 
 
 class Weights(NamedTuple):

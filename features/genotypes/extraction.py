@@ -141,7 +141,14 @@ def _extract_file(
         return
     if not has_index(path):
         into.unindexed.append(path)
-    query = Query(panel.definitions, path, regions, header, panel.build, panel.fasta)
+    query = Query(
+        definitions=panel.definitions,
+        path=path,
+        regions=regions,
+        header=header,
+        build=panel.build,
+        fasta=panel.fasta,
+    )
     into.files.append(read_file(query, panel.rule, patients))
 
 

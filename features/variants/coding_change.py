@@ -140,7 +140,7 @@ def _touched(sequence: CodingSequence, edit: Edit) -> _Touched | None:
     before = tuple(map("".join, product(*fitting)))
     start, end = edit.offset - 3 * first, edit.offset - 3 * first + len(edit.removed)
     after = tuple(bases[:start] + edit.added + bases[end:] for bases in before)
-    return _Touched(first, last + 1, before, after)
+    return _Touched(first=first, following=last + 1, before=before, after=after)
 
 
 def _outcomes(
@@ -151,7 +151,10 @@ def _outcomes(
     terms = {_term(edit, touched, residues, translate(whole), after, sequence)}
     if terms == {"frameshift_variant"} and residues.startswith(translate(whole)):
         terms = set(_bridged(sequence, touched, after))
-    return [Outcome(term, touched.first + 1, residues, translate(whole)) for term in terms]
+    return [
+        Outcome(consequence=term, number=touched.first + 1, before=residues, after=translate(whole))
+        for term in terms
+    ]
 
 
 def _bridged(sequence: CodingSequence, touched: _Touched, after: str) -> list[str]:

@@ -82,12 +82,14 @@ def model_effect(
         return None
     transcript = transcripts(definitions, build)[gene]
     sequence = coding_sequences(definitions).get(gene)
-    plain = ModelEffect(where.consequence, where.offset, where.residue)
+    plain = ModelEffect(consequence=where.consequence, offset=where.offset, residue=where.residue)
     if sequence is None:
         return plain
     if where.consequence not in _CODING:
         name = substitution_name(transcript, pos, ref, alt) if len(ref) == len(alt) == 1 else ""
-        return ModelEffect(where.consequence, where.offset, where.residue, hgvs_c=name)
+        return ModelEffect(
+            consequence=where.consequence, offset=where.offset, residue=where.residue, hgvs_c=name
+        )
     edit = edit_of(transcript, pos, ref, alt)
     if edit is None:
         return _beyond_the_sequence(transcript, plain, pos, ref, alt)
@@ -124,7 +126,7 @@ def _beyond_the_sequence(
     at_start = start < transcript.cds_start if forward else end > transcript.cds_end
     at_stop = end > transcript.cds_end if forward else start < transcript.cds_start
     lost = "start_lost" if at_start else "stop_lost" if at_stop else plain.consequence
-    return ModelEffect(lost, plain.offset, plain.residue)
+    return ModelEffect(consequence=lost, offset=plain.offset, residue=plain.residue)
 
 
 def _effect(
@@ -137,20 +139,22 @@ def _effect(
     name = coding_name(transcript, sequence, edit)
     change = coding_change(sequence, edit)
     if change is None:
-        return ModelEffect(plain.consequence, plain.offset, plain.residue, hgvs_c=name)
+        return ModelEffect(
+            consequence=plain.consequence, offset=plain.offset, residue=plain.residue, hgvs_c=name
+        )
     protein = protein_name(sequence, change)
     possible = tuple(sorted({_possible(o, at_border, protein) for o in change.outcomes}, key=str))
     terms = {effect.consequence for effect in possible}
     stops = bool(edit.longer % 3) or "stop_gained" in terms
     return ModelEffect(
-        terms.pop() if len(terms) == 1 else _undecided(edit),
-        edit.offset,
-        edit.offset // 3 + 1,
-        possible if len(possible) > 1 else (),
-        name,
-        protein,
-        change.codons,
-        new_stop(sequence, edit) if stops else NO_STOP,
+        consequence=terms.pop() if len(terms) == 1 else _undecided(edit),
+        offset=edit.offset,
+        residue=edit.offset // 3 + 1,
+        possible=possible if len(possible) > 1 else (),
+        hgvs_c=name,
+        hgvs_p=protein,
+        codons=change.codons,
+        stop=new_stop(sequence, edit) if stops else NO_STOP,
     )
 
 

@@ -166,7 +166,7 @@ def by_residues(gene: str, bases: str, protein: str, source: str) -> CodingSeque
         for i, residue in enumerate(residues)
     ]
     codons[0] = (START,)
-    return CodingSequence(gene, bases, tuple(codons), source)
+    return CodingSequence(gene=gene, bases=bases, codons=tuple(codons), source=source)
 
 
 def _possible(pattern: str, residue: str, inner: bool) -> tuple[str, ...]:
