@@ -241,10 +241,10 @@ def _read(path: Path) -> _RuleFile:
     for rule in read.rules:
         for leaf in (*_leaves(rule.when), *(_leaves(rule.unless) if rule.unless else ())):
             if leaf.input not in known:
-                found = f"it asks for the unknown input {leaf.input!r}"
+                unknown = f"it asks for the unknown input {leaf.input!r}"
                 raise RequestError(
                     f"{path}, rule {rule.id}",
-                    found,
+                    unknown,
                     nearest(str(leaf.input), known),
                 )
     return read

@@ -246,7 +246,7 @@ def _assay_codes(definitions: Definitions, table: Frame) -> np.ndarray:
 
 @derived
 def _column_numbers(definitions: Definitions, keys: tuple[tuple[str, str], ...]) -> np.ndarray:
-    """Column of each analyte and assay, (analytes + 1, assays + 1); -1 for what is not a feature."""
+    """Column of each analyte and assay, (analytes + 1, assays + 1); -1 where none reads it."""
     ids, names = analytes(definitions).index, assay_names(definitions)
     number = np.full((len(ids) + 1, len(names) + 1), -1)
     for i, (analyte, assay) in enumerate(keys):

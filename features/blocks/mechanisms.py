@@ -128,6 +128,8 @@ def reference_limit(
         `female` or `male`; None finds the limits that hold for both only.
     age : float
         Years; NaN finds the limits without an age only.
+    assay : str
+        What measured it; a limit of another assay does not fit.
 
     Returns
     -------
