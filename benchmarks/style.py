@@ -19,6 +19,7 @@ another module that are used, and tuples of lambdas.
 """
 
 import ast
+import re
 import sys
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,8 +32,8 @@ import numpy as np
 OURS = ("als_ml", "features", "models")
 # From how many fields on a record must name them; three can be read at a glance.
 NAMED_FROM = 4
-# Public methods of every named tuple, whatever they are called.
-NOT_PRIVATE = {"_replace", "_asdict", "_fields", "_make"}
+# Public in spite of their name: methods of every named tuple, and what ends a process at once.
+NOT_PRIVATE = {"_replace", "_asdict", "_fields", "_make", "_exit"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Documented = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -187,6 +188,14 @@ def _count_public(counts: Counts, body: Sequence[ast.stmt]) -> None:
         if isinstance(node, Function) and taken(node) and text:
             counts.takes_something += 1
             counts.says_parameters += "Parameters\n----------" in text
+
+
+def described_parameters(text: str) -> list[str]:
+    """Names in the Parameters section of a docstring."""
+    section = text.partition("Parameters\n----------\n")[2]
+    section = re.split(r"\n\n\w+\n---|\n\n?>>>", section)[0]
+    heads = [line for line in section.splitlines() if line and not line.startswith(" ")]
+    return [name.strip(" *") for head in heads for name in head.split(" : ")[0].split(",")]
 
 
 def many_field_records(trees: Iterable[ast.Module]) -> set[str]:
