@@ -82,7 +82,7 @@ def test_each_station_is_called_by_one_before_it(title: str) -> None:
 
 def test_a_station_that_nothing_calls_is_seen() -> None:
     assert "kings_stage" not in reached("als_ml.cohort.read", "read_patients")
-    assert "extract" in reached("features.genotypes.extraction", "read_genotypes")
+    assert "extract" in reached("features.genotypes.extraction", "gather")
 
 
 def test_every_room_stands_in_the_table() -> None:

@@ -1,10 +1,10 @@
 """A cohort too large for memory: its long tables are put in order of patients on disk, its
-genotypes are read once.
+genotypes are read once and put there too.
 
-The patients table is held whole; biomarkers and visits of PART patients at a time. A part gives the
-same cohort as reading everything at once and taking those patients. Only where a table leaves open
-how numbers or dates are written is each part read by what its own cells say, so such a file may be
-refused here or there, but no value is read in two ways.
+The patients table is held whole; genotypes, biomarkers and visits of PART patients at a time. A
+part gives the same cohort as reading everything at once and taking those patients. Only where a
+table leaves open how numbers or dates are written is each part read by what its own cells say, so
+such a file may be refused here or there, but no value is read in two ways.
 """
 
 import tempfile
@@ -20,10 +20,12 @@ import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
 from als_ml.cohort.read import (
+    Beside,
     Genetics,
     Reading,
+    beside_genotypes,
+    gather_genotypes,
     long_tables,
-    read_genetics,
     read_patients,
     table_names,
 )
@@ -32,6 +34,8 @@ from features.alsfrs.visits import after_visits
 from features.catalogue import Definitions
 from features.cohort import Cohort
 from features.errors import DataError
+from features.genotypes.extraction import with_targets
+from features.genotypes.gathered import GatheredOnDisk
 from features.genotypes.genotype import moved_rows
 from features.patients import has_calendar
 from features.tables.convert import delimited, read_coded, text
@@ -45,12 +49,14 @@ _LINE = "__line"
 
 @dataclass(frozen=True)
 class LargeCohort:
-    """Patients and genotypes in memory, long tables on disk in `folder`, one file a part."""
+    """Patients in memory, genotypes and long tables on disk in `folder`, one file a part."""
 
     source: CohortSource
     reading: Reading
     patients: pd.DataFrame
-    genetics: Genetics
+    genotypes: GatheredOnDisk
+    targeted: np.ndarray | None
+    beside: Beside
     folder: Path
     size: int
 
@@ -99,7 +105,7 @@ class LargeCohort:
             patients=after_visits(patients, visits),
             biomarkers=biomarkers,
             alsfrs=visits,
-            **self._genetics(rows),
+            **self._genetics(number, rows),
             families=np.arange(len(rows)),
             definitions=self.reading.definitions,
         )
@@ -107,14 +113,18 @@ class LargeCohort:
     def _lines(self, name: str) -> np.ndarray:
         return pq.read_table(self.folder / name, columns=[_LINE])[_LINE].to_numpy()
 
-    def _genetics(self, rows: np.ndarray) -> Genetics:
+    def _genetics(self, number: int, rows: np.ndarray) -> Genetics:
         position = np.full(len(self.patients), -1)
         position[rows] = np.arange(len(rows))
+        genotypes = self.genotypes.part(number)
+        if self.targeted is not None:
+            genotypes = with_targets(genotypes, self.targeted)
+        repeats = moved_rows(self.beside["repeats"], position)
         return Genetics(
-            genotypes=self.genetics["genotypes"].take(position, rows),
-            variants=self.genetics["variants"],
-            lookups=self.genetics["lookups"],
-            repeats=moved_rows(self.genetics["repeats"], position),
+            genotypes=genotypes,
+            variants=self.beside["variants"],
+            lookups=self.beside["lookups"],
+            repeats=repeats,
         )
 
 
@@ -149,30 +159,36 @@ def large_cohort(
     """
     progress("patients")
     patients = read_patients(reading.definitions, source, problems)
-    rows = {name: i for i, name in enumerate(patients["sample_id"])}
-    genetics = read_genetics(source, reading, rows, len(patients), problems, progress)
-    with tempfile.TemporaryDirectory(prefix="als-ml-parts-") as scratch:
+    rows, part = {name: i for i, name in enumerate(patients["sample_id"])}, size or PART
+    with tempfile.TemporaryDirectory(prefix="als-ml-parts-") as name:
+        scratch = Path(name)
+        genotypes = GatheredOnDisk(reading.definitions, len(patients), scratch, part)
+        targeted, vcf_rows = gather_genotypes(source, reading, rows, genotypes, problems, progress)
+        beside = beside_genotypes(
+            source, reading, genotypes.all_sites(), vcf_rows, problems, progress
+        )
         for kind in LONG:
             if name := getattr(source.described, kind):
                 progress(f"ordering {kind}")
-                file = source.file(name, kind)
                 _split(
                     reading.definitions,
-                    file,
+                    source.file(name, kind),
                     kind,
                     source.described,
                     rows,
-                    Path(scratch),
-                    size or PART,
+                    scratch,
+                    part,
                     problems,
                 )
         yield LargeCohort(
             source=source,
             reading=reading,
             patients=patients,
-            genetics=genetics,
-            folder=Path(scratch),
-            size=size or PART,
+            genotypes=genotypes,
+            targeted=targeted,
+            beside=beside,
+            folder=scratch,
+            size=part,
         )
 
 

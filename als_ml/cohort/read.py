@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
+import numpy as np
 import pandas as pd
 
 from als_ml.cohort.source import CohortFile, CohortSource
@@ -14,9 +15,11 @@ from features.biomarkers.wide import checked_wide
 from features.catalogue import Definitions, column_aliases, shipped
 from features.cohort import Cohort
 from features.errors import examples
-from features.genotypes.extraction import Panel, read_genotypes, with_targets
+from features.genotypes.coverage import targeted_fraction
+from features.genotypes.extraction import Panel, gather, with_targets
 from features.genotypes.families import duplicated, family_numbers
-from features.genotypes.genotype import Genotypes, no_genotypes
+from features.genotypes.gathered import Gathered
+from features.genotypes.genotype import Genotypes
 from features.genotypes.repeats import RepeatStates, read_repeats
 from features.genotypes.vcf import ANY_CALL, CallRule
 from features.patients import checked_patients, has_calendar
@@ -238,13 +241,18 @@ def _biomarkers(
     )
 
 
-class Genetics(TypedDict):
-    """What genomes and references say of the patients of a cohort."""
+class Beside(TypedDict):
+    """What a cohort knows of its genomes beside the genotypes."""
 
-    genotypes: Genotypes
     variants: pd.DataFrame
     lookups: Lookups
     repeats: pd.DataFrame
+
+
+class Genetics(Beside):
+    """What genomes and references say of the patients of a cohort."""
+
+    genotypes: Genotypes
 
 
 def read_genetics(
@@ -278,36 +286,67 @@ def read_genetics(
     Genetics
         Everything unknown where there is no VCF.
     """
-    build = source.described.genome_build
-    vcf_rows = _vcf_rows(source, rows, problems)
-    genotypes = no_genotypes(reading.definitions, n)
-    if source.described.variants:
-        genotypes = _genotypes(source, reading, vcf_rows, n, problems, progress)
-    lookups = _lookups(source, reading, genotypes.sites, problems, progress)
-    progress("repeats")
-    repeats = read_repeats(reading.definitions, source.files("repeats"), build, vcf_rows, problems)
-    weighed = weigh_sites(reading.definitions, genotypes.sites, build, lookups)
-    return Genetics(genotypes=genotypes, variants=weighed, lookups=lookups, repeats=repeats)
+    gathered = Gathered(reading.definitions, n)
+    targeted, vcf_rows = gather_genotypes(source, reading, rows, gathered, problems, progress)
+    genotypes = gathered.genotypes()
+    if targeted is not None:
+        genotypes = with_targets(genotypes, targeted)
+    others = beside_genotypes(source, reading, genotypes.sites, vcf_rows, problems, progress)
+    return Genetics(genotypes=genotypes, **others)
 
 
-def _genotypes(
+def gather_genotypes(
     source: CohortSource,
     reading: Reading,
-    vcf_rows: dict[str, int],
-    n: int,
+    rows: dict[str, int],
+    into: Gathered,
     problems: Problems,
     progress: Progress,
-) -> Genotypes:
-    """Who carries what, and where it was looked for."""
-    build, targets = source.described.genome_build, source.described.targets
-    paths, fasta = source.files("variants"), source.reference("fasta")
-    panel = Panel(definitions=reading.definitions, build=build, rule=reading.rule, fasta=fasta)
-    genotypes, counts = read_genotypes(panel, paths, vcf_rows, n, problems, progress)
-    counted = ", ".join(f"{n} {name}" for name, n in counts.items())
-    problems.note("variants", counted or "nothing read", "")
-    if targets is None:
-        return genotypes
-    return with_targets(reading.definitions, genotypes, source.file(targets, "targets"), build)
+) -> tuple[np.ndarray | None, dict[str, int]]:
+    """Read who carries what, and where it was looked for, into `into`.
+
+    Returns
+    -------
+    targeted : array of G, optional
+        Fraction of each gene that was sequenced, where the cohort file says so.
+    vcf_rows : dict
+        Sample name in the genetic files -> patient index.
+    """
+    vcf_rows = _vcf_rows(source, rows, problems)
+    described = source.described
+    if not described.variants:
+        return None, vcf_rows
+    targeted = None
+    if described.targets is not None:
+        path = source.file(described.targets, "targets")
+        targeted = targeted_fraction(reading.definitions, path, described.genome_build)
+    panel = Panel(
+        definitions=reading.definitions,
+        build=described.genome_build,
+        rule=reading.rule,
+        fasta=source.reference("fasta"),
+    )
+    gather(panel, source.files("variants"), vcf_rows, into, problems, progress)
+    counted = ", ".join(f"{n} {name}" for name, n in into.counts.items())
+    problems.note("variants", counted, "")
+    return targeted, vcf_rows
+
+
+def beside_genotypes(
+    source: CohortSource,
+    reading: Reading,
+    sites: pd.DataFrame,
+    vcf_rows: dict[str, int],
+    problems: Problems,
+    progress: Progress,
+) -> Beside:
+    """Lookups, variants and repeats of a cohort whose genotypes have been read."""
+    build = source.described.genome_build
+    lookups = _lookups(source, reading, sites, problems, progress)
+    progress("repeats")
+    repeats = read_repeats(reading.definitions, source.files("repeats"), build, vcf_rows, problems)
+    weighed = weigh_sites(reading.definitions, sites, build, lookups)
+    return Beside(variants=weighed, lookups=lookups, repeats=repeats)
 
 
 def _lookups(

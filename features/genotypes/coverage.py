@@ -162,11 +162,21 @@ class Assayed:
     """Coverage of `n` patients, added up as files arrive; the order does not matter.
 
     Two whole numbers for each of G genes: what was called and what there was.
+
+    Parameters
+    ----------
+    n : int
+        Number of patients.
+    genes_of_panel : int
+        G.
+    folder : Path, optional
+        Where the numbers are to lie if not in memory.
     """
 
-    def __init__(self, n: int, genes_of_panel: int):
-        self.called = np.zeros((n, genes_of_panel), dtype=np.int32)
-        self.whole = np.zeros((n, genes_of_panel), dtype=np.int32)
+    def __init__(self, n: int, genes_of_panel: int, folder: Path | None = None):
+        shape = (n, genes_of_panel)
+        self.called = _zeros(shape, folder and folder / "called.bin")
+        self.whole = _zeros(shape, folder and folder / "whole.bin")
 
     def add(self, file: Coverage) -> None:
         """Add what one file says."""
@@ -177,9 +187,15 @@ class Assayed:
 
     def fraction(self, rows: slice = slice(None)) -> np.ndarray:
         """Fraction that was called of each gene, NaN where there was nothing to call."""
-        called, whole = self.called[rows], self.whole[rows]
+        called, whole = np.asarray(self.called[rows]), np.asarray(self.whole[rows])
         fraction = np.full(called.shape, np.nan)
         return np.divide(called, whole, out=fraction, where=whole > 0)
+
+
+def _zeros(shape: tuple[int, int], path: Path | None) -> np.ndarray:
+    if path is None or not all(shape):  # A file without a byte cannot be mapped.
+        return np.zeros(shape, dtype=np.int32)
+    return np.memmap(path, dtype=np.int32, mode="w+", shape=shape)
 
 
 def _has_blocks(sites: Sites) -> bool:

@@ -16,10 +16,9 @@ import numpy as np
 
 from features.catalogue import Definitions
 from features.errors import DataError, examples
-from features.genotypes.coverage import targeted_fraction
-from features.genotypes.file_calls import COUNTS, FileCalls, check_reference, read_file
+from features.genotypes.file_calls import FileCalls, check_reference, read_file
 from features.genotypes.gathered import Gathered
-from features.genotypes.genotype import Genotypes, no_genotypes
+from features.genotypes.genotype import Genotypes
 from features.genotypes.samples import check_match
 from features.genotypes.vcf import (
     ANY_CALL,
@@ -206,26 +205,51 @@ def read_genotypes(
     Raises
     ------
     DataError
+        As `gather`.
+    """
+    gathered = Gathered(panel.definitions, n)
+    gather(panel, paths, patients, gathered, problems, progress)
+    return gathered.genotypes(), gathered.counts
+
+
+def gather(
+    panel: Panel,
+    paths: list[Path],
+    patients: dict[str, int],
+    into: Gathered,
+    problems: Problems,
+    progress: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Extract all files and put together what they say, as it arrives.
+
+    Parameters
+    ----------
+    panel, paths, patients, problems, progress
+        As for `read_genotypes`.
+    into : Gathered
+        In memory or on disk.
+
+    Raises
+    ------
+    DataError
         After all files were tried, with the name of each that cannot be read or is on the other
         build (its contig lengths or REF bases say so).
     """
     if panel.fasta is not None:
         check_fasta(panel.definitions, panel.fasta, panel.build)
-    gathered, said, where = Gathered(panel.definitions, n), Extract(), _named(paths)
+    said, where = Extract(), _named(paths)
     for part in _extracts(panel, paths, patients, progress):
         for file in part.files:
-            gathered.add(file)
+            into.add(file)
         said.seen |= part.seen
         said.unindexed += part.unindexed
         said.problems += part.problems
     _report(said.problems, len(paths), problems)
     check_match(patients, said.seen, paths, problems)
     _report_indexes(said.unindexed, len(paths), problems)
-    if not gathered.agreement:
-        return no_genotypes(panel.definitions, n), dict.fromkeys(COUNTS, 0)
-    check_reference(gathered.agreement, panel.build, where, problems)
-    _report_counts(gathered.counts, where, problems)
-    return gathered.genotypes(), gathered.counts
+    if into.agreement:
+        check_reference(into.agreement, panel.build, where, problems)
+        _report_counts(into.counts, where, problems)
 
 
 def _extracts(
@@ -338,31 +362,24 @@ def _named(paths: list[Path]) -> str:
     return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
 
 
-def with_targets(
-    definitions: Definitions, genotypes: Genotypes, path: Path, build: str
-) -> Genotypes:
-    """Use what was sequenced (BED): a gene is assayed as far as its coding bases are targets.
+def with_targets(genotypes: Genotypes, targeted: np.ndarray) -> Genotypes:
+    """Use what was sequenced: a gene is assayed as far as its coding bases are targets.
 
     Only patients with a record anywhere count as sequenced. A gene with records keeps the fraction
     that was called.
 
     Parameters
     ----------
-    definitions : Definitions
-        Whose genes and gene models count.
     genotypes : Genotypes
         Of n patients.
-    path : Path
-        BED file of what was sequenced.
-    build : str
-        GRCh37 or GRCh38.
+    targeted : array of G
+        Of `targeted_fraction`.
 
     Returns
     -------
     Genotypes
         With another `assayed`.
     """
-    targeted = targeted_fraction(definitions, path, build)
     sequenced = np.isfinite(genotypes.assayed).any(axis=1)[:, None]
     called = np.where(np.isnan(genotypes.assayed), 1.0, genotypes.assayed) * targeted
     return replace(genotypes, assayed=np.where(sequenced, called, genotypes.assayed))

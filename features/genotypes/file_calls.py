@@ -40,8 +40,8 @@ class FileCalls:
         The alternative alleles that somebody carries.
     alleles : dict of arrays
         `row`, `site` (position in `sites`), `copies`, `ploidy` of each allele carried.
-    no_calls : list of (row, key)
-        Known variants at which a patient's genotype is missing or filtered.
+    no_calls : dict of arrays
+        Known variant -> the patients whose genotype is missing or filtered there.
     coverage : Coverage
         How much of each gene was called.
     counts : dict
@@ -52,7 +52,7 @@ class FileCalls:
 
     sites: list[Site]
     alleles: dict[str, np.ndarray]
-    no_calls: list[tuple[int, str]]
+    no_calls: dict[str, np.ndarray]
     coverage: Coverage
     counts: dict[str, int]
     agreement: Agreement
@@ -164,15 +164,16 @@ def _allele_site(sites: Sites, i: int, allele: int) -> Site | None:
 
 def _no_calls(
     sites: Sites, lost: tuple[np.ndarray, np.ndarray], rows: np.ndarray, build: str
-) -> list[tuple[int, str]]:
+) -> dict[str, np.ndarray]:
     """Known variants that are missing in a patient; a filtered record is missing in all."""
     known = _known_keys(sites.definitions, build)
-    missing: list[tuple[int, str]] = []
+    missing: dict[str, list[np.ndarray]] = {}
     for i in _near_known(sites, _known_places(sites.definitions, build)):
         for key in known.intersection(sites.keys(i)):
-            without = rows if not sites.passed[i] else lost[1][lost[0] == i]
-            missing += [(row, key) for row in without.tolist()]
-    return missing
+            without = lost[1][lost[0] == i] if sites.passed[i] else rows
+            missing.setdefault(key, []).append(without)
+    joined = {key: np.unique(np.concatenate(pieces)) for key, pieces in missing.items()}
+    return {key: patients for key, patients in joined.items() if len(patients)}
 
 
 def _near_known(sites: Sites, places: dict[str, list[int]]) -> list[int]:

@@ -349,6 +349,34 @@ def ordered_alleles(columns: dict[str, np.ndarray], like: Frame | None = None) -
     return table_of(typed) if like is None else table_of(typed, like)
 
 
+def no_call_table(row: np.ndarray, key: np.ndarray, keys: list[str]) -> pd.DataFrame:
+    """Put missing known variants in order, each patient and variant once.
+
+    Parameters
+    ----------
+    row, key : arrays
+        Patient, and position of the variant in `keys`; in any order, some more than once.
+    keys : list of str
+        The known variants.
+
+    Returns
+    -------
+    DataFrame
+        `row`, `key`, in this order.
+
+    Examples
+    --------
+    >>> no_call_table(np.array([1, 0, 1, 1]), np.array([0, 0, 1, 0]), ["b", "a"]).values.tolist()
+    [[0, 'b'], [1, 'a'], [1, 'b']]
+    """
+    names = sorted(keys)
+    place = np.array([names.index(name) for name in keys], dtype=np.int64)
+    pair = np.unique(row.astype(np.int64) * max(len(keys), 1) + place[key])
+    own, which = np.divmod(pair, max(len(keys), 1))
+    texts = np.array([*names, ""], dtype=object)[which]
+    return table_of({"row": own.astype(NO_CALL_TYPES["row"]), "key": texts})
+
+
 def _place(key: str) -> tuple[int, str, int, str]:
     """Sort key of a variant: chromosome, position, alleles."""
     chrom, pos, alleles = key.split("-", 2)

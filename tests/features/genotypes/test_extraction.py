@@ -15,8 +15,9 @@ from features.genotypes import bcftools as runner
 from features.genotypes import extraction
 from features.genotypes.bcftools import bcftools, stop_workers
 from features.genotypes.coverage import Assayed, Coverage, coverage_of
-from features.genotypes.extraction import Panel, extract, read_genotypes
-from features.genotypes.genotype import Genotypes
+from features.genotypes.extraction import Panel, extract, gather, read_genotypes
+from features.genotypes.gathered import GatheredOnDisk
+from features.genotypes.genotype import Genotypes, no_genotypes
 from features.genotypes.vcf import CallRule, panel_regions, read_sites, site_query
 from features.genotypes.workers import worker_count
 from features.tables.problems import Problems
@@ -306,3 +307,28 @@ def test_as_many_workers_as_the_allocation_has():
     assert worker_count({"SLURM_CPUS_PER_TASK": "1"}) == 1
     assert worker_count({"SLURM_CPUS_PER_TASK": "0"}) == own
     assert worker_count({"SLURM_CPUS_PER_TASK": "many"}) == own
+
+
+# A cohort too large for memory
+
+
+@pytest.mark.parametrize("size", [1, 4, 6, 100])
+@pytest.mark.parametrize("form", ["one file", "shards", "one a patient"])
+def test_on_disk_each_part_is_that_of_the_whole(forms, form, size, tmp_path):
+    whole, patients = read(forms["one file"]), {name: i for i, name in enumerate(SAMPLES)}
+    gathered = GatheredOnDisk(shipped(), len(SAMPLES), tmp_path, size)
+    gather(PANEL, forms[form], patients, gathered, Problems())
+    for number, first in enumerate(range(0, len(SAMPLES), size)):
+        rows = np.arange(first, min(first + size, len(SAMPLES)))
+        position = np.full(len(SAMPLES), -1)
+        position[rows] = np.arange(len(rows))
+        assert digest(gathered.part(number)) == digest(whole.take(position, rows))
+
+
+def test_on_disk_a_cohort_without_genomes_is_unknown(tmp_path):
+    gathered = GatheredOnDisk(shipped(), 3, tmp_path, 2)
+    assert digest(gathered.part(0)) == digest(no_genotypes(shipped(), 2))
+    assert digest(gathered.part(1)) == digest(no_genotypes(shipped(), 1))
+    assert digest(GatheredOnDisk(shipped(), 0, tmp_path, 2).part(0)) == digest(
+        no_genotypes(shipped(), 0)
+    )

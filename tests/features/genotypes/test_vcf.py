@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from features.catalogue import gene_names, known_variants, shipped
 from features.errors import DataError
+from features.genotypes.coverage import targeted_fraction
 from features.genotypes.extraction import Panel, read_genotypes, with_targets
 from features.genotypes.families import duplicated
 from features.genotypes.genotype import (
@@ -332,7 +333,7 @@ def test_targets_bound_what_was_assayed(tmp_path):
     found = read(write_vcf(tmp_path / "a.vcf", ["p"], [f"{A5V} PASS 0/1"]), ["p"])
     bed = tmp_path / "t.bed"
     bed.write_text("chr21\t31659700\t31659841\n")
-    assayed = with_targets(shipped(), found, bed, "GRCh38").assayed[0]
+    assayed = with_targets(found, targeted_fraction(shipped(), bed, "GRCh38")).assayed[0]
     assert assayed[SOD1] == pytest.approx(72 / 465)
     assert assayed[gene_names(shipped()).index("FUS")] == 0
 

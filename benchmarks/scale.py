@@ -1,0 +1,153 @@
+"""What a large cohort costs on one machine: many shards, one file a patient, a million patients.
+
+python -m benchmarks scale [shards PATIENTS | files NUMBER | parts PATIENTS]; the data are made up
+and small. Each figure is of a process of its own; CPU includes its children.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pysam
+
+from benchmarks.variants import BUILD, _header, _order, _records
+from features.catalogue import shipped
+from features.genotypes.vcf import panel_regions
+
+# About 30 records a shard: enough that genotypes, not headers, are what is read.
+SHARDS, RECORDS = 64, 30 * 64
+MEASURE = """
+import json, resource, sys, time
+from pathlib import Path
+
+def cpu():
+    used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+def report(**more):
+    from features.genotypes.bcftools import stop_workers
+    stop_workers()  # their time counts when they have ended
+    figures = {"cpu": cpu() - begun, "wall": time.perf_counter() - clock, "mb": peak()}
+    print(json.dumps({**figures, **more}))
+
+begun, clock = cpu(), time.perf_counter()
+"""
+EXTRACT = """
+import hashlib
+from features.catalogue import shipped
+from features.genotypes.extraction import Panel, read_genotypes
+from features.tables.problems import Problems
+folder, pattern, n = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+paths = sorted(folder.glob(pattern))
+rows = {f"S{i:05d}": i for i in range(n)}
+begun, clock = cpu(), time.perf_counter()
+found, counts = read_genotypes(Panel(shipped(), "GRCh38"), paths, rows, n, Problems())
+whole = hashlib.sha256(found.assayed.tobytes())
+whole.update(found.alleles.to_numpy().tobytes())
+whole.update(found.no_calls.to_csv().encode())
+report(files=len(paths), alleles=len(found.alleles), digest=whole.hexdigest()[:12])
+"""
+
+
+def measured(script: str, *arguments: object) -> dict[str, float]:
+    """Figures of a process that runs a script."""
+    command = [sys.executable, "-c", MEASURE + script, *map(str, arguments)]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def made_sites(records: int) -> list[tuple[str, int]]:
+    """Sites spread over the panel, in genomic order."""
+    regions = panel_regions(shipped(), BUILD)
+    each = -(-records // len(regions))
+    spread = {
+        (chrom, int(pos))
+        for chrom, start, end in regions
+        for pos in np.linspace(start + 100, end - 100, each).astype(int)
+    }
+    return sorted(spread, key=lambda site: (_order(site[0]), site[1]))[:records]
+
+
+def make_shards(folder: Path, patients: int) -> None:
+    """The same records once in one file and once in `SHARDS`."""
+    sites = made_sites(RECORDS)
+    lines = _records(sites, patients, False, np.random.default_rng(1))
+    header = _header(sites, patients, False).encode()
+    with pysam.BGZFile(str(folder / "whole.vcf.gz"), "wb") as whole:
+        whole.write(header)
+        for i in range(SHARDS):
+            with pysam.BGZFile(str(folder / f"shard{i:02d}.vcf.gz"), "wb") as shard:
+                shard.write(header)
+                for _ in range(len(sites) // SHARDS):
+                    line = next(lines)
+                    whole.write(line)
+                    shard.write(line)
+    for path in folder.glob("*.vcf.gz"):
+        pysam.tabix_index(str(path), preset="vcf", force=True)
+
+
+def make_files(folder: Path, number: int, records: int = 200) -> None:
+    """One file a patient, of the size that the panel has in an exome."""
+    sites = made_sites(records)
+    text = _header(sites, 1, True)
+    columns = [
+        line.rstrip(b"\n").split(b"\t")
+        for line in _records(sites, min(number, 1_000), True, np.random.default_rng(1))
+    ]
+    for i in range(number):
+        path = folder / f"S{i:05d}.vcf.gz"
+        cells = [b"\t".join([*row[:9], row[9 + i % (len(row) - 9)]]) + b"\n" for row in columns]
+        with pysam.BGZFile(str(path), "wb") as out:
+            out.write(text.replace("S00000", path.name[:6]).encode())
+            out.write(b"".join(cells))
+        pysam.tabix_index(str(path), preset="vcf", force=True)
+
+
+def shards(patients: int) -> None:
+    """Peak memory of 64 shards beside that of one file."""
+    with tempfile.TemporaryDirectory() as name:
+        make_shards(Path(name), patients)
+        one = measured(EXTRACT, name, "whole.vcf.gz", patients)
+        many = measured(EXTRACT, name, "shard*.vcf.gz", patients)
+    assert one["digest"] == many["digest"]
+    print(f"{patients:,} patients, {RECORDS:,} records")
+    for title, run in (("one file", one), (f"{SHARDS} shards", many)):
+        print(f"  {title:10s} {run['cpu']:6.1f} CPU s {run['wall']:6.1f} s {run['mb']:6.0f} MB")
+    print(f"  {many['mb'] / one['mb']:.2f} x the memory of one file", flush=True)
+
+
+def files(number: int) -> None:
+    """CPU of a cohort with one file a patient."""
+    with tempfile.TemporaryDirectory() as name:
+        make_files(Path(name), number)
+        run = measured(EXTRACT, name, "*.vcf.gz", number)
+    each = 1_000 * run["cpu"] / number
+    print(
+        f"{number:,} files of one patient: {each:.1f} ms of CPU a file,"
+        f" {run['wall']:.1f} s, {run['mb']:.0f} MB",
+        flush=True,
+    )
+
+
+PARTS = {"shards": shards, "files": files}
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """All of it, or one part with its size."""
+    if arguments:
+        PARTS[arguments[0]](int(arguments[1]))
+        return
+    shards(20_000)
+    files(1_000)
+    files(10_000)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
