@@ -1,5 +1,7 @@
-"""What every command shares: errors as one message, progress, and tables on the terminal.
+"""What every command shares: errors as one message, diagnostics, progress, tables on the terminal.
 
+Results go to standard output. Diagnostics go through `logging` to standard error, a line each that
+begins with its level: errors always, warnings and notes unless `--quiet`, steps with `--verbose`.
 Imports nothing heavy.
 """
 
@@ -9,6 +11,7 @@ import errno
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -23,6 +26,15 @@ if TYPE_CHECKING:
 
 # Told what is being done, how much of it is done, and of how much (0: not known).
 Progress = Callable[[str, int, int], None]
+LOG = logging.getLogger("als_ml")
+# What a line of diagnostics begins with.
+LEVELS = {
+    logging.DEBUG: "step",
+    logging.INFO: "note",
+    logging.WARNING: "warning",
+    logging.ERROR: "error",
+}
+_LEVEL_OF = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 EPILOG = "Research use only; not for diagnosis or treatment."
 
 
@@ -37,8 +49,18 @@ def single(command: ModuleType) -> argparse.ArgumentParser:
 
 
 def add_shared(made: argparse.ArgumentParser) -> None:
-    """Options of every command."""
-    made.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    """Options of every command.
+
+    Parameters
+    ----------
+    made : ArgumentParser
+        Of a command.
+    """
+    loudness = made.add_mutually_exclusive_group()
+    loudness.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    loudness.add_argument(
+        "--verbose", action="store_true", help="say each step and when it began, on standard error"
+    )
     made.add_argument(
         "--allow-outside",
         action="store_true",
@@ -49,40 +71,73 @@ def add_shared(made: argparse.ArgumentParser) -> None:
 def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     """Run a command; a user's mistake ends in one message on standard error and its exit status,
     never in a traceback.
+
+    Parameters
+    ----------
+    command : callable
+        `run` of a module of `als_ml.commands`.
+    arguments : Namespace
+        What the user said.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 1 the data has errors, 2 the request is wrong, 130 interrupted.
     """
-    try:
-        with warnings_shown(arguments.quiet):
+    with diagnostics(arguments.quiet, arguments.verbose):
+        try:
             return command(arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        print("interrupted: nothing was written", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        print(f"error: {explained(error)}", file=sys.stderr)
-        return 1
+        except UserError as error:
+            LOG.error("%s", error)
+            return error.exit_status
+        except KeyboardInterrupt:
+            print("interrupted: nothing was written", file=sys.stderr)
+            return 130
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except OSError as error:
+            LOG.error("%s", explained(error))
+            return 1
+
+
+class _Line(logging.Formatter):
+    """`warning: text`, and for a step the seconds since the command began."""
+
+    def __init__(self, begun: float):
+        super().__init__()
+        self.begun = begun
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = f"{LEVELS.get(record.levelno, 'error')}: {record.getMessage()}"
+        if record.levelno > logging.DEBUG:
+            return text
+        return f"{text} ({record.created - self.begun:.1f} s)"
 
 
 @contextlib.contextmanager
-def warnings_shown(quiet: bool) -> Iterator[None]:
-    """Show what the application warns of on standard error, one line each.
+def diagnostics(quiet: bool, verbose: bool = False) -> Iterator[None]:
+    """Show what the application says of its work on standard error, one line each.
 
-    Nothing of it where it is to be quiet.
+    Parameters
+    ----------
+    quiet : bool
+        Errors alone.
+    verbose : bool
+        Each step too.
     """
-    logger, handler = logging.getLogger("als_ml"), logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("warning: %(message)s"))
-    handler.setLevel(logging.ERROR if quiet else logging.WARNING)
-    before, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Line(time.time()))
+    before, level = LOG.propagate, LOG.level
+    LOG.propagate = False
+    LOG.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
+    LOG.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.propagate = before
+        LOG.removeHandler(handler)
+        LOG.propagate = before
+        LOG.setLevel(level)
 
 
 def explained(error: OSError) -> str:
@@ -105,7 +160,18 @@ def explained(error: OSError) -> str:
 
 @contextlib.contextmanager
 def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function (what, done, of) that draws a progress bar on standard error."""
+    """Yield a function (what, done, of) that draws a progress bar on standard error.
+
+    With `--verbose` a line for each step instead, which stays.
+
+    Parameters
+    ----------
+    quiet : bool
+        Draw nothing.
+    """
+    if LOG.isEnabledFor(logging.DEBUG):
+        yield _steps()
+        return
     if quiet:
         yield lambda *_: None
         return
@@ -132,6 +198,18 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
             )
 
         yield report
+
+
+def _steps() -> Callable[[str, int, int], None]:
+    """A function that logs each step once, when it begins."""
+    latest = [""]
+
+    def report(what: str, _done: int = 0, of: int = 0) -> None:
+        if what != latest[0]:
+            latest[0] = what
+            LOG.debug("%s%s", what, f" ({of})" if of else "")
+
+    return report
 
 
 def print_table(rows: list[Record], title: str = "") -> None:
@@ -167,10 +245,17 @@ def said_at_once(quiet: bool) -> Callable[[str], None]:
     return (lambda _: None) if quiet else partial(print, flush=True)
 
 
-def print_problems(problems: "Iterable[Problem]") -> None:
-    """Print what was found in the files, one line each."""
+def report_problems(problems: "Iterable[Problem]") -> None:
+    """Say what was met in the files, one line each, on standard error.
+
+    Parameters
+    ----------
+    problems : iterable of Problem
+        Notes and warnings; errors ended the command.
+    """
     for problem in problems:
-        print(f"{problem.severity}: {problem.where}: {problem.found}. {problem.remedy}".rstrip())
+        text = f"{problem.where}: {problem.found}. {problem.remedy}".rstrip()
+        LOG.log(_LEVEL_OF[problem.severity], "%s", text)
 
 
 def import_folder(
@@ -188,7 +273,7 @@ def import_folder(
         progress(f"importing {source.name}", 0, 0)
         counts = imported(source, Path(arguments.output), problems)
     if not arguments.quiet:
-        print_problems(problems.found)
+        report_problems(problems.found)
         print_table([{"imported": name, "n": n} for name, n in counts.items()])
         print(
             f"written: {arguments.output}."

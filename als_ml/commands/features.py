@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import Progress, print_problems, progress_bar
+from als_ml.cli import Progress, progress_bar, report_problems
 from als_ml.output import check_output, write_table
 from features.errors import RequestError, examples
 
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         if config is not None:
             counts = _write_labels(config, cohort, spec, output)
     if not arguments.quiet:
-        print_problems(problems.found)
+        report_problems(problems.found)
         empty = [name for name in rows.columns if rows[name].isna().all()]
         unknown = f"{len(empty)} without any value: {examples(empty) or 'none'}"
         print(

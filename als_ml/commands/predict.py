@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import Progress, print_problems, print_table, progress_bar
+from als_ml.cli import Progress, print_table, progress_bar, report_problems
 from als_ml.output import check_output, write_table
 from features.errors import RequestError
 
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         if explanations and done.explanations is not None:
             write_table(done.explanations, explanations)
     if not arguments.quiet:
-        print_problems(done.problems)
+        report_problems(done.problems)
         _print_predictions(done.counts, output, done.seconds)
     return 0
 

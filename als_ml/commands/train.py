@@ -2,11 +2,10 @@
 
 import argparse
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import print_problems, print_table, progress_bar, said_at_once
+from als_ml.cli import LOG, print_table, progress_bar, report_problems, said_at_once
 from als_ml.config import load_config
 from features.stored import Record
 
@@ -34,9 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     # SIGTERM ends like Ctrl-C: the run is KILLED, and nothing is half-written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = load_config(Path(arguments.config), arguments.changes)
-    if not arguments.quiet:
-        # The first word, before anything heavy is imported.
-        print(f"training {config.task} on {config.cohort}", file=sys.stderr, flush=True)
+    # The first word, before anything heavy is imported.
+    LOG.info("training %s on %s", config.task, config.cohort)
     with progress_bar(arguments.quiet) as progress:
         from als_ml.tracking.store import check_store
         from als_ml.training.run import summary, train
@@ -48,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         logged = log_training(training)
     if not arguments.quiet:
-        print_problems(training.warnings)
+        report_problems(training.warnings)
         _print_training(training, summary(training), logged)
     return 0
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import print_problems, print_table, progress_bar
+from als_ml.cli import LOG, print_table, progress_bar, report_problems
 from als_ml.output import check_output, write_table
 
 if TYPE_CHECKING:
@@ -82,14 +82,14 @@ def run(arguments: argparse.Namespace) -> int:
         )
         write_table(table, outputs[0])
     if not arguments.quiet:
-        print_problems(problems.found)
+        report_problems(problems.found)
         _print_variants(table, outputs)
     return 0
 
 
 def _print_variants(table: "pd.DataFrame", outputs: list[Path]) -> None:
     if table.empty:
-        print("note: no record lies in the gene panel; check the contig names and --genome-build.")
+        LOG.info("no record lies in the gene panel; check the contig names and --genome-build.")
     classes = table["class"].value_counts()
     print_table(
         [
@@ -101,12 +101,11 @@ def _print_variants(table: "pd.DataFrame", outputs: list[Path]) -> None:
         (table["consequence"].isna() | (table["consequence"] == "coding_sequence_variant")).sum()
     )
     if unknown:
-        print(
-            f"note: of {unknown} variants no more is known than their place; --fasta or an"
-            " annotated VCF tells consequences."
+        LOG.info(
+            "of %s variants no more is known than their place; --fasta or an annotated VCF says"
+            " their consequences.",
+            unknown,
         )
     if len(table) and table["frequency"].isna().all():
-        print(
-            "note: no population frequencies are known; --frequencies gives them (PM2, BS1, BA1)."
-        )
+        LOG.info("no population frequencies are known; --frequencies gives them (PM2, BS1, BA1).")
     print(f"written: {' and '.join(str(path) for path in outputs)} ({len(table)} variants)")

@@ -198,7 +198,7 @@ def test_published_patients(reference_data, tmp_path, capsys):
     """Counts from summary.tsv, which was made from the same files by another program."""
     source = reference_data / "phenopackets"
     assert als_ml(["import-phenopackets", str(source), "--output", str(tmp_path / "cohort")]) == 0
-    assert "58 patients have another disease than ALS" in capsys.readouterr().out
+    assert "58 patients have another disease than ALS" in capsys.readouterr().err
     cohort = read(tmp_path / "cohort/cohort.yaml")
     summary = pd.read_csv(source / "summary.tsv", sep="\t").set_index("id")
     patients = cohort.patients.set_index("sample_id")

@@ -21,7 +21,7 @@ from mlflow import MlflowClient
 
 import predict
 from als_ml.__main__ import main
-from als_ml.cli import warnings_shown
+from als_ml.cli import diagnostics
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.storage import read_predictor, trusted_types
 from als_ml.serving import app
@@ -225,7 +225,7 @@ def serve(cohort: Path, folder: Path) -> int:
         free.bind(("127.0.0.1", 0))
         address = free.getsockname()
     try:
-        with warnings_shown(quiet=False), serving(URI, address) as server:
+        with diagnostics(quiet=False), serving(URI, address) as server:
             wait_until_up(server, address)
     except RequestError as error:
         print(f"error: {error}", file=sys.stderr)
