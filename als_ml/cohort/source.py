@@ -88,6 +88,16 @@ class CohortFile(_Part):
     values: dict[str, dict[str, str]] = {}
 
     @property
+    def consequences(self) -> str:
+        """Where the consequences of its variants come from: other sources make other features.
+
+        Frequencies and ClinVar are not asked, because a model keeps those that it was trained with.
+        """
+        if self.reference.fasta is None:
+            return "the VCF alone"
+        return "reference.fasta" + (" and reference.gff" if self.reference.gff else "")
+
+    @property
     def rules(self) -> ReadingRules:
         """How the tables are to be read."""
         dialect = Dialect(decimal=self.decimal, dates=self.dates, partial_dates=self.partial_dates)

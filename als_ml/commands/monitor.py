@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from als_ml.cli import print_table, progress_bar
+from als_ml.cli import print_problems, print_table, progress_bar
 from als_ml.output import check_output, write_table
 
 SUMMARY = "say how far a cohort has drifted from a model's training patients"
@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         version, predictor = registered_version(arguments.model), load(arguments.model)
         source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
         config = run_config(version.run_id, arguments.cohort)
-        cohort = predictor.read(source, Problems())
+        problems = Problems()
+        cohort = predictor.read(source, problems)
         now = scored(predictor, config, cohort)
         table = drift_table(predictor, rows_as_seen(predictor, cohort))
         seen, calibration = flags(now), calibration_now(now)
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output:
         write_table(pd.DataFrame(table), Path(arguments.output))
     if not arguments.quiet:
+        print_problems(problems.found)
         moved = [row for row in table if row["verdict"] != "stable"]
         print_table(
             moved[:20] or table[:3],

@@ -152,6 +152,7 @@ class Predictor:
             If the genomes are on another build than the model's.
         """
         self.check_build(source)
+        self._compare_consequences(source, problems)
         return read_cohort(source, self.reading, problems, progress)
 
     @contextmanager
@@ -178,8 +179,22 @@ class Predictor:
             Usable inside the block only.
         """
         self.check_build(source)
+        self._compare_consequences(source, problems)
         with large_cohort(source, self.reading, problems, progress) as cohort:
             yield cohort
+
+    def _compare_consequences(self, source: CohortSource, problems: Problems | None) -> None:
+        """Say where the genes of a cohort are read with other references than those of training."""
+        trained = self.training.get("consequences")  # models of earlier releases do not say
+        own = source.described.consequences
+        if problems is None or not source.described.variants or trained in (None, own):
+            return
+        problems.warn(
+            "reference",
+            f"consequences of variants come from {own}, those of the model's patients from"
+            f" {trained}",
+            "Name the same references, or take drift of the genes for one of the reading.",
+        )
 
     def check_build(self, source: CohortSource) -> None:
         """Refuse genomes on another build than the model's.

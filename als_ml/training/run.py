@@ -184,7 +184,10 @@ def train(
         definitions=cohort.definitions,
         ladder=ladder,
         training=training_aggregates(data.rows, data.y)
-        | {"patients": [remembered(patient_prints(data.cohort, key), key)]}
+        | {
+            "consequences": source.described.consequences,
+            "patients": [remembered(patient_prints(data.cohort, key), key)],
+        }
         | for_readers(config, data.y, validated.probability["model"]),
     )
     if config.validation.cohort:
