@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from als_ml.simulate import files
+from als_ml.simulate.care import care_values
 from als_ml.simulate.course import (
     Course,
     Future,
@@ -107,11 +108,14 @@ def _write(
     progress("writing tables", 1, 4)
     patients = files.patients_table(ids, people, repeats, course, future, treated, rng)
     tables = {"patients": patients, "alsfrs": files.alsfrs_table(ids, people, course, future, rng)}
-    tables["biomarkers"] = files.biomarker_table(ids, people, course, future, panel, rng)
+    measured = files.biomarker_table(ids, people, course, future, panel, rng)
     progress("best possible scores", 2, 4)
     best = {"familial": familial_best(people, genome, repeats)}
     best["progression"] = progression_best(people, genome, repeats, course, panel, rng)
     labels = _labels(patients, course, future)
+    (care_rng,) = rng.spawn(1)  # the last stream of its own: it moves no other
+    further = care_values(tables["alsfrs"], measured, patients, care_rng)
+    tables["biomarkers"] = files.with_further(measured, further)
     truth = files.truth_table(
         ids, labels, best, np.array(CAUSES)[people.cause], np.exp(course.future)
     )

@@ -213,6 +213,13 @@ def biomarker_table(
     )
 
 
+def with_further(measured: pd.DataFrame, further: pd.DataFrame) -> pd.DataFrame:
+    """The biomarkers table with further rows, in its order; what was there keeps its text."""
+    rows = further.assign(value=further["value"].map("{:.6g}".format))
+    table = pd.concat([measured, rows]).astype({"days": int})
+    return table.sort_values(["sample_id", "analyte", "days"], kind="stable")
+
+
 def _measured(
     ids: np.ndarray,
     analyte: str,

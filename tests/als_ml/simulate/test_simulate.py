@@ -13,6 +13,9 @@ from als_ml.simulate.genetics import draw_genome, draw_people, draw_repeats
 from als_ml.simulate.oracle import familial_best
 from benchmarks import share_of_possible
 from features.blocks.genetics import causal_carriers
+from features.blocks.rows import feature_dictionary
+from features.blocks.spec import FeatureSpec
+from features.catalogue import shipped
 from features.errors import RequestError
 from models.labels import SlopeRule, familial_labels, progression_labels
 
@@ -128,3 +131,18 @@ def test_share_of_the_possible_stays(tmp_path, task, floor):
         share_of_possible.measure(task, tmp_path / "cohort", "validation.repeats=1")["share"]
         > floor
     )
+
+
+def test_what_the_care_rules_need_is_no_feature(cohort):
+    """Later values only, or of analytes that no model sees: figures of the demo stay."""
+    table = cohort.biomarkers
+    early = table[table["days"] <= 90]
+    for analyte in ("fvc_pct", "weight"):
+        assert set(early.loc[early["analyte"] == analyte, "days"]) == {0}
+        assert (table["analyte"] == analyte).sum() > (early["analyte"] == analyte).sum()
+    further = {"alt_serum", "bilirubin_serum", "snip"}
+    assert further <= set(table["analyte"].astype(str))
+    named = " ".join(feature.name for feature in feature_dictionary(FeatureSpec(), shipped()))
+    assert not [analyte for analyte in further if analyte in named]
+    alt = table[table["analyte"] == "alt_serum"]
+    assert 0 < (alt["value"] > 3 * alt["ref_high"]).mean() < 0.15
