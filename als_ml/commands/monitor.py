@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from als_ml.cli import print_problems, print_table, progress_bar
+from als_ml.cli import print_table, progress_bar, report_problems
 from als_ml.output import check_output, write_table
 
 SUMMARY = "say how far a cohort has drifted from a model's training patients"
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output:
         write_table(pd.DataFrame(table), Path(arguments.output))
     if not arguments.quiet:
-        print_problems(problems.found)
+        report_problems(problems.found)
         moved = [row for row in table if row["verdict"] != "stable"]
         print_table(
             moved[:20] or table[:3],
