@@ -51,85 +51,109 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+# Metric -> head of its column in the short table.
+_SHOWN = {
+    "roc_auc": "roc_auc",
+    "roc_auc_low": "95 % low",
+    "roc_auc_high": "high",
+    "average_precision": "avg precision",
+    "brier": "brier",
+    "calibration_slope": "cal. slope",
+}
+
+
 def _print_training(training: "Training", table: list[Record], logged: dict[str, str]) -> None:
+    """Print what a reader needs first: what is not shown, the figures, the checks, the model."""
     from als_ml.tracking.view import where_to_look
     from als_ml.training.estimates import unbeaten
-    from als_ml.training.metrics import interval_words
 
-    rough = interval_words(training.metrics["n"], training.metrics["n_positive"])
-    task = training.task
-    for sentence in unbeaten(training.metrics, task.name):
+    metrics, task = training.metrics, training.task
+    for sentence in unbeaten(metrics, task.name):
         print(f"NOTE: {sentence}.")
     print(f"\n{task.positive} v {task.negative}")
-    shown = (
-        "roc_auc",
-        "roc_auc_low",
-        "roc_auc_high",
-        "average_precision",
-        "brier",
-        "calibration_slope",
-    )
-    names = {
-        "roc_auc_low": f"95 % low {rough}".rstrip(),
-        "roc_auc_high": "high",
-        "average_precision": "avg precision",
-        "calibration_slope": "cal. slope",
-    }
-    rows = [
-        {"out of fold": row["name"], **{names.get(m, m): row.get(m) for m in shown}}
-        for row in table
-    ]
-    print_table(rows)
-    if training.best_possible:
-        share = training.best_possible[1]
-        print(
-            f"SIMULATED cohort: reached {share:.0%} of the possible (AUC - 0.5). This proves the"
-            " machinery, not medicine."
-        )
-    extra = {
-        name: value
-        for name, value in training.metrics.items()
-        if name.startswith(("slope_", "baseline_mean_", "classes_"))
-    }
-    if extra:
-        print("; ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in extra.items()))
-    if "assay_status_roc_auc" in training.metrics:
-        print(
-            f"AUC of assay status alone: {training.metrics['assay_status_roc_auc']:.3f} (who was"
-            " tested is never an input)"
-        )
-    for sentence in _beside_the_label(training.metrics, task.positive):
+    print_table(_figures(table, metrics))
+    for sentence in (
+        *_of_the_possible(training),
+        *_of_slopes_and_classes(metrics),
+        *_of_the_assay(metrics),
+        *_beside_the_label(metrics, task.positive),
+        *_of_sites(metrics),
+    ):
         print(sentence)
-    if "sites_roc_auc" in training.metrics:
-        low, high = (training.metrics.get(f"sites_roc_auc_{end}") for end in ("low", "high"))
-        print(
-            f"held-out sites: pooled ROC AUC {training.metrics['sites_roc_auc']:.3f}"
-            f" ({low:.3f}-{high:.3f})"
-        )
     print_table(
         [{"honesty check": c.name, "verdict": c.verdict, "found": c.found} for c in training.checks]
     )
-    model = (
-        f"models:/{logged['name']}@{logged['alias']} (version {logged['version']})"
-        if "name" in logged
-        else logged["model_uri"]
-    )
-    print(f"model {model}; run {logged['run_id']}")
+    print(f"model {_model(logged)}; run {logged['run_id']}")
     print(where_to_look(logged))
 
 
-def _beside_the_label(m: dict[str, float], positive: str) -> list[str]:
+def _figures(table: list[Record], metrics: dict[str, float]) -> list[Record]:
+    """One line for the model and each baseline."""
+    from als_ml.training.metrics import interval_words
+
+    rough = interval_words(metrics["n"], metrics["n_positive"])
+    heads = _SHOWN | {"roc_auc_low": f"{_SHOWN['roc_auc_low']} {rough}".rstrip()}
+    return [
+        {"out of fold": row["name"], **{head: row.get(metric) for metric, head in heads.items()}}
+        for row in table
+    ]
+
+
+def _of_the_possible(training: "Training") -> list[str]:
+    """How much of the possible a simulated cohort gave."""
+    if not training.best_possible:
+        return []
+    _, share = training.best_possible
+    reached = f"SIMULATED cohort: reached {share:.0%} of the possible (AUC - 0.5)."
+    return [f"{reached} This proves the machinery, not medicine."]
+
+
+def _of_slopes_and_classes(metrics: dict[str, float]) -> list[str]:
+    """Agreement of rates and classes, where they are learned."""
+    prefixes = ("slope_", "baseline_mean_", "classes_")
+    further = {name: value for name, value in metrics.items() if name.startswith(prefixes)}
+    words = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in further.items()]
+    return ["; ".join(words)] if words else []
+
+
+def _of_the_assay(metrics: dict[str, float]) -> list[str]:
+    """How much it says of a patient that somebody had a test made."""
+    if "assay_status_roc_auc" not in metrics:
+        return []
+    auc = metrics["assay_status_roc_auc"]
+    return [f"AUC of assay status alone: {auc:.3f} (who was tested is never an input)"]
+
+
+def _of_sites(metrics: dict[str, float]) -> list[str]:
+    """What is to be expected at a site that trained nothing."""
+    if "sites_roc_auc" not in metrics:
+        return []
+    auc, low, high = (metrics.get(f"sites_roc_auc{end}") for end in ("", "_low", "_high"))
+    return [f"held-out sites: pooled ROC AUC {auc:.3f} ({low:.3f}-{high:.3f})"]
+
+
+def _model(logged: dict[str, str]) -> str:
+    """The model as other commands take it."""
+    if "name" not in logged:
+        return logged["model_uri"]
+    return f"models:/{logged['name']}@{logged['alias']} (version {logged['version']})"
+
+
+def _beside_the_label(metrics: dict[str, float], positive: str) -> list[str]:
     """What the label hides: its noise, and who has none."""
-    said = []
-    if "denoised_fast" in m:
-        said.append(
-            f"the label is noisy: of {m['denoised_n']:.0f} patients with a slope"
-            f" {m['denoised_labelled']:.0%} are labelled {positive}, {m['denoised_fast']:.0%} truly"
-            " so (de-noised; tables/reliability.csv); probability is that of the label"
+    sentences = []
+    if "denoised_fast" in metrics:
+        n, labelled, truly = (metrics[f"denoised_{name}"] for name in ("n", "labelled", "fast"))
+        sentences.append(
+            f"the label is noisy: of {n:.0f} patients with a slope {labelled:.0%} are labelled"
+            f" {positive}, {truly:.0%} truly so (de-noised; tables/reliability.csv); probability is"
+            " that of the label"
         )
-    if "ipl_roc_auc" in m:
-        said.append(
-            f"weighted by the inverse probability of labelling: ROC AUC {m['ipl_roc_auc']:.3f}, "
-            f"Brier {m['ipl_brier']:.3f}, cal. slope {m['ipl_calibration_slope']:.3f}"
+    if "ipl_roc_auc" in metrics:
+        auc, brier = metrics["ipl_roc_auc"], metrics["ipl_brier"]
+        slope = metrics["ipl_calibration_slope"]
+        sentences.append(
+            f"weighted by the inverse probability of labelling: ROC AUC {auc:.3f},"
+            f" Brier {brier:.3f}, cal. slope {slope:.3f}"
         )
-    return said
+    return sentences

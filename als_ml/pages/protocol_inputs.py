@@ -16,7 +16,7 @@ from features.blocks.clinical import DAYS_PER_YEAR
 from features.blocks.genetics import causal_carriers, core_tested, genetic_cause
 from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import Cohort
-from features.genotypes.repeats import STATES, RepeatStates
+from features.genotypes.repeats import EXPANDED, INDETERMINATE, RepeatStates
 from features.stored import Record
 from features.tables.convert import records_of
 from features.variants.evidence import CLASSES
@@ -410,7 +410,7 @@ def _genetics(cohort: Cohort) -> list[list[Value]]:
     consents = (cohort.patients["consent_genetic_return"] == "yes").to_numpy()
     points = _strongest(cohort)
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
-    stated = {1: "indeterminate", STATES.index("expanded"): "yes"}
+    stated = {INDETERMINATE: "indeterminate", EXPANDED: "yes"}
     findings = []
     for i in range(len(cohort)):
         own = _known("genetic_cause", cause[i], days=None)

@@ -136,7 +136,7 @@ def _range_headers(have: int, note: Json) -> dict[str, str]:
 
 
 def _place(
-    response: "Response", have: int, version: Json, note: Json, part: Path
+    response: Response, have: int, version: Json, note: Json, part: Path
 ) -> tuple[int, int | None]:
     """Where the answer begins in the file, and the size of the whole (None: not stated).
 
@@ -154,7 +154,7 @@ def _place(
     raise ConnectionError("the file has changed on the server")
 
 
-def _append(response: "Response", part: Path, start: int, tell: Callable[[int], None]) -> None:
+def _append(response: Response, part: Path, start: int, tell: Callable[[int], None]) -> None:
     """Write what comes as it comes, so that a broken connection loses nothing."""
     with _writable(part, "ab" if start else "wb") as file:
         size = start
@@ -201,7 +201,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _opened(url: str, headers: dict[str, str]) -> "Response":
+def _opened(url: str, headers: dict[str, str]) -> Response:
     # The schemes were checked when the sources file was read.
     request = urllib.request.Request(url, headers=headers)  # noqa: S310
     try:

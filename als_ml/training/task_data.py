@@ -22,7 +22,7 @@ from features.blocks.spec import FeatureSpec
 from features.catalogue import assay_names, shipped
 from features.cohort import Cohort
 from features.errors import DataError
-from features.genotypes.repeats import RepeatStates
+from features.genotypes.repeats import NOT_TESTED, RepeatStates
 from features.genotypes.vcf import CallRule
 from models.estimators import names
 from models.estimators.registry import Parameters
@@ -563,4 +563,6 @@ def _assay_status(cohort: Cohort) -> np.ndarray:
         ["normal", "intermediate", "expanded", "indeterminate"]
     )
     genes = np.nan_to_num(cohort.genotypes.assayed).mean(axis=1)
-    return np.column_stack([c9orf72.state > 0, laboratory.to_numpy(), genes]).astype(float)
+    return np.column_stack([c9orf72.state != NOT_TESTED, laboratory.to_numpy(), genes]).astype(
+        float
+    )

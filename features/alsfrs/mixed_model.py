@@ -65,10 +65,13 @@ def visit_sums(
     """
     known = np.isfinite(total)
     row, t, y = row[known], days[known] / DAYS_PER_MONTH, total[known]
-    count = np.bincount(row, minlength=n).astype(float)
-    return dict(
-        zip(SUMS, (count, *(np.bincount(row, v, n) for v in (t, t * t, y, t * y))), strict=True)
-    )
+    return {
+        "visit_n": np.bincount(row, minlength=n).astype(float),
+        "visit_t": np.bincount(row, t, n),
+        "visit_tt": np.bincount(row, t * t, n),
+        "visit_y": np.bincount(row, y, n),
+        "visit_ty": np.bincount(row, t * y, n),
+    }
 
 
 def patient_slopes(
@@ -97,32 +100,34 @@ def patient_slopes(
     n, t, tt, y, ty = (sums[name] for name in SUMS)
     if course is None:
         return np.full(len(n), np.nan), np.full(len(n), np.nan)
-    noise, d00, d01, d11 = (
-        course.var_residual,
-        course.var_intercept,
-        course.covariance,
-        course.var_slope,
-    )
-    residual, by_time = (
-        y - course.intercept * n - course.slope * t,
-        ty - course.intercept * t - course.slope * tt,
-    )
-    # u = (noise I + D Z'Z)^-1 D Z'r, which holds for a singular D too.
-    a, b, c, d = (
-        noise + d00 * n + d01 * t,
-        d00 * t + d01 * tt,
-        d01 * n + d11 * t,
-        noise + d01 * t + d11 * tt,
-    )
-    right = d00 * residual + d01 * by_time, d01 * residual + d11 * by_time
-    determinant = a * d - b * c
-    own = (a * right[1] - c * right[0]) / determinant
-    spread = noise * (a * d11 - c * d01) / determinant
+    # What the population's line leaves of each patient's totals, Z'r.
+    residual = y - course.intercept * n - course.slope * t
+    residual_by_time = ty - course.intercept * t - course.slope * tt
+
+    # u = (noise I + D Z'Z)^-1 D Z'r, which holds for a singular D too. The left side, a 2 x 2
+    # matrix of each patient:
+    noise, d00, d01, d11 = _variances(course)
+    m00 = noise + d00 * n + d01 * t
+    m01 = d00 * t + d01 * tt
+    m10 = d01 * n + d11 * t
+    m11 = noise + d01 * t + d11 * tt
+    determinant = m00 * m11 - m01 * m10
+
+    # Its second row solved: the patient's own part of the slope, and the variance that is left.
+    for_intercept = d00 * residual + d01 * residual_by_time
+    for_slope = d01 * residual + d11 * residual_by_time
+    own = (m00 * for_slope - m10 * for_intercept) / determinant
+    variance = noise * (m00 * d11 - m10 * d01) / determinant
+
     seen = n > 0
-    return (
-        np.where(seen, -(course.slope + own), np.nan),
-        np.where(seen, np.sqrt(np.maximum(spread, 0.0)), np.nan),
-    )
+    slope = np.where(seen, -(course.slope + own), np.nan)
+    error = np.where(seen, np.sqrt(np.maximum(variance, 0.0)), np.nan)
+    return slope, error
+
+
+def _variances(course: Course) -> tuple[float, float, float, float]:
+    """Residual variance, and D: variance of the intercept, covariance, variance of the slope."""
+    return course.var_residual, course.var_intercept, course.covariance, course.var_slope
 
 
 def fit_course(
@@ -144,9 +149,8 @@ def fit_course(
     if (visits >= 2).sum() < FEWEST_PATIENTS:
         return None
     if len(patients) > MOST_PATIENTS:
-        kept = np.isin(
-            row, np.random.default_rng(seed).choice(patients, MOST_PATIENTS, replace=False)
-        )
+        chosen = np.random.default_rng(seed).choice(patients, MOST_PATIENTS, replace=False)
+        kept = np.isin(row, chosen)
         row, days, total = row[kept], days[kept], total[kept]
     order = np.lexsort((total, days, row))
     return _reml(row[order], days[order] / DAYS_PER_MONTH, total[order])

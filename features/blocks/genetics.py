@@ -25,20 +25,27 @@ from features.catalogue import (
 )
 from features.cohort import AnyCohort
 from features.genotypes.coverage import ASSAYED_FROM
-from features.genotypes.repeats import STATES, RepeatStates
+from features.genotypes.repeats import (
+    EXPANDED,
+    INDETERMINATE,
+    INTERMEDIATE,
+    NORMAL,
+    NOT_TESTED,
+    RISK,
+    RepeatStates,
+)
 from features.tables.columns import Cells
 from features.variants.variant import CAUSAL, inheritance
 
 DAMAGING_FROM = 2
 # Points up to which a variant is likely benign or benign (contract, section Genetics).
 BENIGN_TO = -1
+# Weakest first.
 GENETIC_CAUSES = ("not_fully_tested", "not_found", "uncertain", "found")
 # Where a column comes from, for the dictionary.
 KNOWN, EVIDENCE = "definitions/known_variants.tsv", "definitions/evidence.tsv"
 _REPEATS, _GENES = "definitions/repeats.tsv", "definitions/genes.tsv (R)"
 _FREQUENCIES = "VCF and frequency file"
-_INDETERMINATE, _INTERMEDIATE = STATES.index("indeterminate"), STATES.index("intermediate")
-_RISK, _EXPANDED = STATES.index("risk"), STATES.index("expanded")
 
 
 @derived
@@ -224,14 +231,14 @@ def genetic_features(
         for locus in ("C9orf72", "ATXN2")
     )
     causal = causal_carriers(cohort)
-    expanded = _flag(c9orf72, _EXPANDED)
+    expanded = _flag(c9orf72, EXPANDED)
     features = {"causal_any": _any_known([*causal.values(), expanded])}
     features |= {f"causal_{gene}": values for gene, values in causal.items()}
     features |= {
         "c9orf72_expanded": expanded,
-        "c9orf72_intermediate": _flag(c9orf72, _INTERMEDIATE),
+        "c9orf72_intermediate": _flag(c9orf72, INTERMEDIATE),
     }
-    features |= {"atxn2_risk": _flag(atxn2, _RISK), "atxn2_longest": atxn2.longest}
+    features |= {"atxn2_risk": _flag(atxn2, RISK), "atxn2_longest": atxn2.longest}
     risk = _keys_of(cohort.definitions, build, "risk")
     features["risk_alleles"] = _site_alleles(cohort, risk, build)
     unc13a = _key_of_rsid(cohort.definitions, build, "rs12608932")
@@ -289,16 +296,17 @@ def genetic_cause(cohort: AnyCohort) -> np.ndarray:
     """
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
     causal = np.array([*causal_carriers(cohort).values()])
-    explained = (causal == 1).any(axis=0) | (c9orf72.state == _EXPANDED)
+    explained = (causal == 1).any(axis=0) | (c9orf72.state == EXPANDED)
     unsure = cohort.genotypes.alleles["row"].to_numpy()[telling_alleles(cohort) == "uncertain"]
     uncertain = (
         (np.bincount(unsure, minlength=len(cohort)) > 0)
-        | (c9orf72.state == _INDETERMINATE)
-        | (c9orf72.state == _INTERMEDIATE)
+        | (c9orf72.state == INDETERMINATE)
+        | (c9orf72.state == INTERMEDIATE)
     )
-    cause = np.full(len(cohort), "not_fully_tested", dtype=object)
-    named = ((core_tested(cohort), "not_found"), (uncertain, "uncertain"), (explained, "found"))
-    for holds, name in named:
+    # A later one is the stronger finding and takes the place of an earlier one.
+    untested, *stronger = GENETIC_CAUSES
+    cause = np.full(len(cohort), untested, dtype=object)
+    for holds, name in zip((core_tested(cohort), uncertain, explained), stronger, strict=True):
         cause[holds] = name
     return cause
 
@@ -309,7 +317,7 @@ def core_tested(cohort: AnyCohort) -> np.ndarray:
     core = _positions(cohort.definitions, _core(cohort.definitions))
     with np.errstate(invalid="ignore"):
         assayed = cohort.genotypes.assayed[:, core] >= ASSAYED_FROM
-    return np.asarray(assayed.all(axis=1) & (c9orf72.state != 0))
+    return np.asarray(assayed.all(axis=1) & (c9orf72.state != NOT_TESTED))
 
 
 def _of_alleles(cohort: AnyCohort, column: str) -> np.ndarray:
@@ -360,8 +368,8 @@ def _flag(repeat: RepeatStates, at_least: int) -> np.ndarray:
     """1/0 for a repeat state, NaN where it is not tested or indeterminate; `intermediate` means
     exactly that.
     """
-    hit = repeat.state == at_least if at_least == _INTERMEDIATE else repeat.state >= at_least
-    return np.where(repeat.state > 1, hit.astype(float), np.nan)
+    hit = repeat.state == at_least if at_least == INTERMEDIATE else repeat.state >= at_least
+    return np.where(repeat.state >= NORMAL, hit.astype(float), np.nan)
 
 
 def _any_known(columns: list[np.ndarray]) -> np.ndarray:

@@ -10,14 +10,12 @@ from features.blocks.registry import Block
 from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions
 from features.cohort import AnyCohort
-from features.genotypes.repeats import STATES, RepeatStates
+from features.genotypes.repeats import EXPANDED, NORMAL, RepeatStates
 
 _SOURCE = (
     "Westeneng 2018, doi:10.1016/S1474-4422(18)30089-9; coefficients unverified against the"
     " supplement"
 )
-# States of C9orf72 that are a result.
-_TESTED = tuple(STATES.index(name) for name in ("normal", "intermediate", "risk", "expanded"))
 
 
 def prognosis_dictionary() -> list[Feature]:
@@ -64,9 +62,7 @@ def prognosis_features(cohort: AnyCohort, known: dict[str, np.ndarray]) -> dict[
 
 def _expanded(cohort: AnyCohort) -> np.ndarray:
     state = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
-    return np.where(
-        np.isin(state, _TESTED), (state == STATES.index("expanded")).astype(float), np.nan
-    )
+    return np.where(state >= NORMAL, (state == EXPANDED).astype(float), np.nan)
 
 
 def _dictionary(spec: FeatureSpec, definitions: Definitions) -> Iterable[Feature]:

@@ -28,7 +28,11 @@ from features.tables.problems import Problems
 
 _SIZES = dict.fromkeys(["short", "long", "ci_low", "ci_high"], float)
 CALL_TYPES = {"row": int, "locus": object, **_SIZES, "complete": bool}
+# Keys of INFO that name the locus, by tool and version.
+_LOCUS_KEYS = ("VARID", "REPID", "TRID")
 STATES = ("not_tested", "indeterminate", "normal", "intermediate", "risk", "expanded")
+# Codes of the states. From NORMAL on a state is definite, and a higher one means more repeats.
+NOT_TESTED, INDETERMINATE, NORMAL, INTERMEDIATE, RISK, EXPANDED = range(len(STATES))
 # Laboratory methods that can size large expansions and therefore override short reads (contract,
 # section Tables).
 LABORATORY = ("rp_pcr", "southern", "long_read")
@@ -60,8 +64,7 @@ def read_repeats(
     -------
     DataFrame
         `row`, `locus`, sizes `short` and `long` (repeat units, NaN missing), the interval of the
-        longer allele `ci_low`,
-        `ci_high`, and `complete` (both alleles called, FILTER passed).
+        longer allele `ci_low`, `ci_high`, and `complete` (both alleles called, FILTER passed).
 
     Raises
     ------
@@ -94,15 +97,10 @@ def _records(
 ) -> Iterator[Record]:
     loci = {name.upper(): name for name in repeat_loci(definitions).index}
     for record in file:
-        names = [
-            str(record.info[key]).upper()
-            for key in ("VARID", "REPID", "TRID")
-            if key in record.info
-        ]
-        locus = next(
-            (loci[re.split(r"[_-]", n)[-1]] for n in names if re.split(r"[_-]", n)[-1] in loci),
-            None,
-        )
+        stated = [str(record.info[key]).upper() for key in _LOCUS_KEYS if key in record.info]
+        # Catalogues put the disease first: ALS_C9orf72, FTDALS1-C9orf72.
+        names = [re.split(r"[_-]", name)[-1] for name in stated]
+        locus = next((loci[name] for name in names if name in loci), None)
         if locus is None:
             continue
         passed = not set(record.filter.keys()) - {"PASS"}
@@ -117,11 +115,19 @@ def _call(
     sizes, intervals = _sizes(call, record)
     if not sizes:
         return
-    longest = int(np.argmax(sizes))
-    low, high = intervals[longest] if longest < len(intervals) else (sizes[longest], sizes[longest])
-    short = min(sizes) if len(sizes) >= 2 else np.nan
-    values = (row, locus, short, sizes[longest], low, high, passed)
-    yield {**dict(zip(CALL_TYPES, values, strict=True)), "alleles": len(sizes)}
+    longer = int(np.argmax(sizes))
+    without_interval = (sizes[longer], sizes[longer])
+    low, high = intervals[longer] if longer < len(intervals) else without_interval
+    yield {
+        "row": row,
+        "locus": locus,
+        "short": min(sizes) if len(sizes) >= 2 else np.nan,
+        "long": sizes[longer],
+        "ci_low": low,
+        "ci_high": high,
+        "complete": passed,
+        "alleles": len(sizes),
+    }
 
 
 def _sizes(
@@ -129,19 +135,19 @@ def _sizes(
 ) -> tuple[list[float], list[tuple[float, float]]]:
     """Sizes and intervals of the called alleles, in repeat units."""
     if "MC" in call:
-        motif = len(
-            str(
-                record.info["MOTIFS"][0]
-                if isinstance(record.info["MOTIFS"], tuple)
-                else record.info["MOTIFS"]
-            )
-        )
+        motif = _motif_length(record)
         sizes = [float(part.split("_")[0]) for part in _parts(call, "MC", ",")]
         bases = [_interval(part) for part in _parts(call, "ALLR", ",")]
         return sizes, [(np.floor(low / motif), np.ceil(high / motif)) for low, high in bases]
     sizes = [float(part) for key in ("REPCN", "CN") for part in _parts(call, key, "/")]
     intervals = [_interval(part) for key in ("REPCI", "CI") for part in _parts(call, key, "/")]
     return (sizes, intervals) if sizes else (_symbolic_sizes(call, record), [])
+
+
+def _motif_length(record: pysam.VariantRecord) -> int:
+    """Bases of the first motif that TRGT names."""
+    motifs = record.info["MOTIFS"]
+    return len(str(motifs[0] if isinstance(motifs, tuple) else motifs))
 
 
 def _parts(call: pysam.VariantRecordSample, key: str, separator: str) -> list[str]:
@@ -203,7 +209,7 @@ def repeat_state(
     Returns
     -------
     array of int (n,)
-        0 where `low` is unknown.
+        NOT_TESTED where `low` is unknown.
 
     Examples
     --------
@@ -220,23 +226,26 @@ def repeat_state(
     >>> at(45, 900, complete=False)
     'expanded'
     """
-    names, bounds = _bounds(definitions, locus)
-    lower, upper = (
-        names[np.searchsorted(bounds, low, side="right")],
-        names[np.searchsorted(bounds, high, side="right")],
-    )
-    sure = np.where(complete & (lower == upper), lower, np.where(lower == 5, 5, 1))
-    return np.where(np.isnan(low), 0, sure)
+    states, beginnings = _bounds(definitions, locus)
+    of_low = states[np.searchsorted(beginnings, low, side="right")]
+    of_high = states[np.searchsorted(beginnings, high, side="right")]
+    decided = complete & (of_low == of_high)
+    # What is expanded at its lower end is expanded, whatever else was not seen.
+    state = np.where(decided | (of_low == EXPANDED), of_low, INDETERMINATE)
+    return np.where(np.isnan(low), NOT_TESTED, state)
 
 
 @derived
 def _bounds(definitions: Definitions, locus: str) -> tuple[np.ndarray, np.ndarray]:
     """States of a locus by size, as index into STATES, and where each but the first begins."""
-    rule = repeat_loci(definitions).loc[locus]
-    bounds = np.array(
-        [rule["intermediate_min"], rule["risk_min"], rule["expanded_min"]], dtype=float
-    )
-    return np.array([2, 3, 4, 5])[np.r_[True, np.isfinite(bounds)]], bounds[np.isfinite(bounds)]
+    table = repeat_loci(definitions)
+    least = {
+        INTERMEDIATE: float(table["intermediate_min"][locus]),
+        RISK: float(table["risk_min"][locus]),
+        EXPANDED: float(table["expanded_min"][locus]),
+    }
+    stated = {state: size for state, size in least.items() if np.isfinite(size)}
+    return np.array([NORMAL, *stated]), np.array(list(stated.values()))
 
 
 class RepeatStates:
@@ -259,39 +268,39 @@ class RepeatStates:
         calls: Frame,
         patients: Frame,
     ):
-        own = calls["locus"].to_numpy(dtype=object) == locus
-        row, n = calls["row"].to_numpy(dtype=int)[own], len(patients)
-        of_file = np.zeros(n, dtype=int)
+        of_locus = calls["locus"].to_numpy(dtype=object) == locus
+        row = calls["row"].to_numpy(dtype=int)[of_locus]
         low, high, long = (
-            calls[name].to_numpy(dtype=float)[own] for name in ("ci_low", "ci_high", "long")
+            calls[name].to_numpy(dtype=float)[of_locus] for name in ("ci_low", "ci_high", "long")
         )
-        of_file[row] = repeat_state(
-            definitions, locus, low, high, calls["complete"].to_numpy(dtype=bool)[own]
-        )
+        complete = calls["complete"].to_numpy(dtype=bool)[of_locus]
+
+        of_file = np.full(len(patients), NOT_TESTED)
+        of_file[row] = repeat_state(definitions, locus, low, high, complete)
         laboratory, overrides = _laboratory(definitions, locus, patients)
-        self.state = np.where((of_file == 0) | (overrides & (laboratory > 0)), laboratory, of_file)
-        self.conflict = (laboratory > 1) & (of_file > 1) & (laboratory != of_file)
-        self.longest = np.full(n, np.nan)
-        self.longest[row] = long
+        tested = laboratory != NOT_TESTED
+        self.state = np.where((of_file == NOT_TESTED) | (overrides & tested), laboratory, of_file)
+        definite = (laboratory >= NORMAL) & (of_file >= NORMAL)
+        self.conflict = definite & (laboratory != of_file)
+
+        by_file = np.full(len(patients), np.nan)
+        by_file[row] = long
         measured = patients[f"{locus.lower()}_allele2"].to_numpy(dtype=float)
-        self.longest = np.where(np.isfinite(measured), measured, self.longest)
+        self.longest = np.where(np.isfinite(measured), measured, by_file)
 
 
 def _laboratory(
     definitions: Definitions, locus: str, patients: Frame
 ) -> tuple[np.ndarray, np.ndarray]:
-    """State by the laboratory (0 where it has none) and whether its method overrides short
-    reads.
-    """
+    """State by the laboratory, and whether its method overrides short reads."""
     short, long = (patients[f"{locus.lower()}_allele{i}"].to_numpy(dtype=float) for i in (1, 2))
-    state = repeat_state(definitions, locus, long, long, np.isfinite(short))
+    by_size = repeat_state(definitions, locus, long, long, np.isfinite(short))
     if locus != "C9orf72":
-        return state, np.ones(len(patients), dtype=bool)
-    position = {name: i for i, name in enumerate(STATES)}
-    stated = np.array(
-        [position.get(name, 0) for name in patients["c9orf72_status"].to_numpy()], dtype=int
-    )
-    overrides = [
-        method is None or method in LABORATORY for method in patients["c9orf72_method"].to_numpy()
-    ]
-    return np.where(stated > 0, stated, state), np.array(overrides, dtype=bool)
+        return by_size, np.ones(len(patients), dtype=bool)
+    code = {name: i for i, name in enumerate(STATES)}
+    statuses = patients["c9orf72_status"].to_numpy()
+    stated = np.array([code.get(status, NOT_TESTED) for status in statuses], dtype=int)
+    methods = patients["c9orf72_method"].to_numpy()
+    overrides = [method is None or method in LABORATORY for method in methods]
+    state = np.where(stated == NOT_TESTED, by_size, stated)
+    return state, np.array(overrides, dtype=bool)
