@@ -11,6 +11,7 @@ import signal
 import sys
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,27 +33,31 @@ class Tried(NamedTuple):
 
     mutant: Mutant
     killed: bool
+    by: str = ""
 
 
 class MutantRuns:
     """A pytest plugin: the collected tests once as they are, then once for each mutant."""
 
-    def __init__(self, changes: list[Change], out_of_time: Callable[[], bool]):
-        self.changes, self.out_of_time = changes, out_of_time
+    def __init__(self, changes: list[Change], path: str, out_of_time: Callable[[], bool]):
+        self.changes, self.path, self.out_of_time = changes, path, out_of_time
         self.tried: list[Tried] = []
         self.broken = False
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = list(session.items)
         self.broken = _first_failure(session, items) is not None
-        _forget_results(any(mutant.in_table for mutant, _ in self.changes))
+        _forget_results(self.path.endswith(".tsv"))
+        # What fails with the code as it is, put in anew, would count every mutant as killed.
+        self.broken |= _failing(session, items, partial(_put_unchanged, self.path)) is not None
         for mutant, put in [] if self.broken else self.changes:
             if self.out_of_time():
                 break
-            failed = _failing(session, items, put)
+            failed, by = _failing(session, items, put), "it does not load, or does not end"
             if failed is not None and failed < len(items):
                 items.insert(0, items.pop(failed))  # what killed one mutant kills its neighbours
-            self.tried.append(Tried(mutant, failed is not None))
+                by = items[0].nodeid
+            self.tried.append(Tried(mutant, failed is not None, by))
         return True
 
 
@@ -134,6 +139,11 @@ def put_code(path: str, text: str) -> None:
             _renew(loaded, key, new)
 
 
+def _put_unchanged(path: str) -> None:
+    if path.endswith(".py"):
+        put_code(path, (ROOT / path).read_text(encoding="utf-8"))
+
+
 def _renew(loaded: types.ModuleType, name: str, new: Any) -> None:
     old = vars(loaded).get(name)
     if isinstance(new, type):
@@ -192,18 +202,19 @@ def put_table(mutant: Mutant) -> None:
 
 
 def run(
+    path: str,
     tests: tuple[str, ...],
     changes: list[Change],
     out_of_time: Callable[[], bool],
 ) -> list[Tried]:
-    """Try mutants against some tests.
+    """Try mutants of a module or a table against some tests.
 
     Raises
     ------
     SystemExit
         If the tests fail as they are, or none is collected.
     """
-    runs = MutantRuns(changes, out_of_time)
+    runs = MutantRuns(changes, path, out_of_time)
     options = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
     plain = ["-o", "addopts=--import-mode=importlib", "--rootdir", str(ROOT)]
     status = pytest.main([*options, *plain, *tests], plugins=[runs])

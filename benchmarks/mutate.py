@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import libcst as cst
+import yaml
 
 from benchmarks.mutants import Mutant, changed_lines, code_mutants, mutated, table_mutants
 
 ROOT = Path(__file__).resolve().parent.parent
+HAND = Path(__file__).parent / "mutants_by_hand.yaml"
 REPORT, REASONS = ROOT / "docs" / "mutation.md", Path(__file__).parent / "survivors.tsv"
 KEPT = ROOT / ".mutation"
 # The wanted share of a module's mutants (P).
@@ -70,7 +72,7 @@ DECISIONS = (
         (_GENETICS, "tests/features/genotypes/test_states.py"),
         only=("repeat_state", "_bounds", "RepeatStates", "_laboratory", "module"),
     ),
-    Decision("models/labels.py", _LABELS),
+    Decision("models/labels.py", _LABELS, skip=("in_words",)),
     Decision("models/thresholds.py", ("tests/models/test_thresholds.py",)),
     Decision("models/conformal.py", (_SETS,)),
     Decision("models/ladder.py", (_SETS,), skip=("fit_ladder",)),
@@ -153,8 +155,8 @@ def outcomes_of(decision: Decision, seconds: float) -> tuple[list[Outcome], int]
         (m, partial(put_table, m) if module is None else partial(_put, put_code, module, m))
         for m in mutants
     ]
-    tried = run(decision.tests, changes, lambda: time.monotonic() > end)
-    return [_outcome(module, mutant, killed) for mutant, killed in tried], len(mutants)
+    tried = run(decision.path, decision.tests, changes, lambda: time.monotonic() > end)
+    return [_outcome(module, mutant, killed) for mutant, killed, _ in tried], len(mutants)
 
 
 def _put(put_code: Callable[[str, str], None], module: cst.Module, mutant: Mutant) -> None:
@@ -188,14 +190,18 @@ def tried(decision: Decision, seconds: float) -> Result:
 def _tried_anew(decision: Decision, seconds: float, into: Path) -> Result:
     start = time.monotonic()
     own = ["--one", decision.path, "--seconds", str(seconds), "--into", str(into)]
-    command = [sys.executable, "-m", "benchmarks.mutate", *own]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{decision.path}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    _run_here(own, decision.path)
     found, made = json.loads(into.read_text())
     into.unlink()
     outcomes = [Outcome(*outcome) for outcome in found]
     return Result(decision.path, outcomes, made, time.monotonic() - start)
+
+
+def _run_here(arguments: list[str], what: str) -> None:
+    command = [sys.executable, "-m", "benchmarks.mutate", *arguments]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{what}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 def _digest(decision: Decision) -> str:
@@ -206,6 +212,43 @@ def _digest(decision: Decision) -> str:
     for path in [*own, here / "mutants.py", here / "mutant_runs.py"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+class ByHand(NamedTuple):
+    """A change made by hand, the test that killed it (empty if none did)."""
+
+    path: str
+    why: str
+    before: str
+    after: str
+    by: str
+
+
+def by_hand() -> list[ByHand]:
+    """Every change of mutants_by_hand.yaml, each in a process of its own."""
+    found = []
+    for i, row in enumerate(yaml.safe_load(HAND.read_text(encoding="utf-8"))):
+        into = KEPT / f"hand-{i}.json"
+        into.parent.mkdir(exist_ok=True)
+        _run_here(["--hand", str(i), "--into", str(into)], row["why"])
+        by = json.loads(into.read_text())
+        found.append(ByHand(row["path"], row["why"], row["before"], row["after"], by))
+        print(f"{row['path']}: {row['why']}: {by or 'LIVES'}", flush=True)
+    return found
+
+
+def killer(number: int) -> str:
+    """The test that kills a change made by hand; empty where none does."""
+    from benchmarks.mutant_runs import put_code, run
+
+    row = yaml.safe_load(HAND.read_text(encoding="utf-8"))[number]
+    text = (ROOT / row["path"]).read_text(encoding="utf-8")
+    if text.count(row["before"]) != 1:
+        raise SystemExit(f"{row['path']} has not exactly one place {row['before']!r}")
+    mutant = Mutant(row["path"], "by hand", row["before"], row["after"])
+    put = partial(put_code, row["path"], text.replace(row["before"], row["after"]))
+    (only,) = run(row["path"], tuple(row["tests"]), [(mutant, put)], lambda: False)
+    return only.by if only.killed else ""
 
 
 def changed_since(commit: str) -> "set[str] | None":
@@ -238,7 +281,7 @@ def unexplained(results: list[Result]) -> list[tuple[str, Outcome]]:
     return [(path, o) for path, o in living(results) if (path, *o[:3]) not in known]
 
 
-def report(results: list[Result]) -> str:
+def report(results: list[Result], hand: list[ByHand]) -> str:
     """The page: a line a module, then every mutant that lives, by its reason."""
     killed, made = sum(r.killed for r in results), sum(len(r.outcomes) for r in results)
     minutes = sum(r.seconds for r in results) / 60
@@ -253,6 +296,8 @@ def report(results: list[Result]) -> str:
         f" {r.seconds:.0f} |"
         for r in results
     ]
+    lines += ["", "## Changes made by hand", "", "| where | change | killed by |", "|---|---|---|"]
+    lines += [f"| `{Path(m.path).name}` | {m.why} | `{m.by or 'nobody'}` |" for m in hand]
     return "\n".join([*lines, "", "## What lives, and why", "", *_reasoned(results)]) + "\n"
 
 
@@ -284,13 +329,17 @@ def main(arguments: list[str]) -> None:
         (decision,) = (d for d in DECISIONS if d.path == options.one)
         Path(options.into).write_text(json.dumps(outcomes_of(decision, options.seconds)))
         return
+    if options.hand is not None:
+        Path(options.into).write_text(json.dumps(killer(options.hand)))
+        return
     chosen = [d for d in DECISIONS if options.only in d.path]
     if options.since:
         chosen = _chosen_since(options.since, chosen)
     results = _all_tried(chosen, options.seconds)
-    if not options.since and not options.only:
-        REPORT.write_text(report(results), encoding="utf-8")
-    _conclude(results)
+    hand = [] if options.since or options.only else by_hand()
+    if hand:
+        REPORT.write_text(report(results, hand), encoding="utf-8")
+    _conclude(results, hand)
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -299,6 +348,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="only paths that hold this")
     parser.add_argument("--seconds", type=float, default=36_000, help="stop after so many seconds")
     parser.add_argument("--one", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--hand", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--into", default="", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -325,8 +375,8 @@ def _all_tried(decisions: list[Decision], seconds: float) -> list[Result]:
     return results
 
 
-def _conclude(results: list[Result]) -> None:
-    weak = [r.path for r in results if not r.held]
+def _conclude(results: list[Result], hand: list[ByHand]) -> None:
+    weak = [m.why for m in hand if not m.by] + [r.path for r in results if not r.held]
     nameless = unexplained(results)
     for path, outcome in nameless:
         print("\t".join([path, *outcome[:3]]))

@@ -251,6 +251,7 @@ def test_progression_of_a_cohort():
         {"last_contact_days": 90},
         {"tofersen_start_days": 250},
         {},
+        {"diagnosis": "control"},
     ]
     visits = [*course(0, *FAST), *course(1, *SLOW), *course(4, *FAST), *course(5, *FAST)]
     visits += [*course(6, *FAST), *course(7, *FAST), *course(8, *FAST)]
@@ -258,7 +259,7 @@ def test_progression_of_a_cohort():
     visits += course(9, *FAST, scale="alsfrs")
     found = progression_labels(cohort(*rows, visits=visits), SlopeRule())
     nan = np.nan
-    assert found.y.tolist() == approx([1, 0, 1, nan, nan, nan, nan, nan, nan, nan])
+    assert found.y.tolist() == approx([1, 0, 1, *[nan] * 8])
     assert found.counts == {
         "excluded_event": 1,
         "excluded_lost": 1,
@@ -269,18 +270,18 @@ def test_progression_of_a_cohort():
         "slow_by_slope": 1,
         "unlabelled_treated": 1,
         "unlabelled_few_visits": 1,
-        "other_diagnosis": 1,
+        "other_diagnosis": 2,
         "positive": 2,
         "negative": 1,
-        "unlabelled_total": 7,
+        "unlabelled_total": 8,
     }
     month = 30.4375
-    slopes = [0.04 * month, 0.01 * month, nan, nan, nan, *[nan] * 5]
+    slopes = [0.04 * month, 0.01 * month, nan, nan, nan, *[nan] * 6]
     # Who is treated from the landmark on or since nobody knows when has no slope either.
     assert found.slope.tolist() == approx(slopes)
-    assert found.level.tolist() == approx([1, 0, 1, *[nan] * 7])
-    assert found.by_event.tolist() == [False, False, True, *[False] * 7]
-    assert found.at_risk.tolist() == [True, True, True, *[False] * 5, True, True]
+    assert found.level.tolist() == approx([1, 0, 1, *[nan] * 8])
+    assert found.by_event.tolist() == [False, False, True, *[False] * 8]
+    assert found.at_risk.tolist() == [True, True, True, *[False] * 5, True, True, False]
     assert found.classes == ("slow", "fast")
     assert found.sources == {"alsfrs"}
     assert np.isfinite(found.scatter).all(axis=1).tolist()[:3] == [True, True, False]
@@ -323,7 +324,7 @@ def test_a_noisy_slope_says_how_likely_the_label_is():
 
 @pytest.mark.parametrize(
     ("noise", "freedom", "kept"),
-    [(4.0, 0.0, True), (0.0, 3.0, True), (4.0, 1.0, False), (4.0, 3.0, False)],
+    [(4.0, 0.0, True), (0.0, 3.0, True), (4.0, 1.0, False), (0.5, 3.0, False)],
 )
 def test_without_an_error_the_label_stays(noise, freedom, kept):
     y, slope = np.array([1.0]), np.array([1.2])

@@ -137,6 +137,18 @@ def test_cut_off_is_inclusive_and_unrounded():
         assert label([100, 200, 300], exactly_one, rule=rule)[0] == branch
 
 
+@pytest.mark.parametrize(("rate", "branch"), [(0.95, "slow"), (0.999, "slow"), (1.001, "fast")])
+def test_the_default_cut_off_is_one_point_a_month(rate, branch):
+    totals = [48 - rate * day / DAYS_PER_MONTH for day in (100, 200, 300)]
+    assert label([100, 200, 300], totals)[0] == f"{branch}_by_slope"
+
+
+def test_a_slope_at_the_cut_off_is_fast():
+    slope = label(**VISITS)[2]
+    assert label(**VISITS, rule=SlopeRule(cutoffs=(slope,)))[0] == "fast_by_slope"
+    assert label(**VISITS, rule=SlopeRule(cutoffs=(np.nextafter(slope, 9),)))[0] == "slow_by_slope"
+
+
 def test_patients_do_not_influence_each_other():
     rng = np.random.default_rng(0)
     row, days = rng.integers(0, 20, 200), rng.integers(91, 450, 200).astype(float)

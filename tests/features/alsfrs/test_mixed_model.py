@@ -111,6 +111,15 @@ def test_without_visits_or_patients_there_is_no_slope():
     assert np.isnan(patient_slopes(sums, Course(40, -1, 25, 0, 0.6, 1.5))).all()
 
 
+@pytest.mark.parametrize(("patients", "fitted"), [(19, False), (20, True), (21, True)])
+def test_a_course_needs_20_patients_with_two_visits(patients, fitted):
+    row, days, total = visits()
+    several = np.flatnonzero(np.bincount(row) >= 2)[:patients]
+    once = np.flatnonzero(np.bincount(row) == 1)
+    some = np.isin(row, [*several, *once])
+    assert (fit_course(row[some], days[some], total[some]) is not None) == fitted
+
+
 def test_least_squares_error_is_that_of_scipy():
     from scipy.stats import linregress
 

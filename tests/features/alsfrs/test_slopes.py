@@ -23,5 +23,12 @@ def test_slope_is_that_of_numpy_polyfit(visits):
     assert (count[0], span[0]) == (len(days), days.max() - days.min())
 
 
-def test_delta_fs_needs_a_month():
-    assert np.isnan(delta_fs(np.array([40.0]), np.array([0.99])))[0]
+@pytest.mark.parametrize(
+    ("months", "rate"),
+    [(0.0, np.nan), (0.99, np.nan), (0.9999, np.nan), (1.0, 8.0), (1.01, 8 / 1.01), (16.0, 0.5)],
+)
+def test_delta_fs_needs_a_month(months, rate):
+    found = delta_fs(np.array([40.0]), np.array([months]))
+    assert found.tolist() == pytest.approx([rate], nan_ok=True)
+    original = delta_fs(np.array([32.0]), np.array([months]), 40.0)
+    assert original.tolist() == pytest.approx([rate], nan_ok=True)
