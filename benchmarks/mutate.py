@@ -56,7 +56,7 @@ _GENETICS = "tests/features/blocks/test_genetics.py"
 _LABELS = ("tests/models/test_label_rule.py", "tests/models/test_label_columns.py")
 _SETS = "tests/models/test_conformal.py"
 DECISIONS = (
-    _blocks("genetics", "genetic_dictionary"),
+    _blocks("genetics", "genetic_dictionary", "_known_rows"),
     _blocks("landmark"),
     _blocks("clinical", "clinical_dictionary", "_time_since_onset"),
     _blocks("prognosis", "prognosis_dictionary"),

@@ -18,6 +18,7 @@ from features.blocks.genetics import (
     repeat_genes,
     rising_features,
     scored_genes,
+    telling_alleles,
 )
 from features.catalogue import core_genes, gene_names, known_variants, shipped
 from features.variants.lookups import Lookups
@@ -33,6 +34,12 @@ RARE = 0.001
 def cause(*alleles: Allele, assayed=CORE, calls=(NORMAL,), row=None) -> str:
     made = cohort(row or {}, alleles=list(alleles), assayed=dict(assayed), calls=list(calls))
     return str(genetic_cause(made)[0])
+
+
+def says(allele: Allele) -> str:
+    """What an allele says by itself, without the rest of the patient."""
+    (word,) = telling_alleles(cohort(alleles=[allele]))
+    return str(word) or "not_found"
 
 
 def features(*alleles: Allele, assayed=CORE, calls=(), row=None, **more) -> dict[str, float]:
@@ -70,7 +77,9 @@ def approx(value: float):
     ],
 )
 def test_a_role_with_its_zygosity(role, copies, ploidy, expected):
-    assert cause(Allele("SOD1", role, copies=copies, ploidy=ploidy)) == expected
+    allele = Allele("SOD1", role, copies=copies, ploidy=ploidy)
+    assert cause(allele) == expected
+    assert says(allele) == expected
 
 
 # Likely pathogenic is 6 points and more (contract).
@@ -80,6 +89,7 @@ def test_a_role_with_its_zygosity(role, copies, ploidy, expected):
 )
 def test_points_without_a_role(points, expected):
     assert cause(Allele("FUS", "", points)) == expected
+    assert says(Allele("FUS", "", points)) == expected
     assert cause(Allele("ALS2", "", points)) == expected
 
 
