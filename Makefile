@@ -51,6 +51,7 @@ help:
 	@echo "make test    run the quick tests (under 3 minutes)"
 	@echo "make test-slow  servers, PostgreSQL, kills, full disks, longer fuzzing"
 	@echo "make mutate  change the decision code, one place at a time: its tables must notice"
+	@echo "make mutate-changed  the same for what changed since the last commit, or SINCE=COMMIT"
 	@echo "make bench   measure speed and the share of the possible"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  let ruff repair what it can"

@@ -4,6 +4,7 @@ import sys
 import types
 
 import pytest
+import yaml
 
 from benchmarks.mutant_runs import put_code
 from benchmarks.mutants import (
@@ -15,6 +16,7 @@ from benchmarks.mutants import (
     nudged,
     table_mutants,
 )
+from benchmarks.mutate import DECISIONS, HAND, ROOT, changed_since, reasons
 
 CODE = '''"""Prose stays."""
 from functools import lru_cache
@@ -123,3 +125,16 @@ def test_a_change_reaches_who_has_imported_the_code(loaded, old, new, asked, bef
 def test_a_mutant_of_a_table_knows_that_it_is_one():
     assert Mutant("a.tsv", "", "", "").in_table
     assert not Mutant("a.py", "", "", "").in_table
+
+
+def test_decisions_and_their_tests_are_there():
+    for decision in DECISIONS:
+        assert (ROOT / decision.path).is_file()
+        assert all((ROOT / test).is_file() for test in decision.tests)
+    for row in yaml.safe_load(HAND.read_text()):
+        assert all((ROOT / path).is_file() for path in (row["path"], *row["tests"]))
+    assert {path for path, *_ in reasons()} <= {decision.path for decision in DECISIONS}
+
+
+def test_what_changed_since_a_commit():
+    assert changed_since("no-such-commit") is None
