@@ -68,6 +68,15 @@ def add_shared(made: argparse.ArgumentParser) -> None:
     )
 
 
+def add_extracts(made: argparse.ArgumentParser) -> None:
+    """The option of a command that reads a cohort whose genomes may have been read ahead."""
+    made.add_argument(
+        "--extracts",
+        type=Path,
+        help="folder of `als-ml extract`: what is there is not read again, the rest is put there",
+    )
+
+
 def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     """Run a command; a user's mistake ends in one message on standard error and its exit status,
     never in a traceback.

@@ -337,6 +337,10 @@ class Tracking(_Part):
         description="what the run is for; shown with the run and the version, so name no patient",
     )
     register_model: bool = True
+    full_digests: bool = Field(
+        default=False,
+        description="read every byte of the genomes for the manifest, not their sizes and indexes",
+    )
 
 
 class Config(_Part):

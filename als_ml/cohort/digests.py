@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from als_ml.cohort.source import CohortSource
+from features.genotypes.vcf import has_index, indexes_of
 
-_GENOMES: tuple[Literal["variants"], Literal["repeats"]] = ("variants", "repeats")
+GENOMES: tuple[Literal["variants"], Literal["repeats"]] = ("variants", "repeats")
 
 
 def data_digest(rows: pd.DataFrame, y: np.ndarray) -> str:
@@ -57,8 +58,48 @@ def files_digest(files: list[Path]) -> str:
     return whole.hexdigest()[:16]
 
 
-def file_digests(source: CohortSource) -> dict[str, str]:
-    """SHA-256 of each table of a cohort by its role, and of all its VCFs together.
+def genomes_digest(files: list[Path]) -> str:
+    """Digest of genomes by their sizes and indexes, without reading them.
+
+    An index holds where each block of its file begins, so it changes with the file. What has no
+    index, or one that is older than the file, is read in full: the reader does so, too.
+
+    Parameters
+    ----------
+    files : list of Path
+        In the order that counts.
+
+    Returns
+    -------
+    str
+        Hexadecimal, marked as made from the indexes.
+    """
+    whole = hashlib.sha256()
+    for file in files:
+        indexes = [path for path in indexes_of(file) if has_index(file)]
+        whole.update(f"{file.stat().st_size} {files_digest(indexes or [file])}\n".encode())
+    return f"index-{whole.hexdigest()[:16]}"
+
+
+def times_digest(files: list[Path]) -> str:
+    """Digest of when files were last changed: to go on with a run only if nothing was touched.
+
+    Parameters
+    ----------
+    files : list of Path
+        In the order that counts.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
+    times = [path.stat().st_mtime_ns for file in files for path in (file, *indexes_of(file))]
+    return hashlib.sha256(repr(times).encode()).hexdigest()[:16]
+
+
+def file_digests(source: CohortSource, full: bool = False) -> dict[str, str]:
+    """SHA-256 of each table of a cohort by its role, and one digest of all its VCFs together.
 
     No name of a file.
 
@@ -66,6 +107,8 @@ def file_digests(source: CohortSource) -> dict[str, str]:
     ----------
     source : CohortSource
         Of `als_ml.cohort.source.open_cohort`.
+    full : bool
+        Whether every byte of the genomes is read, too (`genomes_digest`).
 
     Returns
     -------
@@ -76,7 +119,7 @@ def file_digests(source: CohortSource) -> dict[str, str]:
     for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map"):
         if name := getattr(source.described, role):
             digests[role] = files_digest([source.file(name, role)])
-    for role in _GENOMES:
+    for role in GENOMES:
         if getattr(source.described, role):
-            digests[role] = files_digest(source.files(role))
+            digests[role] = (files_digest if full else genomes_digest)(source.files(role))
     return digests

@@ -20,6 +20,7 @@ from features.genotypes.extraction import Panel, gather, with_targets
 from features.genotypes.families import duplicated, family_numbers
 from features.genotypes.gathered import Gathered
 from features.genotypes.genotype import Genotypes
+from features.genotypes.kept import KeptExtracts
 from features.genotypes.repeats import RepeatStates, read_repeats
 from features.genotypes.vcf import ANY_CALL, CallRule
 from features.patients import checked_patients, has_calendar
@@ -312,7 +313,7 @@ def gather_genotypes(
     vcf_rows : dict
         Sample name in the genetic files -> patient index.
     """
-    vcf_rows = _vcf_rows(source, rows, problems)
+    vcf_rows = vcf_patients(source, rows, problems)
     described = source.described
     if not described.variants:
         return None, vcf_rows
@@ -320,16 +321,24 @@ def gather_genotypes(
     if described.targets is not None:
         path = source.file(described.targets, "targets")
         targeted = targeted_fraction(reading.definitions, path, described.genome_build)
-    panel = Panel(
-        definitions=reading.definitions,
-        build=described.genome_build,
-        rule=reading.rule,
-        fasta=source.reference("fasta"),
-    )
-    gather(panel, source.files("variants"), vcf_rows, into, problems, progress)
+    panel = panel_of(source, reading)
+    kept = None
+    if source.extracts is not None:
+        kept = KeptExtracts(source.extracts, panel, vcf_rows)
+    gather(panel, source.files("variants"), vcf_rows, into, problems, progress, kept)
     counted = ", ".join(f"{n} {name}" for name, n in into.counts.items())
     problems.note("variants", counted, "")
     return targeted, vcf_rows
+
+
+def panel_of(source: CohortSource, reading: Reading) -> Panel:
+    """What is asked of every genome of a cohort."""
+    return Panel(
+        definitions=reading.definitions,
+        build=source.described.genome_build,
+        rule=reading.rule,
+        fasta=source.reference("fasta"),
+    )
 
 
 def beside_genotypes(
@@ -390,7 +399,7 @@ def _own_lookups(definitions: Definitions, source: CohortSource, problems: Probl
     )
 
 
-def _vcf_rows(source: CohortSource, rows: dict[str, int], problems: Problems) -> dict[str, int]:
+def vcf_patients(source: CohortSource, rows: dict[str, int], problems: Problems) -> dict[str, int]:
     """Sample name in the VCF -> patient index: the sample map where it names the patient, else the
     sample_id itself.
     """

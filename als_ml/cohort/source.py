@@ -116,11 +116,14 @@ class CohortSource:
         What it says.
     allow_outside : bool
         Whether the person who runs the command lets it name files outside its folder.
+    extracts : Path, optional
+        Folder in which what was read of the genomes is kept and found again.
     """
 
     path: Path
     described: CohortFile
     allow_outside: bool = False
+    extracts: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -244,7 +247,9 @@ _TABLES = ("patients", "biomarkers", "alsfrs", "sample_map", "kinship", "targets
 _GENOMES = ("variants", "repeats")
 
 
-def open_cohort(path: Path, allow_outside: bool = False) -> CohortSource:
+def open_cohort(
+    path: Path, allow_outside: bool = False, extracts: Path | None = None
+) -> CohortSource:
     """Parse a cohort file.
 
     Parameters
@@ -253,6 +258,8 @@ def open_cohort(path: Path, allow_outside: bool = False) -> CohortSource:
         `cohort.yaml`.
     allow_outside : bool
         Whether it may name files outside its own folder: for the person to say, never for the file.
+    extracts : Path, optional
+        Folder in which what was read of the genomes is kept and found again.
 
     Raises
     ------
@@ -264,7 +271,7 @@ def open_cohort(path: Path, allow_outside: bool = False) -> CohortSource:
         raise RequestError(
             str(path), "there is no such cohort file", "Give the path of a cohort.yaml."
         )
-    source = CohortSource(path, _parsed(path), allow_outside)
+    source = CohortSource(path, _parsed(path), allow_outside, extracts)
     source.check_names()
     return source
 

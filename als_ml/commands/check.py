@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import print_table, progress_bar
+from als_ml.cli import add_extracts, print_table, progress_bar
 from als_ml.config import load_config
 from features.errors import RequestError, examples
 from features.stored import Json
@@ -20,6 +20,7 @@ SUMMARY = "say what is in the files of a cohort and what is wrong with them"
 def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
     made.add_argument("--cohort", required=True, help="cohort.yaml")
+    add_extracts(made)
     made.add_argument("--config", help="also say what labels this configuration makes of it")
     made.add_argument(
         "--set",
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from als_ml.cohort.check import check_cohort
     from als_ml.cohort.source import open_cohort
 
-    source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
+    source = open_cohort(Path(arguments.cohort), arguments.allow_outside, arguments.extracts)
     as_asked = _as_asked(arguments, source)
     with progress_bar(arguments.quiet or arguments.json) as progress:
         report = check_cohort(source, lambda what: progress(f"reading {what}", 0, 0), **as_asked)

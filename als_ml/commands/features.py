@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import Progress, progress_bar, report_problems
+from als_ml.cli import Progress, add_extracts, progress_bar, report_problems
 from als_ml.output import check_output, write_table
 from features.errors import RequestError, examples
 
@@ -21,6 +21,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
     made.add_argument("--cohort", required=True, help="cohort.yaml")
     made.add_argument("--output", required=True, help="features, .parquet or .csv")
+    add_extracts(made)
     made.add_argument(
         "--model", help="as this model sees them: its thresholds, definitions, references, landmark"
     )
@@ -118,7 +119,7 @@ def _read(
     from als_ml.cohort.source import open_cohort
     from als_ml.cohort.table_spec import table_spec
 
-    source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
+    source = open_cohort(Path(arguments.cohort), arguments.allow_outside, arguments.extracts)
 
     def reading(what: str) -> None:
         progress(what, 0, 0)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import Progress, print_table, progress_bar, report_problems
+from als_ml.cli import Progress, add_extracts, print_table, progress_bar, report_problems
 from als_ml.output import check_output, write_table
 from features.errors import RequestError
 
@@ -41,10 +41,11 @@ def add_options(made: argparse.ArgumentParser) -> None:
         help="leave out what a patient's consent withholds, as the report does; by default rows"
         " are complete, for the study team",
     )
+    add_extracts(made)
     made.add_argument(
         "--resume",
         action="store_true",
-        help="go on with an interrupted run: finished chunks are kept",
+        help="go on with an interrupted run: genomes and chunks that are done are kept",
     )
 
 
@@ -87,7 +88,7 @@ def _scored(arguments: argparse.Namespace, progress: Progress) -> "Done":
     )
     if arguments.features:
         return score_table(job, Path(arguments.features))
-    source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
+    source = open_cohort(Path(arguments.cohort), arguments.allow_outside, arguments.extracts)
     return score_source(job, source, explain=bool(arguments.explanations))
 
 

@@ -5,7 +5,14 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import LOG, print_table, progress_bar, report_problems, said_at_once
+from als_ml.cli import (
+    LOG,
+    add_extracts,
+    print_table,
+    progress_bar,
+    report_problems,
+    said_at_once,
+)
 from als_ml.config import load_config
 from features.stored import Record
 
@@ -17,6 +24,7 @@ SUMMARY = "train, validate, track and register one model from a configuration fi
 
 def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
+    add_extracts(made)
     made.add_argument("--config", required=True, help="configuration, as in configs/")
     made.add_argument(
         "--set",
@@ -40,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         from als_ml.training.run import summary, train
 
         check_store()
-        training = train(config, progress, arguments.allow_outside, said_at_once(arguments.quiet))
+        say = said_at_once(arguments.quiet)
+        training = train(config, progress, arguments.allow_outside, say, arguments.extracts)
         progress("logging to MLflow", 0, 0)
         from als_ml.tracking.log import log_training
 

@@ -2,18 +2,19 @@
 written in one piece.
 """
 
+import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
 
 from als_ml.cohort import in_parts
-from als_ml.cohort.digests import file_digests
+from als_ml.cohort.digests import GENOMES, file_digests, times_digest
 from als_ml.cohort.source import CohortSource
 from als_ml.prediction import batch
 from als_ml.prediction.explanations import explanations
@@ -126,9 +127,30 @@ def score_source(job: Job, source: CohortSource, explain: bool = False) -> Done:
     Done
         Counts, seconds, problems, and explanations where asked for.
     """
-    started, problems = time.perf_counter(), Problems()
     job.progress("reading", 0, 0)
-    made_from = job.made_from() | {"cohort": file_digests(source)}
+    with _extracts_kept(job, source) as own:
+        return _scored(job, own, explain)
+
+
+@contextmanager
+def _extracts_kept(job: Job, source: CohortSource) -> Iterator[CohortSource]:
+    """Keep what is read of the genomes beside the output until that is written.
+
+    A folder that the user names stays.
+    """
+    if source.extracts is not None or not source.described.variants:
+        yield source
+        return
+    folder = job.output.with_name(f".{job.output.name}.extracts")
+    if not job.resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    yield replace(source, extracts=folder)
+    shutil.rmtree(folder)
+
+
+def _scored(job: Job, source: CohortSource, explain: bool) -> Done:
+    started, problems = time.perf_counter(), Problems()
+    made_from = job.made_from() | {"cohort": file_digests(source), "changed": _changed(source)}
     if not explain and in_parts.patient_count(source) >= in_parts.LARGE:
         counts = _scored_in_parts(job, source, made_from, problems)
         seconds = time.perf_counter() - started
@@ -145,6 +167,11 @@ def score_source(job: Job, source: CohortSource, explain: bool = False) -> Done:
     table = explanations(pairs) if explain else None
     seconds = time.perf_counter() - started
     return Done(counts=counts, seconds=seconds, problems=problems.found, explanations=table)
+
+
+def _changed(source: CohortSource) -> list[str]:
+    """When the genomes were last changed."""
+    return [times_digest(source.files(role)) for role in GENOMES if getattr(source.described, role)]
 
 
 def cohorts_for(

@@ -53,7 +53,7 @@ def manifest(training: Training) -> Json:
         "python": platform.python_version(),
         "packages": _versions(),
         "data_digest": data_digest(training.rows, training.y),
-        "files": file_digests(training.source),
+        "files": file_digests(training.source, config.tracking.full_digests),
         "config": config.model_dump(mode="json", exclude={"cohort"}),
         "metrics": {name: value for name, value in training.metrics.items() if np.isfinite(value)},
     }

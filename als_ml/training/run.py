@@ -130,6 +130,7 @@ def train(
     progress: Progress = lambda *_: None,
     allow_outside: bool = False,
     say: Callable[[str], None] = lambda _: None,
+    extracts: Path | None = None,
 ) -> Training:
     """Run everything of a training but its tracking.
 
@@ -141,6 +142,8 @@ def train(
         Told (what, done, of).
     say : callable
         Told the labels and their reasons before anything is fitted.
+    extracts : Path, optional
+        Folder in which what was read of the genomes is kept and found again.
 
     Raises
     ------
@@ -149,7 +152,7 @@ def train(
     """
     started = datetime.now(UTC)
     task, problems, key = TASKS[config.task], Problems(), patient_key()
-    source = open_cohort(Path(config.cohort), allow_outside)
+    source = open_cohort(Path(config.cohort), allow_outside, extracts)
     cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
     data = prepare(config, cohort, source.described)
     _note_scheme(config, cohort.definitions, problems)

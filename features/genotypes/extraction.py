@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -43,6 +44,10 @@ PARTS, MANY_SAMPLES = 16, 500
 SHARDS, BATCH = 64, 25
 # Files that a message names.
 SHOWN_FILES = 20
+
+
+# Some files, and the regions of them: what is read at a time.
+Task = tuple[list[Path], list[Region]]
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,16 @@ class Extract:
     seen: set[str] = field(default_factory=set)
     unindexed: list[Path] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+
+class Store(Protocol):
+    """Where finished extracts are kept (`features.genotypes.kept`)."""
+
+    def get(self, task: Task) -> Extract | None:
+        """The extract of a task, None where it is not there."""
+
+    def put(self, task: Task, extract: Extract) -> None:
+        """Keep an extract."""
 
 
 def extract(
@@ -219,6 +234,7 @@ def gather(
     into: Gathered,
     problems: Problems,
     progress: Callable[[str], None] = lambda _: None,
+    kept: Store | None = None,
 ) -> None:
     """Extract all files and put together what they say, as it arrives.
 
@@ -228,6 +244,8 @@ def gather(
         As for `read_genotypes`.
     into : Gathered
         In memory or on disk.
+    kept : Store, optional
+        What is there is not read again, and what is read is put there.
 
     Raises
     ------
@@ -238,7 +256,7 @@ def gather(
     if panel.fasta is not None:
         check_fasta(panel.definitions, panel.fasta, panel.build)
     said, where = Extract(), _named(paths)
-    for part in _extracts(panel, paths, patients, progress):
+    for part in _extracts(panel, paths, patients, progress, kept):
         for file in part.files:
             into.add(file)
         said.seen |= part.seen
@@ -257,19 +275,57 @@ def _extracts(
     paths: list[Path],
     patients: dict[str, int],
     progress: Callable[[str], None],
+    kept: Store | None,
 ) -> Iterator[Extract]:
     """Extracts of all files, in their order, read side by side."""
 
-    def read(task: tuple[list[Path], list[Region]]) -> Extract:
+    def read(task: Task) -> Extract:
         progress(task[0][0].name)
-        return extract(*task, patients, panel)
+        return extract_task(task, patients, panel, kept)
 
     with ThreadPoolExecutor(worker_count()) as pool:
-        yield from pool.map(read, _tasks(panel, paths))
+        yield from pool.map(read, tasks(panel, paths))
 
 
-def _tasks(panel: Panel, paths: list[Path]) -> list[tuple[list[Path], list[Region]]]:
-    """What is read at a time: the same on every machine, so that a finished part is known again."""
+def extract_task(
+    task: Task, patients: dict[str, int], panel: Panel, kept: Store | None = None
+) -> Extract:
+    """The extract of a task: the one that is kept, else a new one, which is kept.
+
+    Parameters
+    ----------
+    task : Task
+        Of `tasks`.
+    patients : dict
+        Sample name in the files -> patient index.
+    panel : Panel
+        What is asked of every genome.
+    kept : Store, optional
+        Where finished extracts are.
+    """
+    known = kept.get(task) if kept else None
+    if known is None:
+        known = extract(*task, patients, panel)
+        if kept:
+            kept.put(task, known)
+    return known
+
+
+def tasks(panel: Panel, paths: list[Path]) -> list[Task]:
+    """What is read at a time: the same on every machine, so that a finished part is known again.
+
+    Parameters
+    ----------
+    panel : Panel
+        What is asked of every genome.
+    paths : list of Path
+        All genomes of a cohort.
+
+    Returns
+    -------
+    list of Task
+        In the order of the files and of the genome.
+    """
     regions = panel_regions(panel.definitions, panel.build)
     parts = PARTS // max(len(paths), 1)
     if parts > 1:

@@ -37,6 +37,8 @@ from features.variants.annotation import INFO_FIELDS, Effect, effect_of
 
 Region = tuple[str, int, int]
 PASSED = '(FILTER="PASS" || FILTER=".")'
+# An index lies beside its file and is found by it.
+INDEXES = (".tbi", ".csi")
 PASSING = frozenset(["PASS", "."])
 # Cells of `site_template` before those of INFO: CHROM, POS, REF, ALT, FILTER, END.
 SITE_CELLS = 6
@@ -275,10 +277,24 @@ def has_index(path: Path) -> bool:
     """
     if needs_cleaning(path):
         return False
-    indexes = [Path(f"{path}{suffix}") for suffix in (".tbi", ".csi")]
-    return any(
-        index.is_file() and index.stat().st_mtime >= path.stat().st_mtime - 1 for index in indexes
-    )
+    changed = path.stat().st_mtime
+    return any(index.stat().st_mtime >= changed - 1 for index in indexes_of(path))
+
+
+def indexes_of(path: Path) -> list[Path]:
+    """The indexes that lie beside a file.
+
+    Parameters
+    ----------
+    path : Path
+        VCF or BCF.
+
+    Returns
+    -------
+    list of Path
+        None, one or both kinds.
+    """
+    return [index for suffix in INDEXES if (index := Path(f"{path}{suffix}")).is_file()]
 
 
 @dataclass(frozen=True)

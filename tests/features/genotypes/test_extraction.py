@@ -100,7 +100,7 @@ def test_same_bits_whatever_the_files_the_workers_and_the_parts(forms, form, wor
 
 
 def test_an_indexed_file_of_many_is_read_in_parts(forms, monkeypatch):
-    tasks = extraction._tasks
+    tasks = extraction.tasks
     assert len(tasks(PANEL, forms["one file"])) == 1
     monkeypatch.setattr(extraction, "MANY_SAMPLES", 6)
     parts = tasks(PANEL, forms["one file"])
@@ -112,7 +112,7 @@ def test_an_indexed_file_of_many_is_read_in_parts(forms, monkeypatch):
 
 
 def test_many_files_are_read_some_at_a_time():
-    sizes = {n: len(extraction._tasks(PANEL, [Path(f"{i}.vcf") for i in range(n)])) for n in
+    sizes = {n: len(extraction.tasks(PANEL, [Path(f"{i}.vcf") for i in range(n)])) for n in
              (17, 64, 65, 1_600, 10_000)}  # fmt: skip
     assert sizes == {17: 17, 64: 64, 65: 33, 1_600: 64, 10_000: 400}
 
