@@ -423,7 +423,7 @@ def test_one_cohort_in_every_form_gives_the_same_rows(form, style, prefix, order
     assert [v.consequence for v in weighed["variant"]] == ["missense_variant", "missense_variant"]
     assert [v.hgvs_p for v in weighed["variant"]] == ["p.Ala5Val", "p.Asp91Ala"]
     origin = weighed["variant"][0].consequence_origin
-    assert origin == ("known variant" if style == "none" else f"VCF {style}")
+    assert origin == ("gene model" if style == "none" else f"VCF {style}")
 
 
 def _in_form(path, form):
