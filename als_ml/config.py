@@ -8,7 +8,7 @@ Paths are relative to the folder that the command is run in.
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -18,6 +18,9 @@ from features.blocks.registry import BLOCKS, GROUP, names
 from features.errors import RequestError, nearest
 from features.plugins import not_allowed
 from features.stored import Json
+
+if TYPE_CHECKING:
+    from features.catalogue import Definitions
 
 
 class _Part(BaseModel):
@@ -140,24 +143,11 @@ class Label(_Part):
         ),
     )
 
-    @field_validator("scheme")
-    @classmethod
-    def _in_the_table(cls, name: str) -> str:
-        from features.catalogue import progression_schemes, shipped
-
-        known = progression_schemes(shipped())
-        if name not in known:
-            hint = nearest(name, known).rstrip(".")
-            raise ValueError(f"is not a known scheme ({hint})")
-        return name
-
     @property
-    def cutoffs(self) -> tuple[float, ...]:
-        """Ascending cut-offs: the stated ones, else those of the scheme."""
+    def stated(self) -> tuple[float, ...]:
+        """Cut-offs that are stated here, ascending; empty where the scheme has them."""
         if self.cutoff is None:
-            from features.catalogue import progression_schemes, shipped
-
-            return progression_schemes(shipped())[self.scheme]
+            return ()
         return (self.cutoff,) if self.middle_cutoff is None else (self.middle_cutoff, self.cutoff)
 
     @model_validator(mode="after")
@@ -168,11 +158,6 @@ class Label(_Part):
             self.cutoff is None or self.middle_cutoff >= self.cutoff
         ):
             raise ValueError("label.middle_cutoff goes with a higher label.cutoff")
-        if self.learn == "classes" and len(self.cutoffs) < 2:
-            raise ValueError(
-                "label.learn: classes needs two cut-offs or more: a scheme such as kimura_three, or"
-                " middle_cutoff"
-            )
         return self
 
     @model_validator(mode="after")
@@ -351,6 +336,9 @@ class Config(_Part):
     landmark_days: int = Field(
         default=90, ge=0, description="features end here, the progression label begins after it"
     )
+    definitions: tuple[str, ...] = Field(
+        default=(), description="folders of the laboratory's own tables, laid over ours"
+    )
     features: Features = Features()
     label: Label = Label()
     model: Model = Model()
@@ -358,6 +346,38 @@ class Config(_Part):
     validation: Validation = Validation()
     tracking: Tracking = Tracking()
     threads: int = Field(default=2, ge=1)
+
+    def tables(self) -> "Definitions":
+        """Our definition tables with the laboratory's own laid over them."""
+        from features.catalogue import shipped
+        from features.overlay import overlaid
+
+        return overlaid(shipped(), [Path(folder) for folder in self.definitions])
+
+    @property
+    def cutoffs(self) -> tuple[float, ...]:
+        """Ascending cut-offs of progression in points a month: the stated ones, else those of the
+        scheme.
+        """
+        from features.catalogue import progression_schemes
+
+        return self.label.stated or progression_schemes(self.tables())[self.label.scheme]
+
+    @model_validator(mode="after")
+    def _scheme(self) -> "Config":
+        from features.catalogue import progression_schemes
+
+        if not self.label.stated:
+            known = progression_schemes(self.tables())
+            if self.label.scheme not in known:
+                hint = nearest(self.label.scheme, known).rstrip(".")
+                raise ValueError(f"label.scheme {self.label.scheme!r} is not known ({hint})")
+        if self.label.learn == "classes" and len(self.cutoffs) < 2:
+            raise ValueError(
+                "label.learn: classes needs two cut-offs or more: a scheme such as kimura_three, or"
+                " middle_cutoff"
+            )
+        return self
 
     @model_validator(mode="after")
     def _no_circle(self) -> "Config":

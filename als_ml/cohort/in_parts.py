@@ -53,6 +53,7 @@ class LargeCohort:
 
     source: CohortSource
     reading: Reading
+    tables: Definitions
     patients: pd.DataFrame
     genotypes: GatheredOnDisk
     targeted: np.ndarray | None
@@ -93,7 +94,7 @@ class LargeCohort:
         part = CohortSource(self.folder / "cohort.yaml", described.model_copy(update=files))
         own = replace(problems, sources=sources)
         biomarkers, visits = long_tables(
-            self.reading.definitions,
+            self.tables,
             part,
             names,
             patients,
@@ -158,7 +159,9 @@ def large_cohort(
         Usable inside the block only.
     """
     progress("patients")
-    patients = read_patients(reading.definitions, source, problems)
+    tables, judged = reading.tables(source, problems)
+    reading = replace(reading, definitions=judged)
+    patients = read_patients(tables, source, problems)
     rows, part = {name: i for i, name in enumerate(patients["sample_id"])}, size or PART
     with tempfile.TemporaryDirectory(prefix="als-ml-parts-") as name:
         scratch = Path(name)
@@ -171,7 +174,7 @@ def large_cohort(
             if name := getattr(source.described, kind):
                 progress(f"ordering {kind}")
                 _split(
-                    reading.definitions,
+                    tables,
                     source.file(name, kind),
                     kind,
                     source.described,
@@ -183,6 +186,7 @@ def large_cohort(
         yield LargeCohort(
             source=source,
             reading=reading,
+            tables=tables,
             patients=patients,
             genotypes=genotypes,
             targeted=targeted,

@@ -23,6 +23,7 @@ from features.genotypes.genotype import Genotypes
 from features.genotypes.kept import KeptExtracts
 from features.genotypes.repeats import RepeatStates, read_repeats
 from features.genotypes.vcf import ANY_CALL, CallRule
+from features.overlay import overlaid, with_names
 from features.patients import checked_patients, has_calendar
 from features.tables.convert import (
     numbers,
@@ -63,11 +64,34 @@ class Reading:
     lookups : Lookups, optional
         Population frequencies and ClinVar that a model was trained with; None: those that the
         cohort file names.
+    of_model : bool
+        Whether the tables are those of a model, to which a cohort may add names and units only.
     """
 
     definitions: Definitions
     rule: CallRule
     lookups: Lookups | None = None
+    of_model: bool = False
+
+    def tables(self, source: CohortSource, problems: Problems) -> tuple[Definitions, Definitions]:
+        """By which tables the cells of a cohort are read, and by which its values are judged.
+
+        Both are ours with the cohort's own over them; for a model the second are the model's.
+
+        Raises
+        ------
+        RequestError
+            If the cohort's tables do not hold, or change what the model uses.
+        """
+        folders = source.definition_folders()
+        if not self.of_model:
+            made = overlaid(self.definitions, folders)
+            return made, made
+        made, unknown = with_names(self.definitions, folders)
+        if unknown:
+            found = f"the model does not know {examples(unknown, 5)}"
+            problems.note("definitions", found, "Train a model with these tables.", len(unknown))
+        return made, self.definitions
 
 
 def plain_reading() -> Reading:
@@ -98,11 +122,11 @@ def read_cohort(
     """
     problems = Problems() if problems is None else problems
     progress("patients")
-    patients = read_patients(reading.definitions, source, problems)
+    tables, judged = reading.tables(source, problems)
+    reading = replace(reading, definitions=judged)
+    patients = read_patients(tables, source, problems)
     rows = {name: i for i, name in enumerate(patients["sample_id"]) if name is not None}
-    biomarkers, visits = long_tables(
-        reading.definitions, source, rows, patients, problems, progress
-    )
+    biomarkers, visits = long_tables(tables, source, rows, patients, problems, progress)
     genetics = read_genetics(source, reading, rows, len(patients), problems, progress)
     related = [_kinship(source, rows, problems), duplicated(genetics["genotypes"])]
     _report_duplicates(related[1], problems)
@@ -113,7 +137,7 @@ def read_cohort(
         alsfrs=visits,
         **genetics,
         families=family_numbers(patients, pd.concat(related, ignore_index=True)),
-        definitions=reading.definitions,
+        definitions=judged,
     )
     _report_conflicts(cohort, problems)
     return cohort

@@ -64,6 +64,8 @@ class WideTable(WideColumn):
 class CohortFile(_Part):
     """The keys of `cohort.yaml`; paths are relative to it, every part but `patients` is optional.
 
+    `definitions` names folders with tables of the laboratory (`features.overlay`).
+
     `decimal`, `dates`, `partial_dates`, `policy` and `values` say how the cells of the tables are
     to be read (`features.tables.reading_rules`).
     """
@@ -75,6 +77,7 @@ class CohortFile(_Part):
     patients: str
     biomarkers: str | None = None
     alsfrs: str | None = None
+    definitions: tuple[str, ...] = ()
     sample_map: str | None = None
     kinship: str | None = None
     targets: str | None = None
@@ -230,6 +233,10 @@ class CohortSource:
             )
         return path
 
+    def definition_folders(self) -> list[Path]:
+        """Folders with the laboratory's own definition tables."""
+        return [self.file(name, "definitions") for name in self.described.definitions]
+
     def check_names(self) -> None:
         """Refuse at once what leaves the folder, before anything is read."""
         for key in _TABLES:
@@ -238,6 +245,7 @@ class CohortSource:
         for key in _GENOMES:
             for pattern in getattr(self.described, key):
                 self._matched(pattern, key)
+        self.definition_folders()
         for key, name in self.described.reference.model_dump().items():
             if name is not None:
                 self.file(name, f"reference.{key}")

@@ -110,6 +110,7 @@ class Predictor:
             definitions=self.definitions,
             rule=CallRule(min_gq=self.spec.min_gq, min_depth=self.spec.min_depth),
             lookups=self.lookups,
+            of_model=True,
         )
 
     @property

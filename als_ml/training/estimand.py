@@ -33,7 +33,7 @@ def estimand(config: Config) -> list[tuple[str, str]]:
     if label.measure == "delta_fs":
         return [
             ("population", f"{population}, alive, not ventilated and followed at day {day}"),
-            ("variable", f"dFS up to day {day}, fast from {label.cutoffs[-1]:g} points a month"),
+            ("variable", f"dFS up to day {day}, fast from {config.cutoffs[-1]:g} points a month"),
         ]
     return [
         ("population", f"{population}; alive, not ventilated, followed and untreated at day {day}"),
@@ -41,7 +41,7 @@ def estimand(config: Config) -> list[tuple[str, str]]:
             "variable",
             (
                 f"least-squares slope of the ALSFRS-R in the {label.window_days} days after it, "
-                f"fast from {label.cutoffs[-1]:g} points a month"
+                f"fast from {config.cutoffs[-1]:g} points a month"
             ),
         ),
         (

@@ -46,7 +46,7 @@ from als_ml.training.task_data import (
 )
 from als_ml.training.usefulness import decision_curve, enrichment_table, threshold_table
 from features.blocks.unused import name_unused
-from features.catalogue import Definitions
+from features.catalogue import Definitions, progression_schemes
 from features.stored import Record
 from features.tables.problems import Problem, Problems
 from models.labels import Labels, in_words
@@ -234,7 +234,7 @@ def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> Record:
     alike = calibration_bins(y, p, max(1, len(y) // _ALIKE))
     firsts = np.cumsum([0, *(row["n"] for row in alike[:-1])])
     ends = np.sort(p)[firsts].round(2).tolist()  # no one patient's score
-    label = config.label.model_dump(mode="json") | {"cutoffs": list(config.label.cutoffs)}
+    label = config.label.model_dump(mode="json") | {"cutoffs": list(config.cutoffs)}
     seen = [row | {"from": start} for row, start in zip(alike, ends, strict=True)]
     return {"question": label, "alike": seen}
 
@@ -383,7 +383,7 @@ def _note_scheme(config: Config, definitions: Definitions, problems: Problems) -
         measure, "for a measure that we could not confirm"
     )
     here = {"delta_fs": "dFS", "slope": "a prospective slope"}[label.measure]
-    cuts = " and ".join(f"{cut:g}" for cut in label.cutoffs)
+    cuts = " and ".join(f"{cut:g}" for cut in config.cutoffs)
     reason = (
         f"the cut-offs of {label.scheme} ({cuts} points/month) were published {published}; here"
         f" they cut {here}"
@@ -399,7 +399,8 @@ def _as_simulated(config: Config) -> bool:
     """Whether the label is the one that the simulator's truth speaks of."""
     beside = {"cutoff", "scheme", "learn", "uncertain"}
     default = type(config.label)()
-    return config.label.cutoffs[-1] == default.cutoffs[-1] and (
+    usual = progression_schemes(config.tables())[default.scheme]
+    return config.cutoffs[-1] == usual[-1] and (
         config.label.model_dump(exclude=beside) == default.model_dump(exclude=beside)
     )
 

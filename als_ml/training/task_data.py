@@ -19,7 +19,7 @@ from features.blocks.genetics import genetic_cause, rising_features
 from features.blocks.landmark import as_known, known_visits
 from features.blocks.rows import feature_rows, with_columns
 from features.blocks.spec import FeatureSpec
-from features.catalogue import assay_names, shipped
+from features.catalogue import assay_names
 from features.cohort import Cohort
 from features.errors import DataError
 from features.genotypes.repeats import NOT_TESTED, RepeatStates
@@ -160,7 +160,7 @@ class Trainable:
         if self.labels.likely is not None:
             return self.labels.likely[self.labels.usable][train]
         slope = np.where(self.by_event[train], np.nan, self.slope[train])
-        return likely_labels(self.y[train], slope, self.scatter[train], config.label.cutoffs[-1])
+        return likely_labels(self.y[train], slope, self.scatter[train], config.cutoffs[-1])
 
     def rising(self, task: str) -> tuple[int, ...]:
         """Columns that may only raise the score: genetic evidence, of the familial task.
@@ -225,7 +225,7 @@ def reading_of(config: Config) -> Reading:
         With the installed definitions.
     """
     own = config.features
-    return Reading(definitions=shipped(), rule=CallRule(own.min_gq, own.min_depth))
+    return Reading(definitions=config.tables(), rule=CallRule(own.min_gq, own.min_depth))
 
 
 def prepared(config: Config, source: CohortSource) -> Trainable:
@@ -416,7 +416,7 @@ def make_labels(config: Config, cohort: Cohort) -> Labels:
     if rule := slope_rule(config):
         return progression_labels(cohort, rule)
     rate = alsfrs_features(as_known(cohort, config.landmark_days))["delta_fs"]
-    return delta_fs_labels(cohort, rate, label.cutoffs)
+    return delta_fs_labels(cohort, rate, config.cutoffs)
 
 
 def slope_rule(config: Config) -> SlopeRule | None:
@@ -438,7 +438,7 @@ def slope_rule(config: Config) -> SlopeRule | None:
     return SlopeRule(
         landmark_days=config.landmark_days,
         window_days=label.window_days,
-        cutoffs=label.cutoffs,
+        cutoffs=config.cutoffs,
         min_visits=label.min_visits,
         min_span_days=label.min_span_days,
         events=label.events,
