@@ -123,8 +123,8 @@ def test_a_label_of_the_past(cohort):
         (["label.scheme=gordon", "label.cutoff=1"], "give label.scheme or label.cutoff, not both"),
         (["label.middle_cutoff=0.5"], "goes with a higher label.cutoff"),
         (["label.middle_cutoff=1.5", "label.cutoff=1"], "goes with a higher label.cutoff"),
-        (["label.scheme=kimura_tree"], "is not a known scheme .Did you mean 'kimura_three'"),
-        (["label.scheme=xyz"], "is not a known scheme .Known: default, elamin, gordon"),
+        (["label.scheme=kimura_tree"], "is not known .Did you mean 'kimura_three'"),
+        (["label.scheme=xyz"], "is not known .Known: default, elamin, gordon"),
     ],
 )
 def test_labels_that_make_no_sense(changes, message):
