@@ -265,7 +265,7 @@ def _over_sites(
 
 
 def subgroup_table(data: Trainable, validated: Validated) -> list[Record]:
-    """Performance and calibration by sex, age, site, ancestry, and tested or not.
+    """Performance and calibration by sex, age, site, ancestry, tested or not, unknown features.
 
     Groups too small are counted only.
 
@@ -288,7 +288,9 @@ def subgroup_table(data: Trainable, validated: Validated) -> list[Record]:
     age = data.cohort.patients["age_at_onset"].to_numpy(dtype=float)
     tested = np.where(data.assay_status.max(axis=1) > 0, "tested", "not tested")
     groups = {name: data.column(name) for name in ("sex", "ancestry", "site")}
+    unknown = data.rows.isna().sum(axis=1).to_numpy()
     groups |= {"age at onset": _age_group(age), "assay": tested}
+    groups["unknown features"] = unknown_group(unknown)
     table = []
     for variable, values in groups.items():
         levels = sorted(set(map(str, values)))
@@ -307,6 +309,33 @@ def _age_group(age: np.ndarray) -> np.ndarray:
     """Thirds at 55 and 70 years (P)."""
     named = np.select([age < 55, age < 70, age >= 70], ["0-54", "55-69", "70+"], "unknown")
     return np.asarray(named, dtype=object)
+
+
+def unknown_group(unknown: np.ndarray) -> np.ndarray:
+    """Thirds of the patients by how many features are unknown, named by their range.
+
+    Fewer groups where many have as many.
+
+    Parameters
+    ----------
+    unknown : int array (n,)
+        Unknown features of each patient.
+
+    Returns
+    -------
+    object array (n,)
+        Names such as `0-4`, `5-9` and `10 or more`.
+
+    >>> unknown_group(np.array([0, 4, 5, 9, 10, 40])).tolist()
+    ['0-4', '0-4', '5-9', '5-9', '10 or more', '10 or more']
+    >>> unknown_group(np.array([3, 3, 3])).tolist()
+    ['0-3', '0-3', '0-3']
+    """
+    ends = np.unique(np.quantile(unknown, (1 / 3, 2 / 3), method="lower"))
+    starts = [0, *(ends + 1)]
+    names = [f"{first}-{last}" for first, last in zip(starts, ends, strict=False)]
+    names.append(f"{starts[-1]} or more")
+    return np.array(names, dtype=object)[np.searchsorted(ends, unknown)]
 
 
 def _of_group(data: Trainable, validated: Validated, own: np.ndarray, least: int = 10) -> Record:

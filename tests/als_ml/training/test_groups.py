@@ -13,7 +13,7 @@ from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.stats.multitest import multipletests
 
 from als_ml.config import load_config
-from als_ml.training.estimates import site_estimates, subgroup_table
+from als_ml.training.estimates import site_estimates, subgroup_table, unknown_group
 from als_ml.training.folds import days_to_label, temporal
 from als_ml.training.honesty import _sites, _subgroups
 from als_ml.training.metrics import expected_auc, holm
@@ -41,6 +41,7 @@ def judged(seed: int, n: int = 500, shift: float = 0.0, noise: float = 0.0):
         cohort=SimpleNamespace(patients=pd.DataFrame({"age_at_onset": age})),
         assay_status=rng.integers(0, 2, (n, 3)).astype(float),
         column=columns.__getitem__,
+        rows=pd.DataFrame(np.where(rng.random((n, 9)) < 0.3, np.nan, 1.0)),
     )
     validated = SimpleNamespace(probability={"model": expit(said)}, covered=np.ones((n, 2)))
     return data, validated
@@ -73,6 +74,27 @@ def test_small_differences_are_not_worth_a_word():
     women = next(row for row in rows if row["level"] == "female")
     assert women["intercept_p"] < 1e-4
     assert _subgroups(rows).verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "names"),
+    [
+        ([0, 4, 5, 9, 10, 40], ["0-4", "0-4", "5-9", "5-9", "10 or more", "10 or more"]),
+        ([7, 7, 7, 7], ["0-7"] * 4),
+        ([0, 0, 0, 0, 0, 3], ["0-0"] * 5 + ["1 or more"]),
+    ],
+)
+def test_thirds_by_unknown_features(unknown, names):
+    """No name gives away the largest count, which is one patient's."""
+    assert unknown_group(np.array(unknown)).tolist() == names
+
+
+def test_performance_by_unknown_features_is_reported():
+    rows = subgroup_table(*judged(1, n=1500))
+    own = [row for row in rows if row["group"] == "unknown features"]
+    assert len(own) == 3
+    assert sum(row["n"] for row in own) == 1500
+    assert all({"roc_auc", "oe", "calibration_slope"} <= set(row) for row in own)
 
 
 def test_the_promised_auc_by_its_definition():
