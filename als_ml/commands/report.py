@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from als_ml.cli import progress_bar
 from als_ml.output import check_output, write_table
+from features.errors import RequestError
 
 if TYPE_CHECKING:
+    from als_ml.pages.patient_pages import Page
     from als_ml.pages.protocol import Rule
 
 SUMMARY = "write a cohort as one HTML file that opens offline, with a page per patient"
@@ -15,7 +17,12 @@ SUMMARY = "write a cohort as one HTML file that opens offline, with a page per p
 
 def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
-    made.add_argument("--cohort", required=True, help="cohort.yaml")
+    made.add_argument("--cohort", help="cohort.yaml")
+    made.add_argument(
+        "--patient",
+        metavar="FILE",
+        help="instead of a cohort: one patient's record as JSON, as /invocations takes it",
+    )
     made.add_argument(
         "--model", action="append", default=[], help="MLflow model URI; may be repeated"
     )
@@ -50,16 +57,50 @@ def add_options(made: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write a cohort report."""
+    """Write a cohort report, or the page of one patient."""
     output = Path(arguments.output)
     check_output(output, (".html",))
     table = Path(arguments.table) if arguments.table else None
     if table:
         check_output(table)
+    if bool(arguments.cohort) == bool(arguments.patient):
+        raise RequestError("report", "give either --cohort or --patient", "See report --help.")
+    pages = _one_patient(arguments, output) if arguments.patient else _cohort(arguments, output)
+    if table:
+        from als_ml.pages.page_table import page_table
+
+        write_table(page_table(pages), table)
+    return 0
+
+
+def _one_patient(arguments: argparse.Namespace, output: Path) -> "list[Page]":
+    """Write the page of the record in a file."""
+    from als_ml.output import whole_file
+    from als_ml.pages.one_patient import one_page, write_patient_page
+    from als_ml.pages.patient_pages import Setting
+    from als_ml.tracking.loader import load
+
+    if not arguments.model:
+        raise RequestError("--patient", "it needs a model, which reads the record", "Give --model.")
+    if arguments.phenopackets or arguments.pseudonymise:
+        raise RequestError(
+            "--patient", "--phenopackets and --pseudonymise are of a cohort", "Leave them out."
+        )
+    rules = _rules(arguments)
+    models = [load(uri) for uri in arguments.model]
+    answer = one_page(Path(arguments.patient), models, Setting(rules=rules))
+    with whole_file(output) as temporary:
+        write_patient_page(answer, temporary)
+    if not arguments.quiet:
+        print(f"written: {output}. Research use only.")
+    return [answer["page"]]
+
+
+def _cohort(arguments: argparse.Namespace, output: Path) -> "list[Page]":
+    """Write the report of a cohort."""
     from als_ml.cohort.source import open_cohort
     from als_ml.output import whole_file
     from als_ml.pages.cohort_page import pseudonymised, write_report
-    from als_ml.pages.page_table import page_table
     from als_ml.pages.phenopacket_export import write_phenopackets
     from als_ml.pages.report import make_report
     from als_ml.tracking.loader import load
@@ -74,8 +115,6 @@ def run(arguments: argparse.Namespace) -> int:
         progress("writing", 0, 0)
         with whole_file(output) as temporary:
             write_report(report, temporary)
-        if table:
-            write_table(page_table(report.pages), table)
         if arguments.phenopackets:
             progress("exporting", 0, 0)
             build = source.described.genome_build
@@ -86,7 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"written: {output} ({size}). Research use only.")
         if key:
             print(f"who is who: {names}; keep it apart from the report")
-    return 0
+    return report.pages
 
 
 def _rules(arguments: argparse.Namespace) -> "tuple[Rule, ...]":

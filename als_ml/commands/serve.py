@@ -30,6 +30,21 @@ def add_options(made: argparse.ArgumentParser) -> None:
         default="",
         help="names by which it may be called, a comma between (default any)",
     )
+    made.add_argument(
+        "--page", action="store_true", help="also serve one page for one patient, at /"
+    )
+    made.add_argument(
+        "--region",
+        action="append",
+        default=[],
+        help="whose licences and coverage the page shows: US, EU, UK, Canada or Japan; may be"
+        " repeated",
+    )
+    made.add_argument(
+        "--withhold",
+        action="store_true",
+        help="leave out of rows what a patient's consent withholds, as the page does",
+    )
     made.add_argument("--max-megabytes", type=float, default=64, help="of a request (default 64)")
     made.add_argument(
         "--max-patients", type=int, default=10_000, help="of a request (default 10000)"
@@ -39,7 +54,8 @@ def add_options(made: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve a model until interrupted."""
     from als_ml.lifecycle.lock import locked_uri, read_lock
-    from als_ml.serving.server import curl, serving, wait_until_up
+    from als_ml.pages.protocol import read_rules
+    from als_ml.serving.server import Extras, curl, serving, wait_until_up
 
     if bool(arguments.model) == bool(arguments.lock):
         raise RequestError(
@@ -59,7 +75,11 @@ def run(arguments: argparse.Namespace) -> int:
         "hosts": hosts,
     }
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with serving(uri, address, arguments.workers, digest, **limits) as server:
+    extras = Extras(
+        page=arguments.page, regions=tuple(arguments.region), withhold=arguments.withhold
+    )
+    read_rules(regions=extras.regions)  # a wrong region is said here, not in a log
+    with serving(uri, address, arguments.workers, digest, extras, **limits) as server:
         wait_until_up(server, address)
         if not arguments.quiet:
             print(
@@ -67,6 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
                 " only. Try:"
             )
             print(curl(address), flush=True)
+            if extras.page:
+                print(f"the page for one patient: http://{address[0]}:{address[1]}/", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             return server.wait()
     return 0

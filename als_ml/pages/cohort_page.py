@@ -31,7 +31,7 @@ from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.documents import TEMPLATES
 from als_ml.training.metrics import calibration_bins, wilson
 from features.blocks.mechanisms import panel_mechanisms
-from features.catalogue import shipped
+from features.catalogue import Definitions, shipped
 from features.cohort import Cohort
 from features.stored import Record
 from models.tasks import TASKS
@@ -90,7 +90,7 @@ def write_report(report: Report, path: Path) -> None:
             simulated=report.simulated,
             written=spoken(report.written),
             regions=", ".join(report.regions),
-            version=versions(report.cohort),
+            version=versions(report.cohort.definitions),
         )
     )
     path.write_text(text, encoding="utf-8")
@@ -102,9 +102,9 @@ def templates() -> Environment:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
 
 
-def versions(cohort: Cohort) -> str:
+def versions(definitions: Definitions) -> str:
     """What a page was made with."""
-    return f"als-ml {als_ml.__version__}, definitions {cohort.definitions.version}"
+    return f"als-ml {als_ml.__version__}, definitions {definitions.version}"
 
 
 def shared_facts(rules: tuple[Rule, ...], version: str) -> Record:
@@ -125,7 +125,7 @@ def _overview(report: Report) -> Record:
         "columns": [*_HEADS, *scores, *_LAST_HEADS],
         "wide": list(_WIDE),
         "part": PART,
-        "shared": shared_facts(report.rules, versions(report.cohort)),
+        "shared": shared_facts(report.rules, versions(report.cohort.definitions)),
         "figures": figures(report),
     }
 

@@ -17,8 +17,12 @@ from typing import Any
 
 import yaml
 
+from als_ml.pages.patient_pages import Setting
+from als_ml.pages.protocol import read_rules
 from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.withhold import genetic_features, withheld
 from als_ml.serving.guard import Guard
+from als_ml.serving.page import page_routes, schema_routes
 from als_ml.tracking.loader import CheckedModel, model_in
 from als_ml.tracking.model_files import DESCRIPTION
 from features.stored import Json
@@ -34,32 +38,42 @@ def make_app() -> Guard:
     settings = json.loads(Path(SETTINGS).read_text(encoding="utf-8"))
     model = model_in(Path(settings["folder"]), settings["digest"])
     model = model.registered_as(settings["name"], settings["version"])
-    app = scoring_server.init(_scored_by_us(model))
+    predictor = model.predictor()
+    app = scoring_server.init(_scored_by_us(model, predictor, settings["withhold"]))
+    own = schema_routes(predictor)
+    if settings["page"]:
+        rules = read_rules(regions=tuple(settings["regions"]))
+        own |= page_routes(predictor, Setting(rules=rules))
     threading.Thread(target=_end_with, args=(settings["parent"],), daemon=True).start()
     _look_for_garbage_less_often()
-    return Guard(app, **settings["limits"])
+    return Guard(app, **settings["limits"], own=own)
 
 
 class _Scorer:
-    """What MLflow calls with the patients of a request."""
+    """What MLflow calls with the patients of a request.
 
-    def __init__(self, predictor: Predictor):
+    `withhold`: rows without what a patient's consent withholds (contract, Consent).
+    """
+
+    def __init__(self, predictor: Predictor, withhold: bool):
         from als_ml.serving.model import AlsModel
 
         self.model = AlsModel()
         self.model.predictor = predictor
+        self.genetic = genetic_features(predictor) if withhold else None
 
     def predict(self, model_input: Any, params: Json | None = None) -> Any:
-        return self.model.predict(None, model_input, params=params)
+        rows: Any = self.model.predict(None, model_input, params=params)
+        return rows if self.genetic is None else [withheld(row, self.genetic) for row in rows]
 
 
-def _scored_by_us(model: CheckedModel) -> Any:
+def _scored_by_us(model: CheckedModel, predictor: Predictor, withhold: bool) -> Any:
     """MLflow's wrapper with the announced schema of the model, around the installed code."""
     from mlflow.models import Model
     from mlflow.pyfunc import PyFuncModel
 
     described = Model.from_dict(yaml.safe_load(model.files.data[DESCRIPTION]))
-    return PyFuncModel(model_meta=described, model_impl=_Scorer(model.predictor()))
+    return PyFuncModel(model_meta=described, model_impl=_Scorer(predictor, withhold))
 
 
 def _look_for_garbage_less_often() -> None:

@@ -4,11 +4,13 @@ in an error.
 Plain `mlflow models serve` lacks all of it (docs/security.md).
 """
 
+import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from als_ml.serving.page import POLICY, Route
 from features.stored import Json
 
 Message = Json
@@ -52,7 +54,10 @@ class Guard:
         depth: int = 16,
         patients: int = 10_000,
         hosts: tuple[str, ...] = (),
+        own: Mapping[str, Route] | None = None,
     ):
+        self.own = dict(own or {})
+        self.paths = PATHS | {path: route.method for path, route in self.own.items()}
         self.app, self.bytes, self.depth, self.patients = app, int(megabytes * 1e6), depth, patients
         self.hosts = {host.lower() for host in hosts}
 
@@ -63,9 +68,12 @@ class Guard:
             return
         try:
             self._check_address(scope)
-            body = await self._body(receive) if scope["path"] == "/invocations" else b""
+            body = await self._body(receive) if scope["method"] == "POST" else b""
         except RefusedError as refused:
             await _answer(send, refused.status, refused.body)
+            return
+        if scope["path"] in self.own:
+            await _answer_ourselves(self.own[scope["path"]], scope["path"], body, send)
             return
         await _redacted(self.app, scope, body, send)
 
@@ -78,11 +86,11 @@ class Guard:
                 "this host name is not served here",
                 "The server names its own with --allowed-hosts.",
             )
-        if scope["path"] not in PATHS:
-            raise RefusedError(404, "there is nothing here", f"Known: {', '.join(PATHS)}.")
-        if scope["method"] != PATHS[scope["path"]]:
-            raise RefusedError(405, f"{scope['path']} takes {PATHS[scope['path']]} only", "")
-        if scope["path"] == "/invocations":
+        if scope["path"] not in self.paths:
+            raise RefusedError(404, "there is nothing here", f"Known: {', '.join(self.paths)}.")
+        if scope["method"] != self.paths[scope["path"]]:
+            raise RefusedError(405, f"{scope['path']} takes {self.paths[scope['path']]} only", "")
+        if scope["method"] == "POST":
             kind = (
                 headers.get(b"content-type", b"")
                 .decode("latin-1")
@@ -236,6 +244,34 @@ def _said(status: int, body: bytes) -> tuple[int, bytes]:
             {"error_code": "INTERNAL_ERROR", "message": "The prediction failed; see the log."}
         ).encode(),
     )
+
+
+# What a browser may do with an answer of ours: run and load our own files only, and keep nothing.
+_PROTECTION = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+
+
+async def _answer_ourselves(route: Route, path: str, body: bytes, send: Send) -> None:
+    """Answer an address of ours; what goes wrong is named by its type alone."""
+    try:
+        content = await asyncio.to_thread(route.answer, body)
+    except Exception as error:  # noqa: BLE001  its text may hold what was sent
+        print(  # noqa: T201  the server's own error stream
+            f"error: {type(error).__name__} at {path}", file=sys.stderr
+        )
+        await _answer(send, *_said(500, b""))
+        return
+    headers = [
+        (b"content-type", route.kind.encode()),
+        (b"content-length", str(len(content)).encode()),
+    ]
+    start = {"type": "http.response.start", "status": 200, "headers": headers + _PROTECTION}
+    await send(start)
+    await send({"type": "http.response.body", "body": content})
 
 
 async def _answer(send: Send, status: int, body: bytes) -> None:

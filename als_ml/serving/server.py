@@ -17,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,25 @@ def checked(uri: str, digest: str | None = None) -> CheckedModel:
     return model
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What a server does beside scoring: `page` serves the page for one patient, with the licences
+    and coverage of `regions`; `withhold` leaves out of rows what consent does.
+    """
+
+    page: bool = False
+    regions: tuple[str, ...] = ()
+    withhold: bool = False
+
+
 @contextmanager
 def serving(
-    uri: str, address: tuple[str, int], workers: int = 1, digest: str | None = None, **limits: Any
+    uri: str,
+    address: tuple[str, int],
+    workers: int = 1,
+    digest: str | None = None,
+    extras: Extras | None = None,
+    **limits: Any,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Start the server in a process of its own.
 
@@ -67,6 +84,8 @@ def serving(
 
     Parameters
     ----------
+    extras : Extras, optional
+        The page and what is withheld.
     limits
         Of `als_ml.serving.guard.Guard`: megabytes, depth, patients, hosts.
     """
@@ -81,6 +100,7 @@ def serving(
             "version": model.stored.version,
             "parent": os.getpid(),
             "limits": limits,
+            **asdict(extras or Extras()),
         }
         command = [
             sys.executable,

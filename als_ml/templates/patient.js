@@ -185,7 +185,7 @@ const courseChart = (page) => {
   const steps = Math.max(Math.ceil((last - first) / 6 / 30) * 30, 30);
   for (let at = Math.ceil(first / steps) * steps; at <= last; at += steps) picture.append(text(at, { x: x(at), y: H - 8, "text-anchor": "middle" }));
   picture.append(text("day", { x: 2, y: H - 8 }));
-  if (page.dates.landmark_day !== null) picture.append(svg("line", { x1: x(page.dates.landmark_day), x2: x(page.dates.landmark_day), y1: top, y2: H - bottom, class: "landmark" }), text("scores", { x: x(page.dates.landmark_day) + 3, y: H - bottom - 4, class: "mark" }));
+  if (page.dates.landmark_day !== null) picture.append(svg("line", { x1: x(page.dates.landmark_day), x2: x(page.dates.landmark_day), y1: top, y2: H - bottom, class: "landmark" }), text("scores", { x: x(page.dates.landmark_day) - 3, y: H - bottom - 4, class: "mark", "text-anchor": "end" }));
   const levels = [];
   for (const [at, what] of events) {
     const place = x(at), width = 6.2 * what.length;
