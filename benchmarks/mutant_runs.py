@@ -47,7 +47,7 @@ class MutantRuns:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = list(session.items)
         self.broken = _first_failure(session, items) is not None
-        _forget_results(self.path.endswith(".tsv"))
+        _forget_results(_who_sees(self.path))
         # What fails with the code as it is, put in anew, would count every mutant as killed.
         self.broken |= _failing(session, items, partial(_put_unchanged, self.path)) is not None
         for mutant, put in [] if self.broken else self.changes:
@@ -61,29 +61,45 @@ class MutantRuns:
         return True
 
 
-def _forget_results(all_of_them: bool) -> None:
-    """What derived and cached functions gave must not hide a mutant; tables may stay for code."""
+def _forget_results(seen: "set[str] | None") -> None:
+    """What cached functions of some modules (None: of all) gave must not hide a mutant."""
     from features.catalogue import Definitions
 
     for thing in gc.get_objects():
         if isinstance(thing, Definitions):
             made = vars(thing)["_made"]
-            for function in [
-                f for f in made if all_of_them or f.__module__ != "features.catalogue"
-            ]:
+            for function in [f for f in made if seen is None or f.__module__ in seen]:
                 del made[function]
-        elif isinstance(thing, _CACHED) and _is_ours(thing):
+        elif isinstance(thing, _CACHED) and (
+            thing.__module__ in seen if seen is not None else _is_ours(str(thing.__module__))
+        ):
             thing.cache_clear()
     gc.collect()
     gc.freeze()
 
 
-def _is_ours(function: Any) -> bool:
-    return str(getattr(function, "__module__", "")).split(".")[0] in (
-        "features",
-        "models",
-        "als_ml",
-    )
+def _who_sees(path: str) -> "set[str] | None":
+    """A module and all that use it, one through another; None for a table, which any may read."""
+    if path.endswith(".tsv"):
+        return None
+    uses = {
+        name: {str(getattr(value, "__module__", "")) for value in vars(module).values()}
+        for name, module in sys.modules.items()
+        if _is_ours(name)
+    }
+    seen, new = {_name(path)}, {_name(path)}
+    while new:
+        new = {name for name, used in uses.items() if used & new} - seen
+        seen |= new
+    return seen
+
+
+def _name(path: str) -> str:
+    return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+def _is_ours(module: str) -> bool:
+    return module.split(".")[0] in ("features", "models", "als_ml")
 
 
 def _failing(
@@ -129,7 +145,7 @@ def _first_failure(session: pytest.Session, items: list[pytest.Item]) -> int | N
 
 def put_code(path: str, text: str) -> None:
     """Let a loaded module run another text: its functions get the new code wherever they are."""
-    name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+    name = _name(path)
     loaded = sys.modules[name]
     fresh = types.ModuleType(name)
     fresh.__dict__.update(__file__=loaded.__file__, __package__=loaded.__package__)

@@ -207,11 +207,10 @@ def _run_here(arguments: list[str], what: str) -> None:
 
 
 def _digest(decision: Decision) -> str:
-    """Of the code, its tests and what makes and runs the mutants."""
-    here = Path(__file__).parent
+    """Of the code, its tests and what makes the mutants."""
     own = [ROOT / path for path in (decision.path, *decision.tests, "tests/made.py")]
     digest = hashlib.sha256(repr(decision).encode())
-    for path in [*own, here / "mutants.py", here / "mutant_runs.py"]:
+    for path in [*own, Path(__file__).parent / "mutants.py"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -208,3 +208,41 @@ def test_what_is_no_interval(tmp_path, line):
 def test_targets_that_are_not_there(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         targeted_fraction(shipped(), tmp_path / "absent.bed", "GRCh38")
+
+
+def said(found: Sites, rows: list[int], lost=((), ())):
+    first = np.ones(len(found), dtype=bool)
+    pair = tuple(np.array(values, dtype=int) for values in lost)
+    return coverage_of(found, first, pair, np.array(rows), [FUS, SOD1], "GRCh38")
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_files_add_up_in_any_order(tmp_path, on_disk):
+    """Two records of one file and three of another; the second patient is in the second only."""
+    one = said(sites(at(1), at(2)), [0], ((1,), (0,)))
+    two = said(sites(at(3), at(4), at(5), at(6, gene=FUS)), [1, 0], ((0, 3), (1, 1)))
+    for files in ((one, two), (two, one)):
+        assayed = Assayed(3, len(gene_names(shipped())), tmp_path if on_disk else None)
+        for file in files:
+            assayed.add(file)
+        fraction = assayed.fraction()
+        assert fraction[:, SOD1].tolist() == pytest.approx([4 / 5, 2 / 3, np.nan], nan_ok=True)
+        assert fraction[:, FUS].tolist() == pytest.approx([1, 0, np.nan], nan_ok=True)
+        assert np.isnan(fraction[:, ATXN2]).all()
+        assert assayed.fraction(slice(1, 2))[:, SOD1] == pytest.approx([2 / 3])
+        assert isinstance(assayed.called, np.memmap) == on_disk
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == ({"called.bin", "whole.bin"} if on_disk else set())
+
+
+def test_a_block_may_cover_one_gene_and_be_lost_in_another():
+    """Records of two chromosomes, those of SOD1 before and after that of FUS."""
+    records = [block(*EXON1), (FUS, 31180000, 31200000, "<NON_REF>", True), block(*EXON2)]
+    found = sites(*records)
+    found.chrom[:] = ["21", "16", "21"]
+    assayed = Assayed(2, len(gene_names(shipped())))
+    assayed.add(said(found, [0, 1], ((0, 1, 2), (0, 1, 1))))
+    called = np.asarray(assayed.called)
+    assert called[:, SOD1].tolist() == [97, 72]
+    whole = assayed.whole[0, FUS]
+    assert called[:, FUS].tolist() == [whole, 0]
