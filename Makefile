@@ -89,10 +89,10 @@ demo: $(STAMP) $(DEMO)/cohort.yaml
 	@echo "  README.md                                                    what it all means"
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 -q -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m "not slow"
 
 test-slow: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 -q -m slow tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m slow tests
 
 mutate: $(STAMP)
 	@$(BIN)/python -m benchmarks.mutate

@@ -21,6 +21,21 @@ settings.load_profile("als-ml")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+# Fixtures of a session that take longer to make than most tests that use them.
+COSTLY = ("training", "store")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup` tests that share something costly meet one worker, which makes it
+    once; so do those of one file.
+    """
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        shared = next((name for name in COSTLY if name in names), item.nodeid.split("::")[0])
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _key_of_patients(tmp_path_factory: pytest.TempPathFactory):
     """No test makes or reads the user's own key of patients."""
