@@ -91,7 +91,9 @@ class LargeCohort:
         sources = {
             name: (getattr(described, kind), self._lines(name)) for kind, name in files.items()
         }
-        part = CohortSource(self.folder / "cohort.yaml", described.model_copy(update=files))
+        part = CohortSource(
+            path=self.folder / "cohort.yaml", described=described.model_copy(update=files)
+        )
         own = replace(problems, sources=sources)
         biomarkers, visits = long_tables(
             self.tables,

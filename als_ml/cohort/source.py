@@ -279,7 +279,9 @@ def open_cohort(
         raise RequestError(
             str(path), "there is no such cohort file", "Give the path of a cohort.yaml."
         )
-    source = CohortSource(path, _parsed(path), allow_outside, extracts)
+    source = CohortSource(
+        path=path, described=_parsed(path), allow_outside=allow_outside, extracts=extracts
+    )
     source.check_names()
     return source
 

@@ -156,5 +156,5 @@ def _site(key: str, gene: int, told: list[Any] | None) -> Site:
     """A site; JSON makes lists of the tuples of an effect."""
     if told is None:
         return key, gene, None
-    effect = Effect(*told)
-    return key, gene, effect._replace(scores=tuple(effect.scores))
+    stored = dict(zip(Effect._fields, told, strict=True))
+    return key, gene, Effect(**{**stored, "scores": tuple(stored["scores"])})

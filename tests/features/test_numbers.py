@@ -6,7 +6,7 @@ A test that reads its threshold from the table moves with it; these do not.
 import numpy as np
 import pytest
 
-from features.blocks.mechanisms import reference_limit
+from features.blocks.mechanisms import limits_of, reference_limit
 from features.catalogue import patient_columns, progression_schemes, shipped
 from features.patients import checked_patients
 from features.tables.problems import Problems
@@ -88,30 +88,40 @@ def test_the_limit_of_an_age(first, beyond, limit):
 
 
 @pytest.mark.parametrize(
-    ("analyte", "sex", "below", "above"),
+    ("analyte", "sex", "kind", "below", "above"),
     [
-        ("nfl_serum", None, np.nan, 62),
-        ("nfl_csf", None, np.nan, 1431),
-        ("pnfh_csf", None, np.nan, 568.5),
-        ("creatinine_serum", "male", 0.82, np.nan),
-        ("creatinine_serum", "female", 0.65, np.nan),
-        ("creatinine_serum", None, np.nan, np.nan),
-        ("albumin_serum", None, 4.3, np.nan),
-        ("uric_acid_serum", "male", 292, np.nan),
-        ("uric_acid_serum", "female", np.nan, np.nan),
-        ("ctnt_serum", None, np.nan, 8.35),
-        ("ctnt_plasma", None, np.nan, 8.35),
-        ("crp_serum", None, np.nan, 5),
-        ("nlr_blood", None, np.nan, 3),
-        ("p75ecd_urine", None, np.nan, 3.6 + 2 * 1.4),  # mean + 2 SD of controls
-        ("fvc_pct", None, 80, np.nan),
-        ("svc_pct", None, 80, np.nan),
-        ("bmi", None, 18.5, np.nan),
+        ("nfl_serum", None, "diagnostic", np.nan, 62),
+        ("nfl_csf", None, "diagnostic", np.nan, 1431),
+        ("pnfh_csf", None, "diagnostic", np.nan, 568.5),
+        ("creatinine_serum", "male", "prognostic", 0.82, np.nan),
+        ("creatinine_serum", "female", "prognostic", 0.65, np.nan),
+        ("albumin_serum", None, "reference", 3.5, 5.0),
+        ("albumin_serum", None, "prognostic", 4.3, np.nan),
+        ("uric_acid_serum", "male", "prognostic", 292, np.nan),
+        ("ctnt_serum", None, "diagnostic", np.nan, 8.35),
+        ("ctnt_plasma", None, "diagnostic", np.nan, 8.35),
+        ("crp_serum", None, "reference", np.nan, 5),
+        ("nlr_blood", None, "reference", np.nan, 3),
+        ("p75ecd_urine", None, "reference", np.nan, 3.6 + 2 * 1.4),  # mean + 2 SD of controls
+        ("fvc_pct", None, "reference", 80, np.nan),
+        ("svc_pct", None, "reference", 80, np.nan),
+        ("bmi", None, "reference", 18.5, np.nan),
     ],
 )
-def test_a_limit_without_an_age(analyte, sex, below, above):
-    found = reference_limit(shipped(), analyte, sex)
-    assert (found.below, found.above) == pytest.approx((below, above), nan_ok=True)
+def test_a_limit_without_an_age(analyte, sex, kind, below, above):
+    """A cut-off of a diagnosis or of a prognosis is none of normal."""
+    (row,) = [row for row in limits_of(shipped(), analyte, sex) if row["kind"] == kind]
+    stated = [float(row[end] or "nan") for end in ("below", "above")]
+    assert stated == pytest.approx([below, above], nan_ok=True)
+    normal = reference_limit(shipped(), analyte, sex)
+    assert (kind == "reference") == (normal.source.endswith(row["source"]) and normal.source != "")
+
+
+@pytest.mark.parametrize(
+    ("analyte", "sex"), [("creatinine_serum", None), ("uric_acid_serum", "female")]
+)
+def test_a_limit_of_one_sex_is_none_of_the_other(analyte, sex):
+    assert limits_of(shipped(), analyte, sex) == []
 
 
 # Bases of the chromosomes 1-22, X and Y of each assembly less those of Y (Genome Reference

@@ -71,7 +71,8 @@ def german(demo: Path, folder: Path) -> None:
     t["patients"]["sex"] = t["patients"]["sex"].map({"female": "weiblich", "male": "m\u00e4nnlich"})
     rewrite(t["biomarkers"], "albumin_serum", "g/dL", "g/L", 10)
     rewrite(t["biomarkers"], "creatinine_serum", "mg/dL", "\u00b5mol/l", 88.4)
-    t["biomarkers"]["value"] = t["biomarkers"]["value"].str.replace(".", ",")
+    for column in ("value", "ref_low", "ref_high"):
+        t["biomarkers"][column] = t["biomarkers"][column].str.replace(".", ",")
     t["patients"]["age_at_onset"] = t["patients"]["age_at_onset"].str.replace(".", ",")
     names = {"sample_id": "Patient", "sex": "Geschlecht", "days": "Datum", "value": "Ergebnis"}
     for name, table in t.items():
