@@ -3,6 +3,7 @@ on, and a wrong request is refused.
 """
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 from als_ml.training.metrics import family_weights, paired_differences
 from benchmarks import real, share_of_possible
+from benchmarks.__main__ import ALL, BY_NAME, main
 from benchmarks.kept import Kept
 from benchmarks.methods import OURS, PLAIN, RAW, version_of
 from benchmarks.public_tables import ITEMS, alsml, casi, older, present
@@ -304,3 +306,18 @@ def test_a_wrong_share_is_refused(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         share_of_possible.main(arguments)
     assert "error: argument" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", (ALL | BY_NAME).values())
+def test_every_benchmark_is_where_its_name_says(place):
+    module, function = place.split(":")
+    text = (Path(real.__file__).parent / f"{module}.py").read_text()
+    assert f"\ndef {function}(" in text
+
+
+def test_a_benchmark_runs_by_its_name_and_another_name_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("ALS_ML_REFERENCE_DATA", str(tmp_path / "nowhere"))
+    main(["real"])
+    assert capsys.readouterr().out.startswith("== real\nskipped")
+    with pytest.raises(SystemExit, match="'reel' is not one of batch, casi"):
+        main(["reel"])
