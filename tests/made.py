@@ -58,7 +58,11 @@ def as_read(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """A table as the readers give it: numbers as floats, anything else as text."""
     table = pd.DataFrame(rows)
     numeric = table.select_dtypes("number").columns
-    return table.astype(dict.fromkeys(numeric, float))
+    empty = {
+        name: table[name].astype(object).where(table[name].notna(), None)
+        for name in table.columns.difference(numeric)
+    }
+    return table.assign(**empty).astype(dict.fromkeys(numeric, float))
 
 
 def genotypes(

@@ -105,23 +105,29 @@ def test_the_limit_of_an_age(first, beyond, limit):
         ("p75ecd_urine", None, "reference", np.nan, 3.6 + 2 * 1.4),  # mean + 2 SD of controls
         ("fvc_pct", None, "reference", 80, np.nan),
         ("svc_pct", None, "reference", 80, np.nan),
+        ("snip", None, "diagnostic", 40, np.nan),
+        ("paco2_blood", None, "reference", np.nan, 6.0),  # 45 mmHg
+        ("spo2", None, "reference", 94, np.nan),
         ("bmi", None, "reference", 18.5, np.nan),
     ],
 )
 def test_a_limit_without_an_age(analyte, sex, kind, below, above):
-    """A cut-off of a diagnosis or of a prognosis is none of normal."""
-    (row,) = [row for row in limits_of(shipped(), analyte, sex) if row["kind"] == kind]
-    stated = [float(row[end] or "nan") for end in ("below", "above")]
-    assert stated == pytest.approx([below, above], nan_ok=True)
+    rows = limits_of(shipped(), analyte, sex, np.nan, "unknown")
+    (own,) = [row for row in rows if row["kind"] == kind]
+    found = [float(own[name] or np.nan) for name in ("below", "above")]
+    assert found == pytest.approx([below, above], nan_ok=True)
     normal = reference_limit(shipped(), analyte, sex)
-    assert (kind == "reference") == (normal.source.endswith(row["source"]) and normal.source != "")
+    if kind == "reference":
+        assert (normal.below, normal.above) == pytest.approx((below, above), nan_ok=True)
+    elif analyte != "albumin_serum":
+        assert np.isnan([normal.below, normal.above]).all()  # no limit of normal
 
 
 @pytest.mark.parametrize(
     ("analyte", "sex"), [("creatinine_serum", None), ("uric_acid_serum", "female")]
 )
-def test_a_limit_of_one_sex_is_none_of_the_other(analyte, sex):
-    assert limits_of(shipped(), analyte, sex) == []
+def test_a_limit_of_one_sex_is_not_that_of_another(analyte, sex):
+    assert not limits_of(shipped(), analyte, sex, np.nan, "unknown")
 
 
 # Bases of the chromosomes 1-22, X and Y of each assembly less those of Y (Genome Reference

@@ -7,6 +7,7 @@ import pytest
 from features.alsfrs.visits import after_visits, checked_visits, no_visits, of_scale
 from features.catalogue import shipped
 from features.errors import DataError
+from features.tables.columns import Table
 from features.tables.problems import Problems
 from tests.made import as_read, patients
 
@@ -33,6 +34,7 @@ def errors(*visits: dict, of=({},)) -> list[str]:
     rows = {name: i for i, name in enumerate(table["sample_id"])}
     checked_visits(shipped(), stated, rows, table, "v", problems)
     wrong = [p.where for p in problems.found if p.severity == "error"]
+    assert all(where.startswith("v, column ") for where in wrong)
     return sorted({where.split("column ")[1].split(",")[0] for where in wrong})
 
 
@@ -89,10 +91,18 @@ def test_a_stated_total_is_the_sum_of_the_items(stated):
     assert errors(FULL | {"total": stated}) == ([] if stated == 48 else ["total"])
 
 
+def test_each_visit_has_its_own_total():
+    visits = [FULL, {"days": 1, "total": 33}, FULL | {"days": 2, "q1": 0}, ORIGINAL | {"days": 3}]
+    assert totals(*visits) == [48, 33, 44, 40]
+
+
 def test_a_scale_that_is_not_stated_is_the_revised_one():
     found, _ = checked({"total": 30}, {"days": 1, "total": 30, "scale": "alsfrs"})
     assert found["scale"].tolist() == ["alsfrs_r", "alsfrs"]
     assert errors({"scale": "norris"}) == ["scale"]
+    in_words, _ = checked({"total": 30, "scale": "original", "q5_form": "with gastrostomy"})
+    assert in_words[["scale", "q5_form"]].to_numpy().tolist() == [["alsfrs", "b"]]
+    assert errors({"q5_form": "c"}) == ["q5_form"]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +110,8 @@ def test_a_scale_that_is_not_stated_is_the_revised_one():
     [
         (FULL | {"q5": 3}, 3, None),
         (FULL | {"q5": 3, "q5_form": "b"}, 3, "b"),
+        (FULL | {"q5": 3, "q5_form": "a"}, 3, "a"),
+        (FULL | {"q5": 3, "q5_form": "b", "q5b": 3}, 3, "b"),
         (FULL | {"q5": np.nan, "q5a": 2}, 2, "a"),
         (FULL | {"q5": np.nan, "q5b": 2}, 2, "b"),
         (FULL | {"q5": np.nan, "q5a": np.nan, "q5b": 1}, 1, "b"),
@@ -184,6 +196,69 @@ def test_a_rise_is_of_one_patient_and_one_scale():
     assert problems.found == []
 
 
+@pytest.mark.parametrize(
+    ("visits", "questioned"),
+    [
+        # A visit on the other scale, or without a total, between two hides nothing.
+        ([(0, 20, "alsfrs_r"), (30, 20, "alsfrs"), (60, 30, "alsfrs_r")], True),
+        ([(0, 20, "alsfrs_r"), (30, np.nan, "alsfrs_r"), (60, 30, "alsfrs_r")], True),
+        ([(0, 20, "alsfrs"), (60, 30, "alsfrs")], True),
+        ([(60, 30, "alsfrs_r"), (0, 20, "alsfrs_r")], True),  # in any order
+        ([(0, 30, "alsfrs_r"), (30, 29, "alsfrs_r"), (60, 33, "alsfrs_r")], False),
+    ],
+)
+def test_a_rise_is_from_the_visit_before(visits, questioned):
+    rows = [{"days": day, "total": total, "scale": scale} for day, total, scale in visits]
+    assert bool([text for text in asked(*rows) if "rises" in text]) == questioned
+
+
+def test_two_patients_may_be_seen_on_one_day():
+    table = as_read([{"sample_id": f"P{i}", "days": 5, "total": 20 + i} for i in (0, 1)])
+    problems = Problems(collect=True)
+    found = checked_visits(shipped(), table, {"P0": 0, "P1": 1}, patients({}, {}), "v", problems)
+    assert problems.found == []
+    assert found["total"].tolist() == [20, 21]
+
+
+def test_what_repeats_exactly_is_counted_apart_from_what_differs():
+    problems = Problems(collect=True)
+    rows = [(0, 40), (0, 40), (60, 39), (60, 38), (90, 37)]
+    table = as_read([{"sample_id": "P0", "days": day, "total": total} for day, total in rows])
+    checked_visits(shipped(), table, {"P0": 0}, patients({}), "v", problems)
+    counts = {problem.severity: problem.count for problem in problems.found}
+    assert counts == {"error": 2, "note": 1}
+
+
+@pytest.mark.parametrize(("day", "wrong"), [(110, False), (120, False), (121, True)])
+def test_a_death_known_to_the_month_is_at_its_end_at_the_latest(day, wrong):
+    of = ({"death_days": 105, "uncertain_dates": "death_days 91..120"},)
+    assert errors({"days": day, "total": 40}, of=of) == (["days"] if wrong else [])
+
+
+def test_a_day_may_be_a_date():
+    table = pd.DataFrame({"sample_id": ["P0"], "days": ["2020-01-31"], "total": [40.0]})
+    of = patients({"index_date": "2020-01-01"})
+    found = checked_visits(shipped(), table, {"P0": 0}, of, "v", Problems())
+    assert found["days"].tolist() == [30]
+
+
+def test_a_request_is_checked_like_a_file():
+    seen = Table({"sample_id": np.array(["P0"], dtype=object), "days": np.array([3.0]),
+                  "total": np.array([40.0])})  # fmt: skip
+    found = checked_visits(shipped(), seen, {"P0": 0}, patients({}), "v", Problems())
+    assert isinstance(found, Table)
+    assert isinstance(no_visits(seen), Table)
+    assert list(no_visits(seen).columns) == list(found.columns)
+    assert {no_visits()[name].dtype for name in ("scale", "q5_form")} == {np.dtype(object)}
+
+
+def test_a_table_without_rows():
+    table = pd.DataFrame({"sample_id": np.empty(0, dtype=object), "days": np.empty(0)})
+    problems = Problems()
+    found = checked_visits(shipped(), table, {"P0": 0}, patients({}), "v", problems)
+    assert len(found) == len(problems.found) == 0
+
+
 def course(*totals: float, step: int) -> list[dict]:
     return [{"days": step * i, "total": total} for i, total in enumerate(totals)]
 
@@ -198,6 +273,8 @@ def course(*totals: float, step: int) -> list[dict]:
         (course(40, 39, 38, step=24), True),  # nobody is followed for 49 days
         (course(40, 39, 38, step=25), False),
         (course(40, 39, step=24), False),
+        ([{"days": 0, "total": 40}, {"days": 9, "total": 40}, {"days": 48, "total": 40}], True),
+        ([{"days": 0, "total": 40}, {"days": 9, "total": 40}, {"days": 49, "total": 40}], False),
     ],
 )
 def test_days_that_are_months(visits, questioned):
@@ -223,6 +300,8 @@ def test_rows_of_nobody_and_of_no_day_are_left_out():
     found = checked_visits(shipped(), table, {"P0": 0}, patients({}), "v", problems)
     assert found["days"].tolist() == [10, 50]
     assert found["row"].tolist() == [0, 0]
+    assert all(problem.where.startswith("v") for problem in problems.found)
+    assert problems.found
 
 
 def test_visits_are_in_order_of_patient_day_and_scale():
@@ -242,7 +321,7 @@ def test_visits_are_in_order_of_patient_day_and_scale():
 def test_both_columns_are_needed():
     for missing in ("sample_id", "days"):
         table = as_read([{"sample_id": "P0", "days": 0}]).drop(columns=missing)
-        with pytest.raises(DataError, match=missing):
+        with pytest.raises(DataError, match=f"^v.*{missing}"):
             checked_visits(shipped(), table, {"P0": 0}, patients({}), "v", Problems())
 
 
@@ -273,6 +352,8 @@ def test_no_visits_have_every_column():
     ],
 )
 def test_a_partial_death_comes_after_the_last_visit(uncertain, seen, death):
-    table = patients({"death_days": 100} | ({"uncertain_dates": uncertain} if uncertain else {}))
+    stated = {"death_days": 100} | ({"uncertain_dates": uncertain} if uncertain else {})
+    table = patients(stated, {"death_days": 55})
     visits = pd.DataFrame({"row": [0, 0], "days": [float(seen), 0.0]})
-    assert after_visits(table, visits)["death_days"].tolist() == pytest.approx([death], abs=0.51)
+    found = after_visits(table, visits)["death_days"].tolist()
+    assert found == pytest.approx([death, 55], abs=0.51)
