@@ -72,9 +72,9 @@ def make_parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         summary = command.SUMMARY
         sentence = f"{summary[:1].upper()}{summary[1:]}."
-        own = commands.add_parser(name, help=summary, description=sentence, epilog=EPILOG)
-        add_shared(own)
-        command.add_options(own)
+        parser = commands.add_parser(name, help=summary, description=sentence, epilog=EPILOG)
+        add_shared(parser)
+        command.add_options(parser)
     return made
 
 

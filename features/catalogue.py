@@ -174,9 +174,9 @@ def _kept_with_definitions(
     def kept(definitions: Definitions, *args: P.args, **kwargs: P.kwargs) -> T:
         made = definitions._made.get(function)  # noqa: SLF001
         if made is None:
-            own = lru_cache(most)(partial(function, definitions))
+            remembered = lru_cache(most)(partial(function, definitions))
             # Of two threads that come first together both use the cache that is kept.
-            made = definitions._made.setdefault(function, own)  # noqa: SLF001
+            made = definitions._made.setdefault(function, remembered)  # noqa: SLF001
         return cast("T", made(*args, **kwargs))
 
     return cast("Callable[Concatenate[Definitions, P], T]", kept)
@@ -523,8 +523,12 @@ def column_aliases(definitions: Definitions, table: str) -> dict[str, str]:
     rows = definitions.table("column_aliases")
     rows = rows[rows["table"] == table]
     pairs = zip(rows["column"], rows["aliases"], strict=True)
-    own = {name: name for name in patient_columns(definitions).index} if table == "patients" else {}
-    return own | {alias: ours for ours, aliases in pairs for alias in (ours, *aliases.split(";"))}
+    contract = (
+        {name: name for name in patient_columns(definitions).index} if table == "patients" else {}
+    )
+    return contract | {
+        alias: ours for ours, aliases in pairs for alias in (ours, *aliases.split(";"))
+    }
 
 
 @derived

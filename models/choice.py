@@ -149,11 +149,11 @@ def _prepared(
     train = train[np.isfinite(learned[train])]
     columns = varying(X[train], recipe.least_share)
     pipeline = built("elastic_net", parameters, columns, recipe)
-    own = np.asarray(X[:, columns], dtype=np.float64)
-    filled = pipeline[:-1].fit_transform(own[train])
+    used = np.asarray(X[:, columns], dtype=np.float64)
+    filled = pipeline[:-1].fit_transform(used[train])
     return _Prepared(
         train=filled,
-        test=pipeline[:-1].transform(own[test]),
+        test=pipeline[:-1].transform(used[test]),
         target=learned[train],
         place=test,
         model=pipeline[-1],

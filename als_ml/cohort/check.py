@@ -175,36 +175,39 @@ def analyte_table(cohort: Cohort) -> list[Json]:
     """
     table = cohort.biomarkers.assign(implausible=implausible(cohort.definitions, cohort.biomarkers))
     return [
-        _analyte_row(cohort.definitions, str(name), own, len(cohort))
-        for name, own in table.groupby("analyte", observed=True)
+        _analyte_row(cohort.definitions, str(name), measured, len(cohort))
+        for name, measured in table.groupby("analyte", observed=True)
     ]
 
 
-def _analyte_row(definitions: Definitions, name: str, own: pd.DataFrame, patients: int) -> Json:
+def _analyte_row(
+    definitions: Definitions, name: str, measured: pd.DataFrame, patients: int
+) -> Json:
     derived = {PERCENT, *(rule.analyte for rule in derived_values(definitions))}
     return {
         "analyte": name,
-        "n": len(own),
-        "% missing": round(100 * (1 - own["row"].nunique() / max(patients, 1)), 1),
+        "n": len(measured),
+        "% missing": round(100 * (1 - measured["row"].nunique() / max(patients, 1)), 1),
         "unit": analytes(definitions)["unit"][name],
         "units seen": (
-            examples(sorted(map(str, decoded(own["unit"]).dropna().unique())), 4)
+            examples(sorted(map(str, decoded(measured["unit"]).dropna().unique())), 4)
             or ("derived" if name in derived else "none stated")
         ),
-        "assays": examples(sorted(set(decoded(own["assay"]).dropna()) - {"unknown"}), 4) or "-",
-        "tubes": examples([f"{tube} ({n})" for tube, n in tube_counts(own).items()], 4) or "-",
-        "median": float(own["value"].median()),
-        "censored": int((own["censored"] != "none").sum()),
-        "implausible": int(own["implausible"].sum()),
+        "assays": examples(sorted(set(decoded(measured["assay"]).dropna()) - {"unknown"}), 4)
+        or "-",
+        "tubes": examples([f"{tube} ({n})" for tube, n in tube_counts(measured).items()], 4) or "-",
+        "median": float(measured["value"].median()),
+        "censored": int((measured["censored"] != "none").sum()),
+        "implausible": int(measured["implausible"].sum()),
     }
 
 
-def tube_counts(own: pd.DataFrame) -> dict[str, int]:
+def tube_counts(measured: pd.DataFrame) -> dict[str, int]:
     """Values of each stated tube, by name.
 
     Parameters
     ----------
-    own : DataFrame
+    measured : DataFrame
         Checked biomarkers.
 
     Returns
@@ -212,7 +215,7 @@ def tube_counts(own: pd.DataFrame) -> dict[str, int]:
     dict of int
         Sorted by name.
     """
-    counts = decoded(own["tube"]).value_counts()
+    counts = decoded(measured["tube"]).value_counts()
     return {str(tube): int(n) for tube, n in sorted(counts.items())}
 
 
@@ -220,13 +223,13 @@ def _question_tubes(cohort: Cohort, problems: Problems) -> None:
     """Analytes from several tubes: what one tube adds or holds back looks like a difference of
     patients.
     """
-    for analyte, own in cohort.biomarkers.groupby("analyte", observed=True):
-        tubes = tube_counts(own)
+    for analyte, measured in cohort.biomarkers.groupby("analyte", observed=True):
+        tubes = tube_counts(measured)
         if len(tubes) > 1:
             counted = ", ".join(f"{n} {tube}" for tube, n in tubes.items())
             reason = f"{analyte} was drawn into {len(tubes)} kinds of tube: {counted}"
             remedy = "They share a column; give one kind, or see that no site stands for its tube."
-            problems.warn("biomarkers", reason, remedy, len(own))
+            problems.warn("biomarkers", reason, remedy, len(measured))
 
 
 def site_table(cohort: Cohort) -> list[Json]:
@@ -254,22 +257,22 @@ def site_table(cohort: Cohort) -> list[Json]:
         {
             "analyte": analyte,
             "site": place,
-            "n": len(own),
-            "% missing": round(100 * (1 - own["row"].nunique() / size.loc[str(place)]), 1),
-            "censored": int((own["censored"] != "none").sum()),
-            "implausible": int(implausible(cohort.definitions, own).sum()),
-            "median": float(own["value"].median()),
+            "n": len(measured),
+            "% missing": round(100 * (1 - measured["row"].nunique() / size.loc[str(place)]), 1),
+            "censored": int((measured["censored"] != "none").sum()),
+            "implausible": int(implausible(cohort.definitions, measured).sum()),
+            "median": float(measured["value"].median()),
         }
-        for (analyte, place), own in groups
+        for (analyte, place), measured in groups
     ]
 
 
 def _hint_at_units(cohort: Cohort, problems: Problems) -> None:
     """Sites whose median is off from the other sites' by a known conversion factor."""
     site = cohort.patients["site"].to_numpy()[cohort.biomarkers["row"]]
-    for analyte, own in cohort.biomarkers.assign(site=site).groupby("analyte", observed=True):
-        for place, values in own.groupby("site"):
-            others = own.loc[own["site"] != place, "value"]
+    for analyte, measured in cohort.biomarkers.assign(site=site).groupby("analyte", observed=True):
+        for place, values in measured.groupby("site"):
+            others = measured.loc[measured["site"] != place, "value"]
             if (
                 min(len(values), len(others)) >= SITE_VALUES
                 and others.median() > 0

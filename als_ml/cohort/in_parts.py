@@ -94,13 +94,13 @@ class LargeCohort:
         part = CohortSource(
             path=self.folder / "cohort.yaml", described=described.model_copy(update=files)
         )
-        own = replace(problems, sources=sources)
+        for_part = replace(problems, sources=sources)
         biomarkers, visits = long_tables(
             self.tables,
             part,
             names,
             patients,
-            own,
+            for_part,
             calendar=has_calendar(self.patients),
         )
         return Cohort(

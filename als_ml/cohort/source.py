@@ -57,8 +57,10 @@ class WideTable(WideColumn):
 
     def facts(self) -> Wide:
         """The block as the reader wants it."""
-        own = {name: column.model_dump(exclude_none=True) for name, column in self.columns.items()}
-        return Wide(own, self.model_dump(exclude={"columns"}, exclude_none=True))
+        columns = {
+            name: column.model_dump(exclude_none=True) for name, column in self.columns.items()
+        }
+        return Wide(columns, self.model_dump(exclude={"columns"}, exclude_none=True))
 
 
 class CohortFile(_Part):

@@ -108,11 +108,11 @@ def _print_predictions(counts: "Counter[tuple[str, str]]", output: Path, seconds
     why.
     """
     for task in dict.fromkeys(task for task, _ in counts):
-        own = {what: n for (of, what), n in counts.items() if of == task}
-        classes = {what: n for what, n in sorted(own.items()) if what.startswith("as ")}
-        after = {name: own[name] for name in ("abstained", "out of distribution", "not scored")}
-        print_table([{"task": task, "scored": own["scored"], **classes, **after}])
-        for what, n in sorted(own.items()):
+        of_task = {what: n for (of, what), n in counts.items() if of == task}
+        classes = {what: n for what, n in sorted(of_task.items()) if what.startswith("as ")}
+        after = {name: of_task[name] for name in ("abstained", "out of distribution", "not scored")}
+        print_table([{"task": task, "scored": of_task["scored"], **classes, **after}])
+        for what, n in sorted(of_task.items()):
             if what.startswith("reason "):
                 print(f"not scored: {n} of {task}, {what.removeprefix('reason ')}")
     rows = sum(n for (_, what), n in counts.items() if what in ("scored", "not scored"))

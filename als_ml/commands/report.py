@@ -132,8 +132,8 @@ def _rules(arguments: argparse.Namespace) -> "tuple[Rule, ...]":
     """The care protocol that the options choose."""
     from als_ml.pages.protocol import read_rules
 
-    own = Path(arguments.rules) if arguments.rules else None
-    return read_rules(own, tuple(arguments.region), recalled=not arguments.verified_only)
+    given = Path(arguments.rules) if arguments.rules else None
+    return read_rules(given, tuple(arguments.region), recalled=not arguments.verified_only)
 
 
 def _write_key(key: dict[str, str], output: Path) -> Path:

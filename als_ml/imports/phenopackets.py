@@ -207,8 +207,8 @@ def _years(time: Any) -> float | None:
 
 
 def _observed(packet: Phenopacket, term: str) -> str | None:
-    own = [feature for feature in packet.phenotypic_features if feature.type.id == term]
-    return None if not own else "no" if own[0].excluded else "yes"
+    features = [feature for feature in packet.phenotypic_features if feature.type.id == term]
+    return None if not features else "no" if features[0].excluded else "yes"
 
 
 def _death_days(packet: Phenopacket, now: float | None) -> int | None:

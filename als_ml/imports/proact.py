@@ -269,7 +269,7 @@ def _totals(
     )
     q5 = visits["q5a"].fillna(visits["q5b"])
     common = visits[[f"q{i}" for i in (1, 2, 3, 4, 6, 7, 8, 9)]].sum(axis=1, skipna=False) + q5
-    own = (
+    computed = (
         visits[["q10", "q11", "q12"]].sum(axis=1, skipna=False).where(revised, visits["q10_alsfrs"])
         + common
     )
@@ -278,7 +278,7 @@ def _totals(
         int((~possible & stated.notna()).sum()), "PROACT_ALSFRS.csv", "totals cannot be", problems
     )
     stated = stated.where(possible)
-    differs = own.notna() & stated.notna() & (own != stated)
+    differs = computed.notna() & stated.notna() & (computed != stated)
     _left_out(
         int(differs.sum()),
         "PROACT_ALSFRS.csv",

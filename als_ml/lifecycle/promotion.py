@@ -243,8 +243,8 @@ def _unrecognisable(cohorts: dict[str, Cohort]) -> np.ndarray:
 
 def _refuse_same_table(version: ModelVersion, source: CohortSource) -> None:
     """For a model that remembers no patients: only the whole table of its training is known."""
-    own = prepared(run_config(version.run_id, str(source.path)), source)
-    if data_digest(own.rows, own.y) == run_tags(version).get("data_digest"):
+    trained_on = prepared(run_config(version.run_id, str(source.path)), source)
+    if data_digest(trained_on.rows, trained_on.y) == run_tags(version).get("data_digest"):
         reason = f"version {version.version} was trained on these very patients"
         raise RequestError(
             f"--cohort {source.path}", reason, "Give other patients, or use --training-cohort."

@@ -298,8 +298,8 @@ def _answers(pages: list[Page]) -> list[Record]:
     """What each model answered: scored, as what, abstained, out of distribution, not scored."""
     rows = []
     for task in dict.fromkeys(score["task"] for page in pages for score in page["scores"]):
-        own = [score for page in pages for score in page["scores"] if score["task"] == task]
-        good = [score for score in own if not score["error"]]
+        scores = [score for page in pages for score in page["scores"] if score["task"] == task]
+        good = [score for score in scores if not score["error"]]
         classes = {
             f"as {name}": sum(s["class"] == name for s in good)
             for name in sorted({s["class"] for s in good})
@@ -315,7 +315,7 @@ def _answers(pages: list[Page]) -> list[Record]:
                 "scored": len(good),
                 "classes": words,
                 **flags,
-                "not shown or scored": len(own) - len(good),
+                "not shown or scored": len(scores) - len(good),
             }
         )
     return rows
@@ -326,17 +326,21 @@ def _sites(pages: list[Page]) -> list[Record]:
     places = sorted({page["site"] or "unknown" for page in pages})
     rows = []
     for place in places:
-        own = [page for page in pages if (page["site"] or "unknown") == place]
-        shares = {words: [p[name] is not None for p in own] for name, words in _KEY_FIELDS.items()}
-        shares["two visits"] = [len(p["alsfrs"]) >= 2 for p in own]
+        of_site = [page for page in pages if (page["site"] or "unknown") == place]
+        shares = {
+            words: [p[name] is not None for p in of_site] for name, words in _KEY_FIELDS.items()
+        }
+        shares["two visits"] = [len(p["alsfrs"]) >= 2 for p in of_site]
         shares["NfL"] = [
-            any(m["name"].startswith("Neurofilament") for m in p["biomarkers"]) for p in own
+            any(m["name"].startswith("Neurofilament") for m in p["biomarkers"]) for p in of_site
         ]
-        shares["FVC"] = [any("vital capacity" in m["name"] for m in p["biomarkers"]) for p in own]
+        shares["FVC"] = [
+            any("vital capacity" in m["name"] for m in p["biomarkers"]) for p in of_site
+        ]
         rows.append(
             {
                 "site": place,
-                "patients": len(own),
+                "patients": len(of_site),
                 **{k: f"{np.mean(v):.0%}" for k, v in shares.items()},
             }
         )
@@ -368,9 +372,9 @@ def _subgroups(report: Report, name: str) -> list[Record]:
     rows = []
     for task in dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]):
         for level in sorted({page[name] for page in report.pages if page[name]}):
-            own = [i for i, page in enumerate(report.pages) if page[name] == level]
-            p = np.array([_probability(report.pages[i], task) for i in own])
-            y = report.labels.get(task, np.full(len(report.pages), np.nan))[own]
+            members = [i for i, page in enumerate(report.pages) if page[name] == level]
+            p = np.array([_probability(report.pages[i], task) for i in members])
+            y = report.labels.get(task, np.full(len(report.pages), np.nan))[members]
             known = np.isfinite(y)
             row = {"group": f"{name}: {level}", "task": task, "scored": int(np.isfinite(p).sum())}
             if row["scored"]:

@@ -108,21 +108,21 @@ def _like(definitions: Definitions, analyte: str, sex: str | None, age: float) -
 def _judged(
     definitions: Definitions, analyte: str, value: float, low: float, high: float, known: Range
 ) -> Record:
-    own = np.isfinite(low) or np.isfinite(high)
-    below, above = (low, high) if own else (known.low, known.high)
+    has_range = np.isfinite(low) or np.isfinite(high)
+    below, above = (low, high) if has_range else (known.low, known.high)
     state = _state(value, below, above)
     about = _described(definitions)[analyte]
     return {
         **about,
         "low": _plain(below),
         "high": _plain(above),
-        "source": LABORATORY_RANGE if own else known.source,
+        "source": LABORATORY_RANGE if has_range else known.source,
         "state": state,
         # A recalled limit says where a value lies and is evidence of nothing.
         "worse": state == {"high": ABOVE, "low": BELOW}.get(about["direction"])
-        and (bool(own) or _RECALLED not in known.source),
+        and (bool(has_range) or _RECALLED not in known.source),
         "cutoffs": [[words, _plain(bound)] for words, bound in known.cutoffs],
-        "note": "" if own else known.note,
+        "note": "" if has_range else known.note,
     }
 
 

@@ -57,8 +57,8 @@ def mechanism_cards(
 
 def _panel(definitions: Definitions) -> list[Card]:
     """The mechanisms of a model's own tables, and those that this release adds."""
-    own = panel_mechanisms(definitions)
-    known = {mechanism.mechanism for mechanism in own}
+    mechanisms = panel_mechanisms(definitions)
+    known = {mechanism.mechanism for mechanism in mechanisms}
     added = [m for m in panel_mechanisms(shipped()) if m.mechanism not in known]
     measured = mechanism_analytes(definitions)
     return [
@@ -69,7 +69,7 @@ def _panel(definitions: Definitions) -> list[Card]:
             "genes": mechanism_genes(definitions, m),
             "analytes": measured.get(m.mechanism, ()),
         }
-        for m in (*own, *added)
+        for m in (*mechanisms, *added)
     ]
 
 
@@ -77,8 +77,8 @@ def _card(mechanism: Card, genetic: dict[str, str] | None, markers: list[Card]) 
     """What points to it, what was looked at and says nothing, and what was not looked at."""
     silent = (ASSAYED, NOT_ASSAYED)
     genes = [(gene, (genetic or {}).get(gene, NOT_ASSAYED)) for gene in mechanism["genes"]]
-    own = [card for card in markers if card["mechanism"] == mechanism["id"]]
-    measured = {card["id"] for card in own}
+    cards = [card for card in markers if card["mechanism"] == mechanism["id"]]
+    measured = {card["id"] for card in cards}
     return {
         "id": mechanism["id"],
         "name": mechanism["name"],
@@ -86,8 +86,8 @@ def _card(mechanism: Card, genetic: dict[str, str] | None, markers: list[Card]) 
         "genetic": [_named(*one) for one in genes if one[1] not in silent] if genetic else [],
         "clear": [gene for gene, said in genes if said == ASSAYED] if genetic else [],
         "unknown": [gene for gene, said in genes if said == NOT_ASSAYED] if genetic else None,
-        "biomarkers": [_line(card) for card in own if card["worse"]],
-        "normal": [_line(card) for card in own if not card["worse"]],
+        "biomarkers": [_line(card) for card in cards if card["worse"]],
+        "normal": [_line(card) for card in cards if not card["worse"]],
         "unmeasured": sum(analyte not in measured for analyte in mechanism["analytes"]),
     }
 

@@ -267,10 +267,10 @@ def _analytes(definitions: Definitions, table: pd.DataFrame) -> list[Value]:
 
 def _vital_capacity(values: list[Value]) -> list[Value]:
     """Forced or slow, in percent of the expected: the later one, of one day the lower one."""
-    own = [value for value in values if value.name in ("fvc_pct", "svc_pct")]
-    if not own:
+    capacities = [value for value in values if value.name in ("fvc_pct", "svc_pct")]
+    if not capacities:
         return []
-    dated = [value for value in own if value.days is not None] or own
+    dated = [value for value in capacities if value.days is not None] or capacities
     last = max(value.days or 0.0 for value in dated)
     lowest = min((v for v in dated if (v.days or 0.0) == last), key=lambda v: v.value)
     return [lowest._replace(name="vital_capacity_pct", words=lowest.words)]
@@ -413,19 +413,19 @@ def _genetics(cohort: Cohort) -> list[list[Value]]:
     stated = {INDETERMINATE: "indeterminate", EXPANDED: "yes"}
     findings = []
     for i in range(len(cohort)):
-        own = _known("genetic_cause", cause[i], days=None)
+        values = _known("genetic_cause", cause[i], days=None)
         for name, holds in (("genetically_tested", tested[i]), ("genetic_consent", consents[i])):
-            own += _known(name, "yes" if holds else "no", days=None)
+            values += _known(name, "yes" if holds else "no", days=None)
         for gene in ("SOD1", "FUS"):
             known = carriers[gene][i]
             hit = known == 1 or points.get((i, gene), 0) >= _LIKELY_PATHOGENIC
-            own += _known(
+            values += _known(
                 f"pathogenic_{gene.lower()}",
                 "yes" if hit else "no" if known == 0 else None,
                 days=None,
             )
         state = stated.get(int(c9orf72[i]), "no") if c9orf72[i] else None
-        findings.append([*own, *_known("c9orf72_expanded", state, days=None)])
+        findings.append([*values, *_known("c9orf72_expanded", state, days=None)])
     return findings
 
 
@@ -435,11 +435,11 @@ def _strongest(cohort: Cohort) -> dict[tuple[int, str], float]:
     """
     alleles, points = cohort.genotypes.alleles, cohort.variants["points"].to_numpy()
     strongest: dict[tuple[int, str], float] = {}
-    for row, gene, own in zip(
+    for row, gene, weight in zip(
         alleles["row"], cohort.genotypes.genes(), points[alleles["site"].to_numpy()], strict=True
     ):
         key = (int(row), gene_names(cohort.definitions)[gene])
         strongest[key] = (
-            max(strongest.get(key, -np.inf), own) if key[1] in ("SOD1", "FUS") else -np.inf
+            max(strongest.get(key, -np.inf), weight) if key[1] in ("SOD1", "FUS") else -np.inf
         )
     return strongest

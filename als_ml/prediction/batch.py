@@ -419,14 +419,14 @@ def _join(parts: list[Path], target: Path, parquet: bool, counts: Counter[tuple[
 def _count(table: pa.Table, counts: Counter[tuple[str, str]]) -> None:
     """Add up what the summary says of each task."""
     for task in pc.unique(table["task"]).to_pylist():
-        own = table.filter(pc.equal(table["task"], task))
-        counts[task, "not scored"] += len(own) - own["error"].null_count
-        good = own.filter(pc.is_null(own["error"]))
+        of_task = table.filter(pc.equal(table["task"], task))
+        counts[task, "not scored"] += len(of_task) - of_task["error"].null_count
+        good = of_task.filter(pc.is_null(of_task["error"]))
         counts[task, "scored"] += len(good)
         for name in ("abstained", "out_of_distribution"):
             counts[task, name.replace("_", " ")] += pc.sum(good[name]).as_py() or 0
         for item in pc.value_counts(good["predicted_class"]).to_pylist():
             counts[task, f"as {item['values']}"] += item["counts"]
-        for item in pc.value_counts(own["error"]).to_pylist():
+        for item in pc.value_counts(of_task["error"]).to_pylist():
             if item["values"] is not None:
                 counts[task, f"reason {json.loads(item['values'])['reason']}"] += item["counts"]

@@ -268,5 +268,9 @@ def _definitions(stored: Json, otherwise: Definitions | None) -> Definitions:
     them twice.
     """
     installed = shipped()
-    own = Definitions(stored["definitions"]) if "definitions" in stored else otherwise
-    return installed if own is None or own.version == installed.version else own
+    stored_tables = Definitions(stored["definitions"]) if "definitions" in stored else otherwise
+    return (
+        installed
+        if stored_tables is None or stored_tables.version == installed.version
+        else stored_tables
+    )

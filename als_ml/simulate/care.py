@@ -90,8 +90,8 @@ def _followed(
     """A test of the first visit again at later ones, less what was lost since; percent of the first
     value for the weight, points for vital capacity.
     """
-    own = measured[measured["analyte"] == analyte].drop_duplicates("sample_id")
-    start = later["sample_id"].map(own.set_index("sample_id")["value"].astype(float)).to_numpy()
+    first = measured[measured["analyte"] == analyte].drop_duplicates("sample_id")
+    start = later["sample_id"].map(first.set_index("sample_id")["value"].astype(float)).to_numpy()
     share = loss * start / 100 if analyte == "weight" else loss
     rows = _rows(analyte, later, np.nan_to_num(start) - share, 1.5, rng)
     return rows[np.isfinite(start)[later.index.get_indexer(rows.index)]]

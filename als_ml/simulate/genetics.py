@@ -76,10 +76,10 @@ def age_parameters(
     sporadic = np.where(female[:, None], c.AGE["sporadic_female"], c.AGE["sporadic_male"])
     table = np.where(familial[:, None], c.AGE["familial"], sporadic)
     for index, name in enumerate(c.CAUSES):
-        own = np.broadcast_to(c.AGE.get(name, c.AGE["carrier"]), table.shape)
+        by_cause = np.broadcast_to(c.AGE.get(name, c.AGE["carrier"]), table.shape)
         if name == "UBQLN2":
-            own = np.where(female[:, None], c.AGE["UBQLN2_female"], c.AGE["UBQLN2_male"])
-        table = np.where((cause == index)[:, None], own, table)
+            by_cause = np.where(female[:, None], c.AGE["UBQLN2_female"], c.AGE["UBQLN2_male"])
+        table = np.where((cause == index)[:, None], by_cause, table)
     return table[:, 0], table[:, 1]
 
 
@@ -184,9 +184,9 @@ def _background(sites: pd.DataFrame, people: People, rng: np.random.Generator) -
     copies = np.zeros((len(sites), n), dtype=np.int8)
     for _ in range(2):
         founder = rng.random((len(sites), n)) < frequency
-        own = rng.random((len(sites), n)) < frequency
+        drawn = rng.random((len(sites), n)) < frequency
         inherited = rng.random((len(sites), n)) < 0.5
-        copies += np.where(inherited, founder[:, people.family], own)
+        copies += np.where(inherited, founder[:, people.family], drawn)
     male_x = (sites["chrom"] == "X").to_numpy()[:, None] & ~people.female
     recessive = (sites["kind"] == "causal_recessive").to_numpy()[:, None]
     return np.where(
@@ -205,9 +205,9 @@ def _plant(
     """Give carriers one causal row of the gene (recessive rows twice), or one more rare made-up
     allele if it is novel.
     """
-    own = (sites["gene"] == gene).to_numpy()
-    causal = np.flatnonzero(own & sites["kind"].str.startswith("causal").to_numpy())
-    rare = np.flatnonzero(own & (sites["kind"] == "rare").to_numpy())
+    of_gene = (sites["gene"] == gene).to_numpy()
+    causal = np.flatnonzero(of_gene & sites["kind"].str.startswith("causal").to_numpy())
+    rare = np.flatnonzero(of_gene & (sites["kind"] == "rare").to_numpy())
     for person in carriers:
         if novel[person]:
             site = rare[int(pick[person] * len(rare))]

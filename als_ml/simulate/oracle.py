@@ -91,14 +91,14 @@ def familial_best(people: People, genome: Genome, repeats: Repeats) -> Best:
 
 def c9orf72_probability(people: People, genome: Genome, repeats: Repeats) -> np.ndarray:
     """P(C9orf72 expanded | everything written), for patients whose files do not tell."""
-    total, own = np.zeros(len(people.family)), np.zeros(len(people.family))
+    total, expanded = np.zeros(len(people.family)), np.zeros(len(people.family))
     for familial in (0, 1):
         here = people.familial == bool(familial)
         for cause in range(len(CAUSES)):
             term = cause_shares(familial)[cause] * _clinical_likelihood(people, cause, familial)
             term = np.where(here, term * _genetic_likelihood(genome, repeats, cause), 0.0)
-            total, own = total + term, own + (term if CAUSES[cause] == "C9orf72" else 0.0)
-    return own / total
+            total, expanded = total + term, expanded + (term if CAUSES[cause] == "C9orf72" else 0.0)
+    return expanded / total
 
 
 def _clinical_likelihood(people: People, cause: int, familial: int) -> np.ndarray:
@@ -178,14 +178,14 @@ def progression_best(
     parts = []
     for start in range(0, n, _CHUNK):
         rows = slice(start, start + _CHUNK)
-        own = (
+        chunk = (
             _rows(people, rows),
             _rows(genome, rows),
             _rows(repeats, rows),
             _rows(course, rows),
             _rows(panel, rows),
         )
-        parts.append(_chunk_best(*own, c9[rows], rng))
+        parts.append(_chunk_best(*chunk, c9[rows], rng))
     return Best(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ("p", "se", "latent"))
     )

@@ -35,10 +35,10 @@ def write_documents(training: Training, folder: Path, pictures: list[Path]) -> l
     facts, written = card_facts(training), []
     for name, title in _DOCUMENTS.items():
         markdown = _environment().get_template(f"{name}.md.j2").render(facts)
-        own = pictures if name == "model_card" else []
+        shown = pictures if name == "model_card" else []
         for path, text in (
             (folder / f"{name}.md", markdown),
-            (folder / f"{name}.html", as_page(title, markdown, own)),
+            (folder / f"{name}.html", as_page(title, markdown, shown)),
         ):
             path.write_text(text, encoding="utf-8")
             written.append(path)

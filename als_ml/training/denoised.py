@@ -146,8 +146,8 @@ def rates(visits: Visits, X: np.ndarray, population: Population) -> tuple[np.nda
     level, slope = X @ population.level, X @ population.rate
     residual = visits.y - level * visits.n - slope * visits.t
     by_time = visits.ty - level * visits.t - slope * visits.tt
-    own = p01 * residual + p11 * by_time
-    return -(slope + own), np.sqrt(np.maximum(noise * p11, 1e-12))
+    difference = p01 * residual + p11 * by_time
+    return -(slope + difference), np.sqrt(np.maximum(noise * p11, 1e-12))
 
 
 def _shrinkage(visits: Visits, X: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -298,8 +298,8 @@ def _drawn(
     shares = []
     for _ in range(min(config.validation.bootstrap, MOST_DRAWS)):
         drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)))[family]
-        own = fit_population(visits, X, drawn * (visits.n > 0), population.spread)
-        fast = truly_fast(visits, X, own, cutoff)
+        population_drawn = fit_population(visits, X, drawn * (visits.n > 0), population.spread)
+        fast = truly_fast(visits, X, population_drawn, cutoff)
         counts = [np.maximum(drawn[bin_].sum(), 1) for bin_ in fifths]
         shares.append([fast[b] @ drawn[b] / n for b, n in zip(fifths, counts, strict=True)])
     return np.array(shares).reshape(-1, len(fifths))

@@ -322,9 +322,9 @@ def _confounded(data: Trainable) -> Iterator[Check]:
     yield _association("site and label", data.column("site"), data.y)
     table = data.cohort.biomarkers
     for analyte in ("nfl_serum", "nfl_plasma"):
-        own = table[(table["analyte"] == analyte).to_numpy()]
+        values = table[(table["analyte"] == analyte).to_numpy()]
         assay = np.full(len(data.y), "", dtype=object)
-        assay[own["row"].to_numpy(dtype=int)] = own["assay"].astype(str).to_numpy()
+        assay[values["row"].to_numpy(dtype=int)] = values["assay"].astype(str).to_numpy()
         measured = assay != ""
         if len(set(assay[measured])) > 1:
             yield _association(f"assay of {analyte} and label", assay[measured], data.y[measured])

@@ -599,10 +599,12 @@ def expected_auc(probability: np.ndarray) -> float:
         0.5 to 1; NaN where there is no pair.
     """
     positive, negative = _by_threshold(probability, probability, np.ones((1, len(probability))))
-    own = float((probability * (1 - probability)).sum())  # of a patient with themselves: not a pair
-    pairs = float(positive.sum() * negative.sum()) - own
+    with_self = float(
+        (probability * (1 - probability)).sum()
+    )  # of a patient with themselves: not a pair
+    pairs = float(positive.sum() * negative.sum()) - with_self
     above = np.cumsum(positive, axis=1) - positive / 2
-    return (float((above * negative).sum()) - own / 2) / pairs if pairs > 0 else float("nan")
+    return (float((above * negative).sum()) - with_self / 2) / pairs if pairs > 0 else float("nan")
 
 
 def holm(p_values: np.ndarray, level: float = 0.05) -> np.ndarray:

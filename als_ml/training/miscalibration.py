@@ -82,8 +82,8 @@ def calibration_intercept(y: np.ndarray, probability: np.ndarray, families: np.n
     information = (p * (1 - p)).sum()
     if information <= 0 or len(np.unique(y)) < 2:
         return Estimate(shift, np.nan)
-    own = np.bincount(np.unique(families, return_inverse=True)[1], y - p)
-    between = np.sqrt((own**2).sum()) / information
+    by_family = np.bincount(np.unique(families, return_inverse=True)[1], y - p)
+    between = np.sqrt((by_family**2).sum()) / information
     return Estimate(shift, float(max(between, 1 / np.sqrt(information))))
 
 
@@ -202,9 +202,9 @@ def smooth_calibration(
     """
     odds = log_odds(probability)
     knots = np.unique(np.percentile(odds, _KNOTS))
-    own = spline(odds, knots)
-    beta = _drawn_logistic(own, y, np.ones((1, len(y))))
-    distance = np.abs(expit(own @ beta[0]) - probability)
+    design = spline(odds, knots)
+    beta = _drawn_logistic(design, y, np.ones((1, len(y))))
+    distance = np.abs(expit(design @ beta[0]) - probability)
     distances = {
         "ici": float(distance.mean()),
         "e50": float(np.median(distance)),
@@ -220,7 +220,7 @@ def smooth_calibration(
         for x, share in zip(at, observed, strict=True)
     ]
     if weights is not None and len(weights):
-        drawn = expit(_drawn_logistic(own, y, weights) @ shown.T)
+        drawn = expit(_drawn_logistic(design, y, weights) @ shown.T)
         for row, bounds in zip(curve, np.percentile(drawn, [2.5, 97.5], axis=0).T, strict=True):
             row |= {"low": float(bounds[0]), "high": float(bounds[1])}
     return SmoothCalibration(distances, curve)

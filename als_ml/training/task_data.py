@@ -75,8 +75,8 @@ class MixedSlopes:
         """
         key = train.tobytes()  # the honesty checks fit the same folds again
         if key not in self._fitted:
-            own = np.isin(self.row, train)
-            course = fit_course(self.row[own], self.days[own], self.total[own])
+            trains = np.isin(self.row, train)
+            course = fit_course(self.row[trains], self.days[trains], self.total[trains])
             self._fitted[key] = mixed_features(self.sums, course)
         return self._fitted[key]
 
@@ -224,8 +224,8 @@ def reading_of(config: Config) -> Reading:
     Reading
         With the installed definitions.
     """
-    own = config.features
-    return Reading(definitions=config.tables(), rule=CallRule(own.min_gq, own.min_depth))
+    asked = config.features
+    return Reading(definitions=config.tables(), rule=CallRule(asked.min_gq, asked.min_depth))
 
 
 def prepared(config: Config, source: CohortSource) -> Trainable:
@@ -371,16 +371,16 @@ def spec_of(config: Config, genome_build: str) -> FeatureSpec:
     FeatureSpec
         Without further columns, which need a cohort.
     """
-    own = config.features
+    asked = config.features
     return FeatureSpec(
-        blocks=own.blocks,
+        blocks=asked.blocks,
         landmark_days=config.landmark_days,
         genome_build=genome_build,
-        rare_frequency=own.rare_frequency,
-        min_gq=own.min_gq,
-        min_depth=own.min_depth,
-        summaries=own.biomarker_values,
-        assays=own.assays,
+        rare_frequency=asked.rare_frequency,
+        min_gq=asked.min_gq,
+        min_depth=asked.min_depth,
+        summaries=asked.biomarker_values,
+        assays=asked.assays,
     )
 
 

@@ -188,17 +188,17 @@ def enrichment_table(
     alone, _ = _needed(y, slope, event, draws, trial)
     table = []
     for cut in (0.0, *np.round(np.arange(0.1, 0.91, 0.1), 1)):
-        own = probability >= cut
-        if own.sum() < 20:
+        enrolled = probability >= cut
+        if enrolled.sum() < 20:
             break
-        needed, events = _needed(y, slope, event, draws * own, trial)
-        share = draws @ own / draws.sum(axis=1)
+        needed, events = _needed(y, slope, event, draws * enrolled, trial)
+        share = draws @ enrolled / draws.sum(axis=1)
         cost = needed * (1 + trial.screening / share) / (alone * (1 + trial.screening))
         row = {
             "enrol from": float(cut),
             "enrolled": float(share[0]),
             "screened for each": float(1 / share[0]),
-            "positive": float(y[own].mean()),
+            "positive": float(y[enrolled].mean()),
             "events": float(events[0]),
             "trial needs": float(np.ceil(needed[0])),
             "saved": float(np.ceil(alone[0]) - np.ceil(needed[0])),

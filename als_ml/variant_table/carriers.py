@@ -62,12 +62,12 @@ def shown_class(definitions: Definitions, variant: Variant, assessment: Assessme
 
 def inheritance_of(definitions: Definitions, variant: Variant) -> str:
     """Inheritance that a variant follows: its own role's, else its gene's."""
-    own = {
+    by_role = {
         "causal_dominant": "dominant",
         "causal_recessive": "recessive",
         "causal_xlinked": "x_linked",
     }
-    return own.get(variant.role, inheritance(definitions, variant.gene))
+    return by_role.get(variant.role, inheritance(definitions, variant.gene))
 
 
 def count_carriers(

@@ -36,27 +36,27 @@ def fit_d50(
     at = np.flatnonzero(able)
     number = np.full(n, -1)
     number[at] = np.arange(len(at))
-    own = np.append(number[row[mine]], np.arange(len(at)))
+    patient = np.append(number[row[mine]], np.arange(len(at)))
     t, y = (
         np.append(months[mine], np.zeros(len(at))),
         np.append(total[mine], np.full(len(at), FULL)),
     )
-    fitted = _levenberg(own, t, y, _start(own, t, y, len(at)))
+    fitted = _levenberg(patient, t, y, _start(patient, t, y, len(at)))
     d50, dx = np.full(n, np.nan), np.full(n, np.nan)
     d50[at], dx[at] = fitted
     return d50, dx
 
 
-def _start(own: np.ndarray, t: np.ndarray, y: np.ndarray, n: int) -> np.ndarray:
+def _start(patient: np.ndarray, t: np.ndarray, y: np.ndarray, n: int) -> np.ndarray:
     """Ln D50 and ln dx: half of function lost at the mean rate so far, a quarter of that as the
     time constant.
     """
-    rate = np.bincount(own, FULL - y, n) / np.bincount(own, t, n)
+    rate = np.bincount(patient, FULL - y, n) / np.bincount(patient, t, n)
     d50 = np.clip(FULL / 2 / rate, 2.0, LONGEST_MONTHS)
     return np.log(np.stack([d50, d50 / 4]))
 
 
-def _levenberg(own: np.ndarray, t: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.ndarray:
+def _levenberg(patient: np.ndarray, t: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Minimise each patient's sum of squares.
 
     Patients who have arrived are left out of the next round.
@@ -68,7 +68,7 @@ def _levenberg(own: np.ndarray, t: np.ndarray, y: np.ndarray, start: np.ndarray)
             break
         number = np.full(start.shape[1], -1)
         number[left] = np.arange(len(left))
-        number = number[own]
+        number = number[patient]
         mine = number >= 0
         number = number[mine]
         parameters, damping, done = _round(number, t[mine], y[mine], parameters, damping)
@@ -78,17 +78,17 @@ def _levenberg(own: np.ndarray, t: np.ndarray, y: np.ndarray, start: np.ndarray)
 
 
 def _round(
-    own: np.ndarray, t: np.ndarray, y: np.ndarray, parameters: np.ndarray, damping: np.ndarray
+    patient: np.ndarray, t: np.ndarray, y: np.ndarray, parameters: np.ndarray, damping: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n = parameters.shape[1]
     done = np.zeros(n, dtype=bool)
-    loss, gradient, curvature = _derivatives(own, t, y, parameters, n)
+    loss, gradient, curvature = _derivatives(patient, t, y, parameters, n)
     for _ in range(_STEPS):
         if done.all():
             break
         step = _step(gradient, curvature, damping)
         tried = parameters + np.where(done, 0.0, _held(step, 1.0))
-        new_loss, new_gradient, new_curvature = _derivatives(own, t, y, tried, n)
+        new_loss, new_gradient, new_curvature = _derivatives(patient, t, y, tried, n)
         better = (new_loss <= loss) & ~done
         parameters = np.where(better, tried, parameters)
         done |= better & (np.abs(step).max(axis=0) < _TOLERANCE)
@@ -100,25 +100,25 @@ def _round(
 
 
 def _derivatives(
-    own: np.ndarray, t: np.ndarray, y: np.ndarray, parameters: np.ndarray, n: int
+    patient: np.ndarray, t: np.ndarray, y: np.ndarray, parameters: np.ndarray, n: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sum of squares, its gradient (2, n) and the Gauss-Newton curvature (3, n) in ln D50 and ln
     dx.
     """
-    d50, dx = np.exp(_held(parameters, 20))[:, own]
+    d50, dx = np.exp(_held(parameters, 20))[:, patient]
     z = _held((t - d50) / dx, 500)
     share = 1 / (1 + np.exp(z))
     residual = y - FULL * share
     slope = FULL * share * (1 - share)
     by_d50, by_dx = slope * d50 / dx, slope * z
     gradient = np.array(
-        [np.bincount(own, by_d50 * residual, n), np.bincount(own, by_dx * residual, n)]
+        [np.bincount(patient, by_d50 * residual, n), np.bincount(patient, by_dx * residual, n)]
     )
     products = (by_d50**2, by_d50 * by_dx, by_dx**2)
     return (
-        np.bincount(own, residual**2, n),
+        np.bincount(patient, residual**2, n),
         gradient,
-        np.array([np.bincount(own, p, n) for p in products]),
+        np.array([np.bincount(patient, p, n) for p in products]),
     )
 
 

@@ -116,11 +116,11 @@ def patient_slopes(
     # Its second row solved: the patient's own part of the slope, and the variance that is left.
     for_intercept = d00 * residual + d01 * residual_by_time
     for_slope = d01 * residual + d11 * residual_by_time
-    own = (m00 * for_slope - m10 * for_intercept) / determinant
+    difference = (m00 * for_slope - m10 * for_intercept) / determinant
     variance = noise * (m00 * d11 - m10 * d01) / determinant
 
     seen = n > 0
-    slope = np.where(seen, -(course.slope + own), np.nan)
+    slope = np.where(seen, -(course.slope + difference), np.nan)
     error = np.where(seen, np.sqrt(np.maximum(variance, 0.0)), np.nan)
     return slope, error
 

@@ -219,10 +219,10 @@ def _totals(
 ) -> np.ndarray:
     total, any_item = np.full(len(stated), np.nan), np.zeros(len(stated), dtype=bool)
     for scale, items in ITEMS.items():
-        own = visits["scale"] == scale
+        of_scale_rows = visits["scale"] == scale
         points = np.sum([visits[item] for item in items], axis=0)
-        total = np.where(own, points, total)  # NaN if an item is missing
-        any_item |= own & np.any([np.isfinite(visits[item]) for item in items], axis=0)
+        total = np.where(of_scale_rows, points, total)  # NaN if an item is missing
+        any_item |= of_scale_rows & np.any([np.isfinite(visits[item]) for item in items], axis=0)
     differs = np.isfinite(total) & np.isfinite(stated) & (total != stated)
     remedy = "The total must be the sum of the items; correct one of them."
     problems.reject(
@@ -280,15 +280,15 @@ def _ask_for_months(
 ) -> None:
     """Warn of days that are months: a decline that cannot be, or nobody followed for long."""
     n = int(row.max(initial=-1)) + 1
-    own = (row >= 0) & np.isfinite(day) & (scale == "alsfrs_r")
-    slope, visits, span = decline(row[own], day[own], total[own], n)
+    revised = (row >= 0) & np.isfinite(day) & (scale == "alsfrs_r")
+    slope, visits, span = decline(row[revised], day[revised], total[revised], n)
     several = visits >= 3
     if not several.any():
         return
     fast = several & (slope > _FASTEST)
     remedy = "Days since the index day are needed: a month is 30.4375 of them."
     problems.question(
-        own & fast[row],
+        revised & fast[row],
         place,
         day,
         f"is of a patient who loses more than {_FASTEST:g} points a month: are these months?",

@@ -110,8 +110,8 @@ def _parts(table: Frame, analyte: np.ndarray, codes: dict[str, int]) -> dict[str
     assay, _ = codes_of(table["assay"])
     parts: dict[str, _Daily] = {}
     for name, code in codes.items():
-        own = np.flatnonzero((analyte == code) & np.isfinite(days))
-        parts[name] = _daily(row[own], days[own], assay[own], value[own], own)
+        lines = np.flatnonzero((analyte == code) & np.isfinite(days))
+        parts[name] = _daily(row[lines], days[lines], assay[lines], value[lines], lines)
     return parts
 
 
@@ -201,11 +201,15 @@ def _extended(table: FrameT, codes: np.ndarray, values: np.ndarray, lines: np.nd
     """Add rows for derived values, like those that they are dated by, without their unit, range and
     batch.
     """
-    own: dict[str, np.ndarray | float] = {"value": values, "ref_low": np.nan, "ref_high": np.nan}
-    own |= {"analyte": codes, "unit": -1, "batch": -1}
+    replaced: dict[str, np.ndarray | float] = {
+        "value": values,
+        "ref_low": np.nan,
+        "ref_high": np.nan,
+    }
+    replaced |= {"analyte": codes, "unit": -1, "batch": -1}
     columns: dict[str, np.ndarray | Column] = {}
     for name in table.columns:
         cells, levels = (table[name].to_numpy(), None) if name in NUMERIC else codes_of(table[name])
-        tail = np.broadcast_to(own[name], len(lines)) if name in own else cells[lines]
+        tail = np.broadcast_to(replaced[name], len(lines)) if name in replaced else cells[lines]
         columns[name] = Column(np.append(cells, tail.astype(cells.dtype)), levels)
     return table_of(columns, table)

@@ -58,6 +58,6 @@ def predicted_capacity(
     """
     litres = np.full(len(sex), np.nan)
     for equation in equations(definitions):
-        own = sex == equation.sex
-        litres[own] = equation.predicted(age[own], height[own])
+        fits = sex == equation.sex
+        litres[fits] = equation.predicted(age[fits], height[fits])
     return litres

@@ -254,11 +254,11 @@ def _analytes(
     for name, matrix in (
         (names[a] if a >= 0 else "", matrices[m] if m >= 0 else "") for a, m in pairs
     ):
-        own = normal_name(str(name))
-        if own not in code:
+        spelled = normal_name(str(name))
+        if spelled not in code:
             fluid = normal_name(str(matrix))
-            own = f"{own}_{words.get(fluid, fluid)}"
-        numbered.append(code.get(own, -1))
+            spelled = f"{spelled}_{words.get(fluid, fluid)}"
+        numbered.append(code.get(spelled, -1))
     analyte = np.array([*numbered, -1])[number]
     unknown = analyte < 0
     if unknown.any():
@@ -282,11 +282,11 @@ def _codes(definitions: Definitions) -> dict[str, int]:
 
 def _suggestion(definitions: Definitions, name: str) -> str:
     """The nearest id, or the ids of the same analyte in each matrix."""
-    own = normal_name(name)
+    spelled_name = normal_name(name)
     same = [
         analyte
         for spelled, analyte in analyte_names(definitions).items()
-        if spelled.startswith(f"{own}_")
+        if spelled.startswith(f"{spelled_name}_")
     ]
     same = list(dict.fromkeys(same))
     return (
@@ -328,7 +328,7 @@ def _values(
         [1, 2],
         0,
     )
-    own = np.append(signs, 0)[codes]
+    by_sign = np.append(signs, 0)[codes]
     word = np.append(read.limit_word != "", False)[codes]
     limit = numbers(
         _column(table, "limit"), f"{where}, column limit", problems, dialect=rules.dialect
@@ -341,7 +341,7 @@ def _values(
         "names a limit that is not stated",
         "Write <2.7, or add a column `limit`.",
     )
-    return value, np.where(censored > 0, censored, own)
+    return value, np.where(censored > 0, censored, by_sign)
 
 
 def _factors(
@@ -385,13 +385,15 @@ def _tubes(
     says it (EDTA plasma).
     """
     words = rules.words(definitions, "tube")
-    own, levels = codes_of(_column(table, "tube"))
+    stated_codes, levels = codes_of(_column(table, "tube"))
     matrix, matrices = codes_of(_column(table, "matrix"))
     stated = [words.get(normal_name(str(level)), normal_name(str(level))) for level in levels]
     implied = [words.get(normal_name(str(level))) for level in matrices]
     recoded, names = factorized(np.array([*stated, *implied, None], dtype=object))
     unknown = len(stated) + len(implied)
-    position = np.where(own >= 0, own, np.where(matrix >= 0, len(stated) + matrix, unknown))
+    position = np.where(
+        stated_codes >= 0, stated_codes, np.where(matrix >= 0, len(stated) + matrix, unknown)
+    )
     return recoded[position], names
 
 

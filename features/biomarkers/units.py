@@ -130,12 +130,12 @@ def _converted(unit: str, other: str, factor: Fraction) -> Fraction | None:
     import pint
 
     try:
-        own, target = _registry()(unit), _registry()(spelling(other))
-        own = own if hasattr(own, "to") else _registry().Quantity(own)
+        given, target = _registry()(unit), _registry()(spelling(other))
+        given = given if hasattr(given, "to") else _registry().Quantity(given)
         # A bare ratio would fit every other ratio, whatever its parts.
-        if own.dimensionless and "/" not in unit and spelling(other) != "%":
+        if given.dimensionless and "/" not in unit and spelling(other) != "%":
             return None
-        return Fraction(own.to(target.units).magnitude / target.magnitude) * factor
+        return Fraction(given.to(target.units).magnitude / target.magnitude) * factor
     except (pint.PintError, AttributeError, TypeError, ZeroDivisionError):
         return None
 

@@ -80,31 +80,31 @@ def checked_wide(
             f"there is no column {absent[0]!r}",
             nearest(absent[0], table.columns),
         )
-    facts = {name: {"analyte": name, **wide.common, **own} for name, own in wide.columns.items()}
+    facts = {name: {"analyte": name, **wide.common, **said} for name, said in wide.columns.items()}
     parts = []
-    for name, own in facts.items():
-        long = _long(table, name, own, where)
+    for name, said in facts.items():
+        long = _long(table, name, said, where)
         parts.append(
             checked_biomarkers(
                 definitions, long, rows, where, problems, rules, index_dates, shown=name
             )
         )
-    used = {*wide.columns, "sample_id", *(own.get("days") for own in facts.values())}
+    used = {*wide.columns, "sample_id", *(said.get("days") for said in facts.values())}
     _note_unused([name for name in table.columns if name not in used], where, problems)
     return _joined(definitions, parts)
 
 
-def _long(table: pd.DataFrame, name: str, own: dict[str, str | int], where: str) -> pd.DataFrame:
+def _long(table: pd.DataFrame, name: str, said: dict[str, str | int], where: str) -> pd.DataFrame:
     """One column as a long table with the same lines."""
     long = {"sample_id": table["sample_id"], "value": table[name]}
     for fact in FACTS:
-        if fact in own and fact != "days":
+        if fact in said and fact != "days":
             long[fact] = (
-                pd.Series(pd.Categorical([str(own[fact])]))
+                pd.Series(pd.Categorical([str(said[fact])]))
                 .repeat(len(table))
                 .reset_index(drop=True)
             )
-    days = own.get("days")
+    days = said.get("days")
     if isinstance(days, str) and days not in table.columns:
         raise RequestError(
             f"{where}, wide days", f"there is no column {days!r}", nearest(days, table.columns)

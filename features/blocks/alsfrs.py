@@ -117,7 +117,7 @@ def _both_scales_dictionary() -> list[Feature]:
         (f"alsfrs_{item}", "points (0-4)", f"item {item[1:]} at the last visit", _EITHER)
         for item in COMMON_ITEMS
     ]
-    own = [
+    revised_only = [
         (column, "points (0-4)", f"ALSFRS-R item {item[1:]} at the last visit", _REVISED)
         for item, column in OWN_ITEMS.items()
     ]
@@ -126,7 +126,7 @@ def _both_scales_dictionary() -> list[Feature]:
     rate = "(36 - last total of items 1-9) / months from onset"
     rows = [
         *common,
-        *own,
+        *revised_only,
         ("common_total", "points (0-36)", "last total of items 1-9", _EITHER),
         ("common_rate", _RATE, rate, _TIME),
         ("log_common_rate", _LOG_RATE, "ln(that rate + 0.1)", _OFFSET),

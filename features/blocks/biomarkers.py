@@ -264,11 +264,11 @@ def _bridged(
     ids, names = analytes(definitions).index, assay_names(definitions)
     new_analyte, new_assay, new_value = analyte.astype(int), assay.copy(), value.copy()
     for rule in bridges(definitions):
-        own = (analyte == ids.get_loc(rule.analyte)) & (assay == names.index(rule.assay))
-        own &= _may_be(tubes, rule.tube)
-        new_value[own] = rule.intercept + rule.slope * value[own]
-        new_analyte[own] = ids.get_loc(rule.to_analyte)
-        new_assay[own] = names.index(rule.to_assay)
+        bridged = (analyte == ids.get_loc(rule.analyte)) & (assay == names.index(rule.assay))
+        bridged &= _may_be(tubes, rule.tube)
+        new_value[bridged] = rule.intercept + rule.slope * value[bridged]
+        new_analyte[bridged] = ids.get_loc(rule.to_analyte)
+        new_assay[bridged] = names.index(rule.to_assay)
     return new_analyte, new_assay, new_value
 
 

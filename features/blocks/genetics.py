@@ -503,7 +503,7 @@ def _burden(cohort: AnyCohort, rare: np.ndarray, counted: np.ndarray) -> dict[st
     features |= {f"points_{gene}": strength[:, i] for i, gene in enumerate(scored)}
     copies = np.array([features[f"damaging_{gene}"] for gene in recessive])
     two = np.where(np.isnan(copies), np.nan, copies >= 2)
-    features |= {f"biallelic_{gene}": own for gene, own in zip(recessive, two, strict=True)}
+    features |= {f"biallelic_{gene}": flags for gene, flags in zip(recessive, two, strict=True)}
     return features | _over_genes(cohort.definitions, features)
 
 
@@ -515,7 +515,8 @@ def _over_genes(definitions: Definitions, features: dict[str, np.ndarray]) -> di
     burden = np.where(part @ known > 0, part @ np.where(known, stacked, 0.0), np.nan)
     several = {"oligogenic": np.where(known.any(axis=0), (stacked > 0).sum(axis=0), np.nan)}
     return several | {
-        f"mechanism_{name}": own for name, own in zip(mechanisms(definitions), burden, strict=True)
+        f"mechanism_{name}": alleles
+        for name, alleles in zip(mechanisms(definitions), burden, strict=True)
     }
 
 

@@ -229,10 +229,10 @@ def _judged(
     Only the direction that is worse in ALS counts.
     """
     worse = analytes(definitions)["worse"][measured.analyte]
-    own = Limit(measured.ref_low, measured.ref_high, "the laboratory's own range")
+    stated = Limit(measured.ref_low, measured.ref_high, "the laboratory's own range")
     limit = (
-        own
-        if np.isfinite(own.below if worse == "low" else own.above)
+        stated
+        if np.isfinite(stated.below if worse == "low" else stated.above)
         else reference_limit(definitions, measured.analyte, sex, age, measured.assay)
     )
     bound = limit.below if worse == "low" else limit.above if worse == "high" else np.nan
@@ -269,8 +269,10 @@ def genetic_evidence(cohort: AnyCohort) -> list[dict[str, str]]:
     described = list(zip(cohort.variants["variant"], cohort.variants["assessment"], strict=True))
     for i in np.flatnonzero(counts):
         words = _words(*described[site[i]])
-        gene, own = gene_names(cohort.definitions)[genes[i]], evidence[row[i]]
-        own[gene] = words if own[gene] in (ASSAYED, NOT_ASSAYED) else f"{own[gene]}; {words}"
+        gene, findings = gene_names(cohort.definitions)[genes[i]], evidence[row[i]]
+        findings[gene] = (
+            words if findings[gene] in (ASSAYED, NOT_ASSAYED) else f"{findings[gene]}; {words}"
+        )
     _add_repeats(cohort, evidence)
     return evidence
 
@@ -293,9 +295,9 @@ def _words(variant: Variant, assessment: Assessment) -> str:
 
 def _add_repeats(cohort: AnyCohort, evidence: list[dict[str, str]]) -> None:
     state = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
-    for own, s in zip(evidence, state, strict=True):
+    for findings, s in zip(evidence, state, strict=True):
         if s:
-            own["C9orf72"] = ASSAYED if STATES[s] == "normal" else f"repeat {STATES[s]}"
+            findings["C9orf72"] = ASSAYED if STATES[s] == "normal" else f"repeat {STATES[s]}"
 
 
 def mechanism_dictionary(definitions: Definitions) -> list[Feature]:
@@ -337,10 +339,10 @@ def mechanism_features(cohort: AnyCohort) -> dict[str, np.ndarray]:
     )
     features = {}
     for feature in mechanism_dictionary(cohort.definitions):
-        own = owner == feature.name.removeprefix("evidence_")
+        of_mechanism = owner == feature.name.removeprefix("evidence_")
         hits, n = (
-            np.bincount(row[own], beyond[own], len(cohort)),
-            np.bincount(row[own], minlength=len(cohort)),
+            np.bincount(row[of_mechanism], beyond[of_mechanism], len(cohort)),
+            np.bincount(row[of_mechanism], minlength=len(cohort)),
         )
         features[feature.name] = np.divide(hits, n, out=np.full(len(cohort), np.nan), where=n > 0)
     return features

@@ -36,16 +36,16 @@ def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feat
     list of Feature
         p entries.
     """
-    own = [
+    of_blocks = [
         feature
         for name in block_names()
         if name in spec.blocks
         for feature in block(name).dictionary(spec, definitions)
     ]
-    _check_names(own)
+    _check_names(of_blocks)
     source = "patients table, known at baseline by the configuration"
     # The first edition named such a column twice.
-    taken = {feature.name for feature in own} if spec.edition > 1 else set()
+    taken = {feature.name for feature in of_blocks} if spec.edition > 1 else set()
     further = [
         Feature(
             name=name, block="columns", unit="as given", meaning=f"column {name}", source=source
@@ -64,7 +64,7 @@ def feature_dictionary(spec: FeatureSpec, definitions: Definitions) -> list[Feat
         for name, values in spec.levels.items()
         for level in values
     ]
-    return own + further + levels
+    return of_blocks + further + levels
 
 
 def _check_names(features: list[Feature]) -> None:

@@ -252,14 +252,16 @@ def targeted_fraction(definitions: Definitions, path: Path, build: str) -> np.nd
 
 def _targeted(definitions: Definitions, name: str, intervals: list[Region], build: str) -> float:
     ranges = coding_bases(definitions, name, build)
-    own = _merged(
+    targets = _merged(
         [
             (start + 1, end)
             for chrom, start, end in intervals
             if chrom == genes(definitions, build).loc[name, "chrom"]
         ]
     )
-    covered = sum(max(0, min(e, high) - max(s, low) + 1) for s, e in own for low, high in ranges)
+    covered = sum(
+        max(0, min(e, high) - max(s, low) + 1) for s, e in targets for low, high in ranges
+    )
     return (
         covered / _length(ranges) if name in transcripts(definitions, build) else float(covered > 0)
     )

@@ -372,9 +372,9 @@ def no_call_table(row: np.ndarray, key: np.ndarray, keys: list[str]) -> pd.DataF
     names = sorted(keys)
     place = np.array([names.index(name) for name in keys], dtype=np.int64)
     pair = np.unique(row.astype(np.int64) * max(len(keys), 1) + place[key])
-    own, which = np.divmod(pair, max(len(keys), 1))
+    rows_keys, which = np.divmod(pair, max(len(keys), 1))
     texts = np.array([*names, ""], dtype=object)[which]
-    return table_of({"row": own.astype(NO_CALL_TYPES["row"]), "key": texts})
+    return table_of({"row": rows_keys.astype(NO_CALL_TYPES["row"]), "key": texts})
 
 
 def _place(key: str) -> tuple[int, str, int, str]:

@@ -41,8 +41,8 @@ class ReadingRules:
         dict
             Normal word -> value of the contract.
         """
-        own = {normal_name(word): value for word, value in self.values.get(column, {}).items()}
-        return value_aliases(definitions, column) | own
+        users = {normal_name(word): value for word, value in self.values.get(column, {}).items()}
+        return value_aliases(definitions, column) | users
 
     def in_calendar(self, calendar: bool) -> "ReadingRules":
         """The same rules for a cohort with calendar dates, or without.

@@ -379,8 +379,8 @@ def missense_density(definitions: Definitions, variant: Variant) -> float:
     length = min(residues, high * WINDOW) - low * WINDOW
     if length <= 0:
         return float("nan")
-    own = 1 if variant.frequency else 0
-    return max(0.0, float(windows[low:high].sum()) - own) / length / _mean_density(definitions)
+    itself = 1 if variant.frequency else 0
+    return max(0.0, float(windows[low:high].sum()) - itself) / length / _mean_density(definitions)
 
 
 def _rarity(variant: Variant, sources: Sources) -> Iterator[Criterion]:

@@ -343,8 +343,8 @@ def write_gff(
         lines.append(
             f"{common}\tgene\t{span}\t.\tID=gene:{t.gene};Name={t.gene};biotype=protein_coding"
         )
-        own = f"ID=transcript:{t.name};Parent=gene:{t.gene};biotype=protein_coding"
-        lines.append(f"{common}\tmRNA\t{span}\t.\t{own}")
+        attributes = f"ID=transcript:{t.name};Parent=gene:{t.gene};biotype=protein_coding"
+        lines.append(f"{common}\tmRNA\t{span}\t.\t{attributes}")
         lines += [
             f"{common}\texon\t{s}\t{e}\t.\t{t.strand}\t.\tParent=transcript:{t.name}"
             for s, e in _exons(t)
