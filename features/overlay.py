@@ -175,9 +175,9 @@ def _split(base: Definitions, path: Path) -> tuple[dict[tuple[str, ...], Row], l
         for column, cell in row.items():
             before = ours.get(key, row)[column]
             if cell and cell != before and column not in layer.names:
-                found = f"{column} is {cell!r} here and {before!r} in the model"
+                problem = f"{column} is {cell!r} here and {before!r} in the model"
                 remedy = "Train a model with these tables, or leave the line out for this one."
-                raise RequestError(f"{path}, {' '.join(key)}", found, remedy)
+                raise RequestError(f"{path}, {' '.join(key)}", problem, remedy)
         known[key] = row
     return known, unknown
 
@@ -222,8 +222,8 @@ def _lines(path: Path, columns: list[str], layer: Layer) -> Iterator[tuple[int, 
     for number, line in enumerate(text[1:], start=2):
         cells = line.split("\t")
         if len(cells) != len(header):
-            found = f"{len(cells)} cells under {len(header)} columns"
-            raise RequestError(f"{path}, line {number}", found, "Put a tab between cells.")
+            problem = f"{len(cells)} cells under {len(header)} columns"
+            raise RequestError(f"{path}, line {number}", problem, "Put a tab between cells.")
         yield number, dict(zip(header, (cell.strip() for cell in cells), strict=True))
 
 

@@ -106,5 +106,5 @@ def extract_share(plan: Plan, number: int, of: int, progress: Progress) -> list[
         return extract_task(task, plan.patients, plan.panel, plan.kept).problems
 
     with ThreadPoolExecutor(worker_count()) as pool:
-        found = list(pool.map(read, plan.share(number, of)))
-    return [problem for problems in found for problem in problems]
+        by_task = list(pool.map(read, plan.share(number, of)))
+    return [problem for problems in by_task for problem in problems]

@@ -89,8 +89,8 @@ class Reading:
             return made, made
         made, unknown = with_names(self.definitions, folders)
         if unknown:
-            found = f"the model does not know {examples(unknown, 5)}"
-            problems.note("definitions", found, "Train a model with these tables.", len(unknown))
+            problem = f"the model does not know {examples(unknown, 5)}"
+            problems.note("definitions", problem, "Train a model with these tables.", len(unknown))
         return made, self.definitions
 
 

@@ -39,10 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     from als_ml.cohort.extracts import extract_share
 
     with progress_bar(arguments.quiet) as progress:
-        found = extract_share(plan, number, of, lambda what: progress(f"reading {what}", 0, 0))
+        problems = extract_share(plan, number, of, lambda what: progress(f"reading {what}", 0, 0))
     files = sum(len(paths) for paths, _ in plan.share(number, of))
-    errors = [problem for problem in found if problem.severity == "error"]
-    report_problems(problem for problem in found if problem.severity != "error")
+    errors = [problem for problem in problems if problem.severity == "error"]
+    report_problems(problem for problem in problems if problem.severity != "error")
     if errors:
         raise DataError(
             "variants",

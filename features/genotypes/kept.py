@@ -106,13 +106,13 @@ def _stamp(path: Path) -> list[tuple[str, int, int]]:
 
 
 def _arrays(extract: Extract) -> dict[str, np.ndarray]:
-    told = {
-        "files": [_told(file) for file in extract.files],
+    facts = {
+        "files": [_facts(file) for file in extract.files],
         "seen": sorted(extract.seen),
         "unindexed": [str(path) for path in extract.unindexed],
         "problems": [asdict(problem) for problem in extract.problems],
     }
-    arrays = {"told": np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)}
+    arrays = {"facts": np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)}
     for i, file in enumerate(extract.files):
         missing = list(file.no_calls.values())
         arrays |= {f"{i} alleles {name}": column for name, column in file.alleles.items()}
@@ -121,7 +121,7 @@ def _arrays(extract: Extract) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _told(file: FileCalls) -> Json:
+def _facts(file: FileCalls) -> Json:
     return {
         "sites": file.sites,
         "no_calls": list(file.no_calls),
@@ -131,30 +131,30 @@ def _told(file: FileCalls) -> Json:
 
 
 def _extract(arrays: Mapping[str, np.ndarray]) -> Extract:
-    told = json.loads(arrays["told"].tobytes())
+    facts = json.loads(arrays["facts"].tobytes())
     return Extract(
-        files=[_file_calls(arrays, i, file) for i, file in enumerate(told["files"])],
-        seen=set(told["seen"]),
-        unindexed=[Path(name) for name in told["unindexed"]],
-        problems=[Problem(**problem) for problem in told["problems"]],
+        files=[_file_calls(arrays, i, file) for i, file in enumerate(facts["files"])],
+        seen=set(facts["seen"]),
+        unindexed=[Path(name) for name in facts["unindexed"]],
+        problems=[Problem(**problem) for problem in facts["problems"]],
     )
 
 
-def _file_calls(arrays: Mapping[str, np.ndarray], i: int, told: Json) -> FileCalls:
+def _file_calls(arrays: Mapping[str, np.ndarray], i: int, facts: Json) -> FileCalls:
     coverage = {name: arrays[f"{i} coverage {name}"] for name in Coverage._fields}
     return FileCalls(
-        sites=[_site(*cells) for cells in told["sites"]],
+        sites=[_site(*cells) for cells in facts["sites"]],
         alleles={name: arrays[f"{i} alleles {name}"] for name in ALLELE_TYPES},
-        no_calls={key: arrays[f"{i} missing {k}"] for k, key in enumerate(told["no_calls"])},
+        no_calls={key: arrays[f"{i} missing {k}"] for k, key in enumerate(facts["no_calls"])},
         coverage=Coverage(**coverage),
-        counts=told["counts"],
-        agreement=Agreement(*told["agreement"]),
+        counts=facts["counts"],
+        agreement=Agreement._make(facts["agreement"]),
     )
 
 
-def _site(key: str, gene: int, told: list[Any] | None) -> Site:
+def _site(key: str, gene: int, facts: list[Any] | None) -> Site:
     """A site; JSON makes lists of the tuples of an effect."""
-    if told is None:
+    if facts is None:
         return key, gene, None
-    stored = dict(zip(Effect._fields, told, strict=True))
+    stored = dict(zip(Effect._fields, facts, strict=True))
     return key, gene, Effect(**{**stored, "scores": tuple(stored["scores"])})
