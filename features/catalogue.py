@@ -293,6 +293,16 @@ def gene_names(definitions: Definitions) -> tuple[str, ...]:
 def core_genes(definitions: Definitions) -> tuple[str, ...]:
     """Genes that a genetic test of ALS covers at the least (Roggenbuck 2023,
     doi:10.1002/acn3.51895, V).
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose column `core_test` of genes.tsv is read.
+
+    Returns
+    -------
+    tuple of str
+        In panel order.
     """
     table = definitions.table("genes")
     return tuple(table.loc[table["core_test"] == "yes", "gene"])
@@ -391,13 +401,34 @@ def assay_names(definitions: Definitions) -> tuple[str, ...]:
     """Assays with a feature of their own, where assays are not interchangeable.
 
     `unknown`, where nobody states one, is the last.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `assays`, or of an earlier release.
+
+    Returns
+    -------
+    tuple of str
+        In the order of the table.
     """
     named = definitions.table("assays")["assay"] if names_assays(definitions) else _FORMER_ASSAYS
     return (*named, UNKNOWN_ASSAY)
 
 
 def names_assays(definitions: Definitions) -> bool:
-    """Whether the tables name their assays; those of earlier releases did not."""
+    """Whether the tables name their assays; those of earlier releases did not.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Of this or an earlier release.
+
+    Returns
+    -------
+    bool
+        False means that the assays of the earlier releases hold.
+    """
     return "assays" in definitions.texts
 
 
@@ -450,6 +481,16 @@ def analytes(definitions: Definitions) -> pd.DataFrame:
     """Biomarker definitions.
 
     Index = analyte id; `other_units` becomes a dict unit -> factor to the canonical unit.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `biomarkers`.
+
+    Returns
+    -------
+    DataFrame
+        Limits of what is plausible as numbers, in the canonical unit.
     """
     table = definitions.table("biomarkers").set_index("analyte")
     factors = [
@@ -479,6 +520,18 @@ def analyte_names(definitions: Definitions) -> dict[str, str]:
     """Normal spellings of an analyte, alone where it needs no matrix, else with the matrix before
     or behind -> id.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose names and aliases count.
+
+    Returns
+    -------
+    dict of str
+        By `normal_name`; an id always means itself.
+
+    Examples
+    --------
     >>> names = analyte_names(shipped())
     >>> (names["nfl_serum"],
     ...  names["serum_neurofilament_light"],
@@ -558,6 +611,16 @@ def patient_columns(definitions: Definitions) -> pd.DataFrame:
     """Columns of the patients table.
 
     Index = column; `values` becomes the tuple of allowed categories.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `patients`.
+
+    Returns
+    -------
+    DataFrame
+        `levels` is empty where a column is not categorical; `min` and `max` are numbers.
     """
     table = definitions.table("patients").set_index("column")
     values = [tuple(v.split(";")) if v not in ("", "*") else () for v in table["values"]]
@@ -570,7 +633,18 @@ def patient_columns(definitions: Definitions) -> pd.DataFrame:
 
 @derived
 def progression_schemes(definitions: Definitions) -> dict[str, tuple[float, ...]]:
-    """Published cut-offs of progression by name, in points per month, ascending."""
+    """Published cut-offs of progression by name, in points per month, ascending.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `progression_schemes`.
+
+    Returns
+    -------
+    dict of tuples
+        Points of the ALSFRS-R lost a month.
+    """
     table = definitions.table("progression_schemes")
     return {
         name: tuple(map(float, cuts.split(";")))
@@ -583,6 +657,16 @@ def repeat_loci(definitions: Definitions) -> pd.DataFrame:
     """Repeat loci with their thresholds in repeat units (NaN where none is stated).
 
     Index = locus.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `repeats`.
+
+    Returns
+    -------
+    DataFrame
+        One row a locus.
     """
     table = definitions.table("repeats").set_index("locus")
     numbers = ["intermediate_min", "risk_min", "expanded_min", "confirm_max"]

@@ -115,6 +115,13 @@ def overlaid(base: Definitions, folders: Sequence[Path]) -> Definitions:
 def with_names(base: Definitions, folders: Sequence[Path]) -> tuple[Definitions, list[str]]:
     """The tables of a model with further names and units, by which a cohort is read for it.
 
+    Parameters
+    ----------
+    base : Definitions
+        Of the model.
+    folders : sequence of Path
+        With tables of a laboratory; a later one lies over an earlier one.
+
     Returns
     -------
     Definitions, list of str

@@ -32,6 +32,16 @@ class Plugin:
     def load(self, name: str) -> object:
         """Import what it registered under a name.
 
+        Parameters
+        ----------
+        name : str
+            Of one of its entry points.
+
+        Returns
+        -------
+        object
+            Whatever the entry point names: not checked here.
+
         Raises
         ------
         RequestError
@@ -79,7 +89,18 @@ def _not_pinned(entry: str) -> RequestError:
 
 @cache
 def installed(group: str) -> list[Plugin]:
-    """Every package that registers something in a group, allowed or not; nothing of it runs."""
+    """Every package that registers something in a group, allowed or not; nothing of it runs.
+
+    Parameters
+    ----------
+    group : str
+        Of entry points.
+
+    Returns
+    -------
+    list of Plugin
+        Sorted by name and version.
+    """
     entries: dict[tuple[str, str], list[EntryPoint]] = {}
     for entry in entry_points(group=group):
         if entry.dist is not None:
@@ -92,7 +113,18 @@ def installed(group: str) -> list[Plugin]:
 
 
 def offered(group: str) -> dict[str, Plugin]:
-    """Name -> the allowed package that registers it."""
+    """Name -> the allowed package that registers it.
+
+    Parameters
+    ----------
+    group : str
+        Of entry points.
+
+    Returns
+    -------
+    dict of Plugin
+        Only of the pinned version.
+    """
     pins = allowed()
     # A request asks often, and a look at all installed packages takes longer than an answer.
     if not pins:
@@ -106,7 +138,20 @@ def offered(group: str) -> dict[str, Plugin]:
 
 
 def not_allowed(group: str, name: str) -> str:
-    """What to do where an installed package that is not allowed registers a name; else empty."""
+    """What to do where an installed package that is not allowed registers a name; else empty.
+
+    Parameters
+    ----------
+    group : str
+        Of entry points.
+    name : str
+        That was asked for.
+
+    Returns
+    -------
+    str
+        A sentence for a message.
+    """
     pins = allowed()
     for plugin in installed(group):
         held = pins.get(plugin.distribution) != plugin.version

@@ -34,7 +34,18 @@ class Derived(NamedTuple):
 
 @derived
 def derived_values(definitions: Definitions) -> tuple[Derived, ...]:
-    """Rows of the definition table."""
+    """Rows of the definition table.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `derived`.
+
+    Returns
+    -------
+    tuple of Derived
+        In the order of the table.
+    """
     return tuple(_rule(row) for _, row in definitions.table("derived").iterrows())
 
 

@@ -25,7 +25,20 @@ class Equation(NamedTuple):
     height_squared: float
 
     def predicted(self, age: np.ndarray, height: np.ndarray) -> np.ndarray:
-        """Litres of people of these ages (years) and heights (cm); NaN outside of its ages."""
+        """Litres of people of these ages (years) and heights (cm); NaN outside of its ages.
+
+        Parameters
+        ----------
+        age : array (n,)
+            Years.
+        height : array (n,)
+            Centimetres.
+
+        Returns
+        -------
+        array (n,)
+            Litres.
+        """
         litres = self.constant + self.age * age + self.age_squared * age * age
         litres = litres + self.height_squared * height * height
         return np.where((age >= self.age_min) & (age <= self.age_max), litres, np.nan)
@@ -33,7 +46,18 @@ class Equation(NamedTuple):
 
 @derived
 def equations(definitions: Definitions) -> tuple[Equation, ...]:
-    """Rows of the definition table; none for a model from before there was one."""
+    """Rows of the definition table; none for a model from before there was one.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With or without the table `lung_function`.
+
+    Returns
+    -------
+    tuple of Equation
+        One a sex and range of ages.
+    """
     if "lung_function" not in definitions.texts:
         return ()
     return tuple(_equation(row) for _, row in definitions.table("lung_function").iterrows())
@@ -50,6 +74,24 @@ def predicted_capacity(
     """Predicted forced vital capacity, litres; NaN where sex, age or height is unknown or no
     equation holds.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose equations are used.
+    sex : array (n,) of str
+        `male`, `female` or None.
+    age : array (n,)
+        Years at the measurement.
+    height : array (n,)
+        Centimetres.
+
+    Returns
+    -------
+    array (n,)
+        Litres.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> sex = np.array(["male", "female", None], dtype=object)
     >>> age, height = np.full(3, 60.0), np.full(3, 170.0)

@@ -449,7 +449,18 @@ def _is_dimensionless(definitions: Definitions) -> np.ndarray:
 
 @derived
 def is_log(definitions: Definitions) -> np.ndarray:
-    """Whether each analyte is read on log scale."""
+    """Whether each analyte is read on log scale.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the column `scale` of biomarkers.tsv.
+
+    Returns
+    -------
+    array of bool (analytes,)
+        In the order of the table.
+    """
     return (analytes(definitions)["scale"] == "log").to_numpy()
 
 

@@ -51,6 +51,16 @@ class Bridge(NamedTuple):
 def bridges(definitions: Definitions) -> tuple[Bridge, ...]:
     """Rules of `definitions/bridges.tsv`: only equations whose coefficients and direction have a
     source.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `bridges`.
+
+    Returns
+    -------
+    tuple of Bridge
+        May be empty.
     """
     return tuple(_bridge(row) for _, row in definitions.table("bridges").iterrows())
 
@@ -69,7 +79,18 @@ def _bridge(row: pd.Series) -> Bridge:
 
 @derived
 def feature_keys(definitions: Definitions) -> tuple[tuple[str, str], ...]:
-    """Analyte and assay of each feature; the assay is empty where assays are interchangeable."""
+    """Analyte and assay of each feature; the assay is empty where assays are interchangeable.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose analytes with `feature` = yes count.
+
+    Returns
+    -------
+    tuple of (str, str)
+        In the order of the analytes, then of the assays.
+    """
     table = analytes(definitions)
     table = table[table["feature"] == "yes"]
     return tuple(

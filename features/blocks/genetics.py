@@ -50,7 +50,18 @@ _FREQUENCIES = "VCF and frequency file"
 
 @derived
 def causal_genes(definitions: Definitions) -> tuple[str, ...]:
-    """Genes with a causal row in the known-variant table, in panel order."""
+    """Genes with a causal row in the known-variant table, in panel order.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose known variants (GRCh38) are asked.
+
+    Returns
+    -------
+    tuple of str
+        In panel order.
+    """
     table = known_variants(definitions, "GRCh38")
     causal = set(table.loc[table["als_role"].str.startswith("causal"), "gene"])
     return tuple(gene for gene in gene_names(definitions) if gene in causal)
@@ -58,7 +69,18 @@ def causal_genes(definitions: Definitions) -> tuple[str, ...]:
 
 @derived
 def scored_genes(definitions: Definitions) -> tuple[str, ...]:
-    """Genes in which a variant can be damaging: all but pure risk genes and modifiers."""
+    """Genes in which a variant can be damaging: all but pure risk genes and modifiers.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose panel is asked.
+
+    Returns
+    -------
+    tuple of str
+        In panel order.
+    """
     return tuple(
         gene
         for gene in gene_names(definitions)
@@ -71,6 +93,18 @@ def repeat_genes(definitions: Definitions) -> tuple[str, ...]:
     """Genes that ALS is read from by their repeat alone: `repeat` in the inheritance of genes.tsv,
     or a locus.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose tables of genes and loci are asked.
+
+    Returns
+    -------
+    tuple of str
+        In panel order.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> repeat_genes(shipped())
     ('C9orf72', 'ATXN2', 'STMN2', 'NIPA1', 'LRP12')
@@ -126,7 +160,18 @@ def _positions(definitions: Definitions, genes: tuple[str, ...]) -> list[int]:
 
 @derived
 def recessive_genes(definitions: Definitions) -> tuple[str, ...]:
-    """Genes that need two alleles."""
+    """Genes that need two alleles.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose panel is asked.
+
+    Returns
+    -------
+    tuple of str
+        In panel order.
+    """
     return tuple(
         gene for gene in scored_genes(definitions) if inheritance(definitions, gene) == "recessive"
     )
@@ -134,7 +179,18 @@ def recessive_genes(definitions: Definitions) -> tuple[str, ...]:
 
 @derived
 def mechanisms(definitions: Definitions) -> dict[str, tuple[str, ...]]:
-    """Disease mechanism -> its scored genes."""
+    """Disease mechanism -> its scored genes.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose column `mechanisms` of genes.tsv is read.
+
+    Returns
+    -------
+    dict of tuples
+        Sorted by mechanism; a gene may stand under several.
+    """
     table, by_mechanism = definitions.table("genes"), dict[str, list[str]]()
     for gene, listed in zip(table["gene"], table["mechanisms"], strict=True):
         for mechanism in listed.split(";") if gene in scored_genes(definitions) else []:
@@ -312,7 +368,18 @@ def genetic_cause(cohort: AnyCohort) -> np.ndarray:
 
 
 def core_tested(cohort: AnyCohort) -> np.ndarray:
-    """Of which patients all core genes were assayed and C9orf72 was sized, whatever was found."""
+    """Of which patients all core genes were assayed and C9orf72 was sized, whatever was found.
+
+    Parameters
+    ----------
+    cohort : Cohort or ServedCohort
+        With what was assayed, and repeats.
+
+    Returns
+    -------
+    array of bool (patients,)
+        A gene counts as assayed from the share ASSAYED_FROM.
+    """
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
     core = _positions(cohort.definitions, _core(cohort.definitions))
     with np.errstate(invalid="ignore"):
@@ -342,6 +409,16 @@ def telling_alleles(cohort: AnyCohort) -> np.ndarray:
 
     found: a causal row of the known-variant table with the zygosity that its role needs. uncertain:
     a `vus` row, one copy of a recessive one, or (likely) pathogenic by points.
+
+    Parameters
+    ----------
+    cohort : Cohort or ServedCohort
+        With classified variants.
+
+    Returns
+    -------
+    array of str (alleles,)
+        In the order of `cohort.genotypes.alleles`.
     """
     role, points = _of_alleles(cohort, "role"), _of_alleles(cohort, "points")
     by_points = (

@@ -58,7 +58,18 @@ class Limit(NamedTuple):
 
 @derived
 def panel_mechanisms(definitions: Definitions) -> tuple[Mechanism, ...]:
-    """Mechanisms of the panel, in the order in which they are shown."""
+    """Mechanisms of the panel, in the order in which they are shown.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `mechanisms`.
+
+    Returns
+    -------
+    tuple of Mechanism
+        In the order of the table.
+    """
     return tuple(
         Mechanism(**{name: row[name] for name in Mechanism._fields if name in row})
         for row in definitions.rows("mechanisms")
@@ -67,7 +78,18 @@ def panel_mechanisms(definitions: Definitions) -> tuple[Mechanism, ...]:
 
 @derived
 def mechanism_analytes(definitions: Definitions) -> dict[str, tuple[str, ...]]:
-    """Mechanism -> its analytes."""
+    """Mechanism -> its analytes.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose column `mechanism` of biomarkers.tsv is read.
+
+    Returns
+    -------
+    dict of tuples
+        Of every mechanism of the panel; empty where none is measured.
+    """
     owner = analytes(definitions)["mechanism"]
     return {
         m.mechanism: tuple(owner.index[owner == m.mechanism]) for m in panel_mechanisms(definitions)
@@ -93,6 +115,24 @@ def limits_of(
 
     A limit of one assay holds for an unknown assay too, for no other. A model's own table of
     earlier releases knows neither assays nor kinds.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `reference_limits`.
+    analyte : str
+        Its id.
+    sex : str, optional
+        `male` or `female`; where unknown, only limits of both hold.
+    age : float
+        Years; NaN where unknown.
+    assay : str
+        `unknown` where none is stated.
+
+    Returns
+    -------
+    list of dict
+        Cells as they stand in the table.
     """
     return [
         row
@@ -244,7 +284,20 @@ def _judged(
 
 
 def mechanism_genes(definitions: Definitions, mechanism: Mechanism) -> tuple[str, ...]:
-    """Genes that are shown with a mechanism, in panel order."""
+    """Genes that are shown with a mechanism, in panel order.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose panel gives the order.
+    mechanism : Mechanism
+        It may name genes of its own.
+
+    Returns
+    -------
+    tuple of str
+        Scored genes of the mechanism, and those that it names.
+    """
     named = {*mechanisms(definitions).get(mechanism.mechanism, ()), *mechanism.genes.split(";")}
     return tuple(gene for gene in gene_names(definitions) if gene in named)
 
@@ -252,6 +305,16 @@ def mechanism_genes(definitions: Definitions, mechanism: Mechanism) -> tuple[str
 def genetic_evidence(cohort: AnyCohort) -> list[dict[str, str]]:
     """For each patient: gene -> the variants that count, or that nothing was found, or that it was
     not assayed.
+
+    Parameters
+    ----------
+    cohort : Cohort or ServedCohort
+        With classified variants, what was assayed, and repeats.
+
+    Returns
+    -------
+    list of dict
+        One a patient, with every gene of the panel.
     """
     alleles = cohort.genotypes.alleles
     row, site = alleles["row"].to_numpy(), alleles["site"].to_numpy()
@@ -301,7 +364,18 @@ def _add_repeats(cohort: AnyCohort, evidence: list[dict[str, str]]) -> None:
 
 
 def mechanism_dictionary(definitions: Definitions) -> list[Feature]:
-    """Describe the columns of `mechanism_features`."""
+    """Describe the columns of `mechanism_features`.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose mechanisms are described.
+
+    Returns
+    -------
+    list of Feature
+        Only of mechanisms with an analyte.
+    """
     block, source = "mechanisms", "definitions/reference_limits.tsv and definitions/biomarkers.tsv"
     return [
         Feature(

@@ -63,13 +63,34 @@ def names() -> tuple[str, ...]:
 
 
 def plugin_of(name: str) -> Plugin | None:
-    """The package that a block comes from; None for ours."""
+    """The package that a block comes from; None for ours.
+
+    Parameters
+    ----------
+    name : str
+        Of a block that exists.
+
+    Returns
+    -------
+    Plugin or None
+        Allowed, and of the pinned version.
+    """
     return None if name in OURS else offered(GROUP)[name]
 
 
 @cache
 def block(name: str) -> Block:
     """The block of a name.
+
+    Parameters
+    ----------
+    name : str
+        Ours, or one that an allowed package registers.
+
+    Returns
+    -------
+    Block
+        Under that name.
 
     Raises
     ------

@@ -21,7 +21,13 @@ GZIP = b"\x1f\x8b"
 
 
 def serve(client: socket.socket) -> None:
-    """Run pipes until the client is gone or a step fails: what a failed one leaves is not kept."""
+    """Run pipes until the client is gone or a step fails: what a failed one leaves is not kept.
+
+    Parameters
+    ----------
+    client : socket
+        Sends four files for each pipe: request, output, complaints and status.
+    """
     # Python ignores a reader that has gone; a step of a pipe must end by it.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     failed = False
@@ -73,7 +79,18 @@ def _beside(step: list[str], output: int) -> int:
 
 
 def run_step(step: list[str]) -> bool:
-    """Run one command; whether it failed. What it says then ends in a zero byte."""
+    """Run one command; whether it failed. What it says then ends in a zero byte.
+
+    Parameters
+    ----------
+    step : list of str
+        A command of bcftools with its arguments, or `clean` and a path.
+
+    Returns
+    -------
+    bool
+        True if it failed.
+    """
     try:
         if step[0] == "clean":
             clean(Path(step[1]))
@@ -87,7 +104,13 @@ def run_step(step: list[str]) -> bool:
 
 
 def clean(path: Path) -> None:
-    """Pass a text on without its blank lines, unpacked if it is gzipped."""
+    """Pass a text on without its blank lines, unpacked if it is gzipped.
+
+    Parameters
+    ----------
+    path : Path
+        Of a text, gzipped or not; it is written to standard output.
+    """
     with path.open("rb") as raw:
         packed = raw.read(2) == GZIP
     with (

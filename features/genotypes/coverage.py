@@ -179,14 +179,31 @@ class Assayed:
         self.whole = _zeros(shape, folder and folder / "whole.bin")
 
     def add(self, file: Coverage) -> None:
-        """Add what one file says."""
+        """Add what one file says.
+
+        Parameters
+        ----------
+        file : Coverage
+            What was called in its patients; adds to what other files said of them.
+        """
         self.whole[file.rows] += file.whole.astype(np.int32)
         self.called[file.rows] += file.called.astype(np.int32)
         less = file.less - file.called[file.gene]
         self.called[file.row, file.gene] += less.astype(np.int32)
 
     def fraction(self, rows: slice = slice(None)) -> np.ndarray:
-        """Fraction that was called of each gene, NaN where there was nothing to call."""
+        """Fraction that was called of each gene, NaN where there was nothing to call.
+
+        Parameters
+        ----------
+        rows : slice
+            Which patients; all of them by default.
+
+        Returns
+        -------
+        array (patients, genes)
+            0 to 1.
+        """
         called, whole = np.asarray(self.called[rows]), np.asarray(self.whole[rows])
         fraction = np.full(called.shape, np.nan)
         return np.divide(called, whole, out=fraction, where=whole > 0)

@@ -99,10 +99,29 @@ class Store(Protocol):
     """Where finished extracts are kept (`features.genotypes.kept`)."""
 
     def get(self, task: Task) -> Extract | None:
-        """The extract of a task, None where it is not there."""
+        """The extract of a task, None where it is not there.
+
+        Parameters
+        ----------
+        task : Task
+            Files and regions that are read together.
+
+        Returns
+        -------
+        Extract or None
+            As it was put.
+        """
 
     def put(self, task: Task, extract: Extract) -> None:
-        """Keep an extract."""
+        """Keep an extract.
+
+        Parameters
+        ----------
+        task : Task
+            Files and regions that were read together.
+        extract : Extract
+            What came of it.
+        """
 
 
 def extract(

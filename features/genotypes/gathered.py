@@ -50,7 +50,13 @@ class Gathered:
         self._missing: list[tuple[np.ndarray, ...]] = []
 
     def add(self, file: FileCalls) -> None:
-        """Take over what a file says."""
+        """Take over what a file says.
+
+        Parameters
+        ----------
+        file : FileCalls
+            Its sites are numbered within it; here they get the numbers of all files.
+        """
         self.assayed.add(file.coverage)
         self.agreement.append(file.agreement)
         for name, count in file.counts.items():

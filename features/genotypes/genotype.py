@@ -290,7 +290,18 @@ class DistinctSites:
         self.numbers: dict[str, int] = {}
 
     def numbers_of(self, sites: list[Site]) -> np.ndarray:
-        """Number of each site; of a site that is met again, the first effect that is told stays."""
+        """Number of each site; of a site that is met again, the first effect that is told stays.
+
+        Parameters
+        ----------
+        sites : list of Site
+            Of one file.
+
+        Returns
+        -------
+        array of int32 (sites,)
+            From 0, in the order in which sites are first met.
+        """
         return np.array([self._number(site) for site in sites], dtype=np.int32)
 
     def _number(self, site: Site) -> int:

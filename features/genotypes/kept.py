@@ -61,14 +61,36 @@ class KeptExtracts:
         self._same = json.dumps([*made_from, fasta, sorted(patients.items())]).encode()
 
     def file(self, task: Task) -> Path:
-        """Where the extract of a task lies, whether it is there or not."""
+        """Where the extract of a task lies, whether it is there or not.
+
+        Parameters
+        ----------
+        task : Task
+            Files and regions; the files' sizes and times of change are part of the name.
+
+        Returns
+        -------
+        Path
+            A `.npz` in the folder.
+        """
         paths, regions = task
         own = json.dumps([[_stamp(path) for path in paths], regions]).encode()
         name = hashlib.sha256(self._same + own).hexdigest()[:32]
         return self.folder / f"{name}.npz"
 
     def get(self, task: Task) -> Extract | None:
-        """The extract of a task, None where it is not there or cannot be read."""
+        """The extract of a task, None where it is not there or cannot be read.
+
+        Parameters
+        ----------
+        task : Task
+            Files and regions that are read together.
+
+        Returns
+        -------
+        Extract or None
+            Made from the same files by the same rules and version.
+        """
         try:
             with (
                 self.file(task).open("rb") as file,
@@ -79,7 +101,15 @@ class KeptExtracts:
             return None
 
     def put(self, task: Task, extract: Extract) -> None:
-        """Keep an extract, whole or not at all; one with a file that failed is not kept."""
+        """Keep an extract, whole or not at all; one with a file that failed is not kept.
+
+        Parameters
+        ----------
+        task : Task
+            Files and regions that were read together.
+        extract : Extract
+            What came of it.
+        """
         if any(problem.severity == "error" for problem in extract.problems):
             return
         with _whole(self.file(task)) as path, path.open("wb") as out:

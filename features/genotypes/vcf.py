@@ -663,19 +663,60 @@ def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
 
 
 def known_fields(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> list[str]:
-    """The wanted INFO fields that the header of a file knows."""
+    """The wanted INFO fields that the header of a file knows.
+
+    Parameters
+    ----------
+    query : Query
+        With the header of the file.
+    wanted : tuple of str
+        Names of INFO fields.
+
+    Returns
+    -------
+    list of str
+        In the order in which they are wanted.
+    """
     return [name for name in wanted if name in query.header.info]
 
 
 def site_template(query: Query, fields: list[str]) -> str:
-    """What `bcftools query` shall print of a record: `SITE_CELLS` cells and one an INFO field."""
+    """What `bcftools query` shall print of a record: `SITE_CELLS` cells and one an INFO field.
+
+    Parameters
+    ----------
+    query : Query
+        With the header of the file.
+    fields : list of str
+        INFO fields that the header knows.
+
+    Returns
+    -------
+    str
+        Cells with a tab between them.
+    """
     end = "%INFO/END" if "END" in query.header.info else "."
     columns = ["%CHROM", "%POS", "%REF", "%ALT", "%FILTER", end, *(f"%INFO/{n}" for n in fields)]
     return r"\t".join(columns)
 
 
 def sites_of(query: Query, fields: list[str], rows: list[list[bytes]]) -> Sites:
-    """Records from the cells that `site_template` prints."""
+    """Records from the cells that `site_template` prints.
+
+    Parameters
+    ----------
+    query : Query
+        With build and regions.
+    fields : list of str
+        INFO fields that the template names.
+    rows : list of lists of bytes
+        Cells of each record.
+
+    Returns
+    -------
+    Sites
+        Genes are positions in the panel, -1 outside of it.
+    """
     texts = [[cell.decode(errors="replace") for cell in row] for row in rows]
     columns = list(zip(*(row[:SITE_CELLS] for row in texts), strict=True)) or [()] * SITE_CELLS
     chrom, ref, alt, last = (np.array(columns[i], dtype=object) for i in (0, 2, 3, 5))

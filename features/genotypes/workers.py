@@ -9,6 +9,18 @@ def worker_count(environment: Mapping[str, str] = os.environ) -> int:
 
     The machine may have many more. Another number of workers gives the same answers.
 
+    Parameters
+    ----------
+    environment : mapping
+        Variables of the process.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
     >>> worker_count({"SLURM_CPUS_PER_TASK": "3"})
     3
     """

@@ -100,6 +100,16 @@ def _terms(definitions: Definitions) -> dict[str, str]:
 def consequence_kinds(definitions: Definitions) -> dict[str, str]:
     """Kind of each consequence term: null, missense, inframe, synonymous, splice_region, coding,
     ...
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `consequences`.
+
+    Returns
+    -------
+    dict of str
+        Sequence Ontology term -> kind.
     """
     table = definitions.table("consequences")
     return dict(zip(table["term"], table["kind"], strict=True))

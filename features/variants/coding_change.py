@@ -67,7 +67,18 @@ class NewStop:
         return self.places[0][0] if self.places and self.places[0][1] == 1 else None
 
     def reading_reaches(self, offset: int) -> float:
-        """Chance that no stop comes before an offset."""
+        """Chance that no stop comes before an offset.
+
+        Parameters
+        ----------
+        offset : int
+            Bases from the start of the coding sequence, of the unchanged one.
+
+        Returns
+        -------
+        float
+            0 to 1.
+        """
         return prod(1 - chance for place, chance in self.places if place < offset)
 
 
@@ -106,6 +117,20 @@ class _Touched:
 def coding_change(sequence: CodingSequence, edit: Edit) -> CodingChange | None:
     """Outcomes of a change inside of the coding sequence; None if too many are possible.
 
+    Parameters
+    ----------
+    sequence : CodingSequence
+        Of the gene.
+    edit : Edit
+        On the strand of the gene.
+
+    Returns
+    -------
+    CodingChange or None
+        Several outcomes where the sequence is known by its residues alone.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> from features.variants.sequences import coding_sequences
     >>> sod1 = coding_sequences(shipped())["SOD1"]
@@ -208,6 +233,20 @@ def _common_start(left: str, right: str) -> str:
 def new_stop(sequence: CodingSequence, edit: Edit) -> NewStop:
     """Where reading may end too early after a change.
 
+    Parameters
+    ----------
+    sequence : CodingSequence
+        Of the gene.
+    edit : Edit
+        On the strand of the gene.
+
+    Returns
+    -------
+    NewStop
+        Offsets in the unchanged sequence, each with its chance.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> from features.variants.sequences import coding_sequences
     >>> new_stop(coding_sequences(shipped())["SOD1"], Edit(21, "", "A")).certain

@@ -72,6 +72,28 @@ def model_effect(
 ) -> ModelEffect | None:
     """Effect of a variant (minimal alleles) on a gene; None if the gene has no model.
 
+    Parameters
+    ----------
+    definitions : Definitions
+        With gene models and sequences.
+    gene : str
+        Of the panel.
+    pos : int
+        Of the first base of `ref`, from 1.
+    ref : str
+        Bases of the reference, forward strand.
+    alt : str
+        Bases instead of them.
+    build : str
+        GRCh38 or GRCh37.
+
+    Returns
+    -------
+    ModelEffect or None
+        Names are empty where the sequence does not tell them.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> effect = model_effect(shipped(), "SOD1", 31659783, "C", "T", "GRCh38")
     >>> effect.consequence, effect.hgvs_c, effect.hgvs_p, effect.codons
@@ -98,7 +120,24 @@ def model_effect(
 
 
 def edit_of(transcript: Transcript, pos: int, ref: str, alt: str) -> Edit | None:
-    """Write a variant on the strand of the gene; None if it is not within one coding exon."""
+    """Write a variant on the strand of the gene; None if it is not within one coding exon.
+
+    Parameters
+    ----------
+    transcript : Transcript
+        Of the gene.
+    pos : int
+        Of the first base of `ref`, from 1.
+    ref : str
+        Bases of the reference, forward strand.
+    alt : str
+        Bases instead of them.
+
+    Returns
+    -------
+    Edit or None
+        Without the bases that both begin with.
+    """
     start, end = changed_range(pos, ref, alt)
     shared = start - pos
     removed, added = ref[shared:], alt[shared:]

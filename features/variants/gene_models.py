@@ -268,7 +268,22 @@ def _coding(offsets: list[int], longer: int) -> str | None:
 
 
 def in_splice_region(transcript: Transcript, start: int, end: int) -> bool:
-    """Whether a changed range lies within SPLICE_EXON or SPLICE_INTRON bases of a splice site."""
+    """Whether a changed range lies within SPLICE_EXON or SPLICE_INTRON bases of a splice site.
+
+    Parameters
+    ----------
+    transcript : Transcript
+        Of the gene.
+    start : int
+        First changed position, from 1.
+    end : int
+        Last changed position; before `start` for an insertion.
+
+    Returns
+    -------
+    bool
+        Of an intron's own first and last two bases too.
+    """
     for low, high in transcript.introns_near(start, end):
         beside = (
             (low - SPLICE_EXON, low + SPLICE_INTRON - 1),
@@ -333,7 +348,18 @@ def write_gff(
 ) -> None:
     """Write the gene models as the GFF3 that `bcftools csq` wants.
 
-    `prefix` is what the FASTA puts before a contig; genes outside `contigs` are left out.
+    Parameters
+    ----------
+    definitions : Definitions
+        With gene models.
+    path : Path
+        Of the GFF3; it is overwritten.
+    build : str
+        GRCh38 or GRCh37.
+    prefix : str
+        What the FASTA puts before a contig: `chr` or nothing.
+    contigs : set of str, optional
+        Contigs of the FASTA; genes outside of them are left out.
     """
     lines = ["##gff-version 3"]
     for t in (

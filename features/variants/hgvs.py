@@ -26,6 +26,20 @@ class _Shifted(NamedTuple):
 def coding_position(transcript: Transcript, pos: int) -> str:
     """Position in the coding sequence as HGVS writes it; empty outside of the transcript.
 
+    Parameters
+    ----------
+    transcript : Transcript
+        Of the gene.
+    pos : int
+        On its chromosome, from 1.
+
+    Returns
+    -------
+    str
+        Without `c.`.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> from features.variants.gene_models import transcripts
     >>> sod1 = transcripts(shipped(), "GRCh38")["SOD1"]
@@ -64,7 +78,24 @@ def _exonic_bases(transcript: Transcript, low: int, high: int) -> int:
 
 
 def substitution_name(transcript: Transcript, pos: int, ref: str, alt: str) -> str:
-    """`c.` name of a single-base change anywhere in the transcript; empty outside of it."""
+    """`c.` name of a single-base change anywhere in the transcript; empty outside of it.
+
+    Parameters
+    ----------
+    transcript : Transcript
+        Of the gene.
+    pos : int
+        On its chromosome, from 1.
+    ref : str
+        One base, forward strand.
+    alt : str
+        One base, forward strand.
+
+    Returns
+    -------
+    str
+        On the strand of the gene.
+    """
     position = coding_position(transcript, pos)
     if transcript.strand == "-":
         ref, alt = reverse_complement(ref), reverse_complement(alt)
@@ -72,7 +103,22 @@ def substitution_name(transcript: Transcript, pos: int, ref: str, alt: str) -> s
 
 
 def coding_name(transcript: Transcript, sequence: CodingSequence, edit: Edit) -> str:
-    """`c.` name of a change inside a coding exon; empty if it could shift out of what is known."""
+    """`c.` name of a change inside a coding exon; empty if it could shift out of what is known.
+
+    Parameters
+    ----------
+    transcript : Transcript
+        With the exons that a name must not shift across.
+    sequence : CodingSequence
+        Of the gene.
+    edit : Edit
+        Inside of one exon.
+
+    Returns
+    -------
+    str
+        Shifted to the 3' end, as HGVS asks.
+    """
     if len(edit.removed) == len(edit.added) == 1:
         return f"c.{edit.offset + 1}{edit.removed}>{edit.added}"
     edit = _trimmed(edit)
@@ -157,6 +203,20 @@ def _span(first: int, last: int) -> str:
 def protein_name(sequence: CodingSequence, change: CodingChange) -> str:
     """`p.` name of a change; empty if its residues are not known.
 
+    Parameters
+    ----------
+    sequence : CodingSequence
+        Of the gene.
+    change : CodingChange
+        Of `coding_change`.
+
+    Returns
+    -------
+    str
+        Three letters a residue, predicted: without the brackets that HGVS puts.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> from features.variants.coding_change import coding_change
     >>> from features.variants.sequences import coding_sequences

@@ -31,6 +31,18 @@ _COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 def reverse_complement(bases: str) -> str:
     """The other strand, 5' to 3'.
 
+    Parameters
+    ----------
+    bases : str
+        A, C, G, T and N.
+
+    Returns
+    -------
+    str
+        As long.
+
+    Examples
+    --------
     >>> reverse_complement("ATGC")
     'GCAT'
     """
@@ -40,6 +52,18 @@ def reverse_complement(bases: str) -> str:
 def translate(bases: str) -> str:
     """Residues of whole codons, one letter each, `*` for a stop.
 
+    Parameters
+    ----------
+    bases : str
+        A, C, G and T; what is left over of the last codon is not read.
+
+    Returns
+    -------
+    str
+        One letter a codon.
+
+    Examples
+    --------
     >>> translate("ATGGCTTAG")
     'MA*'
     """
@@ -98,7 +122,17 @@ class CodingSequence:
     def fitting(self, index: int, reference: dict[int, str]) -> tuple[str, ...]:
         """Possible codons that have the bases of a record; any codon with those bases if none has.
 
-        `reference` is place in the codon (0-2) -> base.
+        Parameters
+        ----------
+        index : int
+            Of the codon, from 0.
+        reference : dict
+            Place in the codon (0-2) -> base.
+
+        Returns
+        -------
+        tuple of str
+            Codons.
         """
         fits = _with_bases(self.codons[index], reference)
         return fits or _with_bases(tuple(GENETIC_CODE), reference)
@@ -122,6 +156,16 @@ def _stop_shares(
 @derived
 def coding_sequences(definitions: Definitions) -> dict[str, CodingSequence]:
     """Coding sequences by gene; none with the tables of an earlier model, which had none.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With sequences, proteins and gene models.
+
+    Returns
+    -------
+    dict of CodingSequence
+        Only of genes with a sequence.
 
     Raises
     ------
@@ -159,6 +203,22 @@ def by_residues(gene: str, bases: str, protein: str, source: str) -> CodingSeque
     """Codons that fit both the bases (IUPAC letters) and the residues, the stop not among them.
 
     Without a protein any codon but a stop is possible.
+
+    Parameters
+    ----------
+    gene : str
+        Its name.
+    bases : str
+        Three a codon, with the stop.
+    protein : str
+        One letter a residue, or nothing.
+    source : str
+        Of both.
+
+    Returns
+    -------
+    CodingSequence
+        The first codon is the start.
     """
     residues = protein + "*" if protein else UNKNOWN_RESIDUE * (len(bases) // 3 - 1) + "*"
     codons = [
@@ -178,7 +238,18 @@ def _possible(pattern: str, residue: str, inner: bool) -> tuple[str, ...]:
 
 
 def unresolved_genes(definitions: Definitions) -> dict[str, bool]:
-    """Gene whose sequence is not known in full -> whether its protein stands for it."""
+    """Gene whose sequence is not known in full -> whether its protein stands for it.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose sequences are asked.
+
+    Returns
+    -------
+    dict of bool
+        In the order of the sequences.
+    """
     return {
         gene: sum(len(residues) == 1 for residues in sequence.residues) > len(sequence.codons) / 2
         for gene, sequence in coding_sequences(definitions).items()

@@ -312,7 +312,18 @@ def _names(definitions: Definitions, build: str) -> dict[str, dict[str, str]]:
 
 @derived
 def gene_rules(definitions: Definitions) -> pd.DataFrame:
-    """Inheritance and mechanism of each gene; index = gene."""
+    """Inheritance and mechanism of each gene; index = gene.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `gene_rules`.
+
+    Returns
+    -------
+    DataFrame
+        One row a gene.
+    """
     return definitions.table("gene_rules").set_index("gene")
 
 
