@@ -231,7 +231,7 @@ def run(
         If the tests fail as they are, or none is collected.
     """
     runs = MutantRuns(changes, path, out_of_time)
-    options = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
+    options = ["-p", "no:terminal", "-p", "no:cacheprovider", "-n", "0", "-m", "not slow"]
     plain = ["-o", "addopts=--import-mode=importlib", "--rootdir", str(ROOT)]
     status = pytest.main([*options, *plain, *tests], plugins=[runs])
     if runs.broken or status not in (0, pytest.ExitCode.OK):
