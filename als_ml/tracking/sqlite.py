@@ -1,8 +1,8 @@
 """A registered version looked up in a SQLite store without MLflow, which takes longer to import
 than all else to load.
 
-MLflow's own tables are read, in one read-only transaction, and only where they are those of the
-MLflow that we are pinned to (`SCHEMA`). Wherever anything is not as expected, the answer is None
+MLflow's own tables are read, in one read-only transaction, and only where they are those of an
+MLflow that we allow (`SCHEMAS`). Wherever anything is not as expected, the answer is None
 and MLflow is asked; it also says what is wrong.
 """
 
@@ -12,9 +12,9 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-# Alembic revision of the store's tables in MLflow 3.17; a test asks MLflow and this module the same
-# questions.
-SCHEMA = "dc11669786a5"
+# Alembic revision of the store's tables in MLflow 3.17 and 3.18, whose registered versions are
+# alike; a test asks the installed MLflow and this module the same questions.
+SCHEMAS = ("dc11669786a5", "f4a9b2c7d1e6")
 # A version that is on its way out of the registry.
 _DELETED = "Deleted_Internal"
 # These send MLflow to another registry or workspace.
@@ -50,7 +50,8 @@ def version_in(file: Path, name: str, alias: str, number: str) -> Row | None:
 
 
 def _row(store: sqlite3.Connection, name: str, alias: str, number: str) -> Row | None:
-    if store.execute("SELECT version_num FROM alembic_version").fetchall() != [(SCHEMA,)]:
+    revisions = store.execute("SELECT version_num FROM alembic_version").fetchall()
+    if revisions not in [[(schema,)] for schema in SCHEMAS]:
         return None
     store.execute("BEGIN")  # alias, version and tags as they are at one moment
     numbers = store.execute(_BY_ALIAS, (name, alias)).fetchall() if alias else [(number,)]
