@@ -136,14 +136,21 @@ def train(
 
     Parameters
     ----------
-    allow_outside : bool
-        Whether the cohort file may name files outside its folder.
+    config : Config
+        Of the run.
     progress : callable
         Told (what, done, of).
+    allow_outside : bool
+        Whether the cohort file may name files outside its folder.
     say : callable
         Told the labels and their reasons before anything is fitted.
     extracts : Path, optional
         Folder in which what was read of the genomes is kept and found again.
+
+    Returns
+    -------
+    Training
+        For `als_ml.tracking.log.log_training`.
 
     Raises
     ------
@@ -151,6 +158,7 @@ def train(
         If a file is wrong, or the labels cannot be learned from (one class only, too few families).
     """
     started = datetime.now(UTC)
+    # The key is asked for now: without a good one nothing is fitted.
     task, problems, key = TASKS[config.task], Problems(), patient_key()
     source = open_cohort(Path(config.cohort), allow_outside, extracts)
     cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
@@ -161,33 +169,17 @@ def train(
     check_labels(data.y, data.families, config)
     validated = cross_validate(data, config, progress)
     progress("intervals", 0, 0)
-    metrics, tables = estimates(data, validated, config), _tables(data, validated, config)
-    tables["reliability"], denoised = denoised_reliability(data, validated, config)
-    metrics |= denoised | weighted_estimates(
-        data.y,
-        validated.probability["model"],
-        validated.predicted["model"],
-        data.weights,
-        list(validated.by_repeat["model"]),
-    )
+    metrics, tables = _figures(data, validated, config)
     if config.validation.sites:
         tables["sites"] = site_table(data, leave_one_site_out(data, config, progress))
         metrics |= site_estimates(tables["sites"])
     if config.validation.split_date:
         metrics |= _temporal_metrics(data, config, problems)
     progress("final fit", 0, 0)
-    trials: list[Trial] = []
-    with threadpool_limits(1):
-        fitted, ladder = data.fit(data.rows.to_numpy(), np.arange(len(data.y)), config, trials)
-    tables["trials"] = [trial._asdict() for trial in trials]
-    predictor = Predictor(
-        fitted=fitted,
-        spec=data.spec,
-        lookups=cohort.lookups,
-        definitions=cohort.definitions,
-        ladder=ladder,
-        training=training_aggregates(data.rows, data.y)
-        | {
+    predictor, tables["trials"] = _final_model(
+        data,
+        config,
+        {
             "consequences": source.described.consequences,
             "patients": [remembered(patient_prints(data.cohort, key), key)],
         }
@@ -196,7 +188,8 @@ def train(
     if config.validation.cohort:
         held_out = open_cohort(Path(config.validation.cohort), allow_outside)
         metrics |= _external_metrics(predictor, config, held_out, problems, progress)
-    metrics |= _apparent(fitted.probability(data.rows.to_numpy()), data, validated, metrics)
+    apparent = predictor.fitted.probability(data.rows.to_numpy())
+    metrics |= _apparent(apparent, data, validated, metrics)
     with threadpool_limits(1):
         checks = honesty_checks(data, validated, config, metrics, tables, progress)
     best = best_possible(config, data, validated.probability["model"])
@@ -237,6 +230,38 @@ def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> Record:
     label = config.label.model_dump(mode="json") | {"cutoffs": list(config.cutoffs)}
     seen = [row | {"from": start} for row, start in zip(alike, ends, strict=True)]
     return {"question": label, "alike": seen}
+
+
+def _figures(
+    data: Trainable, validated: Validated, config: Config
+) -> tuple[dict[str, float], dict[str, Table]]:
+    """Single figures of the cross-validation, and its tables."""
+    metrics, tables = estimates(data, validated, config), _tables(data, validated, config)
+    tables["reliability"], denoised = denoised_reliability(data, validated, config)
+    weighted = weighted_estimates(
+        data.y,
+        validated.probability["model"],
+        validated.predicted["model"],
+        data.weights,
+        list(validated.by_repeat["model"]),
+    )
+    return metrics | denoised | weighted, tables
+
+
+def _final_model(data: Trainable, config: Config, remembers: Record) -> tuple[Predictor, Table]:
+    """The model of all labelled patients with what it remembers of them, and the settings tried."""
+    trials: list[Trial] = []
+    with threadpool_limits(1):
+        fitted, ladder = data.fit(data.rows.to_numpy(), np.arange(len(data.y)), config, trials)
+    predictor = Predictor(
+        fitted=fitted,
+        spec=data.spec,
+        lookups=data.cohort.lookups,
+        definitions=data.cohort.definitions,
+        ladder=ladder,
+        training=training_aggregates(data.rows, data.y) | remembers,
+    )
+    return predictor, [trial._asdict() for trial in trials]
 
 
 def _tables(data: Trainable, validated: Validated, config: Config) -> dict[str, Table]:
