@@ -99,6 +99,7 @@ def checked_patients(
     _check_ids(typed["sample_id"], where, problems)
     _check_dates(typed, where, problems)
     _ask_for_years(dated, where, problems)
+    _name_wide(dated, table, where, problems)
     return table_of({**_completed(typed), **others}, table)
 
 
@@ -270,6 +271,22 @@ def _narrowed(days: Days, rows: np.ndarray, first: np.ndarray, last: np.ndarray)
         last=np.where(rows, last, days.last),
         vague=days.vague,
     )
+
+
+def _name_wide(dated: dict[str, Days], table: Frame, where: str, problems: Problems) -> None:
+    """Count the partial dates that are taken at the middle of more than a month."""
+    for name, days in dated.items():
+        wide = days.last - days.first >= LONGEST_MONTH
+        remedy = "It stands at the middle, marked in `uncertain_dates`; write the date."
+        if name == "onset_days":
+            remedy = f"No rate of decline (dFS) rests on it. {remedy}"
+        problems.question(
+            wide,
+            f"{where}, column {name}",
+            table[name],
+            "is known less well than to a month",
+            remedy,
+        )
 
 
 # Fewer years in a column may be days by chance (P).

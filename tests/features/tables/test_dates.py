@@ -197,6 +197,27 @@ def test_wider_than_a_month(first, last, wide):
     assert is_uncertain(table, "onset_days").tolist() == [wide]
 
 
+@pytest.mark.parametrize(
+    ("cells", "named"),
+    [
+        ({"onset_days": "2019"}, ["onset_days"]),
+        ({"onset_days": "05/2019"}, []),  # 31 days, a month
+        ({"onset_days": "2019-05-02"}, []),
+        ({"death_days": "2021", "onset_days": "2018"}, ["death_days", "onset_days"]),
+        # A year of which a month is left: the diagnosis bounds the onset.
+        ({"onset_days": "2019", "diagnosis_days": "2019-01-31"}, []),
+        ({"onset_days": "2019", "diagnosis_days": "2019-02-01"}, ["onset_days"]),
+    ],
+)
+def test_what_is_taken_at_the_middle_of_more_than_a_month_is_named(cells, named):
+    problems = Problems()
+    patients(problems=problems, **cells)
+    wide = [one for one in problems.found if "less well than to a month" in one.found]
+    assert sorted(one.where.split("column ")[1].split(",")[0] for one in wide) == named
+    for one in wide:
+        assert ("dFS" in one.remedy) == ("onset" in one.where)
+
+
 def test_a_stated_interval_is_checked():
     with pytest.raises(DataError, match="uncertain_dates, line 2: 'about 2019' is not an interval"):
         patients(uncertain_dates="about 2019")
