@@ -22,6 +22,7 @@ ALL = {
     "tables": "tables:main",
     "variants": "variants:main",
     "pathogenicity": "pathogenicity:main",
+    "population": "population:main",
 }
 # They want arguments, so they run by their name only.
 BY_NAME = {"mutate": "mutate:main", "same": "same:main"}

@@ -11,6 +11,7 @@ used is shown with made-up ones.
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -25,12 +26,20 @@ from features.variants.annotation import (
     hgvs_protein,
     protein_change,
 )
-from features.variants.evidence import Sources, assess
+from features.variants.evidence import Assessment, Sources, assess
 from features.variants.gene_models import transcripts
-from features.variants.lookups import Lookups
+from features.variants.lookups import NO_LOOKUPS, Lookups, population_lookups
+from features.variants.null_variants import validity
 from features.variants.variant import Variant, describe
 
 BUILD, DRAWS = "GRCh37", 2000
+STEPS_FULL = ("definitive", "strong")
+INPUTS = (
+    ("bare VCF", False, False),
+    ("bare VCF and gnomAD", False, True),
+    ("CSQ", True, False),
+    ("CSQ and gnomAD", True, True),
+)
 
 
 def records() -> pd.DataFrame:
@@ -99,10 +108,17 @@ def effect_of_name(name: str) -> Effect | None:
     return None
 
 
-def frequencies() -> dict[str, float]:
-    """Allele frequencies of gnomAD r2.1."""
+@cache
+def gnomad_table() -> pd.DataFrame:
+    """gnomAD r2.1 as text."""
     path = reference_data() / "gnomad" / "gnomad_r2.1_als_genes.GRCh37.tsv.gz"
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+
+
+@cache
+def gnomad_lookups() -> Lookups:
+    """What a frequency file of gnomAD r2.1 says: AF, and by AN what it is at least."""
+    table = gnomad_table()
     sites = zip(
         table["Chromosome"],
         table["Position"].astype(int),
@@ -110,31 +126,64 @@ def frequencies() -> dict[str, float]:
         table["Alternate"],
         strict=True,
     )
-    return dict(zip((variant_key(*site) for site in sites), table["AF"].astype(float), strict=True))
+    keys = [variant_key(*site) for site in sites]
+    known = dict(zip(keys, table["AF"].replace("", "0").astype(float), strict=True))
+    alleles = dict(zip(keys, table["AN"].astype(float), strict=True))
+    return population_lookups(known, {"AN": alleles}, clinvar=None)
 
 
-def described(table: pd.DataFrame) -> list[Variant]:
-    """Variants with frequency and consequence, without any known-variant row."""
-    lookups = Lookups(frequencies())
+def described(
+    table: pd.DataFrame, annotated: bool = True, frequencies: bool = True
+) -> list[Variant]:
+    """Variants with or without a consequence by ClinVar's name, and with or without gnomAD."""
+    lookups = gnomad_lookups() if frequencies else NO_LOOKUPS
     return [
-        describe(shipped(), k, g, e, BUILD, lookups)
-        for k, g, e in zip(table["key"], table["gene"], table["effect"], strict=True)
+        describe(shipped(), key, gene, effect if annotated else None, BUILD, lookups)
+        for key, gene, effect in zip(table["key"], table["gene"], table["effect"], strict=True)
     ]
+
+
+def assessed(variants: list[Variant]) -> list[Assessment]:
+    """Each variant weighed with ClinVar off."""
+    off = Sources(shipped(), BUILD, known=False)
+    return [assess(variant, off) for variant in variants]
 
 
 def scores(variants: list[Variant]) -> pd.DataFrame:
     """Pathogenicity with ClinVar off, and the two baselines."""
-    off, rank = (
-        Sources(shipped(), BUILD, known=False),
-        {t: i for i, t in enumerate(shipped().table("consequences")["term"])},
-    )
-    return pd.DataFrame(
-        {
-            "pathogenicity": [assess(v, off).pathogenicity for v in variants],
-            "frequency alone": [-float(v.frequency or 0.0) for v in variants],
-            "consequence alone": [-rank.get(v.consequence, 99) for v in variants],
-        }
-    )
+    rank = {t: i for i, t in enumerate(shipped().table("consequences")["term"])}
+    return pd.DataFrame({
+        "pathogenicity": [found.pathogenicity for found in assessed(variants)],
+        "frequency alone": [-float(v.frequency or 0.0) for v in variants],
+        "consequence alone": [-rank.get(v.consequence, 99) for v in variants],
+    })  # fmt: skip
+
+
+def print_inputs(table: pd.DataFrame) -> None:
+    """What each kind of input gives for the starred records: AUC, classes, exceptions by name."""
+    truth = table["pathogenic"].to_numpy()
+    kinds = np.array([v.kind for v in described(table, frequencies=False)])
+    valid = np.array([validity(shipped()).get((g, "loss")) in STEPS_FULL for g in table["gene"]])
+    for title, annotated, frequencies in INPUTS:
+        found = assessed(described(table, annotated, frequencies))
+        score = np.array([a.pathogenicity for a in found])
+        likely = np.array([a.classification in ("P", "LP") for a in found])
+        benign = np.array([a.classification in ("B", "LB") for a in found])
+        missense, utr = kinds == "missense", np.isin(kinds, ("utr", "other"))
+        print(f"{title}: AUC {interval(truth, score)}, missense", end=" ")
+        print(interval(truth[missense], score[missense]))
+        beyond = _share(benign, ~truth & utr)
+        print(f"  B/LB of benign {_share(benign, ~truth & ~utr)}; in and beyond UTRs {beyond}")
+        null = truth & (kinds == "null")
+        print(f"  P/LP of null P where loss is strong or definitive {_share(likely, null & valid)}")
+        for wrong, words in ((benign & truth, "P called B/LB"), (likely & ~truth, "B called P/LP")):
+            for i in np.flatnonzero(wrong):
+                print(f"  {words}: {table['name'].iloc[i]}: {found[i].text}")
+
+
+def _share(hit: np.ndarray, among: np.ndarray) -> str:
+    n = int(among.sum())
+    return f"{int(hit[among].sum())} of {n} ({hit[among].mean() if n else np.nan:.2f})"
 
 
 def interval(truth: np.ndarray, score: np.ndarray) -> str:
@@ -167,6 +216,10 @@ def main(_arguments: Sequence[str] = ()) -> None:
         print("skipped: set ALS_ML_REFERENCE_DATA to the public data")
         return
     table = records()
+    starred = table[~table["revstat"].str.startswith("no assertion")]
+    n = int(starred["pathogenic"].sum())
+    print(f"starred: {n} P/LP, {len(starred) - n} B/LB")
+    print_inputs(starred)
     variants, truth = described(table), table["pathogenic"].to_numpy()
     found, kind = scores(variants), np.array([v.kind for v in variants])
     missense = kind == "missense"

@@ -39,8 +39,7 @@ from features.tables.reading_rules import ReadingRules
 from features.variants.lookups import (
     Lookups,
     predicted_effects,
-    read_clinvar,
-    read_frequencies,
+    read_lookups,
 )
 from features.variants.weigh import weigh_sites
 
@@ -417,10 +416,7 @@ def _own_lookups(definitions: Definitions, source: CohortSource, problems: Probl
             "no population frequencies are given (reference.frequencies)",
             "Rare-variant features stay unknown unless the VCF itself has frequencies.",
         )
-    return Lookups(
-        frequencies=read_frequencies(definitions, frequencies, build) if frequencies else None,
-        clinvar=read_clinvar(definitions, clinvar, build) if clinvar else None,
-    )
+    return read_lookups(definitions, build, frequencies, clinvar)
 
 
 def vcf_patients(source: CohortSource, rows: dict[str, int], problems: Problems) -> dict[str, int]:

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from features.catalogue import shipped
     from features.genotypes.vcf import CallRule
     from features.variants.evidence import Sources
-    from features.variants.lookups import Lookups, read_clinvar, read_frequencies
+    from features.variants.lookups import read_lookups
 
     build, path, definitions = arguments.genome_build, Path(arguments.vcf), shipped()
     given = {
@@ -59,14 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     with progress_bar(arguments.quiet) as progress:
         progress("reading references", 0, 0)
-        lookups = Lookups(
-            (
-                read_frequencies(definitions, given["frequencies"], build)
-                if given["frequencies"]
-                else None
-            ),
-            read_clinvar(definitions, given["clinvar"], build) if given["clinvar"] else None,
-        )
+        lookups = read_lookups(definitions, build, given["frequencies"], given["clinvar"])
         progress(path.name, 0, 0)
         sources = Sources(
             definitions=definitions,

@@ -334,7 +334,7 @@ def _cells(genotypes: list[str], rng: np.random.Generator) -> np.ndarray:
 
 
 def write_frequencies(path: Path, genome: Genome) -> None:
-    """Made-up population frequencies of everything that is drawn by frequency."""
+    """Made-up population frequencies of every site: 0 where it was looked at and not seen."""
     header = _header(
         "Made-up population frequencies of the simulator.", genome.sites["chrom"].unique()
     )
@@ -356,7 +356,6 @@ def write_frequencies(path: Path, genome: Genome) -> None:
             ]
         )
         for s in records_of(genome.sites)
-        if s["frequency"] > 0
     ]
     _write_indexed(path, header + lines)
 

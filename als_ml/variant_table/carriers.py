@@ -14,8 +14,8 @@ from features.catalogue import Definitions
 from features.genotypes.calls import Calls, call_chunks
 from features.genotypes.genotype import allele_key
 from features.genotypes.vcf import CallRule, Query
-from features.variants.evidence import Assessment
-from features.variants.variant import Variant, inheritance
+from features.variants.evidence import NULL_KINDS, Assessment
+from features.variants.variant import Variant, gene_rules, inheritance
 from features.variants.weigh import Weighed
 
 CARRIER_COLUMNS = ("sample_id", "variant", "gene", "zygosity", "class", "inheritance", "finding")
@@ -27,7 +27,11 @@ FINDINGS = (
     "carrier of one recessive allele",
     "possible compound heterozygote",
     "risk allele",
+    "reduced penetrance",
 )
+# One null allele of such a gene is a risk, two are a cause.
+RECESSIVE_OR_RISK = "recessive, one copy a risk"
+REDUCED = "dominant, reduced penetrance"
 Write = Callable[[pd.DataFrame], None]
 
 
@@ -40,14 +44,20 @@ def finding(classification: str, mode: str, zygous: str, second: bool) -> str:
     >>> (finding("LP", "recessive", "heterozygous", True),
     ...  finding("risk", "dominant", "homozygous", False))
     ('possible compound heterozygote', 'risk allele')
+    >>> finding("LP", RECESSIVE_OR_RISK, "heterozygous", False)
+    'risk allele'
     """
     if classification == "risk":
         return "risk allele"
     if classification not in ("P", "LP"):
         return "uncertain" if classification == "VUS" else "benign"
-    if mode != "recessive" or zygous != "heterozygous":
+    if mode == REDUCED:
+        return "reduced penetrance"
+    if not mode.startswith("recessive") or zygous != "heterozygous":
         return "causal"
-    return "possible compound heterozygote" if second else "carrier of one recessive allele"
+    if second:
+        return "possible compound heterozygote"
+    return "risk allele" if mode == RECESSIVE_OR_RISK else "carrier of one recessive allele"
 
 
 def shown_class(definitions: Definitions, variant: Variant, assessment: Assessment) -> str:
@@ -67,7 +77,13 @@ def inheritance_of(definitions: Definitions, variant: Variant) -> str:
         "causal_recessive": "recessive",
         "causal_xlinked": "x_linked",
     }
-    return by_role.get(variant.role, inheritance(definitions, variant.gene))
+    if variant.role in by_role:
+        return by_role[variant.role]
+    rules = gene_rules(definitions).loc[variant.gene]
+    if variant.kind in NULL_KINDS and rules["loss_of_function"] == "recessive":
+        return RECESSIVE_OR_RISK
+    mode = str(rules["inheritance"])
+    return REDUCED if mode == "dominant" and rules.get("penetrance") == "reduced" else mode
 
 
 def count_carriers(
@@ -131,7 +147,7 @@ class _Table:
         self.samples, self.keys = list(samples), list(self.site)
         pairs = list(zip(classes, modes, strict=True))
         self.recessive = np.array(
-            [c in ("P", "LP") and mode == "recessive" for c, mode in pairs], dtype=bool
+            [c in ("P", "LP") and mode.startswith("recessive") for c, mode in pairs], dtype=bool
         )
         codes = [
             [[FINDINGS.index(finding(c, m, z, s)) for s in (False, True)] for z in ZYGOSITIES]

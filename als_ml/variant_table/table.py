@@ -138,6 +138,12 @@ def _distinct_sites(sites: Sites) -> tuple[pd.DataFrame, set[str]]:
     }
 
 
+def _possible_terms(variant: Variant) -> list[str]:
+    """Possible consequences, where there is more than one."""
+    terms = sorted({effect.consequence for effect in variant.possible})
+    return terms if len(terms) > 1 else []
+
+
 def _row(definitions: Definitions, variant: Variant, assessment: Assessment) -> tuple[object, ...]:
     scores = (variant.scores.get(name) for name in ("revel", "alphamissense", "cadd", "spliceai"))
     asserted = (
@@ -158,7 +164,7 @@ def _row(definitions: Definitions, variant: Variant, assessment: Assessment) -> 
         variant.hgvs_c or None,
         variant.hgvs_p or None,
         ">".join(variant.codons) or None,
-        "|".join(sorted({effect.consequence for effect in variant.possible})) or None,
+        "|".join(_possible_terms(variant)) or None,
         variant.legacy_name or None,
         variant.role or None,
         variant.frequency,

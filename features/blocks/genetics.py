@@ -336,9 +336,9 @@ def genetic_cause(cohort: AnyCohort) -> np.ndarray:
     """The genetic finding of each patient, without statistics.
 
     found: a known pathogenic carrier, or C9orf72 expanded. uncertain: a `vus` row, one allele of a
-    recessive row, a variant that is (likely) pathogenic by points, or a C9orf72 result that is
-    intermediate or indeterminate. not_found: none of these, with all core genes assayed and C9orf72
-    sized. Else not_fully_tested.
+    recessive row, a variant that is (likely) pathogenic by points or may be a stop as far as the
+    sequence is known, or a C9orf72 result that is intermediate or indeterminate. not_found: none
+    of these, with all core genes assayed and C9orf72 sized. Else not_fully_tested.
 
     Parameters
     ----------
@@ -426,9 +426,17 @@ def telling_alleles(cohort: AnyCohort) -> np.ndarray:
         & _is_scored(cohort.definitions)[cohort.genotypes.genes()]
         & ~_is_one(role, "risk", "modifier", "other_disease")
     )
-    unsure = (role == "vus") | (role == "causal_recessive") | by_points
+    unsure = (role == "vus") | (role == "causal_recessive") | by_points | _may_stop(cohort)
     causal = _qualifies(cohort)
     return np.where(causal, "found", np.where(unsure.astype(bool), "uncertain", ""))
+
+
+def _may_stop(cohort: AnyCohort) -> np.ndarray:
+    """Which carried alleles may be a stop in a scored gene, as far as its sequence is known."""
+    variants = cohort.variants["variant"].to_numpy()
+    possible = np.array([v is not None and v.may_stop for v in variants], dtype=bool)
+    alleles = possible[cohort.genotypes.alleles["site"].to_numpy()]
+    return np.asarray(alleles & _is_scored(cohort.definitions)[cohort.genotypes.genes()])
 
 
 def _is_one(role: np.ndarray, *names: str) -> np.ndarray:

@@ -295,3 +295,13 @@ def _until_certain(places: list[tuple[int, float]]) -> list[tuple[int, float]]:
     possible = [(offset, chance) for offset, chance in places if chance]
     end = next((i for i, (_, chance) in enumerate(possible) if chance == 1), len(possible))
     return possible[: end + 1]
+
+
+def stop_after_skipping(sequence: CodingSequence, first: int, length: int) -> NewStop:
+    """Where reading may end after the loss of `length` bases, no multiple of 3, from `first` on.
+
+    The codon that joins both sides is not looked at: a stop there would only come earlier.
+    """
+    resumed = first + length + (-first) % 3
+    gone = resumed % 3
+    return NewStop(tuple(_until_certain(_shifted(sequence, 3 - gone, resumed // 3))))

@@ -10,15 +10,21 @@ needs people and laboratories: PS2-PS4, PM3, PM6, PP1, PP4, BS2-BS4, BP2, BP5.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from features.catalogue import Definitions, derived
-from features.variants.annotation import protein_change
-from features.variants.gene_models import transcripts
+from features.variants.annotation import consequence_kinds, protein_change
+from features.variants.gene_models import (
+    changed_range,
+    deep_in_intron,
+    in_splice_region,
+    transcripts,
+)
 from features.variants.lookups import NO_LOOKUPS, Assertion, Lookups
+from features.variants.null_variants import null_strength, validity
 from features.variants.variant import CAUSAL, Variant, gene_rules, inheritance, known_rows
 
 PRIOR, VERY_STRONG_ODDS = 0.10, 350.0
@@ -90,8 +96,7 @@ def assess(variant: Variant, sources: Sources) -> Assessment:
     Assessment
         Criteria in the order of RULES.
     """
-    met = [criterion for rule in RULES for criterion in rule(variant, sources)]
-    criteria = tuple(_combined(met))
+    criteria = tuple(_criteria(variant, sources))
     points = sum(criterion.points for criterion in criteria)
     return Assessment(
         points=points,
@@ -99,6 +104,50 @@ def assess(variant: Variant, sources: Sources) -> Assessment:
         pathogenicity=posterior(points),
         criteria=criteria,
     )
+
+
+def _criteria(variant: Variant, sources: Sources) -> list[Criterion]:
+    """Criteria that are met, whichever of the possible effects it is."""
+    if not variant.possible:
+        return _met_by_one(variant, sources)
+    kinds = consequence_kinds(sources.definitions)
+    each = [
+        _met_by_one(
+            replace(
+                variant,
+                consequence=term,
+                kind=kinds.get(term, ""),
+                change=change if change and change[0] != change[1] else None,
+                possible=(),
+            ),
+            sources,
+        )
+        for term, change in variant.possible
+    ]
+    common = _in_all(each)
+    points = sum(criterion.points for criterion in common)
+    if points < 0 and variant.may_stop:
+        lifted = _met(sources.definitions, "UNRESOLVED_stop", variant)
+        common.append(lifted._replace(points=-points))
+    return common
+
+
+def _met_by_one(variant: Variant, sources: Sources) -> list[Criterion]:
+    met = [criterion for rule in RULES for criterion in rule(variant, sources)]
+    return list(_combined(met))
+
+
+def _in_all(each: list[list[Criterion]]) -> list[Criterion]:
+    """Criteria that every possible effect meets on the same side, each at its weakest."""
+    weakest = []
+    for criterion in each[0]:
+        same = [
+            [c for c in others if c.name == criterion.name and c.points * criterion.points > 0]
+            for others in each
+        ]
+        if all(same):
+            weakest.append(min((c for some in same for c in some), key=lambda c: abs(c.points)))
+    return weakest
 
 
 def classify(points: int) -> str:
@@ -184,18 +233,25 @@ def _null_variant(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     """PVS1 by the place of the stop: full before the decay boundary, less beyond it."""
     if variant.kind not in NULL_KINDS:
         return
-    region = _region(sources.definitions, "gain_of_function", variant)
+    definitions = sources.definitions
+    region = _region(definitions, "gain_of_function", variant)
     if region:
-        yield _met(sources.definitions, "GOF", variant, region)
-    elif gene_rules(sources.definitions).loc[variant.gene, "loss_of_function"] == "yes":
-        yield _met(
-            sources.definitions,
-            _null_strength(sources.definitions, variant, sources.build),
-            variant,
-        )
+        yield _met(definitions, "GOF", variant, region)
+    elif not _by_loss(definitions, variant.gene):
+        return
+    elif not validity(definitions):
+        yield _met(definitions, _null_strength(definitions, variant, sources.build), variant)
+    elif strength := null_strength(definitions, variant, sources.build, sources.known):
+        yield _met(definitions, strength[0], variant, strength[1])
+
+
+def _by_loss(definitions: Definitions, gene: str) -> bool:
+    """Whether loss of function causes disease, in one copy or in two."""
+    return gene_rules(definitions).loc[gene, "loss_of_function"] in ("yes", "recessive")
 
 
 def _null_strength(definitions: Definitions, variant: Variant, build: str) -> str:
+    """PVS1 of a model whose tables have no validity, as it was."""
     transcript = transcripts(definitions, build).get(variant.gene)
     offset = variant.offset
     if variant.kind == "start_lost":
@@ -240,6 +296,10 @@ def _residue_of_splice(definitions: Definitions, variant: Variant) -> int | None
 
 
 def _known_variant(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    row = known_rows(sources.definitions, sources.build).get(variant.key)
+    if sources.known and row and row["als_role"] in CAUSAL and variant.role not in CAUSAL:
+        frequency = f"{variant.frequency:.2g}"
+        yield _met(sources.definitions, "KNOWN_outweighed", variant, frequency)
     if sources.known and variant.role in CAUSAL:
         yield _met(
             sources.definitions, "KNOWN_pathogenic", variant, variant.role.replace("_", ", ")
@@ -285,7 +345,7 @@ def _clinvar_neighbours(variant: Variant, sources: Sources) -> str:
     transcript = transcripts(sources.definitions, sources.build).get(variant.gene)
     if not sources.lookups.clinvar or transcript is None or variant.offset is None:
         return ""
-    if gene_rules(sources.definitions).loc[variant.gene, "loss_of_function"] == "yes":
+    if _by_loss(sources.definitions, variant.gene):
         return ""
     chrom, pos, _, _ = variant.key.split("-")
     codon = [
@@ -387,19 +447,37 @@ def _rarity(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     """PM2 below, BS1 and BA1 above their frequencies; the latter not for the sourced exceptions."""
     if variant.frequency is None:
         return
-    recessive = inheritance(sources.definitions, variant.gene) == "recessive"
-    if variant.frequency < _threshold(sources.definitions, "PM2_recessive" if recessive else "PM2"):
-        yield _met(
-            sources.definitions, "PM2_recessive" if recessive else "PM2", variant, variant.frequency
-        )
+    definitions = sources.definitions
+    recessive = inheritance(definitions, variant.gene) == "recessive"
+    highest = variant.frequency if variant.highest_frequency is None else variant.highest_frequency
+    absent = "PM2_recessive" if recessive else "PM2"
+    if highest < _threshold(definitions, absent):
+        if not (validity(definitions) and _without_effect(definitions, variant, sources.build)):
+            yield _met(definitions, absent, variant, highest)
     elif not (sources.known and _frequency_exception(variant)):
+        at_least = variant.filtering_frequency
+        frequency = variant.frequency if at_least is None else at_least
         rules = ("BA1", "BS1_recessive") if recessive else ("BA1", "BS1", "BS1_supporting")
-        rule = next(
-            (rule for rule in rules if variant.frequency >= _threshold(sources.definitions, rule)),
-            None,
-        )
+        rule = next((r for r in rules if frequency >= _threshold(definitions, r)), None)
         if rule:
-            yield _met(sources.definitions, rule, variant, variant.frequency)
+            yield _met(definitions, rule, variant, frequency)
+
+
+def _without_effect(definitions: Definitions, variant: Variant, build: str) -> bool:
+    """Whether a variant is silent, deep in an intron or in a UTR: there rarity says nothing."""
+    if variant.kind == "intron":
+        return _deep(definitions, variant, build)
+    return variant.kind in ("synonymous", "utr", "other")
+
+
+def _deep(definitions: Definitions, variant: Variant, build: str) -> bool:
+    transcript = transcripts(definitions, build).get(variant.gene)
+    return transcript is not None and deep_in_intron(transcript, *_range(variant))
+
+
+def _range(variant: Variant) -> tuple[int, int]:
+    _, pos, ref, alt = variant.key.split("-")
+    return changed_range(int(pos), ref, alt)
 
 
 def _frequency_exception(variant: Variant) -> bool:
@@ -489,10 +567,31 @@ def _predictors(definitions: Definitions) -> dict[str, list[tuple[str, float, in
 
 
 def _silent(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    """BP7: by a splice score, or where a change is silent and far enough from the splice sites."""
+    definitions, splicing = sources.definitions, variant.scores.get("spliceai")
+    if not validity(definitions):
+        yield from _silent_of_any_kind(variant, sources)
+    elif variant.kind not in ("synonymous", "intron"):
+        return
+    elif splicing is not None:
+        if splicing <= _threshold(definitions, "BP7"):
+            yield _met(definitions, "BP7", variant, "and none of splicing by its score")
+    elif _far_from_splicing(definitions, variant, sources.build):
+        yield _met(definitions, "BP7", variant, "far from the splice sites")
+
+
+def _far_from_splicing(definitions: Definitions, variant: Variant, build: str) -> bool:
+    transcript = transcripts(definitions, build).get(variant.gene)
+    if transcript is None or variant.kind == "intron":
+        return transcript is not None and _deep(definitions, variant, build)
+    return not in_splice_region(transcript, *_range(variant))
+
+
+def _silent_of_any_kind(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    """BP7 of a model whose tables have no validity, as it was."""
     splicing = variant.scores.get("spliceai", 0.0)
-    if variant.kind in ("synonymous", "intron", "utr", "other") and splicing <= _threshold(
-        sources.definitions, "BP7"
-    ):
+    silent = variant.kind in ("synonymous", "intron", "utr", "other")
+    if silent and splicing <= _threshold(sources.definitions, "BP7"):
         yield _met(sources.definitions, "BP7", variant)
 
 
@@ -543,5 +642,5 @@ def _combined(met: list[Criterion]) -> Iterator[Criterion]:
             allowed = max(0, 4 - predicted)
             if allowed:
                 yield criterion._replace(points=allowed)
-        elif criterion.points:
+        elif criterion.points or criterion.name == "KNOWN":
             yield criterion

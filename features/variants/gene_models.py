@@ -255,6 +255,39 @@ def _splice_site(transcript: Transcript, start: int, end: int) -> str | None:
     return None
 
 
+def skipped_exon(transcript: Transcript, start: int, end: int) -> tuple[int, int] | None:
+    """Coding offset and length of the exon whose splice site a changed range meets.
+
+    None if the exon has no coding base. The donor belongs to the exon before it, the acceptor to
+    that after it.
+    """
+    for index, (low, high) in enumerate(transcript.introns):
+        at_left = _overlap(start, end, low, low + SPLICE_SITE - 1)
+        if at_left or _overlap(start, end, high - SPLICE_SITE + 1, high):
+            exon = index if at_left else index + 1
+            first = max(transcript.starts[exon], transcript.cds_start)
+            last = min(transcript.ends[exon], transcript.cds_end)
+            if first > last:
+                return None
+            offsets = [transcript.coding_offset(pos) for pos in (first, last)]
+            return min(o for o in offsets if o is not None), last - first + 1
+    return None
+
+
+def deep_in_intron(transcript: Transcript, start: int, end: int) -> bool:
+    """Whether a change lies in an intron at or beyond +7 and -21 of its exons.
+
+    There, and not nearer, an intronic change is held silent without a splice score (Walker 2023,
+    PMC9980257, V).
+    """
+    donor, acceptor = (7, 21) if transcript.strand == "+" else (21, 7)
+    low_end, high_end = min(start, end), max(start, end)
+    return any(
+        low + donor - 1 <= low_end and high_end <= high - acceptor + 1
+        for low, high in transcript.introns
+    )
+
+
 def _coding(offsets: list[int], longer: int) -> str | None:
     if not offsets:
         return None

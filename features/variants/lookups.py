@@ -9,12 +9,14 @@ the first two, so that a patient gets the same answer alone, in a batch and year
 import hashlib
 import json
 import tempfile
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import gammaincinv
 
 from features.catalogue import Definitions, gene_at, gene_names, plain_contig
 from features.errors import DataError
@@ -58,11 +60,70 @@ class Lookups:
         Assertions.
     effects : dict
         Consequences that bcftools csq found with the user's FASTA.
+    reach : int or None
+        Bases on both sides of a record that the frequency file covers; None, as for models stored
+        before this was looked at: the whole panel.
+    population : dict
+        Key -> highest frequency of any group, and what the frequency is at least (FAF95).
     """
 
     frequencies: dict[str, float] | None = None
     clinvar: dict[str, Assertion] | None = None
     effects: dict[str, Effect] | None = None
+    reach: int | None = None
+    population: dict[str, tuple[float | None, float | None]] | None = None
+
+    def frequency(self, key: str) -> float | None:
+        """Population frequency of a variant; None where the file says nothing.
+
+        Parameters
+        ----------
+        key : str
+            chrom-pos-ref-alt, minimal.
+
+        Returns
+        -------
+        float or None
+            0 for a variant that is not in the file, at a place that the file covers.
+        """
+        if self.frequencies is None:
+            return None
+        own = self.frequencies.get(key)
+        if own is not None:
+            return own
+        if key in (self.population or {}):
+            return None  # too few people were looked at
+        return 0.0 if self.reach is None or self._covers(key) else None
+
+    def bounds(self, key: str) -> tuple[float | None, float | None]:
+        """Highest frequency of any group, and what the frequency is at least, of a variant.
+
+        Parameters
+        ----------
+        key : str
+            chrom-pos-ref-alt, minimal.
+
+        Returns
+        -------
+        (float or None, float or None)
+            As far as the file tells.
+        """
+        return (self.population or {}).get(key, (None, None))
+
+    def _covers(self, key: str) -> bool:
+        chrom, pos, _, _ = key.split("-")
+        places, reach = self._places.get(chrom, []), self.reach or 0
+        index = bisect_left(places, int(pos) - reach)
+        return index < len(places) and places[index] <= int(pos) + reach
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """Sorted positions of the file's records by contig."""
+        found: dict[str, list[int]] = {}
+        for key in self.frequencies or {}:
+            chrom, pos, _, _ = key.split("-")
+            found.setdefault(chrom, []).append(int(pos))
+        return {chrom: sorted(places) for chrom, places in found.items()}
 
     def same_references(self, other: "Lookups") -> bool:
         """Whether both look a variant up in the very same frequencies and assertions.
@@ -94,7 +155,12 @@ class Lookups:
         asserted = (
             None if self.clinvar is None else {key: list(a) for key, a in self.clinvar.items()}
         )
-        return {"frequencies": self.frequencies, "clinvar": asserted}
+        stored: dict[str, object] = {"frequencies": self.frequencies, "clinvar": asserted}
+        if self.reach is not None:
+            stored["reach"] = self.reach
+        if self.population:
+            stored["population"] = {key: list(pair) for key, pair in self.population.items()}
+        return stored
 
     @classmethod
     def from_json(cls, stored: Json) -> "Lookups":
@@ -111,12 +177,126 @@ class Lookups:
             Without effects, which belong to a file.
         """
         clinvar = stored["clinvar"]
+        population = stored.get("population")
         return cls(
-            stored["frequencies"], clinvar and {key: Assertion(*a) for key, a in clinvar.items()}
+            frequencies=stored["frequencies"],
+            clinvar=clinvar and {key: Assertion(*a) for key, a in clinvar.items()},
+            reach=stored.get("reach"),
+            population=population and {key: (pair[0], pair[1]) for key, pair in population.items()},
         )
 
 
 NO_LOOKUPS = Lookups()
+
+
+# A frequency file covers the bases around its records, not whole genes: gnomAD has one every few
+# bases of an exon, so that 50 bases (P) bridge its gaps there and end soon after an exon's end.
+REACH = 50
+# A rare variant that fewer chromosomes than this were looked at for is of unknown frequency (P).
+LEAST_ALLELES, RARE = 2_000, 1e-3
+# Names of gnomAD 2.1, 3 and 4, the newest first.
+_HIGHEST = ("AF_grpmax", "AF_popmax", "popmax_AF")
+_FILTERING = ("fafmax_faf95_max", "faf95_popmax", "faf95")
+
+
+def read_lookups(
+    definitions: Definitions, build: str, frequencies: Path | None, clinvar: Path | None
+) -> Lookups:
+    """Read the user's references, each if it is given.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose gene panel is read.
+    build : str
+        GRCh37 or GRCh38.
+    frequencies, clinvar : Path or None
+        Sites VCFs.
+
+    Returns
+    -------
+    Lookups
+        Without effects.
+    """
+    asserted = read_clinvar(definitions, clinvar, build) if clinvar else None
+    if frequencies is None:
+        return Lookups(clinvar=asserted)
+    known = read_frequencies(definitions, frequencies, build)
+    return population_lookups(known, _optional_fields(definitions, frequencies, build), asserted)
+
+
+def population_lookups(
+    known: dict[str, float],
+    fields: dict[str, dict[str, float]],
+    clinvar: dict[str, Assertion] | None,
+) -> Lookups:
+    """Lookups of a frequency file.
+
+    Parameters
+    ----------
+    known : dict of float
+        Key -> AF.
+    fields : dict of dict
+        Further INFO fields -> key -> value: AN, highest frequency of a group, FAF95.
+    clinvar : dict of Assertion or None
+        By key.
+
+    Returns
+    -------
+    Lookups
+        A rare variant for which few chromosomes were looked at is of unknown frequency.
+    """
+    few = {key for key, n in fields.get("AN", {}).items() if n < LEAST_ALLELES}
+    unsure = {key for key, frequency in known.items() if key in few and frequency < RARE}
+    return Lookups(
+        frequencies={key: f for key, f in known.items() if key not in unsure},
+        clinvar=clinvar,
+        reach=REACH,
+        population=_population(known, fields) | dict.fromkeys(unsure, (None, None)),
+    )
+
+
+def _optional_fields(
+    definitions: Definitions, path: Path, build: str
+) -> dict[str, dict[str, float]]:
+    """Numbers by key of each field that the file has, of those that are used beside AF."""
+    header = site_query(definitions, path, build).header
+    present = [name for name in ("AN", *_HIGHEST, *_FILTERING) if name in header.info]
+    return {
+        name: {
+            key: float(value)
+            for key, value in _field_by_key(definitions, path, build, name, name)
+            if _is_number(value)
+        }
+        for name in present
+    }
+
+
+def _population(
+    known: dict[str, float], fields: dict[str, dict[str, float]]
+) -> dict[str, tuple[float | None, float | None]]:
+    """Highest frequency, and lower bound, of each variant for which the file tells one of them."""
+    made: dict[str, tuple[float | None, float | None]] = {}
+    for key, frequency in known.items():
+        groups = [fields[name][key] for name in _HIGHEST if key in fields.get(name, {})]
+        told = [fields[name][key] for name in _FILTERING if key in fields.get(name, {})]
+        alleles = fields.get("AN", {}).get(key)
+        least = told[0] if told else _at_least(frequency, alleles)
+        if groups or least is not None:
+            made[key] = (max([frequency, *groups]), least)
+    return made
+
+
+def _at_least(frequency: float, alleles: float | None) -> float | None:
+    """Lower 95 % bound of a frequency among so many alleles (Whiffin 2017, PMID 28518168, R).
+
+    >>> round(_at_least(3e-5, 100_000), 7), _at_least(0.0, 100_000)
+    (8.2e-06, 0.0)
+    """
+    if not alleles:
+        return None
+    seen = round(frequency * alleles)
+    return float(gammaincinv(seen, 0.05) / alleles) if seen else 0.0
 
 
 def read_frequencies(definitions: Definitions, path: Path, build: str) -> dict[str, float]:

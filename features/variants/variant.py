@@ -51,6 +51,8 @@ class Variant:
         Predictor -> score, as the VCF tells them.
     role, legacy_name : str
         From the known-variant table.
+    highest_frequency, filtering_frequency : float or None
+        The highest of any population group, and what the frequency is at least (FAF95).
     possible : tuple of Possible
         Every effect that the known bases leave open, where there is more than one.
     codons : tuple of str
@@ -76,9 +78,16 @@ class Variant:
     clinvar: Assertion | None
     role: str
     legacy_name: str
+    highest_frequency: float | None = None
+    filtering_frequency: float | None = None
     possible: tuple[Possible, ...] = ()
     codons: tuple[str, ...] = ()
     stop: NewStop = NO_STOP
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether a stop is one of several possible effects."""
+        return any(effect.consequence == "stop_gained" for effect in self.possible)
 
     @property
     def length_change(self) -> int:
@@ -126,6 +135,7 @@ def describe(
     consequence = named.consequence
     parsed = protein_change(named.hgvs_p)
     frequency, frequency_origin = _frequency(key, effect, lookups)
+    bounds = lookups.bounds(key) if frequency_origin == IN_FILE else (frequency, None)
     model = transcripts(definitions, build).get(gene)
     ours = by_model is not None and consequence == by_model.consequence
     return Variant(
@@ -144,8 +154,10 @@ def describe(
         frequency_origin=frequency_origin,
         scores=_scores(effect),
         clinvar=(lookups.clinvar or {}).get(key),
-        role=known["als_role"] if known else "",
+        role=_role(definitions, gene, known, frequency, bounds),
         legacy_name=known["legacy_name"] if known else "",
+        highest_frequency=bounds[0],
+        filtering_frequency=bounds[1],
         possible=by_model.possible if by_model and ours and not parsed else (),
         codons=by_model.codons if by_model and ours else (),
         stop=by_model.stop if by_model else NO_STOP,
@@ -198,12 +210,82 @@ def _residue_of(hgvs_p: str) -> int | None:
     return int(match[1]) if match else None
 
 
+IN_FILE = "reference.frequencies"
+# Lifetime risk of ALS, about 1 in 350 (Johnston 2006, PMID 16814631, R; issue of the benchmark).
+LIFETIME_RISK = 1 / 350
+
+
 def _frequency(key: str, effect: Effect, lookups: Lookups) -> tuple[float | None, str]:
     if effect.frequency is not None:
         return effect.frequency, "VCF"
-    if lookups.frequencies is None:
-        return None, ""
-    return lookups.frequencies.get(key, 0.0), "reference.frequencies"
+    frequency = lookups.frequency(key)
+    return frequency, IN_FILE if frequency is not None else ""
+
+
+def _role(
+    definitions: Definitions,
+    gene: str,
+    known: dict[str, str] | None,
+    frequency: float | None,
+    bounds: tuple[float | None, float | None],
+) -> str:
+    """Role by the known-variant table; uncertain where the frequency rules a causal one out."""
+    role = known["als_role"] if known else ""
+    if role not in ("causal_dominant", "causal_xlinked") or not frequency:
+        return role
+    at_least = frequency if bounds[1] is None else bounds[1]
+    return "vus" if at_least > credible_frequency(definitions, gene) else role
+
+
+@derived
+def credible_frequency(definitions: Definitions, gene: str) -> float:
+    """Allele frequency above which a dominant variant would cause more ALS than its gene does.
+
+    Half of lifetime risk x share of the gene / penetrance (genes.tsv), but at least the frequency
+    of BS1's weakest form, since shares are rough. Infinite without a share, as for earlier models.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `genes.tsv` and `evidence.tsv` count.
+    gene : str
+        Symbol.
+
+    Returns
+    -------
+    float
+        0 to 1, or infinity.
+    """
+    row = next(row for row in definitions.rows("genes") if row["gene"] == gene)
+    if not row.get("als_share"):
+        return float("inf")
+    rules = {row["rule"]: row["threshold"] for row in definitions.rows("evidence")}
+    credible = LIFETIME_RISK * float(row["als_share"]) / float(row["penetrance"]) / 2
+    return max(credible, float(rules["BS1_supporting"]))
+
+
+@derived
+def causal_residues(definitions: Definitions, build: str, gene: str) -> frozenset[int]:
+    """Residues at which the known-variant table has a causal substitution.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose table counts.
+    build : str
+        GRCh37 or GRCh38.
+    gene : str
+        Symbol.
+
+    Returns
+    -------
+    frozenset of int
+        The initiator methionine is 1.
+    """
+    rows = known_rows(definitions, build).values()
+    causal = [r["hgvs_p"] for r in rows if r["gene"] == gene and r["als_role"] in CAUSAL]
+    changes = (protein_change(name) for name in causal)
+    return frozenset(change[1] for change in changes if change)
 
 
 @derived

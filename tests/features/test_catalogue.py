@@ -48,12 +48,12 @@ SESTRIN = {
     "slope": "no",
 }
 # A made-up place in SOD1, of which the shipped table says nothing.
-NEW_VARIANT = "21-31659790-G-C"
+NEW_VARIANT = "21-31659800-G-C"
 FOUND = {
     "gene": "SOD1",
-    "hgvs_p": "p.Gly8Arg",
+    "hgvs_p": "p.Gly11Arg",
     "chrom": "21",
-    "pos_grch38": "31659790",
+    "pos_grch38": "31659800",
     "ref": "G",
     "alt": "C",
     "als_role": "causal_dominant",
@@ -113,7 +113,7 @@ ASKED = {
         ("", "causal_dominant"),
     ),
     "the name of a known variant": (
-        lambda d: _found(d, "p.Gly8Arg"),
+        lambda d: _found(d, "p.Gly11Arg"),
         lambda d: with_line(d, "known_variants", **FOUND),
         (None, NEW_VARIANT),
     ),
@@ -123,7 +123,7 @@ ASKED = {
         (["+1"], ["+3"]),
     ),
     "the panel": (
-        lambda d: gene_at(d, "21", 31659790, B) >= 0,
+        lambda d: gene_at(d, "21", 31659800, B) >= 0,
         lambda d: with_cell(d, "genes", "SOD1", "read_by_default", "no"),
         (True, False),
     ),

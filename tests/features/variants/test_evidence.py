@@ -9,7 +9,7 @@ from features.errors import RequestError
 from features.variants.annotation import Effect, effect_of, protein_change
 from features.variants.evidence import Sources, assess, classify, posterior
 from features.variants.gene_models import place, transcripts
-from features.variants.lookups import NO_LOOKUPS, Assertion, Lookups
+from features.variants.lookups import NO_LOOKUPS, Assertion, Lookups, population_lookups
 from features.variants.variant import describe, find_known, gene_rules
 
 B = "GRCh38"
@@ -52,7 +52,7 @@ TBK1_STOP = ("12-64464454-C-T", "TBK1", "stop_gained", "p.Arg117Ter")
         ),  # not how SOD1 does
         (("16-31191400-C-T", "FUS", "stop_gained", "p.Arg495Ter"), ["PVS1_GOF", "PM2"], 5),
         (("12-57582601-G-A", "KIF5A", "splice_acceptor_variant", ""), ["PVS1_GOF", "PM2"], 5),
-        (("12-64497000-C-T", "TBK1", "synonymous_variant", "p.Gly700="), ["PM2", "BP7"], 0),
+        (("12-64497000-C-T", "TBK1", "synonymous_variant", "p.Gly700="), ["BP7"], -1),
         (("12-64464460-CAAA-C", "TBK1", "inframe_deletion", "p.Lys119del"), ["PM2", "PM4"], 2),
     ],
 )
@@ -219,3 +219,99 @@ def test_a_served_record_may_name_a_known_variant_by_its_protein_change():
     cohort, rows, errors = read_records(records, FeatureSpec(), NO_LOOKUPS, shipped())
     assert (list(rows), cohort.genotypes.keys().tolist()) == ([0, 1, 2], [A5V] * 3)
     assert errors[3]["field"] == "variants"
+
+
+def test_the_protein_may_leave_a_stop_open_which_is_then_never_benign():
+    """ALS2 p.Arg1421: C>T gives Cys, Trp or a stop, and the sequence is not known here."""
+    key = "2-201709900-G-A"
+    variant = describe(shipped(), key, "ALS2", None, B, Lookups(frequencies={key: 0.02}))
+    assert variant.may_stop
+    assert variant.consequence == "coding_sequence_variant"
+    found = assess(variant, Sources(shipped(), B))
+    assert (found.classification, names(found)) == ("VUS", ["BS1", "UNRESOLVED"])
+    assert found.points == 0
+
+
+def test_a_criterion_counts_only_if_every_possible_effect_meets_it():
+    variant = describe(shipped(), "2-201709900-G-A", "ALS2", None, B, NOWHERE)
+    assert names(assess(variant, Sources(shipped(), B))) == ["PM2"]  # PVS1 for the stop alone
+
+
+@pytest.mark.parametrize(
+    ("pos", "frequency"), [(1000, 0.0), (1050, 0.0), (1051, None), (950, 0.0), (949, None)]
+)
+def test_a_frequency_file_covers_what_is_near_its_records(pos, frequency):
+    lookups = Lookups(frequencies={"1-1000-A-G": 0.1}, reach=50)
+    assert lookups.frequency(f"1-{pos}-A-T") == frequency
+    assert lookups.frequency(f"2-{pos}-A-T") is None
+    assert Lookups(frequencies={"1-1000-A-G": 0.1}).frequency(f"1-{pos}-A-T") == 0.0
+
+
+def test_few_chromosomes_tell_no_rare_frequency_and_the_lower_bound_decides():
+    alleles = {"1-1-A-G": 1_999.0, "1-2-A-G": 2_000.0, "1-3-A-G": 1_999.0, "1-4-A-G": 1e5}
+    known = {"1-1-A-G": 5e-4, "1-2-A-G": 5e-4, "1-3-A-G": 1e-3, "1-4-A-G": 3e-5}
+    groups = {"1-4-A-G": 2e-4}
+    lookups = population_lookups(known, {"AN": alleles, "AF_popmax": groups}, None)
+    assert [lookups.frequency(key) for key in known] == [None, 5e-4, 1e-3, 3e-5]
+    highest, at_least = lookups.bounds("1-4-A-G")
+    assert highest == 2e-4
+    assert at_least == pytest.approx(0.8177 / 1e5, rel=1e-3)  # lower bound of 3: R, qgamma(.05, 3)
+    again = Lookups.from_json(lookups.as_json())
+    assert (again.reach, again.population) == (lookups.reach, lookups.population)
+
+
+@pytest.mark.parametrize(("frequency", "role"), [(1e-4, "causal_dominant"), (1.1e-4, "vus")])
+def test_a_frequency_that_rules_it_out_outweighs_the_known_table(frequency, role):
+    found = describe(shipped(), A5V, "SOD1", None, B, Lookups(frequencies={A5V: frequency}))
+    assert found.role == role
+    assessed = assess(found, Sources(shipped(), B))
+    assert (assessed.classification in ("P", "LP")) == (role != "vus")
+    assert "KNOWN" in names(assessed)  # said, with no points
+
+
+@pytest.mark.parametrize(
+    ("key", "gene", "criteria"),
+    [
+        ("21-31659784-C-T", "SOD1", ["BP7"]),  # silent
+        ("21-31659841-G-A", "SOD1", ["PM2"]),  # silent, last base of the exon
+        ("21-31659900-G-A", "SOD1", ["BP7"]),  # deep in the intron
+        ("21-31659847-G-A", "SOD1", ["PM2"]),  # +6
+        ("21-31659700-G-A", "SOD1", []),  # 5' UTR
+    ],
+)
+def test_silent_variants_far_from_splice_sites_count_as_benign_and_rarity_does_not(
+    key, gene, criteria
+):
+    found = describe(shipped(), key, gene, None, B, NOWHERE)
+    assert names(assess(found, Sources(shipped(), B, known=False))) == criteria
+
+
+def test_one_null_allele_of_optn_is_a_risk_and_two_are_a_cause():
+    from als_ml.variant_table.carriers import finding, inheritance_of
+
+    variant = describe(shipped(), "10-13112541-C-CA", "OPTN", None, B, NOWHERE)
+    assert variant.kind == "null"
+    mode = inheritance_of(shipped(), variant)
+    word = assess(variant, Sources(shipped(), B)).classification
+    assert word in ("P", "LP")
+    says = [finding(word, mode, z, second=False) for z in ("heterozygous", "homozygous")]
+    assert says == ["risk allele", "causal"]
+
+
+def test_a_null_allele_of_tbk1_is_of_reduced_penetrance():
+    from als_ml.variant_table.carriers import finding, inheritance_of
+
+    variant = describe(shipped(), "12-64464400-C-CA", "TBK1", None, B, NOWHERE)
+    mode = inheritance_of(shipped(), variant)
+    assert finding("LP", mode, "heterozygous", second=False) == "reduced penetrance"
+
+
+@pytest.mark.slow
+def test_no_gene_makes_more_carriers_causal_than_its_share_of_als_allows(reference_data):
+    """gnomAD r2.1, known variants off: lower Poisson bound against share / penetrance."""
+    from benchmarks.population import by_gene, called
+
+    rows = by_gene(called(known=False))
+    assert [row.gene for row in rows if row.reduced] == ["TBK1"]
+    assert all(row.low <= row.allowed for row in rows if not row.reduced)
+    assert all(row.low > row.allowed for row in rows if row.reduced)
