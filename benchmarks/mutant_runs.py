@@ -24,6 +24,8 @@ LONGEST = 20
 ROOT = Path(__file__).resolve().parent.parent
 
 
+# Definitions that were read; frozen objects are found by no collector any more.
+_READ: list[Any] = []
 _CACHED = type(functools.lru_cache(int))
 Change = tuple[Mutant, Callable[[], None]]
 
@@ -67,6 +69,7 @@ def _forget_results(seen: "set[str] | None") -> None:
 
     for thing in gc.get_objects():
         if isinstance(thing, Definitions):
+            _READ.append(thing)
             made = vars(thing)["_made"]
             for function in [f for f in made if seen is None or f.__module__ in seen]:
                 del made[function]
@@ -209,12 +212,9 @@ def _functions(thing: Any) -> Iterator[types.FunctionType]:
 
 def put_table(mutant: Mutant) -> None:
     """Let all definitions that were read hold another number."""
-    from features.catalogue import Definitions
-
     table = Path(mutant.path).stem
-    for thing in gc.get_objects():
-        if isinstance(thing, Definitions):
-            thing.texts[table] = mutated_table(thing.texts[table], mutant)
+    for definitions in _READ:
+        definitions.texts[table] = mutated_table(definitions.texts[table], mutant)
 
 
 def run(
