@@ -41,7 +41,7 @@ def read_cohort(
     allow_outside : bool
         Whether the cohort file may name files outside its own folder.
     problems : list, optional
-        Gets what was noticed and is no error: each with `where`, `found` and `remedy`.
+        Gets what was noticed and is not an error: each with `where`, `found` and `remedy`.
 
     Returns
     -------

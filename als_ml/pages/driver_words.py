@@ -43,6 +43,22 @@ _BARE = ("0/1", "as given", "1", "linear predictor")
 def driver_words(feature: Feature | None, driver: Row, task: Task) -> str:
     """What a driver is, its value, and to which answer it moves the score.
 
+    Parameters
+    ----------
+    feature : Feature, optional
+        Its line of the dictionary; None where the model does not describe it.
+    driver : dict
+        `value`, `contribution` (log-odds) and `text`.
+    task : Task
+        Whose classes are named.
+
+    Returns
+    -------
+    str
+        For a reader.
+
+    Examples
+    --------
     >>> from models.tasks import PROGRESSION
     >>> nfl = Feature("log_nfl_serum_simoa", "biomarkers", "ln(pg/mL)",
     ...               "Neurofilament light, serum, simoa: last value up to the landmark", "")

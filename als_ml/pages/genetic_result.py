@@ -49,6 +49,16 @@ _METHODS = {
 def genetic_results(cohort: Cohort) -> list[Record]:
     """Of each patient `status`, `headline`, `findings` (a dict each), `risk` alleles, genes that
     were `not_assayed` or in part, and `notes`.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With classified variants, what was assayed, and repeats.
+
+    Returns
+    -------
+    list of dict
+        One a patient.
     """
     causes = genetic_cause(cohort)
     variants, risks = _variant_findings(cohort)
@@ -121,9 +131,9 @@ def _meaning(variant: Variant, says: str) -> str:
     if variant.role == "causal_recessive":
         return "one copy of a recessive variant: a carrier, not a cause by itself"
     if variant.role == "modifier":
-        return "changes the course a little, is no cause"
+        return "changes the course a little, is not a cause"
     if not says:
-        return "raises the risk a little, is no cause"
+        return "raises the risk a little, is not a cause"
     return "of uncertain meaning"
 
 
@@ -220,7 +230,7 @@ def _conflict(size: tuple[float, float, float] | None, method: str, stated: str)
 
 def _atxn2(state: str, size: tuple[float, float, float] | None, longest: float) -> dict[str, str]:
     words = _sized(size if size is not None else (longest, longest, longest))
-    meaning = "raises the risk of ALS, is no cause by itself"
+    meaning = "raises the risk of ALS, is not a cause by itself"
     return {
         "gene": "ATXN2",
         "what": f"CAG repeat {state}, {words}",

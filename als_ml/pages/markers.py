@@ -37,6 +37,16 @@ class Range(NamedTuple):
 def marker_cards(cohort: Cohort) -> list[list[Record]]:
     """Of each patient one entry a dated analyte: name, unit, `values` as (day, value), `low` and
     `high` of what is normal with its `source`, where the last value lies, and `cutoffs`.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With checked biomarkers.
+
+    Returns
+    -------
+    list of lists of dict
+        One list a patient, sorted by analyte.
     """
     table = as_frame(cohort.biomarkers)
     dated = table[table["days"].notna()].assign(analyte=table["analyte"].astype(str))

@@ -57,6 +57,20 @@ class Event(NamedTuple):
 def patient_events(patient: Record, consent: bool) -> list[Event]:
     """What happened to a patient, in the order of the days.
 
+    Parameters
+    ----------
+    patient : dict
+        Row of the patients table; days from the index date, NaN where unknown.
+    consent : bool
+        Whether events that tell a genetic result may be shown.
+
+    Returns
+    -------
+    list of Event
+        Empty where none is dated.
+
+    Examples
+    --------
     >>> patient_events({"death_days": 140.0, "tofersen_start_days": 30.0}, consent=False)
     [Event(column='death_days', words='died', days=140)]
     """
@@ -74,6 +88,16 @@ def patient_states(cohort: Cohort) -> list[dict[str, str | None]]:
 
     `no` is said only where the last visit's items say so; that nobody recorded an event is not
     that there was none, except for death.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With ALSFRS-R visits.
+
+    Returns
+    -------
+    list of dict
+        One a patient.
     """
     last = _last_visits(cohort)
     return [
@@ -118,6 +142,20 @@ def _last_visits(cohort: Cohort) -> dict[int, Record]:
 def calendar(index_date: Any, days: float | None) -> str | None:
     """Calendar date of a day, where the index date is known.
 
+    Parameters
+    ----------
+    index_date : date or datetime64
+        NaT or None where unknown.
+    days : float, optional
+        From the index date.
+
+    Returns
+    -------
+    str or None
+        As `spoken` writes it.
+
+    Examples
+    --------
     >>> calendar(np.datetime64("2024-01-31"), 30), calendar(np.datetime64("NaT"), 30)
     ('1 Mar 2024', None)
     """
@@ -127,13 +165,36 @@ def calendar(index_date: Any, days: float | None) -> str | None:
 
 
 def day_zero(index_date: Any) -> date:
-    """The index date, as a table or a Timestamp holds it."""
+    """The index date, as a table or a Timestamp holds it.
+
+    Parameters
+    ----------
+    index_date : date or datetime64
+        Known.
+
+    Returns
+    -------
+    date
+        Without a time.
+    """
     return date.fromisoformat(str(np.datetime64(index_date, "D")))
 
 
 def spoken(day: date) -> str:
     """A date that nobody reads the other way round.
 
+    Parameters
+    ----------
+    day : date
+        Any.
+
+    Returns
+    -------
+    str
+        Day, month in letters, year.
+
+    Examples
+    --------
     >>> spoken(date(2026, 3, 4))
     '4 Mar 2026'
     """

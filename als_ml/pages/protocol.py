@@ -162,7 +162,18 @@ class Rule(_Part):
         return known.address if known else ""
 
     def expired(self, today: date) -> bool:
-        """Whether its validity has ended."""
+        """Whether its validity has ended.
+
+        Parameters
+        ----------
+        today : date
+            Of the report.
+
+        Returns
+        -------
+        bool
+            False on its last day.
+        """
         return today > self.valid_until
 
 

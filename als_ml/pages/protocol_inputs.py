@@ -84,7 +84,18 @@ class Inputs(NamedTuple):
 
 @derived
 def known_inputs(definitions: Definitions) -> frozenset[str]:
-    """Names that a rule may use."""
+    """Names that a rule may use.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose analytes may be used.
+
+    Returns
+    -------
+    set of str
+        Analytes, items, facts of the patient, and what is derived.
+    """
     return frozenset(
         [*analytes(definitions).index, *ITEMS["alsfrs_r"], *_STATIC, *_DERIVED, *SYMPTOMS]
     )
@@ -93,6 +104,20 @@ def known_inputs(definitions: Definitions) -> frozenset[str]:
 def input_words(name: str, definitions: Definitions) -> str:
     """What a reader calls an input.
 
+    Parameters
+    ----------
+    name : str
+        Of an input.
+    definitions : Definitions
+        Whose analytes are named.
+
+    Returns
+    -------
+    str
+        The name itself with blanks, where nothing better is known.
+
+    Examples
+    --------
     >>> from features.catalogue import shipped
     >>> input_words("q11", shipped()), input_words("fvc_pct", shipped())
     ('orthopnoea (item 11)', 'Forced vital capacity')
@@ -278,7 +303,18 @@ def _vital_capacity(values: list[Value]) -> list[Value]:
 
 @derived
 def described(definitions: Definitions) -> dict[str, tuple[str, str]]:
-    """Analyte -> its name and unit."""
+    """Analyte -> its name and unit.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the table `biomarkers`.
+
+    Returns
+    -------
+    dict of (str, str)
+        In the order of the table.
+    """
     table = analytes(definitions)
     return dict(zip(table.index, zip(table["name"], table["unit"], strict=True), strict=True))
 

@@ -15,7 +15,18 @@ _EVENT = "die or need a tracheostomy or ventilation for 23 hours a day"
 
 
 def definition(predictor: Predictor) -> str:
-    """What the positive class of a model does, in words that follow "patients"."""
+    """What the positive class of a model does, in words that follow "patients".
+
+    Parameters
+    ----------
+    predictor : Predictor
+        With the question that it was trained for.
+
+    Returns
+    -------
+    str
+        In the present tense.
+    """
     asked: Json = predictor.training.get("question") or {}
     task = predictor.fitted.task
     if asked.get("column"):
@@ -33,6 +44,18 @@ def definition(predictor: Predictor) -> str:
 def familial_definition(asked: Json) -> str:
     """Who is called familial.
 
+    Parameters
+    ----------
+    asked : dict
+        The question of the label, as trained.
+
+    Returns
+    -------
+    str
+        In words that follow "patients".
+
+    Examples
+    --------
     >>> familial_definition({"familial_degrees": ["first_degree", "second_degree"]})
     'report ALS in a first- or second-degree relative'
     """
@@ -43,6 +66,20 @@ def familial_definition(asked: Json) -> str:
 def progression_definition(asked: Json, landmark_days: int) -> str:
     """Who is called fast, and from when to when.
 
+    Parameters
+    ----------
+    asked : dict
+        The question of the label, as trained.
+    landmark_days : int
+        Days from the index date at which the model predicts.
+
+    Returns
+    -------
+    str
+        In words that follow "patients".
+
+    Examples
+    --------
     >>> asked = {"cutoffs": [1.0], "events": "none", "window_days": 365, "measure": "slope"}
     >>> progression_definition(asked, 90)
     'lose at least 1 point a month from day 90 to day 455'
@@ -58,6 +95,20 @@ def progression_definition(asked: Json, landmark_days: int) -> str:
 def sentence(probability: float, meaning: str) -> str:
     """The score as a count of people.
 
+    Parameters
+    ----------
+    probability : float
+        0 to 1.
+    meaning : str
+        Of `definition`.
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Examples
+    --------
     >>> sentence(0.618, "lose at least 1 point a month")
     'Of 100 patients like this one, about 62 lose at least 1 point a month.'
     """
@@ -65,14 +116,35 @@ def sentence(probability: float, meaning: str) -> str:
 
 
 def hundred(probability: float) -> int:
-    """How many of a hundred; nobody is told 0 or 100."""
+    """How many of a hundred; nobody is told 0 or 100.
+
+    Parameters
+    ----------
+    probability : float
+        0 to 1.
+
+    Returns
+    -------
+    int
+        1 to 99.
+    """
     return min(max(round(probability * 100), 1), 99)
 
 
 def answer(predictor: Predictor, row: Row) -> str:
     """What the model says, and whether it can.
 
-    `row` is a prediction row with a score.
+    Parameters
+    ----------
+    predictor : Predictor
+        That scored the patient.
+    row : dict
+        A prediction row with a score.
+
+    Returns
+    -------
+    str
+        One or two sentences.
     """
     task, threshold = TASKS[predictor.fitted.task], predictor.fitted.calibration.threshold
     said = f"From {threshold:.0%} on the model says {task.positive}: here {row['predicted_class']}."
@@ -85,7 +157,20 @@ def answer(predictor: Predictor, row: Row) -> str:
 
 
 def alike(predictor: Predictor, probability: float) -> Json | None:
-    """What was seen of training patients with a like score: n, share and its 95 % interval."""
+    """What was seen of training patients with a like score: n, share and its 95 % interval.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        With what was seen in training.
+    probability : float
+        0 to 1.
+
+    Returns
+    -------
+    dict or None
+        None after a recalibration: what was seen does not hold of it.
+    """
     rows = predictor.training.get("alike") or []
     below = [row for row in rows if row["from"] <= probability] or rows[:1]
     if not below or predictor.fitted.calibration.updated:

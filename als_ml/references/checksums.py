@@ -14,7 +14,20 @@ _ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}
 
 
 def expected_digest(remote: Remote, job: Job) -> tuple[str, str] | None:
-    """Algorithm and digest that a file must have, None where nothing is stated."""
+    """Algorithm and digest that a file must have, None where nothing is stated.
+
+    Parameters
+    ----------
+    remote : Remote
+        The file to fetch.
+    job : Job
+        With the downloads folder and progress.
+
+    Returns
+    -------
+    (str, str) or None
+        `md5` or `sha256`, and hexadecimal digits.
+    """
     source = remote.source
     if source.sha256:
         return "sha256", source.sha256
@@ -57,6 +70,18 @@ def read_checksums(text: str) -> dict[str, str]:
 
     Folders before the name are dropped.
 
+    Parameters
+    ----------
+    text : str
+        Of the published file.
+
+    Returns
+    -------
+    dict of str
+        Hexadecimal, in small letters.
+
+    Examples
+    --------
     >>> read_checksums("d41d8cd98f00b204e9800998ecf8427e  /panfs/x/clinvar.vcf.gz")
     {'clinvar.vcf.gz': 'd41d8cd98f00b204e9800998ecf8427e'}
     """

@@ -71,8 +71,21 @@ def cut_fasta(
 def masked_lines(
     lines: Iterable[bytes], spans: dict[str, list[Span]], lengths: dict[str, int]
 ) -> Iterator[bytes]:
-    """Yield the lines of a FASTA with N for each base outside the spans, and add the length of each
-    contig to `lengths`.
+    """Yield the lines of a FASTA with N for each base outside the spans.
+
+    Parameters
+    ----------
+    lines : iterable of bytes
+        Of the FASTA.
+    spans : dict of lists
+        Contig without `chr` -> first and last positions from 1, sorted.
+    lengths : dict of int
+        Filled with bases by the contig's name in the file.
+
+    Yields
+    ------
+    bytes
+        A line with its end; as many bases as it had.
     """
     name, position, waiting = "", 1, list[Span]()
     for line in lines:
@@ -202,7 +215,20 @@ def _header_key(line: bytes) -> bytes:
 
 
 def is_kept(line: bytes, fields: frozenset[str] | None) -> bool:
-    """Whether a header line stays: all but those of INFO fields that are not wanted."""
+    """Whether a header line stays: all but those of INFO fields that are not wanted.
+
+    Parameters
+    ----------
+    line : bytes
+        Of the header.
+    fields : set of str, optional
+        INFO fields that are wanted; all without it.
+
+    Returns
+    -------
+    bool
+        True for what is not of an INFO field.
+    """
     match = re.match(rb"##INFO=<ID=([^,>]+)", line)
     return match is None or fields is None or match[1].decode() in fields
 
@@ -219,7 +245,20 @@ def _overlaps(line: bytes, spans: list[Span], path: Path) -> bool:
 
 
 def shortened(line: bytes, fields: frozenset[str] | None) -> bytes:
-    """Record without samples and without the INFO fields that are not wanted."""
+    """Record without samples and without the INFO fields that are not wanted.
+
+    Parameters
+    ----------
+    line : bytes
+        A record.
+    fields : set of str, optional
+        INFO fields that are wanted; all without it.
+
+    Returns
+    -------
+    bytes
+        Eight columns and the end of the line.
+    """
     columns = line.rstrip(b"\r\n").split(b"\t")[:8]
     if fields is not None and len(columns) == 8:
         kept = [

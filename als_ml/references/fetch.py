@@ -85,6 +85,18 @@ def fetch_references(
 def cohort_block(paths: dict[str, Path]) -> str:
     """Write the `reference:` block of a cohort file, with absolute paths.
 
+    Parameters
+    ----------
+    paths : dict of Path
+        Kind -> file.
+
+    Returns
+    -------
+    str
+        YAML.
+
+    Examples
+    --------
     >>> print(cohort_block({"fasta": Path("/data/GRCh38.fa.gz")}), end="")
     reference:
       fasta: /data/GRCh38.fa.gz

@@ -16,6 +16,18 @@ def fasta_regions(definitions: Definitions, build: str) -> list[Region]:
     A record is left-aligned against the bases before it, and one that overlaps a gene may begin
     before it. The known positions of the other build are read as well, to tell a file of that
     build.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the panel and its known variants.
+    build : str
+        GRCh38 or GRCh37.
+
+    Returns
+    -------
+    list of (str, int, int)
+        Chromosome without `chr`, first and last position from 1; none touch.
     """
     other = known_variants(definitions, next(b for b in BUILDS if b != build))
     sites = [
@@ -29,7 +41,18 @@ def fasta_regions(definitions: Definitions, build: str) -> list[Region]:
 
 
 def by_chromosome(regions: list[Region]) -> dict[str, list[Span]]:
-    """Chromosome -> its regions sorted, those that touch or overlap joined."""
+    """Chromosome -> its regions sorted, those that touch or overlap joined.
+
+    Parameters
+    ----------
+    regions : list of (str, int, int)
+        Chromosome, first and last position.
+
+    Returns
+    -------
+    dict of lists
+        First and last positions.
+    """
     return {
         chrom: _merged([(s, e) for c, s, e in regions if c == chrom]) for chrom, _, _ in regions
     }

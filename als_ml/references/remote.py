@@ -29,6 +29,15 @@ def fetch_panel(remote: Remote, target: Path, job: Job) -> None:
 
     The index is fetched first: htslib would leave it in the current folder, and says less of a
     server out of reach.
+
+    Parameters
+    ----------
+    remote : Remote
+        The indexed VCF, with the regions wanted.
+    target : Path
+        The bgzipped file to write.
+    job : Job
+        With the downloads folder and progress.
     """
     index = job.downloads / f"{remote.name}.tbi"
     if is_ours(index):

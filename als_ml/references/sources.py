@@ -89,10 +89,24 @@ class Remote:
 def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str, Source]:
     """Read the entries of one build, in the order of `KINDS`.
 
+    Parameters
+    ----------
+    path : Path
+        YAML: build -> kind -> entry.
+    build : str
+        GRCh38 or GRCh37.
+    only : tuple of str
+        Kinds that are asked for; all without it.
+
+    Returns
+    -------
+    dict of Source
+        Kind -> entry.
+
     Raises
     ------
     RequestError
-        If the file is absent or no YAML, a key or value does not fit, or it lacks what is asked
+        If the file is absent or not YAML, a key or value does not fit, or it lacks what is asked
         for.
     """
     for kind in only:
@@ -164,7 +178,22 @@ def _source(entry: object, where: str) -> Source:
 
 
 def remotes_of(kind: str, source: Source, build: str) -> list[Remote]:
-    """Files to fetch for one kind: one, or one for each chromosome with the regions on it."""
+    """Files to fetch for one kind: one, or one for each chromosome with the regions on it.
+
+    Parameters
+    ----------
+    kind : str
+        One of KINDS.
+    source : Source
+        Its entry.
+    build : str
+        GRCh38 or GRCh37.
+
+    Returns
+    -------
+    list of Remote
+        With the regions of the panel, or of the FASTA.
+    """
     regions_of = fasta_regions if kind == "fasta" else panel_regions
     regions = regions_of(shipped(), build)
     if "{chrom}" not in source.url:
@@ -181,6 +210,16 @@ def remotes_of(kind: str, source: Source, build: str) -> list[Remote]:
 def fingerprint(remotes: list[Remote]) -> str:
     """Short digest of the regions wanted, by which a later run tells whether they are still the
     same.
+
+    Parameters
+    ----------
+    remotes : list of Remote
+        In the order in which they are fetched.
+
+    Returns
+    -------
+    str
+        Twelve hexadecimal digits.
     """
     return hashlib.sha256(json.dumps([remote.regions for remote in remotes]).encode()).hexdigest()[
         :12
@@ -188,5 +227,16 @@ def fingerprint(remotes: list[Remote]) -> str:
 
 
 def file_name(url: str) -> str:
-    """Last part of an address: the name of the file in the downloads folder."""
+    """Last part of an address: the name of the file in the downloads folder.
+
+    Parameters
+    ----------
+    url : str
+        http, https or file.
+
+    Returns
+    -------
+    str
+        Without a query.
+    """
     return PurePosixPath(urlsplit(url).path).name

@@ -29,8 +29,21 @@ _VERDICTS = ("failed", "attention", "passed", "not tried")
 
 
 def write_documents(training: Training, folder: Path, pictures: list[Path]) -> list[Path]:
-    """Write both documents as `.md` and `.html` (with the pictures inside) and return their
-    paths.
+    """Write both documents as `.md` and `.html`, with the pictures inside.
+
+    Parameters
+    ----------
+    training : Training
+        The run.
+    folder : Path
+        Of the documents.
+    pictures : list of Path
+        PNG files for the model card.
+
+    Returns
+    -------
+    list of Path
+        Two of each document.
     """
     facts, written = card_facts(training), []
     for name, title in _DOCUMENTS.items():
@@ -46,7 +59,18 @@ def write_documents(training: Training, folder: Path, pictures: list[Path]) -> l
 
 
 def card_facts(training: Training) -> Json:
-    """What the templates say of a run; tables without small cells."""
+    """What the templates say of a run; tables without small cells.
+
+    Parameters
+    ----------
+    training : Training
+        The run.
+
+    Returns
+    -------
+    dict
+        By the names in the templates.
+    """
     config, metrics = training.config, training.metrics
     order = {verdict: i for i, verdict in enumerate(_VERDICTS)}
     return {
@@ -85,7 +109,22 @@ def _differences(metrics: dict[str, float]) -> list[tuple[str, float, float, flo
 
 
 def as_page(title: str, markdown: str, pictures: list[Path]) -> str:
-    """One self-contained HTML page; HTML in the Markdown is shown as text, never run."""
+    """One self-contained HTML page; HTML in the Markdown is shown as text, never run.
+
+    Parameters
+    ----------
+    title : str
+        Of the page.
+    markdown : str
+        CommonMark with tables.
+    pictures : list of Path
+        PNG files, drawn into the page.
+
+    Returns
+    -------
+    str
+        It refers to nothing outside.
+    """
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     for verdict in _VERDICTS:
         body = body.replace(
@@ -113,14 +152,38 @@ def _environment() -> Environment:
 
 
 def figure(value: object, digits: int = 3) -> str:
-    """A number for people, a dash where there is none."""
+    """A number for people, a dash where there is none.
+
+    Parameters
+    ----------
+    value : object
+        A number, None, NaN, or text that stays as it is.
+    digits : int
+        After the point.
+
+    Returns
+    -------
+    str
+        For a cell of a table.
+    """
     if value is None or value != value:
         return "–"
     return value if isinstance(value, str) else f"{value:.{digits}f}"
 
 
 def cell(value: object) -> Markup:
-    """Text that cannot leave its cell of a Markdown table."""
+    """Text that cannot leave its cell of a Markdown table.
+
+    Parameters
+    ----------
+    value : object
+        Shown as text.
+
+    Returns
+    -------
+    Markup
+        Marks of Markdown and HTML are escaped.
+    """
     plain = html.escape(str(value), quote=False).replace("\n", " ")
     for mark in "\\|`*_[]":
         plain = plain.replace(mark, f"\\{mark}")

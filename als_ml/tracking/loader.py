@@ -40,7 +40,20 @@ class CheckedModel:
     files: ModelFiles
 
     def registered_as(self, name: str, version: str) -> "CheckedModel":
-        """The same files, under a registered name."""
+        """The same files, under a registered name.
+
+        Parameters
+        ----------
+        name : str
+            Of the registered model.
+        version : str
+            Its number.
+
+        Returns
+        -------
+        CheckedModel
+            Not checked again.
+        """
         return replace(self, stored=replace(self.stored, name=name, version=version))
 
     def predictor(self) -> Predictor:
@@ -57,7 +70,20 @@ class CheckedModel:
 
 
 def load(uri: str, digest: str | None = None) -> Predictor:
-    """The predictor of a stored model; see `checked_model`."""
+    """The predictor of a stored model; see `checked_model`.
+
+    Parameters
+    ----------
+    uri : str
+        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/m-ID`, `runs:/ID/model` or a path.
+    digest : str, optional
+        That the model's list of files must have.
+
+    Returns
+    -------
+    Predictor
+        Ready to predict.
+    """
     return checked_model(uri, digest).predictor()
 
 
@@ -86,7 +112,20 @@ def checked_model(uri: str, digest: str | None = None) -> CheckedModel:
 
 
 def model_in(folder: Path, digest: str | None = None) -> CheckedModel:
-    """A model whose files lie in a folder, with their list; see `checked_model`."""
+    """A model whose files lie in a folder, with their list; see `checked_model`.
+
+    Parameters
+    ----------
+    folder : Path
+        With `model.json` and the rest.
+    digest : str, optional
+        That its list of files must have.
+
+    Returns
+    -------
+    CheckedModel
+        Nothing of it is loaded yet.
+    """
     files = checked(folder, digest, f"model {folder}")
     return CheckedModel(StoredModel(uri=str(folder), digest=digest), files)
 

@@ -70,6 +70,11 @@ REQUIREMENTS = (
 def log_training(training: "Training") -> dict[str, str]:
     """Log a run with its model; if the store is lost meanwhile, the finished run stays in a folder.
 
+    Parameters
+    ----------
+    training : Training
+        A finished run.
+
     Returns
     -------
     dict
@@ -105,7 +110,18 @@ def _kept(folder: Path, task: str) -> Path:
 
 
 def push(folder: Path) -> dict[str, str]:
-    """Log the run of a folder that `write_run` made and register its model."""
+    """Log the run of a folder that `write_run` made and register its model.
+
+    Parameters
+    ----------
+    folder : Path
+        Of `write_run`.
+
+    Returns
+    -------
+    dict of str
+        As `log_training` returns it.
+    """
     stored = read_run(folder)
     with quiet_mlflow():
         use_store()
@@ -257,6 +273,16 @@ def _vouched(logged: ModelInfo) -> str:
 def requirements(model: Path) -> list[str]:
     """Pinned requirements of a served model, by its `model.json`: ours, those of its estimators,
     and the packages of others that it runs.
+
+    Parameters
+    ----------
+    model : Path
+        Its `model.json`.
+
+    Returns
+    -------
+    list of str
+        `NAME==VERSION`, as installed here.
     """
     stored = json.loads(model.read_text(encoding="utf-8"))
     members = {member["name"] for part in stored["models"] for member in part["members"]}
@@ -269,7 +295,22 @@ def requirements(model: Path) -> list[str]:
 
 
 def log_predictor(predictor: Predictor, run_id: str, name: str) -> str:
-    """Log a changed model under the run that it came from and register it; returns its version."""
+    """Log a changed model under the run that it came from and register it.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The changed model.
+    run_id : str
+        Of the run that trained it.
+    name : str
+        Of the registered model.
+
+    Returns
+    -------
+    str
+        Number of the new version.
+    """
     client = MlflowClient()
     run = client.get_run(run_id).info
     mlflow.set_experiment(experiment_id=run.experiment_id)

@@ -28,7 +28,18 @@ PACKAGES = Path(__file__).resolve().parents[2]
 
 
 def manifest(training: Training) -> Json:
-    """Counts, missingness, split, seeds, versions, digests and figures of a run."""
+    """Counts, missingness, split, seeds, versions, digests and figures of a run.
+
+    Parameters
+    ----------
+    training : Training
+        The run.
+
+    Returns
+    -------
+    dict
+        For JSON; figures that are not finite are left out.
+    """
     config, v = training.config, training.config.validation
     split = {
         "folds": v.folds,
@@ -70,7 +81,18 @@ def _versions() -> dict[str, str]:
 
 
 def git_commit(checkout: Path = PACKAGES) -> str | None:
-    """Commit of the code that runs, None outside a checkout."""
+    """Commit of the code that runs, None outside a checkout.
+
+    Parameters
+    ----------
+    checkout : Path
+        Folder to ask about.
+
+    Returns
+    -------
+    str or None
+        Forty hexadecimal digits.
+    """
     return _git(checkout, "rev-parse", "HEAD")
 
 
@@ -80,6 +102,16 @@ def git_dirty(checkout: Path = PACKAGES) -> bool | None:
 
     Only the three packages are asked for: a cohort or a store that lies in the checkout changes no
     figure.
+
+    Parameters
+    ----------
+    checkout : Path
+        Folder to ask about.
+
+    Returns
+    -------
+    bool or None
+        True if a figure might not be repeated from the commit.
     """
     said = _git(checkout, "status", "--porcelain", "--", "als_ml", "features", "models")
     return None if said is None else bool(said)

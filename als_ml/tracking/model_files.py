@@ -60,7 +60,18 @@ class ModelFiles:
 
 
 def list_files(folder: Path) -> bytes:
-    """The list of a model's files, as it is kept beside them; bytecode is never part of it."""
+    """The list of a model's files, as it is kept beside them; bytecode is never part of it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the model.
+
+    Returns
+    -------
+    bytes
+        JSON: name and SHA-256 of each file.
+    """
     files = {
         name: _read(folder, name)[0]
         for name in _files(folder)
@@ -70,14 +81,35 @@ def list_files(folder: Path) -> bytes:
 
 
 def list_digest(listed: bytes) -> str:
-    """SHA-256 of a list: what the registry keeps."""
+    """SHA-256 of a list: what the registry keeps.
+
+    Parameters
+    ----------
+    listed : bytes
+        Of `list_files`.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
     return hashlib.sha256(listed).hexdigest()
 
 
 def written(data: dict[str, bytes], folder: Path) -> str:
     """Write a model's data into a new folder, with their list, for another process to check.
 
-    Returns its digest.
+    Parameters
+    ----------
+    data : dict of bytes
+        Relative name -> content.
+    folder : Path
+        New, or empty.
+
+    Returns
+    -------
+    str
+        Digest of the list.
     """
     for name, content in data.items():
         path = folder / name
@@ -161,6 +193,16 @@ def tree_digest(folder: Path) -> str:
     """SHA-256 over the relative paths and contents of a folder's files, in order, without bytecode.
 
     Models that were registered before there were lists are known by it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the model.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
     """
     return _tree(folder, _files(folder))[0]
 

@@ -25,7 +25,20 @@ _BESIDE = ("model_", "gain")
 
 
 def draw_run(training: Training, folder: Path) -> list[Path]:
-    """Draw every picture of a run and return their paths."""
+    """Draw every picture of a run.
+
+    Parameters
+    ----------
+    training : Training
+        The run.
+    folder : Path
+        Of the pictures.
+
+    Returns
+    -------
+    list of Path
+        PNG files; that of the sites only where they were validated.
+    """
     drawn = [
         _draw_curves(training, folder),
         _draw_importance(training, folder),

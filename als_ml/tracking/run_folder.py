@@ -34,7 +34,15 @@ FILES = ("run.json", "artifacts", "model/model.json", "model/pipeline.skops")
 
 
 def write_run(training: Training, folder: Path) -> None:
-    """Write everything of a run into an empty folder."""
+    """Write everything of a run into an empty folder.
+
+    Parameters
+    ----------
+    training : Training
+        A finished run.
+    folder : Path
+        Exists and is empty.
+    """
     (folder / "model").mkdir()
     (folder / "artifacts").mkdir()
     save_predictor(training.predictor, folder / "model")
@@ -44,6 +52,16 @@ def write_run(training: Training, folder: Path) -> None:
 
 def read_run(folder: Path) -> Json:
     """What `write_run` wrote into run.json.
+
+    Parameters
+    ----------
+    folder : Path
+        Of `write_run`, of this or an earlier release.
+
+    Returns
+    -------
+    dict
+        What an earlier release did not write has its default.
 
     Raises
     ------
@@ -219,5 +237,13 @@ def _write_files(training: Training, folder: Path) -> None:
 
 
 def write_dictionary(predictor: Predictor, path: Path) -> None:
-    """Write the feature dictionary of a model as CSV."""
+    """Write the feature dictionary of a model as CSV.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Whose features are described.
+    path : Path
+        Of the CSV.
+    """
     pd.DataFrame(predictor.described).to_csv(path, index=False)

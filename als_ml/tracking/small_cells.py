@@ -25,6 +25,18 @@ _DIGITS = 3
 def is_small(count: float) -> bool:
     """Whether a count is of 1 to 4 patients.
 
+    Parameters
+    ----------
+    count : float
+        Patients.
+
+    Returns
+    -------
+    bool
+        False for none.
+
+    Examples
+    --------
     >>> [n for n in (0, 1, 4, 5) if is_small(n)]
     [1, 4]
     """
@@ -32,7 +44,18 @@ def is_small(count: float) -> bool:
 
 
 def shown_tables(training: Training) -> dict[str, Rows]:
-    """Every table of a run, without small cells."""
+    """Every table of a run, without small cells.
+
+    Parameters
+    ----------
+    training : Training
+        The run.
+
+    Returns
+    -------
+    dict of list of dict
+        Names as in `training.tables`, which stay whole.
+    """
     tables, y = training.tables, training.y
     probability = training.out_of_fold
     shown = {name: list(rows) for name, rows in tables.items()}
@@ -65,6 +88,20 @@ def without_small_rows(rows: Rows, names: tuple[str, ...]) -> Rows:
 
     Of a hidden one only the `names` are left.
 
+    Parameters
+    ----------
+    rows : list of dict
+        With `n` and `positive`; each patient is in one row.
+    names : tuple of str
+        Columns that say which row it is.
+
+    Returns
+    -------
+    list of dict
+        As many, in the same order.
+
+    Examples
+    --------
     >>> rows = [
     ...     {"site": s, "n": n, "positive": k}
     ...     for s, n, k in (("a", 60, 30), ("b", 40, 3), ("c", 20, 10))
@@ -80,6 +117,16 @@ def without_small_rows(rows: Rows, names: tuple[str, ...]) -> Rows:
 def hidden_rows(counts: list[tuple[int, int]]) -> set[int]:
     """Which rows of a partition must go: those with a small cell, and the smallest others until
     their sums are not small.
+
+    Parameters
+    ----------
+    counts : list of (int, int)
+        Positive and negative patients of each row.
+
+    Returns
+    -------
+    set of int
+        Positions.
     """
     hidden = {i for i, cells in enumerate(counts) if any(is_small(cell) for cell in cells)}
     rest = sorted(set(range(len(counts))) - hidden, key=lambda i: sum(counts[i]))
@@ -94,6 +141,20 @@ def hidden_rows(counts: list[tuple[int, int]]) -> set[int]:
 def shown_cuts(y: np.ndarray, probability: np.ndarray, cuts: Iterable[float]) -> list[bool]:
     """Which cuts of a score may be shown: no small cell of called or not by label, nor between one
     shown and the next.
+
+    Parameters
+    ----------
+    y : array (n,)
+        0/1 labels.
+    probability : array (n,)
+        0 to 1.
+    cuts : iterable of float
+        In the order of the table.
+
+    Returns
+    -------
+    list of bool
+        One a cut.
     """
     shown, before = [], None
     for cut in cuts:

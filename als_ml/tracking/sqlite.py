@@ -38,7 +38,24 @@ class Row:
 
 
 def version_in(file: Path, name: str, alias: str, number: str) -> Row | None:
-    """The version of a model by alias or number; None wherever MLflow has to be asked."""
+    """The version of a model by alias or number; None wherever MLflow has to be asked.
+
+    Parameters
+    ----------
+    file : Path
+        Of the store.
+    name : str
+        Of the registered model.
+    alias : str
+        Empty where a number is given.
+    number : str
+        Of the version; empty where an alias is given.
+
+    Returns
+    -------
+    Row or None
+        Read without MLflow, which takes seconds to import.
+    """
     if not file.is_file() or any(os.environ.get(variable) for variable in _ELSEWHERE):
         return None
     try:

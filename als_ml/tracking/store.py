@@ -67,7 +67,18 @@ def store_failures() -> tuple[type[Exception], ...]:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The file of a SQLite store, None for any other store."""
+    """The file of a SQLite store, None for any other store.
+
+    Parameters
+    ----------
+    uri : str
+        Of a tracking store.
+
+    Returns
+    -------
+    Path or None
+        Whether it exists or not.
+    """
     prefix = "sqlite:///"
     return Path(uri.removeprefix(prefix).split("?")[0]) if uri.startswith(prefix) else None
 
@@ -101,6 +112,19 @@ def shown_store() -> str:
 
 
 def store_and_reason(error: Exception, found: str) -> tuple[str, str]:
-    """Name the store, its password left out, and say what was found of it."""
+    """Name the store, its password left out, and say what was found of it.
+
+    Parameters
+    ----------
+    error : Exception
+        That the store raised.
+    found : str
+        What could not be done.
+
+    Returns
+    -------
+    where, found : str
+        For a RequestError.
+    """
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return f"tracking store {shown_store()}", f"{found} ({lines[0][:200]})"

@@ -46,6 +46,16 @@ def stored_model(uri: str) -> StoredModel:
     """Look a model up by `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/m-ID`,
     `runs:/ID/model` or a path.
 
+    Parameters
+    ----------
+    uri : str
+        In any of these forms.
+
+    Returns
+    -------
+    StoredModel
+        With the digest that was registered, None where none was.
+
     Raises
     ------
     RequestError
@@ -70,7 +80,18 @@ def _looked_up(uri: str) -> StoredModel | None:
 
 
 def asked_for(uri: str) -> StoredModel:
-    """A registered version as MLflow knows it."""
+    """A registered version as MLflow knows it.
+
+    Parameters
+    ----------
+    uri : str
+        `models:/NAME@ALIAS` or `models:/NAME/VERSION`.
+
+    Returns
+    -------
+    StoredModel
+        With the digest that was registered, None where none was.
+    """
     version = registered_version(uri)
     digest = version.tags.get(MODEL_DIGEST)
     return StoredModel(
@@ -81,10 +102,20 @@ def asked_for(uri: str) -> StoredModel:
 def registered_version(uri: str) -> "ModelVersion":
     """The version that `models:/NAME@ALIAS` or `models:/NAME/VERSION` means.
 
+    Parameters
+    ----------
+    uri : str
+        In either form.
+
+    Returns
+    -------
+    ModelVersion
+        MLflow's own.
+
     Raises
     ------
     RequestError
-        If it is no such URI, or there is no such version.
+        If it is not such a URI, or there is no such version.
     """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -143,6 +174,18 @@ def _logged(uri: str) -> StoredModel:
 def files_of(model: StoredModel, folder: Path) -> Path:
     """Folder with a model's files: where they lie if that is on this machine, else a copy in a
     folder of ours.
+
+    Parameters
+    ----------
+    model : StoredModel
+        As it was looked up.
+    folder : Path
+        Of ours, for a copy.
+
+    Returns
+    -------
+    Path
+        Of files that are not checked yet.
 
     Raises
     ------

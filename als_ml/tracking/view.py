@@ -74,6 +74,18 @@ _LOGGED = re.compile(r"models:/(m-[0-9a-f]+)")
 def shown_name(name: str) -> str:
     """The name of a figure on MLflow's pages.
 
+    Parameters
+    ----------
+    name : str
+        Our own name of a figure.
+
+    Returns
+    -------
+    str
+        With a group before it, unless others read it by this name.
+
+    Examples
+    --------
     >>> [shown_name(name) for name in ("brier_low", "baseline_dfs_brier", "sites_oe", "n")]
     ['brier_low', 'baseline_dfs_brier', 'sites/oe', 'cohort/n']
     """
@@ -89,6 +101,18 @@ def shown_name(name: str) -> str:
 def shown_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     """Figures of a run as MLflow's pages show them, the six headlines first.
 
+    Parameters
+    ----------
+    metrics : mapping
+        Our own name -> figure.
+
+    Returns
+    -------
+    dict of float
+        Shown name -> figure.
+
+    Examples
+    --------
     >>> shown_metrics({"n": 240.0, "brier": 0.2, "roc_auc": 0.8})
     {'roc_auc': 0.8, 'brier': 0.2, 'cohort/n': 240.0}
     """
@@ -101,6 +125,18 @@ def plain_names(metrics: Mapping[str, float]) -> dict[str, float]:
     """Figures of a run under our own names, whether they were logged in groups or before there were
     any; no fold's.
 
+    Parameters
+    ----------
+    metrics : mapping
+        As they were logged.
+
+    Returns
+    -------
+    dict of float
+        Our own name -> figure.
+
+    Examples
+    --------
     >>> plain_names(
     ...     {
     ...         "sites/oe": 1.0,
@@ -124,6 +160,13 @@ def mark_as_training(client: MlflowClient, experiment_id: str) -> None:
     """Have MLflow's pages show an experiment as model training.
 
     What a user has chosen there stays.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Of the store.
+    experiment_id : str
+        Of the experiment.
     """
     kind = client.get_experiment(experiment_id).tags.get(_KIND, "")
     if not kind or kind.endswith("inferred") or kind == "no_inferred_type":
@@ -182,6 +225,16 @@ class CohortDataset(MetaDataset):
 def logged_model_id(version: ModelVersion) -> str | None:
     """The logged model behind a registered version, whose own page shows the figures that are
     linked to it.
+
+    Parameters
+    ----------
+    version : ModelVersion
+        Registered.
+
+    Returns
+    -------
+    str or None
+        `m-` and its id.
     """
     match = _LOGGED.fullmatch(version.source or "")
     return version.model_id or (match[1] if match else None)
@@ -191,13 +244,31 @@ def log_linked(metrics: Mapping[str, float], version: ModelVersion) -> None:
     """Log figures in the active run, shown with the model of a version too.
 
     Those that are not finite are left out.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Name -> figure.
+    version : ModelVersion
+        Registered.
     """
     finite = {name: float(value) for name, value in metrics.items() if isfinite(value)}
     mlflow.log_metrics(finite, model_id=logged_model_id(version))
 
 
 def model_description(task: str) -> str:
-    """What a registered model answers."""
+    """What a registered model answers.
+
+    Parameters
+    ----------
+    task : str
+        `progression` or `familial`.
+
+    Returns
+    -------
+    str
+        For the registry.
+    """
     asked = TASKS[task]
     return (
         f"Probability that a patient with ALS is {asked.positive} rather than {asked.negative}, "
@@ -206,7 +277,18 @@ def model_description(task: str) -> str:
 
 
 def version_description(stored: Json) -> str:
-    """What a version was made from and how good it is, from its run (`read_run`)."""
+    """What a version was made from and how good it is, from its run (`read_run`).
+
+    Parameters
+    ----------
+    stored : dict
+        Of `read_run`.
+
+    Returns
+    -------
+    str
+        For the registry.
+    """
     metrics, tags = stored["metrics"], stored["tags"]
     asked = TASKS[stored["task"]]
     sentences = [

@@ -8,8 +8,8 @@ twice and an expanded C9orf72, in genes of the mechanism (`definitions/genes.tsv
 mechanism (`definitions/biomarkers.tsv`) whose last value lies beyond its limit in the direction
 that is worse in ALS. The limit is the laboratory's own where the measurement has one, else a
 *reference* limit of `definitions/reference_limits.tsv`, by sex, age and assay: a diagnostic or
-prognostic cut-off is no limit of normal and no evidence of a mechanism. What was not measured is
-said to be so, never to be normal.
+prognostic cut-off is neither a limit of normal nor evidence of a mechanism. What was not measured
+is said to be so, never to be normal.
 """
 
 from collections.abc import Iterable, Mapping
