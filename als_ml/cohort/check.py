@@ -15,7 +15,7 @@ from features.blocks.unused import name_unused
 from features.catalogue import Definitions, analytes, gene_names
 from features.cohort import Cohort
 from features.errors import DataError, examples
-from features.genotypes.coverage import STATES, coverage_state
+from features.genotypes.coverage import STATES, UNKNOWN, coverage_state
 from features.stored import Json
 from features.tables.convert import decoded
 from features.tables.problems import Problems
@@ -370,7 +370,7 @@ def gene_coverage(cohort: Cohort) -> list[Json]:
     table = []
     for i, gene in enumerate(gene_names(cohort.definitions)):
         counts = np.bincount(state[:, i], minlength=len(STATES)).tolist()
-        known = cohort.genotypes.assayed[state[:, i] > 0, i]
+        known = cohort.genotypes.assayed[state[:, i] != UNKNOWN, i]
         missing = round(1 - float(known.mean()), 4) if len(known) else None
         table.append(
             {"gene": gene, **dict(zip(STATES, counts, strict=True)), "no-call rate": missing}

@@ -30,6 +30,7 @@ from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 
 CENSORED = ("none", "below", "above")
+EXACT, BELOW, ABOVE = range(len(CENSORED))
 LIMIT_FACTOR = np.array([1.0, 1 / np.sqrt(2), 1.0])  # by CENSORED
 COLUMNS = [
     "row",
@@ -311,7 +312,7 @@ def _values(
         problems,
         rules.words(definitions, "censored"),
     )
-    censored = np.select([stated == "below", stated == "above"], [1, 2], 0)
+    censored = np.select([stated == "below", stated == "above"], [BELOW, ABOVE], EXACT)
     if column.dtype == float:
         return column.to_numpy(), censored
     codes, levels = codes_of(column)
@@ -325,15 +326,15 @@ def _values(
             (read.sign == "<") | (read.limit_word == "below"),
             (read.sign != "") | (read.limit_word != ""),
         ],
-        [1, 2],
-        0,
+        [BELOW, ABOVE],
+        EXACT,
     )
-    by_sign = np.append(signs, 0)[codes]
+    by_sign = np.append(signs, EXACT)[codes]
     word = np.append(read.limit_word != "", False)[codes]
     limit = numbers(
         _column(table, "limit"), f"{where}, column limit", problems, dialect=rules.dialect
     )
-    value = np.where(word | (np.isnan(value) & (censored > 0)), limit, value)
+    value = np.where(word | (np.isnan(value) & (censored != EXACT)), limit, value)
     problems.reject(
         word & np.isnan(limit),
         place,
@@ -341,7 +342,7 @@ def _values(
         "names a limit that is not stated",
         "Write <2.7, or add a column `limit`.",
     )
-    return value, np.where(censored > 0, censored, by_sign)
+    return value, np.where(censored != EXACT, censored, by_sign)
 
 
 def _factors(

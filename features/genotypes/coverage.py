@@ -20,6 +20,7 @@ from features.variants.gene_models import coding_bases, transcripts
 ASSAYED_FROM = 0.9
 BLOCK_ALLELES = ("<NON_REF>", "<*>", ".")
 STATES = ("unknown", "not covered", "partly", "covered")
+UNKNOWN, NOT_COVERED, PARTLY, COVERED = range(len(STATES))
 
 
 def coverage_state(fraction: np.ndarray) -> np.ndarray:
@@ -41,7 +42,11 @@ def coverage_state(fraction: np.ndarray) -> np.ndarray:
     ['unknown', 'not covered', 'partly', 'covered']
     """
     with np.errstate(invalid="ignore"):
-        return np.select([np.isnan(fraction), fraction <= 0, fraction < ASSAYED_FROM], [0, 1, 2], 3)
+        return np.select(
+            [np.isnan(fraction), fraction <= 0, fraction < ASSAYED_FROM],
+            [UNKNOWN, NOT_COVERED, PARTLY],
+            COVERED,
+        )
 
 
 class Coverage(NamedTuple):
