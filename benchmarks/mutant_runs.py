@@ -46,6 +46,14 @@ class MutantRuns:
         self.tried: list[Tried] = []
         self.broken = False
 
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Tables of cases only: a property is tried on many examples for each mutant."""
+        items[:] = [
+            item
+            for item in items
+            if not getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        ]
+
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = list(session.items)
         self.broken = _first_failure(session, items) is not None
