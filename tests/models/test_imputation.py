@@ -11,7 +11,7 @@ from als_ml.config import load_config
 from als_ml.training.task_data import recipe_of
 from models.estimators import fit, make_pipeline
 from models.estimators.elastic_net import contributions, score
-from models.imputation import RelatedImputer
+from models.imputation import RelatedImputer, patterns
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -105,3 +105,17 @@ def test_an_empty_column_and_few_patients():
 def test_the_shipped_progression_model_uses_it():
     assert recipe_of(load_config(CONFIGS / "progression.yaml", [])).related
     assert not recipe_of(load_config(CONFIGS / "familial.yaml", [])).related
+
+
+@pytest.mark.parametrize(
+    ("n", "columns", "share"),
+    [(300, 60, 0.1), (50, 9, 0.5), (50, 8, 0.5), (10, 1, 0.5), (9, 17, 0)],
+)
+def test_patterns_are_those_of_numpy_in_its_order(n, columns, share):
+    """`np.unique` by rows is the rule; bits of a model rest on the order of its patterns."""
+    unknown = np.random.default_rng(n).random((n, columns)) < share
+    unknown[n // 2 :] = unknown[: n - n // 2]
+    masks, number = patterns(np.asfortranarray(unknown))  # in whatever order of memory
+    expected, inverse = np.unique(unknown, axis=0, return_inverse=True)
+    assert np.array_equal(masks, expected)
+    assert np.array_equal(number, inverse.ravel())
