@@ -246,3 +246,13 @@ def test_a_block_may_cover_one_gene_and_be_lost_in_another():
     assert called[:, SOD1].tolist() == [97, 72]
     whole = assayed.whole[0, FUS]
     assert called[:, FUS].tolist() == [whole, 0]
+
+
+def test_a_block_over_two_genes_is_lost_in_both():
+    """SIGMAR1 and VCP lie 0.4 Mb apart on chromosome 9."""
+    both = [gene_names(shipped()).index(name) for name in ("SIGMAR1", "VCP")]
+    found = sites((both[0], 34_000_000, 36_000_000, "<NON_REF>", True), chrom="9")
+    for lost, share in ((((), ()), 1), (((0,), (0,)), 0)):
+        called, whole = parts(found, lost, own=both)
+        assert (called[0, both] == share * whole[0, both]).all()
+        assert (whole[0, both] > 0).all()
