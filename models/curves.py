@@ -62,7 +62,7 @@ class Curves(TransformerMixin, BaseEstimator):
         """
         chosen = [j for j in range(X.shape[1]) if self._curved(X[:, j], j)]
         knots = [_knots(X[:, j]) for j in chosen]
-        apart = [k for k, own in enumerate(knots) if (np.diff(own) > 0).all()]
+        apart = [k for k, places in enumerate(knots) if (np.diff(places) > 0).all()]
         self.knots_ = np.array([knots[k] for k in apart]).reshape(-1, len(KNOT_SHARES))
         columns = np.array([chosen[k] for k in apart], dtype=int)
         self.source_ = np.repeat(columns, len(KNOT_SHARES) - 2)

@@ -205,15 +205,15 @@ def _expected(
     full, left = np.nan_to_num(z), np.zeros(covariance.size)
     precision = np.linalg.inv(covariance)
     pull = full @ precision
-    for own in gaps:
-        unknown = own.unknown
+    for gap in gaps:
+        unknown = gap.unknown
         rest = np.linalg.inv(precision[unknown[:, :, None], unknown[:, None, :]])
-        for rows, pattern in _few_at_once(own):
+        for rows, pattern in _few_at_once(gap):
             columns = unknown[pattern]
             pulled = pull[rows[:, None], columns]
             full[rows[:, None], columns] = -np.einsum("rij,rj->ri", rest[pattern], pulled)
         cells = unknown[:, :, None] * len(covariance) + unknown[:, None, :]
-        patients = np.bincount(own.pattern)[:, None, None]
+        patients = np.bincount(gap.pattern)[:, None, None]
         left += np.bincount(cells.ravel(), (patients * rest).ravel(), covariance.size)
     return full, left.reshape(covariance.shape)
 

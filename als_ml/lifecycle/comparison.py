@@ -53,7 +53,7 @@ class Scored:
             predicted=self.predicted[kept],
             y=self.y[kept],
             families=self.families[kept],
-            rows=[row for row, own in zip(self.rows, kept, strict=True) if own],
+            rows=[row for row, is_kept in zip(self.rows, kept, strict=True) if is_kept],
             labels=self.labels,
         )
 

@@ -152,8 +152,8 @@ def _flat(nested: Json, prefix: str = "") -> Json:
 
 def _of_features(first: tuple[str, ...], second: tuple[str, ...]) -> list[dict[str, str]]:
     only = [
-        [name for name in own if name not in set(other)]
-        for own, other in ((first, second), (second, first))
+        [name for name in here if name not in set(other)]
+        for here, other in ((first, second), (second, first))
     ]
     if not any(only):
         return []

@@ -227,10 +227,10 @@ def _seen(model: Predictor, number: str, cohort: Cohort) -> np.ndarray:
 
 def _shared(seen: dict[str, np.ndarray]) -> str:
     parts = [
-        f"{int(own.sum())} of its patients are among those that version {number} was trained or "
-        "recalibrated on"
-        for number, own in seen.items()
-        if own.any()
+        f"{int(trained.sum())} of its patients are among those that version {number} was trained "
+        "or recalibrated on"
+        for number, trained in seen.items()
+        if trained.any()
     ]
     return "; ".join(parts)
 
@@ -265,8 +265,8 @@ def _on_same_folds(
             "Compare on other patients: --cohort.",
         )
     p, q = (
-        cross_validate(own, config).probability["model"]
-        for own, config in ((data, new), (other, old))
+        cross_validate(trainable, config).probability["model"]
+        for trainable, config in ((data, new), (other, old))
     )
     v = new.validation
     return paired_differences(data.y, p, q, data.families, v.bootstrap or 200, v.seed)

@@ -289,8 +289,8 @@ def _acting() -> list[dict[str, str]]:
     names = {m.mechanism: m.name for m in panel_mechanisms(shipped())}
     return [
         {"mechanism": names[mechanism], **one}
-        for mechanism, own in treatments().items()
-        for one in own
+        for mechanism, acting in treatments().items()
+        for one in acting
     ]
 
 

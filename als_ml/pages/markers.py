@@ -64,9 +64,9 @@ def marker_cards(cohort: Cohort) -> list[list[Record]]:
         card = cards[row][-1]
         card["values"].append([int(day), _plain(value)])
         card["measured"] = (float(value), str(assay), float(low), float(high))
-    for row, own in enumerate(cards):
+    for row, of_patient in enumerate(cards):
         year = float(np.floor(ages[row])) if np.isfinite(ages[row]) else np.nan
-        for card in own:
+        for card in of_patient:
             value, assay, low, high = card.pop("measured")
             published = ranges(card["id"], sexes[row], year, assay)
             card.update(_judged(cohort.definitions, card["id"], value, low, high, published))

@@ -90,9 +90,9 @@ def patient_pages(
     patients = records_of(shown.patients)
     landmark = pairs[0][0].spec.landmark_days if pairs else None
     pages = [_patient(patient) for patient in patients]
-    for number, (predictor, own) in enumerate(pairs):
+    for number, (predictor, cohort_of_model) in enumerate(pairs):
         progress("scoring", number, len(pairs))
-        _add_scores(pages, _with_pages(own), predictor)
+        _add_scores(pages, _with_pages(cohort_of_model), predictor)
     progress("describing patients", 0, 0)
     inputs = cohort_inputs(shown)
     for page, patient, facts in zip(pages, patients, inputs, strict=True):

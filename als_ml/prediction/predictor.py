@@ -187,12 +187,12 @@ class Predictor:
     def _compare_consequences(self, source: CohortSource, problems: Problems | None) -> None:
         """Say where the genes of a cohort are read with other references than those of training."""
         trained = self.training.get("consequences")  # models of earlier releases do not say
-        own = source.described.consequences
-        if problems is None or not source.described.variants or trained in (None, own):
+        stated = source.described.consequences
+        if problems is None or not source.described.variants or trained in (None, stated):
             return
         problems.warn(
             "reference",
-            f"consequences of variants come from {own}, those of the model's patients from"
+            f"consequences of variants come from {stated}, those of the model's patients from"
             f" {trained}",
             "Name the same references, or take drift of the genes for one of the reading.",
         )

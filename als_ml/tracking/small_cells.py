@@ -74,7 +74,8 @@ def shown_tables(training: Training) -> dict[str, Rows]:
         rows = tables.get(name, [])
         kept = shown_cuts(y, probability["model"], [row[key] for row in rows])
         shown[name] = [
-            row if own else _emptied(row, (key,)) for row, own in zip(rows, kept, strict=True)
+            row if is_shown else _emptied(row, (key,))
+            for row, is_shown in zip(rows, kept, strict=True)
         ]
     shown["enrichment"] = [
         row | {"events": None} if _few_events(row, y) else row for row in shown["enrichment"]

@@ -252,7 +252,10 @@ def denoised_reliability(
     population = fit_population(visits, X, seen)
     fast = truly_fast(visits, X, population, rule.cutoff)
     fifths = _fifths(p, by_slope)
-    table = [_row(data.y[own], p[own]) | {"denoised": float(fast[own].mean())} for own in fifths]
+    table = [
+        _row(data.y[members], p[members]) | {"denoised": float(fast[members].mean())}
+        for members in fifths
+    ]
     draws = _drawn(data, visits, X, population, rule.cutoff, fifths, config)
     for row, drawn in zip(table, draws.T, strict=True):
         low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (np.nan, np.nan)

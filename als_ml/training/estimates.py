@@ -127,9 +127,13 @@ def _coverage(data: Trainable, validated: Validated) -> dict[str, float]:
     Share without one label.
     """
     metrics: dict[str, float] = {}
-    for name, own in (("", data.y >= 0), ("_positive", data.y == 1), ("_negative", data.y == 0)):
-        inside = validated.covered[own, 0]
-        low, high = exact_interval(round(float(inside.sum())), int(own.sum()))
+    for name, members in (
+        ("", data.y >= 0),
+        ("_positive", data.y == 1),
+        ("_negative", data.y == 0),
+    ):
+        inside = validated.covered[members, 0]
+        low, high = exact_interval(round(float(inside.sum())), int(members.sum()))
         metrics |= {
             f"coverage{name}": float(inside.mean()),
             f"coverage{name}_low": low,
@@ -338,9 +342,11 @@ def unknown_group(unknown: np.ndarray) -> np.ndarray:
     return np.array(names, dtype=object)[np.searchsorted(ends, unknown)]
 
 
-def _of_group(data: Trainable, validated: Validated, own: np.ndarray, least: int = 10) -> Record:
-    y, p = data.y[own], validated.probability["model"][own]
-    row: Record = {"n": int(own.sum()), "positive": int(y.sum())}
+def _of_group(
+    data: Trainable, validated: Validated, members: np.ndarray, least: int = 10
+) -> Record:
+    y, p = data.y[members], validated.probability["model"][members]
+    row: Record = {"n": int(members.sum()), "positive": int(y.sum())}
     if min(y.sum(), len(y) - y.sum()) < least:
         return row
     auc, error = auc_with_error(y, p)
@@ -353,10 +359,10 @@ def _of_group(data: Trainable, validated: Validated, own: np.ndarray, least: int
         "roc_auc_p": float(norm.cdf((auc - promised) / error)) if error > 0 else float("nan"),
         "brier": float(((p - y) ** 2).mean()),
     }
-    row |= _calibrated(y, p, data.families[own])
+    row |= _calibrated(y, p, data.families[members])
     return row | {
-        "coverage": float(validated.covered[own, 0].mean()),
-        "abstained": float(validated.covered[own, 1].mean()),
+        "coverage": float(validated.covered[members, 0].mean()),
+        "abstained": float(validated.covered[members, 1].mean()),
     }
 
 

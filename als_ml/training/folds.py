@@ -172,9 +172,9 @@ def _by_repeat(name: str, folds: list[Fold], n: int, repeats: int) -> np.ndarray
 
 def _averaged(tests: list[np.ndarray], values: list[np.ndarray | None], n: int) -> np.ndarray:
     total, count = np.zeros(n), np.zeros(n)
-    for test, own in zip(tests, values, strict=True):
-        if own is not None:
-            total[test] += own
+    for test, of_fold in zip(tests, values, strict=True):
+        if of_fold is not None:
+            total[test] += of_fold
             count[test] += 1
     return np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
 

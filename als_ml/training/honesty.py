@@ -375,10 +375,10 @@ def _shift_by(column: str, name: str, remedy: str, data: Trainable) -> Check:
     if column not in table or table[column].isna().all():
         return Check(name=name, verdict="not tried", found=f"no {column} is given")
     shifted = []
-    for analyte, own in table.dropna(subset=[column]).groupby("analyte", observed=True):
+    for analyte, measured in table.dropna(subset=[column]).groupby("analyte", observed=True):
         groups = [
             rows.to_numpy(dtype=float)
-            for _, rows in own.groupby(column, observed=True)["value"]
+            for _, rows in measured.groupby(column, observed=True)["value"]
             if len(rows) >= 5
         ]
         if len(groups) > 1 and np.ptp(np.concatenate(groups)) > 0:

@@ -223,10 +223,10 @@ def _needed(
     events = divided(weights @ event, total)
     known = np.isfinite(slope)
     if known.sum() >= 10:
-        values, own = slope[known], weights[:, known]
-        size = own.sum(axis=1)
-        mean = divided(own @ values, size)
-        variance = divided(own @ values**2 - size * mean**2, size - 1)
+        values, known_weights = slope[known], weights[:, known]
+        size = known_weights.sum(axis=1)
+        mean = divided(known_weights @ values, size)
+        variance = divided(known_weights @ values**2 - size * mean**2, size - 1)
         outcome = divided(4 * z**2 * variance, np.where(mean > 0, trial.effect * mean, 0.0) ** 2)
     else:
         rate = divided(weights @ y, total)

@@ -74,8 +74,8 @@ class KeptExtracts:
             A `.npz` in the folder.
         """
         paths, regions = task
-        own = json.dumps([[_stamp(path) for path in paths], regions]).encode()
-        name = hashlib.sha256(self._same + own).hexdigest()[:32]
+        of_task = json.dumps([[_stamp(path) for path in paths], regions]).encode()
+        name = hashlib.sha256(self._same + of_task).hexdigest()[:32]
         return self.folder / f"{name}.npz"
 
     def get(self, task: Task) -> Extract | None:

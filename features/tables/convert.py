@@ -662,7 +662,7 @@ def dated_days(
         remedy = _SEND_DAYS if dialect.apart else _SAY_PARTIAL
         first, last = _whole_dates(first, last, year, column, where, problems, remedy)
     lag = _since_index(first, last, column, index_dates, where, problems)
-    begin, end = (np.where(is_date | year, own, values) for own in lag)
+    begin, end = (np.where(is_date | year, bound, values) for bound in lag)
     late = begin > high
     _reject_late(late, where, column, high, problems)
     begin, end = np.where(late, np.nan, begin), np.where(late, np.nan, np.fmin(end, high))

@@ -88,9 +88,9 @@ class Lookups:
         """
         if self.frequencies is None:
             return None
-        own = self.frequencies.get(key)
-        if own is not None:
-            return own
+        looked_up = self.frequencies.get(key)
+        if looked_up is not None:
+            return looked_up
         if key in (self.population or {}):
             return None  # too few people were looked at
         return 0.0 if self.reach is None or self._covers(key) else None
