@@ -50,6 +50,7 @@ def test_three_samples_of_one_person():
     found = duplicated(genotypes([1] * 200, ALIKE[:200], [1] * 200, [1] * 200))
     assert found[["row1", "row2"]].to_numpy().tolist() == [[0, 2], [0, 3]]
     assert found.index.tolist() == [0, 1]
+    assert list(found.columns) == ["row1", "row2", "kinship"]
 
 
 def families(ids: list, *edges: tuple[int, int, float]) -> list[int]:
