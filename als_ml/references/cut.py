@@ -23,7 +23,7 @@ from features.genotypes.vcf import Region
 # gnomAD calls the genetic ancestry group with the highest frequency popmax up to v3, grpmax from v4
 # on.
 FREQUENCY_FIELDS = frozenset(
-    {"AC", "AN", "AF"}
+    {"AC", "AN", "AF", "faf95", "faf95_popmax", "fafmax_faf95_max"}
     | {f"{n}{group}" for n in ("", "AC_", "AN_", "AF_") for group in ("grpmax", "popmax")}
 )
 

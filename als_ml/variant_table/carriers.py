@@ -15,7 +15,7 @@ from features.genotypes.calls import Calls, call_chunks
 from features.genotypes.genotype import allele_key
 from features.genotypes.vcf import CallRule, Query
 from features.variants.evidence import NULL_KINDS, Assessment
-from features.variants.variant import Variant, gene_rules, inheritance
+from features.variants.variant import Variant, inheritance, rules_of
 from features.variants.weigh import Weighed
 
 CARRIER_COLUMNS = ("sample_id", "variant", "gene", "zygosity", "class", "inheritance", "finding")
@@ -79,7 +79,7 @@ def inheritance_of(definitions: Definitions, variant: Variant) -> str:
     }
     if variant.role in by_role:
         return by_role[variant.role]
-    rules = gene_rules(definitions).loc[variant.gene]
+    rules = rules_of(definitions, variant.gene)
     if variant.kind in NULL_KINDS and rules["loss_of_function"] == "recessive":
         return RECESSIVE_OR_RISK
     mode = str(rules["inheritance"])

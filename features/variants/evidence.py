@@ -25,7 +25,7 @@ from features.variants.gene_models import (
 )
 from features.variants.lookups import NO_LOOKUPS, Assertion, Lookups
 from features.variants.null_variants import null_strength, validity
-from features.variants.variant import CAUSAL, Variant, gene_rules, inheritance, known_rows
+from features.variants.variant import CAUSAL, Variant, inheritance, known_rows, rules_of
 
 PRIOR, VERY_STRONG_ODDS = 0.10, 350.0
 CLASSES = ((10, "P"), (6, "LP"), (0, "VUS"), (-6, "LB"))
@@ -247,7 +247,7 @@ def _null_variant(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 
 def _by_loss(definitions: Definitions, gene: str) -> bool:
     """Whether loss of function causes disease, in one copy or in two."""
-    return gene_rules(definitions).loc[gene, "loss_of_function"] in ("yes", "recessive")
+    return rules_of(definitions, gene)["loss_of_function"] in ("yes", "recessive")
 
 
 def _null_strength(definitions: Definitions, variant: Variant, build: str) -> str:

@@ -410,6 +410,25 @@ def gene_rules(definitions: Definitions) -> pd.DataFrame:
 
 
 @derived
+def rules_of(definitions: Definitions, gene: str) -> dict[str, str]:
+    """The row of `gene_rules.tsv` of one gene.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose table counts.
+    gene : str
+        Symbol.
+
+    Returns
+    -------
+    dict of str
+        Column -> cell.
+    """
+    return {str(name): str(cell) for name, cell in gene_rules(definitions).loc[gene].items()}
+
+
+@derived
 def inheritance(definitions: Definitions, gene: str) -> str:
     """Mode of inheritance: dominant, recessive, x_linked, risk or modifier.
 
