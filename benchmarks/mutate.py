@@ -309,7 +309,8 @@ def report(results: list[Result], hand: list[ByHand]) -> str:
     minutes = sum(r.seconds for r in results) / 60
     lines = [
         *_HEAD,
-        f"Killed {killed} of {made} ({killed / made:.1%}) in {minutes:.0f} minutes.",
+        f"Killed {killed} of {made} tried ({killed / made:.1%}) in {minutes:.0f} minutes; there are"
+        f" {sum(r.made for r in results)}.",
         "",
     ]
     lines += ["| code or table | mutants | tried | killed | share | seconds |"]
