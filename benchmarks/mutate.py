@@ -307,12 +307,9 @@ def report(results: list[Result], hand: list[ByHand]) -> str:
     """The page: a line a module, then every mutant that lives, by its reason."""
     killed, made = sum(r.killed for r in results), sum(len(r.outcomes) for r in results)
     minutes = sum(r.seconds for r in results) / 60
-    lines = [
-        *_HEAD,
-        f"Killed {killed} of {made} tried ({killed / made:.1%}) in {minutes:.0f} minutes; there are"
-        f" {sum(r.made for r in results)}.",
-        "",
-    ]
+    whole = sum(r.made for r in results)
+    share = f"Killed {killed} of {made} tried ({killed / made:.1%}) in {minutes:.0f} minutes"
+    lines = [*_HEAD, f"{share}; there are {whole}.", ""]
     lines += ["| code or table | mutants | tried | killed | share | seconds |"]
     lines += ["|---|--:|--:|--:|--:|--:|"]
     lines += [
