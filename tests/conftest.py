@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 COSTLY = ("training", "store")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # so that it comes before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]):
     """With `--dist loadgroup` tests that share something costly meet one worker, which makes it
     once; so do those of one file.
     """
@@ -34,6 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = getattr(item, "fixturenames", ())
         shared = next((name for name in COSTLY if name in names), item.nodeid.split("::")[0])
         item.add_marker(pytest.mark.xdist_group(shared))
+    return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

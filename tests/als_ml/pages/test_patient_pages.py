@@ -190,8 +190,8 @@ def test_one_copy_of_a_recessive_variant_is_no_cause(genotype, status, meaning):
 
 
 def test_a_variant_of_uncertain_meaning_is_not_called_benign():
-    # Made up: a missense change of SOD1 in no table.
-    page = page_of(variants=["21-31667320-T-G 0/1"])
+    # p.Glu101Ala of SOD1 is in no table.
+    page = page_of(variants=["21-31667320-A-C 0/1"])
     assert [one[2] for one in page["variants"]] == ["VUS"]
     assert page["genetics"]["status"] == "negative"
     assert page["needs"] == []
