@@ -1,6 +1,7 @@
 """What a large cohort costs on one machine: many shards, one file a patient.
 
-python -m benchmarks scale [shards PATIENTS | files NUMBER]; the data are made up and small. Each figure is of a process of its own; CPU includes its children.
+python -m benchmarks scale [shards PATIENTS | files NUMBER]; the data are made up and small. Each
+figure is of a process of its own; CPU includes its children.
 """
 
 import json
