@@ -12,6 +12,7 @@ same for nearly everybody. A rule whose source was not read (mark R) never acts.
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -32,8 +33,6 @@ from features.catalogue import shipped
 from features.errors import RequestError, nearest
 
 RULES = Path(__file__).with_name("protocol.yaml")
-# A clinic sees its patients every two to three months (P): older values are out of date.
-STALE_DAYS = 90
 REGIONS = ("US", "EU", "UK", "Canada", "Japan")
 MOTOR_NEURON_DISEASE = ("als", "als_ftd", "pls", "pma")
 Status = Literal["applies", "out of date", "cannot be decided", "expired", "does not apply"]
@@ -88,6 +87,12 @@ class Condition(_Part):
                 "a condition is one of `all`, `any`, `not`, or an `input` with one comparison"
             )
         return self
+
+    @cached_property
+    def comparison(self) -> tuple[Callable[[Any, Any], bool], Any]:
+        """How an input is compared, and with what."""
+        name = next(name for name in _COMPARISONS if getattr(self, name) is not None)
+        return _COMPARISONS[name], getattr(self, name)
 
 
 class Rule(_Part):
@@ -160,6 +165,11 @@ class Rule(_Part):
         """Where its source is read, empty if it has no address."""
         known = sources().get(self.source)
         return known.address if known else ""
+
+    @cached_property
+    def leaves(self) -> tuple[Condition, ...]:
+        """Every comparison of `when`, in order."""
+        return tuple(_leaves(self.when))
 
     def expired(self, today: date) -> bool:
         """Whether its validity has ended.
@@ -293,24 +303,23 @@ def decide(rule: Rule, inputs: Inputs, today: date) -> Decision:
         return Decision(rule=rule, status="does not apply", met=[], missing=[], stale=[])
     if rule.expired(today) and not rule.safety:
         return Decision(rule=rule, status="expired", met=[], missing=[], stale=[])
-    fresh = {name: value for name, value in inputs.known.items() if not _stale(value, inputs.today)}
-    now, ever = _holds(rule.when, fresh), _holds(rule.when, inputs.known)
-    leaves = list(_leaves(rule.when))
-    if now is not None:
-        met = [fresh[str(leaf.input)] for leaf in leaves if _holds(leaf, fresh)] if now else []
-        status: Status = "applies" if now else "does not apply"
+    fresh = inputs.fresh
+    now = _holds(rule.when, fresh)
+    if now is False:
+        return Decision(rule=rule, status="does not apply", met=[], missing=[], stale=[])
+    if now:
+        met = [fresh[str(leaf.input)] for leaf in rule.leaves if _holds(leaf, fresh)]
         return Decision(
-            rule=rule, status=status, met=list(dict.fromkeys(met)), missing=[], stale=[]
+            rule=rule, status="applies", met=list(dict.fromkeys(met)), missing=[], stale=[]
         )
-    names = dict.fromkeys(str(leaf.input) for leaf in leaves)
-    missing = [name for name in names if name not in inputs.known]
-    stale = [inputs.known[name] for name in names if name in inputs.known and name not in fresh]
+    names = dict.fromkeys(str(leaf.input) for leaf in rule.leaves)
+    ever = _holds(rule.when, inputs.known)
     return Decision(
         rule=rule,
         status="cannot be decided" if ever is None else "out of date",
         met=[],
-        missing=missing,
-        stale=stale,
+        missing=[name for name in names if name not in inputs.known],
+        stale=[inputs.known[name] for name in names if name in inputs.known and name not in fresh],
     )
 
 
@@ -322,11 +331,6 @@ def _ruled_out(rule: Rule, known: Mapping[str, Value]) -> bool:
     if diagnosis is not None and diagnosis.value not in rule.diagnoses:
         return True
     return rule.unless is not None and _holds(rule.unless, known) is True
-
-
-def _stale(value: Value, today: float) -> bool:
-    """Whether a value that changes in time is undated or too old."""
-    return value.changes and not (value.days is not None and today - value.days <= STALE_DAYS)
 
 
 def _holds(condition: Condition, values: Mapping[str, Value]) -> "bool | None":
@@ -347,5 +351,5 @@ def _leaf(condition: Condition, values: Mapping[str, Value]) -> "bool | None":
     value = values.get(str(condition.input))
     if value is None:
         return None
-    name = next(name for name in _COMPARISONS if getattr(condition, name) is not None)
-    return bool(_COMPARISONS[name](value.value, getattr(condition, name)))
+    compare, bound = condition.comparison
+    return bool(compare(value.value, bound))

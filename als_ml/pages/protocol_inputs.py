@@ -2,7 +2,8 @@
 the checked tables of a cohort.
 """
 
-from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,11 +76,27 @@ class Value(NamedTuple):
     changes: bool = True
 
 
-class Inputs(NamedTuple):
-    """Everything known of one patient by name, and the day of the report."""
+# A clinic sees its patients every two to three months (P): older values are out of date.
+STALE_DAYS = 90
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything known of one patient by name, and the day of the data."""
 
     known: dict[str, Value]
     today: float
+
+    @cached_property
+    def fresh(self) -> dict[str, Value]:
+        """What is known and not out of date."""
+        return {name: value for name, value in self.known.items() if not self._stale(value)}
+
+    def _stale(self, value: Value) -> bool:
+        """Whether a value that changes in time is undated or too old."""
+        return value.changes and not (
+            value.days is not None and self.today - value.days <= STALE_DAYS
+        )
 
 
 @derived
@@ -167,16 +184,14 @@ def cohort_inputs(cohort: Cohort) -> list[Inputs]:
     """
     today = last_days(cohort)
     genetics = _genetics(cohort)
-    biomarkers, visits = (
-        dict(list(table.groupby("row"))) for table in (cohort.biomarkers, cohort.alsfrs)
-    )
+    measured, visits = _measured(cohort), _visits_of(cohort)
     patients = records_of(cohort.patients)
     states = patient_states(cohort)
     inputs = []
     for i, patient in enumerate(patients):
         values = [*_static(patient, today[i]), *genetics[i], *_symptoms(patient)]
         values += [v for name, said in states[i].items() for v in _known(name, said, days=None)]
-        values += _analytes(cohort.definitions, biomarkers[i]) if i in biomarkers else []
+        values += _analytes(cohort.definitions, measured[i])
         values += _visits(visits[i]) if i in visits else []
         inputs.append(Inputs({value.name: value for value in values}, today[i]))
     return inputs
@@ -260,32 +275,72 @@ def _on(patient: Record, drug: str, today: float) -> "str | None":
     return stated if isinstance(stated, str) else None
 
 
+def _number(cell: object) -> float:
+    """A further column's cell as a number, NaN where it is none."""
+    try:
+        return float(str(cell))
+    except ValueError:
+        return np.nan
+
+
 def _symptoms(patient: Record) -> list[Value]:
     values = []
     for name in SYMPTOMS:
         word = _yes_or_no(patient, name)
         if word is not None:
-            day = pd.to_numeric(pd.Series([patient.get(f"{name}_days")]), errors="coerce").iloc[0]
-            days = None if pd.isna(day) else float(day)
+            days = _day(_number(patient.get(f"{name}_days")))
             values.append(
                 Value(name=name, words=name.replace("_", " "), value=word, unit="", days=days)
             )
     return values
 
 
-def _analytes(definitions: Definitions, table: pd.DataFrame) -> list[Value]:
+class Measured(NamedTuple):
+    """A value of a patient as it counts here; `days` and `high` are NaN where unknown."""
+
+    analyte: str
+    value: float
+    days: float
+    high: float
+
+    @property
+    def dated(self) -> bool:
+        """Whether its day is known."""
+        return self.days == self.days
+
+
+def _measured(cohort: Cohort) -> list[list[Measured]]:
+    """Of each patient the values, undated ones first, then by day."""
+    table = cohort.biomarkers
+    rows = table["row"].to_numpy(dtype=int)
+    names = table["analyte"].to_numpy(dtype=object)
+    numbers = (table[name].to_numpy(dtype=float) for name in ("value", "days", "ref_high"))
+    own: list[list[Measured]] = [[] for _ in range(len(cohort))]
+    for row, name, value, days, high in zip(rows, names, *numbers, strict=True):
+        own[row].append(
+            Measured(analyte=str(name), value=float(value), days=float(days), high=float(high))
+        )
+    for values in own:
+        values.sort(key=lambda m: (m.dated, m.days if m.dated else 0.0, m.value))
+    return own
+
+
+def _analytes(definitions: Definitions, ordered: list[Measured]) -> list[Value]:
     """The last value of each analyte, an undated one only where there is no other.
 
     And what follows from several.
     """
-    ordered = table.sort_values(["days", "value"], na_position="first", kind="stable")
-    last = ordered.drop_duplicates("analyte", keep="last").set_index(
-        ordered["analyte"].drop_duplicates(keep="last")
-    )
+    last = {one.analyte: one for one in ordered}
     named = described(definitions)
     values = [
-        Value(name=a, words=named[a][0], value=float(v), unit=named[a][1], days=_day(d))
-        for a, v, d in _cells(last)
+        Value(
+            name=name,
+            words=named[name][0],
+            value=one.value,
+            unit=named[name][1],
+            days=_day(one.days),
+        )
+        for name, one in last.items()
     ]
     return [*values, *_vital_capacity(values), *_times_limit(last), *_weight_loss(ordered)]
 
@@ -319,12 +374,6 @@ def described(definitions: Definitions) -> dict[str, tuple[str, str]]:
     return dict(zip(table.index, zip(table["name"], table["unit"], strict=True), strict=True))
 
 
-def _cells(table: pd.DataFrame) -> Iterator[tuple[str, float, float]]:
-    return zip(
-        table.index.astype(str), table["value"].to_numpy(), table["days"].to_numpy(), strict=True
-    )
-
-
 def _day(days: float) -> "float | None":
     return None if days != days else float(days)
 
@@ -333,64 +382,81 @@ _LIVER = {"alt_serum": "alt_times_limit", "ast_serum": "ast_times_limit"}
 _LIMITED = {**_LIVER, "bilirubin_serum": "bilirubin_times_limit"}
 
 
-def _times_limit(last: pd.DataFrame) -> list[Value]:
+# Enzymes of one test may be dated apart: the older one counts beside the newer one so long (P).
+_ONE_LIVER_TEST = 31
+
+
+def _times_limit(last: dict[str, Measured]) -> list[Value]:
     """Liver values as multiples of the laboratory's own upper limit, and the higher enzyme."""
-    values = []
-    value, limit, days = (last[name].to_dict() for name in ("value", "ref_high", "days"))
-    for analyte, name in _LIMITED.items():
-        if limit.get(analyte, 0) > 0:
-            values.append(
-                Value(
-                    name=name,
-                    words=_DERIVED[name],
-                    value=float(value[analyte] / limit[analyte]),
-                    unit="times",
-                    days=_day(days[analyte]),
-                )
-            )
+    values = [
+        Value(
+            name=name,
+            words=_DERIVED[name],
+            value=last[analyte].value / last[analyte].high,
+            unit="times",
+            days=_day(last[analyte].days),
+        )
+        for analyte, name in _LIMITED.items()
+        if analyte in last and last[analyte].high > 0
+    ]
     enzymes = [value for value in values if value.name in _LIVER.values()]
     if not enzymes:
         return values
-    highest = max(enzymes, key=lambda value: value.value)
+    newest = max(value.days if value.days is not None else -np.inf for value in enzymes)
+    of_one_test = [
+        value
+        for value in enzymes
+        if value.days is not None and newest - value.days <= _ONE_LIVER_TEST
+    ]
+    highest = max(of_one_test or enzymes, key=lambda value: value.value)
     return [*values, highest._replace(name="liver_times_limit")]
 
 
-def _weight_loss(ordered: pd.DataFrame) -> list[Value]:
+def _weight_loss(ordered: list[Measured]) -> list[Value]:
     """Loss in percent of the first dated weight, or as it was stated against the usual one."""
-    words = _DERIVED["weight_loss_pct"]
-    weights = ordered[
-        (ordered["analyte"] == "weight").to_numpy() & ordered["days"].notna().to_numpy()
-    ]
+    weights = [one for one in ordered if one.analyte == "weight" and one.dated]
+    stated = [one for one in ordered if one.analyte == "weight_change"]
     if len(weights) >= 2:
-        first, last = weights.iloc[0], weights.iloc[-1]
-        loss = 100 * (1 - last["value"] / first["value"])
-        return [
-            Value(
-                name="weight_loss_pct",
-                words=words,
-                value=float(loss),
-                unit="%",
-                days=_day(last["days"]),
-            )
-        ]
-    stated = ordered[(ordered["analyte"] == "weight_change").to_numpy()]
-    if len(stated):
-        return [
-            Value(
-                name="weight_loss_pct",
-                words=words,
-                value=float(-stated.iloc[-1]["value"]),
-                unit="%",
-                days=_day(stated.iloc[-1]["days"]),
-            )
-        ]
-    return []
+        loss, last = 100 * (1 - weights[-1].value / weights[0].value), weights[-1]
+    elif stated:
+        loss, last = -stated[-1].value, stated[-1]
+    else:
+        return []
+    return [
+        Value(
+            name="weight_loss_pct",
+            words=_DERIVED["weight_loss_pct"],
+            value=loss,
+            unit="%",
+            days=_day(last.days),
+        )
+    ]
 
 
-def _visits(table: pd.DataFrame) -> list[Value]:
+class Visits(NamedTuple):
+    """The visits of a patient in the order of their days: items (k, 12), totals and days (k,)."""
+
+    points: np.ndarray
+    totals: np.ndarray
+    days: np.ndarray
+
+
+def _visits_of(cohort: Cohort) -> dict[int, Visits]:
+    """Row -> the visits by the revised scale."""
+    revised = of_scale(cohort.alsfrs, "alsfrs_r").sort_values(["row", "days"], kind="stable")
+    rows = revised["row"].to_numpy(dtype=int)
+    points = revised[ITEMS["alsfrs_r"]].to_numpy(dtype=float)
+    totals, days = (revised[name].to_numpy(dtype=float) for name in ("total", "days"))
+    seen, starts, counts = np.unique(rows, return_index=True, return_counts=True)
+    return {
+        int(row): Visits(points=points[a : a + n], totals=totals[a : a + n], days=days[a : a + n])
+        for row, a, n in zip(seen, starts, counts, strict=True)
+    }
+
+
+def _visits(visits: Visits) -> list[Value]:
     """Items of the last visit that has them, and the decline over 12 weeks."""
-    revised = of_scale(table, "alsfrs_r").sort_values("days")
-    points, days = revised[ITEMS["alsfrs_r"]].to_numpy(dtype=float), revised["days"].to_numpy()
+    points, totals, days = visits
     known, values = np.isfinite(points), []
     for j, item in enumerate(ITEMS["alsfrs_r"]):
         if known[:, j].any():
@@ -399,7 +465,7 @@ def _visits(table: pd.DataFrame) -> list[Value]:
                 Value(
                     name=item,
                     words=_ITEM_WORDS[item],
-                    value=points[at, j],
+                    value=float(points[at, j]),
                     unit="points",
                     days=float(days[at]),
                 )
@@ -416,7 +482,6 @@ def _visits(table: pd.DataFrame) -> list[Value]:
                 days=float(days[whole[-1]]),
             )
         )
-    totals = revised["total"].to_numpy(dtype=float)
     return [*values, *_decline(days[np.isfinite(totals)], totals[np.isfinite(totals)])]
 
 

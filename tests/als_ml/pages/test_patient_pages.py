@@ -284,6 +284,17 @@ def test_liver_values_on_and_off_riluzole(times, riluzole, shown, hidden):
     assert ("act: riluzole" in page["needs"]) == bool(shown & {"RIL-04", "RIL-06"})
 
 
+@pytest.mark.parametrize(("ast_day", "acts"), [(53, True), (52, False)])
+def test_the_higher_enzyme_of_one_liver_test_counts(ast_day, acts):
+    """An AST of six times the limit counts beside an ALT that is up to a month newer."""
+    tests = [
+        marker("alt_serum", 40, 84, ref_high=40),
+        marker("ast_serum", 240, ast_day, ref_high=40),
+    ]
+    page = page_of(riluzole="yes", biomarkers=tests)
+    assert ("RIL-04" in rules(page)) == acts
+
+
 def test_a_stale_value_does_not_act():
     fresh = page_of(biomarkers=[marker("fvc_pct", 40, 84)])
     stale = page_of(biomarkers=[marker("fvc_pct", 40, -10)])
