@@ -5,7 +5,6 @@ HTML file of its own. It is made by what makes the report's pages, and stores no
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -14,6 +13,7 @@ from als_ml.pages.cohort_page import shared_facts, templates, versions
 from als_ml.pages.patient_pages import Page, Setting, patient_pages
 from als_ml.prediction.predictor import RESEARCH_USE, Predictor
 from features.errors import DataError, RequestError
+from features.stored import Json
 
 _NO_PAGE = {
     "field": "diagnosis",
@@ -22,9 +22,7 @@ _NO_PAGE = {
 }
 
 
-def patient_answer(
-    record: object, predictors: Sequence[Predictor], setting: Setting
-) -> dict[str, Any]:
+def patient_answer(record: object, predictors: Sequence[Predictor], setting: Setting) -> Json:
     """The page of a record, or what is wrong with it.
 
     Parameters
@@ -83,7 +81,7 @@ def read_record(path: Path) -> object:
     return inputs[0]
 
 
-def one_page(path: Path, predictors: Sequence[Predictor], setting: Setting) -> dict[str, Any]:
+def one_page(path: Path, predictors: Sequence[Predictor], setting: Setting) -> Json:
     """The page of the record in a file, with what it refers to.
 
     Raises
@@ -98,7 +96,7 @@ def one_page(path: Path, predictors: Sequence[Predictor], setting: Setting) -> d
     return answer
 
 
-def write_patient_page(answer: dict[str, Any], path: Path) -> None:
+def write_patient_page(answer: Json, path: Path) -> None:
     """Write the page as one HTML file that opens offline."""
     page: Page = answer["page"]
     facts = json.dumps({"page": page, "shared": answer["shared"]}, allow_nan=False)

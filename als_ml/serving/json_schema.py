@@ -8,20 +8,20 @@ Served at `/schema/record.json` and `/schema/row.json`, and shipped in `docs/sch
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from pydantic import create_model
 
 from als_ml.cohort.record_keys import PAGE_FIELDS, PART_FIELDS
 from als_ml.prediction.row import PredictionRow
 from features.catalogue import Definitions, patient_columns, shipped
+from features.stored import Json
 from features.tables.convert import records_of
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES = {"number": "number", "days": "integer", "date": "string"}
 
 
-def record_schema(definitions: Definitions) -> dict[str, Any]:
+def record_schema(definitions: Definitions) -> Json:
     """Schema of a patient record: columns of the patients table, parts, and what pages ask for."""
     parts = create_model("Parts", **PART_FIELDS).model_json_schema()
     properties = {
@@ -52,19 +52,19 @@ def record_schema(definitions: Definitions) -> dict[str, Any]:
     }
 
 
-def row_schema() -> dict[str, Any]:
+def row_schema() -> Json:
     """Schema of a prediction row."""
     return {"$schema": _DIALECT, **PredictionRow.model_json_schema()}
 
 
-def _columns(definitions: Definitions) -> list[dict[str, Any]]:
+def _columns(definitions: Definitions) -> list[Json]:
     return records_of(patient_columns(definitions).rename_axis("column").reset_index())
 
 
-def _column(row: dict[str, Any]) -> dict[str, Any]:
+def _column(row: Json) -> Json:
     """Type, limits, values and meaning of a column, null allowed."""
     unit = f" ({row['unit']})" if row["unit"] else ""
-    about: dict[str, Any] = {"description": f"{row['meaning']}{unit}"}
+    about: Json = {"description": f"{row['meaning']}{unit}"}
     if row["levels"]:
         return about | {"enum": [*row["levels"], None]}
     about["type"] = [_TYPES.get(row["type"], "string"), "null"]
@@ -74,7 +74,7 @@ def _column(row: dict[str, Any]) -> dict[str, Any]:
     return about | {name: limit for name, limit in limits.items() if limit == limit}
 
 
-def _page_field(name: str, kind: str) -> dict[str, Any]:
+def _page_field(name: str, kind: str) -> Json:
     """A sign or a consent that only a page reads."""
     words = name.replace("_", " ")
     if kind == "days":

@@ -7,7 +7,7 @@ form, and `POST /page`, which takes what `/invocations` takes for one patient.
 
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -17,6 +17,7 @@ from als_ml.pages.patient_pages import Setting
 from als_ml.prediction.predictor import RESEARCH_USE, Predictor
 from als_ml.serving.json_schema import schemas
 from features.catalogue import analytes, patient_columns
+from features.stored import Json
 from features.tables.convert import records_of
 
 # Own files only: no inline script or style, no other host, no frame around it.
@@ -107,7 +108,7 @@ _LABELS = {
 }
 
 
-def form(predictor: Predictor) -> dict[str, Any]:
+def form(predictor: Predictor) -> Json:
     """Fields of the form, from the model's own tables: label, kind, unit, limits and values."""
     definitions = predictor.definitions
     columns = _rows_by_name(patient_columns(definitions))
@@ -121,11 +122,11 @@ def form(predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def _rows_by_name(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def _rows_by_name(table: pd.DataFrame) -> dict[str, Json]:
     return dict(zip(table.index.astype(str), records_of(table), strict=True))
 
 
-def _field(name: str, column: dict[str, Any]) -> dict[str, Any]:
+def _field(name: str, column: Json) -> Json:
     limits = {end: column[end] for end in ("min", "max") if column[end] == column[end]}
     return {
         "name": name,
@@ -137,7 +138,7 @@ def _field(name: str, column: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _measurement(name: str, analyte: dict[str, Any]) -> dict[str, Any]:
+def _measurement(name: str, analyte: Json) -> Json:
     others = [part.partition("=")[0] for part in analyte["other_units"].split(";") if part]
     fluid = "" if analyte["matrix"] == "none" else f", {analyte['matrix']}"
     return {

@@ -1,7 +1,6 @@
 """Which features, blocks and disease mechanisms a model leans on, with their spread over folds."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -10,11 +9,12 @@ from als_ml.training.folds import Fold
 from features.blocks.rows import feature_dictionary
 from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions
+from features.stored import Record
 
 
 def importance_table(
     definitions: Definitions, spec: FeatureSpec, folds: list[Fold]
-) -> list[dict[str, Any]]:
+) -> list[Record]:
     """Share of each feature, block and mechanism in the mean absolute contributions, with its range
     over the folds.
     """
@@ -36,7 +36,7 @@ def importance_table(
     return sorted(table, key=lambda row: (row["kind"], -row["share"]))
 
 
-def _row(kind: str, name: str, share: np.ndarray) -> dict[str, Any]:
+def _row(kind: str, name: str, share: np.ndarray) -> Record:
     """Mean over folds with a 95 % interval of the folds' spread."""
     half = 1.96 * share.std(ddof=1) if len(share) > 1 else float("nan")
     low, high = max(share.mean() - half, 0.0), share.mean() + half
