@@ -21,6 +21,7 @@ ALL = {
     "style": "style:main",
     "tables": "tables:main",
     "variants": "variants:main",
+    "missense": "missense:main",
     "pathogenicity": "pathogenicity:main",
     "population": "population:main",
 }
