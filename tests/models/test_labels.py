@@ -132,6 +132,7 @@ def test_labels_that_make_no_sense(changes, message):
         config(*changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learn", ["classes", "slope"])
 def test_learning_more_than_fast_or_slow(demo, cohort, tmp_path, learn):
     """Simulated patients: machinery, not medicine."""

@@ -465,6 +465,7 @@ def _is_version(path: Path, number: str) -> bool:
     return client.get_model_version(NAME, number).source.split("/")[-1] in str(path)
 
 
+@pytest.mark.slow
 def test_a_run_is_repeated_to_the_last_figure(registry, demo, others, capsys):
     client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_TRACKING_URI"])
     run = client.get_model_version(NAME, "1").run_id
@@ -504,6 +505,7 @@ def test_explanations_add_up(registry, others, tmp_path):
     assert rows["error"].notna().any()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_killed_and_registers_nothing(registry, demo, monkeypatch, capsys):
     """Ctrl-C, or SIGTERM, while the run is logged."""
     import als_ml.tracking.log

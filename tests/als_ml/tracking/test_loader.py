@@ -290,6 +290,7 @@ def plant(folder: Path, marker: Path) -> int:
     return len(modules)
 
 
+@pytest.mark.slow
 def test_the_planted_bytecode_runs_in_plain_mlflow(registry, tmp_path):
     """Else the tests below would show nothing."""
     plant(model_folder(registry), tmp_path / "ran")
@@ -298,6 +299,7 @@ def test_the_planted_bytecode_runs_in_plain_mlflow(registry, tmp_path):
     assert (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DOORS)
 def test_no_door_runs_planted_bytecode(name, ready, registry, tmp_path, capfd):
     """And each still works after a plain load, and names the files."""
@@ -354,6 +356,7 @@ def test_no_door_reads_a_changed_model(name, changed, ready, registry, tmp_path,
     assert not list(tmp_path.glob("[prl].*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DOORS)
 def test_a_swap_after_the_check_changes_nothing(name, ready, registry, tmp_path, monkeypatch):
     """The bytes that were hashed are the bytes that are read."""

@@ -238,6 +238,7 @@ def patched_pid(monkeypatch) -> None:
     monkeypatch.setattr(tracking, "_alive", lambda _: False)
 
 
+@pytest.mark.slow
 def test_under_mlflow_run_its_own_run_is_used(demo, empty_store, tmp_path, monkeypatch):
     """`mlflow run .` makes a run in its own experiment and names it in the environment."""
     uri = f"sqlite:///{empty_store}"

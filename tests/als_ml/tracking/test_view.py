@@ -217,6 +217,7 @@ def test_monitoring_stands_with_the_model(scored, logged, pushed):
         assert "monitoring/oe_low" in {metric.key for metric in linked}
 
 
+@pytest.mark.slow
 def test_a_promotion_stands_with_the_model(pushed, kept, demo, capsys):
     name = pushed[2].name
     number = push(kept)["version"]

@@ -91,6 +91,7 @@ def test_a_sound_run_fails_nothing(training):
     )
 
 
+@pytest.mark.slow
 def test_a_planted_leak(spoiled, label):
     rng = np.random.default_rng(1)
     folder = spoiled(
@@ -141,6 +142,7 @@ def test_sites_confounded_with_the_label(spoiled, label):
     assert verdict(found, "held-out sites")[0] == "attention"
 
 
+@pytest.mark.slow
 def test_a_planted_batch_effect(spoiled):
     rng = np.random.default_rng(3)
 
@@ -153,6 +155,7 @@ def test_a_planted_batch_effect(spoiled):
     assert "creatinine_serum" in said[1]
 
 
+@pytest.mark.slow
 def test_batches_without_an_effect(spoiled):
     rng = np.random.default_rng(3)
     folder = spoiled(
@@ -196,6 +199,7 @@ def test_relatives_of_a_held_out_site_do_not_train(training):
         assert not set(data.families[train_part]) & set(data.families[test])
 
 
+@pytest.mark.slow
 def test_a_temporal_split(spoiled):
     rng = np.random.default_rng(4)
 
@@ -225,6 +229,7 @@ def test_a_temporal_split(spoiled):
     assert any("too few patients" in problem.found for problem in empty.warnings)
 
 
+@pytest.mark.slow
 def test_a_held_out_cohort(spoiled, demo):
     folder = spoiled("patients", lambda t: t)
     found = run(folder, f"validation.cohort={demo}/cohort.yaml")
