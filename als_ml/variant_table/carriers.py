@@ -71,18 +71,20 @@ def shown_class(definitions: Definitions, variant: Variant, assessment: Assessme
 
 
 def inheritance_of(definitions: Definitions, variant: Variant) -> str:
-    """Inheritance that a variant follows: its own role's, else its gene's."""
+    """Inheritance that a variant follows: its own role's, else its gene's.
+
+    One copy in a gene of reduced penetrance is of reduced penetrance, also in the known table.
+    """
     by_role = {
         "causal_dominant": "dominant",
         "causal_recessive": "recessive",
         "causal_xlinked": "x_linked",
     }
-    if variant.role in by_role:
-        return by_role[variant.role]
     rules = rules_of(definitions, variant.gene)
-    if variant.kind in NULL_KINDS and rules["loss_of_function"] == "recessive":
+    by_loss = variant.kind in NULL_KINDS and rules["loss_of_function"] == "recessive"
+    if by_loss and variant.role not in by_role:
         return RECESSIVE_OR_RISK
-    mode = str(rules["inheritance"])
+    mode = by_role.get(variant.role, rules["inheritance"])
     return REDUCED if mode == "dominant" and rules.get("penetrance") == "reduced" else mode
 
 
