@@ -1,7 +1,8 @@
 """The product from Python: what `import als_ml` gives.
 
 Each function does what the command of its name does, by the same path. Paths may be text. Heavy
-parts are imported when a function is called, so that `import als_ml` takes no time.
+parts are imported when a function is called, so that `import als_ml` takes no time. What was
+noticed in the files and is no error stands in `attrs["problems"]` of a table that comes back.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,10 +60,10 @@ def read_cohort(
     from features.tables.problems import Problems
 
     source, noticed = open_cohort(Path(path), allow_outside), Problems()
-    reading = plain_reading() if model is None else model.reading
-    if model is not None:
-        model.check_build(source)
-    cohort = read(source, reading, noticed)
+    if model is None:
+        cohort = read(source, plain_reading(), noticed)
+    else:
+        cohort = model.read(source, noticed)
     if problems is not None:
         problems += noticed.found
     return cohort
@@ -121,7 +122,8 @@ def features(
     from als_ml.cohort.table_spec import table_spec
     from features.blocks.rows import feature_dictionary, feature_rows
 
-    read = read_cohort(cohort, model)
+    noticed: list[Problem] = []
+    read = read_cohort(cohort, model, problems=noticed)
     if model is None:
         build = open_cohort(Path(cohort)).described.genome_build
         spec = table_spec(read, build, landmark_days, values)
@@ -129,6 +131,7 @@ def features(
         read, spec = model.as_trained(read), model.spec
     rows = feature_rows(read, spec)
     rows.attrs["dictionary"] = feature_dictionary(spec, read.definitions)
+    rows.attrs["problems"] = noticed
     return rows
 
 
@@ -156,11 +159,13 @@ def labels(
 
     from als_ml.training.task_data import make_labels
 
-    settings, read = _config(config, changes), read_cohort(cohort)
+    settings = _config(config, changes)
+    noticed: list[Problem] = []
+    read = read_cohort(cohort, problems=noticed)
     made = make_labels(settings, read)
     index = pd.Index(read.patients["sample_id"], name="sample_id")
     series = pd.Series(made.y, index=index, name=settings.task)
-    series.attrs["counts"] = dict(made.counts)
+    series.attrs |= {"counts": dict(made.counts), "problems": noticed}
     return series
 
 
@@ -244,7 +249,11 @@ def predict(
     predictor = load(model) if isinstance(model, str) else model
     if not isinstance(patients, str | PathLike):
         return pd.DataFrame(predictor.predict_records([dict(record) for record in patients]))
-    return pd.DataFrame(predictor.predict_cohort(read_cohort(patients, predictor)))
+    noticed: list[Problem] = []
+    read = read_cohort(patients, predictor, problems=noticed)
+    rows = pd.DataFrame(predictor.predict_cohort(read))
+    rows.attrs["problems"] = noticed
+    return rows
 
 
 def explain(model: "str | Predictor", cohort: AnyPath) -> "pd.DataFrame":
@@ -266,7 +275,11 @@ def explain(model: "str | Predictor", cohort: AnyPath) -> "pd.DataFrame":
     from als_ml.prediction.explanations import explanations
 
     predictor = load(model) if isinstance(model, str) else model
-    return explanations([(predictor, read_cohort(cohort, predictor))])
+    noticed: list[Problem] = []
+    read = read_cohort(cohort, predictor, problems=noticed)
+    table = explanations([(predictor, read)])
+    table.attrs["problems"] = noticed
+    return table
 
 
 def report(

@@ -169,3 +169,22 @@ def test_the_lines_of_the_readme_run(demo, tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "probability" in printed
     assert "contribution" in printed
+
+
+def test_what_was_noticed_comes_with_each_table(demo):
+    """The demo has values outside their plausible range: the command prints them."""
+    path, noticed = demo / "cohort.yaml", []
+    als_ml.read_cohort(path, problems=noticed)
+    assert noticed
+    labels = als_ml.labels(path, ROOT / "configs/progression.yaml")
+    for table in (als_ml.features(path), labels):
+        assert table.attrs["problems"] == noticed
+
+
+def test_what_was_noticed_comes_with_the_predictions(demo, store):
+    with store_in(Path(store["folder"])):
+        model = als_ml.load(MODEL)
+    noticed, path = [], demo / "cohort.yaml"
+    als_ml.read_cohort(path, model, problems=noticed)
+    for table in (als_ml.predict(model, path), als_ml.explain(model, path)):
+        assert table.attrs["problems"] == noticed != []
