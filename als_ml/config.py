@@ -365,9 +365,10 @@ class Config(_Part):
 
     @model_validator(mode="after")
     def _scheme(self) -> "Config":
-        from features.catalogue import progression_schemes
+        # The default scheme is always there, and reading the tables takes a second.
+        if self.label.scheme != "default":
+            from features.catalogue import progression_schemes
 
-        if not self.label.stated:
             known = progression_schemes(self.tables())
             if self.label.scheme not in known:
                 hint = nearest(self.label.scheme, known).rstrip(".")

@@ -1,7 +1,8 @@
 """A laboratory's own definition tables, laid over those that we ship.
 
 A folder holds tables of the same names and columns with only the lines that differ. A line whose
-key we have changes the cells that it fills; any other is a new line, and states its source. What it
+key we have changes the cells that it fills, and adds to the names and units that we know; any other
+is a new line, and states its source. What it
 says is checked as ours is: columns, numbers, and words that the code knows.
 """
 
@@ -164,11 +165,35 @@ def _joined(base: Definitions, name: str, lines: Mapping[tuple[str, ...], Row]) 
     layer, left, rows = LAYERS[name], dict(lines), list[Row]()
     for row in base.rows(name):
         given = left.pop(_key(row, layer), {})
-        rows.append(row | {column: cell for column, cell in given.items() if cell})
+        rows.append(row | {c: _merged(c, row[c], cell) for c, cell in given.items() if cell})
     header = list(base.table(name).columns)
     rows += [{column: row.get(column, "") for column in header} for row in left.values()]
     text = "\n".join("\t".join(cells) for cells in (header, *(row.values() for row in rows)))
     return Definitions({**base.texts, name: f"{text}\n"})
+
+
+# Columns that hold several words with semicolons between: a laboratory's come to ours.
+_SEVERAL = ("aliases", "other_units")
+
+
+def _merged(column: str, ours: str, given: str) -> str:
+    """The cell of a line that both have.
+
+    >>> _merged("aliases", "nf-l;nefl", "neurofil;nefl"), _merged("unit", "pg/mL", "ng/L")
+    ('nf-l;nefl;neurofil', 'ng/L')
+    """
+    if column not in _SEVERAL or not ours:
+        return given
+    return ";".join(dict.fromkeys([*ours.split(";"), *given.split(";")]))
+
+
+def _changes(layer: Layer, column: str, before: str, cell: str) -> bool:
+    """Whether a filled cell would change a value that a model reads."""
+    if column == "other_units":
+        known = dict(pair.split("=", 1) for pair in before.split(";") if pair)
+        given = (pair.partition("=") for pair in cell.split(";") if pair)
+        return any(known.get(unit, factor) != factor for unit, _, factor in given)
+    return column not in layer.names and cell != before
 
 
 def _split(base: Definitions, path: Path) -> tuple[dict[tuple[str, ...], Row], list[str]]:
@@ -181,7 +206,7 @@ def _split(base: Definitions, path: Path) -> tuple[dict[tuple[str, ...], Row], l
             continue
         for column, cell in row.items():
             before = ours.get(key, row)[column]
-            if cell and cell != before and column not in layer.names:
+            if cell and _changes(layer, column, before, cell):
                 problem = f"{column} is {cell!r} here and {before!r} in the model"
                 remedy = "Train a model with these tables, or leave the line out for this one."
                 raise RequestError(f"{path}, {' '.join(key)}", problem, remedy)

@@ -3,7 +3,13 @@
 import pytest
 
 from features.biomarkers.units import unit_factor
-from features.catalogue import analyte_names, assay_names, progression_schemes, shipped
+from features.catalogue import (
+    analyte_names,
+    assay_names,
+    progression_schemes,
+    shipped,
+    value_aliases,
+)
 from features.errors import RequestError
 from features.overlay import LAYERS, overlaid, with_names
 
@@ -137,6 +143,27 @@ def test_a_model_takes_names_and_units(tmp_path):
     assert analyte_names(made)["neurofil_serum"] == "nfl_serum"
     assert unit_factor(made, "nfl_serum", "ours") == 2
     assert unknown == []
+
+
+def test_words_and_units_come_to_ours(tmp_path):
+    aliases = "column\tvalue\taliases\nsex\tfemale\tweiblich_ours\n"
+    made = overlaid(shipped(), folder(tmp_path, biomarkers=NAMES, value_aliases=aliases))
+    assert unit_factor(made, "nfl_serum", "ng/L") == unit_factor(shipped(), "nfl_serum", "ng/L")
+    before = value_aliases(shipped(), "sex")
+    assert value_aliases(made, "sex") == {**before, "weiblich_ours": "female"}
+
+
+@pytest.mark.parametrize(
+    ("units", "refused"), [("ng/L=1", False), ("ng/L=2", True), ("ng/L=1;ours=2", False)]
+)
+def test_a_model_refuses_another_factor_of_a_unit_that_it_knows(tmp_path, units, refused):
+    folders = folder(tmp_path, biomarkers=f"analyte\tother_units\nnfl_serum\t{units}\n")
+    if refused:
+        with pytest.raises(RequestError, match=r"other_units is 'ng/L=2' here.*in the model"):
+            with_names(shipped(), folders)
+    else:
+        made, _ = with_names(shipped(), folders)
+        assert unit_factor(made, "nfl_serum", "ng/L") == 1
 
 
 def test_a_model_leaves_out_what_it_does_not_know_and_says_so(tmp_path):
