@@ -270,8 +270,7 @@ def _check_cells(base: Definitions, name: str, row: Row, where: str) -> None:
             continue
         if column in layer.words and cell not in set(table[column]):
             known = sorted(set(table[column]) - {""})
-            remedy = f"{nearest(cell, known)} Known: {', '.join(known)}."
-            raise RequestError(where, f"{column} {cell!r} is not known", remedy)
+            raise RequestError(where, f"{column} {cell!r} is not known", nearest(cell, known))
         if column in layer.links:
             known = list(base.table(layer.links[column]).iloc[:, 0])
             if cell not in known:
