@@ -20,6 +20,7 @@ from mlflow import ActiveRun, MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.entities import Metric
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
 from mlflow.tracking.context.registry import resolve_tags
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 # Tag of a run: the machine and process that write it.
 PROCESS = "als_ml.process"
+# SQLAlchemy's name for a row that is there already; over HTTP only the text comes back.
+_NOT_UNIQUE = "IntegrityError"
 # MLflow takes no more figures at once.
 _BATCH = 1000
 # What the served model imports; pinned to the versions that it was trained with.
@@ -193,7 +196,7 @@ def _log_run(stored: Json, folder: Path) -> tuple[ModelInfo, str]:
     # Before the model, which takes over what its run holds by then.
     mlflow.log_metrics(shown_metrics(stored["metrics"]))
     mlflow.set_tags(stored["tags"] | ({NOTE: stored["note"]} if stored["note"] else {}))
-    mlflow.log_input(_dataset(stored), "training")
+    _log_dataset(_dataset(stored))
     mlflow.log_artifacts(str(folder / "artifacts"))
     _log_folds(stored)
     for row in stored["nested"]:
@@ -216,6 +219,20 @@ def _dataset(stored: Json) -> CohortDataset:
         features=stored["features"],
         profile=stored["profile"],
     )
+
+
+def _log_dataset(dataset: CohortDataset) -> None:
+    """Link the dataset to the run.
+
+    MLflow keeps one row for a dataset in an experiment, looks for it and writes it if it is
+    not there. Another training on the same data may write it between the two; then it is there.
+    """
+    try:
+        mlflow.log_input(dataset, "training")
+    except MlflowException as error:
+        if _NOT_UNIQUE not in str(error):
+            raise
+        mlflow.log_input(dataset, "training")
 
 
 def _log_folds(stored: Json) -> None:

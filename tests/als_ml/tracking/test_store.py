@@ -12,12 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 import train
 from als_ml.__main__ import main as als_ml
@@ -294,6 +295,30 @@ def test_two_trainings_at_once(demo, empty_store, tmp_path):
     ]
     assert [(p.communicate()[1], p.returncode) for p in both] == [("", 0), ("", 0)]
     assert finished(f"sqlite:///{empty_store}") == (["FINISHED"] * 2, ["1", "2"])
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked"),
+    [
+        ([], 1),
+        (["IntegrityError: UNIQUE constraint failed: datasets"], 2),  # the other run wrote it
+        (["IntegrityError: UNIQUE constraint failed: datasets"] * 2, 2),
+        (["OperationalError: database is locked"], 1),
+    ],
+)
+def test_dataset_that_another_training_has_just_written(monkeypatch, failures, asked):
+    calls = []
+
+    def log_input(dataset, context):
+        calls.append(context)
+        if len(calls) <= len(failures):
+            raise MlflowException(failures[len(calls) - 1])
+
+    monkeypatch.setattr(mlflow, "log_input", log_input)
+    given_up = asked == len(failures)
+    with pytest.raises(MlflowException) if given_up else nullcontext():
+        tracking._log_dataset(None)
+    assert calls == ["training"] * asked
 
 
 @pytest.mark.slow
