@@ -119,7 +119,7 @@ lock:
 	@$(CHECK_PYTHON)
 	@$(HAS_PIP) || $(PYTHON) -m venv $(VENV)
 	@$(GET_UV) || { echo "make lock needs uv $(UV_VERSION), which cannot be had here" >&2; exit 1; }
-	@$(TELL_UV); $(BIN)/uv pip compile --quiet pyproject.toml --group dev --generate-hashes --universal \
+	@$(TELL_UV); $(BIN)/uv pip compile --quiet pyproject.toml --group dev --all-extras --generate-hashes --universal \
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 
 clean:

@@ -60,7 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(arguments.quiet) as progress:
         progress("reading references", 0, 0)
         lookups = read_lookups(definitions, build, given["frequencies"], given["clinvar"])
-        progress(path.name, 0, 0)
         sources = Sources(
             definitions=definitions,
             build=build,
@@ -71,7 +70,15 @@ def run(arguments: argparse.Namespace) -> int:
         rule = CallRule(arguments.min_gq, arguments.min_depth)
         carriers = Path(arguments.carriers) if arguments.carriers else None
         table, problems = variant_table(
-            path, build, lookups, sources, rule, given["fasta"], given["gff"], carriers
+            path=path,
+            build=build,
+            lookups=lookups,
+            sources=sources,
+            rule=rule,
+            fasta=given["fasta"],
+            gff=given["gff"],
+            carriers=carriers,
+            progress=lambda what: progress(f"reading {what}", 0, 0),
         )
         write_table(table, outputs[0])
     if not arguments.quiet:
@@ -81,8 +88,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_variants(table: "pd.DataFrame", outputs: list[Path]) -> None:
-    if table.empty:
-        LOG.info("no record lies in the gene panel; check the contig names and --genome-build.")
     classes = table["class"].value_counts()
     print_table(
         [

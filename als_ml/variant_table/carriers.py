@@ -1,6 +1,4 @@
-"""Who carries what, written while it is read: memory does not grow with the records or the
-carriers.
-"""
+"""Who carries what: from the calls of a file that lie on disk, some patients and rows at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +9,7 @@ import pandas as pd
 
 from als_ml.output import whole_file
 from features.catalogue import Definitions
-from features.genotypes.calls import Calls, call_chunks
-from features.genotypes.genotype import allele_key
-from features.genotypes.vcf import CallRule, Query
+from features.genotypes.gathered import GatheredOnDisk
 from features.variants.evidence import NULL_KINDS, Assessment
 from features.variants.variant import Variant, inheritance, rules_of
 from features.variants.weigh import Weighed
@@ -33,6 +29,8 @@ FINDINGS = (
 RECESSIVE_OR_RISK = "recessive, one copy a risk"
 REDUCED = "dominant, reduced penetrance"
 Write = Callable[[pd.DataFrame], None]
+# Rows that are made readable at a time.
+ROWS = 1 << 18
 
 
 def finding(classification: str, mode: str, zygous: str, second: bool) -> str:
@@ -89,45 +87,69 @@ def inheritance_of(definitions: Definitions, variant: Variant) -> str:
 
 
 def count_carriers(
-    query: Query, rule: CallRule, weighed: list[Weighed], repeated: set[str], output: Path | None
+    gathered: GatheredOnDisk,
+    samples: Sequence[str],
+    definitions: Definitions,
+    weighed: list[Weighed],
+    output: Path | None,
 ) -> tuple[np.ndarray, int]:
     """Count the carriers of each variant by zygosity, and write them where an output is given.
 
+    An allele that several records have counts once a sample, with its larger number of copies.
+
     Parameters
     ----------
+    gathered : GatheredOnDisk
+        What `features.genotypes.extraction.gather` found.
+    samples : sequence of str
+        Names of its patients.
+    definitions : Definitions
+        Whose genes were read.
     weighed : list
-        Variants with their assessment.
-    repeated : set of str
-        Keys that more than one record has; their alleles count once a sample.
+        Its variants with their assessment, in the order of `gathered.all_sites`.
+    output : Path, optional
+        `.parquet` or `.csv`.
 
     Returns
     -------
     counts : array (variants, 3)
         In the order of `ZYGOSITIES`.
-    missing : int
-        Missing genotypes.
+    repeated : int
+        Carried alleles that were there again.
     """
-    table = _Table(query.definitions, weighed, query.header.samples)
-    rows = {name: i for i, name in enumerate(query.header.samples)}
-    counts, missing, held = np.zeros((len(weighed), len(ZYGOSITIES)), dtype=int), 0, []
-    waits = table.recessive | np.array(
-        [variant.key in repeated for variant, _ in weighed], dtype=bool
-    )
+    table = _Table(definitions, weighed, samples)
+    counts, repeated = np.zeros((len(weighed), len(ZYGOSITIES)), dtype=int), 0
     with _writer(output) as write:
-        for chunk in call_chunks(query, rule, rows):
-            carried, missing = table.carried(chunk), missing + len(chunk.missing["row"])
-            wait = waits[carried["site"].to_numpy()]
-            held.append(carried[wait])
-            _count(counts, carried[~wait])
-            write(table.shown(carried[~wait], np.zeros(int((~wait).sum()), dtype=bool)))
-        last = (
-            pd.concat(held)
-            .sort_values(["site", "row", "zygosity"])
-            .drop_duplicates(["site", "row"], keep="last")
-        )
-        _count(counts, last)
-        write(table.shown(last, table.second_allele(last)))
-    return counts, missing
+        write(table.shown(no_carriers(), np.zeros(0, dtype=bool)))
+        for number in range(gathered.parts):
+            alleles, again = gathered.part_alleles(number)
+            repeated += again
+            carried = _carried(alleles, number * gathered.size)
+            _count(counts, carried)
+            second = table.second_allele(carried)
+            for start in range(0, len(carried), ROWS):
+                rows = slice(start, start + ROWS)
+                write(table.shown(carried[rows], second[rows]))
+    return counts, repeated
+
+
+def no_carriers() -> pd.DataFrame:
+    """A table of `row`, `site`, `zygosity` without any."""
+    kinds = {"row": np.int32, "site": np.int32, "zygosity": np.int8}
+    return pd.DataFrame({name: np.empty(0, kind) for name, kind in kinds.items()})
+
+
+def _carried(alleles: pd.DataFrame, first: int) -> pd.DataFrame:
+    """`row`, `site`, `zygosity` (a number) of alleles whose patients count from `first`."""
+    copies, ploidy = (alleles[name].to_numpy() for name in ("copies", "ploidy"))
+    zygosity = np.select([ploidy == 1, copies >= ploidy], [np.int8(2), np.int8(1)], np.int8(0))
+    return pd.DataFrame(
+        {
+            "row": alleles["row"].to_numpy() + np.int32(first),
+            "site": alleles["site"].to_numpy(),
+            "zygosity": zygosity,
+        }
+    )
 
 
 def _count(counts: np.ndarray, carried: pd.DataFrame) -> None:
@@ -137,8 +159,7 @@ def _count(counts: np.ndarray, carried: pd.DataFrame) -> None:
 class _Table:
     """Turns calls into rows of the carriers table; texts are categories, a few bytes each."""
 
-    def __init__(self, definitions: Definitions, weighed: list[Weighed], samples: tuple[str, ...]):
-        self.site = {variant.key: i for i, (variant, _) in enumerate(weighed)}
+    def __init__(self, definitions: Definitions, weighed: list[Weighed], samples: Sequence[str]):
         classes, modes = (
             [shown_class(definitions, *pair) for pair in weighed],
             [inheritance_of(definitions, variant) for variant, _ in weighed],
@@ -146,7 +167,8 @@ class _Table:
         genes = [variant.gene for variant, _ in weighed]
         self.of_site = {"gene": genes, "class": classes, "inheritance": modes}
         self.categories = {name: pd.Categorical(values) for name, values in self.of_site.items()}
-        self.samples, self.keys = list(samples), list(self.site)
+        self.samples = list(samples)
+        self.keys = [variant.key for variant, _ in weighed]
         pairs = list(zip(classes, modes, strict=True))
         self.recessive = np.array(
             [c in ("P", "LP") and mode.startswith("recessive") for c, mode in pairs], dtype=bool
@@ -156,30 +178,6 @@ class _Table:
             for c, m in pairs
         ]
         self.findings = np.array(codes, dtype=np.int8).reshape(-1, len(ZYGOSITIES), 2)
-
-    def carried(self, chunk: Calls) -> pd.DataFrame:
-        """`row`, `site`, `zygosity` (a number) of the alleles of the panel."""
-        record, allele = chunk.carried["record"], chunk.carried["allele"]
-        pair = record.astype(np.int64) * 1024 + allele
-        used, inverse = np.unique(pair, return_inverse=True)
-        numbers = np.array(
-            [self._number(chunk, *divmod(which, 1024)) for which in used.tolist()], dtype=np.int32
-        )
-        site = numbers[inverse] if len(used) else np.empty(0, np.int32)
-        copies, ploidy = chunk.carried["copies"], chunk.carried["ploidy"]
-        zygosity = np.select([ploidy == 1, copies >= ploidy], [np.int8(2), np.int8(1)], np.int8(0))
-        return pd.DataFrame({"row": chunk.carried["row"], "site": site, "zygosity": zygosity})[
-            site >= 0
-        ]
-
-    def _number(self, chunk: Calls, record: int, allele: int) -> int:
-        chrom, pos, ref, alt = chunk.records[record]
-        alts = alt.split(",")
-        return (
-            self.site.get(allele_key(chrom, pos, ref, alts[allele - 1]), -1)
-            if allele <= len(alts)
-            else -1
-        )
 
     def second_allele(self, carried: pd.DataFrame) -> np.ndarray:
         """Whether the carrier has another (likely) pathogenic recessive allele in the same gene."""

@@ -1,10 +1,10 @@
 """Every panel variant of a VCF with its evidence, and what it means for each carrier."""
 
-from collections import Counter
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from als_ml.output import write_table
@@ -16,9 +16,9 @@ from als_ml.variant_table.carriers import (
 )
 from features.catalogue import Definitions
 from features.errors import DataError
-from features.genotypes.file_calls import check_reference, reference_agreement
-from features.genotypes.genotype import SITE_TYPES, DistinctSites, Site, typed_table
-from features.genotypes.vcf import CallRule, Sites, read_sites, site_query
+from features.genotypes.extraction import Panel, gather
+from features.genotypes.gathered import GatheredOnDisk
+from features.genotypes.vcf import CallRule, read_header
 from features.tables.problems import Problems
 from features.variants.evidence import Assessment, Sources
 from features.variants.lookups import Lookups, predicted_effects
@@ -26,6 +26,8 @@ from features.variants.sequences import unresolved_genes
 from features.variants.variant import Variant, inheritance
 from features.variants.weigh import Weighed, weigh
 
+# Samples whose carriers are held at a time.
+PATIENTS = 20_000
 COLUMNS = (
     "variant",
     "gene",
@@ -63,6 +65,7 @@ def variant_table(
     fasta: Path | None,
     gff: Path | None,
     carriers: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[pd.DataFrame, Problems]:
     """Describe and assess every panel variant of a VCF, with or without samples.
 
@@ -77,33 +80,45 @@ def variant_table(
         Counts and warnings of the reading.
     """
     definitions, problems = sources.definitions, Problems()
-    query = site_query(definitions, path, build, fasta)
-    sites = read_sites(query)
-    agrees = reference_agreement(definitions, sites.names())
-    check_reference([agrees], build, str(path), problems)
-    distinct, repeated = _distinct_sites(sites)
-    if fasta is not None:
-        effects = predicted_effects(definitions, list(distinct["key"]), build, fasta, gff)
-        lookups = replace(lookups, effects=effects)
-    weighed = weigh(distinct, replace(sources, lookups=lookups))
-    rows = [_row(definitions, *pair) for pair in weighed]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    if query.header.samples and "GT" in query.header.formats:
-        counts, missing = count_carriers(query, rule, weighed, repeated, carriers)
-        table = table.assign(**{f"n_{name}": counts[:, i] for i, name in enumerate(ZYGOSITIES)})
-        problems.note(
-            str(path), f"{len(query.header.samples)} samples, {missing} missing genotypes", ""
-        )
-    elif carriers is not None:
+    samples = callable_samples(path)
+    panel = Panel(definitions=definitions, build=build, rule=rule, fasta=fasta, every=True)
+    with tempfile.TemporaryDirectory(prefix="als-ml-variants-") as folder:
+        gathered = GatheredOnDisk(definitions, len(samples), Path(folder), PATIENTS)
+        rows = {name: i for i, name in enumerate(samples)}
+        gather(panel, [path], rows, gathered, problems, progress)
+        distinct = gathered.all_sites()
+        if fasta is not None:
+            effects = predicted_effects(definitions, list(distinct["key"]), build, fasta, gff)
+            lookups = replace(lookups, effects=effects)
+        weighed = weigh(distinct, replace(sources, lookups=lookups))
+        table = pd.DataFrame([_row(definitions, *pair) for pair in weighed], columns=list(COLUMNS))
+        if samples:
+            counts, again = count_carriers(gathered, samples, definitions, weighed, carriers)
+            by_zygosity = {f"n_{name}": counts[:, i] for i, name in enumerate(ZYGOSITIES)}
+            table = table.assign(**by_zygosity)
+            _note_calls(gathered.counts, len(samples), again, str(path), problems)
+    if carriers is not None and not samples:
         write_table(pd.DataFrame(columns=list(CARRIER_COLUMNS)), carriers)
-    inside = sites.gene >= 0
-    reason = (
-        f"{int(inside.sum())} panel records, {int((inside & ~sites.passed).sum())} of them filtered"
-        " (not called)"
-    )
-    problems.note(str(path), f"{reason}, {len(repeated)} alleles in more than one record", "")
+    problems.note(str(path), f"{gathered.counts['panel records']} panel records", "")
     _note_missing_sequences(definitions, path, weighed, problems)
     return table, problems
+
+
+def callable_samples(path: Path) -> tuple[str, ...]:
+    """The samples of a VCF that have genotypes; none where it holds sites alone."""
+    header = read_header(path)
+    return header.samples if header.has_calls else ()
+
+
+def _note_calls(
+    counts: dict[str, int], samples: int, again: int, where: str, problems: Problems
+) -> None:
+    """How many genotypes of the records that passed are missing, and what counts once."""
+    missing = counts["missing genotypes"] - counts["filtered"] * samples
+    problems.note(where, f"{samples} samples, {missing} missing genotypes", "")
+    if again:
+        found = f"{again} carried alleles are in more than one record of their sample"
+        problems.note(where, found, "Each counts once.")
 
 
 def _note_missing_sequences(
@@ -120,22 +135,6 @@ def _note_missing_sequences(
             problems.note(
                 str(path), f"coding sequence of {', '.join(names)} not here: {words}", remedy
             )
-
-
-def _distinct_sites(sites: Sites) -> tuple[pd.DataFrame, set[str]]:
-    """Each allele of the panel once, in genomic order, and the keys that several records have."""
-    rows: list[Site] = [
-        (key, int(sites.gene[i]), sites.effect(i, index))
-        for i in np.flatnonzero(sites.gene >= 0).tolist()
-        for index, key in enumerate(sites.keys(i))
-        if key
-    ]
-    distinct = DistinctSites()
-    distinct.numbers_of(rows)
-    times = Counter(row[0] for row in rows)
-    return typed_table(distinct.ordered()[0], SITE_TYPES), {
-        key for key, n in times.items() if n > 1
-    }
 
 
 def _possible_terms(variant: Variant) -> list[str]:

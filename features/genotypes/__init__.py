@@ -5,7 +5,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "calls": ["Calls", "call_chunks"],
+        "calls": ["Calls"],
         "coverage": ["coverage_state"],
         "extraction": ["Panel", "extract", "read_genotypes", "with_targets"],
         "families": ["duplicated", "family_numbers"],

@@ -3,15 +3,12 @@ query`.
 """
 
 from array import array
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from features.genotypes.genotype import Genotype, Types, parse_genotype
 from features.genotypes.vcf import (
-    ANY_CALL,
-    PASSED,
     PASSING,
     SITE_CELLS,
     CallRule,
@@ -34,8 +31,6 @@ CARRIED_TYPES: Types = {
 MISSING_TYPES: Types = {"record": np.int32, "row": np.int32}
 # Calls decoded at a time: large enough for numpy, small beside the panel of a large cohort.
 CHUNK = 1 << 18
-_TEMPLATE = r"%CHROM\t%POS\t%REF\t%ALT[\t%SAMPLE=%GT]\n"
-_ARGUMENTS = ("-f", _TEMPLATE, "-i", f'{PASSED} && GT!="ref"')
 # Without the first sample, whatever its genotype, records at which all are reference would be left
 # out. `|` asks each sample by itself; after `||` all samples of a record pass.
 _ANY_RECORD = 'GT!="ref" | GT[0]="ref"'
@@ -99,58 +94,16 @@ class _Tokens(dict[bytes, int]):
         return together(pieces, CARRIED_TYPES), {"record": record[missing], "row": row[missing]}
 
 
-def call_lines(query: Query, rule: CallRule = ANY_CALL) -> Iterator[tuple[Record, list[bytes]]]:
-    """Yield each passing panel record with its `sample=GT` tokens that are not plain reference, a
-    record at a time.
+def no_calls(records: list[Record]) -> Calls:
+    """The calls of a file without genotypes.
 
     Parameters
     ----------
-    query : Query
-        The file and the regions.
-    rule : CallRule
-        Thresholds below which a genotype is missing.
-
-    Yields
-    ------
-    record : tuple
-        Contig as the file spells it, position (1-based), REF, ALT.
-    tokens : list of bytes
-        `sample=GT` of each call that is not plain reference.
+    records : list of Record
+        Of the file.
     """
-    with query.lines(*_ARGUMENTS, rule=rule) as lines:
-        for line in lines:
-            chrom, pos, ref, alt, *called = line.rstrip(b"\n").split(b"\t")
-            yield (chrom.decode(), int(pos), ref.decode(), alt.decode()), called
-
-
-def call_chunks(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> Iterator[Calls]:
-    """Yield who is not plain reference where, some hundred thousand calls at a time; `record`
-    counts within the chunk.
-
-    Parameters
-    ----------
-    query : Query
-        The file and the regions.
-    rule : CallRule
-        Thresholds below which a genotype is missing.
-    vcf_rows : dict
-        Sample name in the VCF -> patient index; other samples are left out.
-
-    Yields
-    ------
-    Calls
-        About CHUNK calls each, in the order of the file.
-    """
-    tokens, codes, counts = _Tokens(vcf_rows), array("i"), array("i")
-    records: list[Record] = []
-    for record, called in call_lines(query, rule):
-        records.append(record)
-        codes.extend(map(tokens.__getitem__, called))
-        counts.append(len(called))
-        if len(codes) > CHUNK:
-            yield Calls(records, *tokens.decoded(codes, counts))
-            records, codes, counts = [], array("i"), array("i")
-    yield Calls(records, *tokens.decoded(codes, counts))
+    nothing: list[tuple[np.ndarray, ...]] = []
+    return Calls(records, together(nothing, CARRIED_TYPES), together(nothing, MISSING_TYPES))
 
 
 def read_panel(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> tuple[Sites, Calls]:

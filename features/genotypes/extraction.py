@@ -65,12 +65,15 @@ class Panel:
     fasta : Path, optional
         Reference genome: alleles are split and left-normalised against it; without it they are
         trimmed.
+    every : bool
+        Whether alleles that nobody carries are wanted too; then a file needs no genotypes.
     """
 
     definitions: Definitions
     build: str
     rule: CallRule = ANY_CALL
     fasta: Path | None = None
+    every: bool = False
 
 
 @dataclass
@@ -168,9 +171,10 @@ def _extract_file(
 ) -> None:
     header = read_header(path)
     check_build(panel.definitions, header, panel.build, str(path))
-    _check_formats(header, panel.rule, str(path), problems)
+    _check_formats(header, panel, str(path), problems)
     into.seen.update(header.samples)
-    if problems.errors or not any(name in patients for name in header.samples):
+    wanted = panel.every or any(name in patients for name in header.samples)
+    if problems.errors or not wanted:
         return
     if not has_index(path):
         into.unindexed.append(path)
@@ -182,10 +186,13 @@ def _extract_file(
         build=panel.build,
         fasta=panel.fasta,
     )
-    into.files.append(read_file(query, panel.rule, patients))
+    into.files.append(read_file(query, panel.rule, patients, panel.every))
 
 
-def _check_formats(header: Header, rule: CallRule, where: str, problems: Problems) -> None:
+def _check_formats(header: Header, panel: Panel, where: str, problems: Problems) -> None:
+    if panel.every and not header.has_calls:
+        return
+    rule = panel.rule
     if not header.samples:
         problems.error(
             where,

@@ -7,10 +7,17 @@ from typing import NamedTuple
 import numpy as np
 
 from features.catalogue import BUILDS, Definitions, derived, known_variants, plain_contig
-from features.genotypes.calls import Calls, read_panel
+from features.genotypes.calls import Calls, no_calls, read_panel
 from features.genotypes.coverage import Coverage, coverage_of
 from features.genotypes.genotype import Site
-from features.genotypes.vcf import CallRule, Query, Sites, known_reference, other_build
+from features.genotypes.vcf import (
+    CallRule,
+    Query,
+    Sites,
+    known_reference,
+    other_build,
+    read_sites,
+)
 from features.tables.problems import Problems
 
 COUNTS = (
@@ -58,7 +65,9 @@ class FileCalls:
     agreement: Agreement
 
 
-def read_file(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> FileCalls:
+def read_file(
+    query: Query, rule: CallRule, vcf_rows: dict[str, int], every: bool = False
+) -> FileCalls:
     """Read what a file says of the panel, in one pass.
 
     Parameters
@@ -69,18 +78,26 @@ def read_file(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> FileCal
         Thresholds below which a genotype is missing.
     vcf_rows : dict
         Sample name in the VCF -> patient index; other samples are left out.
+    every : bool
+        Whether alleles that nobody carries are among the sites.
 
     Returns
     -------
     FileCalls
         Small beside the file.
     """
-    sites, calls = read_panel(query, rule, vcf_rows)
+    if query.header.has_calls:
+        sites, calls = read_panel(query, rule, vcf_rows)
+    else:
+        sites = read_sites(query)
+        calls = no_calls(sites.names())
     rows = [vcf_rows[name] for name in query.header.samples if name in vcf_rows]
-    return _file_calls(sites, calls, np.array(sorted(rows), dtype=np.int32), query)
+    return _file_calls(sites, calls, np.array(sorted(rows), dtype=np.int32), query, every)
 
 
-def _file_calls(sites: Sites, calls: Calls, rows: np.ndarray, query: Query) -> FileCalls:
+def _file_calls(
+    sites: Sites, calls: Calls, rows: np.ndarray, query: Query, every: bool
+) -> FileCalls:
     """Join sites and calls; a record that is there twice counts as the first of its name."""
     names = sites.names()
     number = {name: i for i, name in reversed(list(enumerate(names)))}
@@ -88,6 +105,8 @@ def _file_calls(sites: Sites, calls: Calls, rows: np.ndarray, query: Query) -> F
     first = at == np.arange(len(names))
     lost = (at[calls.missing["record"]], calls.missing["row"])
     carried, alleles = _carried(sites, calls, at)
+    if every:
+        carried += alternatives(sites)
     return FileCalls(
         sites=carried,
         alleles=alleles,
@@ -142,6 +161,22 @@ def _carried(
     if (number < 0).any():
         columns = {name: column[site_of >= 0] for name, column in columns.items()}
     return rows, columns
+
+
+def alternatives(sites: Sites) -> list[Site]:
+    """All alternative alleles of the panel, carried or not; one that is there twice comes twice.
+
+    Parameters
+    ----------
+    sites : Sites
+        Of a file.
+    """
+    return [
+        (key, int(sites.gene[i]), sites.effect(i, index))
+        for i in np.flatnonzero(sites.gene >= 0).tolist()
+        for index, key in enumerate(sites.keys(i))
+        if key
+    ]
 
 
 def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -163,6 +163,31 @@ class GatheredOnDisk(Gathered):
             self._ordered = typed_table(sites, SITE_TYPES), place
         return self._ordered
 
+    @property
+    def parts(self) -> int:
+        """How many parts there are."""
+        return -(-self.n // self.size)
+
+    def part_alleles(self, number: int) -> tuple[pd.DataFrame, int]:
+        """Who carries what in one part of the patients, without their coverage.
+
+        Parameters
+        ----------
+        number : int
+            From 0.
+
+        Returns
+        -------
+        alleles : DataFrame
+            `row` (from the first patient of the part), `site` (in `all_sites`), `copies`, `ploidy`.
+        repeated : int
+            Alleles that were there again, and count once.
+        """
+        columns = self._columns("alleles", ALLELE_TYPES, number)
+        columns["site"] = self._final()[1][columns["site"]]
+        alleles = ordered_alleles(columns)
+        return alleles, len(columns["site"]) - len(alleles)
+
     def part(self, number: int) -> Genotypes:
         """The genotypes of one part of the patients; `sites` is that of all.
 

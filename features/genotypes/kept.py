@@ -57,6 +57,7 @@ class KeptExtracts:
             panel.definitions.version,
             panel.build,
             panel.rule,
+            panel.every,
         ]
         self._same = json.dumps([*made_from, fasta, sorted(patients.items())]).encode()
 

@@ -36,7 +36,7 @@ from features.genotypes.genotype import allele_key
 from features.variants.annotation import INFO_FIELDS, Effect, effect_of
 
 Region = tuple[str, int, int]
-PASSED = '(FILTER="PASS" || FILTER=".")'
+
 # An index lies beside its file and is found by it.
 INDEXES = (".tbi", ".csi")
 PASSING = frozenset(["PASS", "."])
@@ -67,6 +67,11 @@ class Header:
     formats: frozenset[str]
     blocks: bool
     spelled: tuple[str, ...]
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether the file has samples with genotypes."""
+        return bool(self.samples) and "GT" in self.formats
 
 
 def read_header(path: Path) -> Header:

@@ -89,6 +89,43 @@ def test_carriers_count_once_and_compound_heterozygotes_are_possible(tmp_path):
     assert found["b"] == {"causal"}
 
 
+def test_parts_of_a_file_and_of_its_samples_give_the_same_carriers(tmp_path, monkeypatch):
+    names = ["a", "b", "c", "d", "e"]
+    records = [
+        "2 201701850 A C,G PASS 0/1 1/2 0/0 ./. 2/2",
+        "2 201724310 CA C PASS 0/1 1/1 0/1 0/0 .",
+        "2 201768880 CA C PASS 0/1 0/0 0/1 0/0 0/0",
+        "9 27573529 A T PASS 0/0 0/0 0/0 0/0 0/0",
+        f"{A5V} PASS 0/1 0/0 0/0 0/1 0/0",
+        f"{A5V} PASS 1/1 0/0 0/0 0/0 0/0",
+        "21 31667290 A C q10 0/1 1/1 0/0 0/0 0/0",
+    ]
+    path = write_vcf(tmp_path / "a.vcf.gz", names, records)
+    assert variants(tmp_path, path)[0] == 0
+    whole = [(tmp_path / name).read_text() for name in ("v.csv", "c.csv")]
+    # Nobody carries this one; it is a variant of the file all the same.
+    assert "9-27573529-A-T" in whole[0]
+    assert len(whole[1].splitlines()) == 1 + 11
+    monkeypatch.setattr("features.genotypes.extraction.MANY_SAMPLES", 2)
+    monkeypatch.setattr("als_ml.variant_table.table.PATIENTS", 2)
+    assert variants(tmp_path, path)[0] == 0
+    parts = [(tmp_path / name).read_text() for name in ("v.csv", "c.csv")]
+    assert parts[0] == whole[0]
+    # Each two samples are written together.
+    assert sorted(parts[1].splitlines()) == sorted(whole[1].splitlines())
+
+
+def test_what_counts_once_and_what_no_threshold_can_test_is_told(tmp_path, capsys):
+    records = [f"{A5V} PASS 0/1 ./.", f"{A5V} PASS 1/1 0/0", "21 31667290 A C q10 0/1 ./."]
+    path = write_vcf(tmp_path / "a.vcf", ["a", "b"], records)
+    assert variants(tmp_path, path, "--min-gq", "20")[0] == 0
+    said = capsys.readouterr().err
+    assert "2 samples, 1 missing genotypes" in said
+    assert "1 carried alleles are in more than one record of their sample" in said
+    assert "1 of 3 panel records have a FILTER other than PASS" in said
+    assert "the threshold on GQ cannot be applied: there is no FORMAT/GQ" in said
+
+
 def test_sites_without_samples_and_a_panel_without_records(tmp_path):
     path = write_vcf(tmp_path / "a.vcf", [], [])
     path.write_text(
