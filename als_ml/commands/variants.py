@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from als_ml.cli import LOG, print_table, progress_bar, report_problems
-from als_ml.output import check_output, write_table
+from als_ml.output import TABLE_SUFFIXES, check_output, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,11 @@ def add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--genome-build", required=True, choices=("GRCh37", "GRCh38"), help="build of the VCF"
     )
-    made.add_argument("--output", required=True, help="one row a variant, .parquet or .csv")
+    made.add_argument(
+        "--output",
+        required=True,
+        help="one row a variant, .parquet or .csv, or one record a variant, .vcf.gz, indexed",
+    )
     made.add_argument("--carriers", help="also write who carries what, .parquet or .csv")
     made.add_argument(
         "--fasta", help="reference genome, for consequences (bcftools csq) and left-normalisation"
@@ -43,9 +47,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the variants of a VCF with their evidence, and their carriers."""
-    outputs = [Path(path) for path in (arguments.output, arguments.carriers) if path]
-    for output in outputs:
-        check_output(output)
+    outputs = _outputs(arguments)
     from als_ml.variant_table.table import reference_path, variant_table
     from features.catalogue import shipped
     from features.genotypes.vcf import CallRule
@@ -80,11 +82,37 @@ def run(arguments: argparse.Namespace) -> int:
             carriers=carriers,
             progress=lambda what: progress(f"reading {what}", 0, 0),
         )
-        write_table(table, outputs[0])
+        _write(table, outputs[0], path, build)
     if not arguments.quiet:
         report_problems(problems.found)
         _print_variants(table, outputs)
     return 0
+
+
+def _outputs(arguments: argparse.Namespace) -> list[Path]:
+    """Table and carriers, each a place that can be written to."""
+    from als_ml.variant_table.annotated import SUFFIX, is_annotated
+
+    table, carriers = Path(arguments.output), arguments.carriers
+    check_output(table, () if is_annotated(table) else (*TABLE_SUFFIXES, SUFFIX))
+    if carriers is None:
+        return [table]
+    check_output(Path(carriers))
+    return [table, Path(carriers)]
+
+
+def _write(table: "pd.DataFrame", output: Path, vcf: Path, build: str) -> None:
+    """Write the table by its ending; a VCF spells contigs as the one that was read."""
+    from als_ml.variant_table.annotated import is_annotated, write_annotated
+    from features.catalogue import plain_contig
+    from features.genotypes.vcf import read_header
+
+    if not is_annotated(output):
+        write_table(table, output)
+        return
+    header = read_header(vcf)
+    lengths = {name: header.contigs[plain_contig(name)] for name in header.spelled}
+    write_annotated(table, output, lengths, build)
 
 
 def _print_variants(table: "pd.DataFrame", outputs: list[Path]) -> None:

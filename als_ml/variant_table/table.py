@@ -14,6 +14,7 @@ from als_ml.variant_table.carriers import (
     count_carriers,
     shown_class,
 )
+from als_ml.variant_table.columns import COLUMNS
 from features.catalogue import Definitions
 from features.errors import DataError
 from features.genotypes.extraction import Panel, gather
@@ -23,37 +24,12 @@ from features.tables.problems import Problems
 from features.variants.evidence import Assessment, Sources
 from features.variants.lookups import Lookups, predicted_effects
 from features.variants.sequences import unresolved_genes
-from features.variants.variant import Variant, inheritance
+from features.variants.variant import Variant, inheritance, known_row
+from features.variants.vrs import vrs_id
 from features.variants.weigh import Weighed, weigh
 
 # Samples whose carriers are held at a time.
 PATIENTS = 20_000
-COLUMNS = (
-    "variant",
-    "gene",
-    "consequence",
-    "consequence_origin",
-    "transcript",
-    "hgvs_c",
-    "hgvs_p",
-    "codons",
-    "possible_consequences",
-    "legacy_name",
-    "known_role",
-    "frequency",
-    "frequency_origin",
-    "revel",
-    "alphamissense",
-    "cadd",
-    "spliceai",
-    "clinvar",
-    "clinvar_stars",
-    "inheritance",
-    "points",
-    "class",
-    "pathogenicity",
-    "evidence",
-)
 
 
 def variant_table(
@@ -91,7 +67,8 @@ def variant_table(
             effects = predicted_effects(definitions, list(distinct["key"]), build, fasta, gff)
             lookups = replace(lookups, effects=effects)
         weighed = weigh(distinct, replace(sources, lookups=lookups))
-        table = pd.DataFrame([_row(definitions, *pair) for pair in weighed], columns=list(COLUMNS))
+        described = [_row(definitions, *pair, build) for pair in weighed]
+        table = pd.DataFrame(described, columns=list(COLUMNS))
         if samples:
             counts, again = count_carriers(gathered, samples, definitions, weighed, carriers)
             by_zygosity = {f"n_{name}": counts[:, i] for i, name in enumerate(ZYGOSITIES)}
@@ -137,13 +114,50 @@ def _note_missing_sequences(
             )
 
 
+# What the known-variant table says where nothing is known of the course.
+NO_TEMPO = ("", "unknown")
+
+
+def known_tempo(definitions: Definitions, key: str, build: str) -> tuple[str | None, str | None]:
+    """Course that carriers of a known variant were seen to have, and how sure that is.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `known_variants.tsv` counts.
+    key : str
+        chrom-pos-ref-alt, minimal.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    (str or None, str or None)
+        As `fast` or `slow when homozygous`; the status of the statement and its source.
+
+    Examples
+    --------
+    >>> from features.catalogue import shipped
+    >>> known_tempo(shipped(), "21-31659783-C-T", "GRCh38")[0]
+    'fast'
+    """
+    row = known_row(definitions, key, build)
+    if row is None or row["progression_class"] in NO_TEMPO:
+        return None, None
+    return row["progression_class"], "; ".join(
+        filter(None, [row["phenotype_status"], row["source"]])
+    )
+
+
 def _possible_terms(variant: Variant) -> list[str]:
     """Possible consequences, where there is more than one."""
     terms = sorted({effect.consequence for effect in variant.possible})
     return terms if len(terms) > 1 else []
 
 
-def _row(definitions: Definitions, variant: Variant, assessment: Assessment) -> tuple[object, ...]:
+def _row(
+    definitions: Definitions, variant: Variant, assessment: Assessment, build: str
+) -> tuple[object, ...]:
     scores = (variant.scores.get(name) for name in ("revel", "alphamissense", "cadd", "spliceai"))
     asserted = (
         (variant.clinvar.significance, variant.clinvar.stars) if variant.clinvar else (None, None)
@@ -165,7 +179,9 @@ def _row(definitions: Definitions, variant: Variant, assessment: Assessment) -> 
         ">".join(variant.codons) or None,
         "|".join(_possible_terms(variant)) or None,
         variant.legacy_name or None,
+        vrs_id(definitions, variant.key, build) or None,
         variant.role or None,
+        *known_tempo(definitions, variant.key, build),
         variant.frequency,
         variant.frequency_origin or None,
         *scores,
