@@ -26,7 +26,7 @@ from features.errors import RequestError, nearest
 FOLDER = Path(__file__).parent / "definitions"
 BUILDS = ("GRCh37", "GRCh38")
 _NOT_NAME = re.compile(r"[\W_]+")
-# The gene bounds of different annotations differ by some kb at the UTRs (dossier section 1), so the
+# The gene bounds of different annotations differ by some kb at the UTRs, so the
 # panel is padded (P).
 PADDING = 5_000
 

@@ -57,6 +57,7 @@ from features.variants.weigh import weigh_sites
 ASSAYED = {"full": 1.0, "partial": 0.5, "none": 0.0}
 _PLAIN = (str, int, type(None))  # by far the most cells; a bool is an int, but its type is not
 NO_ROWS = Table({})  # what the tables of a request are like
+_LONGEST_METHOD = 60  # characters: a name, not a report
 TREATMENTS = ("riluzole", "edaravone", "tofersen", "trial_drug")
 
 
@@ -194,6 +195,8 @@ def _parse(definitions: Definitions, record: object, spec: FeatureSpec) -> _Reco
     given |= _as_of(parts.get("as_of_days"))
     given |= _treatments(definitions, parts.get("treatments", {}))
     given |= _further(definitions, given, spec)
+    repeats = _repeats(definitions, parts.get("repeats", {}))
+    given |= _methods(parts.get("repeats", {}))
     visits = _objects(parts.get("alsfrs", []), "alsfrs", VISIT_KEYS)
     alleles, no_calls = _variants(definitions, parts.get("variants", []), spec.genome_build)
     biomarkers = _biomarkers(definitions, parts.get("biomarkers", []))
@@ -203,7 +206,7 @@ def _parse(definitions: Definitions, record: object, spec: FeatureSpec) -> _Reco
         visits=visits,
         alleles=alleles,
         no_calls=no_calls,
-        repeats=_repeats(definitions, parts.get("repeats", {})),
+        repeats=repeats,
         assayed=_assayed(definitions, parts.get("assayed", {})),
     )
 
@@ -275,29 +278,34 @@ def _treatments(definitions: Definitions, treatments: object) -> Json:
     """`{drug: {start_days, stop_days}}` or a list of objects with `drug`, as columns of the
     patients table.
     """
-    if isinstance(treatments, list):
+    remedy = "Send {drug: {start_days, stop_days}}."
+    if isinstance(treatments, list) and all(isinstance(t, dict) for t in treatments):
         treatments = {
-            str(t.get("drug")): {k: v for k, v in t.items() if k != "drug"}
-            for t in treatments
-            if isinstance(t, dict)
+            str(t.get("drug")): {k: v for k, v in t.items() if k != "drug"} for t in treatments
         }
     if not isinstance(treatments, dict):
-        raise RecordError("treatments", "is not an object", "Send {drug: {start_days, stop_days}}.")
-    columns = {}
+        raise RecordError("treatments", "is not an object", remedy)
+    columns: Json = {}
     for drug, dates in treatments.items():
         if drug not in TREATMENTS:
             raise RecordError("treatments", "names an unknown drug", nearest(str(drug), TREATMENTS))
-        for key, value in (dates or {}).items() if isinstance(dates, dict) else []:
-            if key not in TREATMENT_KEYS:
-                raise RecordError(
-                    f"treatments.{drug}",
-                    "has an unknown key",
-                    nearest(str(key), TREATMENT_KEYS),
-                )
-            if value is not None:
-                _check_scalar(definitions, f"{drug}_{key}", value)
-                columns[f"{drug}_{key}"] = value
+        if dates is not None and not isinstance(dates, dict):
+            raise RecordError(f"treatments.{drug}", "is not an object", remedy)
+        columns |= _dates_of(definitions, drug, dates or {})
     return columns
+
+
+def _dates_of(definitions: Definitions, drug: str, dates: Json) -> Json:
+    """Start and stop of a drug, as columns of the patients table."""
+    known = {key: value for key, value in dates.items() if value is not None}
+    for key in dates:
+        if key not in TREATMENT_KEYS:
+            raise RecordError(
+                f"treatments.{drug}", "has an unknown key", nearest(str(key), TREATMENT_KEYS)
+            )
+    for key, value in known.items():
+        _check_scalar(definitions, f"{drug}_{key}", value)
+    return {f"{drug}_{key}": value for key, value in known.items()}
 
 
 def _biomarkers(definitions: Definitions, biomarkers: object) -> list[Json]:
@@ -438,6 +446,25 @@ def _repeat_call(locus: str, call: object) -> list[Repeat]:
     return [
         (locus, min(alleles) if len(alleles) == 2 else np.nan, max(alleles), low, high, complete)
     ]
+
+
+def _methods(repeats: object) -> Json:
+    """How each repeat was sized, as columns beside the contract's: pages say it, no model reads
+    it.
+    """
+    methods = {}
+    for locus, call in repeats.items() if isinstance(repeats, dict) else ():
+        method = call.get("method") if isinstance(call, dict) else None
+        if method is None:
+            continue
+        if not isinstance(method, str) or len(method) > _LONGEST_METHOD:
+            raise RecordError(
+                f"repeats.{locus}.method",
+                "is not the name of a method",
+                "Send rp_pcr, southern, short_read, long_read, or another one in few words.",
+            )
+        methods[f"{str(locus).lower()}_call_method"] = method.strip()
+    return methods
 
 
 def _assayed(definitions: Definitions, assayed: object) -> dict[str, float]:

@@ -66,13 +66,15 @@ class WideTable(WideColumn):
 class CohortFile(_Part):
     """The keys of `cohort.yaml`; paths are relative to it, every part but `patients` is optional.
 
-    `definitions` names folders with tables of the laboratory (`features.overlay`).
+    `definitions` names folders with tables of the laboratory (`features.overlay`); `simulated` says
+    that nobody in it is real, which a report then says too.
 
     `decimal`, `dates`, `partial_dates`, `policy` and `values` say how the cells of the tables are
     to be read (`features.tables.reading_rules`).
     """
 
     name: str = "cohort"
+    simulated: bool = False
     genome_build: Literal["GRCh37", "GRCh38"] = "GRCh38"
     variants: tuple[str, ...] = ()
     repeats: tuple[str, ...] = ()

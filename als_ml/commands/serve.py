@@ -34,6 +34,14 @@ def add_options(made: argparse.ArgumentParser) -> None:
         "--page", action="store_true", help="also serve one page for one patient, at /"
     )
     made.add_argument(
+        "--beside",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="a further model whose score the page shows too (/invocations asks --model alone);"
+        " may be repeated",
+    )
+    made.add_argument(
         "--region",
         action="append",
         default=[],
@@ -61,6 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise RequestError(
             "serve", "give either --model or --lock", "See python -m als_ml serve --help."
         )
+    if arguments.beside and not (arguments.page and arguments.model):
+        raise RequestError(
+            "--beside", "it is for --page with --model", "A lock pins one model and no other."
+        )
     pinned = read_lock(Path(arguments.lock)) if arguments.lock else {}
     uri, digest = (
         (locked_uri(pinned), pinned["digest"]) if pinned else (arguments.model, arguments.digest)
@@ -76,7 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
     }
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     extras = Extras(
-        page=arguments.page, regions=tuple(arguments.region), withhold=arguments.withhold
+        page=arguments.page,
+        regions=tuple(arguments.region),
+        withhold=arguments.withhold,
+        beside=tuple(arguments.beside),
     )
     read_rules(regions=extras.regions)  # a wrong region is said here, not in a log
     with serving(uri, address, arguments.workers, digest, extras, **limits) as server:
@@ -89,6 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(curl(address), flush=True)
             if extras.page:
                 print(f"the page for one patient: http://{address[0]}:{address[1]}/", flush=True)
+                if not extras.beside:
+                    print("It shows the score of this model; --beside MODEL adds another.")
         with contextlib.suppress(KeyboardInterrupt):
             return server.wait()
     return 0

@@ -1,6 +1,6 @@
 """Import the PRO-ACT release: its CSV tables as an ordinary cohort folder.
 
-Tables and columns: dossier section 5.6 (V, from public curation code). Only the schema is public,
+Tables and columns: V, from public curation code. Only the schema is public,
 so nothing here was tried on the real data. Deltas are days from the start of the trial; the first
 ALSFRS visit of a patient becomes day 0. PRO-ACT has almost no genotype and no NfL: use it for
 progression only. What is left out is counted and named in `problems`.

@@ -148,20 +148,41 @@ def _repeat_findings(
     sizes = _sizes(cohort)
     methods = cohort.patients["c9orf72_method"].to_numpy(dtype=object)
     stated = cohort.patients["c9orf72_status"].to_numpy(dtype=object)
+    sized_by = {locus: _call_methods(cohort, locus) for locus in ("C9orf72", "ATXN2")}
     results = []
     for i in range(len(cohort)):
         telling, aside = [], []
         size = sizes.get((i, "C9orf72"))
         state = STATES[c9orf72.state[i]]
         if state in ("expanded", "intermediate", "indeterminate"):
-            telling.append(_c9orf72(cohort.definitions, state, size, methods[i], stated[i]))
+            how = (methods[i], sized_by["C9orf72"][i])
+            telling.append(_c9orf72(cohort.definitions, state, size, how, stated[i]))
         if c9orf72.conflict[i]:
             telling.append(_conflict(size, str(methods[i]), str(stated[i])))
         state = STATES[atxn2.state[i]]
         if state in ("intermediate", "risk", "expanded"):
-            aside.append(_atxn2(state, sizes.get((i, "ATXN2")), float(atxn2.longest[i])))
+            atxn2_size = sizes.get((i, "ATXN2"))
+            found = _atxn2(state, atxn2_size, float(atxn2.longest[i]))
+            aside.append(found | {"method": _method(sized_by["ATXN2"][i], "repeat call")})
         results.append((telling, aside))
     return results
+
+
+def _call_methods(cohort: Cohort, locus: str) -> np.ndarray:
+    """How a served record says that its repeat was sized; None where nothing says it."""
+    name = f"{locus.lower()}_call_method"
+    unsaid = np.full(len(cohort), None, dtype=object)
+    patients = cohort.patients
+    return patients[name].to_numpy(dtype=object) if name in patients.columns else unsaid
+
+
+def _method(said: str | None, otherwise: str) -> str:
+    """A method in words; one that we have no words for as it was written.
+
+    >>> _method("rp_pcr", "short reads"), _method(None, "short reads"), _method("PCR", "")
+    ('repeat-primed PCR', 'short reads', 'PCR')
+    """
+    return _METHODS.get(said, said) if isinstance(said, str) and said else otherwise
 
 
 def _sizes(cohort: Cohort) -> dict[tuple[int, str], tuple[float, float, float]]:
@@ -191,9 +212,10 @@ def _c9orf72(
     definitions: Definitions,
     state: str,
     size: tuple[float, float, float] | None,
-    method: str | None,
+    how: tuple[str | None, str | None],
     stated: str | None,
 ) -> dict[str, str]:
+    """`how`: the method of the laboratory's result, and that of the call."""
     by_laboratory = isinstance(stated, str) and stated == state
     confirm = float(repeat_loci(definitions)["confirm_max"]["C9orf72"])
     short = state == "expanded" and size is not None and size[0] <= confirm
@@ -202,7 +224,8 @@ def _c9orf72(
         "intermediate": "of uncertain meaning",
         "indeterminate": "the size could not be told: repeat by repeat-primed PCR",
     }[state]
-    if short and method not in LABORATORY:
+    method, call_method = how
+    if short and not {method, call_method} & set(LABORATORY):
         meaning += "; short for certainty, confirm by repeat-primed PCR"
     return {
         "gene": "C9orf72",
@@ -210,7 +233,9 @@ def _c9orf72(
         "zygosity": _ZYGOSITY["heterozygous"] if state == "expanded" else "",
         "class": {"expanded": "P"}.get(state, "VUS"),
         "inheritance": "dominant",
-        "method": _METHODS.get(str(method), "repeat call") if by_laboratory else "short reads",
+        "method": _method(method, "repeat call")
+        if by_laboratory
+        else _method(call_method, "short reads"),
         "meaning": meaning,
     }
 

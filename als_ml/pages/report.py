@@ -54,7 +54,8 @@ def make_report(
         cohort=cohort,
         pages=pages,
         rules=rules,
-        simulated=(source.folder / "truth.csv").exists(),
+        # Cohorts of earlier releases are known by the truth that lies beside them.
+        simulated=source.described.simulated or (source.folder / "truth.csv").exists(),
         labels=_labels(models, source, cohort),
         regions=regions,
     )

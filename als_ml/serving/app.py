@@ -36,17 +36,23 @@ def make_app() -> Guard:
     from mlflow.pyfunc import scoring_server
 
     settings = json.loads(Path(SETTINGS).read_text(encoding="utf-8"))
-    model = model_in(Path(settings["folder"]), settings["digest"])
-    model = model.registered_as(settings["name"], settings["version"])
+    model = _model(settings)
     predictor = model.predictor()
     app = scoring_server.init(_scored_by_us(model, predictor, settings["withhold"]))
     own = schema_routes(predictor)
     if settings["page"]:
         rules = read_rules(regions=tuple(settings["regions"]))
-        own |= page_routes(predictor, Setting(rules=rules))
+        shown = [predictor, *(_model(other).predictor() for other in settings["beside"])]
+        own |= page_routes(shown, Setting(rules=rules))
     threading.Thread(target=_end_with, args=(settings["parent"],), daemon=True).start()
     _look_for_garbage_less_often()
     return Guard(app, **settings["limits"], own=own)
+
+
+def _model(copy: dict[str, str]) -> CheckedModel:
+    """A model of the server, read from the copy that the command made."""
+    model = model_in(Path(copy["folder"]), copy["digest"])
+    return model.registered_as(copy["name"], copy["version"])
 
 
 class _Scorer:

@@ -6,7 +6,7 @@ form, and `POST /page`, which takes what `/invocations` takes for one patient.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -44,15 +44,28 @@ def schema_routes(predictor: Predictor) -> dict[str, Route]:
     }
 
 
-def page_routes(predictor: Predictor, setting: Setting) -> dict[str, Route]:
-    """The page, its files, the fields of its form, and its answers."""
+def page_routes(predictors: Sequence[Predictor], setting: Setting) -> dict[str, Route]:
+    """The page, its files, the fields of its form, and its answers.
+
+    Parameters
+    ----------
+    predictors : sequence of Predictor
+        Whose scores it shows; the first is the one that `/invocations` asks, and makes the form.
+    setting : Setting
+        Rules and day of the page.
+
+    Returns
+    -------
+    dict of str to Route
+        By address.
+    """
+    predictor = predictors[0]
     files = {"/": "one_patient.html.j2", "/page.js": "one_patient.js", "/page.css": "report.css"}
     kinds = {"/": "text/html", "/page.js": "text/javascript", "/page.css": "text/css"}
     about = {
         "research_use": RESEARCH_USE,
         "version": versions(predictor.definitions),
-        "model": f"{predictor.model_name} version {predictor.model_version}",
-        "task": predictor.fitted.task,
+        "models": " and ".join(f"{p.model_name} version {p.model_version}" for p in predictors),
     }
     own = templates()
     routes = {
@@ -67,7 +80,7 @@ def page_routes(predictor: Predictor, setting: Setting) -> dict[str, Route]:
         if len(inputs) != 1:
             error = {"field": "inputs", "reason": "is not one patient", "remedy": "Send one."}
             return json.dumps({"page": None, "error": error, "shared": None}).encode()
-        return json.dumps(patient_answer(inputs[0], [predictor], setting), allow_nan=False).encode()
+        return json.dumps(patient_answer(inputs[0], predictors, setting), allow_nan=False).encode()
 
     return routes | {PAGE: Route(method="POST", kind="application/json", answer=answer)}
 

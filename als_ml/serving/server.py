@@ -61,12 +61,14 @@ def checked(uri: str, digest: str | None = None) -> CheckedModel:
 @dataclass(frozen=True)
 class Extras:
     """What a server does beside scoring: `page` serves the page for one patient, with the licences
-    and coverage of `regions`; `withhold` leaves out of rows what consent does.
+    and coverage of `regions` and the scores of the models `beside` too; `withhold` leaves out of
+    rows what consent does.
     """
 
     page: bool = False
     regions: tuple[str, ...] = ()
     withhold: bool = False
+    beside: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -91,16 +93,14 @@ def serving(
     """
     _check_free(address)
     with tempfile.TemporaryDirectory(prefix="als-ml-serve-") as name:
-        folder = Path(name)
-        model = checked(uri, digest)
+        folder, extras = Path(name), extras or Extras()
+        beside = [checked(other) for other in extras.beside]
         settings = {
-            "folder": str(folder / "model"),
-            "digest": written(model.files.data, folder / "model"),
-            "name": model.stored.name,
-            "version": model.stored.version,
+            **asdict(extras),
+            **_copied(checked(uri, digest), folder / "model"),
+            "beside": [_copied(m, folder / f"beside-{i}") for i, m in enumerate(beside)],
             "parent": os.getpid(),
             "limits": limits,
-            **asdict(extras or Extras()),
         }
         command = [
             sys.executable,
@@ -132,6 +132,16 @@ def serving(
             if server.poll() is None:
                 os.killpg(server.pid, signal.SIGTERM)
                 server.wait(30)
+
+
+def _copied(model: CheckedModel, folder: Path) -> dict[str, str]:
+    """What a process needs to read the model again, after its data were written to a folder."""
+    return {
+        "folder": str(folder),
+        "digest": written(model.files.data, folder),
+        "name": model.stored.name,
+        "version": model.stored.version,
+    }
 
 
 def _check_free(address: tuple[str, int]) -> None:

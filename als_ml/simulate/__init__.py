@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from als_ml.simulate import files
 from als_ml.simulate.care import care_values
+from als_ml.simulate.clinic import breathing_tests, clinic_columns, fed_by_tube
 from als_ml.simulate.course import (
     Course,
     Future,
@@ -113,9 +114,9 @@ def _write(
     best = {"familial": familial_best(people, genome, repeats)}
     best["progression"] = progression_best(people, genome, repeats, course, panel, rng)
     labels = _labels(patients, course, future)
-    (care_rng,) = rng.spawn(1)  # the last stream of its own: it moves no other
+    care_rng, clinic_rng = rng.spawn(2)  # the last streams of their own: they move no other
     further = care_values(tables["alsfrs"], measured, patients, care_rng)
-    tables["biomarkers"] = files.with_further(measured, further)
+    tables |= _as_a_clinic_writes(tables, files.with_further(measured, further), clinic_rng)
     truth = files.truth_table(
         ids, labels, best, np.array(CAUSES)[people.cause], np.exp(course.future)
     )
@@ -125,6 +126,20 @@ def _write(
     files.write_frequencies(folder / "frequencies.vcf.gz", genome)
     files.write_repeats(folder / "repeats.vcf.gz", ids, repeats)
     return _summary(n, labels, best, patients)
+
+
+def _as_a_clinic_writes(
+    tables: dict[str, pd.DataFrame], measured: pd.DataFrame, rng: np.random.Generator
+) -> dict[str, pd.DataFrame]:
+    """The tables with what no model sees and the care protocol asks for."""
+    patients, visits = tables["patients"], tables["alsfrs"]
+    added = clinic_columns(visits, patients, rng)
+    gastrostomy = added["gastrostomy_days"].set_axis(patients["sample_id"])
+    return {
+        "patients": pd.concat([patients, added], axis=1),
+        "alsfrs": fed_by_tube(visits, gastrostomy),
+        "biomarkers": files.with_further(measured, breathing_tests(visits, patients, rng)),
+    }
 
 
 def _labels(patients: pd.DataFrame, course: Course, future: Future) -> dict[str, np.ndarray]:

@@ -15,9 +15,10 @@ from als_ml.simulate import constants as c
 
 _ITEMS = [f"q{i}" for i in range(1, 13)]
 _MEASURED = 0.7  # of the patients, each test
-_LANDMARK = 90
+LANDMARK = 90
 _ALT_HIGH, _BILIRUBIN_HIGH = 40.0, 1.2  # upper limits of the made-up laboratory
 _ABOVE_5, _ABOVE_3 = 0.02, 0.08
+_ABOVE_3_WITHOUT = 0.03  # of those who do not take it (P)
 _GILBERT = 0.05
 _UNITS = {
     "fvc_pct": "%",
@@ -25,7 +26,13 @@ _UNITS = {
     "snip": "cmH2O",
     "alt_serum": "U/L",
     "bilirubin_serum": "mg/dL",
+    "spo2": "%",
+    "paco2_blood": "kPa",
+    "mip": "cmH2O",
+    "neutrophils_blood": "10^9/L",
 }
+_MATRIX = {"paco2_blood": "whole_blood", "neutrophils_blood": "whole_blood"}
+_LEAST = {"neutrophils_blood": 0.1}  # what is written at the least; 3 of any other
 
 
 def care_values(
@@ -51,19 +58,19 @@ def care_values(
     totals = visits.assign(total=visits[_ITEMS].sum(axis=1)).sort_values(["sample_id", "days"])
     first = totals.groupby("sample_id")["total"].first()
     last = totals.drop_duplicates("sample_id", keep="last")
-    later = totals[totals["days"] > _LANDMARK].groupby("sample_id").tail(2)
+    later = totals[totals["days"] > LANDMARK].groupby("sample_id").tail(2)
     lost = later["sample_id"].map(first).to_numpy() - later["total"].to_numpy()
     parts = [
         _followed("fvc_pct", later, c.FVC_PER_POINT * lost, measured, rng),
         _followed("weight", later, 0.22 * lost, measured, rng),
-        _rows("snip", last, 95 - 1.4 * (48 - last["total"].to_numpy()), 12.0, rng),
+        lab_rows("snip", last, 95 - 1.4 * (48 - last["total"].to_numpy()), 12.0, rng),
         _alt(last, patients, rng),
         _bilirubin(last, rng),
     ]
     return pd.concat(parts)
 
 
-def _rows(
+def lab_rows(
     analyte: str,
     at: pd.DataFrame,
     mean: np.ndarray,
@@ -71,11 +78,30 @@ def _rows(
     rng: np.random.Generator,
     **limits: float,
 ) -> pd.DataFrame:
-    """A test of some patients at a visit each."""
-    values = np.maximum(rng.normal(mean, spread), 3.0).round(1)
+    """A test of some patients at a visit each.
+
+    Parameters
+    ----------
+    analyte : str
+        Of the table of biomarkers.
+    at : DataFrame
+        Visits, one row each, with `sample_id` and `days`.
+    mean, spread : array, float
+        Of the values, in the unit that is written.
+    rng : Generator
+        Whose numbers are drawn.
+    limits : float
+        `ref_low` and `ref_high` of the laboratory.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the biomarkers table.
+    """
+    values = np.maximum(rng.normal(mean, spread), _LEAST.get(analyte, 3.0)).round(1)
     table = pd.DataFrame({"sample_id": at["sample_id"], "analyte": analyte, "value": values})
     table["unit"] = _UNITS[analyte]
-    table["matrix"] = "serum" if analyte.endswith("_serum") else "none"
+    table["matrix"] = _MATRIX.get(analyte, "serum" if analyte.endswith("_serum") else "none")
     table = table.assign(assay="", days=at["days"].to_numpy(), **limits)
     return table[rng.random(len(table)) < _MEASURED]
 
@@ -93,7 +119,7 @@ def _followed(
     first = measured[measured["analyte"] == analyte].drop_duplicates("sample_id")
     start = later["sample_id"].map(first.set_index("sample_id")["value"].astype(float)).to_numpy()
     share = loss * start / 100 if analyte == "weight" else loss
-    rows = _rows(analyte, later, np.nan_to_num(start) - share, 1.5, rng)
+    rows = lab_rows(analyte, later, np.nan_to_num(start) - share, 1.5, rng)
     return rows[np.isfinite(start)[later.index.get_indexer(rows.index)]]
 
 
@@ -103,14 +129,16 @@ def _alt(last: pd.DataFrame, patients: pd.DataFrame, rng: np.random.Generator) -
     usual = np.exp(rng.normal(np.log(np.where(on, 38.0, 22.0)), 0.4, len(last)))
     chance = rng.random(len(last))
     times = np.select([chance < _ABOVE_5, chance < _ABOVE_3], [6.0, 3.8], 0.0)
-    value = np.where(on & (times > 0), times * _ALT_HIGH, np.minimum(usual, 2.9 * _ALT_HIGH))
-    return _rows("alt_serum", last, value, 1.0, rng, ref_low=7.0, ref_high=_ALT_HIGH)
+    times = np.where(on, times, np.where(chance < _ABOVE_3_WITHOUT, 3.8, 0.0))
+    value = np.where(times > 0, times * _ALT_HIGH, np.minimum(usual, 2.9 * _ALT_HIGH))
+    return lab_rows("alt_serum", last, value, 1.0, rng, ref_low=7.0, ref_high=_ALT_HIGH)
 
 
 def _bilirubin(last: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Total bilirubin, raised in those with Gilbert's syndrome."""
     value = np.exp(rng.normal(np.log(0.6), 0.3, len(last)))
     value = np.where(rng.random(len(last)) < _GILBERT, 1.8, np.minimum(value, 1.1))
-    rows = _rows("bilirubin_serum", last, value, 0.02, rng, ref_low=0.2, ref_high=_BILIRUBIN_HIGH)
+    limits = {"ref_low": 0.2, "ref_high": _BILIRUBIN_HIGH}
+    rows = lab_rows("bilirubin_serum", last, value, 0.02, rng, **limits)
     kept = last.index.get_indexer(rows.index)
     return rows.assign(value=value[kept].round(2))

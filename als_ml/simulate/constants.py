@@ -156,7 +156,7 @@ EVENT_KINDS = {"death_days": 0.75, "niv_23h_days": 0.20, "tracheostomy_days": 0.
 
 # --- Biomarkers
 # ------------------------------------------------------------------------------
-# ln NfL: mean ln 60, SD 0.63 (D, from PMC sources of the dossier); +3.1 % a year of age:
+# ln NfL: mean ln 60, SD 0.63 (D, from published series on PubMed Central); +3.1 % a year of age:
 # doi:10.1016/j.cca.2022.08.017 (V); loadings give a Spearman correlation with the slope between
 # 0.34 and 0.65 (V).
 NFL_MEAN, NFL_AGE, NFL_PAST, NFL_FUTURE, NFL_SD = np.log(60.0), 0.0305, 0.16, 0.18, 0.44

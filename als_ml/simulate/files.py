@@ -17,6 +17,7 @@ from features.tables.convert import records_of
 
 COHORT = {
     "name": "demo",
+    "simulated": True,
     "genome_build": "GRCh38",
     "variants": ["variants.vcf.gz"],
     "repeats": ["repeats.vcf.gz"],

@@ -73,7 +73,7 @@ const geneticSection = (page) => {
   return section("Genetic result",
     make("p", { class: `result ${result.status}` }, make("strong", {}, result.status.toUpperCase()), ` ${result.headline}.`),
     ...findings,
-    result.risk.length ? make("p", {}, `Beside it, no cause: ${result.risk.map((one) => `${one.gene} ${one.what}${one.zygosity ? `, ${one.zygosity}` : ""} (${one.meaning})`).join("; ")}.`) : null,
+    result.risk.length ? make("p", {}, `Also found, not a cause by itself: ${result.risk.map((one) => `${one.gene} ${one.what}${one.zygosity ? `, ${one.zygosity}` : ""} (${one.meaning})`).join("; ")}.`) : null,
     unread.length ? folded(`Not assayed: ${unread.length} genes, ${unread.slice(0, 3).join(", ")}${unread.length > 3 ? " ..." : ""}`, make("p", {}, unread.join(", "))) : make("p", { class: "small" }, "All genes of the panel were assayed, in part or whole."),
     result.partly.length ? make("p", { class: "small" }, `In part only: ${result.partly.join(", ")}.`) : null,
     ...result.advice.map((text) => make("p", { class: "advice" }, text)));
@@ -130,7 +130,7 @@ const nextSection = (page) => {
   if (!found.length) return section("What would change the answer most", make("p", {}, "No single missing test would."));
   const percent = (share) => `${Math.round(share * 100)} %`;
   return section("What would change the answer most", list(found.map((one) => make("span", {}, make("strong", {}, one.test), `: the ${one.task} answer changes for ${percent(one.changes)} of its usual values; the chance would lie between ${percent(one.low)} and ${percent(one.high)}`))),
-    note("Only what is missing is tried, never a treatment or a known value: it is no effect."));
+    note("Only what is missing is tried, never a treatment or a known value: this is not an effect of treatment."));
 };
 
 // --- the care protocol

@@ -2,7 +2,7 @@
 doi:10.1016/S1474-4422(18)30089-9).
 
 Endpoint: onset to death, tracheostomy or non-invasive ventilation > 23 h/day. Coefficients and
-spline as implemented in public research code (dossier section 5.5), **unverified against the
+spline as implemented in public research code, **unverified against the
 paper's supplement**. Where C9orf72 is unknown, the TRICALS profile without it is used. dFS is the
 strongest input, so the score must not be compared on a label made of dFS.
 """

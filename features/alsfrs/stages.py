@@ -1,7 +1,7 @@
 """Clinical stages from the items of the ALSFRS-R.
 
-King's stage (Balendra 2015; dossier section 5.2, V as implemented in public code) and MiToS (Chio
-2015; section 5.3, V from the published table). Where public implementations disagree:
+King's stage (Balendra 2015; V as implemented in public code) and MiToS (Chio
+2015; V from the published table). Where public implementations disagree:
 
 - a gastrostomy (item 5b used) is King's stage 4 even if every other item is full;
 - non-invasive ventilation is read from item 12 < 4, not from a date;

@@ -31,7 +31,7 @@ from features.cohort import AnyCohort
 from features.patients import is_uncertain
 from features.tables.columns import Frame
 
-# Domains of the scale (dossier section 5.1, V): items and full score 12 each.
+# Domains of the scale (V): items and full score 12 each.
 DOMAINS = {
     "bulbar": ["q1", "q2", "q3"],
     "fine_motor": ["q4", "q5", "q6"],

@@ -15,7 +15,7 @@ from features.catalogue import Definitions, derived, patient_columns
 from features.cohort import AnyCohort, Cohort
 from features.tables.columns import Frame, FrameT, rows_of
 
-# It lowers NfL by half (dossier section 4.3, V): later values do not show the natural course.
+# It lowers NfL by half (V): later values do not show the natural course.
 CHANGES_BIOMARKERS = "tofersen_start_days"
 
 

@@ -184,3 +184,25 @@ def test_a_text_in_a_further_column_of_numbers_is_that_patient_s_error():
         "reason": "is not a finite number",
         "remedy": "Send a JSON number or null.",
     }
+
+
+# --- what was dropped in silence ---
+
+
+@pytest.mark.parametrize(
+    ("own", "field"),
+    [
+        ({"treatments": {"riluzole": 5}}, "treatments.riluzole"),
+        ({"treatments": {"riluzole": [30]}}, "treatments.riluzole"),
+        ({"treatments": [{"drug": "riluzole"}, "tofersen"]}, "treatments"),
+        ({"repeats": {"C9orf72": {"alleles": [2, 8], "method": 5}}}, "repeats.C9orf72.method"),
+        ({"repeats": {"C9orf72": {"alleles": [2], "method": "a" * 61}}}, "repeats.C9orf72.method"),
+    ],
+)
+def test_what_would_be_dropped_is_refused(own, field):
+    assert read({"sample_id": "A", **own})[2][0]["field"] == field
+
+
+def test_treatments_may_be_null_or_a_list():
+    for given in ({"riluzole": None}, [{"drug": "riluzole"}], {"riluzole": {"stop_days": None}}):
+        assert not read({"sample_id": "A", "treatments": given})[2]

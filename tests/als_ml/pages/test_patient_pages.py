@@ -166,6 +166,19 @@ def test_a_short_expansion_is_confirmed_by_another_method():
     assert "repeat-primed PCR" not in finding(long)["meaning"]
 
 
+@pytest.mark.parametrize(
+    ("method", "shown"),
+    [(None, "short reads"), ("rp_pcr", "repeat-primed PCR"), ("ExpansionHunter", None)],
+)
+def test_the_method_of_a_sent_repeat_is_shown(method, shown):
+    page = page_of(repeats={"C9orf72": {"alleles": [2, 45], "method": method}})
+    assert finding(page)["method"] == (shown or method)
+    # What a laboratory sized itself needs no second look by the same means.
+    assert ("confirm by" in finding(page)["meaning"]) == (method != "rp_pcr")
+    page = page_of(repeats={"C9orf72": [2, 8], "ATXN2": {"alleles": [22, 33], "method": method}})
+    assert page["genetics"]["risk"][0]["method"] == (shown or method if method else "repeat call")
+
+
 def test_two_methods_that_disagree_are_said():
     page = page_of(
         repeats={"C9orf72": [2, 8]}, c9orf72_status="expanded", c9orf72_method="southern"

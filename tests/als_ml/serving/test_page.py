@@ -42,7 +42,7 @@ def guard(predictor):
     async def app(scope, receive, send):
         raise AssertionError("MLflow was asked")
 
-    own = schema_routes(predictor) | page_routes(predictor, Setting(rules=read_rules()))
+    own = schema_routes(predictor) | page_routes([predictor], Setting(rules=read_rules()))
     return Guard(app, own=own)
 
 
@@ -75,6 +75,24 @@ def test_the_score_is_that_of_the_endpoint_to_the_last_bit(guard, predictor):
     (score,) = page_of(guard)["page"]["scores"]
     assert score["probability"] == row["probability"]
     assert score["set"] == row["prediction_set"]
+
+
+def test_a_model_beside_adds_its_score(predictor):
+    """Equal to its own endpoint's to the last bit; the first model's is what it was."""
+    other = model_in(ROOT / "tests/fixtures/models_format_1/familial").predictor()
+
+    async def app(scope, receive, send):
+        raise AssertionError("MLflow was asked")
+
+    own = page_routes([predictor, other], Setting(rules=read_rules()))
+    guard = Guard(app, own=own)
+    scores = page_of(guard, consent_genetic_return="yes")["page"]["scores"]
+    consenting = EXAMPLE | _YES
+    rows = [one.predict_records([consenting])[0] for one in (predictor, other)]
+    assert [one["task"] for one in scores] == ["progression", "familial"]
+    assert [one["probability"] for one in scores] == [row["probability"] for row in rows]
+    assert f"{predictor.model_name} version" in ask(guard, "/")[2].decode()
+    assert ask(guard, "/")[2].decode().count(" version ") == 2
 
 
 def test_what_is_wrong_is_said_in_our_words_and_repeats_nothing(guard, predictor):
@@ -250,7 +268,8 @@ def address(store):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     place = ("127.0.0.1", port)
-    with store_in(Path(store["folder"])), serving(MODEL, place, extras=Extras(page=True)) as server:
+    extras = Extras(page=True, beside=("models:/als-familial@champion",))
+    with store_in(Path(store["folder"])), serving(MODEL, place, extras=extras) as server:
         wait_until_up(server, place)
         yield f"http://127.0.0.1:{port}"
 
@@ -269,13 +288,18 @@ def browser():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(390, 844), (1280, 900)], ids=["phone", "desktop"])
-def test_in_a_browser(address, browser, size):
+@pytest.mark.parametrize(
+    ("size", "colours"),
+    [((390, 844), "light"), ((1280, 900), "light"), ((1280, 900), "dark")],
+    ids=["phone", "desktop", "dark"],
+)
+def test_in_a_browser(address, browser, size, colours):
     """Fill in, see the answer, make a mistake, clear: nothing stored, no other host, no fault."""
     from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import expect
 
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    viewport = {"width": size[0], "height": size[1]}
+    context = browser.new_context(viewport=viewport, color_scheme=colours)
     page = context.new_page()
     faults, asked = [], set()
     page.on("console", lambda m: faults.append(m.text) if m.type in ("error", "warning") else None)
@@ -290,7 +314,9 @@ def test_in_a_browser(address, browser, size):
     page.get_by_label("Visit 1: total of 48").fill("44")
     page.locator('[name="m:fvc_pct:value"]').fill("47")
     answer = page.locator("#patient")
-    expect(answer.get_by_text("Of 100 patients like this one")).to_be_visible()
+    score = answer.locator('[data-task="progression"]')
+    expect(score.get_by_text("Of 100 patients like this one")).to_be_visible()
+    expect(page.get_by_text("als-familial version")).not_to_have_count(0)
     expect(answer.get_by_text("Vital capacity below 50 %")).to_be_visible()
     expect(answer.locator("p.dates")).to_contain_text("1 Mar 2026")
     assert '"onset_days":-420' in page.locator("#request").text_content()
@@ -306,7 +332,7 @@ def test_in_a_browser(address, browser, size):
         page.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0
     )
     page.get_by_role("button", name="Clear").click()
-    expect(answer.get_by_text("Of 100 patients like this one")).to_be_visible()
+    expect(score.get_by_text("Of 100 patients like this one")).to_be_visible()
     assert not faults
     assert asked == {address}
     context.close()

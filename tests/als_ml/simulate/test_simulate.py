@@ -1,11 +1,15 @@
 """The simulated cohort keeps the contract, and its best possible scores are what they claim."""
 
 import filecmp
+from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from als_ml.cohort.source import open_cohort
+from als_ml.pages.protocol import _ruled_out, decide, read_rules
+from als_ml.pages.protocol_inputs import cohort_inputs
 from als_ml.simulate import constants as c
 from als_ml.simulate import simulate
 from als_ml.simulate.course import draw_start
@@ -146,3 +150,38 @@ def test_what_the_care_rules_need_is_no_feature(cohort):
     assert not [analyte for analyte in further if analyte in named]
     alt = table[table["analyte"] == "alt_serum"]
     assert 0 < (alt["value"] > 3 * alt["ref_high"]).mean() < 0.15
+
+
+def test_each_rule_of_care_is_seen_to_decide(cohort):
+    """By what is written of somebody whom it is about; the rare ones apply in larger cohorts."""
+    patients = cohort_inputs(cohort)
+    decided, applies = set(), set()
+    for rule in read_rules():
+        about = [inputs for inputs in patients if not _ruled_out(rule, inputs.known)]
+        seen = {decide(rule, inputs, date(2026, 12, 1)).status for inputs in about}
+        decided |= {rule.id} if seen & {"applies", "does not apply"} else set()
+        applies |= {rule.id} if "applies" in seen else set()
+    assert {rule.id for rule in read_rules()} == decided
+    rare = {"GEN-05", "GEN-06", "RIL-13", "EDA-01", "TOF-02", "MEC-01", "NIV-08", "PEG-03"}
+    assert decided - applies <= rare
+
+
+def test_what_a_clinic_writes_beside_moves_no_feature(cohort):
+    """Aids and treatments begin after the landmark, and the form of item 5 with them."""
+    patients = cohort.patients
+    for column in ("niv_start_days", "gastrostomy_days", "edaravone_start_days"):
+        assert patients[column].notna().sum() >= 5, column
+        assert patients[column].min() > 90
+    visits = cohort.alsfrs
+    assert visits.loc[visits["q5_form"] == "b", "days"].min() > 90
+    assert patients["index_date"].notna().all()
+    died = patients["death_days"]
+    assert not (patients[["niv_start_days", "gastrostomy_days"]].max(axis=1) > died).any()
+    further = {"spo2", "paco2_blood", "mip", "neutrophils_blood"}
+    table = cohort.biomarkers
+    assert table.loc[table["analyte"].isin(further), "days"].min() > 90
+
+
+def test_a_simulated_cohort_says_so_itself(demo):
+    """Not by the truth that lies beside it: a cut of the cohort may leave that behind."""
+    assert open_cohort(demo / "cohort.yaml", False).described.simulated

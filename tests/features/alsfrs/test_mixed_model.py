@@ -23,7 +23,7 @@ def items(**points):
 
 @pytest.mark.parametrize(
     ("points", "kings", "mitos"),
-    [  # dossier sections 5.2 and 5.3, computed by hand; every other item is full
+    [  # computed by hand from the publications; every other item is full
         ({}, 1, 0),
         ({"q9": 3}, 1, 0),  # no region involved: 1, not 0
         ({"q6": 1}, 1, 1),
@@ -177,7 +177,7 @@ def test_d50_where_it_cannot_be_fitted():
     ],
 )
 def test_encals_median(predictor, months):
-    """Reference values of the dossier, section 5.5 (D)."""
+    """Reference values from the coefficients, computed apart from the code (D)."""
     assert median_months(np.array([predictor]))[0] == months
 
 
