@@ -49,7 +49,7 @@ def make_app() -> Guard:
     return Guard(app, **settings["limits"], own=own)
 
 
-def _model(copy: dict[str, str]) -> CheckedModel:
+def _model(copy: Json) -> CheckedModel:
     """A model of the server, read from the copy that the command made."""
     model = model_in(Path(copy["folder"]), copy["digest"])
     return model.registered_as(copy["name"], copy["version"])

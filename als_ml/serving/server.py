@@ -134,7 +134,7 @@ def serving(
                 server.wait(30)
 
 
-def _copied(model: CheckedModel, folder: Path) -> dict[str, str]:
+def _copied(model: CheckedModel, folder: Path) -> dict[str, str | None]:
     """What a process needs to read the model again, after its data were written to a folder."""
     return {
         "folder": str(folder),
