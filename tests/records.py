@@ -1,7 +1,9 @@
 """Turn patients of a cohort back into served records, to compare a request with a batch."""
 
+from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from features.blocks.genetics import ASSAYED_FROM
@@ -46,6 +48,8 @@ def record(cohort: Any, row: int) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, date | np.datetime64):  # a pandas Timestamp is a date
+        return str(np.datetime64(value, "D"))
     return value.item() if hasattr(value, "item") else value
 
 
