@@ -2,26 +2,28 @@
 much as visit noise demands.
 
 total_ij = (b0 + u0_i) + (b1 + u1_i) t_ij + e_ij, t in months since the index day, u ~ N(0, D), e ~
-N(0, residual variance) (Laird and Ware 1982, doi:10.2307/2529876). statsmodels' MixedLM estimates
-b, D and the residual variance by REML **from training patients only**; they are stored with the
-model. A patient's own slope then needs only the sums of his visits, so one patient alone gets the
-same slope as in a batch.
+N(0, residual variance) (Laird and Ware 1982, doi:10.2307/2529876). b, D and the residual variance
+are estimated by REML **from training patients only** and stored with the model. A patient's own
+slope then needs only the sums of his visits, so one patient alone gets the same slope as in a
+batch; and the fit needs no more of any patient, so all patients together are a few arrays.
 """
 
-import warnings
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import minimize
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 
-if TYPE_CHECKING:
-    from statsmodels.regression.mixed_linear_model import MixedLMParams
-
-# Fewer patients with two visits say too little of the spread of slopes; more than these add time,
-# not precision (P).
-FEWEST_PATIENTS, MOST_PATIENTS = 20, 250
+# Fewer patients with two visits say too little of the spread of slopes (P).
+FEWEST_PATIENTS = 20
+# Points^2: totals are whole points, so visits with less scatter than this are made up, and say
+# nothing of the patients' own slopes (P).
+_LEAST_NOISE = 1e-6
+# The search ends when the criterion moves by less than 1e-12 of itself, or its gradient is this
+# small a part of it: both are far below what the estimates are known to.
+_STILL, _FLAT, _MOST_STEPS = 1e-12, 1e-7, 500
 SUMS = ("visit_n", "visit_t", "visit_tt", "visit_y", "visit_ty")
 
 
@@ -130,9 +132,7 @@ def _variances(course: Course) -> tuple[float, float, float, float]:
     return course.var_residual, course.var_intercept, course.covariance, course.var_slope
 
 
-def fit_course(
-    row: np.ndarray, days: np.ndarray, total: np.ndarray, seed: int = 0
-) -> Course | None:
+def fit_course(row: np.ndarray, days: np.ndarray, total: np.ndarray) -> Course | None:
     """Estimate the population's course by REML; None with too few patients, or where no estimate is
     reached.
 
@@ -140,43 +140,108 @@ def fit_course(
     ----------
     row, days, total : arrays
         Patient, day and ALSFRS-R total of each visit.
-    seed : int
-        Chooses MOST_PATIENTS of a larger cohort.
+
+    Returns
+    -------
+    Course or None
+        In points and months.
     """
     known = np.isfinite(total)
     row, days, total = row[known], days[known], total[known]
-    patients, visits = np.unique(row, return_counts=True)
+    patient, visits = np.unique(row, return_inverse=True, return_counts=True)[1:]
     if (visits >= 2).sum() < FEWEST_PATIENTS:
         return None
-    if len(patients) > MOST_PATIENTS:
-        chosen = np.random.default_rng(seed).choice(patients, MOST_PATIENTS, replace=False)
-        kept = np.isin(row, chosen)
-        row, days, total = row[kept], days[kept], total[kept]
-    order = np.lexsort((total, days, row))
-    return _reml(row[order], days[order] / DAYS_PER_MONTH, total[order])
-
-
-def _reml(row: np.ndarray, months: np.ndarray, total: np.ndarray) -> Course | None:
-    from statsmodels.regression.mixed_linear_model import MixedLM
-
-    # In years both random effects are of one size; in months the optimiser often stops before the
+    order = np.lexsort((total, days, patient))
+    # In years both random effects are of one size; in months the search often stops before the
     # optimum.
-    years = months / 12
+    return _reml(patient[order], days[order] / DAYS_PER_MONTH / 12, total[order])
+
+
+class _Sums(NamedTuple):
+    """Of each of m patients, with Z = (1, t): Z'Z (m, 2, 2), Z'y (m, 2); y'y and visits of all."""
+
+    zz: np.ndarray
+    zy: np.ndarray
+    yy: float
+    visits: int
+
+
+class _Solved(NamedTuple):
+    """At a relative spread: minus twice the restricted log likelihood up to a constant, its
+    derivative by the spread (2, 2), effects (2,) and residual variance.
+    """
+
+    criterion: float
+    slope: np.ndarray
+    effects: np.ndarray
+    noise: float
+
+
+def _reml(patient: np.ndarray, years: np.ndarray, total: np.ndarray) -> Course | None:
+    """Search over D / residual variance = L L', L lower triangular: at a spread of 0, where
+    patients hardly differ, nothing ends or breaks.
+    """
+    # Around the line of all visits, so that large totals cancel nothing.
     design = np.column_stack([np.ones(len(years)), years])
-    with warnings.catch_warnings():
-        # A variance at its bound (patients hardly differ) is an estimate too; statsmodels warns of
-        # it.
-        warnings.simplefilter("ignore")
-        try:
-            model = MixedLM(total, design, groups=row, exog_re=design)
-            result = model.fit(
-                reml=True, method=["lbfgs", "bfgs", "powell"], start_params=_start(years, total)
-            )
-        except (np.linalg.LinAlgError, ValueError):
-            return None
-    course = _in_months(result.fe_params, np.asarray(result.cov_re), float(result.scale))
-    known = result.converged and np.isfinite(list(course.to_json().values())).all()
-    return course if known else None
+    line = np.linalg.lstsq(design, total)[0]
+    left = total - design @ line
+    sums = _sums(patient, years, left)
+
+    def criterion(parts: np.ndarray) -> tuple[float, np.ndarray]:
+        root = _root(parts)
+        solved = _solved(sums, root @ root.T)
+        return solved.criterion, 2 * (solved.slope @ root)[np.tril_indices(2)]
+
+    how = {"ftol": _STILL, "gtol": _FLAT, "maxiter": _MOST_STEPS}
+    try:
+        with np.errstate(all="ignore"):  # visits without scatter have no finite estimate
+            found = minimize(criterion, _start(left), jac=True, method="L-BFGS-B", options=how)
+            spread = _root(found.x) @ _root(found.x).T
+            solved = _solved(sums, spread)
+    except np.linalg.LinAlgError:
+        return None
+    course = _in_months(line + solved.effects, solved.noise * spread, solved.noise)
+    known = np.isfinite(list(course.to_json().values())).all()
+    return course if found.success and known and solved.noise >= _LEAST_NOISE else None
+
+
+def _sums(patient: np.ndarray, years: np.ndarray, y: np.ndarray) -> _Sums:
+    n, t = np.bincount(patient).astype(float), np.bincount(patient, years)
+    tt = np.bincount(patient, years * years)
+    zy = np.column_stack([np.bincount(patient, y), np.bincount(patient, years * y)])
+    zz = np.stack([np.stack([n, t], axis=1), np.stack([t, tt], axis=1)], axis=1)
+    return _Sums(zz=zz, zy=zy, yy=float(y @ y), visits=len(y))
+
+
+def _root(parts: np.ndarray) -> np.ndarray:
+    return np.array([[parts[0], 0.0], [parts[1], parts[2]]])
+
+
+def _start(left: np.ndarray) -> np.ndarray:
+    """Rough moments: most of the scatter around the common line is between patients (P)."""
+    spread = float(np.var(left))
+    noise = max(spread * 0.05, 0.5)
+    return np.array([np.sqrt(spread / noise), 0.0, np.sqrt(2 * spread / noise)])
+
+
+def _solved(sums: _Sums, spread: np.ndarray) -> _Solved:
+    """The restricted likelihood with effects and residual variance at their best for a spread.
+
+    With W = (I + Z spread Z')^-1 of a patient: Z'WZ = (I + Z'Z spread)^-1 Z'Z, Z'Wy likewise, and
+    det W^-1 = det(I + Z'Z spread).
+    """
+    around = np.eye(2) + sums.zz @ spread
+    zwz = np.linalg.solve(around, sums.zz)
+    zwy = np.linalg.solve(around, sums.zy[:, :, None])[:, :, 0]
+    total = zwz.sum(axis=0)
+    effects = np.linalg.solve(total, zwy.sum(axis=0))
+    # y'Wy = y'y - y'Z spread Z'Wy
+    squares = sums.yy - float(((sums.zy @ spread) * zwy).sum()) - float(effects @ zwy.sum(axis=0))
+    free = sums.visits - len(effects)
+    logs = float(np.linalg.slogdet(around)[1].sum()) + float(np.linalg.slogdet(total)[1])
+    left = zwy - zwz @ effects
+    slope = (zwz - zwz @ np.linalg.solve(total, zwz)).sum(axis=0) - free / squares * left.T @ left
+    return _Solved(free * float(np.log(squares)) + logs, slope, effects, squares / free)
 
 
 def _in_months(means: np.ndarray, spread: np.ndarray, residual: float) -> Course:
@@ -188,18 +253,4 @@ def _in_months(means: np.ndarray, spread: np.ndarray, residual: float) -> Course
         covariance=float(spread[0, 1] / 12),
         var_slope=float(spread[1, 1] / 144),
         var_residual=residual,
-    )
-
-
-def _start(years: np.ndarray, total: np.ndarray) -> "MixedLMParams":
-    """Rough moments to start from: from its own start MixedLM needs six times as long, and often
-    ends without an estimate.
-    """
-    from statsmodels.regression.mixed_linear_model import MixedLMParams
-
-    line = np.polyfit(years, total, 1)
-    spread = float(np.var(total - np.polyval(line, years)))
-    noise = max(spread * 0.05, 0.5)
-    return MixedLMParams.from_components(
-        fe_params=line[::-1], cov_re=np.diag([spread, 2 * spread]) / noise
     )

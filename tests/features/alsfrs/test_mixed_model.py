@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import least_squares
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct
+from statsmodels.regression.mixed_linear_model import MixedLM
 
 from features.alsfrs.d50 import fit_d50
 from features.alsfrs.encals import linear_predictor, median_months, survival
@@ -82,6 +83,49 @@ def test_the_mixed_model_is_that_of_nlme():
     assert slopes[:4] == pytest.approx(
         [-0.1801249702, 1.7184258689, 0.4331846942, 1.7672906244], abs=1e-3
     )
+
+
+def statsmodels_course(row, days, total):
+    """The same model by an independent implementation, in years, from its own start."""
+    years = days / DAYS_PER_MONTH / 12
+    design = np.column_stack([np.ones(len(years)), years])
+    fitted = MixedLM(total, design, groups=row, exog_re=design).fit(reml=True, method=["powell"])
+    spread = np.asarray(fitted.cov_re)
+    variances = [spread[0, 0], spread[0, 1] / 12, spread[1, 1] / 144]
+    return [fitted.fe_params[0], fitted.fe_params[1] / 12, *variances, fitted.scale]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_mixed_model_of_many_patients_is_that_of_statsmodels(seed):
+    rng = np.random.default_rng(seed)
+    row = np.repeat(np.arange(300), rng.integers(1, 5, 300))
+    days = 30.0 * (np.arange(len(row)) - np.searchsorted(row, row))
+    own = rng.multivariate_normal([0, 0], [[40, -1.0], [-1.0, 0.4]], 300)
+    mean = 36 + own[row, 0] + (-0.9 + own[row, 1]) * days / DAYS_PER_MONTH
+    total = mean + rng.normal(0, 1.5, len(row))
+    found = list(fit_course(row, days, total).to_json().values())
+    assert found == pytest.approx(statsmodels_course(row, days, total), rel=5e-3, abs=5e-3)
+
+
+def test_the_order_of_the_visits_does_not_change_the_course():
+    row, days, total = visits()
+    mixed = np.random.default_rng(0).permutation(len(row))
+    assert fit_course(row[mixed], days[mixed], total[mixed]) == fit_course(row, days, total)
+
+
+def test_patients_who_decline_alike_have_a_course_too():
+    """A spread at its bound is an estimate; statsmodels' is 0.0 there too."""
+    row, days, _ = visits()
+    rng = np.random.default_rng(3)
+    total = 40 + rng.normal(0, 3, 80)[row] - days / DAYS_PER_MONTH + rng.normal(0, 1, len(row))
+    course = fit_course(row, days, total)
+    assert course.slope == pytest.approx(-1, abs=0.1)
+    assert 0 <= course.var_slope < 0.02
+
+
+def test_visits_without_any_scatter_have_no_course():
+    row, days, _ = visits()
+    assert fit_course(row, days, 40 - days / DAYS_PER_MONTH) is None
 
 
 def test_one_patient_s_slope_is_that_of_a_gaussian_process():
