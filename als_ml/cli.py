@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from als_ml.cluster import on_cluster
 from features.errors import RequestError, UserError
 from features.stored import Record
 
@@ -77,6 +78,16 @@ def add_extracts(made: argparse.ArgumentParser) -> None:
     )
 
 
+def add_cluster(made: argparse.ArgumentParser) -> None:
+    """The option of a command whose work may be done by a cluster."""
+    made.add_argument(
+        "--cluster",
+        metavar="WHERE",
+        help="let Dask do the work: local[:N] processes of this machine, tls://HOST:PORT or"
+        " tcp://HOST:PORT of a scheduler that runs, slurm:PROFILE.yaml (needs als-ml[cluster])",
+    )
+
+
 def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     """Run a command; a user's mistake ends in one message on standard error and its exit status,
     never in a traceback.
@@ -95,7 +106,8 @@ def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namesp
     """
     with diagnostics(arguments.quiet, arguments.verbose):
         try:
-            return command(arguments)
+            with on_cluster(getattr(arguments, "cluster", None)):
+                return command(arguments)
         except UserError as error:
             LOG.error("%s", error)
             return error.exit_status

@@ -5,15 +5,14 @@ by `--extracts` reads no genome again whose part is there, and keeps the parts t
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from als_ml import cluster
 from als_ml.cohort.read import Reading, panel_of, read_patients, vcf_patients
 from als_ml.cohort.source import CohortSource
-from features.genotypes.extraction import Panel, Task, extract_task, tasks
+from features.genotypes.extraction import Panel, Task, read_tasks, tasks
 from features.genotypes.kept import KeptExtracts
-from features.genotypes.workers import worker_count
 from features.tables.problems import Problem, Problems
 
 Progress = Callable[[str], None]
@@ -93,18 +92,15 @@ def extract_share(plan: Plan, number: int, of: int, progress: Progress) -> list[
     number, of : int
         Which share, from 1, of how many.
     progress : callable
-        Told the name of a file whenever reading goes on.
+        Told the name of a file whenever one was read.
 
     Returns
     -------
     list of Problem
         What is wrong with which file.
     """
-
-    def read(task: Task) -> list[Problem]:
-        progress(task[0][0].name)
-        return extract_task(task, plan.patients, plan.panel, plan.kept).problems
-
-    with ThreadPoolExecutor(worker_count()) as pool:
-        by_task = list(pool.map(read, plan.share(number, of)))
-    return [problem for problems in by_task for problem in problems]
+    share = plan.share(number, of)
+    extracts = read_tasks(
+        share, plan.patients, plan.panel, progress, plan.kept, cluster.map_parts()
+    )
+    return [problem for extract in extracts for problem in extract.problems]

@@ -7,6 +7,7 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
+from als_ml import cluster
 from als_ml.cohort.source import CohortFile, CohortSource
 from features.alsfrs.visits import after_visits, checked_visits, no_visits
 from features.biomarkers.derived import with_derived
@@ -348,7 +349,16 @@ def gather_genotypes(
     kept = None
     if source.extracts is not None:
         kept = KeptExtracts(source.extracts, panel, vcf_rows)
-    gather(panel, source.files("variants"), vcf_rows, into, problems, progress, kept)
+    gather(
+        panel=panel,
+        paths=source.files("variants"),
+        patients=vcf_rows,
+        into=into,
+        problems=problems,
+        progress=progress,
+        kept=kept,
+        map_parts=cluster.map_parts(),
+    )
     counted = ", ".join(f"{n} {name}" for name, n in into.counts.items())
     problems.note("variants", counted, "")
     return targeted, vcf_rows

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import add_extracts, print_table, progress_bar
+from als_ml.cli import add_cluster, add_extracts, print_table, progress_bar
 from als_ml.config import load_config
 from features.errors import RequestError, examples
 from features.stored import Json
@@ -21,6 +21,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
     made.add_argument("--cohort", required=True, help="cohort.yaml")
     add_extracts(made)
+    add_cluster(made)
     made.add_argument("--config", help="also say what labels this configuration makes of it")
     made.add_argument(
         "--set",

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import progress_bar, report_problems
+from als_ml.cli import add_cluster, progress_bar, report_problems
 from features.errors import DataError, RequestError, examples
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ SHOWN = 20
 def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
     add_plan_options(made)
+    add_cluster(made)
     made.add_argument(
         "--part", default="1/1", metavar="K/N", help="only the K-th of N shares (default 1/1)"
     )

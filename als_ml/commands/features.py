@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import Progress, add_extracts, progress_bar, report_problems
+from als_ml.cli import Progress, add_cluster, add_extracts, progress_bar, report_problems
 from als_ml.output import check_output, write_table
 from features.errors import RequestError, examples
 
@@ -22,6 +22,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--cohort", required=True, help="cohort.yaml")
     made.add_argument("--output", required=True, help="features, .parquet or .csv")
     add_extracts(made)
+    add_cluster(made)
     made.add_argument(
         "--model", help="as this model sees them: its thresholds, definitions, references, landmark"
     )

@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import Progress, add_extracts, print_table, progress_bar, report_problems
+from als_ml.cli import (
+    Progress,
+    add_cluster,
+    add_extracts,
+    print_table,
+    progress_bar,
+    report_problems,
+)
 from als_ml.output import check_output, write_table
 from features.errors import RequestError
 
@@ -42,6 +49,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
         " are complete, for the study team",
     )
     add_extracts(made)
+    add_cluster(made)
     made.add_argument(
         "--resume",
         action="store_true",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from als_ml.cli import (
     LOG,
+    add_cluster,
     add_extracts,
     print_table,
     progress_bar,
@@ -25,6 +26,7 @@ SUMMARY = "train, validate, track and register one model from a configuration fi
 def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
     add_extracts(made)
+    add_cluster(made)
     made.add_argument("--config", required=True, help="configuration, as in configs/")
     made.add_argument(
         "--set",

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import LOG, print_table, progress_bar, report_problems
+from als_ml.cli import LOG, add_cluster, print_table, progress_bar, report_problems
 from als_ml.output import TABLE_SUFFIXES, check_output, write_table
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--genome-build", required=True, choices=("GRCh37", "GRCh38"), help="build of the VCF"
     )
+    add_cluster(made)
     made.add_argument(
         "--output",
         required=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from als_ml import cluster
 from als_ml.output import write_table
 from als_ml.variant_table.carriers import (
     CARRIER_COLUMNS,
@@ -61,7 +62,15 @@ def variant_table(
     with tempfile.TemporaryDirectory(prefix="als-ml-variants-") as folder:
         gathered = GatheredOnDisk(definitions, len(samples), Path(folder), PATIENTS)
         rows = {name: i for i, name in enumerate(samples)}
-        gather(panel, [path], rows, gathered, problems, progress)
+        gather(
+            panel=panel,
+            paths=[path],
+            patients=rows,
+            into=gathered,
+            problems=problems,
+            progress=progress,
+            map_parts=cluster.map_parts(),
+        )
         distinct = gathered.all_sites()
         if fasta is not None:
             effects = predicted_effects(definitions, list(distinct["key"]), build, fasta, gff)

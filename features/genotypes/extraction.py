@@ -8,7 +8,6 @@ side by side and put together as they arrive, always in the same order.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -33,7 +32,7 @@ from features.genotypes.vcf import (
     panel_regions,
     read_header,
 )
-from features.genotypes.workers import worker_count
+from features.genotypes.workers import MapParts, in_threads
 from features.tables.problems import Problem, Problems
 
 # One indexed file of many samples is read in this many parts, whatever the number of processors:
@@ -113,6 +112,15 @@ class Store(Protocol):
         -------
         Extract or None
             As it was put.
+        """
+
+    def has(self, task: Task) -> bool:
+        """Whether an extract is there, as far as can be told without reading it.
+
+        Parameters
+        ----------
+        task : Task
+            Files and regions that are read together.
         """
 
     def put(self, task: Task, extract: Extract) -> None:
@@ -261,6 +269,7 @@ def gather(
     problems: Problems,
     progress: Callable[[str], None] = lambda _: None,
     kept: Store | None = None,
+    map_parts: MapParts = in_threads,
 ) -> None:
     """Extract all files and put together what they say, as it arrives.
 
@@ -272,6 +281,8 @@ def gather(
         In memory or on disk.
     kept : Store, optional
         What is there is not read again, and what is read is put there.
+    map_parts : MapParts
+        Where the files are read: in threads of this process, or on a cluster.
 
     Raises
     ------
@@ -282,7 +293,8 @@ def gather(
     if panel.fasta is not None:
         check_fasta(panel.definitions, panel.fasta, panel.build)
     said, where = Extract(), _named(paths)
-    for part in _extracts(panel, paths, patients, progress, kept):
+    todo = tasks(panel, paths)
+    for part in read_tasks(todo, patients, panel, progress, kept, map_parts):
         for file in part.files:
             into.add(file)
         said.seen |= part.seen
@@ -296,45 +308,58 @@ def gather(
         _report_counts(into.counts, where, problems)
 
 
-def _extracts(
-    panel: Panel,
-    paths: list[Path],
+def read_tasks(
+    todo: list[Task],
     patients: dict[str, int],
-    progress: Callable[[str], None],
-    kept: Store | None,
+    panel: Panel,
+    progress: Callable[[str], None] = lambda _: None,
+    kept: Store | None = None,
+    map_parts: MapParts = in_threads,
 ) -> Iterator[Extract]:
-    """Extracts of all files, in their order, read side by side."""
-
-    def read(task: Task) -> Extract:
-        progress(task[0][0].name)
-        return extract_task(task, patients, panel, kept)
-
-    with ThreadPoolExecutor(worker_count()) as pool:
-        yield from pool.map(read, tasks(panel, paths))
-
-
-def extract_task(
-    task: Task, patients: dict[str, int], panel: Panel, kept: Store | None = None
-) -> Extract:
-    """The extract of a task: the one that is kept, else a new one, which is kept.
+    """Extracts of tasks, in their order: those that are kept, the others read side by side.
 
     Parameters
     ----------
-    task : Task
+    todo : list of Task
         Of `tasks`.
-    patients : dict
-        Sample name in the files -> patient index.
-    panel : Panel
-        What is asked of every genome.
-    kept : Store, optional
-        Where finished extracts are.
+    patients, panel, progress, kept, map_parts
+        As for `gather`.
+
+    Yields
+    ------
+    Extract
+        One a task.
     """
-    known = kept.get(task) if kept else None
-    if known is None:
-        known = extract(*task, patients, panel)
-        if kept:
-            kept.put(task, known)
-    return known
+    absent = [task for task in todo if kept is None or not kept.has(task)]
+
+    def arrived(task: Task, extract: Extract) -> None:
+        progress(task[0][0].name)
+        if kept is not None:
+            kept.put(task, extract)
+
+    new = map_parts(_read, (patients, panel), absent, arrived, _lost)
+    at = 0
+    for task in todo:
+        if at < len(absent) and absent[at] is task:
+            at += 1
+            yield next(new)
+        else:
+            known = kept.get(task) if kept is not None else None
+            # A file that is there may be broken: its part is read again.
+            yield _read((patients, panel), task) if known is None else known
+
+
+def _read(of: tuple[dict[str, int], Panel], task: Task) -> Extract:
+    return extract(*task, *of)
+
+
+def _lost(task: Task, reason: str) -> Extract:
+    """What is said of files whose reading no process survived."""
+    remedy = "Give the workers more memory, or look at these files one by one."
+    problems = Problems(collect=True)
+    for path in task[0]:
+        problems.error(str(path), reason, remedy)
+    return Extract(problems=problems.found)
 
 
 def tasks(panel: Panel, paths: list[Path]) -> list[Task]:

@@ -79,6 +79,16 @@ class KeptExtracts:
         name = hashlib.sha256(self._same + of_task).hexdigest()[:32]
         return self.folder / f"{name}.npz"
 
+    def has(self, task: Task) -> bool:
+        """Whether there is a file for a task; `get` tells whether it can be read.
+
+        Parameters
+        ----------
+        task : Task
+            Files and regions that are read together.
+        """
+        return self.file(task).is_file()
+
     def get(self, task: Task) -> Extract | None:
         """The extract of a task, None where it is not there or cannot be read.
 

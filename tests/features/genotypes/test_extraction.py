@@ -92,7 +92,7 @@ def test_the_cohort_of_these_tests_has_no_calls(forms):
 )
 def test_same_bits_whatever_the_files_the_workers_and_the_parts(forms, form, workers, monkeypatch):
     expected = digest(read(forms["one file"]))
-    monkeypatch.setattr(extraction, "worker_count", lambda: workers)
+    monkeypatch.setattr("features.genotypes.workers.worker_count", lambda: workers)
     monkeypatch.setattr(extraction, "MANY_SAMPLES", 2)  # so that one file is read in parts
     monkeypatch.setattr(extraction, "SHARDS", 2)  # so that several files are read at a time
     assert digest(read(forms[form])) == expected

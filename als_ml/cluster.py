@@ -1,0 +1,271 @@
+"""Where the work is done: in this process, or by the workers of a Dask cluster.
+
+`with on_cluster("local:4"):` hands the parts of what runs inside to four processes of this machine;
+`tls://HOST:PORT` names a scheduler that runs already, `slurm:PROFILE.yaml` asks SLURM for workers.
+The answers are the same wherever a part is worked on. Nothing of Dask is imported without a
+cluster.
+
+What is the machine's fault is tried again: a part whose worker died, or that met an error of the
+disk. What is the data's fault is not: a part returns its error as a value, so that Dask neither
+retries it nor writes it, with the names of patients, into a log.
+"""
+
+import logging
+import pickle
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from features.errors import DataError, RequestError
+from features.genotypes.workers import MapParts, Part, Result, Shared, in_threads, worker_count
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+Value = TypeVar("Value")
+# Times that a part is tried whose worker dies, or that meets an error of the disk.
+TRIES = 4
+# Seconds that a process may take to start or to answer on a machine that is busy.
+PATIENCE = 120
+# Seconds that a scheduler which is said to run may take to answer.
+ANSWER = 30
+_LOCAL = re.compile(r"local(?::([1-9]\d*))?")
+_current: ContextVar["Client | None"] = ContextVar("cluster", default=None)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Value]):
+    """What became of a part: its value, or the error that it met."""
+
+    value: Value | None = None
+    error: Exception | None = None
+
+
+def map_parts() -> MapParts:
+    """How parts are worked on here: by the cluster that this block is on, else in threads."""
+    client = _current.get()
+    return in_threads if client is None else OnWorkers(client)
+
+
+def is_on_cluster() -> bool:
+    """Whether parts go to a cluster."""
+    return _current.get() is not None
+
+
+@contextmanager
+def on_cluster(where: str | None) -> Iterator[None]:
+    """Let the workers of a cluster do what is divided into parts inside the block.
+
+    Parameters
+    ----------
+    where : str, optional
+        `local[:N]`, `tls://HOST:PORT`, `tcp://HOST:PORT` or `slurm:PROFILE.yaml`; None: no cluster.
+
+    Raises
+    ------
+    RequestError
+        If it is none of these, the profile does not hold, or Dask is not installed.
+    """
+    if where is None:
+        yield
+        return
+    start = _starter(where)
+    _check_installed()
+    with ExitStack() as stack:
+        client = start(stack)
+        token = _current.set(client)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+
+def _starter(where: str) -> "Callable[[ExitStack], Client]":
+    """What starts a cluster or finds it; a wrong word is told before anything is imported."""
+    local = _LOCAL.fullmatch(where)
+    if local:
+        n = int(local[1]) if local[1] else worker_count()
+        return lambda stack: _local(n, stack)
+    if where.startswith(("tls://", "tcp://")):
+        return lambda stack: _connected(where, stack)
+    remedy = "Give local, local:4, tls://HOST:PORT, tcp://HOST:PORT or slurm:PROFILE.yaml."
+    raise RequestError(f"--cluster {where}", "this is not a cluster", remedy)
+
+
+def _check_installed() -> None:
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        remedy = "Install it: pip install 'als-ml[cluster]'."
+        raise RequestError("--cluster", "Dask is not installed here", remedy) from None
+
+
+def settings(folder: str) -> dict[str, object]:
+    """Settings of Dask: patient, silent, and nothing of the data on a disk.
+
+    Parameters
+    ----------
+    folder : str
+        Where workers keep what is theirs.
+    """
+    return {
+        "temporary-directory": folder,
+        "distributed.comm.timeouts.connect": f"{PATIENCE}s",
+        "distributed.comm.timeouts.tcp": f"{PATIENCE}s",
+        "distributed.scheduler.allowed-failures": TRIES - 1,
+        # Parts are small and go to the client at once: a worker never needs to write them down.
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        # A worker logs the arguments of a task that fails; ours do not fail, and this makes sure.
+        "distributed.logging": {"distributed": "critical", "bokeh": "critical"},
+        "distributed.admin.log-length": 0,
+    }
+
+
+def _local(n: int, stack: ExitStack) -> "Client":
+    """Processes of this machine that speak to this one alone, by TLS with keys made for the run."""
+    import dask
+    from distributed import Client, LocalCluster
+    from distributed.security import Security
+
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="als-ml-cluster-"))
+    stack.enter_context(dask.config.set(settings(folder)))
+    cluster = LocalCluster(
+        n_workers=n,
+        threads_per_worker=1,
+        processes=True,
+        # A page of the machine's own could be read by everybody on it.
+        dashboard_address=None,
+        security=Security.temporary(),
+        local_directory=folder,
+        silence_logs=logging.CRITICAL,
+    )
+    stack.enter_context(cluster)
+    return stack.enter_context(Client(cluster, timeout=PATIENCE))
+
+
+def _connected(address: str, stack: ExitStack) -> "Client":
+    """A scheduler that runs; keys for `tls://` are those of Dask's own configuration."""
+    import dask
+    from distributed import Client
+
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="als-ml-cluster-"))
+    stack.enter_context(dask.config.set(settings(folder)))
+    try:
+        client = Client(address, timeout=ANSWER)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = f"no scheduler answers ({type(error).__name__})"
+        raise RequestError(f"--cluster {address}", reason, "Start it, or correct this.") from None
+    return stack.enter_context(client)
+
+
+class OnWorkers:
+    """Work on parts by the workers of a cluster (`features.genotypes.workers.MapParts`).
+
+    Parameters
+    ----------
+    client : Client
+        Of the cluster.
+    """
+
+    def __init__(self, client: "Client"):
+        self.client = client
+
+    def __call__(
+        self,
+        function: Callable[[Shared, Part], Result],
+        shared: Shared,
+        parts: list[Part],
+        arrived: Callable[[Part, Result], None],
+        lost: Callable[[Part, str], Result],
+    ) -> Iterator[Result]:
+        """Yield the result of each part, in their order; see `MapParts`."""
+        ready: dict[int, Result] = {}
+        at = 0
+        for number, outcome in self._outcomes(function, shared, parts):
+            ready[number] = self._result(outcome, parts[number], lost)
+            arrived(parts[number], ready[number])
+            while at in ready:
+                yield ready.pop(at)
+                at += 1
+
+    def _outcomes(
+        self, function: Callable[[Shared, Part], Result], shared: Shared, parts: list[Part]
+    ) -> Iterator[tuple[int, Outcome[Result]]]:
+        """Number and outcome of each part, as they arrive."""
+        from distributed import as_completed
+
+        if not parts:
+            return
+        # A task of its own, not scattered: a worker that dies takes scattered data with it.
+        held = self.client.submit(pickle.loads, pickle.dumps(shared), pure=False)
+        futures = {
+            self.client.submit(attempt, function, held, part, pure=False, priority=-number): number
+            for number, part in enumerate(parts)
+        }
+        for future in as_completed(list(futures)):
+            yield futures.pop(future), _outcome(future)
+            future.release()
+
+    def _result(
+        self, outcome: Outcome[Result], part: Part, lost: Callable[[Part, str], Result]
+    ) -> Result:
+        if isinstance(outcome.error, WorkerLostError):
+            return lost(part, str(outcome.error))
+        if outcome.error is not None:
+            raise outcome.error
+        # None is a value, too: a function may have nothing to say.
+        return outcome.value  # type: ignore[return-value]
+
+
+class WorkerLostError(Exception):
+    """The processes that worked on a part died, each time."""
+
+
+def attempt(
+    function: Callable[[Shared, Part], Result], shared: Shared, part: Part
+) -> Outcome[Result]:
+    """Run a part in a worker; its error is a value, which Dask neither retries nor logs.
+
+    An error of the disk or of the system is met by trying again.
+
+    Parameters
+    ----------
+    function, shared, part
+        As for `MapParts`.
+
+    Returns
+    -------
+    Outcome
+        The value or the error.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            return Outcome(value=function(shared, part))
+        except OSError as error:
+            if not left:
+                return Outcome(error=error)
+        except Exception as error:  # noqa: BLE001 - it is raised again by the client
+            return Outcome(error=error)
+    raise AssertionError("unreachable")
+
+
+def _outcome(future: "Future") -> Outcome[Result]:
+    """What came of a future; a scheduler that is gone ends the command."""
+    from distributed.scheduler import KilledWorker
+
+    if future.status == "finished":
+        return future.result(timeout=PATIENCE)
+    error = future.exception(timeout=PATIENCE) if future.status == "error" else None
+    if isinstance(error, KilledWorker):
+        reason = f"the process that worked on it died each of the {TRIES} times it was tried"
+        return Outcome(error=WorkerLostError(reason))
+    raise DataError(
+        "--cluster",
+        f"the cluster is gone ({type(error).__name__ if error else future.status})",
+        "Start it and run the command again, with --resume or --extracts what is done is kept.",
+    )

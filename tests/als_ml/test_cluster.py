@@ -1,0 +1,155 @@
+"""The same answers from the workers of a cluster, and what becomes of work that meets a fault."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from als_ml.__main__ import main
+from als_ml.cluster import attempt, is_on_cluster, map_parts, on_cluster
+from features.errors import DataError
+from features.genotypes import extraction
+from features.genotypes.extraction import gather
+from features.genotypes.gathered import Gathered
+from features.genotypes.genotype import Genotypes
+from features.tables.problems import Problems
+from tests.conftest import ROOT
+from tests.features.genotypes.test_extraction import PANEL, SAMPLES, digest, read, records
+from tests.vcf_files import write_vcf
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Two workers, each a process, for the whole file."""
+    with on_cluster("local:2"):
+        yield
+
+
+def read_on_cluster(paths: list[Path]) -> Genotypes:
+    patients = {name: i for i, name in enumerate(SAMPLES)}
+    gathered = Gathered(PANEL.definitions, len(patients))
+    gather(PANEL, paths, patients, gathered, Problems(), map_parts=map_parts())
+    return gathered.genotypes()
+
+
+def cohort_of(folder: Path, paths: list[str]) -> Path:
+    pd.DataFrame({"sample_id": SAMPLES}).to_csv(folder / "patients.csv", index=False)
+    described = {"patients": "patients.csv", "variants": paths}
+    (folder / "cohort.yaml").write_text(yaml.safe_dump(described))
+    return folder / "cohort.yaml"
+
+
+@pytest.fixture
+def one_a_patient(tmp_path) -> Path:
+    """A cohort with one file a patient; some genotypes are missing."""
+    for name in SAMPLES:
+        write_vcf(tmp_path / f"{name}.vcf.gz", [name], records([name]))
+    return cohort_of(tmp_path, ["*.vcf.gz"])
+
+
+# What is asked
+
+
+@pytest.mark.parametrize(
+    "where", ["", "local:", "local:0", "local:-1", "locale", "remote", "http://a:1", "slurm", "tcp"]
+)
+def test_what_is_not_a_cluster_is_refused_before_dask_is_imported(where):
+    words = [sys.executable, "-m", "als_ml", "features", "--cohort", "x", "--output", "y.csv"]
+    done = subprocess.run(
+        [*words, f"--cluster={where}"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 2
+    assert "this is not a cluster. Give local, local:4, " in done.stderr
+
+
+def test_a_scheduler_that_does_not_answer_is_told(capsys, monkeypatch):
+    monkeypatch.setattr("als_ml.cluster.ANSWER", 1)
+    words = ["check", "--cohort", "x", "--cluster", "tcp://127.0.0.1:9"]
+    assert main(words) == 2
+    assert "--cluster tcp://127.0.0.1:9: no scheduler answers" in capsys.readouterr().err
+
+
+def test_without_a_cluster_nothing_of_dask_is_imported(one_a_patient, tmp_path):
+    code = """
+import sys
+from als_ml.__main__ import main
+assert main(["features", "--cohort", sys.argv[1], "--output", sys.argv[2], "--quiet"]) == 0
+print(sorted({name.split(".")[0] for name in sys.modules} & {"dask", "distributed", "tornado"}))
+"""
+    words = [sys.executable, "-c", code, str(one_a_patient), str(tmp_path / "f.csv")]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_without_dask_a_cluster_is_refused_with_the_remedy(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert main(["check", "--cohort", "x", "--cluster", "local:2"]) == 2
+    assert "Dask is not installed here. Install it: pip install 'als-ml[cluster]'" in (
+        capsys.readouterr().err
+    )
+
+
+# A part in a worker
+
+
+class Flaky:
+    """Fails the first few times."""
+
+    def __init__(self, error: Exception, times: int):
+        self.error, self.left, self.calls = error, times, 0
+
+    def __call__(self, shared: int, part: int) -> int:
+        self.calls += 1
+        self.left -= 1
+        if self.left >= 0:
+            raise self.error
+        return shared + part
+
+
+BROKEN = DataError("a.vcf", "broken", "Mend it.")
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "calls", "value"),
+    [
+        (OSError("disk"), 0, 1, 5),
+        (OSError("disk"), 3, 4, 5),
+        (OSError("disk"), 4, 4, None),
+        (BROKEN, 1, 1, None),
+        (ValueError("x"), 1, 1, None),
+    ],
+)
+def test_an_error_of_the_disk_is_tried_again_one_of_the_data_is_not(error, times, calls, value):
+    function = Flaky(error, times)
+    outcome = attempt(function, 2, 3)
+    assert function.calls == calls
+    assert outcome.value == value
+    assert outcome.error is (None if value is not None else error)
+
+
+# The same answers
+
+
+@pytest.mark.slow
+def test_features_on_two_workers_are_the_same_to_the_last_bit(one_a_patient, tmp_path, monkeypatch):
+    monkeypatch.setattr(extraction, "BATCH", 1)
+    outputs = [tmp_path / "here.parquet", tmp_path / "there.parquet"]
+    words = ["features", "--cohort", str(one_a_patient), "--quiet", "--output"]
+    assert main([*words, str(outputs[0])]) == 0
+    assert main([*words, str(outputs[1]), "--cluster", "local:2"]) == 0
+    assert not is_on_cluster()
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
+@pytest.mark.slow
+def test_files_of_every_form_give_one_digest_on_workers(tmp_path, two, monkeypatch):
+    monkeypatch.setattr(extraction, "MANY_SAMPLES", 2)
+    assert is_on_cluster()
+    whole = write_vcf(tmp_path / "one.vcf.gz", SAMPLES, records())
+    each = [write_vcf(tmp_path / f"{name}.vcf.gz", [name], records([name])) for name in SAMPLES]
+    here = digest(read([whole]))
+    for paths in ([whole], each, each[::-1]):
+        assert digest(read_on_cluster(paths)) == here
