@@ -4,7 +4,7 @@ Their text is the whole message: where, what was found, what to do.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
@@ -64,10 +64,39 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'Known: abc, def.'
     """
     choices = sorted(known)
-    close = difflib.get_close_matches(name, choices, n=1) or difflib.get_close_matches(
-        name.lower(), choices, n=1
-    )
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(choices)}."
+    close = resembling(name, choices)
+    return f"Did you mean {close!r}?" if close else f"Known: {', '.join(choices)}."
+
+
+# No word of ours is so long: what is longer resembles none, and comparing it takes time.
+_LONGEST_WORD = 80
+
+
+def resembling(name: str, known: Sequence[str]) -> str | None:
+    """Give the known word that a word is a slip of, if there is one.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+    known : sequence of str
+        What there is.
+
+    Returns
+    -------
+    str or None
+        None where nothing is near.
+
+    Examples
+    --------
+    >>> resembling("Landmark_Day", ["landmark_days", "model"]), resembling("x" * 99, ["x"])
+    ('landmark_days', None)
+    """
+    if len(name) > _LONGEST_WORD:
+        return None
+    found = difflib.get_close_matches(name, known, n=1)
+    found = found or difflib.get_close_matches(name.lower(), known, n=1)
+    return found[0] if found else None
 
 
 def examples(values: Iterable[object], n: int = 3) -> str:

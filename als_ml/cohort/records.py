@@ -6,8 +6,10 @@ line number, and the values themselves are left out of the message.
 """
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +36,7 @@ from features.catalogue import (
     variant_key,
 )
 from features.cohort import Cohort, ServedCohort
-from features.errors import RequestError, nearest
+from features.errors import RequestError, nearest, resembling
 from features.genotypes.genotype import (
     NO_CALL_TYPES,
     SITE_TYPES,
@@ -57,6 +59,7 @@ from features.variants.weigh import weigh_sites
 ASSAYED = {"full": 1.0, "partial": 0.5, "none": 0.0}
 _PLAIN = (str, int, type(None))  # by far the most cells; a bool is an int, but its type is not
 NO_ROWS = Table({})  # what the tables of a request are like
+_HALF = re.compile("[\ud800-\udfff]")  # half of a pair, which is no character
 _LONGEST_METHOD = 60  # characters: a name, not a report
 TREATMENTS = ("riluzole", "edaravone", "tofersen", "trial_drug")
 
@@ -148,7 +151,7 @@ def read_records(
     errors : dict
         Position of each other record -> {field, reason, remedy}.
     """
-    problems = RowProblems(collect=True, silent=True)
+    problems = RowProblems(collect=True, silent=True, repeats=False)
     parsed = [_parsed(definitions, record, i, spec, problems) for i, record in enumerate(records)]
     cohort = _cohort(parsed, problems, spec, lookups, definitions)
     errors = problems.by_patient
@@ -182,14 +185,15 @@ def _parsed(
 def _parse(definitions: Definitions, record: object, spec: FeatureSpec) -> _Record:
     if not isinstance(record, dict):
         raise RecordError("record", "is not an object", "Send a JSON object per patient.")
+    _check_plain(record)
     if not isinstance(record.get("sample_id"), str) or not record["sample_id"].strip():
         raise RecordError("sample_id", "is missing or not text", "Give each patient a sample_id.")
     given = {key: value for key, value in record.items() if value is not None}
     parts = {key: given.pop(key) for key in PARTS if key in given}
+    known = {*_kinds(definitions), *spec.columns, *spec.levels}
+    if set(given) - known:
+        raise _unknown("record", set(given) - known, {*known, *PARTS})
     for name in given:
-        if name not in _kinds(definitions) and name not in spec.columns and name not in spec.levels:
-            known = {*_kinds(definitions), *spec.columns, *spec.levels, *PARTS}
-            raise RecordError(name, "is not a field of a patient", nearest(name, known))
         _check_scalar(definitions, name, given[name])
     _check_build(parts.get("genome_build"), spec)
     given |= _as_of(parts.get("as_of_days"))
@@ -209,6 +213,40 @@ def _parse(definitions: Definitions, record: object, spec: FeatureSpec) -> _Reco
         repeats=repeats,
         assayed=_assayed(definitions, parts.get("assayed", {})),
     )
+
+
+def _unknown(where: str, names: Iterable[object], known: Iterable[str]) -> RecordError:
+    """What is said of unknown names: one that resembles a known name is a slip of the pen and is
+    repeated; any other may be anything, a patient's name too, and is counted only.
+    """
+    unknown, choices = sorted(map(str, names)), sorted(known)
+    slips = {name: resembling(name, choices) for name in unknown[:3]}  # it takes time
+    for name, meant in slips.items():
+        if meant is not None:
+            place = name if where == "record" else f"{where}.{name}"
+            return RecordError(place, "is not known", f"Did you mean {meant!r}?")
+    count = f"{len(unknown)} fields" if len(unknown) > 1 else "a field"
+    return RecordError(where, f"has {count} that nothing reads", f"Known: {', '.join(choices)}.")
+
+
+_MOST = 2**63  # more than that no array of whole numbers holds
+
+
+def _check_plain(record: Json) -> None:
+    """Refuse what no table holds, wherever it stands: half a character, a number without end."""
+    for name, part in record.items():
+        level: list[Any] = [name, part]
+        while level:
+            value = level.pop()
+            if type(value) is dict:
+                level += [*value, *value.values()]
+            elif type(value) is list:
+                level += value
+            elif type(value) is str:
+                if not value.isascii() and _HALF.search(value):
+                    raise RecordError("record", "holds half a character", "Send whole Unicode.")
+            elif type(value) is int and not -_MOST < value < _MOST:
+                raise RecordError("record", "holds a number that is too large", "Correct it.")
 
 
 def _check_scalar(definitions: Definitions, name: str, value: object) -> None:
@@ -288,7 +326,7 @@ def _treatments(definitions: Definitions, treatments: object) -> Json:
     columns: Json = {}
     for drug, dates in treatments.items():
         if drug not in TREATMENTS:
-            raise RecordError("treatments", "names an unknown drug", nearest(str(drug), TREATMENTS))
+            raise _unknown("treatments", [drug], TREATMENTS)
         if dates is not None and not isinstance(dates, dict):
             raise RecordError(f"treatments.{drug}", "is not an object", remedy)
         columns |= _dates_of(definitions, drug, dates or {})
@@ -300,9 +338,7 @@ def _dates_of(definitions: Definitions, drug: str, dates: Json) -> Json:
     known = {key: value for key, value in dates.items() if value is not None}
     for key in dates:
         if key not in TREATMENT_KEYS:
-            raise RecordError(
-                f"treatments.{drug}", "has an unknown key", nearest(str(key), TREATMENT_KEYS)
-            )
+            raise _unknown(f"treatments.{drug}", [key], TREATMENT_KEYS)
     for key, value in known.items():
         _check_scalar(definitions, f"{drug}_{key}", value)
     return {f"{drug}_{key}": value for key, value in known.items()}
@@ -342,7 +378,7 @@ def _objects(value: object, name: str, keys: tuple[str, ...]) -> list[Json]:
     for item in value:
         for key, cell in item.items():
             if key not in keys:
-                raise RecordError(f"{name}.{key}", "is not known", nearest(str(key), keys))
+                raise _unknown(name, [key], keys)
             if type(cell) in _PLAIN:
                 continue
             if isinstance(cell, dict | list | bool) or (
@@ -441,7 +477,10 @@ def _repeat_call(locus: str, call: object) -> list[Repeat]:
     if not alleles:
         return []
     low, high = interval or (max(alleles), max(alleles))
-    passed = str(call.get("status") or "PASS").upper() in ("PASS", "OK")
+    status = call.get("status") or "PASS"
+    if not isinstance(status, str):
+        raise RecordError(f"repeats.{locus}.status", "is not text", remedy)
+    passed = status.upper() in ("PASS", "OK")
     complete = passed and len(alleles) == 2
     return [
         (locus, min(alleles) if len(alleles) == 2 else np.nan, max(alleles), low, high, complete)
@@ -477,7 +516,7 @@ def _assayed(definitions: Definitions, assayed: object) -> dict[str, float]:
                 "names a gene outside the panel",
                 nearest(str(gene), gene_names(definitions)),
             )
-        if state not in ASSAYED:
+        if not isinstance(state, str) or state not in ASSAYED:
             raise RecordError(
                 f"assayed.{gene}", "is not a known state", nearest(str(state), ASSAYED)
             )

@@ -15,6 +15,7 @@ from als_ml.cohort.in_parts import LargeCohort, large_cohort
 from als_ml.cohort.read import Reading, read_cohort
 from als_ml.cohort.records import RecordError, read_records
 from als_ml.cohort.source import CohortSource
+from als_ml.prediction.faults import unforeseen
 from als_ml.prediction.row import CONSENTS, PREDICTED, ROW_FIELDS, Row
 from als_ml.prediction.training_shares import FEWEST_KNOWN, missing_shares, training_shares
 from features.alsfrs.mixed_model import SUMS
@@ -450,7 +451,9 @@ class Predictor:
         """Prediction rows from served records, each bad record in its place with its error.
 
         What is refused of patients together (two assays, `features.assays: refuse`) is not refused
-        of each: they are then scored one by one, so that each gets its answer alone.
+        of each: they are then scored one by one, so that each gets its answer alone. So are they
+        where something fails that we did not foresee: only the patient whom it concerns carries
+        the error, with an id under which the log has its kind and place, and no value.
 
         Parameters
         ----------
@@ -471,7 +474,10 @@ class Predictor:
                 reason = "is by two assays, or from two tubes, which are not interchangeable"
                 refused = RecordError(error.where, reason, "Send the values of one.")
                 return [self._failed(records[0], refused.as_dict)]
-            return [row for record in records for row in self.predict_records([record], drivers)]
+        except Exception as error:  # noqa: BLE001  one patient may not refuse the others
+            if len(records) == 1:
+                return [self._failed(records[0], unforeseen(error))]
+        return [row for record in records for row in self.predict_records([record], drivers)]
 
     def _predicted(self, records: Sequence[object], drivers: bool) -> list[Row]:
         cohort, rows, errors = read_records(records, self.spec, self.lookups, self.definitions)

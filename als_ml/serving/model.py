@@ -11,9 +11,10 @@ from pathlib import Path
 import yaml
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.protos.databricks_pb2 import BAD_REQUEST
+from mlflow.protos.databricks_pb2 import BAD_REQUEST, INTERNAL_ERROR
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
+from als_ml.prediction.faults import OURS
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.row import PredictionRow
 from als_ml.prediction.storage import load_predictor
@@ -33,6 +34,19 @@ class BadRequest(MlflowException):
         import json
 
         return json.dumps({"error_code": "BAD_REQUEST", "message": self._own})
+
+
+class Failed(MlflowException):
+    """Answered 500: no patient was scored, and something of ours failed."""
+
+    def __init__(self, patients: int):
+        super().__init__(f"none of {patients} patients was scored", error_code=INTERNAL_ERROR)
+
+    def serialize_as_json(self) -> str:
+        """Leave out the stack trace and the request, which MLflow would repeat."""
+        import json
+
+        return json.dumps({"error_code": "INTERNAL_ERROR", "message": "The prediction failed."})
 
 
 class AlsModel(PythonModel):
@@ -57,6 +71,8 @@ class AlsModel(PythonModel):
         records = [as_record(patient) for patient in model_input]
         rows = self.predictor.predict_records(records, drivers=(params or {}).get("drivers", True))
         if rows and all(row["error"] for row in rows):
+            if any(row["error"]["field"] == OURS for row in rows):
+                raise Failed(len(rows))
             first = rows[0]["error"]
             raise BadRequest(
                 f"no valid patient among {len(rows)}; the first: {first['field']}"

@@ -361,7 +361,8 @@ def _factors(
         if converted is not None:
             factor[i] = converted
             continue
-        what = "has no unit" if stated is None else f"is measured in {stated!r}, which does not fit"
+        named = f"is measured in {stated!r}, which" if problems.repeats else "has a unit that"
+        what = "has no unit" if stated is None else f"{named} does not fit"
         names = _coded(analyte, ids).to_numpy()
         remedy = f"Known units of {ids[a]}: {known_units(definitions, ids[a])}."
         problems.reject(number == i, f"{where}, column unit", names, what, remedy)

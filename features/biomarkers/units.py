@@ -136,8 +136,8 @@ def _converted(unit: str, other: str, factor: Fraction) -> Fraction | None:
         if given.dimensionless and "/" not in unit and spelling(other) != "%":
             return None
         return Fraction(given.to(target.units).magnitude / target.magnitude) * factor
-    except (pint.PintError, AttributeError, TypeError, ZeroDivisionError):
-        return None
+    except (pint.PintError, AttributeError, TypeError, ArithmeticError, ValueError):
+        return None  # ValueError: `nan` and `inf` are numbers to pint, not units
 
 
 @cache

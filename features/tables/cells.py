@@ -145,6 +145,7 @@ def read_values(cells: np.ndarray, dialect: Dialect = PLAIN) -> Values:
         return Values(value=value, sign=none, limit_word=none, unclear=false, wrong=false)
     lower = pc.utf8_lower(pc.utf8_trim_whitespace(text.filter(pa.array(hard))))
     number, vague = _separated(_bare(lower), commas, dialect)
+    number = np.where(np.isinf(number), np.nan, number)  # 1e999 is more than a number holds
     word, below, above = (
         _matches(lower, pattern) for pattern in (LIMIT_WORD, "^[<\u2264]", "^[>\u2265]")
     )

@@ -33,6 +33,8 @@ class Problems:
     collect: bool = False
     silent: bool = False  # warnings and notes go nowhere, so that their words need not be made
     found: list[Problem] = field(default_factory=list)
+    # Whether messages may repeat what was read: to the user of a file, never to a server's log.
+    repeats: bool = True
     # File that is read -> the user's file that it was made from, and the line there of each row.
     sources: "dict[str, tuple[str, np.ndarray]]" = field(default_factory=dict)
 
