@@ -42,6 +42,7 @@ from features.variants.lookups import (
     predicted_effects,
     read_lookups,
 )
+from features.variants.scores import read_missense_score
 from features.variants.weigh import weigh_sites
 
 Progress = Callable[[str], None]
@@ -426,7 +427,10 @@ def _own_lookups(definitions: Definitions, source: CohortSource, problems: Probl
             "no population frequencies are given (reference.frequencies)",
             "Rare-variant features stay unknown unless the VCF itself has frequencies.",
         )
-    return read_lookups(definitions, build, frequencies, clinvar)
+    lookups = read_lookups(definitions, build, frequencies, clinvar)
+    chosen = source.described.reference.missense_score or ""
+    missense = read_missense_score(definitions, source.reference("scores"), chosen, build)
+    return replace(lookups, missense=missense)
 
 
 def vcf_patients(source: CohortSource, rows: dict[str, int], problems: Problems) -> dict[str, int]:

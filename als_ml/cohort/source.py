@@ -28,12 +28,21 @@ class _Part(BaseModel):
 
 
 class Reference(_Part):
-    """Optional reference files; `gff` replaces the shipped gene models in `bcftools csq`."""
+    """Optional reference files; `gff` replaces the shipped gene models in `bcftools csq`.
+
+    `missense_score` names the one score that is PP3 and BP4; `scores` is a table of it.
+    """
 
     fasta: str | None = None
     gff: str | None = None
     clinvar: str | None = None
     frequencies: str | None = None
+    scores: str | None = None
+    missense_score: Literal["revel", "alphamissense", "cadd"] | None = None
+
+    def files(self) -> dict[str, str | None]:
+        """Key -> name of each reference file."""
+        return self.model_dump(exclude={"missense_score"})
 
 
 class WideColumn(_Part):
@@ -213,7 +222,7 @@ class CohortSource:
         Parameters
         ----------
         name : str
-            `fasta`, `clinvar`, `frequencies` or `gff`.
+            `fasta`, `clinvar`, `frequencies`, `scores` or `gff`.
 
         Returns
         -------
@@ -250,7 +259,7 @@ class CohortSource:
             for pattern in getattr(self.described, key):
                 self._matched(pattern, key)
         self.definition_folders()
-        for key, name in self.described.reference.model_dump().items():
+        for key, name in self.described.reference.files().items():
             if name is not None:
                 self.file(name, f"reference.{key}")
 

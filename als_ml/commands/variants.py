@@ -1,6 +1,7 @@
 """Write the panel variants of a VCF with their evidence."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ from als_ml.output import TABLE_SUFFIXES, check_output, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from features.catalogue import Definitions
+    from features.variants.lookups import Lookups
 
 SUMMARY = "write every ALS-gene variant of a VCF with its evidence, class and pathogenicity"
 
@@ -33,6 +37,25 @@ def add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--frequencies", help="sites VCF with population frequencies (INFO/AF)")
     made.add_argument("--clinvar", help="ClinVar VCF")
     made.add_argument(
+        "--missense-score",
+        default="",
+        help="the one score that is PP3 and BP4 of missense variants: revel, alphamissense or cadd",
+    )
+    made.add_argument(
+        "--scores",
+        help="table of that score: AlphaMissense's, REVEL's, or columns variant and score",
+    )
+    made.add_argument(
+        "--functional",
+        help="table of functional scores as likelihood ratios (PS3, BS3): likelihood_ratio, and"
+        " variant or gene and hgvs_p",
+    )
+    made.add_argument(
+        "--evidence",
+        help="table of what your laboratory knows: variant, and PS2, PS3, PS4, PM3, PP1, BS3, BS4"
+        " with strengths",
+    )
+    made.add_argument(
         "--clinvar-assertions", action="store_true", help="let ClinVar's own word count (PP5, BP6)"
     )
     made.add_argument(
@@ -53,16 +76,15 @@ def run(arguments: argparse.Namespace) -> int:
     from features.catalogue import shipped
     from features.genotypes.vcf import CallRule
     from features.variants.evidence import Sources
-    from features.variants.lookups import read_lookups
 
     build, path, definitions = arguments.genome_build, Path(arguments.vcf), shipped()
     given = {
         name: reference_path(getattr(arguments, name), f"--{name}")
-        for name in ("fasta", "gff", "frequencies", "clinvar")
+        for name in ("fasta", "gff", "frequencies", "clinvar", "scores", "functional", "evidence")
     }
     with progress_bar(arguments.quiet) as progress:
         progress("reading references", 0, 0)
-        lookups = read_lookups(definitions, build, given["frequencies"], given["clinvar"])
+        lookups = _lookups(definitions, build, given, arguments.missense_score)
         sources = Sources(
             definitions=definitions,
             build=build,
@@ -88,6 +110,23 @@ def run(arguments: argparse.Namespace) -> int:
         report_problems(problems.found)
         _print_variants(table, outputs)
     return 0
+
+
+def _lookups(
+    definitions: "Definitions", build: str, given: dict[str, Path | None], score: str
+) -> "Lookups":
+    """What the user's files say of variants."""
+    from features.variants.lookups import read_lookups
+    from features.variants.observed import read_observed
+    from features.variants.scores import read_likelihoods, read_missense_score
+
+    functional, stated = given["functional"], given["evidence"]
+    return replace(
+        read_lookups(definitions, build, given["frequencies"], given["clinvar"]),
+        missense=read_missense_score(definitions, given["scores"], score, build),
+        likelihoods=read_likelihoods(definitions, functional) if functional else None,
+        stated=read_observed(definitions, stated, build) if stated else None,
+    )
 
 
 def _outputs(arguments: argparse.Namespace) -> list[Path]:

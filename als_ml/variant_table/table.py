@@ -1,6 +1,7 @@
 """Every panel variant of a VCF with its evidence, and what it means for each carrier."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,9 @@ from features.genotypes.extraction import Panel, gather
 from features.genotypes.gathered import GatheredOnDisk
 from features.genotypes.vcf import CallRule, read_header
 from features.tables.problems import Problems
-from features.variants.evidence import Assessment, Sources
+from features.variants.evidence import Assessment, Sources, ratio_names
 from features.variants.lookups import Lookups, predicted_effects
+from features.variants.scores import MISSENSE_SCORES
 from features.variants.sequences import unresolved_genes
 from features.variants.variant import Variant, inheritance, known_row
 from features.variants.vrs import vrs_id
@@ -87,6 +89,8 @@ def variant_table(
         write_table(pd.DataFrame(columns=list(CARRIER_COLUMNS)), carriers)
     problems.note(str(path), f"{gathered.counts['panel records']} panel records", "")
     _note_missing_sequences(definitions, path, weighed, problems)
+    _note_scores(lookups, weighed, problems)
+    _note_unused(lookups, weighed, problems)
     return table, problems
 
 
@@ -121,6 +125,39 @@ def _note_missing_sequences(
             problems.note(
                 str(path), f"coding sequence of {', '.join(names)} not here: {words}", remedy
             )
+
+
+def _note_scores(lookups: Lookups, weighed: list[Weighed], problems: Problems) -> None:
+    """How many missense variants have the chosen score, or which scores count where none is."""
+    missense = [variant for variant, _ in weighed if variant.kind == "missense"]
+    if lookups.missense:
+        name = lookups.missense.name
+        without = sum(name not in variant.scores for variant in missense)
+        if without:
+            found = f"{without} of {len(missense)} missense variants have no score of {name}"
+            problems.note("--missense-score", found, "They have neither PP3 nor BP4 of missense.")
+        return
+    first = (next((n for n in MISSENSE_SCORES if n in v.scores), "") for v in missense)
+    used = sorted(Counter(name for name in first if name).items())
+    if len(used) > 1:
+        found = "PP3 and BP4 rest on " + ", ".join(f"{name} ({n} variants)" for name, n in used)
+        problems.note("the VCF's scores", found, "Choose one beforehand by --missense-score.")
+
+
+def _note_unused(lookups: Lookups, weighed: list[Weighed], problems: Problems) -> None:
+    """What a laboratory stated of variants that the file does not have."""
+    met = {variant.key for variant, _ in weighed}
+    unmet = [key for key in lookups.stated or {} if key not in met]
+    if unmet:
+        found = f"{len(unmet)} of {len(lookups.stated or {})} variants are not in the VCF"
+        problems.warn("--evidence", found, "Check their build and alleles.")
+    ratios = lookups.likelihoods
+    if ratios and not any(_has_ratio(variant, ratios) for variant, _ in weighed):
+        problems.warn("--functional", "no variant of the VCF has a score in it", "Check its names.")
+
+
+def _has_ratio(variant: Variant, ratios: dict[str, float]) -> bool:
+    return any(name in ratios for name in ratio_names(variant))
 
 
 # What the known-variant table says where nothing is known of the course.

@@ -5,10 +5,12 @@ Criteria, points, thresholds and wording are `definitions/evidence.tsv` and
 `definitions/predictors.tsv`, so that an expert panel's specification can be dropped in. Class: P >=
 10, LP 6-9, VUS 0-5, LB -6..-1, B <= -7 (Tavtigian 2020, doi:10.1002/humu.24088, R; contract).
 Posterior: prior 0.10, odds of pathogenicity 350 ^ (points / 8) (Tavtigian 2018, PMID 29300386, R;
-contract). ClinVar's own assertion (PP5, BP6) is off unless asked for. Not computed, because it
-needs people and laboratories: PS2-PS4, PM3, PM6, PP1, PP4, BS2-BS4, BP2, BP5.
+contract). ClinVar's own assertion (PP5, BP6) is off unless asked for. What needs people and
+laboratories is not computed: PS2-PS4, PM3, PP1, BS3 and BS4 count where they are stated
+(`observed`), PM6, PP4, BS2, BP2 and BP5 not at all.
 """
 
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -25,6 +27,7 @@ from features.variants.gene_models import (
 )
 from features.variants.lookups import NO_LOOKUPS, Assertion, Lookups
 from features.variants.null_variants import null_strength, validity
+from features.variants.scores import MISSENSE_SCORES, protein_name
 from features.variants.variant import CAUSAL, Variant, inheritance, known_rows, rules_of
 
 PRIOR, VERY_STRONG_ODDS = 0.10, 350.0
@@ -501,27 +504,25 @@ def _length_change(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 def _prediction(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     """PP3 or BP4: the first predictor with a score for a missense variant, SpliceAI for any."""
     if variant.kind == "missense":
-        scores = {**variant.scores, "substitution": _substitution(sources.definitions, variant)}
-        name = next(
-            (
-                n
-                for n in ("revel", "alphamissense", "cadd", "substitution")
-                if scores.get(n) is not None
-            ),
-            None,
-        )
-        score = scores[name] if name else None
-        if (
-            name
-            and score is not None
-            and (name != "substitution" or _region_agrees(sources.definitions, variant, score))
-        ):
-            yield from _by_score(sources.definitions, name, score)
+        yield from _missense_score(variant, sources)
     if "spliceai" in variant.scores and variant.kind not in NULL_KINDS:
         points = list(_by_score(sources.definitions, "spliceai", variant.scores["spliceai"]))
         yield from (
             criterion for criterion in points if criterion.points > 0 or variant.kind != "missense"
         )
+
+
+def _missense_score(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    """The chosen score and no other; where none is chosen the first that the variant has."""
+    scores = {**variant.scores, "substitution": _substitution(sources.definitions, variant)}
+    chosen = sources.lookups.missense
+    names = (chosen.name,) if chosen else (*MISSENSE_SCORES, "substitution")
+    name = next((n for n in names if scores.get(n) is not None), None)
+    score = scores[name] if name else None
+    if name is None or score is None:
+        return
+    if name != "substitution" or _region_agrees(sources.definitions, variant, score):
+        yield from _by_score(sources.definitions, name, score)
 
 
 def _region_agrees(definitions: Definitions, variant: Variant, score: float) -> bool:
@@ -544,15 +545,61 @@ def _matrix(definitions: Definitions) -> dict[tuple[str, str], float]:
     return {(a, b): float(table.loc[a, b]) for a in table.index for b in table.columns}
 
 
-def _by_score(definitions: Definitions, name: str, score: float) -> Iterator[Criterion]:
-    for row in _predictors(definitions).get(name, ()):
-        met = score >= row[1] if row[0] == "at_least" else score <= row[1]
-        if met:
-            word = "at least" if row[0] == "at_least" else "at most"
-            yield Criterion(
-                "PP3" if row[2] > 0 else "BP4", row[2], f"{name} {score:g}, {word} {row[1]:g}"
-            )
+# Direction of a limit in `predictors.tsv` -> whether a score meets it, and in words.
+_MEETS: dict[str, tuple[Callable[[float, float], bool], str]] = {
+    "at_least": (operator.ge, "at least"),
+    "at_most": (operator.le, "at most"),
+    "above": (operator.gt, "above"),
+    "below": (operator.lt, "below"),
+}
+
+
+def _by_score(
+    definitions: Definitions, name: str, score: float, criteria: tuple[str, str] = ("PP3", "BP4")
+) -> Iterator[Criterion]:
+    """The strongest limit that a score meets, as the first criterion for and the second against."""
+    for direction, limit, points in _predictors(definitions).get(name, ()):
+        meets, words = _MEETS[direction]
+        if meets(score, limit):
+            reason = f"{name.replace('_', ' ')} {score:g}, {words} {limit:g}"
+            yield Criterion(criteria[points < 0], points, reason)
             return
+
+
+def _functional(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    """PS3 or BS3 by the likelihood ratio of a functional score; the laboratory's own word first."""
+    ratios = sources.lookups.likelihoods or {}
+    stated = {criterion.name for criterion in _stated(variant, sources)}
+    if stated & {"PS3", "BS3"}:
+        return
+    ratio = next((ratios[name] for name in ratio_names(variant) if name in ratios), None)
+    if ratio is not None:
+        yield from _by_score(sources.definitions, "likelihood_ratio", ratio, ("PS3", "BS3"))
+
+
+def ratio_names(variant: Variant) -> list[str]:
+    """Names under which a functional score of a variant may stand, the more exact one first.
+
+    Parameters
+    ----------
+    variant : Variant
+        What is known of it.
+
+    Returns
+    -------
+    list of str
+        Its key, and its protein change where that is a known substitution.
+    """
+    if variant.change is None or variant.residue is None:
+        return [variant.key]
+    before, after = variant.change
+    return [variant.key, protein_name(variant.gene, (before, variant.residue, after))]
+
+
+def _stated(variant: Variant, sources: Sources) -> Iterator[Criterion]:
+    """Criteria that the laboratory states of the variant."""
+    for name, points, reason in (sources.lookups.stated or {}).get(variant.key, ()):
+        yield Criterion(name, points, reason)
 
 
 @derived
@@ -622,6 +669,8 @@ RULES: tuple[Callable[[Variant, Sources], Iterator[Criterion]], ...] = (
     _length_change,
     _prediction,
     _silent,
+    _functional,
+    _stated,
     _assertion,
 )
 

@@ -25,6 +25,7 @@ from features.genotypes.vcf import fasta_contigs, fasta_prefix, read_sites, site
 from features.stored import Json
 from features.variants.annotation import Effect, effect_of
 from features.variants.gene_models import transcripts, write_gff
+from features.variants.scores import MissenseScore
 
 # Review status of ClinVar as gold stars (ncbi.nlm.nih.gov/clinvar/docs/review_status, R).
 STARS = {
@@ -42,6 +43,14 @@ class Assertion(NamedTuple):
 
     significance: str
     stars: int
+
+
+class Stated(NamedTuple):
+    """A laboratory's word on a variant: a criterion, its points and why."""
+
+    name: str
+    points: int
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +74,12 @@ class Lookups:
         before this was looked at: the whole panel.
     population : dict
         Key -> highest frequency of any group, and what the frequency is at least (FAF95).
+    missense : MissenseScore or None
+        The one missense score that was chosen; None: the first of those that a variant has.
+    likelihoods : dict
+        Calibrated likelihood ratios of functional scores, by key or `GENE:A5V`. Not stored.
+    stated : dict
+        Criteria of a laboratory by key. Not stored: they rest on the patients themselves.
     """
 
     frequencies: dict[str, float] | None = None
@@ -72,6 +87,9 @@ class Lookups:
     effects: dict[str, Effect] | None = None
     reach: int | None = None
     population: dict[str, tuple[float | None, float | None]] | None = None
+    missense: MissenseScore | None = None
+    likelihoods: dict[str, float] | None = None
+    stated: dict[str, tuple[Stated, ...]] | None = None
 
     def frequency(self, key: str) -> float | None:
         """Population frequency of a variant; None where the file says nothing.
@@ -138,19 +156,23 @@ class Lookups:
         bool
             Whether they are the same objects, not only equal.
         """
-        return self.frequencies is other.frequencies and self.clinvar is other.clinvar
+        mine = (self.frequencies, self.clinvar, self.missense)
+        return all(
+            a is b
+            for a, b in zip(mine, (other.frequencies, other.clinvar, other.missense), strict=True)
+        )
 
     @cached_property
     def digest(self) -> str:
-        """Digest of frequencies and assertions: 12 hexadecimal digits, `none` without any."""
-        if self.frequencies is None and self.clinvar is None:
+        """Digest of what a model stores of them: 12 hexadecimal digits, `none` without any."""
+        if self.frequencies is None and self.clinvar is None and self.missense is None:
             return "none"
         text = json.dumps(self.as_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def as_json(self) -> Json:
-        """Give what a model stores: frequencies and assertions, which are public and of no
-        patient.
+        """Give what a model stores: frequencies, assertions and the chosen missense score, which
+        are public and of no patient.
         """
         asserted = (
             None if self.clinvar is None else {key: list(a) for key, a in self.clinvar.items()}
@@ -160,6 +182,8 @@ class Lookups:
             stored["reach"] = self.reach
         if self.population:
             stored["population"] = {key: list(pair) for key, pair in self.population.items()}
+        if self.missense is not None:
+            stored["missense"] = list(self.missense)
         return stored
 
     @classmethod
@@ -177,12 +201,13 @@ class Lookups:
             Without effects, which belong to a file.
         """
         clinvar = stored["clinvar"]
-        population = stored.get("population")
+        population, missense = stored.get("population"), stored.get("missense")
         return cls(
             frequencies=stored["frequencies"],
             clinvar=clinvar and {key: Assertion(*a) for key, a in clinvar.items()},
             reach=stored.get("reach"),
             population=population and {key: (pair[0], pair[1]) for key, pair in population.items()},
+            missense=missense and MissenseScore(*missense),
         )
 
 

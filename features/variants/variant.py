@@ -152,7 +152,7 @@ def describe(
         offset=by_model.offset if by_model else None,
         frequency=frequency,
         frequency_origin=frequency_origin,
-        scores=_scores(effect),
+        scores=_scores(effect, key, lookups),
         clinvar=(lookups.clinvar or {}).get(key),
         role=_role(definitions, gene, known, frequency, bounds),
         legacy_name=known["legacy_name"] if known else "",
@@ -194,9 +194,12 @@ def _first_residue(
     return by_model.residue if by_model else _residue_of(hgvs_p)
 
 
-def _scores(effect: Effect) -> dict[str, float]:
+def _scores(effect: Effect, key: str, lookups: Lookups) -> dict[str, float]:
+    """Scores that the VCF tells; that of the chosen file comes before them."""
     pairs = zip(SCORES, effect.scores, strict=True)
-    return {name: score for name, score in pairs if score is not None}
+    told = {name: score for name, score in pairs if score is not None}
+    chosen = lookups.missense
+    return told | {chosen.name: chosen.by_key[key]} if chosen and key in chosen.by_key else told
 
 
 def _substitution_term(change: tuple[str, int, str]) -> str:
