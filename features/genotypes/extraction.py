@@ -460,6 +460,12 @@ def _report_counts(counts: dict[str, int], where: str, problems: Problems) -> No
             f"{counts['duplicates']} panel records are there more than once",
             "Each allele counts once.",
         )
+    if counts["absent alleles"]:
+        found = f"{counts['absent alleles']} calls name an allele that their record does not have"
+        problems.warn(where, found, "They are left out; repair the file.")
+    if counts["beyond the contig"]:
+        found = f"{counts['beyond the contig']} records lie beyond the end of their chromosome"
+        problems.warn(where, found, "They are left out; check the file and `genome_build`.")
     if not counts["panel records"]:
         remedy = "Check the contig names and `genome_build`; every gene stays unknown."
         problems.warn(where, "no record lies in the gene panel", remedy)

@@ -11,9 +11,11 @@ from features.genotypes.calls import Calls, no_calls, read_panel
 from features.genotypes.coverage import Coverage, coverage_of
 from features.genotypes.genotype import Site
 from features.genotypes.vcf import (
+    LAST_POSITION,
     CallRule,
     Query,
     Sites,
+    contig_lengths,
     known_reference,
     other_build,
     read_sites,
@@ -27,6 +29,8 @@ COUNTS = (
     "duplicates",
     "symbolic",
     "missing genotypes",
+    "absent alleles",
+    "beyond the contig",
 )
 
 
@@ -112,7 +116,7 @@ def _file_calls(
         alleles=alleles,
         no_calls=_no_calls(sites, lost, rows, query.build),
         coverage=coverage_of(sites, first, lost, rows, query.gene_indices(), query.build),
-        counts=_counts(sites, first, lost, len(rows)),
+        counts=_counts(sites, first, lost, len(rows)) | _impossible(sites, calls, query.build),
         agreement=reference_agreement(query.definitions, names),
     )
 
@@ -130,7 +134,17 @@ def _counts(
         sum(any(c in alt for c in "<[]*") for alt in sites.alt[inside]),
         int((sites.gene[lost[0]] >= 0).sum()) + filtered * patients,
     )
-    return dict(zip(COUNTS, values, strict=True))
+    return dict(zip(COUNTS, values, strict=False))
+
+
+def _impossible(sites: Sites, calls: Calls, build: str) -> dict[str, int]:
+    """How many calls name an allele that their record lacks, and records lie beyond the contig."""
+    record, allele = calls.carried["record"], calls.carried["allele"]
+    alternatives = np.array([alt.count(",") + 1 for alt in sites.alt], dtype=int)
+    absent = (allele > alternatives[record]) & (sites.gene[record] >= 0)
+    lengths = contig_lengths(sites.definitions, build)
+    last = np.array([lengths.get(plain_contig(c), LAST_POSITION) for c in sites.chrom], dtype=int)
+    return {"absent alleles": int(absent.sum()), "beyond the contig": int((sites.pos > last).sum())}
 
 
 def _carried(

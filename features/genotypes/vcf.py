@@ -39,6 +39,8 @@ Region = tuple[str, int, int]
 
 # An index lies beside its file and is found by it.
 INDEXES = (".tbi", ".csi")
+# The last position that an index of the kind .tbi can hold (tabix specification).
+LAST_POSITION = 2**29 - 1
 PASSING = frozenset(["PASS", "."])
 # Cells of `site_template` before those of INFO: CHROM, POS, REF, ALT, FILTER, END.
 SITE_CELLS = 6
@@ -218,6 +220,25 @@ def _builds_by_length(definitions: Definitions) -> dict[tuple[str, int], list[st
         for build in BUILDS:
             builds.setdefault((row["chrom"], int(row[build.lower()])), []).append(build)
     return builds
+
+
+@derived
+def contig_lengths(definitions: Definitions, build: str) -> dict[str, int]:
+    """Length of each chromosome.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `contigs.tsv` counts.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    dict of int
+        Contig without `chr` -> bases.
+    """
+    return {row["chrom"]: int(row[build.lower()]) for row in definitions.rows("contigs")}
 
 
 def other_build(found: str, build: str) -> str:
@@ -483,10 +504,21 @@ class Query:
         # The known positions of the other build are read too: their REF tells a file of that build
         # (`_check_reference`).
         other = known_reference(self.definitions, next(b for b in BUILDS if b != self.build))
-        regions = self.regions + [(chrom, pos, pos) for chrom, pos in other]
+        regions = self.regions + [(chrom, pos, pos) for chrom, pos in other] + self._beyond()
         spelled = ",".join(f"{p}{c}:{s}-{e}" for c, s, e in regions for p in ("", "chr"))
         kind = "regions" if has_index(self.path) else "targets"
         return [f"--{kind}", spelled, f"--{kind}-overlap", "1"]
+
+    def _beyond(self) -> list[Region]:
+        """What lies beyond the contigs, which is nothing in a good file.
+
+        Of the parts of a file, that with the first region of a contig looks there.
+        """
+        lengths, first = contig_lengths(self.definitions, self.build), dict[str, Region]()
+        for region in panel_regions(self.definitions, self.build):
+            first.setdefault(region[0], region)
+        own = [chrom for chrom, region in first.items() if region in self.regions]
+        return [(chrom, lengths[chrom] + 1, LAST_POSITION) for chrom in own]
 
     def gene_indices(self) -> list[int]:
         """Genes whose bounds lie in the regions, as indices into `gene_names()`."""
