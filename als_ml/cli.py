@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from als_ml.cluster import on_cluster
 from features.errors import RequestError, UserError
-from features.stored import Record
 
 if TYPE_CHECKING:
     from features.tables.problems import Problem, Problems
@@ -233,7 +232,7 @@ def _steps() -> Callable[[str, int, int], None]:
     return report
 
 
-def print_table(rows: list[Record], title: str = "") -> None:
+def print_table(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
     """Print records as a table: numbers with three decimals, missing ones as a dash."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console

@@ -20,7 +20,8 @@ from als_ml.cohort.read import plain_reading, read_cohort
 from als_ml.cohort.source import CohortFile, open_cohort
 from als_ml.config import load_config
 from als_ml.lifecycle.monitoring import drift_table, rows_as_seen
-from als_ml.prediction.predictor import Predictor, training_aggregates
+from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.training_aggregates import training_aggregates
 from als_ml.simulate import simulate
 from als_ml.training.task_data import prepare
 from features.cohort import Cohort

@@ -17,12 +17,12 @@ import secrets
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
 from features.cohort import Cohort
 from features.errors import RequestError
-from features.stored import Json
 
 KEY_VARIABLE = "ALS_ML_PATIENT_KEY"
 # Chance that a stranger is taken for a patient of one filter: one in ten million, at 34 bits a
@@ -135,9 +135,19 @@ def _written(value: float | str | None) -> str:
     return value if isinstance(value, str) else f"{float(value):.2f}"
 
 
-def remembered(prints: Sequence[bytes | None], key: bytes) -> Json:
-    """A Bloom filter (1970) of prints, as JSON: `key`, `hashes`, `bits` (base64) and
-    `false_positive`.
+class Remembered(TypedDict):
+    """A Bloom filter (1970) of prints: name of its key, hashes a print, bits (base64), and the
+    chance of a stranger.
+    """
+
+    key: str
+    hashes: int
+    bits: str
+    false_positive: float
+
+
+def remembered(prints: Sequence[bytes | None], key: bytes) -> Remembered:
+    """A Bloom filter of prints.
 
     Parameters
     ----------
@@ -166,7 +176,7 @@ def remembered(prints: Sequence[bytes | None], key: bytes) -> Json:
     }
 
 
-def recognised(prints: Sequence[bytes | None], memory: Json) -> np.ndarray:
+def recognised(prints: Sequence[bytes | None], memory: Remembered) -> np.ndarray:
     """Which prints are in a filter: every one that was put in, and others with the filter's
     false-positive rate.
 

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -70,6 +70,14 @@ Allele = tuple[int, str, int, int]
 Repeat = tuple[str, float, float, float, float, bool]
 
 
+class RowError(TypedDict):
+    """Why a patient has no prediction."""
+
+    field: str
+    reason: str
+    remedy: str
+
+
 class RecordError(ValueError):
     """What is wrong with one patient's record: field, reason, remedy, without any value of the
     patient.
@@ -77,7 +85,7 @@ class RecordError(ValueError):
 
     def __init__(self, field_name: str, reason: str, remedy: str):
         super().__init__(f"{field_name}: {reason}. {remedy}")
-        self.as_dict = {"field": field_name, "reason": reason, "remedy": remedy}
+        self.as_dict: RowError = {"field": field_name, "reason": reason, "remedy": remedy}
 
 
 @dataclass
@@ -87,7 +95,7 @@ class RowProblems(Problems):
     """
 
     owner: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
-    by_patient: dict[int, dict[str, str]] = field(default_factory=dict)
+    by_patient: dict[int, RowError] = field(default_factory=dict)
 
     def reject(
         self,
@@ -128,7 +136,7 @@ class RowProblems(Problems):
 
 def read_records(
     records: Sequence[object], spec: FeatureSpec, lookups: Lookups, definitions: Definitions
-) -> tuple[ServedCohort, np.ndarray, dict[int, dict[str, str]]]:
+) -> tuple[ServedCohort, np.ndarray, dict[int, RowError]]:
     """Turn records into a cohort of the valid ones.
 
     Parameters

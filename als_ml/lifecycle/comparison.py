@@ -8,6 +8,7 @@ import pandas as pd
 from als_ml.cohort.source import CohortSource
 from als_ml.config import Config
 from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.row import PredictionRow
 from als_ml.training.metrics import paired_differences
 from als_ml.training.task_data import make_labels
 from features.cohort import Cohort
@@ -31,7 +32,7 @@ class Scored:
     predicted: np.ndarray
     y: np.ndarray
     families: np.ndarray
-    rows: list[Json]
+    rows: list[PredictionRow]
     labels: str = ""
 
     def of(self, kept: np.ndarray) -> "Scored":

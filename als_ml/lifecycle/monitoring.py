@@ -2,6 +2,8 @@
 still hold.
 """
 
+from typing import TypedDict
+
 import mlflow
 import numpy as np
 import pandas as pd
@@ -11,14 +13,13 @@ from scipy.stats import chi2, norm
 
 from als_ml.lifecycle.comparison import Scored
 from als_ml.prediction.predictor import Predictor
-from als_ml.prediction.training_shares import FEWEST, in_cells
+from als_ml.prediction.training_aggregates import FEWEST, Cells, TrainingAggregates, in_cells
 from als_ml.tracking.store import quiet_mlflow, store_and_reason, store_failures, use_store
 from als_ml.tracking.view import log_linked, mark_as_training
 from als_ml.training.metrics import calibration_errors, evaluate, exact_interval
 from features.blocks.rows import feature_matrix
 from features.cohort import Cohort
 from features.errors import RequestError
-from features.stored import Record
 from models.labels import out_of_scope
 from models.tasks import TASKS
 
@@ -34,6 +35,21 @@ _MISSING = 0.2
 # (Bonferroni): fewer than 5 % are promised, and the index has a somewhat heavier tail than its
 # limit (at .05 up to 5.0 % of cohorts were flagged; `python -m benchmarks drift`).
 _FALSE_ALARM = 0.03
+
+
+# Drift of one feature; the keys are the heads of the printed table.
+DriftRow = TypedDict(
+    "DriftRow",
+    {
+        "feature": str,
+        "n": int,
+        "PSI": float,
+        "by chance": float,
+        "missing change": float,
+        "verdict": str,
+        "basis": str,
+    },
+)
 
 
 def rows_as_seen(predictor: Predictor, cohort: Cohort) -> pd.DataFrame:
@@ -57,7 +73,7 @@ def rows_as_seen(predictor: Predictor, cohort: Cohort) -> pd.DataFrame:
     return pd.DataFrame(X[scored], columns=predictor.names)
 
 
-def drift_table(predictor: Predictor, rows: pd.DataFrame) -> list[Record]:
+def drift_table(predictor: Predictor, rows: pd.DataFrame) -> list[DriftRow]:
     """Population stability index and change of the missing share of each feature, the largest drift
     first.
 
@@ -85,7 +101,7 @@ def drift_table(predictor: Predictor, rows: pd.DataFrame) -> list[Record]:
     cells = training.get("shares", {})
     names = [name for name in cells or training["deciles"] if name in rows.columns]
     tail = _FALSE_ALARM / (2 * max(len(names), 1))  # two tests a feature
-    table = []
+    table: list[DriftRow] = []
     for name in names:
         known = rows[name].dropna().to_numpy(dtype=np.float32).astype(float)
         index, limit = (
@@ -115,7 +131,7 @@ def _verdict(index: float, limit: float, changed: bool) -> str:
     return "look" if index >= max(_LOOK, limit) or changed else "stable"
 
 
-def _against_shares(known: np.ndarray, cells: Record, tail: float) -> tuple[float, float]:
+def _against_shares(known: np.ndarray, cells: Cells, tail: float) -> tuple[float, float]:
     """Index and its limit by chance; NaN where nothing is known."""
     if not len(known):
         return float("nan"), float("nan")
@@ -194,7 +210,7 @@ def _against_deciles(
     return stability_index(now, shares * trained), limit
 
 
-def _by_chance(training: Record, name: str, now: int, tail: float) -> float:
+def _by_chance(training: TrainingAggregates, name: str, now: int, tail: float) -> float:
     """Change of the missing share that chance makes with `tail`: two shares, normal, pooled at the
     training's.
     """
@@ -217,14 +233,16 @@ def flags(scored: Scored) -> dict[str, float]:
         Counts and shares by name.
     """
     good = [row for row in scored.rows if not row["error"]]
-    share = {
-        name: float(np.mean([bool(row[name]) for row in good])) if good else float("nan")
-        for name in _FLAGS
+    return {
+        "scored": len(good),
+        "not scored": len(scored.rows) - len(good),
+        "out_of_distribution": _share([row["out_of_distribution"] for row in good]),
+        "abstained": _share([row["abstained"] for row in good]),
     }
-    return {"scored": len(good), "not scored": len(scored.rows) - len(good), **share}
 
 
-_FLAGS = ("out_of_distribution", "abstained")
+def _share(held: list[bool | None]) -> float:
+    return float(np.mean([bool(one) for one in held])) if held else float("nan")
 
 
 def calibration_now(scored: Scored) -> dict[str, float]:
@@ -263,7 +281,7 @@ def calibration_now(scored: Scored) -> dict[str, float]:
 
 def log_monitoring(
     version: ModelVersion,
-    table: list[Record],
+    table: list[DriftRow],
     seen: dict[str, float],
     calibration: dict[str, float],
 ) -> bool:
@@ -309,7 +327,7 @@ def log_monitoring(
 
 
 def _monitored(
-    table: list[Record], seen: dict[str, float], calibration: dict[str, float]
+    table: list[DriftRow], seen: dict[str, float], calibration: dict[str, float]
 ) -> dict[str, float]:
     """Figures by the names that MLflow's pages show; a name may hold no further slash, nor a
     space.

@@ -14,6 +14,7 @@ from als_ml.cohort.source import CohortSource
 from als_ml.lifecycle.comparison import scored as scored_by
 from als_ml.lifecycle.registry import registered_version, run_config
 from als_ml.prediction.predictor import RESEARCH_USE, Predictor
+from als_ml.prediction.training_aggregates import TrainingAggregates
 from als_ml.tracking.loader import load
 from als_ml.tracking.log import log_predictor
 from als_ml.tracking.store import quiet_mlflow, use_store
@@ -140,14 +141,14 @@ def recalibrate(uri: str, source: CohortSource) -> Json:
     }
 
 
-def _with_patients(training: Json, cohort: Cohort) -> Json:
+def _with_patients(training: TrainingAggregates, cohort: Cohort) -> TrainingAggregates:
     """Aggregates that also remember the patients of a recalibration: no model is judged on them
     later.
     """
     key = patient_key()
     seen = [*training.get("patients", []), remembered(patient_prints(cohort, key), key)]
     # What was seen of patients with a like score was seen at another centre's scale.
-    return training | {"patients": seen, "alike": []}
+    return {**training, "patients": seen, "alike": []}
 
 
 def _relative(old: Calibration, new: Calibration) -> tuple[float, float]:

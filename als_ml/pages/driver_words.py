@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from als_ml.prediction.row import Row
+from als_ml.prediction.row import Driver
 from features.blocks.dictionary import Feature
 from models.tasks import Task
 
@@ -40,7 +40,7 @@ _ADDED = {
 _BARE = ("0/1", "as given", "1", "linear predictor")
 
 
-def driver_words(feature: Feature | None, driver: Row, task: Task) -> str:
+def driver_words(feature: Feature | None, driver: Driver, task: Task) -> str:
     """What a driver is, its value, and to which answer it moves the score.
 
     Parameters

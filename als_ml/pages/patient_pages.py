@@ -31,6 +31,7 @@ from als_ml.pages.protocol_inputs import GENETIC_INPUTS, Inputs, Value, cohort_i
 from als_ml.pages.score_words import alike, answer, definition, hundred, sentence
 from als_ml.prediction.next_measurement import next_measurements
 from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.row import PredictionRow
 from als_ml.prediction.withhold import (
     GENETIC_TASK,
     allows_genetics,
@@ -221,7 +222,7 @@ def _add_scores(pages: list[Page], cohort: AnyCohort, predictor: Predictor) -> N
         page["next"].sort(key=lambda test: -test["changes"])
 
 
-def _score(predictor: Predictor, row: Record, genetic: frozenset[str]) -> Record:
+def _score(predictor: Predictor, row: PredictionRow, genetic: frozenset[str]) -> Record:
     """A score as the page shows it: what is wrong with it before its number."""
     task = TASKS[row["task"]]
     kept = withheld(row, genetic)
@@ -232,7 +233,8 @@ def _score(predictor: Predictor, row: Record, genetic: frozenset[str]) -> Record
         "model": f"{row['model_name']} version {row['model_version']}",
         "error": _refused(kept, row),
     }
-    if kept["error"]:
+    probability = kept["probability"]
+    if kept["error"] or probability is None:
         return shown
     meaning = definition(predictor)
     reasons = [d["text"] for d in kept["drivers"] if d["contribution"] == 0]
@@ -241,16 +243,16 @@ def _score(predictor: Predictor, row: Record, genetic: frozenset[str]) -> Record
     return shown | {
         "outside": kept["out_of_distribution"],
         "reasons": reasons,
-        "sentence": sentence(kept["probability"], meaning),
+        "sentence": sentence(probability, meaning),
         "definition": f"{task.positive}: patients who {meaning}",
-        "probability": kept["probability"],
-        "hundred": hundred(kept["probability"]),
+        "probability": probability,
+        "hundred": hundred(probability),
         "threshold": round(predictor.fitted.calibration.threshold, 4),
         "class": kept["predicted_class"],
         "set": kept["prediction_set"],
         "abstained": kept["abstained"],
         "answer": answer(predictor, kept),
-        "alike": alike(predictor, kept["probability"]),
+        "alike": alike(predictor, probability),
         "drivers": [
             [driver_words(described.get(d["feature"]), d, task), _number(d["contribution"])]
             for d in moved
@@ -259,7 +261,7 @@ def _score(predictor: Predictor, row: Record, genetic: frozenset[str]) -> Record
     }
 
 
-def _refused(kept: Record, row: Record) -> str | None:
+def _refused(kept: PredictionRow, row: PredictionRow) -> str | None:
     """Why there is no score: what consent withholds, or the model's own reason."""
     if not kept["error"]:
         return None

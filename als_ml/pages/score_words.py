@@ -6,7 +6,7 @@ less.
 """
 
 from als_ml.prediction.predictor import Predictor
-from als_ml.prediction.row import Row
+from als_ml.prediction.row import PredictionRow
 from features.stored import Json
 from models.tasks import TASKS
 
@@ -131,7 +131,7 @@ def hundred(probability: float) -> int:
     return min(max(round(probability * 100), 1), 99)
 
 
-def answer(predictor: Predictor, row: Row) -> str:
+def answer(predictor: Predictor, row: PredictionRow) -> str:
     """What the model says, and whether it can.
 
     Parameters

@@ -24,10 +24,11 @@ import als_ml
 from als_ml.cohort.in_parts import LargeCohort
 from als_ml.output import whole_file
 from als_ml.prediction.predictor import BESIDE, SCOPE, Predictor
-from als_ml.prediction.row import CONSENTS, NESTED, PREDICTED, SCHEMA, Row
+from als_ml.prediction.row import CONSENTS, NESTED, PREDICTED, SCHEMA, PredictionRow
 from als_ml.prediction.withhold import genetic_features, withheld
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
+from features.stored import Json
 from features.tables.convert import read_table
 from features.tables.problems import Problems
 
@@ -45,7 +46,7 @@ class Content:
     drivers: bool = True
     withhold: bool = False
 
-    def table(self, predictor: Predictor, rows: list[Row]) -> pa.Table:
+    def table(self, predictor: Predictor, rows: list[PredictionRow]) -> pa.Table:
         """Prediction rows as they are written."""
         if not self.withhold:
             return as_table(rows)
@@ -53,7 +54,7 @@ class Content:
         return as_table([withheld(row, genetic) for row in rows])
 
 
-def as_table(rows: list[Row]) -> pa.Table:
+def as_table(rows: list[PredictionRow]) -> pa.Table:
     """Prediction rows as a table; lists and objects as JSON text.
 
     Parameters
@@ -99,7 +100,7 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
     flagged = ((beside[["on_tofersen", "too_early"]] == 1).any(axis=1)).to_numpy()
     joined = pa.array(sets, pa.string())
     n = len(kept)
-    columns: Row = {
+    columns = {
         "sample_id": pa.array(kept.index.astype(str), pa.string()),
         "task": _same(predictor.fitted.task, n),
         "probability": pa.array(probability, pa.float64()),
@@ -334,7 +335,7 @@ def write_parts(
     chunks: Callable[[int], Iterator[pa.Table]],
     of: int,
     output: Path,
-    made_from: Row,
+    made_from: Json,
     resume: bool,
     progress: Progress,
 ) -> Counter[tuple[str, str]]:

@@ -6,10 +6,11 @@ several inputs are not computed again. Only what is *missing* is tried: to try a
 something known, or a treatment, would read as an effect.
 """
 
+from typing import TypedDict
+
 import numpy as np
 
 from als_ml.prediction.predictor import Predictor
-from als_ml.prediction.row import Row
 from features.blocks.dictionary import Feature
 from features.catalogue import Definitions, analytes, derived
 
@@ -21,7 +22,19 @@ _VISIT = "ALSFRS-R visit"
 _ONE_TEST = {"fvc": "Vital capacity", "svc": "Vital capacity"}
 
 
-def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[Row]]:
+class NextTest(TypedDict):
+    """A test not yet done: the share of its answers that would change the model's, 0 to 1, and
+    between which probabilities the score would lie.
+    """
+
+    test: str
+    genetic: bool
+    changes: float
+    low: float
+    high: float
+
+
+def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[NextTest]]:
     """For each row of a model's matrix the unknown tests by how often they would change the answer.
 
     Parameters
@@ -33,8 +46,8 @@ def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[Row]]:
 
     Returns
     -------
-    list of n lists of dict
-        `feature`, `meaning`, `changes` (share of values that would change the answer, 0 to 1).
+    list of n lists of NextTest
+        At most SHOWN a patient, the one that changes most first.
     """
     deciles = predictor.training["deciles"]
     tests = [ordered_test(feature, predictor.definitions) for feature in predictor.described]
@@ -46,10 +59,10 @@ def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[Row]]:
         for i in range(len(X))
         for j in [j for j in tried if unknown[i, j] and tests[j] not in had[i]][:TRIED]
     ]
-    best: list[dict[str, Row]] = [{} for _ in range(len(X))]
+    best: list[dict[str, NextTest]] = [{} for _ in range(len(X))]
     for (i, j), (share, low, high) in zip(pairs, _changes(predictor, X, pairs), strict=True):
         test = str(tests[j])
-        if share > best[i].get(test, {"changes": 0.0})["changes"]:
+        if share > (best[i][test]["changes"] if test in best[i] else 0.0):
             best[i][test] = {
                 "test": test,
                 "genetic": test == GENETIC_TEST,
@@ -57,7 +70,7 @@ def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[Row]]:
                 "low": float(low),
                 "high": float(high),
             }
-    return [sorted(own.values(), key=lambda one: -one["changes"])[:SHOWN] for own in best]
+    return [sorted(found.values(), key=lambda one: -one["changes"])[:SHOWN] for found in best]
 
 
 def ordered_test(feature: Feature, definitions: Definitions) -> str | None:

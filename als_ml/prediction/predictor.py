@@ -13,11 +13,11 @@ import pandas as pd
 import als_ml
 from als_ml.cohort.in_parts import LargeCohort, large_cohort
 from als_ml.cohort.read import Reading, read_cohort
-from als_ml.cohort.records import RecordError, read_records
+from als_ml.cohort.records import RecordError, RowError, read_records
 from als_ml.cohort.source import CohortSource
 from als_ml.prediction.faults import unforeseen
-from als_ml.prediction.row import CONSENTS, PREDICTED, ROW_FIELDS, Row
-from als_ml.prediction.training_shares import FEWEST_KNOWN, missing_shares, training_shares
+from als_ml.prediction.row import CONSENTS, Driver, PredictionRow, refuse
+from als_ml.prediction.training_aggregates import TrainingAggregates, no_aggregates
 from features.alsfrs.mixed_model import SUMS
 from features.blocks.alsfrs import mixed_features, revised_sums
 from features.blocks.dictionary import Feature
@@ -50,17 +50,17 @@ BESIDE = (
 )
 DRIVERS = 5
 RESEARCH_USE = "Research use only; not for diagnosis or treatment."
-SCOPE = {
-    "diagnosis": (
-        "diagnosis",
-        "only als and als_ftd are scored",
-        "Correct the diagnosis if it is one of these.",
-    ),
-    "landmark": (
-        "landmark",
-        "the patient died, was ventilated or was lost at or before the landmark",
-        "No score is possible.",
-    ),
+SCOPE: dict[str, RowError] = {
+    "diagnosis": {
+        "field": "diagnosis",
+        "reason": "only als and als_ftd are scored",
+        "remedy": "Correct the diagnosis if it is one of these.",
+    },
+    "landmark": {
+        "field": "landmark",
+        "reason": "the patient died, was ventilated or was lost at or before the landmark",
+        "remedy": "No score is possible.",
+    },
 }
 
 _FLAGS = {
@@ -73,8 +73,7 @@ _FLAGS = {
 class Predictor:
     """A fitted model with everything it needs to turn raw inputs into prediction rows.
 
-    `training` holds aggregates of the training patients (see `training_aggregates`), never a row of
-    one.
+    `training` holds aggregates of the training patients, never a row of one.
     """
 
     fitted: FittedModel
@@ -82,7 +81,7 @@ class Predictor:
     lookups: Lookups
     definitions: Definitions
     ladder: Ladder | None = None
-    training: Row = field(default_factory=dict)
+    training: TrainingAggregates = field(default_factory=no_aggregates)
     model_name: str | None = None
     model_version: str | None = None
 
@@ -221,7 +220,7 @@ class Predictor:
 
     def predict_cohort(
         self, cohort: AnyCohort, drivers: bool = True, matrix: np.ndarray | None = None
-    ) -> list[Row]:
+    ) -> list[PredictionRow]:
         """One row a patient, in the cohort's order.
 
         Parameters
@@ -255,7 +254,7 @@ class Predictor:
         _, X = feature_matrix(self.as_trained(cohort), self.spec, self.names)
         return X
 
-    def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[Row]:
+    def predict_table(self, table: pd.DataFrame, drivers: bool = True) -> list[PredictionRow]:
         """Prediction rows from a table of `python -m als_ml features`.
 
         Parameters
@@ -336,7 +335,9 @@ class Predictor:
         mixed = mixed_features(sums, self.spec.course) if "alsfrs" in self.spec.blocks else {}
         return table[[name for name in self.names if name in table.columns]].assign(**mixed)
 
-    def _completed(self, result: list[Row], beside: Row, drivers: bool) -> list[Row]:
+    def _completed(
+        self, result: list[PredictionRow], beside: dict[str, np.ndarray], drivers: bool
+    ) -> list[PredictionRow]:
         """Add the genetic finding, flag tofersen and early records, and take the score from those
         who are out of scope.
         """
@@ -348,9 +349,10 @@ class Predictor:
             reasons,
             strict=True,
         )
-        consents = zip(*(beside[name] for name in CONSENTS), strict=True)
-        for row, said in zip(result, consents, strict=True):
-            row |= dict(zip(CONSENTS, said, strict=True))
+        genetics, prognosis = (beside[name] for name in CONSENTS)
+        for row, for_genetics, for_prognosis in zip(result, genetics, prognosis, strict=True):
+            row["consent_genetic_return"] = for_genetics
+            row["consent_prognosis"] = for_prognosis
         for row, (cause, tofersen, early, reason) in zip(result, flags, strict=True):
             row["genetic_cause"] = cause
             for flag, name in ((tofersen, "tofersen"), (early, "as_of_days")):
@@ -358,10 +360,10 @@ class Predictor:
                     row["out_of_distribution"] = True
                     row["drivers"] += [_reason(name, 1.0, _FLAGS[name])] if drivers else []
             if isinstance(reason, str) and reason:
-                _refuse(row, dict(zip(("field", "reason", "remedy"), SCOPE[reason], strict=True)))
+                refuse(row, SCOPE[reason])
         return result
 
-    def predict_rows(self, rows: pd.DataFrame, drivers: bool = True) -> list[Row]:
+    def predict_rows(self, rows: pd.DataFrame, drivers: bool = True) -> list[PredictionRow]:
         """Prediction rows from a feature table.
 
         Columns may come in any order, further ones are ignored.
@@ -380,7 +382,9 @@ class Predictor:
         """
         return self.predict_matrix(rows.index.to_numpy(dtype=object), self.matrix(rows), drivers)
 
-    def predict_matrix(self, ids: np.ndarray, X: np.ndarray, drivers: bool = True) -> list[Row]:
+    def predict_matrix(
+        self, ids: np.ndarray, X: np.ndarray, drivers: bool = True
+    ) -> list[PredictionRow]:
         """Prediction rows from the model's own matrix.
 
         Parameters
@@ -447,7 +451,9 @@ class Predictor:
             )
         return np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
 
-    def predict_records(self, records: Sequence[object], drivers: bool = True) -> list[Row]:
+    def predict_records(
+        self, records: Sequence[object], drivers: bool = True
+    ) -> list[PredictionRow]:
         """Prediction rows from served records, each bad record in its place with its error.
 
         What is refused of patients together (two assays, `features.assays: refuse`) is not refused
@@ -479,7 +485,7 @@ class Predictor:
                 return [self._failed(records[0], unforeseen(error))]
         return [row for record in records for row in self.predict_records([record], drivers)]
 
-    def _predicted(self, records: Sequence[object], drivers: bool) -> list[Row]:
+    def _predicted(self, records: Sequence[object], drivers: bool) -> list[PredictionRow]:
         cohort, rows, errors = read_records(records, self.spec, self.lookups, self.definitions)
         good = iter(self.predict_cohort(cohort, drivers)) if len(rows) else iter(())
         return [
@@ -540,25 +546,34 @@ class Predictor:
         classes = [task.positive if p >= threshold else task.negative for p in probability]
         return classes, self.fitted.label_sets(probability)
 
-    def _blank(self, sample_id: str | None) -> Row:
-        blank: Row = dict.fromkeys(ROW_FIELDS)
-        blank |= {
+    def _blank(self, sample_id: str | None) -> PredictionRow:
+        return {
             "sample_id": sample_id,
             "task": self.fitted.task,
+            "probability": None,
+            "predicted_class": None,
+            "prediction_set": None,
+            "abstained": None,
+            "out_of_distribution": None,
             "drivers": [],
             "missing_inputs": [],
-        }
-        blank |= {"model_name": self.model_name, "model_version": self.model_version}
-        return blank | {
+            "genetic_cause": None,
+            "consent_genetic_return": None,
+            "consent_prognosis": None,
+            "model_name": self.model_name,
+            "model_version": self.model_version,
             "als_ml_version": als_ml.__version__,
             "definitions_version": self.definitions.version,
+            "error": None,
         }
 
-    def _failed(self, record: object, error: dict[str, str]) -> Row:
+    def _failed(self, record: object, error: RowError) -> PredictionRow:
         name = record.get("sample_id") if isinstance(record, dict) else None
-        return self._blank(name if isinstance(name, str) else None) | {"error": error}
+        row = self._blank(name if isinstance(name, str) else None)
+        row["error"] = error
+        return row
 
-    def _drivers(self, X: np.ndarray) -> list[list[Row]]:
+    def _drivers(self, X: np.ndarray) -> list[list[Driver]]:
         """The measured features that moved each score most."""
         shares = np.where(np.isnan(X), 0.0, self.fitted.contributions(X))
         order = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :DRIVERS]
@@ -571,7 +586,7 @@ class Predictor:
             for i in range(len(X))
         ]
 
-    def _driver(self, feature: Feature, value: float, share: float) -> Row:
+    def _driver(self, feature: Feature, value: float, share: float) -> Driver:
         task = TASKS[self.fitted.task]
         towards = task.positive if share > 0 else task.negative
         unit = "" if feature.unit in ("0/1", "as given") else f" {feature.unit}"
@@ -583,7 +598,7 @@ class Predictor:
             "text": words,
         }
 
-    def _reasons(self, values: np.ndarray, outside: np.ndarray) -> list[Row]:
+    def _reasons(self, values: np.ndarray, outside: np.ndarray) -> list[Driver]:
         """Why a patient is out of distribution: entries that contribute nothing to the score and
         name each input.
         """
@@ -602,45 +617,9 @@ class Predictor:
         return [[names[j] for j in used if unknown[i, j]] for i in range(len(X))]
 
 
-def _reason(feature: str, value: float, words: str) -> Row:
+def _reason(feature: str, value: float, words: str) -> Driver:
     text = f"{words}, outside the training data"
     return {"feature": feature, "value": value, "contribution": 0.0, "text": text}
-
-
-def training_aggregates(rows: pd.DataFrame, y: np.ndarray) -> Row:
-    """What later cohorts are compared with: n, share of positives, and per feature its cells,
-    deciles and missing share.
-
-    Only of features known in 50 patients or more; no figure shows one patient's value or stands for
-    fewer than five people.
-
-    Parameters
-    ----------
-    rows : DataFrame (n, p)
-        Features of the training patients.
-    y : array (n,)
-        Their labels.
-
-    Returns
-    -------
-    dict
-        For JSON.
-    """
-    deciles: dict[str, list[float]] = {}
-    for name in rows.columns:
-        known = rows[name].dropna().to_numpy(dtype=float)
-        if len(known) >= FEWEST_KNOWN:
-            deciles[str(name)] = [
-                float(v)
-                for v in np.quantile(known, np.arange(0.1, 0.91, 0.1), method="inverted_cdf")
-            ]
-    return {
-        "n": len(rows),
-        "positive": float(y.mean()),
-        "deciles": deciles,
-        "shares": training_shares(rows),
-        "missing": missing_shares(rows),
-    }
 
 
 def read_as(spec: FeatureSpec, definitions: Definitions, lookups: Lookups) -> str:
@@ -723,8 +702,3 @@ def _too_early(cohort: AnyCohort, spec: FeatureSpec) -> np.ndarray:
     if "as_of_days" not in cohort.patients.columns:
         return np.zeros(len(cohort), dtype=int)
     return (cohort.patients["as_of_days"].to_numpy(dtype=float) < spec.landmark_days).astype(int)
-
-
-def _refuse(row: Row, error: dict[str, str]) -> None:
-    """Take the prediction out of a row and put the reason in."""
-    row |= dict.fromkeys(PREDICTED) | {"drivers": [], "missing_inputs": [], "error": error}

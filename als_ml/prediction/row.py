@@ -3,13 +3,14 @@ follow from it.
 """
 
 from types import NoneType, UnionType
-from typing import Any, get_args
+from typing import TypedDict, get_args, get_type_hints
 
 import pyarrow as pa
-from pydantic import BaseModel
+
+from als_ml.cohort.records import RowError
 
 
-class Driver(BaseModel):
+class Driver(TypedDict):
     """A feature that moved the score."""
 
     feature: str
@@ -18,19 +19,7 @@ class Driver(BaseModel):
     text: str
 
 
-class RowError(BaseModel):
-    """Why a patient has no prediction."""
-
-    field: str
-    reason: str
-    remedy: str
-
-
-# A `PredictionRow` as a dict: MLflow makes the model of it, and only of what it serves.
-Row = dict[str, Any]
-
-
-class PredictionRow(BaseModel):
+class PredictionRow(TypedDict):
     """The reply for one patient; predictions are null where `error` is not."""
 
     sample_id: str | None
@@ -52,8 +41,24 @@ class PredictionRow(BaseModel):
     error: RowError | None
 
 
+def refuse(row: PredictionRow, error: RowError) -> None:
+    """Take the prediction out of a row and put the reason in.
+
+    Parameters
+    ----------
+    row : PredictionRow
+        Changed in its place.
+    error : RowError
+        Why there is no prediction.
+    """
+    row["probability"] = row["predicted_class"] = row["prediction_set"] = None
+    row["abstained"] = row["out_of_distribution"] = None
+    row["drivers"], row["missing_inputs"] = [], []
+    row["error"] = error
+
+
 # Columns of a prediction table, in order.
-ROW_FIELDS = tuple(PredictionRow.model_fields)
+ROW_FIELDS = tuple(get_type_hints(PredictionRow))
 # Whether a reader may pass the row on to the patient (contract, Consent).
 CONSENTS = ("consent_genetic_return", "consent_prognosis")
 # What stands empty where a patient has no prediction.
@@ -67,7 +72,7 @@ _ARROW: dict[object, pa.DataType] = {
 
 def _arrow_type(name: str) -> pa.DataType | None:
     """Type of a field's cells, None for a list or an object."""
-    annotation = PredictionRow.model_fields[name].annotation
+    annotation = get_type_hints(PredictionRow)[name]
     named = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     kinds = [kind for kind in named if kind is not NoneType]
     return _ARROW.get(kinds[0]) if len(kinds) == 1 else None

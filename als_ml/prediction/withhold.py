@@ -6,16 +6,17 @@ away every score of what is to come; empty shows it. What is withheld says so. T
 patient lies outside the training data stays, without a genetic reason: no score is safe without it.
 """
 
+from als_ml.cohort.records import RowError
 from als_ml.prediction.predictor import Predictor
-from als_ml.prediction.row import PREDICTED, Row
+from als_ml.prediction.row import PredictionRow, refuse
 
 GENETIC_CONSENT, PROGNOSIS_CONSENT = "consent_genetic_return", "consent_prognosis"
-NO_GENETICS = {
+NO_GENETICS: RowError = {
     "field": GENETIC_CONSENT,
     "reason": "does not allow the return of genetic results",
     "remedy": "Ask the patient; `yes` shows it.",
 }
-NO_PROGNOSIS = {
+NO_PROGNOSIS: RowError = {
     "field": PROGNOSIS_CONSENT,
     "reason": "does not allow a prognosis",
     "remedy": "Ask the patient; `yes` shows it.",
@@ -49,7 +50,7 @@ def allows_prognosis(consent: object) -> bool:
     return consent != "no"
 
 
-def withheld(row: Row, genetic: frozenset[str]) -> Row:
+def withheld(row: PredictionRow, genetic: frozenset[str]) -> PredictionRow:
     """A prediction row without what its patient did not agree to have returned.
 
     Parameters
@@ -59,20 +60,18 @@ def withheld(row: Row, genetic: frozenset[str]) -> Row:
     genetic : frozenset of str
         Of `genetic_features`.
     """
-    kept = dict(row)
-    if not allows_genetics(row[GENETIC_CONSENT]):
-        kept |= {
-            "genetic_cause": None,
-            "drivers": [d for d in row["drivers"] if d["feature"] not in genetic],
-            "missing_inputs": [name for name in row["missing_inputs"] if name not in genetic],
-        }
+    kept = row.copy()
+    if not allows_genetics(row["consent_genetic_return"]):
+        kept["genetic_cause"] = None
+        kept["drivers"] = [d for d in row["drivers"] if d["feature"] not in genetic]
+        kept["missing_inputs"] = [name for name in row["missing_inputs"] if name not in genetic]
         if row["task"] == GENETIC_TASK:
             return _without_score(kept, NO_GENETICS)
-    if row["task"] != GENETIC_TASK and not allows_prognosis(row[PROGNOSIS_CONSENT]):
+    if row["task"] != GENETIC_TASK and not allows_prognosis(row["consent_prognosis"]):
         return _without_score(kept, NO_PROGNOSIS)
     return kept
 
 
-def _without_score(row: Row, why: dict[str, str]) -> Row:
-    empty = dict.fromkeys(PREDICTED) | {"drivers": [], "missing_inputs": []}
-    return row | empty | {"error": row["error"] or why}
+def _without_score(row: PredictionRow, why: RowError) -> PredictionRow:
+    refuse(row, row["error"] or why)
+    return row

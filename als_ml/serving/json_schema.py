@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from pydantic import create_model
+from pydantic import TypeAdapter, create_model
 
 from als_ml.cohort.record_keys import PAGE_FIELDS, PART_FIELDS
 from als_ml.prediction.row import PredictionRow
@@ -54,7 +54,7 @@ def record_schema(definitions: Definitions) -> Json:
 
 def row_schema() -> Json:
     """Schema of a prediction row."""
-    return {"$schema": _DIALECT, **PredictionRow.model_json_schema()}
+    return {"$schema": _DIALECT, **TypeAdapter(PredictionRow).json_schema()}
 
 
 def _columns(definitions: Definitions) -> list[Json]:

@@ -70,15 +70,16 @@ class AlsModel(PythonModel):
         """Prediction rows, one a record, in order."""
         records = [as_record(patient) for patient in model_input]
         rows = self.predictor.predict_records(records, drivers=(params or {}).get("drivers", True))
-        if rows and all(row["error"] for row in rows):
-            if any(row["error"]["field"] == OURS for row in rows):
+        errors = [row["error"] for row in rows if row["error"]]
+        if rows and len(errors) == len(rows):
+            if any(error["field"] == OURS for error in errors):
                 raise Failed(len(rows))
-            first = rows[0]["error"]
+            first = errors[0]
             raise BadRequest(
                 f"no valid patient among {len(rows)}; the first: {first['field']}"
                 f" {first['reason']}. {first['remedy']}"
             )
-        return rows  # type: ignore[return-value]  # plain objects in the announced shape
+        return rows
 
 
 def as_record(patient: object) -> object:

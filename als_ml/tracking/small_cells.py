@@ -7,17 +7,18 @@ that differ from the one before by 1 to 4 patients go too. Figures that follow f
 are hidden with it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from als_ml.training.run import Training
-from features.stored import Record
+from als_ml.training.tables import CalibrationBin, Counted, Figures, GroupRow
 
 # Counts of patients below this are not shown, so that no row of a table points at a person (P).
 FEWEST = 5
 HIDDEN = "not shown"
-Rows = list[Record]
+# A row as it is shown: any of `als_ml.training.tables`, or what is left of it.
+Shown = Mapping[str, object]
 # Digits of figures from which counts could be computed back.
 _DIGITS = 3
 
@@ -43,7 +44,7 @@ def is_small(count: float) -> bool:
     return 0 < count < FEWEST
 
 
-def shown_tables(training: Training) -> dict[str, Rows]:
+def shown_tables(training: Training) -> dict[str, Sequence[Shown]]:
     """Every table of a run, without small cells.
 
     Parameters
@@ -58,33 +59,48 @@ def shown_tables(training: Training) -> dict[str, Rows]:
     """
     tables, y = training.tables, training.y
     probability = training.out_of_fold
-    shown = {name: list(rows) for name, rows in tables.items()}
-    groups = sorted({row["group"] for row in tables.get("subgroups", [])})
-    shown["subgroups"] = [
+    return {
+        **tables,  # type: ignore[dict-item]  # mypy takes the values of a TypedDict for objects
+        "subgroups": _subgroups(tables.get("subgroups", [])),
+        "sites": without_small_rows(tables.get("sites", []), ("site",)),
+        "calibration": _bins(tables.get("calibration", [])),
+        "reliability": _bins(tables.get("reliability", [])),
+        "thresholds": _at_cuts(tables.get("thresholds", []), "threshold", y, probability["model"]),
+        "enrichment": _enrichment(tables.get("enrichment", []), y, probability["model"]),
+        "decision_curve": _net_benefit(tables.get("decision_curve", []), y, probability),
+    }
+
+
+def _subgroups(rows: list[GroupRow]) -> list[Shown]:
+    """Each variable is a partition of the patients."""
+    return [
         row
-        for group in groups
+        for group in sorted({row["group"] for row in rows})
         for row in without_small_rows(
-            [row for row in tables["subgroups"] if row["group"] == group], ("group", "level")
+            [row for row in rows if row["group"] == group], ("group", "level")
         )
     ]
-    shown["sites"] = without_small_rows(tables.get("sites", []), ("site",))
-    for name in ("calibration", "reliability"):
-        shown[name] = _bins(tables.get(name, []))
-    for name, key in (("thresholds", "threshold"), ("enrichment", "enrol from")):
-        rows = tables.get(name, [])
-        kept = shown_cuts(y, probability["model"], [row[key] for row in rows])
-        shown[name] = [
-            row if is_shown else _emptied(row, (key,))
-            for row, is_shown in zip(rows, kept, strict=True)
-        ]
-    shown["enrichment"] = [
-        row | {"events": None} if _few_events(row, y) else row for row in shown["enrichment"]
+
+
+def _at_cuts(rows: list[Figures], key: str, y: np.ndarray, probability: np.ndarray) -> list[Shown]:
+    """Rows along a threshold."""
+    kept = shown_cuts(y, probability, [row[key] for row in rows])
+    return [
+        row if is_shown else _emptied(row, (key,)) for row, is_shown in zip(rows, kept, strict=True)
     ]
-    shown["decision_curve"] = _net_benefit(tables.get("decision_curve", []), y, probability)
-    return shown
 
 
-def without_small_rows(rows: Rows, names: tuple[str, ...]) -> Rows:
+def _enrichment(rows: list[Figures], y: np.ndarray, probability: np.ndarray) -> list[Shown]:
+    """A trial by the cut from which it enrols, without the share of few event patients."""
+    key = "enrol from"
+    shown = _at_cuts(rows, key, y, probability)
+    few = [_few_events(row, y) for row in rows]
+    return [
+        {**row, "events": None} if is_few else row for row, is_few in zip(shown, few, strict=True)
+    ]
+
+
+def without_small_rows(rows: Sequence[Counted], names: tuple[str, ...]) -> list[Shown]:
     """Rows of a partition of the patients, with `n` and `positive`.
 
     Of a hidden one only the `names` are left.
@@ -177,7 +193,7 @@ def _cells(y: np.ndarray, called: np.ndarray) -> tuple[int, int, int, int]:
     )
 
 
-def _bins(rows: Rows) -> Rows:
+def _bins(rows: Sequence[CalibrationBin]) -> list[Shown]:
     """Patients in bins of their probability: the positives of a bin follow from its share."""
     counts = [
         (round(row["observed"] * row["n"]), round((1 - row["observed"]) * row["n"])) for row in rows
@@ -189,11 +205,13 @@ def _bins(rows: Rows) -> Rows:
     ]
 
 
-def _net_benefit(rows: Rows, y: np.ndarray, probability: dict[str, np.ndarray]) -> Rows:
+def _net_benefit(
+    rows: list[Figures], y: np.ndarray, probability: dict[str, np.ndarray]
+) -> list[Shown]:
     """Net benefit, rounded, without that of a score that calls few, or all but few, at a
     threshold.
     """
-    shown = []
+    shown: list[Shown] = []
     for row in rows:
         small = {
             name
@@ -208,12 +226,12 @@ def _net_benefit(rows: Rows, y: np.ndarray, probability: dict[str, np.ndarray]) 
     return shown
 
 
-def _few_events(row: Record, y: np.ndarray) -> bool:
+def _few_events(row: Figures, y: np.ndarray) -> bool:
     """Whether the event patients of a cut are few."""
-    return row["events"] is not None and is_small(round(row["events"] * row["enrolled"] * len(y)))
+    return is_small(round(row["events"] * row["enrolled"] * len(y)))
 
 
-def _emptied(row: Record, names: tuple[str, ...]) -> Record:
+def _emptied(row: Shown, names: tuple[str, ...]) -> Shown:
     """A row of which only the names are left; counts say that they are not shown."""
     return {
         name: value if name in names else (HIDDEN if isinstance(value, int) else None)

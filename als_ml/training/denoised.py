@@ -26,9 +26,9 @@ from scipy.stats import norm
 from als_ml.config import Config
 from als_ml.training.folds import Validated
 from als_ml.training.metrics import wilson
+from als_ml.training.tables import ReliabilityRow
 from als_ml.training.task_data import Trainable, slope_rule
 from features.alsfrs.mixed_model import SUMS, visit_sums
-from features.stored import Record
 from models.labels import label_visits
 
 BINS = 5
@@ -222,7 +222,7 @@ def truly_fast(visits: Visits, X: np.ndarray, population: Population, cutoff: fl
 
 def denoised_reliability(
     data: Trainable, validated: Validated, config: Config
-) -> tuple[list[Record], dict[str, float]]:
+) -> tuple[list[ReliabilityRow], dict[str, float]]:
     """Predicted, labelled and de-noised share of fast by fifths of the score.
 
     Patients labelled by an event apart.
@@ -252,17 +252,15 @@ def denoised_reliability(
     population = fit_population(visits, X, seen)
     fast = truly_fast(visits, X, population, rule.cutoff)
     fifths = _fifths(p, by_slope)
-    table = [
-        _row(data.y[members], p[members]) | {"denoised": float(fast[members].mean())}
-        for members in fifths
-    ]
+    table = [_row("by slope", data.y[members], p[members]) for members in fifths]
     draws = _drawn(data, visits, X, population, rule.cutoff, fifths, config)
-    for row, drawn in zip(table, draws.T, strict=True):
+    for row, members, drawn in zip(table, fifths, draws.T, strict=True):
         low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (np.nan, np.nan)
-        row |= {"denoised_low": float(low), "denoised_high": float(high)}
+        row["denoised"] = float(fast[members].mean())
+        row["denoised_low"], row["denoised_high"] = float(low), float(high)
     metrics = _metrics(p, data.y, fast, by_slope, table)
     if data.by_event.any():
-        table.append(_row(data.y[data.by_event], p[data.by_event]) | {"label": "by event"})
+        table.append(_row("by event", data.y[data.by_event], p[data.by_event]))
     return table, metrics
 
 
@@ -272,10 +270,10 @@ def _fifths(p: np.ndarray, own: np.ndarray) -> list[np.ndarray]:
     return np.array_split(members[np.argsort(p[members], kind="stable")], BINS)
 
 
-def _row(y: np.ndarray, p: np.ndarray) -> Record:
+def _row(label: str, y: np.ndarray, p: np.ndarray) -> ReliabilityRow:
     low, high = wilson(float(y.sum()), len(y))
     return {
-        "label": "by slope",
+        "label": label,
         "n": len(y),
         "predicted": float(p.mean()),
         "observed": float(y.mean()),
@@ -313,15 +311,15 @@ def _metrics(
     y: np.ndarray,
     fast: np.ndarray,
     own: np.ndarray,
-    table: list[Record],
+    table: list[ReliabilityRow],
 ) -> dict[str, float]:
     """Of patients with a slope: mean probability, labelled and de-noised share of fast, and both
     calibration errors.
     """
     share = np.array([row["n"] for row in table]) / own.sum()
-    predicted, observed, denoised = (
-        np.array([row[name] for row in table]) for name in ("predicted", "observed", "denoised")
-    )
+    predicted = np.array([row["predicted"] for row in table])
+    observed = np.array([row["observed"] for row in table])
+    denoised = np.array([row["denoised"] for row in table])
     return {
         "denoised_n": float(own.sum()),
         "denoised_predicted": float(p[own].mean()),

@@ -26,8 +26,8 @@ from als_ml.training.miscalibration import (
     calibration_slope,
     smooth_calibration,
 )
+from als_ml.training.tables import Calibrated, GroupRow, SiteRow
 from als_ml.training.task_data import Trainable
-from features.stored import Record
 from models.tasks import TASKS
 
 DIAGNOSTICS = ("assay_status", "missingness", "without_events")
@@ -154,7 +154,7 @@ def _diagnostic(name: str, data: Trainable, probability: np.ndarray) -> dict[str
     }
 
 
-def site_table(data: Trainable, folds: dict[str, Fold]) -> list[Record]:
+def site_table(data: Trainable, folds: dict[str, Fold]) -> list[SiteRow]:
     """Results at each held-out site: AUC with its DeLong error, calibration slope, intercept and
     O/E, coverage.
 
@@ -170,15 +170,19 @@ def site_table(data: Trainable, folds: dict[str, Fold]) -> list[Record]:
     list of dict
         One a site.
     """
-    table = []
+    table: list[SiteRow] = []
     for site, fold in folds.items():
         y, p = data.y[fold.test], fold.probability["model"]
         auc, error = auc_with_error(y, p)
-        row = {"site": site, "n": len(y), "positive": int(y.sum()), "roc_auc": auc, "error": error}
-        row |= {"brier": float(((p - y) ** 2).mean())} | _calibrated(y, p, data.families[fold.test])
         table.append(
-            row
-            | {
+            {
+                "site": site,
+                "n": len(y),
+                "positive": int(y.sum()),
+                "roc_auc": auc,
+                "error": error,
+                "brier": float(((p - y) ** 2).mean()),
+                **_calibrated(y, p, data.families[fold.test]),
                 "coverage": float(fold.covered[:, 0].mean()),
                 "abstained": float(fold.covered[:, 1].mean()),
             }
@@ -186,7 +190,7 @@ def site_table(data: Trainable, folds: dict[str, Fold]) -> list[Record]:
     return table
 
 
-def _calibrated(y: np.ndarray, p: np.ndarray, families: np.ndarray) -> dict[str, float]:
+def _calibrated(y: np.ndarray, p: np.ndarray, families: np.ndarray) -> Calibrated:
     """Slope and its error, intercept with its 95 % interval and p value, observed by expected and
     the error of its log.
 
@@ -207,7 +211,7 @@ def _calibrated(y: np.ndarray, p: np.ndarray, families: np.ndarray) -> dict[str,
     }
 
 
-def site_estimates(table: list[Record]) -> dict[str, float]:
+def site_estimates(table: list[SiteRow]) -> dict[str, float]:
     """AUC, calibration slope and O/E pooled over the held-out sites (TRIPOD-Cluster), with the
     spread between them.
 
@@ -234,22 +238,20 @@ def site_estimates(table: list[Record]) -> dict[str, float]:
     allowed = (
         sum(min(row["positive"], row["n"] - row["positive"]) >= _EACH for row in usable) >= _SITES
     )
-    auc, error = (np.array([row[name] for row in usable]) for name in ("roc_auc", "error"))
+    auc = np.array([row["roc_auc"] for row in usable])
+    error = np.array([row["error"] for row in usable])
     estimate = pooled(logit(auc), error / (auc * (1 - auc)), allowed)
     metrics = _over_sites("roc_auc", estimate, expit) | {
         "sites_tau": estimate["tau"],
         "sites_n": float(len(usable)),
         "sites_roc_auc_sd": float(auc.std(ddof=1)),
     }
-    for name, value, spread, back in (
-        ("calibration_slope", "calibration_slope", "slope_error", float),
-        ("oe", "log_oe", "oe_error", np.exp),
-    ):
-        rows = [row | {"log_oe": np.log(row["oe"])} for row in usable]
-        rows = [row for row in rows if np.isfinite(row[spread]) and row[spread] > 0]
-        if len(rows) > 1:
-            at, errors = (np.array([row[key] for row in rows]) for key in (value, spread))
-            metrics |= _over_sites(name, pooled(at, errors, allowed), back)
+    slopes = np.array([[row["calibration_slope"], row["slope_error"]] for row in usable])
+    ratios = np.array([[np.log(row["oe"]), row["oe_error"]] for row in usable])
+    for name, values, back in (("calibration_slope", slopes, float), ("oe", ratios, np.exp)):
+        known = values[np.isfinite(values[:, 1]) & (values[:, 1] > 0)]
+        if len(known) > 1:
+            metrics |= _over_sites(name, pooled(known[:, 0], known[:, 1], allowed), back)
     return metrics
 
 
@@ -268,7 +270,7 @@ def _over_sites(
     }
 
 
-def subgroup_table(data: Trainable, validated: Validated) -> list[Record]:
+def subgroup_table(data: Trainable, validated: Validated) -> list[GroupRow]:
     """Performance and calibration by sex, age, site, ancestry, tested or not, unknown features.
 
     Groups too small are counted only.
@@ -295,17 +297,12 @@ def subgroup_table(data: Trainable, validated: Validated) -> list[Record]:
     unknown = data.rows.isna().sum(axis=1).to_numpy()
     groups |= {"age at onset": _age_group(age), "assay": tested}
     groups["unknown features"] = unknown_group(unknown)
-    table = []
+    table: list[GroupRow] = []
     for variable, values in groups.items():
         levels = sorted(set(map(str, values)))
-        table += [
-            {
-                "group": variable,
-                "level": level,
-                **_of_group(data, validated, values.astype(str) == level),
-            }
-            for level in levels
-        ]
+        for level in levels:
+            row = _of_group(data, validated, values.astype(str) == level)
+            table.append({"group": variable, "level": level, **row})
     return table
 
 
@@ -344,23 +341,22 @@ def unknown_group(unknown: np.ndarray) -> np.ndarray:
 
 def _of_group(
     data: Trainable, validated: Validated, members: np.ndarray, least: int = 10
-) -> Record:
+) -> GroupRow:
     y, p = data.y[members], validated.probability["model"][members]
-    row: Record = {"n": int(members.sum()), "positive": int(y.sum())}
+    row: GroupRow = {"n": int(members.sum()), "positive": int(y.sum())}
     if min(y.sum(), len(y) - y.sum()) < least:
         return row
     auc, error = auc_with_error(y, p)
     promised = expected_auc(p)
-    row |= {
+    return {
+        **row,
         "roc_auc": auc,
         "roc_auc_low": max(auc - 1.96 * error, 0.0),
         "roc_auc_high": min(auc + 1.96 * error, 1.0),
         "roc_auc_promised": promised,
         "roc_auc_p": float(norm.cdf((auc - promised) / error)) if error > 0 else float("nan"),
         "brier": float(((p - y) ** 2).mean()),
-    }
-    row |= _calibrated(y, p, data.families[members])
-    return row | {
+        **_calibrated(y, p, data.families[members]),
         "coverage": float(validated.covered[members, 0].mean()),
         "abstained": float(validated.covered[members, 1].mean()),
     }

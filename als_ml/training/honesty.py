@@ -18,8 +18,8 @@ from als_ml.training.estimates import unbeaten
 from als_ml.training.folds import Validated, plain_logistic, probabilities_for
 from als_ml.training.metrics import auc_with_error, holm
 from als_ml.training.sample_size import sample_sizes
+from als_ml.training.tables import GroupRow, RunTables, SiteRow
 from als_ml.training.task_data import Trainable
-from features.stored import Record
 from models.members import family_folds
 from models.tasks import FAMILIAL, TASKS
 
@@ -48,7 +48,7 @@ class Check:
     found: str
     remedy: str = ""
 
-    def as_dict(self) -> Record:
+    def as_dict(self) -> dict[str, str]:
         """Plain fields."""
         return asdict(self)
 
@@ -74,7 +74,7 @@ def honesty_checks(
     validated: Validated,
     config: Config,
     metrics: dict[str, float],
-    tables: dict[str, list[Record]],
+    tables: RunTables,
     progress: Progress = lambda *_: None,
 ) -> list[Check]:
     """Every check of a run; with `validation.honesty: false` only those that need no refit.
@@ -91,7 +91,7 @@ def honesty_checks(
         Of the run.
     metrics : dict of float
         Of `als_ml.training.estimates.estimates`.
-    tables : dict of list of dict
+    tables : RunTables
         The tables of the run.
     progress : callable
         Told what is being refitted.
@@ -432,7 +432,7 @@ def _without_events(data: Trainable, validated: Validated, metrics: dict[str, fl
     )
 
 
-def _subgroups(table: list[Record]) -> Check:
+def _subgroups(table: list[GroupRow]) -> Check:
     """Groups whose risk is off, or whose AUC is below what their probabilities promise: by more
     than chance over all groups.
 
@@ -444,8 +444,8 @@ def _subgroups(table: list[Record]) -> Check:
         return Check(
             name="subgroups", verdict="not tried", found="no subgroup has 10 patients of each label"
         )
-    p_values = np.array([row[name] for row in tried for name in ("intercept_p", "roc_auc_p")])
-    rejected = holm(p_values).reshape(-1, 2)
+    p_values = np.array([[row["intercept_p"], row["roc_auc_p"]] for row in tried])
+    rejected = holm(p_values.ravel()).reshape(-1, 2)
     said = []
     for row, (risk, auc) in zip(tried, rejected, strict=True):
         name = f"{row['group']} {row['level']}"
@@ -468,7 +468,7 @@ def _subgroups(table: list[Record]) -> Check:
     )
 
 
-def _sites(metrics: dict[str, float], table: list[Record]) -> Check:
+def _sites(metrics: dict[str, float], table: list[SiteRow]) -> Check:
     if not table:
         return Check(
             name="held-out sites",

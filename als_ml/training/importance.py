@@ -6,15 +6,15 @@ import numpy as np
 
 from als_ml.prediction.explanations import block_of, grouped, mechanisms_of
 from als_ml.training.folds import Fold
+from als_ml.training.tables import ImportanceRow
 from features.blocks.rows import feature_dictionary
 from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions
-from features.stored import Record
 
 
 def importance_table(
     definitions: Definitions, spec: FeatureSpec, folds: list[Fold]
-) -> list[Record]:
+) -> list[ImportanceRow]:
     """Share of each feature, block and mechanism in the mean absolute contributions, with its range
     over the folds.
     """
@@ -36,7 +36,7 @@ def importance_table(
     return sorted(table, key=lambda row: (row["kind"], -row["share"]))
 
 
-def _row(kind: str, name: str, share: np.ndarray) -> Record:
+def _row(kind: str, name: str, share: np.ndarray) -> ImportanceRow:
     """Mean over folds with a 95 % interval of the folds' spread."""
     half = 1.96 * share.std(ddof=1) if len(share) > 1 else float("nan")
     low, high = max(share.mean() - half, 0.0), share.mean() + half

@@ -19,6 +19,7 @@ from als_ml.training.miscalibration import (
     drawn_intercepts,
     log_odds,
 )
+from als_ml.training.tables import CalibrationBin
 
 METRICS = (
     "roc_auc",
@@ -433,7 +434,7 @@ def _discrimination(
 
 def calibration_bins(
     y: np.ndarray, probability: np.ndarray, bins: int = 10
-) -> list[dict[str, float]]:
+) -> list[CalibrationBin]:
     """Reliability curve: patients in equally filled bins with mean probability, observed share and
     its Wilson interval.
 
@@ -448,10 +449,10 @@ def calibration_bins(
 
     Returns
     -------
-    list of dict
-        `predicted`, `observed`, `low`, `high` (0 to 1) and `n`.
+    list of CalibrationBin
+        In the order of the score.
     """
-    table = []
+    table: list[CalibrationBin] = []
     for members in np.array_split(np.argsort(probability, kind="stable"), min(bins, len(y))):
         low, high = wilson(float(y[members].sum()), len(members))
         table.append(

@@ -14,7 +14,12 @@ from als_ml.cohort.known_patients import patient_key, patient_prints, remembered
 from als_ml.cohort.read import read_cohort
 from als_ml.cohort.source import CohortSource, open_cohort
 from als_ml.config import Config
-from als_ml.prediction.predictor import Predictor, training_aggregates
+from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.training_aggregates import (
+    AlikePatients,
+    TrainingAggregates,
+    training_aggregates,
+)
 from als_ml.training.denoised import denoised_reliability
 from als_ml.training.estimates import (
     baseline_names,
@@ -37,6 +42,7 @@ from als_ml.training.metrics import (
 from als_ml.training.miscalibration import smooth_calibration
 from als_ml.training.sample_size import effective_parameters, r2_of
 from als_ml.training.selection import weighted_estimates
+from als_ml.training.tables import RunTables, TrialRow
 from als_ml.training.task_data import (
     Trainable,
     check_labels,
@@ -47,14 +53,12 @@ from als_ml.training.task_data import (
 from als_ml.training.usefulness import decision_curve, enrichment_table, threshold_table
 from features.blocks.unused import name_unused
 from features.catalogue import Definitions, progression_schemes
-from features.stored import Record
 from features.tables.problems import Problem, Problems
 from models.labels import Labels, in_words
 from models.members import Trial
 from models.tasks import FAMILIAL, TASKS, Task
 
 Progress = Callable[[str, int, int], None]
-Table = list[Record]
 # Draws for the bands of curves: they are read by eye.
 _BAND_DRAWS = 500
 
@@ -78,7 +82,7 @@ class Training:
     warnings: list[Problem]
     best_possible: tuple[float, float] | None
     started: datetime
-    tables: dict[str, Table] = field(default_factory=dict)
+    tables: RunTables = field(default_factory=RunTables)
     checks: list[Check] = field(default_factory=list)
 
     @property
@@ -182,8 +186,8 @@ def train(
         {
             "consequences": source.described.consequences,
             "patients": [remembered(patient_prints(data.cohort, key), key)],
-        }
-        | for_readers(config, data.y, validated.probability["model"]),
+            **for_readers(config, data.y, validated.probability["model"]),
+        },
     )
     if config.validation.cohort:
         held_out = open_cohort(Path(config.validation.cohort), allow_outside)
@@ -215,7 +219,7 @@ def train(
 _ALIKE = 40
 
 
-def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> Record:
+def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> TrainingAggregates:
     """What a page says of the score beside its number: the question, and what was seen of training
     patients with a like score.
 
@@ -228,13 +232,13 @@ def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> Record:
     firsts = np.cumsum([0, *(row["n"] for row in alike[:-1])])
     ends = np.sort(p)[firsts].round(2).tolist()  # no one patient's score
     label = config.label.model_dump(mode="json") | {"cutoffs": list(config.cutoffs)}
-    seen = [row | {"from": start} for row, start in zip(alike, ends, strict=True)]
+    seen = [AlikePatients({**row, "from": start}) for row, start in zip(alike, ends, strict=True)]
     return {"question": label, "alike": seen}
 
 
 def _figures(
     data: Trainable, validated: Validated, config: Config
-) -> tuple[dict[str, float], dict[str, Table]]:
+) -> tuple[dict[str, float], RunTables]:
     """Single figures of the cross-validation, and its tables."""
     metrics, tables = estimates(data, validated, config), _tables(data, validated, config)
     tables["reliability"], denoised = denoised_reliability(data, validated, config)
@@ -248,7 +252,9 @@ def _figures(
     return metrics | denoised | weighted, tables
 
 
-def _final_model(data: Trainable, config: Config, remembers: Record) -> tuple[Predictor, Table]:
+def _final_model(
+    data: Trainable, config: Config, remembers: TrainingAggregates
+) -> tuple[Predictor, list[TrialRow]]:
     """The model of all labelled patients with what it remembers of them, and the settings tried."""
     trials: list[Trial] = []
     with threadpool_limits(1):
@@ -259,12 +265,23 @@ def _final_model(data: Trainable, config: Config, remembers: Record) -> tuple[Pr
         lookups=data.cohort.lookups,
         definitions=data.cohort.definitions,
         ladder=ladder,
-        training=training_aggregates(data.rows, data.y) | remembers,
+        training={**training_aggregates(data.rows, data.y), **remembers},
     )
-    return predictor, [trial._asdict() for trial in trials]
+    return predictor, [_trial_row(trial) for trial in trials]
 
 
-def _tables(data: Trainable, validated: Validated, config: Config) -> dict[str, Table]:
+def _trial_row(trial: Trial) -> TrialRow:
+    return {
+        "estimator": trial.estimator,
+        "number": trial.number,
+        "parameters": trial.parameters,
+        "loss": trial.loss,
+        "state": trial.state,
+        "seconds": trial.seconds,
+    }
+
+
+def _tables(data: Trainable, validated: Validated, config: Config) -> RunTables:
     y, p, v = data.y, validated.probability["model"], config.validation
     weights = family_weights(y, data.families, min(v.bootstrap, _BAND_DRAWS), v.seed)
     return {
@@ -466,7 +483,7 @@ def best_possible(
     return share_of_possible(data.y, probability, best) if np.isfinite(best).all() else None
 
 
-def summary(training: Training) -> list[Record]:
+def summary(training: Training) -> list[dict[str, str | float]]:
     """The short table at the end: the model, each baseline, and the best possible score of a
     simulated cohort.
 
@@ -481,7 +498,9 @@ def summary(training: Training) -> list[Record]:
         Metrics by name.
     """
     names = list(training.out_of_fold)
-    table: list[Record] = [{"name": name, **training.metrics_of(name)} for name in names]
+    table: list[dict[str, str | float]] = [
+        {"name": name, **training.metrics_of(name)} for name in names
+    ]
     table[0]["name"] = training.config.model.estimator
     for row, name in zip(table[1:], names[1:], strict=True):
         row["name"] = f"baseline: {name}"

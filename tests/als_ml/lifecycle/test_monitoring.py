@@ -14,8 +14,13 @@ import pytest
 from als_ml.cohort.read import plain_reading, read_cohort
 from als_ml.cohort.source import CohortFile, CohortSource, open_cohort
 from als_ml.lifecycle.monitoring import chance_limit, drift_table, stability_index
-from als_ml.prediction.predictor import Predictor, training_aggregates
-from als_ml.prediction.training_shares import in_cells, missing_shares, training_shares
+from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.training_aggregates import (
+    in_cells,
+    missing_shares,
+    training_aggregates,
+    training_shares,
+)
 from benchmarks.drift import CONFIGS, SIZES, false_alarms, finds, flagged, monitored
 from features.blocks.rows import FeatureSpec
 from features.catalogue import shipped

@@ -5,6 +5,7 @@ All that follows from its one description.
 
 import pyarrow as pa
 import pytest
+from pydantic import TypeAdapter
 
 from als_ml.prediction.row import NESTED, PREDICTED, ROW_FIELDS, SCHEMA, PredictionRow
 
@@ -56,5 +57,6 @@ def test_a_refused_patient_has_no_prediction_and_keeps_the_rest():
         "definitions_version": "0",
         "error": {"field": "diagnosis", "reason": "only als is scored", "remedy": "None."},
     }
-    assert PredictionRow(**row, **dict.fromkeys(PREDICTED)).probability is None
+    whole = {**row, **dict.fromkeys(PREDICTED)}
+    assert TypeAdapter(PredictionRow).validate_python(whole) == whole
     assert {*row, *PREDICTED} == set(ROW_FIELDS)
