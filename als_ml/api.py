@@ -10,11 +10,10 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.stored import Json
-
 if TYPE_CHECKING:
     import pandas as pd
 
+    from als_ml.cohort.check import CheckReport
     from als_ml.config import Config
     from als_ml.prediction.predictor import Predictor
     from als_ml.training.run import Training
@@ -69,7 +68,7 @@ def read_cohort(
     return cohort
 
 
-def check(path: AnyPath, allow_outside: bool = False) -> Json:
+def check(path: AnyPath, allow_outside: bool = False) -> "CheckReport":
     """Say what is in the files of a cohort and what is wrong with them.
 
     Nothing is raised for what is wrong in a file: all of it stands in the report.
@@ -83,9 +82,10 @@ def check(path: AnyPath, allow_outside: bool = False) -> Json:
 
     Returns
     -------
-    dict
-        What `als-ml check --json` prints: `contents`, `samples`, `analytes`, `sites`, `genes`,
-        and `problems`, each with `severity` (error, warning or note), `where`, `found`, `remedy`.
+    CheckReport
+        A dict, what `als-ml check --json` prints: `contents`, `samples`, `analytes`, `sites`,
+        `genes`, and `problems`, each with `severity` (error, warning or note), `where`, `found`,
+        `remedy`.
     """
     from als_ml.cohort.check import check_cohort
     from als_ml.cohort.source import open_cohort

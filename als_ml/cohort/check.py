@@ -1,6 +1,7 @@
 """What is in the files of a cohort, and what is wrong with them."""
 
 from collections.abc import Callable
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -16,22 +17,79 @@ from features.catalogue import Definitions, analytes, gene_names
 from features.cohort import Cohort
 from features.errors import DataError, examples
 from features.genotypes.coverage import STATES, UNKNOWN, coverage_state
-from features.stored import Json
 from features.tables.convert import decoded
-from features.tables.problems import Problems
+from features.tables.problems import ProblemRow, Problems
 
 # A site is compared with the others from this many values on; its ratio must meet a factor within
 # this share of ln(factor) (P).
 SITE_VALUES, FACTOR_TOLERANCE = 5, 0.15
 
 
-Beside = Callable[[Cohort, Problems], Json]
+# An analyte of a cohort, or of one of its sites; medians are in the canonical unit.
+_Spread = TypedDict(
+    "_Spread",
+    {"analyte": str, "n": int, "% missing": float, "median": float},
+)
+_Seen = TypedDict("_Seen", {"unit": str, "units seen": str})
 
 
-def _unused(cohort: Cohort, problems: Problems) -> Json:
+class AnalyteRow(_Spread, _Seen):
+    """Values of an analyte: units, assays and tubes that were seen, censored and implausible."""
+
+    assays: str
+    tubes: str
+    censored: int
+    implausible: int
+
+
+class SiteRow(_Spread):
+    """Values of an analyte at one site."""
+
+    site: str
+    censored: int
+    implausible: int
+
+
+# Patients in whom a gene is covered, partly, not, or not known to be; the rate of missing calls.
+GeneRow = TypedDict(
+    "GeneRow",
+    {
+        "gene": str,
+        "unknown": int,
+        "not covered": int,
+        "partly": int,
+        "covered": int,
+        "no-call rate": float | None,
+    },
+)
+# Labels that a configuration makes of a cohort: how many have which and why, and the same in words.
+LabelCounts = TypedDict("LabelCounts", {"task": str, "counts": dict[str, int], "in words": str})
+
+
+class CheckReport(TypedDict, total=False):
+    """What is in the files of a cohort, and what is wrong with them.
+
+    `contents` and `samples` are counts, `files` the problems of each file; `labels` stands only
+    where a configuration was given and labels can be made.
+    """
+
+    contents: dict[str, int]
+    samples: dict[str, int]
+    analytes: list[AnalyteRow]
+    sites: list[SiteRow]
+    genes: list[GeneRow]
+    labels: LabelCounts
+    files: dict[str, list[ProblemRow]]
+    problems: list[ProblemRow]
+
+
+# What a configuration adds to a report.
+Beside = Callable[[Cohort, Problems], LabelCounts | None]
+
+
+def _unused(cohort: Cohort, problems: Problems) -> None:
     """Name what none of the standard features uses; nothing to report beside."""
     name_unused(cohort, FeatureSpec(), problems)
-    return {}
 
 
 def check_cohort(
@@ -39,7 +97,7 @@ def check_cohort(
     progress: Callable[[str], None] = lambda _: None,
     reading: Reading | None = None,
     beside: Beside = _unused,
-) -> Json:
+) -> CheckReport:
     """Read a cohort and report on it.
 
     Parameters
@@ -56,13 +114,11 @@ def check_cohort(
 
     Returns
     -------
-    dict
-        `contents` (counts), `files` (problems of each, grouped by cause), `samples` (patients in
-        each part and in all), `analytes`, `sites` (the same by site), `genes`, what `beside` adds,
-        `problems` (all of them, flat); plain values for JSON.
+    CheckReport
+        Plain values for JSON.
     """
     problems = Problems(collect=True)
-    report: Json = {
+    report: CheckReport = {
         "contents": {},
         "samples": {},
         "analytes": [],
@@ -78,22 +134,25 @@ def check_cohort(
         _question_duplicates(cohort, problems)
         _hint_at_units(cohort, problems)
         _question_tubes(cohort, problems)
-        report |= beside(cohort, problems)
+        labels = beside(cohort, problems)
+        if labels:
+            report["labels"] = labels
         report |= {
             "contents": contents(cohort),
             "samples": samples(cohort),
             "analytes": analyte_table(cohort),
+            "sites": site_table(cohort),
+            "genes": gene_coverage(cohort),
         }
-        report |= {"sites": site_table(cohort), "genes": gene_coverage(cohort)}
-    problems_met = [problem.as_dict() for problem in problems.found]
-    return {**report, "files": _by_file(problems_met), "problems": problems_met}
+    met = [problem.as_dict() for problem in problems.found]
+    return {**report, "files": _by_file(met), "problems": met}
 
 
-def _by_file(found: list[Json]) -> dict[str, list[Json]]:
+def _by_file(met: list[ProblemRow]) -> dict[str, list[ProblemRow]]:
     """Problems under the file or part that they are about, errors first."""
     order = {"error": 0, "warning": 1, "note": 2}
-    files: dict[str, list[Json]] = {}
-    for problem in sorted(found, key=lambda problem: order[problem["severity"]]):
+    files: dict[str, list[ProblemRow]] = {}
+    for problem in sorted(met, key=lambda problem: order[problem["severity"]]):
         files.setdefault(str(problem["where"]).split(",")[0].split(":")[0], []).append(problem)
     return files
 
@@ -159,7 +218,7 @@ def samples(cohort: Cohort) -> dict[str, int]:
     }
 
 
-def analyte_table(cohort: Cohort) -> list[Json]:
+def analyte_table(cohort: Cohort) -> list[AnalyteRow]:
     """Of each analyte: values, units and assays seen, and the share of patients without it,
     censored and implausible counts.
 
@@ -182,7 +241,7 @@ def analyte_table(cohort: Cohort) -> list[Json]:
 
 def _analyte_row(
     definitions: Definitions, name: str, measured: pd.DataFrame, patients: int
-) -> Json:
+) -> AnalyteRow:
     derived = {PERCENT, *(rule.analyte for rule in derived_values(definitions))}
     return {
         "analyte": name,
@@ -232,7 +291,7 @@ def _question_tubes(cohort: Cohort, problems: Problems) -> None:
             problems.warn("biomarkers", reason, remedy, len(measured))
 
 
-def site_table(cohort: Cohort) -> list[Json]:
+def site_table(cohort: Cohort) -> list[SiteRow]:
     """Of each analyte and site: patients, share of them without a value, and the median.
 
     Empty without sites.
@@ -255,8 +314,8 @@ def site_table(cohort: Cohort) -> list[Json]:
     groups = table.groupby(["analyte", "site"], observed=True)
     return [
         {
-            "analyte": analyte,
-            "site": place,
+            "analyte": str(analyte),
+            "site": str(place),
             "n": len(measured),
             "% missing": round(100 * (1 - measured["row"].nunique() / size.loc[str(place)]), 1),
             "censored": int((measured["censored"] != "none").sum()),
@@ -352,7 +411,7 @@ def _question_duplicates(cohort: Cohort, problems: Problems) -> None:
         )
 
 
-def gene_coverage(cohort: Cohort) -> list[Json]:
+def gene_coverage(cohort: Cohort) -> list[GeneRow]:
     """In how many patients each gene is covered, partly, not, or unknown, and the rate of missing
     calls.
 
@@ -367,12 +426,19 @@ def gene_coverage(cohort: Cohort) -> list[Json]:
         One a gene, in panel order.
     """
     state = coverage_state(cohort.genotypes.assayed)
-    table = []
+    table: list[GeneRow] = []
     for i, gene in enumerate(gene_names(cohort.definitions)):
-        counts = np.bincount(state[:, i], minlength=len(STATES)).tolist()
+        unknown, absent, partly, covered = np.bincount(state[:, i], minlength=len(STATES)).tolist()
         known = cohort.genotypes.assayed[state[:, i] != UNKNOWN, i]
         missing = round(1 - float(known.mean()), 4) if len(known) else None
         table.append(
-            {"gene": gene, **dict(zip(STATES, counts, strict=True)), "no-call rate": missing}
+            {
+                "gene": gene,
+                "unknown": unknown,
+                "not covered": absent,
+                "partly": partly,
+                "covered": covered,
+                "no-call rate": missing,
+            }
         )
     return table

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from als_ml.cli import add_cluster, add_extracts, print_table, progress_bar
 from als_ml.config import load_config
 from features.errors import RequestError, examples
-from features.stored import Json
 
 if TYPE_CHECKING:
-    from als_ml.cohort.source import CohortSource
+    from als_ml.cohort.check import CheckReport, GeneRow, SiteRow
+    from als_ml.config import Config
 
 SUMMARY = "say what is in the files of a cohort and what is wrong with them"
 
@@ -40,9 +40,17 @@ def run(arguments: argparse.Namespace) -> int:
     from als_ml.cohort.source import open_cohort
 
     source = open_cohort(Path(arguments.cohort), arguments.allow_outside, arguments.extracts)
-    as_asked = _as_asked(arguments, source)
     with progress_bar(arguments.quiet or arguments.json) as progress:
-        report = check_cohort(source, lambda what: progress(f"reading {what}", 0, 0), **as_asked)
+        check = partial(check_cohort, source, lambda what: progress(f"reading {what}", 0, 0))
+        config = _config(arguments)
+        if config is None:
+            report = check()
+        else:
+            from als_ml.training.preview import preview_of
+            from als_ml.training.task_data import reading_of
+
+            beside = partial(preview_of, config, source.described)
+            report = check(reading_of(config), beside)
     errors = [problem for problem in report["problems"] if problem["severity"] == "error"]
     if arguments.json:
         print(json.dumps(report, indent=1))
@@ -52,23 +60,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
-def _as_asked(arguments: argparse.Namespace, source: "CohortSource") -> Json:
-    """How the configuration reads the cohort and what it makes of it; nothing without one."""
+def _config(arguments: argparse.Namespace) -> "Config | None":
+    """The configuration that says how the cohort is read and labelled."""
     if not arguments.config:
         if arguments.changes:
             raise RequestError("--set", "there is no --config that it changes", "Give --config.")
-        return {}
-    from als_ml.training.preview import preview_of
-    from als_ml.training.task_data import reading_of
-
-    config = load_config(Path(arguments.config), arguments.changes)
-    return {
-        "reading": reading_of(config),
-        "beside": partial(preview_of, config, source.described),
-    }
+        return None
+    return load_config(Path(arguments.config), arguments.changes)
 
 
-def _print_check(report: Json) -> None:
+def _print_check(report: "CheckReport") -> None:
     if report["contents"]:
         print_table([{"in the files": name, "n": n} for name, n in report["contents"].items()])
         print_table([report["samples"]], "patients found in")
@@ -88,7 +89,7 @@ def _print_check(report: Json) -> None:
             )
 
 
-def _print_sites(sites: list[Json]) -> None:
+def _print_sites(sites: "list[SiteRow]") -> None:
     """Print the median of each analyte by site."""
     names = dict.fromkeys(row["site"] for row in sites)
     analytes = dict.fromkeys(row["analyte"] for row in sites)
@@ -103,7 +104,7 @@ def _print_sites(sites: list[Json]) -> None:
         print_table(table, "median by site (and patients without a value)")
 
 
-def _print_genes(genes: list[Json]) -> None:
+def _print_genes(genes: "list[GeneRow]") -> None:
     """Print the genes that are covered in less than 95 % of the patients, and count the others."""
     patients = (
         sum(genes[0][name] for name in ("unknown", "not covered", "partly", "covered"))

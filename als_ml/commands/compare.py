@@ -2,10 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from als_ml.cli import print_table, progress_bar
 from als_ml.output import check_output, write_table
-from features.stored import Json
+
+if TYPE_CHECKING:
+    from als_ml.lifecycle.comparison import Compared
 
 SUMMARY = "compare two models: what differs, how good they are, and who changes class"
 
@@ -43,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         compared = compare(ours, theirs)
         labels = ours.labels
     if arguments.output:
-        write_table(compared["changed"], Path(arguments.output))
+        write_table(compared.changed, Path(arguments.output))
     if not arguments.quiet:
         _print_differences(differences, "the patients are labelled as the first model's run did")
         print(labels)
@@ -63,22 +66,23 @@ def _print_differences(differences: list[dict[str, str]], other_label: str) -> N
     print_table(differences, "what differs")
 
 
-def _print_comparison(found: Json, arguments: argparse.Namespace) -> None:
+def _print_comparison(found: "Compared", arguments: argparse.Namespace) -> None:
+    from features.tables.convert import records_of
+
     print(
-        f"{found['n']} patients scored by both, {found['n_labelled']} labelled; "
-        f"probabilities correlate {found['correlation']:.3f}"
+        f"{found.n} patients scored by both, {found.n_labelled} labelled; "
+        f"probabilities correlate {found.correlation:.3f}"
     )
-    for metric, (difference, low, high) in found.get("differences", {}).items():
+    for metric, (difference, low, high) in found.differences.items():
         print(f"{metric}: first minus second {difference:+.4f} ({low:+.4f} to {high:+.4f})")
-    if "differences" not in found:
+    if not found.differences:
         print("no differences of performance: the labelled patients do not have both labels")
-    counts = found["classes"]
     print_table(
-        [{"second \\ first": name, **row.to_dict()} for name, row in counts.iterrows()],
+        records_of(found.classes.rename_axis("second \\ first").reset_index()),
         "predicted classes",
     )
     where = f"written: {arguments.output}" if arguments.output else "name them with --output FILE"
-    print(f"{len(found['changed'])} patients change class; {where}. Research use only.")
+    print(f"{len(found.changed)} patients change class; {where}. Research use only.")
 
 
 def _compare_runs(arguments: argparse.Namespace) -> int:

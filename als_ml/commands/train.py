@@ -15,7 +15,6 @@ from als_ml.cli import (
     said_at_once,
 )
 from als_ml.config import load_config
-from features.stored import Record
 
 if TYPE_CHECKING:
     from als_ml.training.run import Training
@@ -73,7 +72,9 @@ _SHOWN = {
 }
 
 
-def _print_training(training: "Training", table: list[Record], logged: dict[str, str]) -> None:
+def _print_training(
+    training: "Training", table: list[dict[str, str | float]], logged: dict[str, str]
+) -> None:
     """Print what a reader needs first: what is not shown, the figures, the checks, the model."""
     from als_ml.tracking.view import where_to_look
     from als_ml.training.estimates import unbeaten
@@ -98,7 +99,9 @@ def _print_training(training: "Training", table: list[Record], logged: dict[str,
     print(where_to_look(logged))
 
 
-def _figures(table: list[Record], metrics: dict[str, float]) -> list[Record]:
+def _figures(
+    table: list[dict[str, str | float]], metrics: dict[str, float]
+) -> list[dict[str, object]]:
     """One line for the model and each baseline."""
     from als_ml.training.metrics import interval_words
 

@@ -13,7 +13,6 @@ from als_ml.training.metrics import paired_differences
 from als_ml.training.task_data import make_labels
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
-from features.stored import Json
 from features.tables.problems import Problems
 from models.labels import in_words
 from models.tasks import TASKS
@@ -57,6 +56,24 @@ class Scored:
             rows=[row for row, is_kept in zip(self.rows, kept, strict=True) if is_kept],
             labels=self.labels,
         )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two models on the `n` patients whom both score, `n_labelled` of them labelled.
+
+    `largest` difference and `correlation` of the probabilities (NaN where one does not vary);
+    `differences` maps a metric to difference, low and high, and is empty unless both labels occur;
+    `classes` counts the patients by both classes, `changed` names those whose class differs.
+    """
+
+    n: int
+    n_labelled: int
+    largest: float
+    correlation: float
+    differences: dict[str, tuple[float, float, float]]
+    classes: pd.DataFrame
+    changed: pd.DataFrame
 
 
 def scored_cohort(predictor: Predictor, config: Config, source: CohortSource) -> Scored:
@@ -144,7 +161,7 @@ def labels_or_none(config: Config, cohort: Cohort) -> np.ndarray:
         return np.full(len(cohort), np.nan)
 
 
-def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> Json:
+def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> Compared:
     """Differences of the first model to the second on the patients that both score.
 
     Parameters
@@ -158,11 +175,8 @@ def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> J
 
     Returns
     -------
-    dict
-        `n`, `n_labelled`; `correlation` and `largest` difference of the probabilities;
-        `differences` (metric -> difference,
-        low, high) where both labels occur; `classes`, a table of counts; `changed`, the patients
-        who change class.
+    Compared
+        On the patients that both score.
 
     Raises
     ------
@@ -175,22 +189,33 @@ def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> J
             "--cohort", "no patient is scored by both models", "Give a cohort that both can score."
         )
     p, q = ours.probability[both], theirs.probability[both]
-    result: Json = {"n": int(both.sum()), "largest": float(np.abs(p - q).max())}
-    result["correlation"] = (
-        float(np.corrcoef(p, q)[0, 1]) if np.ptp(p) > 0 and np.ptp(q) > 0 else float("nan")
-    )
+    varied = np.ptp(p) > 0 and np.ptp(q) > 0
     known = both & np.isfinite(ours.y)
-    result["n_labelled"] = int(known.sum())
+    differences = {}
     if len(np.unique(ours.y[known])) == 2:
         y, families = ours.y[known], ours.families[known]
-        result["differences"] = paired_differences(
+        differences = paired_differences(
             y, ours.probability[known], theirs.probability[known], families, draws, seed
         )
-    result["classes"] = pd.crosstab(
-        pd.Series(theirs.predicted[both]), pd.Series(ours.predicted[both])
+    return Compared(
+        n=int(both.sum()),
+        n_labelled=int(known.sum()),
+        largest=float(np.abs(p - q).max()),
+        correlation=float(np.corrcoef(p, q)[0, 1]) if varied else float("nan"),
+        differences=differences,
+        classes=pd.crosstab(pd.Series(theirs.predicted[both]), pd.Series(ours.predicted[both])),
+        changed=_changed(ours, theirs, both & (ours.predicted != theirs.predicted)),
     )
-    moved = both & (ours.predicted != theirs.predicted)
-    columns = {"sample_id": ours.samples, "from": theirs.predicted, "to": ours.predicted}
-    columns |= {"probability_from": theirs.probability, "probability_to": ours.probability}
-    result["changed"] = pd.DataFrame({name: values[moved] for name, values in columns.items()})
-    return result
+
+
+def _changed(ours: Scored, theirs: Scored, moved: np.ndarray) -> pd.DataFrame:
+    """The patients whose class differs."""
+    return pd.DataFrame(
+        {
+            "sample_id": ours.samples[moved],
+            "from": theirs.predicted[moved],
+            "to": ours.predicted[moved],
+            "probability_from": theirs.probability[moved],
+            "probability_to": ours.probability[moved],
+        }
+    )

@@ -35,7 +35,6 @@ from als_ml.training.metrics import paired_differences
 from als_ml.training.task_data import prepared
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
-from features.stored import Json
 
 LOG = "als-ml-promotions"
 # Contract, section Estimates.
@@ -54,7 +53,7 @@ class Decision:
     figures: dict[str, float]
 
 
-def decide(differences: Differences, checks: list[Json] | None) -> Decision:
+def decide(differences: Differences, checks: list[dict[str, str]] | None) -> Decision:
     """Apply the rule: AUC difference above -0.02 at its lower bound, log loss below +0.01 at its
     upper, no check failed.
     """
@@ -82,7 +81,7 @@ def _figures(differences: Differences) -> dict[str, float]:
 
 
 def _with_checks(
-    reasons: list[str], checks: list[Json] | None, figures: dict[str, float]
+    reasons: list[str], checks: list[dict[str, str]] | None, figures: dict[str, float]
 ) -> Decision:
     if checks is None:
         reasons.append("its run has no honesty checks")
@@ -204,7 +203,7 @@ def _on_other_patients(
         "patients_left_out": float(either.sum()),
         "patients_not_recognisable": float((labelled & _unrecognisable(cohorts)).sum()),
     }
-    return compare(ours, theirs)["differences"], counts
+    return compare(ours, theirs).differences, counts
 
 
 _OTHERS = "Give other patients, leave these out with --leave-out, or use --training-cohort."

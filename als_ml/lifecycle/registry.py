@@ -15,7 +15,6 @@ from als_ml.tracking.store import quiet_mlflow, use_store
 from als_ml.tracking.versions import registered_version
 from als_ml.tracking.view import plain_names
 from features.errors import DataError, RequestError
-from features.stored import Json
 
 __all__ = [
     "registered_version",
@@ -126,7 +125,7 @@ def run_config(run_id: str, cohort: str) -> Config:
     return Config.model_validate({**yaml.safe_load(text), "cohort": cohort})
 
 
-def run_checks(run_id: str) -> list[Json] | None:
+def run_checks(run_id: str) -> list[dict[str, str]] | None:
     """Honesty checks of a run, None where it logged none.
 
     Parameters

@@ -27,7 +27,6 @@ from als_ml.simulate.genetics import CAUSES, draw_genome, draw_people, draw_repe
 from als_ml.simulate.oracle import Best, familial_best, progression_best
 from als_ml.simulate.panel import draw_panel
 from features.errors import RequestError
-from features.stored import Json
 
 __all__ = ["simulate"]
 _MADE_BY_US = ("cohort.yaml", "truth.csv", "README.txt")
@@ -38,7 +37,7 @@ def simulate(
     patients: int = 800,
     seed: int = 1,
     progress: Callable[[str, int, int], None] = lambda *_: None,
-) -> Json:
+) -> dict[str, float]:
     """Simulate a cohort and write it, whole or not at all.
 
     Parameters
@@ -91,7 +90,7 @@ def _check_folder(folder: Path) -> None:
 
 def _write(
     folder: Path, n: int, rng: np.random.Generator, progress: Callable[[str, int, int], None]
-) -> Json:
+) -> dict[str, float]:
     progress("drawing families, genomes and courses", 0, 4)
     people = draw_people(n, rng)
     genome, repeats = draw_genome(people, rng), draw_repeats(people, rng)
@@ -159,8 +158,8 @@ def _labels(patients: pd.DataFrame, course: Course, future: Future) -> dict[str,
 
 def _summary(
     n: int, labels: dict[str, np.ndarray], best: dict[str, Best], patients: pd.DataFrame
-) -> Json:
-    made: Json = {
+) -> dict[str, float]:
+    made: dict[str, float] = {
         "patients": n,
         "families": (
             n

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from als_ml.simulate.care import LANDMARK, lab_rows
-from features.stored import Json
 
 # First and number of the calendar days on which the made-up cohort was seen first.
 _FIRST_DAY, _DAYS = np.datetime64("2023-01-09"), 730
@@ -173,7 +172,7 @@ def breathing_tests(
     last = visits.sort_values("days").drop_duplicates("sample_id", keep="last")
     last = last[last["days"] > LANDMARK]
     lost = 12 - last[list(_BREATHING)].sum(axis=1).to_numpy()
-    means: Json = {
+    means = {
         "spo2": (97.0 - 0.3 * lost, 1.2),
         "paco2_blood": (5.2 + 0.1 * lost, 0.4),
         "mip": (95.0 - 5.0 * lost, 15.0),

@@ -1,5 +1,6 @@
 """What a configuration would make of a cohort, before anything is trained: its labels and why."""
 
+from als_ml.cohort.check import LabelCounts
 from als_ml.cohort.source import CohortFile
 from als_ml.config import Config
 from als_ml.training.task_data import check_labels, make_labels, spec_of
@@ -7,29 +8,31 @@ from features.blocks.rows import with_columns
 from features.blocks.unused import name_unused
 from features.cohort import Cohort
 from features.errors import UserError
-from features.stored import Json
 from features.tables.problems import Problems
 from models.labels import in_words
 from models.tasks import TASKS
 
 
-def preview_of(config: Config, described: CohortFile, cohort: Cohort, problems: Problems) -> Json:
+def preview_of(
+    config: Config, described: CohortFile, cohort: Cohort, problems: Problems
+) -> LabelCounts | None:
     """Labels of a cohort by a configuration; what cannot be learned or used is a problem.
 
     Returns
     -------
-    dict
-        `labels`: `task`, `counts` of each label and reason, and the same `in words`; empty where
-        there can be no labels.
+    LabelCounts or None
+        None where there can be no labels.
     """
     try:
         return _labels(config, described, cohort, problems)
     except UserError as error:
         problems.error(error.where, error.found, error.remedy)
-        return {}
+        return None
 
 
-def _labels(config: Config, described: CohortFile, cohort: Cohort, problems: Problems) -> Json:
+def _labels(
+    config: Config, described: CohortFile, cohort: Cohort, problems: Problems
+) -> LabelCounts:
     labels = make_labels(config, cohort)
     spec = with_columns(
         cohort.definitions,
@@ -45,4 +48,4 @@ def _labels(config: Config, described: CohortFile, cohort: Cohort, problems: Pro
     except UserError as error:
         problems.error(error.where, error.found, error.remedy)
     said = in_words(labels, TASKS[config.task])
-    return {"labels": {"task": config.task, "counts": labels.counts, "in words": said}}
+    return {"task": config.task, "counts": labels.counts, "in words": said}

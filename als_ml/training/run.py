@@ -59,6 +59,8 @@ from models.members import Trial
 from models.tasks import FAMILIAL, TASKS, Task
 
 Progress = Callable[[str, int, int], None]
+# `name` of a model or a baseline, and its metrics.
+SummaryRow = dict[str, str | float]
 # Draws for the bands of curves: they are read by eye.
 _BAND_DRAWS = 500
 
@@ -483,7 +485,7 @@ def best_possible(
     return share_of_possible(data.y, probability, best) if np.isfinite(best).all() else None
 
 
-def summary(training: Training) -> list[dict[str, str | float]]:
+def summary(training: Training) -> list[SummaryRow]:
     """The short table at the end: the model, each baseline, and the best possible score of a
     simulated cohort.
 
@@ -498,9 +500,7 @@ def summary(training: Training) -> list[dict[str, str | float]]:
         Metrics by name.
     """
     names = list(training.out_of_fold)
-    table: list[dict[str, str | float]] = [
-        {"name": name, **training.metrics_of(name)} for name in names
-    ]
+    table: list[SummaryRow] = [{"name": name, **training.metrics_of(name)} for name in names]
     table[0]["name"] = training.config.model.estimator
     for row, name in zip(table[1:], names[1:], strict=True):
         row["name"] = f"baseline: {name}"

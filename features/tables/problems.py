@@ -1,11 +1,22 @@
 """What is wrong with the data: raised at once while reading, or collected by `check`."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from typing import TypedDict
 
 import numpy as np
 
 from features.errors import DataError, examples
 from features.tables.columns import Cells
+
+
+class ProblemRow(TypedDict):
+    """A problem as `--json` has it."""
+
+    severity: str
+    where: str
+    found: str
+    remedy: str
+    count: int
 
 
 @dataclass(frozen=True)
@@ -18,9 +29,15 @@ class Problem:
     remedy: str
     count: int = 1
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> ProblemRow:
         """Give the fields for JSON."""
-        return asdict(self)
+        return {
+            "severity": self.severity,
+            "where": self.where,
+            "found": self.found,
+            "remedy": self.remedy,
+            "count": self.count,
+        }
 
 
 @dataclass

@@ -267,19 +267,19 @@ def scored(probability, y=None, predicted=None):
 def test_a_model_compared_with_itself():
     own = scored([0.2, 0.7, 0.4, 0.9], [0, 1, 1, 0])
     found = compare(own, own, draws=50)
-    assert (found["correlation"], found["largest"], len(found["changed"])) == (
+    assert (found.correlation, found.largest, len(found.changed)) == (
         pytest.approx(1.0),
         0.0,
         0,
     )
-    assert found["differences"]["roc_auc"] == (0.0, 0.0, 0.0)
+    assert found.differences["roc_auc"] == (0.0, 0.0, 0.0)
 
 
 def test_who_changes_class():
     found = compare(scored([0.6, 0.2, np.nan]), scored([0.4, 0.3, 0.9]))
-    assert found["n"] == 2
+    assert found.n == 2
     assert "differences" not in found
-    assert found["changed"].to_dict("records") == [
+    assert found.changed.to_dict("records") == [
         {
             "sample_id": "s0",
             "from": "slow",
