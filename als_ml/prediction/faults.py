@@ -5,6 +5,8 @@ import secrets
 import traceback
 from pathlib import Path
 
+from als_ml.cohort.records import RowError
+
 # The field of an error that is ours, not the sender's.
 OURS = "als_ml"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -12,7 +14,7 @@ _PACKAGES = ("als_ml", "features", "models")
 _log = logging.getLogger("als_ml")
 
 
-def unforeseen(error: Exception) -> dict[str, str]:
+def unforeseen(error: Exception) -> RowError:
     """Log an error by kind and place, and give what its patient is told.
 
     The text of an exception may hold what was sent, so it goes nowhere.

@@ -278,7 +278,7 @@ def test_a_model_compared_with_itself():
 def test_who_changes_class():
     found = compare(scored([0.6, 0.2, np.nan]), scored([0.4, 0.3, 0.9]))
     assert found.n == 2
-    assert "differences" not in found
+    assert not found.differences
     assert found.changed.to_dict("records") == [
         {
             "sample_id": "s0",
