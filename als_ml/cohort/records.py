@@ -9,9 +9,12 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
+
+# pydantic wants this one below Python 3.12.
+from typing_extensions import TypedDict
 
 from als_ml.cohort.record_keys import (
     BIOMARKER_KEYS,

@@ -3,9 +3,12 @@ follow from it.
 """
 
 from types import NoneType, UnionType
-from typing import TypedDict, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 import pyarrow as pa
+
+# pydantic wants this one below Python 3.12.
+from typing_extensions import TypedDict
 
 from als_ml.cohort.records import RowError
 
