@@ -34,7 +34,7 @@ PATIENCE = 120
 # Seconds that a scheduler which is said to run may take to answer.
 ANSWER = 30
 _LOCAL = re.compile(r"local(?::([1-9]\d*))?")
-_current: ContextVar["Client | None"] = ContextVar("cluster", default=None)
+_current: ContextVar["OnWorkers | None"] = ContextVar("cluster", default=None)
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class Outcome(Generic[Value]):
 
 def map_parts() -> MapParts:
     """How parts are worked on here: by the cluster that this block is on, else in threads."""
-    client = _current.get()
-    return in_threads if client is None else OnWorkers(client)
+    return _current.get() or in_threads
 
 
 def is_on_cluster() -> bool:
@@ -76,8 +75,7 @@ def on_cluster(where: str | None) -> Iterator[None]:
     start = _starter(where)
     _check_installed()
     with ExitStack() as stack:
-        client = start(stack)
-        token = _current.set(client)
+        token = _current.set(OnWorkers(start(stack)))
         try:
             yield
         finally:
@@ -123,6 +121,8 @@ def settings(folder: str) -> dict[str, object]:
         # A worker logs the arguments of a task that fails; ours do not fail, and this makes sure.
         "distributed.logging": {"distributed": "critical", "bokeh": "critical"},
         "distributed.admin.log-length": 0,
+        "distributed.scheduler.http-routes": [],
+        "distributed.worker.http-routes": [],
     }
 
 
@@ -138,8 +138,8 @@ def _local(n: int, stack: ExitStack) -> "Client":
         n_workers=n,
         threads_per_worker=1,
         processes=True,
-        # A page of the machine's own could be read by everybody on it.
-        dashboard_address=None,
+        # A page could be read by everybody on the machine: a port of its own, and no routes.
+        dashboard_address="127.0.0.1:0",
         security=Security.temporary(),
         local_directory=folder,
         silence_logs=logging.CRITICAL,
@@ -174,6 +174,17 @@ class OnWorkers:
 
     def __init__(self, client: "Client"):
         self.client = client
+        self._held: tuple[object, Future[object]] | None = None
+
+    def _hold(self, shared: object) -> "Future[object]":
+        """What all parts need, on the workers; the same object is sent once.
+
+        A task of its own, not scattered: a worker that dies takes scattered data with it.
+        """
+        if self._held is None or self._held[0] is not shared:
+            packed = pickle.dumps(shared)
+            self._held = shared, self.client.submit(pickle.loads, packed, pure=False)
+        return self._held[1]
 
     def __call__(
         self,
@@ -201,8 +212,7 @@ class OnWorkers:
 
         if not parts:
             return
-        # A task of its own, not scattered: a worker that dies takes scattered data with it.
-        held = self.client.submit(pickle.loads, pickle.dumps(shared), pure=False)
+        held = self._hold(shared)
         futures = {
             self.client.submit(attempt, function, held, part, pure=False, priority=-number): number
             for number, part in enumerate(parts)

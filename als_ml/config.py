@@ -328,6 +328,15 @@ class Tracking(_Part):
     )
 
 
+class Cluster(_Part):
+    """Who does the work; no result depends on it."""
+
+    where: str | None = Field(
+        default=None,
+        description="local:N, tls://HOST:PORT or slurm:PROFILE.yaml, as `--cluster`, which wins",
+    )
+
+
 class Config(_Part):
     """A whole run."""
 
@@ -346,6 +355,7 @@ class Config(_Part):
     validation: Validation = Validation()
     tracking: Tracking = Tracking()
     threads: int = Field(default=2, ge=1)
+    cluster: Cluster = Cluster()
 
     def tables(self) -> "Definitions":
         """Our definition tables with the laboratory's own laid over them."""

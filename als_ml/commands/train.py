@@ -14,7 +14,8 @@ from als_ml.cli import (
     report_problems,
     said_at_once,
 )
-from als_ml.config import load_config
+from als_ml.cluster import on_cluster
+from als_ml.config import Config, load_config
 
 if TYPE_CHECKING:
     from als_ml.training.run import Training
@@ -44,6 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(Path(arguments.config), arguments.changes)
     # The first word, before anything heavy is imported.
     LOG.info("training %s on %s", config.task, config.cohort)
+    with on_cluster(None if arguments.cluster else config.cluster.where):
+        return _run(arguments, config)
+
+
+def _run(arguments: argparse.Namespace, config: Config) -> int:
     with progress_bar(arguments.quiet) as progress:
         from als_ml.tracking.store import check_store
         from als_ml.training.run import summary, train

@@ -6,9 +6,9 @@ weights, calibration, conformal limits, threshold) on its training patients alon
 threads, each on one core; their results do not depend on how many run at once.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import NoReturn
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -18,8 +18,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from als_ml import cluster
 from als_ml.config import Config
 from als_ml.training.task_data import Trainable
+from features.errors import DataError
+from features.genotypes.workers import Part, Result
 from models.estimators.registry import Parameters
 from models.fitted import FittedModel
 from models.ladder import Ladder
@@ -93,29 +96,50 @@ def cross_validate(
         for repeat in range(v.repeats)
         for split in family_folds(data.y, data.families, v.folds, v.seed + repeat)
     ]
-    jobs = (delayed(_on_one_core)(data, *split, how) for split, how in splits)
-    folds = _in_threads(jobs, len(splits), config.threads, progress, "cross-validation")
+    parts = [(*split, how) for split, how in splits]
+    folds = _each(_on_one_core, data, parts, config.threads, progress, "cross-validation")
     return merged(folds, len(data.y), v.repeats)
 
 
-def _in_threads(
-    jobs: Iterable[object], n: int, threads: int, progress: Progress, what: str
-) -> list[Any]:
-    """Run jobs in threads of one core each, telling how many are done."""
-    progress(what, 0, n)
-    done = []
-    for result in Parallel(n_jobs=min(threads, max(n, 1)), prefer="threads", return_as="generator")(
-        jobs
-    ):
-        done.append(result)
-        progress(what, len(done), n)
-    return done
+def _each(
+    function: Callable[[Trainable, Part], Result],
+    data: Trainable,
+    parts: list[Part],
+    threads: int,
+    progress: Progress,
+    what: str,
+) -> list[Result]:
+    """Results of all parts, in order, worked on by one core each; tells how many are done.
+
+    On a cluster the patients travel to each worker once, and stay there for the parts that follow.
+    """
+    done = 0
+
+    def arrived(_: Part, __: Result) -> None:
+        nonlocal done
+        done += 1
+        progress(what, done, len(parts))
+
+    progress(what, 0, len(parts))
+    if cluster.is_on_cluster():
+        return list(cluster.map_parts()(function, data, parts, arrived, _not_fitted))
+    jobs = (delayed(function)(data, part) for part in parts)
+    n = min(threads, max(len(parts), 1))
+    results: list[Result] = []
+    for result in Parallel(n_jobs=n, prefer="threads", return_as="generator")(jobs):
+        results.append(result)
+        arrived(parts[len(results) - 1], result)
+    return results
 
 
-def _on_one_core(data: Trainable, train: np.ndarray, test: np.ndarray, config: Config) -> Fold:
+def _not_fitted(_: object, reason: str) -> NoReturn:
+    raise DataError("--cluster", reason, "Give the workers more memory.")
+
+
+def _on_one_core(data: Trainable, part: tuple[np.ndarray, np.ndarray, Config]) -> Fold:
     """Run a fold without threads of its own: OpenMP's limit holds for the thread that sets it."""
     with threadpool_limits(1):
-        return run_fold(data, train, test, config)
+        return run_fold(data, *part)
 
 
 def merged(folds: list[Fold], n: int, repeats: int = 1) -> Validated:
@@ -352,8 +376,8 @@ def leave_one_site_out(
         By site.
     """
     splits, plain = site_splits(data), _without_refits(config)
-    jobs = (delayed(_on_one_core)(data, train, test, plain) for train, test in splits.values())
-    folds = _in_threads(jobs, len(splits), config.threads, progress, "leaving one site out")
+    parts = [(train, test, plain) for train, test in splits.values()]
+    folds = _each(_on_one_core, data, parts, config.threads, progress, "leaving one site out")
     return dict(zip(splits, folds, strict=True))
 
 
@@ -443,23 +467,42 @@ def probabilities_for(
     model = config.model.model_copy(update={"search": None, "calibration": "sigmoid"})
     quick = _without_refits(config.model_copy(update={"model": model}))
     folds = family_folds(data.y, data.families, config.validation.folds, config.validation.seed)
-    changed = replace(data, y=y)
-    parts = [(train, train if kept is None else train[kept[train]], test) for train, test in folds]
-    jobs = (delayed(_refitted)(changed, quick, *part) for part in parts)
+    parts = [
+        Refit(
+            config=quick,
+            y=y,
+            whole=train,
+            train=train if kept is None else train[kept[train]],
+            test=test,
+        )
+        for train, test in folds
+    ]
     probability = np.empty(len(y))
-    results = _in_threads(jobs, len(parts), config.threads, lambda *_: None, "")
+    results = _each(_refitted, data, parts, config.threads, lambda *_: None, "")
     for (_, test), values in zip(folds, results, strict=True):
         probability[test] = values
     return probability
 
 
-def _refitted(
-    data: Trainable, config: Config, whole: np.ndarray, train: np.ndarray, test: np.ndarray
-) -> np.ndarray:
+@dataclass(frozen=True)
+class Refit:
+    """A fold that is learned anew from `y`; `whole` are its training patients, of whom `train`
+    train.
+    """
+
+    config: Config
+    y: np.ndarray
+    whole: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+
+
+def _refitted(as_labelled: Trainable, part: Refit) -> np.ndarray:
+    data, train = replace(as_labelled, y=part.y), part.train
     families, y = data.families[train], data.y[train]
     fewest = min(len(np.unique(families[y == label])) for label in (0, 1))
-    if fewest <= config.validation.inner_folds:
-        return np.full(len(test), np.nan)
+    if fewest <= part.config.validation.inner_folds:
+        return np.full(len(part.test), np.nan)
     with threadpool_limits(1):
-        X = data.matrix(whole)
-        return data.fit(X, train, config)[0].probability(X[test])
+        X = data.matrix(part.whole)
+        return data.fit(X, train, part.config)[0].probability(X[part.test])

@@ -4,12 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from als_ml.__main__ import main
 from als_ml.cluster import attempt, is_on_cluster, map_parts, on_cluster
+from als_ml.cohort.source import open_cohort
+from als_ml.config import load_config
+from als_ml.training.folds import cross_validate, leave_one_site_out, probabilities_for
+from als_ml.training.task_data import prepared
 from features.errors import DataError
 from features.genotypes import extraction
 from features.genotypes.extraction import gather
@@ -19,13 +24,6 @@ from features.tables.problems import Problems
 from tests.conftest import ROOT
 from tests.features.genotypes.test_extraction import PANEL, SAMPLES, digest, read, records
 from tests.vcf_files import write_vcf
-
-
-@pytest.fixture(scope="module")
-def two():
-    """Two workers, each a process, for the whole file."""
-    with on_cluster("local:2"):
-        yield
 
 
 def read_on_cluster(paths: list[Path]) -> Genotypes:
@@ -56,13 +54,15 @@ def one_a_patient(tmp_path) -> Path:
 @pytest.mark.parametrize(
     "where", ["", "local:", "local:0", "local:-1", "locale", "remote", "http://a:1", "slurm", "tcp"]
 )
-def test_what_is_not_a_cluster_is_refused_before_dask_is_imported(where):
-    words = [sys.executable, "-m", "als_ml", "features", "--cohort", "x", "--output", "y.csv"]
-    done = subprocess.run(
-        [*words, f"--cluster={where}"], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert done.returncode == 2
-    assert "this is not a cluster. Give local, local:4, " in done.stderr
+def test_what_is_not_a_cluster_is_refused(where, capsys):
+    assert main(["features", "--cohort", "x", "--output", "y.csv", f"--cluster={where}"]) == 2
+    assert "this is not a cluster. Give local, local:4, " in capsys.readouterr().err
+
+
+def test_a_configuration_names_a_cluster_as_the_option_does(capsys):
+    words = ["train", "--config", str(ROOT / "configs/quick.yaml"), "--set", "cluster.where=x"]
+    assert main(words) == 2
+    assert "--cluster x: this is not a cluster" in capsys.readouterr().err
 
 
 def test_a_scheduler_that_does_not_answer_is_told(capsys, monkeypatch):
@@ -134,6 +134,23 @@ def test_an_error_of_the_disk_is_tried_again_one_of_the_data_is_not(error, times
 
 
 @pytest.mark.slow
+def test_variants_and_check_on_two_workers_say_the_same(one_a_patient, tmp_path, capsys):
+    path = write_vcf(tmp_path / "whole.vcf.gz", SAMPLES, records())
+    written, said = [], []
+    for where in ([], ["--cluster", "local:2"]):
+        outputs = [str(tmp_path / f"{name}{len(where)}.csv") for name in ("v", "c")]
+        words = ["--vcf", str(path), "--genome-build", "GRCh38", "--quiet"]
+        words += ["--output", outputs[0], "--carriers", outputs[1]]
+        assert main(["variants", *words, *where]) == 0
+        written.append([Path(output).read_bytes() for output in outputs])
+        capsys.readouterr()
+        assert main(["check", "--cohort", str(one_a_patient), "--json", *where]) == 0
+        said.append(capsys.readouterr().out)
+    assert written[0] == written[1]
+    assert said[0] == said[1]
+
+
+@pytest.mark.slow
 def test_features_on_two_workers_are_the_same_to_the_last_bit(one_a_patient, tmp_path, monkeypatch):
     monkeypatch.setattr(extraction, "BATCH", 1)
     outputs = [tmp_path / "here.parquet", tmp_path / "there.parquet"]
@@ -145,11 +162,36 @@ def test_features_on_two_workers_are_the_same_to_the_last_bit(one_a_patient, tmp
 
 
 @pytest.mark.slow
-def test_files_of_every_form_give_one_digest_on_workers(tmp_path, two, monkeypatch):
+def test_files_of_every_form_give_one_digest_on_workers(tmp_path, monkeypatch):
     monkeypatch.setattr(extraction, "MANY_SAMPLES", 2)
-    assert is_on_cluster()
     whole = write_vcf(tmp_path / "one.vcf.gz", SAMPLES, records())
     each = [write_vcf(tmp_path / f"{name}.vcf.gz", [name], records([name])) for name in SAMPLES]
     here = digest(read([whole]))
-    for paths in ([whole], each, each[::-1]):
-        assert digest(read_on_cluster(paths)) == here
+    with on_cluster("local:2"):
+        assert is_on_cluster()
+        for paths in ([whole], each, each[::-1]):
+            assert digest(read_on_cluster(paths)) == here
+
+
+@pytest.mark.slow
+def test_folds_sites_and_refits_on_two_workers_are_the_same_to_the_last_bit(demo):
+    config = load_config(ROOT / "configs/quick.yaml", [f"cohort={demo}/cohort.yaml"])
+    data = prepared(config, open_cohort(demo / "cohort.yaml"))
+    other = np.where(np.arange(len(data.y)) % 7 == 0, 1 - data.y, data.y)
+
+    def results() -> list[np.ndarray]:
+        told: list[tuple[str, int, int]] = []
+        whole = cross_validate(data, config, lambda *what: told.append(what))
+        assert told[-1] == ("cross-validation", 3, 3)
+        sites = leave_one_site_out(data, config)
+        found = [*whole.probability.values(), *whole.predicted.values(), whole.covered]
+        found += [fold.importance for fold in [*whole.folds, *sites.values()]]
+        return [*found, probabilities_for(data, config, other)]
+
+    assert not is_on_cluster()
+    here = results()
+    with on_cluster("local:2"):
+        there = results()
+    assert len(here) == len(there) > 10
+    for one, two in zip(here, there, strict=True):
+        assert np.array_equal(one, two, equal_nan=True)
