@@ -13,13 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 
 KINDS = ("sigmoid", "beta")
 # Least a and b of the beta map, so that it rises at both ends (P).
 LEAST_RISE = 0.1
 # No map says 0 or 1 from finitely many patients.
 _EDGE = 1e-6
+# Steps of the sigmoid's search (six are usual), and the mean gradient at which it ends: the next
+# step of a quadratic search is then below rounding.
+_MOST_STEPS, _FLAT = 50, 1e-6
+# Log-odds beyond which neighbouring scores would share a probability of 1.
+_FARTHEST = 25.0
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,43 @@ def fit_sigmoid(score: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     slope, intercept : float
         On the scale of the score, and of log-odds.
     """
-    model = LogisticRegression(C=np.inf, max_iter=1000).fit(score.reshape(-1, 1), y.astype(int))
-    if model.coef_[0, 0] <= 0:
-        return 0.0, float(logit(y.mean()))
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
+    middle, spread = float(score.mean()), float(score.std())
+    no_signal = 0.0, float(logit(y.mean()))
+    if spread == 0:
+        return no_signal
+    slope, level = _newton((score - middle) / spread, np.asarray(y, dtype=float))
+    if slope <= 0:
+        return no_signal
+    return slope / spread, level - slope / spread * middle
+
+
+def _newton(z: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Logistic regression on one standardised column: slope and intercept.
+
+    A step that does not lower the loss is halved. Scores that separate the labels have no minimum:
+    they end where log-odds say all that a probability can.
+    """
+    beta = np.array([0.0, float(logit(y.mean()))])
+    loss, farthest = _logistic_loss(beta, z, y), float(np.abs(z).max())
+    for _ in range(_MOST_STEPS):
+        if abs(beta[0]) * farthest > _FARTHEST:
+            break
+        p = expit(beta[0] * z + beta[1])
+        weight, miss = p * (1 - p), y - p
+        pull = np.array([z @ miss, miss.sum()])
+        if np.abs(pull).max() < _FLAT * len(y):
+            break
+        bent = np.array([[weight @ (z * z), weight @ z], [weight @ z, weight.sum()]])
+        step = np.linalg.solve(bent, pull)
+        while (lower := _logistic_loss(beta + step, z, y)) > loss and np.abs(step).max() > _EDGE:
+            step = step / 2
+        beta, loss = beta + step, lower
+    return float(beta[0]), float(beta[1])
+
+
+def _logistic_loss(beta: np.ndarray, z: np.ndarray, y: np.ndarray) -> float:
+    eta = beta[0] * z + beta[1]
+    return float(np.logaddexp(0, eta).sum() - y @ eta)
 
 
 def fit_map(kind: str, score: np.ndarray, y: np.ndarray) -> CalibrationMap:

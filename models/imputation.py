@@ -131,8 +131,9 @@ class RelatedImputer(SimpleImputer):
         """
         full = np.where(np.isnan(X), self.statistics_, X)
         z = self._standardised(X)
+        precision = np.linalg.inv(self.covariance_)
         for gaps in _gaps(z):
-            parts = self._parts(gaps)
+            parts = self._parts(gaps, precision)
             for rows, pattern in _few_at_once(gaps):
                 unknown, known = gaps.unknown[pattern], gaps.known[pattern]
                 terms = z[rows[:, None], known][:, None, :] * parts[pattern]
@@ -140,9 +141,16 @@ class RelatedImputer(SimpleImputer):
                 full[rows[:, None], columns] = self.statistics_[columns] + moved
         return full
 
-    def _parts(self, gaps: _Gaps) -> np.ndarray:
-        """Weights (m, k, q - k) of the known columns in each unknown one."""
+    def _parts(self, gaps: _Gaps, precision: np.ndarray) -> np.ndarray:
+        """Weights (m, k, q - k) of the known columns in each unknown one.
+
+        From the unknown block of the precision or from the known block of the covariance, whichever
+        is smaller. The row alone decides it, so that its bits do not depend on the batch.
+        """
         known, unknown = gaps.known, gaps.unknown
+        if unknown.shape[1] <= known.shape[1]:
+            among = precision[unknown[:, :, None], unknown[:, None, :]]
+            return -np.linalg.solve(among, precision[unknown[:, :, None], known[:, None, :]])
         among = self.covariance_[known[:, :, None], known[:, None, :]]
         between = self.covariance_[known[:, :, None], unknown[:, None, :]]
         return np.ascontiguousarray(np.linalg.solve(among, between).swapaxes(1, 2))

@@ -17,6 +17,13 @@ from features.errors import examples
 from features.tables.convert import decoded
 from features.tables.problems import Problems
 
+_AT_BASELINE = "Name them in features.columns, if they were known at baseline."
+# A column of patients has no day: it is never taken for a value of day 0.
+_WITH_ITS_DAY = (
+    "They are measured in time: give them as rows of biomarkers, with their day, or name them in"
+    " features.columns, if they were known at baseline."
+)
+
 
 def name_unused(
     cohort: AnyCohort, spec: FeatureSpec, problems: Problems, labels: frozenset[str] = frozenset()
@@ -34,26 +41,29 @@ def name_unused(
     labels : frozenset of str
         Columns that the label is made of: used, though by no feature.
     """
-    if analytes := unused_analytes(cohort, spec):
-        named = examples([f"{name} ({n})" for name, n in analytes.items()], 8)
+    if unseen := unused_analytes(cohort, spec):
+        named = examples([f"{name} ({n})" for name, n in unseen.items()], 8)
         remedy = "A line of features/definitions/biomarkers.tsv with `feature` yes makes one."
         if "biomarkers" not in spec.blocks:
             remedy = "Add biomarkers to features.blocks to use them."
-        values = sum(analytes.values())
+        values = sum(unseen.values())
         problems.note("biomarkers", f"no feature uses the values of {named}", remedy, values)
-    if others := other_assays(cohort, spec):
-        named = examples([f"{name} ({n})" for name, n in others.items()], 8)
+    if by_assays := other_assays(cohort, spec):
+        named = examples([f"{name} ({n})" for name, n in by_assays.items()], 8)
         remedy = "A line of definitions/assays.tsv gives an assay a feature of its own."
-        values = sum(others.values())
+        values = sum(by_assays.values())
         problems.note("biomarkers", f"no feature uses the values by {named}", remedy, values)
     if len(cohort.alsfrs) and not {"alsfrs", "prognosis"} & set(spec.blocks):
         remedy = "Add alsfrs to features.blocks to use them."
         n = len(cohort.alsfrs)
         problems.note("alsfrs", f"no feature uses its {n} visits", remedy, n)
-    if columns := unused_columns(cohort, spec, labels):
-        remedy = "Name them in features.columns, if they were known at baseline."
-        reason = f"no feature uses the columns {examples(columns, 8)}"
-        problems.note("patients", reason, remedy, len(columns))
+    columns = unused_columns(cohort, spec, labels)
+    measured = [name for name in columns if name in analytes(cohort.definitions).index]
+    others = [name for name in columns if name not in measured]
+    for named, remedy in ((others, _AT_BASELINE), (measured, _WITH_ITS_DAY)):
+        if named:
+            reason = f"no feature uses the columns {examples(named, 8)}"
+            problems.note("patients", reason, remedy, len(named))
 
 
 def unused_analytes(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, int]:

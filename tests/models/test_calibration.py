@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from als_ml.config import load_config
 from features.errors import RequestError
-from models.calibration import KINDS, CalibrationMap, choose_map, fit_map
+from models.calibration import KINDS, CalibrationMap, choose_map, fit_map, fit_sigmoid
 from models.conformal import conformal_limits
 from models.fitted import Calibration, recalibrated
 from models.members import family_folds
@@ -39,6 +39,33 @@ def test_a_map_rises_keeps_the_mean_and_is_the_same_for_one_score(kind):
     assert [fitted.probability(grid[i : i + 1])[0] for i in range(0, 1001, 100)] == p[
         ::100
     ].tolist()
+
+
+@pytest.mark.parametrize(
+    ("n", "scale", "shift"), [(40, 1.0, 0.0), (400, 1e-3, 5.0), (400, 80.0, -900)]
+)
+def test_the_sigmoid_is_that_of_scikit_learn(n, scale, shift):
+    score, y = scores(n)
+    slope, intercept = fit_sigmoid(shift + scale * score, y)
+    oracle = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(score[:, None], y)
+    assert slope * scale == pytest.approx(oracle.coef_[0, 0], abs=1e-5)
+    assert intercept + slope * shift == pytest.approx(oracle.intercept_[0], abs=1e-5)
+
+
+def test_scores_that_separate_the_labels_say_neither_0_nor_1():
+    score = np.linspace(-2, 2, 50)
+    p = fit_map("sigmoid", score, (score > 0).astype(float)).probability(score)
+    assert p[0] < 0.01
+    assert p[-1] > 0.99
+    assert (np.diff(p) > 0).all()
+    assert 0 < p.min() < p.max() < 1
+
+
+@pytest.mark.parametrize("score", [np.zeros(20), -np.repeat([0.0, 1.0], 10)])
+def test_a_sigmoid_without_signal_is_the_prevalence(score):
+    y = np.repeat([0.0, 1.0], 10)
+    y[3] = 1.0
+    assert fit_sigmoid(score, y) == pytest.approx((0.0, np.log(11 / 9)))
 
 
 def test_stored_maps_of_earlier_versions_are_read_as_they_were_fitted():

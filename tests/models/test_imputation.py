@@ -76,6 +76,20 @@ def test_nearer_to_the_truth_than_the_mean():
     assert np.array_equal(own[np.isfinite(known)], whole[np.isfinite(known)])
 
 
+@pytest.mark.parametrize("lacking", [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [1, 2, 3, 4]])
+def test_few_or_many_unknown_columns_have_their_conditional_mean(lacking):
+    """By its definition, with fewer and with more known than unknown ones."""
+    X = np.random.default_rng(0).multivariate_normal(np.arange(5), np.eye(5) + 0.5, 300)
+    fitted = imputer().fit(X)
+    row = X[:1].copy()
+    row[0, lacking] = np.nan
+    rest = np.setdiff1d(np.arange(5), lacking)
+    spread = np.outer(fitted.spread_, fitted.spread_) * fitted.covariance_
+    weight = spread[np.ix_(lacking, rest)] @ np.linalg.inv(spread[np.ix_(rest, rest)])
+    expected = fitted.statistics_[lacking] + weight @ (X[0] - fitted.statistics_)[rest]
+    assert fitted.transform(row)[0, lacking] == pytest.approx(expected)
+
+
 def test_one_patient_alone_gets_the_bits_of_the_batch():
     X = made(500, 3)[1]
     X[0] = np.nan

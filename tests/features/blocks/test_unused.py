@@ -45,6 +45,19 @@ def test_a_column_is_used_by_a_feature_or_by_the_label(cohort):
     assert unused_columns(cohort, FeatureSpec(), frozenset({"grip"})) == []
 
 
+def test_a_column_named_like_an_analyte_is_no_value_of_day_0_and_said(tmp_path):
+    (tmp_path / "p.csv").write_text("sample_id,grip,fvc_litres\nP1,12,2.75\n")
+    (tmp_path / "cohort.yaml").write_text("patients: p.csv\n")
+    cohort = cohorts.read(tmp_path / "cohort.yaml", Problems())
+    rows = feature_rows(cohort, FeatureSpec())
+    assert rows.filter(like="fvc").isna().all(axis=None)
+    problems = Problems()
+    name_unused(cohort, FeatureSpec(), problems)
+    said = {problem.found: problem.remedy for problem in problems.found}
+    assert said["no feature uses the columns grip"].startswith("Name them in features.columns")
+    assert "rows of biomarkers" in said["no feature uses the columns fvc_litres"]
+
+
 def test_each_table_is_named_once(cohort):
     def said(spec):
         problems = Problems()
