@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from als_ml.variant_table.table import variant_table
+from als_ml.variant_table.table import Asked, variant_table
 from benchmarks.public_tables import reference_data
 from features.catalogue import shipped
 from features.errors import UserError
-from features.genotypes.vcf import ANY_CALL
 from features.variants.evidence import Sources
-from features.variants.lookups import NO_LOOKUPS
 
 ENDINGS = (".vcf", ".vcf.gz", ".bcf", ".vcf.bgz", ".bcf.gz")
 
@@ -33,7 +31,7 @@ def outcome(path: Path) -> str:
     """`table`, `refused: why`, or `BUG: what` for one file, on whichever build it says it is."""
     for build in ("GRCh38", "GRCh37"):
         try:
-            variant_table(path, build, NO_LOOKUPS, Sources(shipped(), build), ANY_CALL, None, None)
+            variant_table(Asked(path=path), Sources(shipped(), build))
         except UserError as error:
             if "but the cohort file says" in error.found:
                 continue

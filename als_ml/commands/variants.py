@@ -37,6 +37,9 @@ def add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--frequencies", help="sites VCF with population frequencies (INFO/AF)")
     made.add_argument("--clinvar", help="ClinVar VCF")
     made.add_argument(
+        "--ped", help="parents of the samples (PED), by whom the phase of two alleles is known"
+    )
+    made.add_argument(
         "--missense-score",
         default="",
         help="the one score that is PP3 and BP4 of missense variants: revel, alphamissense or cadd",
@@ -72,15 +75,25 @@ def add_options(made: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the variants of a VCF with their evidence, and their carriers."""
     outputs = _outputs(arguments)
-    from als_ml.variant_table.table import reference_path, variant_table
+    from als_ml.variant_table.table import Asked, reference_path, variant_table
     from features.catalogue import shipped
+    from features.genotypes.phase import read_ped
     from features.genotypes.vcf import CallRule
     from features.variants.evidence import Sources
 
     build, path, definitions = arguments.genome_build, Path(arguments.vcf), shipped()
     given = {
         name: reference_path(getattr(arguments, name), f"--{name}")
-        for name in ("fasta", "gff", "frequencies", "clinvar", "scores", "functional", "evidence")
+        for name in (
+            "fasta",
+            "gff",
+            "frequencies",
+            "clinvar",
+            "scores",
+            "functional",
+            "evidence",
+            "ped",
+        )
     }
     with progress_bar(arguments.quiet) as progress:
         progress("reading references", 0, 0)
@@ -92,17 +105,17 @@ def run(arguments: argparse.Namespace) -> int:
             assertions=arguments.clinvar_assertions,
             known=not arguments.clinvar_off,
         )
-        rule = CallRule(arguments.min_gq, arguments.min_depth)
-        carriers = Path(arguments.carriers) if arguments.carriers else None
-        table, problems = variant_table(
+        asked = Asked(
             path=path,
-            build=build,
-            lookups=lookups,
-            sources=sources,
-            rule=rule,
+            rule=CallRule(arguments.min_gq, arguments.min_depth),
             fasta=given["fasta"],
             gff=given["gff"],
-            carriers=carriers,
+            parents=read_ped(given["ped"]) if given["ped"] else {},
+        )
+        table, problems = variant_table(
+            asked,
+            sources,
+            carriers=Path(arguments.carriers) if arguments.carriers else None,
             progress=lambda what: progress(f"reading {what}", 0, 0),
         )
         _write(table, outputs[0], path, build)

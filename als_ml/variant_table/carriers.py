@@ -10,6 +10,7 @@ import pandas as pd
 from als_ml.output import whole_file
 from features.catalogue import Definitions
 from features.genotypes.gathered import GatheredOnDisk
+from features.genotypes.phase import CIS, RELATIONS, TRANS, UNPHASED, Phases
 from features.variants.evidence import NULL_KINDS, Assessment
 from features.variants.variant import Variant, inheritance, rules_of
 from features.variants.weigh import Weighed
@@ -24,7 +25,13 @@ FINDINGS = (
     "possible compound heterozygote",
     "risk allele",
     "reduced penetrance",
+    "compound heterozygote",
 )
+# Whether a carrier has another (likely) pathogenic recessive allele in the gene, and where.
+NO_SECOND = "none"
+SECONDS = (NO_SECOND, *RELATIONS)
+# Sample -> keys of the alleles of one gene that may be a pair -> what is known of their phase.
+ReadPhases = Callable[[dict[str, set[str]]], Phases]
 # One null allele of such a gene is a risk, two are a cause.
 RECESSIVE_OR_RISK = "recessive, one copy a risk"
 REDUCED = "dominant, reduced penetrance"
@@ -33,17 +40,21 @@ Write = Callable[[pd.DataFrame], None]
 ROWS = 1 << 18
 
 
-def finding(classification: str, mode: str, zygous: str, second: bool) -> str:
-    """Say what a class means for a carrier, by zygosity and inheritance.
+def finding(classification: str, mode: str, zygous: str, second: str) -> str:
+    """Say what a class means for a carrier, by zygosity, inheritance and a second allele.
 
-    >>> (finding("P", "dominant", "heterozygous", False),
-    ...  finding("P", "recessive", "heterozygous", False))
+    Two alleles on one chromosome (`cis`) leave the other copy of the gene whole.
+
+    >>> (finding("P", "dominant", "heterozygous", "none"),
+    ...  finding("P", "recessive", "heterozygous", "none"))
     ('causal', 'carrier of one recessive allele')
-    >>> (finding("LP", "recessive", "heterozygous", True),
-    ...  finding("risk", "dominant", "homozygous", False))
-    ('possible compound heterozygote', 'risk allele')
-    >>> finding("LP", RECESSIVE_OR_RISK, "heterozygous", False)
-    'risk allele'
+    >>> [finding("LP", "recessive", "heterozygous", second) for second in ("unphased", "trans")]
+    ['possible compound heterozygote', 'compound heterozygote']
+    >>> finding("LP", "recessive", "heterozygous", "cis")
+    'carrier of one recessive allele'
+    >>> (finding("LP", RECESSIVE_OR_RISK, "heterozygous", "none"),
+    ...  finding("risk", "dominant", "homozygous", "none"))
+    ('risk allele', 'risk allele')
     """
     if classification == "risk":
         return "risk allele"
@@ -53,7 +64,9 @@ def finding(classification: str, mode: str, zygous: str, second: bool) -> str:
         return "reduced penetrance"
     if not mode.startswith("recessive") or zygous != "heterozygous":
         return "causal"
-    if second:
+    if second == TRANS:
+        return "compound heterozygote"
+    if second == UNPHASED:
         return "possible compound heterozygote"
     return "risk allele" if mode == RECESSIVE_OR_RISK else "carrier of one recessive allele"
 
@@ -92,6 +105,7 @@ def count_carriers(
     definitions: Definitions,
     weighed: list[Weighed],
     output: Path | None,
+    read_phases: ReadPhases = lambda _: Phases(of={}, inherited={}),
 ) -> tuple[np.ndarray, int]:
     """Count the carriers of each variant by zygosity, and write them where an output is given.
 
@@ -109,6 +123,8 @@ def count_carriers(
         Its variants with their assessment, in the order of `gathered.all_sites`.
     output : Path, optional
         `.parquet` or `.csv`.
+    read_phases : callable
+        Told which alleles of which samples may be a pair, says what is known of their phase.
 
     Returns
     -------
@@ -120,13 +136,13 @@ def count_carriers(
     table = _Table(definitions, weighed, samples)
     counts, repeated = np.zeros((len(weighed), len(ZYGOSITIES)), dtype=int), 0
     with _writer(output) as write:
-        write(table.shown(no_carriers(), np.zeros(0, dtype=bool)))
+        write(table.shown(no_carriers(), np.zeros(0, dtype=np.int8)))
         for number in range(gathered.parts):
             alleles, again = gathered.part_alleles(number)
             repeated += again
             carried = _carried(alleles, number * gathered.size)
             _count(counts, carried)
-            second = table.second_allele(carried)
+            second = table.second_allele(carried, read_phases)
             for start in range(0, len(carried), ROWS):
                 rows = slice(start, start + ROWS)
                 write(table.shown(carried[rows], second[rows]))
@@ -174,17 +190,33 @@ class _Table:
             [c in ("P", "LP") and mode.startswith("recessive") for c, mode in pairs], dtype=bool
         )
         codes = [
-            [[FINDINGS.index(finding(c, m, z, s)) for s in (False, True)] for z in ZYGOSITIES]
+            [[FINDINGS.index(finding(c, m, z, s)) for s in SECONDS] for z in ZYGOSITIES]
             for c, m in pairs
         ]
-        self.findings = np.array(codes, dtype=np.int8).reshape(-1, len(ZYGOSITIES), 2)
+        self.findings = np.array(codes, dtype=np.int8).reshape(-1, len(ZYGOSITIES), len(SECONDS))
 
-    def second_allele(self, carried: pd.DataFrame) -> np.ndarray:
-        """Whether the carrier has another (likely) pathogenic recessive allele in the same gene."""
-        site = carried["site"].to_numpy()
-        pair = carried["row"].to_numpy(dtype=np.int64) * 1024 + self.categories["gene"].codes[site]
+    def second_allele(self, carried: pd.DataFrame, read_phases: ReadPhases) -> np.ndarray:
+        """Place in SECONDS of each row: another recessive allele of the gene, and its phase."""
+        site, row = (carried[name].to_numpy() for name in ("site", "row"))
+        pair = row.astype(np.int64) * 1024 + self.categories["gene"].codes[site]
         distinct, times = np.unique(pair[self.recessive[site]], return_counts=True)
-        return self.recessive[site] & np.isin(pair, distinct[times >= 2])
+        may_pair = self.recessive[site] & np.isin(pair, distinct[times >= 2])
+        second = np.zeros(len(carried), dtype=np.int8)
+        groups: dict[int, list[int]] = {}
+        for i in np.flatnonzero(may_pair).tolist():
+            groups.setdefault(int(pair[i]), []).append(i)
+        wanted: dict[str, set[str]] = {}
+        for rows in groups.values():
+            keys = {self.keys[site[i]] for i in rows}
+            wanted.setdefault(self.samples[row[rows[0]]], set()).update(keys)
+        phases = read_phases(wanted) if wanted else Phases(of={}, inherited={})
+        for rows in groups.values():
+            sample = self.samples[row[rows[0]]]
+            for i in rows:
+                others = [self.keys[site[j]] for j in rows if j != i]
+                relations = [phases.relation(sample, self.keys[site[i]], key) for key in others]
+                second[i] = SECONDS.index(_strongest(relations))
+        return second
 
     def shown(self, carried: pd.DataFrame, second: np.ndarray) -> pd.DataFrame:
         """Rows with the columns that people read."""
@@ -197,6 +229,11 @@ class _Table:
             "finding": _of_codes(self.findings[site, zygosity, second.astype(int)], FINDINGS),
         }
         return pd.DataFrame(columns, columns=list(CARRIER_COLUMNS))
+
+
+def _strongest(relations: list[str]) -> str:
+    """In trans to one is enough; in cis to all, and to no other unknown, is no second copy."""
+    return next(r for r in (TRANS, UNPHASED, CIS) if r in relations)
 
 
 def _of_codes(codes: np.ndarray, names: Sequence[str]) -> "pd.Categorical[str]":

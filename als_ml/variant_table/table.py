@@ -3,7 +3,8 @@
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +22,8 @@ from features.catalogue import Definitions
 from features.errors import DataError
 from features.genotypes.extraction import Panel, gather
 from features.genotypes.gathered import GatheredOnDisk
-from features.genotypes.vcf import CallRule, read_header
+from features.genotypes.phase import Parents, read_phases
+from features.genotypes.vcf import ANY_CALL, CallRule, read_header, site_query
 from features.tables.problems import Problems
 from features.variants.evidence import Assessment, Sources, ratio_names
 from features.variants.lookups import Lookups, predicted_effects
@@ -35,20 +37,47 @@ from features.variants.weigh import Weighed, weigh
 PATIENTS = 20_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Which file is read, and how.
+
+    Attributes
+    ----------
+    path : Path
+        VCF or BCF, with or without samples.
+    rule : CallRule
+        Thresholds below which a genotype is missing.
+    fasta, gff : Path, optional
+        Reference genome, and gene models to use instead of the shipped ones.
+    parents : dict
+        Of samples whose parents are in the file too.
+    """
+
+    path: Path
+    rule: CallRule = ANY_CALL
+    fasta: Path | None = None
+    gff: Path | None = None
+    parents: dict[str, Parents] = field(default_factory=dict)
+
+
 def variant_table(
-    path: Path,
-    build: str,
-    lookups: Lookups,
+    asked: Asked,
     sources: Sources,
-    rule: CallRule,
-    fasta: Path | None,
-    gff: Path | None,
     carriers: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[pd.DataFrame, Problems]:
     """Describe and assess every panel variant of a VCF, with or without samples.
 
-    Write who carries what to `carriers`.
+    Parameters
+    ----------
+    asked : Asked
+        The file.
+    sources : Sources
+        Build, references and what may count.
+    carriers : Path, optional
+        Where who carries what is written, `.parquet` or `.csv`.
+    progress : callable
+        Told what is read.
 
     Returns
     -------
@@ -58,40 +87,66 @@ def variant_table(
     problems : Problems
         Counts and warnings of the reading.
     """
-    definitions, problems = sources.definitions, Problems()
-    samples = callable_samples(path)
-    panel = Panel(definitions=definitions, build=build, rule=rule, fasta=fasta, every=True)
+    definitions, problems, where = sources.definitions, Problems(), str(asked.path)
+    samples = callable_samples(asked.path)
     with tempfile.TemporaryDirectory(prefix="als-ml-variants-") as folder:
         gathered = GatheredOnDisk(definitions, len(samples), Path(folder), PATIENTS)
-        rows = {name: i for i, name in enumerate(samples)}
-        gather(
-            panel=panel,
-            paths=[path],
-            patients=rows,
-            into=gathered,
-            problems=problems,
-            progress=progress,
-            map_parts=cluster.map_parts(),
-        )
-        distinct = gathered.all_sites()
-        if fasta is not None:
-            effects = predicted_effects(definitions, list(distinct["key"]), build, fasta, gff)
-            lookups = replace(lookups, effects=effects)
-        weighed = weigh(distinct, replace(sources, lookups=lookups))
-        described = [_row(definitions, *pair, build) for pair in weighed]
+        _gather(asked, sources, samples, gathered, problems, progress)
+        weighed = _weighed(asked, sources, gathered.all_sites())
+        described = [_row(definitions, *pair, sources.build) for pair in weighed]
         table = pd.DataFrame(described, columns=list(COLUMNS))
         if samples:
-            counts, again = count_carriers(gathered, samples, definitions, weighed, carriers)
+            query = site_query(definitions, asked.path, sources.build)
+            phases = partial(read_phases, query, parents=asked.parents)
+            counts, again = count_carriers(
+                gathered, samples, definitions, weighed, carriers, phases
+            )
             by_zygosity = {f"n_{name}": counts[:, i] for i, name in enumerate(ZYGOSITIES)}
             table = table.assign(**by_zygosity)
-            _note_calls(gathered.counts, len(samples), again, str(path), problems)
+            _note_calls(gathered.counts, len(samples), again, where, problems)
     if carriers is not None and not samples:
         write_table(pd.DataFrame(columns=list(CARRIER_COLUMNS)), carriers)
-    problems.note(str(path), f"{gathered.counts['panel records']} panel records", "")
-    _note_missing_sequences(definitions, path, weighed, problems)
-    _note_scores(lookups, weighed, problems)
-    _note_unused(lookups, weighed, problems)
+    problems.note(where, f"{gathered.counts['panel records']} panel records", "")
+    _note_missing_sequences(definitions, asked.path, weighed, problems)
+    _note_scores(sources.lookups, weighed, problems)
+    _note_unused(sources.lookups, weighed, problems)
     return table, problems
+
+
+def _gather(
+    asked: Asked,
+    sources: Sources,
+    samples: tuple[str, ...],
+    gathered: GatheredOnDisk,
+    problems: Problems,
+    progress: Callable[[str], None],
+) -> None:
+    panel = Panel(
+        definitions=sources.definitions,
+        build=sources.build,
+        rule=asked.rule,
+        fasta=asked.fasta,
+        every=True,
+    )
+    rows = {name: i for i, name in enumerate(samples)}
+    gather(
+        panel=panel,
+        paths=[asked.path],
+        patients=rows,
+        into=gathered,
+        problems=problems,
+        progress=progress,
+        map_parts=cluster.map_parts(),
+    )
+
+
+def _weighed(asked: Asked, sources: Sources, distinct: pd.DataFrame) -> list[Weighed]:
+    """Each site with what it weighs; consequences by the user's FASTA where one is given."""
+    if asked.fasta is None:
+        return weigh(distinct, sources)
+    keys = list(distinct["key"])
+    effects = predicted_effects(sources.definitions, keys, sources.build, asked.fasta, asked.gff)
+    return weigh(distinct, replace(sources, lookups=replace(sources.lookups, effects=effects)))
 
 
 def callable_samples(path: Path) -> tuple[str, ...]:

@@ -294,7 +294,7 @@ def test_one_null_allele_of_optn_is_a_risk_and_two_are_a_cause():
     mode = inheritance_of(shipped(), variant)
     word = assess(variant, Sources(shipped(), B)).classification
     assert word in ("P", "LP")
-    says = [finding(word, mode, z, second=False) for z in ("heterozygous", "homozygous")]
+    says = [finding(word, mode, z, second="none") for z in ("heterozygous", "homozygous")]
     assert says == ["risk allele", "causal"]
 
 
@@ -305,7 +305,7 @@ def test_a_null_allele_of_tbk1_is_of_reduced_penetrance():
     for key in ("12-64464400-C-CA", "12-64486007-C-T"):
         variant = describe(shipped(), key, "TBK1", None, B, NOWHERE)
         mode = inheritance_of(shipped(), variant)
-        assert finding("LP", mode, "heterozygous", second=False) == "reduced penetrance"
+        assert finding("LP", mode, "heterozygous", second="none") == "reduced penetrance"
 
 
 @pytest.mark.slow
