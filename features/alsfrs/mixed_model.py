@@ -241,7 +241,12 @@ def _solved(sums: _Sums, spread: np.ndarray) -> _Solved:
     logs = float(np.linalg.slogdet(around)[1].sum()) + float(np.linalg.slogdet(total)[1])
     left = zwy - zwz @ effects
     slope = (zwz - zwz @ np.linalg.solve(total, zwz)).sum(axis=0) - free / squares * left.T @ left
-    return _Solved(free * float(np.log(squares)) + logs, slope, effects, squares / free)
+    return _Solved(
+        criterion=free * float(np.log(squares)) + logs,
+        slope=slope,
+        effects=effects,
+        noise=squares / free,
+    )
 
 
 def _in_months(means: np.ndarray, spread: np.ndarray, residual: float) -> Course:

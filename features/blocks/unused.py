@@ -60,10 +60,10 @@ def name_unused(
     columns = unused_columns(cohort, spec, labels)
     measured = [name for name in columns if name in analytes(cohort.definitions).index]
     others = [name for name in columns if name not in measured]
-    for named, remedy in ((others, _AT_BASELINE), (measured, _WITH_ITS_DAY)):
-        if named:
-            reason = f"no feature uses the columns {examples(named, 8)}"
-            problems.note("patients", reason, remedy, len(named))
+    for those, advice in ((others, _AT_BASELINE), (measured, _WITH_ITS_DAY)):
+        if those:
+            reason = f"no feature uses the columns {examples(those, 8)}"
+            problems.note("patients", reason, advice, len(those))
 
 
 def unused_analytes(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, int]:
