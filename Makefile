@@ -43,19 +43,24 @@ TELL_UV_MORE = tell UV_INDEX "$$(pip_says extra-index-url)"; \
   tell UV_INDEX_STRATEGY unsafe-best-match
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow mutate mutate-changed bench lint format lock clean
+.PHONY: help setup demo test test-slow test-lowest mutate mutate-changed bench lint format \
+  figures lock lock-wheels release clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    simulate a cohort, train both models, score it, say where to look"
 	@echo "make test    run the quick tests (under 3 minutes)"
 	@echo "make test-slow  servers, PostgreSQL, kills, full disks, longer fuzzing"
+	@echo "make test-lowest  the quick tests with the lowest versions that pyproject.toml allows"
 	@echo "make mutate  change the decision code, one place at a time: its tables must notice"
 	@echo "make mutate-changed  the same for what changed since the last commit, or SINCE=COMMIT"
 	@echo "make bench   measure speed and the share of the possible"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  let ruff repair what it can"
+	@echo "make figures write the numbers and pictures of README and docs anew, from their commands"
+	@echo "make release check version, changelog and tag, then build the wheel and do the main job from it"
 	@echo "make lock    make requirements.lock from pyproject.toml, keeping the versions that still fit"
+	@echo "make lock-wheels  check that every locked package is there as a wheel on each platform"
 	@echo "make clean   remove the environment, caches, data/demo and the local MLflow store"
 
 setup: $(STAMP)
@@ -94,6 +99,19 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m slow tests
 
+# The lowest versions that pyproject.toml allows, in an environment of their own; tools of the tests are new.
+LOWEST := .venv-lowest
+test-lowest: $(STAMP)
+	@$(PYTHON) -m venv --clear $(LOWEST)
+	@$(TELL_UV); $(TELL_UV_MORE); \
+	$(BIN)/uv pip compile --quiet pyproject.toml --resolution lowest-direct --only-binary :all: --no-header -o $(LOWEST)/lowest.txt \
+	  --python $(LOWEST)/bin/python && \
+	$(BIN)/uv pip install --quiet --compile-bytecode --only-binary :all: --python $(LOWEST)/bin/python \
+	  -r $(LOWEST)/lowest.txt -c $(LOWEST)/lowest.txt --group test
+	@$(LOWEST)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/python -m pytest -n 2 --dist loadgroup -q -m "not slow" \
+	  --ignore tests/test_mutants.py
+
 mutate: $(STAMP)
 	@$(BIN)/python -m benchmarks.mutate
 
@@ -122,6 +140,24 @@ lock:
 	@$(TELL_UV); $(BIN)/uv pip compile --quiet pyproject.toml --group dev --all-extras --generate-hashes --universal \
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 
+# Asks for what each platform would install, and installs nothing. An Intel Mac would have to build `cryptography`.
+WHEEL_PYTHONS := 3.11 3.12 3.13 3.14
+WHEEL_PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
+lock-wheels: $(STAMP)
+	@$(TELL_UV); $(TELL_UV_MORE); for python in $(WHEEL_PYTHONS); do for platform in $(WHEEL_PLATFORMS); do \
+	  $(BIN)/uv pip install --quiet --dry-run --no-deps --require-hashes --only-binary :all: --target $(VENV)/no-such-place \
+	    --python-version $$python --python-platform $$platform -r requirements.lock || exit 1; \
+	  echo "Python $$python on $$platform: every locked package has a wheel"; done; done
+
+figures: $(STAMP)
+	@$(BIN)/python -m tools.figures
+
+release: $(STAMP)
+	@$(BIN)/python -m tools.release
+	@$(BIN)/python -m pytest -q tests/test_wheel.py
+	@rm -rf dist && $(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
+
 clean:
-	rm -rf $(VENV) $(DEMO) mlflow.db mlruns .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) dist $(DEMO) mlflow.db mlruns .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,7 +6,7 @@ and `report`, each by the same path as the command of its name.
 
 import lazy_loader as lazy
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,

@@ -8,6 +8,7 @@ Imports nothing heavy.
 import argparse
 import contextlib
 import errno
+import json
 import logging
 import os
 import sys
@@ -108,8 +109,7 @@ def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namesp
             with on_cluster(getattr(arguments, "cluster", None)):
                 return command(arguments)
         except UserError as error:
-            LOG.error("%s", error)
-            return error.exit_status
+            return _ended(arguments, error)
         except KeyboardInterrupt:
             print("interrupted: nothing was written", file=sys.stderr)
             return 130
@@ -117,8 +117,15 @@ def run(command: Callable[[argparse.Namespace], int], arguments: argparse.Namesp
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except OSError as error:
-            LOG.error("%s", explained(error))
-            return 1
+            return _ended(arguments, explained(error))
+
+
+def _ended(arguments: argparse.Namespace, error: UserError) -> int:
+    """Say what ended the command: in words, and with `--json` on standard output too."""
+    LOG.error("%s", error)
+    if getattr(arguments, "json", False):
+        print(json.dumps({"error": error.as_dict()}, indent=1))
+    return error.exit_status
 
 
 class _Line(logging.Formatter):
@@ -160,7 +167,7 @@ def diagnostics(quiet: bool, verbose: bool = False) -> Iterator[None]:
         LOG.setLevel(level)
 
 
-def explained(error: OSError) -> str:
+def explained(error: OSError) -> UserError:
     """A full disk, a read-only folder and their like: what, where, and what to do."""
     remedies = {
         errno.ENOSPC: "Free space on that disk",
@@ -172,9 +179,11 @@ def explained(error: OSError) -> str:
         errno.EMFILE: "Raise the limit on open files (ulimit -n)",
     }
     remedy = remedies.get(error.errno or 0, "Check the path and the disk")
-    return (
-        f"{error.filename or 'a file'}: {error.strerror or error}. {remedy}; what was there before"
-        " is as it was."
+    return UserError(
+        str(error.filename or "a file"),
+        str(error.strerror or error),
+        f"{remedy}; what was there before is as it was.",
+        code="machine_failed",
     )
 
 
@@ -287,7 +296,10 @@ def import_folder(
     problems, source = Problems(collect=True), Path(arguments.folder)
     if not source.is_dir():
         raise RequestError(
-            str(source), "there is no such folder", "Give the folder that holds the files."
+            str(source),
+            "there is no such folder",
+            "Give the folder that holds the files.",
+            code="file_absent",
         )
     with progress_bar(arguments.quiet) as progress:
         progress(f"importing {source.name}", 0, 0)

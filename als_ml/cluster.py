@@ -91,7 +91,7 @@ def _starter(where: str) -> "Callable[[ExitStack], Client]":
     if where.startswith(("tls://", "tcp://")):
         return lambda stack: _connected(where, stack)
     remedy = "Give local, local:4, tls://HOST:PORT, tcp://HOST:PORT or slurm:PROFILE.yaml."
-    raise RequestError(f"--cluster {where}", "this is not a cluster", remedy)
+    raise RequestError(f"--cluster {where}", "this is not a cluster", remedy, code="option_value")
 
 
 def _check_installed() -> None:
@@ -99,7 +99,9 @@ def _check_installed() -> None:
         import distributed  # noqa: F401
     except ImportError:
         remedy = "Install it: pip install 'als-ml[cluster]'."
-        raise RequestError("--cluster", "Dask is not installed here", remedy) from None
+        raise RequestError(
+            "--cluster", "Dask is not installed here", remedy, code="cluster_failed"
+        ) from None
 
 
 def settings(folder: str) -> dict[str, object]:
@@ -159,7 +161,9 @@ def _connected(address: str, stack: ExitStack) -> "Client":
         client = Client(address, timeout=ANSWER)
     except (OSError, ValueError, RuntimeError) as error:
         reason = f"no scheduler answers ({type(error).__name__})"
-        raise RequestError(f"--cluster {address}", reason, "Start it, or correct this.") from None
+        raise RequestError(
+            f"--cluster {address}", reason, "Start it, or correct this.", code="cluster_failed"
+        ) from None
     return stack.enter_context(client)
 
 
@@ -278,4 +282,5 @@ def _outcome(future: "Future") -> Outcome[Result]:
         "--cluster",
         f"the cluster is gone ({type(error).__name__ if error else future.status})",
         "Start it and run the command again, with --resume or --extracts what is done is kept.",
+        code="cluster_failed",
     )

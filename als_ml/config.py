@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from als_ml.formats import FORMATS, check_format, with_removed_keys
 from als_ml.shipped import config_names
 from features.blocks.registry import BLOCKS, GROUP, names
 from features.errors import RequestError, nearest
@@ -340,6 +341,9 @@ class Cluster(_Part):
 class Config(_Part):
     """A whole run."""
 
+    format: int = Field(
+        default=FORMATS["configuration"], description="of this file (docs/compatibility.md)"
+    )
     task: Literal["familial", "progression"]
     cohort: str
     landmark_days: int = Field(
@@ -424,23 +428,49 @@ def load_config(path: Path, changes: list[str] | None = None) -> Config:
     """
     if not path.is_file():
         remedy = f"`als-ml config NAME > {path.name}` writes one: {', '.join(config_names())}."
-        raise RequestError(str(path), "there is no such configuration", remedy)
+        raise RequestError(str(path), "there is no such configuration", remedy, code="file_absent")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RequestError(
-            str(path), f"this is not YAML ({str(error).splitlines()[0]})", "Correct the file."
+            str(path),
+            f"this is not YAML ({str(error).splitlines()[0]})",
+            "Correct the file.",
+            code="file_unreadable",
         ) from None
     if not isinstance(content, dict):
         raise RequestError(
-            str(path), "this is not a configuration", "Start from one of configs/*.yaml."
+            str(path),
+            "this is not a configuration",
+            "Start from one of configs/*.yaml.",
+            code="file_unreadable",
         )
     for change in changes or []:
         _apply(content, change)
+    return checked(content, str(path))
+
+
+def checked(content: Json, where: str) -> Config:
+    """What the keys of a configuration say.
+
+    Parameters
+    ----------
+    content : dict
+        Of its file.
+    where : str
+        How a message names it.
+
+    Raises
+    ------
+    RequestError
+        If its format is not known, or a key or value does not fit.
+    """
+    check_format("configuration", content, where)
+    content = with_removed_keys("configuration", content, where)
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        raise RequestError(*explain(error, Config, str(path))) from None
+        raise wrong_key(error, Config, where) from None
 
 
 def changed(config: Config, changes: Mapping[str, object]) -> Config:
@@ -454,10 +484,7 @@ def changed(config: Config, changes: Mapping[str, object]) -> Config:
     content = config.model_dump(exclude_unset=True)
     for key, value in changes.items():
         _put(content, key, value, f"change of {key}")
-    try:
-        return Config.model_validate(content)
-    except ValidationError as error:
-        raise RequestError(*explain(error, Config, "the changed configuration")) from None
+    return checked(content, "the changed configuration")
 
 
 def _apply(content: Json, change: str) -> None:
@@ -467,11 +494,14 @@ def _apply(content: Json, change: str) -> None:
             f"--set {change}",
             "this is not a dotted.key=value",
             "For example: --set model.estimator=elastic_net",
+            code="option_value",
         )
     try:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError:
-        raise RequestError(f"--set {change}", "the value is not YAML", "Quote it.") from None
+        raise RequestError(
+            f"--set {change}", "the value is not YAML", "Quote it.", code="option_value"
+        ) from None
     _put(content, key, parsed, f"--set {change}")
 
 
@@ -481,22 +511,26 @@ def _put(content: Json, key: str, value: object, where: str) -> None:
     for parent in parents:
         part = part.setdefault(parent, {})
         if not isinstance(part, dict):
-            raise RequestError(where, f"{parent} has no keys", "Check the dotted key.")
+            raise RequestError(
+                where, f"{parent} has no keys", "Check the dotted key.", code="key_value"
+            )
     part[last] = value
 
 
-def explain(error: ValidationError, model: type[BaseModel], where: str) -> tuple[str, str, str]:
-    """Turn pydantic's first complaint into where, what was found and what to do."""
+def wrong_key(error: ValidationError, model: type[BaseModel], where: str) -> RequestError:
+    """Turn pydantic's first complaint into ours."""
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
     place = f"{where}, key {'.'.join(location)}" if location else where
     if first["type"] == "extra_forbidden":
-        return place, "this key is not known", nearest(location[-1], _keys_at(model, location[:-1]))
+        hint = nearest(location[-1], _keys_at(model, location[:-1]))
+        return RequestError(place, "this key is not known", hint, code="key_unknown")
     if first["type"] == "missing":
-        return place, "this key is missing", "Add it."
+        return RequestError(place, "this key is missing", "Add it.", code="key_missing")
     reason = first["msg"].removeprefix("Value error, ")
     shown = f"{first['input']!r}: " if not isinstance(first["input"], dict) else ""
-    return place, f"{shown}{reason[:1].lower()}{reason[1:]}", "Correct the value."
+    found = f"{shown}{reason[:1].lower()}{reason[1:]}"
+    return RequestError(place, found, "Correct the value.", code="key_value")
 
 
 def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:

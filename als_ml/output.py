@@ -35,11 +35,15 @@ def check_output(path: Path, suffixes: tuple[str, ...] = TABLE_SUFFIXES) -> None
             f"--output {path}",
             f"the ending {path.suffix!r} is not known",
             f"Use {' or '.join(suffixes)}.",
+            code="output_refused",
         )
     folder = path.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise RequestError(
-            f"--output {path}", f"the folder {folder} is absent or read-only", "Make it first."
+            f"--output {path}",
+            f"the folder {folder} is absent or read-only",
+            "Make it first.",
+            code="output_refused",
         )
 
 

@@ -19,7 +19,9 @@ def config_folder() -> Path:
     for folder in _FOLDERS:
         if folder.is_dir():
             return folder
-    raise RequestError("als-ml", "its configurations are not installed", "Install it again.")
+    raise RequestError(
+        "als-ml", "its configurations are not installed", "Install it again.", code="file_absent"
+    )
 
 
 def config_names() -> tuple[str, ...]:
@@ -40,5 +42,6 @@ def config_path(name: str) -> Path:
             f"configuration {name!r}",
             "there is none of this name",
             f"{nearest(name, config_names())} Shipped: {', '.join(config_names())}.",
+            code="name_unknown",
         )
     return config_folder() / f"{name}.yaml"

@@ -103,7 +103,10 @@ class Definitions:
         """
         if name not in self.texts:
             raise RequestError(
-                f"definitions, {name}", "there is no such table", nearest(name, self.texts)
+                f"definitions, {name}",
+                "there is no such table",
+                nearest(name, self.texts),
+                code="name_unknown",
             )
         return _table(self, name)
 
@@ -252,7 +255,10 @@ def checked_build(build: str) -> str:
     """
     if build not in BUILDS:
         raise RequestError(
-            "genome_build", f"{build!r} is not a known build", nearest(build, BUILDS)
+            "genome_build",
+            f"{build!r} is not a known build",
+            nearest(build, BUILDS),
+            code="genome_build",
         )
     return build
 

@@ -6,6 +6,8 @@ Their text is the whole message: where, what was found, what to do.
 import difflib
 from collections.abc import Iterable, Sequence
 
+from features.codes import DATA, REQUEST
+
 
 class UserError(Exception):
     """A mistake the user can mend. Commands print it on standard error and end with `exit_status`.
@@ -18,17 +20,26 @@ class UserError(Exception):
         What stands there.
     remedy : str
         What to do next.
+    code : str, optional
+        What kind of thing is wrong, of `features.codes`; by default that of the class.
     """
 
     exit_status = 1
+    code = DATA
 
-    def __init__(self, where: str, found: str, remedy: str):
+    def __init__(self, where: str, found: str, remedy: str, *, code: str | None = None):
         super().__init__(f"{where}: {found}. {remedy}")
         self.where, self.found, self.remedy = where, found, remedy
+        self.code = code or type(self).code
 
-    def __reduce__(self) -> tuple[type["UserError"], tuple[str, str, str]]:
+    def as_dict(self) -> dict[str, str]:
+        """Give the code and the three parts of the message for JSON."""
+        parts = {"where": self.where, "found": self.found, "remedy": self.remedy}
+        return {"code": self.code, **parts}
+
+    def __reduce__(self) -> tuple[object, ...]:
         """Let it travel from a worker process; by default only the message would."""
-        return type(self), (self.where, self.found, self.remedy)
+        return type(self), (self.where, self.found, self.remedy), {"code": self.code}
 
 
 class DataError(UserError):
@@ -39,6 +50,7 @@ class RequestError(UserError):
     """The request is wrong (configuration, path, option): exit status 2."""
 
     exit_status = 2
+    code = REQUEST
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

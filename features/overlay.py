@@ -145,12 +145,19 @@ def with_names(base: Definitions, folders: Sequence[Path]) -> tuple[Definitions,
 def _tables(folder: Path) -> list[Path]:
     if not folder.is_dir():
         remedy = "Name a folder with tables such as biomarkers.tsv."
-        raise RequestError(f"definitions: {folder}", "there is no such folder", remedy)
+        raise RequestError(
+            f"definitions: {folder}", "there is no such folder", remedy, code="file_absent"
+        )
     paths = sorted(folder.glob("*.tsv"))
     for path in paths:
         if path.stem not in LAYERS:
             remedy = f"{nearest(path.stem, LAYERS)} A laboratory may add to: {', '.join(LAYERS)}."
-            raise RequestError(str(path), "this table takes no lines of a laboratory", remedy)
+            raise RequestError(
+                str(path),
+                "this table takes no lines of a laboratory",
+                remedy,
+                code="definition_refused",
+            )
     return paths
 
 
@@ -209,7 +216,9 @@ def _split(base: Definitions, path: Path) -> tuple[dict[tuple[str, ...], Row], l
             if cell and _changes(layer, column, before, cell):
                 problem = f"{column} is {cell!r} here and {before!r} in the model"
                 remedy = "Train a model with these tables, or leave the line out for this one."
-                raise RequestError(f"{path}, {' '.join(key)}", problem, remedy)
+                raise RequestError(
+                    f"{path}, {' '.join(key)}", problem, remedy, code="definition_refused"
+                )
         known[key] = row
     return known, unknown
 
@@ -229,12 +238,19 @@ def _checked(base: Definitions, path: Path) -> Iterator[tuple[tuple[str, ...], R
     for number, row in _lines(path, columns, layer):
         where, key = f"{path}, line {number}", _key(row, layer)
         if key in seen:
-            raise RequestError(where, f"{' '.join(key)} stands here twice", "Leave one line.")
+            raise RequestError(
+                where,
+                f"{' '.join(key)} stands here twice",
+                "Leave one line.",
+                code="definition_refused",
+            )
         seen.add(key)
         _check_cells(base, path.stem, row, where)
         if key not in ours and "source" in columns and not row.get("source"):
             remedy = "State it, with V (confirmed there), R (recalled) or P (a proposal)."
-            raise RequestError(where, "a new line without a source", remedy)
+            raise RequestError(
+                where, "a new line without a source", remedy, code="definition_refused"
+            )
         yield key, row
 
 
@@ -242,20 +258,31 @@ def _lines(path: Path, columns: list[str], layer: Layer) -> Iterator[tuple[int, 
     try:
         text = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        raise RequestError(str(path), "this is not UTF-8", "Save it as UTF-8.") from None
+        raise RequestError(
+            str(path), "this is not UTF-8", "Save it as UTF-8.", code="file_unreadable"
+        ) from None
     header = text[0].split("\t") if text else [""]
     for name in filter(None, header):
         if name not in columns:
-            raise RequestError(str(path), f"no column is {name!r}", nearest(name, columns))
+            raise RequestError(
+                str(path), f"no column is {name!r}", nearest(name, columns), code="column_missing"
+            )
     missing = [name for name in layer.key if name not in header and name not in _MAY_BE_ABSENT]
     if missing:
         remedy = f"Its lines are told apart by {', '.join(layer.key)}."
-        raise RequestError(str(path), f"the column {missing[0]} is missing", remedy)
+        raise RequestError(
+            str(path), f"the column {missing[0]} is missing", remedy, code="column_missing"
+        )
     for number, line in enumerate(text[1:], start=2):
         cells = line.split("\t")
         if len(cells) != len(header):
             problem = f"{len(cells)} cells under {len(header)} columns"
-            raise RequestError(f"{path}, line {number}", problem, "Put a tab between cells.")
+            raise RequestError(
+                f"{path}, line {number}",
+                problem,
+                "Put a tab between cells.",
+                code="definition_refused",
+            )
         yield number, dict(zip(header, (cell.strip() for cell in cells), strict=True))
 
 
@@ -270,14 +297,26 @@ def _check_cells(base: Definitions, name: str, row: Row, where: str) -> None:
             continue
         if column in layer.words and cell not in set(table[column]):
             known = sorted(set(table[column]) - {""})
-            raise RequestError(where, f"{column} {cell!r} is not known", nearest(cell, known))
+            raise RequestError(
+                where,
+                f"{column} {cell!r} is not known",
+                nearest(cell, known),
+                code="definition_refused",
+            )
         if column in layer.links:
             known = list(base.table(layer.links[column]).iloc[:, 0])
             if cell not in known:
                 remedy = f"{nearest(cell, known)} Lines of {layer.links[column]}.tsv name them."
-                raise RequestError(where, f"{column} {cell!r} is not known", remedy)
+                raise RequestError(
+                    where, f"{column} {cell!r} is not known", remedy, code="definition_refused"
+                )
         if column in layer.numbers and not all(map(_is_number, cell.split(";"))):
-            raise RequestError(where, f"{column} {cell!r} is not a number", "Write it as 1.5.")
+            raise RequestError(
+                where,
+                f"{column} {cell!r} is not a number",
+                "Write it as 1.5.",
+                code="definition_refused",
+            )
 
 
 def _is_number(text: str) -> bool:

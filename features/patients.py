@@ -200,7 +200,14 @@ def _index_dates(table: Frame, where: str, problems: Problems, rules: ReadingRul
     if column.dtype == float:
         # Years, or a spreadsheet's serial numbers.
         known = np.isfinite(column.to_numpy())
-        problems.reject(known, cell, column, "is not a date known to the day", "Write 2024-12-31.")
+        problems.reject(
+            known,
+            cell,
+            column,
+            "is not a date known to the day",
+            "Write 2024-12-31.",
+            code="cell_day",
+        )
         return np.full(len(table), np.datetime64("NaT"), dtype="datetime64[D]")
     return dates(column, cell, problems, rules.dialect)
 
@@ -235,7 +242,14 @@ def _uncertain_dates(
     wrong = [bool(cell) and not re.fullmatch(_INTERVALS, cell) for cell in stated]
     cell = f"{where}, column uncertain_dates"
     remedy = "Write for example `onset_days -365..-1`, or leave it empty."
-    problems.reject(np.array(wrong, dtype=bool), cell, stated, "is not an interval of days", remedy)
+    problems.reject(
+        np.array(wrong, dtype=bool),
+        cell,
+        stated,
+        "is not an interval of days",
+        remedy,
+        code="cell_day",
+    )
     partial = {name: days for name, days in dated.items() if (days.first < days.last).any()}
     if not partial:
         return stated
@@ -286,6 +300,7 @@ def _name_wide(dated: dict[str, Days], table: Frame, where: str, problems: Probl
             table[name],
             "is known less well than to a month",
             remedy,
+            code="cell_partial_date",
         )
 
 
@@ -305,6 +320,7 @@ def _ask_for_years(dated: dict[str, Days], where: str, problems: Problems) -> No
                 f"all {len(known)} days lie between 1950 and this year",
                 "Write dates where these are years; they are read as days since the index day.",
                 len(known),
+                code="days_doubtful",
             )
 
 
@@ -343,11 +359,18 @@ def _rules(definitions: Definitions) -> dict[str, _Rule]:
 def _check_ids(ids: np.ndarray, where: str, problems: Problems) -> None:
     empty = pd.isna(ids)
     problems.reject(
-        empty, f"{where}, column sample_id", None, "is empty", "Give every row its sample_id."
+        empty,
+        f"{where}, column sample_id",
+        None,
+        "is empty",
+        "Give every row its sample_id.",
+        code="cell_empty",
     )
     twice = _occurs_before(ids) & ~empty
     remedy = "Keep one row per sample; put what changes in time into biomarkers or alsfrs."
-    problems.reject(twice, f"{where}, column sample_id", ids, "occurs more than once", remedy)
+    problems.reject(
+        twice, f"{where}, column sample_id", ids, "occurs more than once", remedy, code="row_twice"
+    )
 
 
 def _occurs_before(ids: np.ndarray) -> np.ndarray:
@@ -366,6 +389,7 @@ def _check_dates(patients: dict[str, np.ndarray], where: str, problems: Problems
         diagnosis,
         "lies before onset_days",
         remedy,
+        code="row_contradiction",
     )
     apart = np.abs((diagnosis - onset) / DAYS_PER_MONTH - patients["diagnostic_delay_months"]) > 1
     stated = Table({"uncertain_dates": patients["uncertain_dates"]})
@@ -378,12 +402,18 @@ def _check_dates(patients: dict[str, np.ndarray], where: str, problems: Problems
         patients["diagnostic_delay_months"],
         "is more than 1 month from the days",
         remedy,
+        code="row_contradiction",
     )
     for locus in ("c9orf72", "atxn2"):
         short, long = (patients[f"{locus}_allele{i}"] for i in (1, 2))
         cell = f"{where}, column {locus}_allele1"
         problems.reject(
-            short > long, cell, short, "is longer than allele 2", "Write the shorter allele first."
+            short > long,
+            cell,
+            short,
+            "is longer than allele 2",
+            "Write the shorter allele first.",
+            code="row_contradiction",
         )
 
 

@@ -53,7 +53,9 @@ class Plugin:
         except (ImportError, AttributeError) as error:
             where = f"package {self.distribution} {self.version}"
             remedy = "Install it again, or ask who made it."
-            raise RequestError(where, f"{name} cannot be loaded ({error})", remedy) from None
+            raise RequestError(
+                where, f"{name} cannot be loaded ({error})", remedy, code="package_needed"
+            ) from None
 
     @property
     def pin(self) -> str:
@@ -84,7 +86,9 @@ def allowed() -> dict[str, str]:
 
 def _not_pinned(entry: str) -> RequestError:
     remedy = "Write package==version, several apart by commas."
-    return RequestError(ALLOW_LIST, f"{entry!r} does not name one version of a package", remedy)
+    return RequestError(
+        ALLOW_LIST, f"{entry!r} does not name one version of a package", remedy, code="key_value"
+    )
 
 
 @cache
@@ -182,7 +186,14 @@ def check_needed(pins: Iterable[str], where: str) -> None:
         if here.get(name) != version:
             state = f"{name} {here[name]} is installed" if name in here else "it is not installed"
             remedy = f"Install {pin}, and name it in {ALLOW_LIST}."
-            raise RequestError(where, f"it needs the package {pin}, and {state}", remedy)
+            raise RequestError(
+                where, f"it needs the package {pin}, and {state}", remedy, code="package_needed"
+            )
         if pinned.get(name) != version:
             remedy = f"If you trust that package, set {ALLOW_LIST}={pin}."
-            raise RequestError(where, f"it needs {pin}, which this site does not allow", remedy)
+            raise RequestError(
+                where,
+                f"it needs {pin}, which this site does not allow",
+                remedy,
+                code="package_needed",
+            )

@@ -468,6 +468,7 @@ def column_labels(
             "patients",
             f"the label's column {column!r} is missing",
             "Correct label.column in the configuration.",
+            code="column_missing",
         )
     text = cohort.patients[column]
     value = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float)
@@ -477,6 +478,7 @@ def column_labels(
             f"patients, column {column}, line {broken[0] + 2}",
             "a label must be a number",
             "Correct the cell.",
+            code="cell_number",
         )
     positive = (
         value > above if above is not None else value < (below if below is not None else np.nan)

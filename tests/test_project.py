@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "train": {"als_ml"},
     "predict": {"als_ml"},
 }
-OURS = {*MAY_IMPORT, "tests", "benchmarks"}
+OURS = {*MAY_IMPORT, "tests", "benchmarks", "tools"}
 PACKAGES = ["als_ml", "features", "models"]
 SOURCES = sorted(
     str(path.relative_to(ROOT))
@@ -231,7 +231,9 @@ def test_every_locked_requirement_is_pinned_with_hashes() -> None:
 def declared() -> list[str]:
     """List what pyproject.toml asks for, with what a build without isolation needs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    groups = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    named = project["dependency-groups"]
+    groups = [*project["project"]["dependencies"], *named["test"]]
+    groups += [wanted for wanted in named["dev"] if isinstance(wanted, str)]
     return [*groups, *project["build-system"]["requires"], "editables"]
 
 

@@ -128,7 +128,7 @@ def check_cohort(
     try:
         cohort = read_cohort(source, reading or plain_reading(), problems, progress)
     except DataError as error:
-        problems.error(error.where, error.found, error.remedy)
+        problems.error(error.where, error.found, error.remedy, code=error.code)
     else:
         _question_dates(cohort, problems)
         _question_duplicates(cohort, problems)
@@ -288,7 +288,7 @@ def _question_tubes(cohort: Cohort, problems: Problems) -> None:
             counted = ", ".join(f"{n} {tube}" for tube, n in tubes.items())
             reason = f"{analyte} was drawn into {len(tubes)} kinds of tube: {counted}"
             remedy = "They share a column; give one kind, or see that no site stands for its tube."
-            problems.warn("biomarkers", reason, remedy, len(measured))
+            problems.warn("biomarkers", reason, remedy, len(measured), code="tubes_mixed")
 
 
 def site_table(cohort: Cohort) -> list[SiteRow]:
@@ -368,7 +368,7 @@ def _hint_at_unit(
                     f"{off:.3g} is a conversion factor: are its values {words}"
                     f" {analytes(definitions)['unit'][analyte]}?"
                 )
-                problems.warn("biomarkers", reason, remedy)
+                problems.warn("biomarkers", reason, remedy, code="unit_doubtful")
                 return
 
 
@@ -395,7 +395,13 @@ def _question_dates(cohort: Cohort, problems: Problems) -> None:
 def _count(bad: np.ndarray, where: str, what: str, problems: Problems) -> None:
     n = int(bad.sum())
     if n:
-        problems.warn(where, f"{n} rows {what}", "Correct the days or the index date.", n)
+        problems.warn(
+            where,
+            f"{n} rows {what}",
+            "Correct the days or the index date.",
+            n,
+            code="days_doubtful",
+        )
 
 
 def _question_duplicates(cohort: Cohort, problems: Problems) -> None:
@@ -408,6 +414,7 @@ def _question_duplicates(cohort: Cohort, problems: Problems) -> None:
             f"{same} rows repeat another exactly",
             "They count once in the mean of the day.",
             same,
+            code="row_twice",
         )
 
 

@@ -250,6 +250,7 @@ def _split(
             source.name,
             "none of its rows belongs to a patient",
             "Use the sample_id of the patients table.",
+            code="row_of_no_patient",
         )
     if strangers:
         remedy = "These rows are left out; add the patients or correct the ids."
@@ -258,6 +259,7 @@ def _split(
             f"{strangers} rows are of no patient",
             remedy,
             strangers,
+            code="row_of_no_patient",
         )
 
 
@@ -285,6 +287,7 @@ def _ids(
             where,
             "the column 'sample_id' is missing",
             "Name it, or map it with a `columns:` block.",
+            code="column_missing",
         )
     column = batch.column(names.index("sample_id")).to_pandas()
     numeric = pd.api.types.is_numeric_dtype(column)

@@ -61,9 +61,13 @@ def patient_key() -> bytes:
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "this is not a key"
-        raise RequestError(f"key of patients {path}", reason, remedy) from None
+        raise RequestError(
+            f"key of patients {path}", reason, remedy, code="file_unreadable"
+        ) from None
     if len(key) != _KEY_BYTES:
-        raise RequestError(f"key of patients {path}", "this is not a key", remedy)
+        raise RequestError(
+            f"key of patients {path}", "this is not a key", remedy, code="file_unreadable"
+        )
     return key
 
 

@@ -91,7 +91,13 @@ class Reading:
         made, unknown = with_names(self.definitions, folders)
         if unknown:
             problem = f"the model does not know {examples(unknown, 5)}"
-            problems.note("definitions", problem, "Train a model with these tables.", len(unknown))
+            problems.note(
+                "definitions",
+                problem,
+                "Train a model with these tables.",
+                len(unknown),
+                code="definition_unknown",
+            )
         return made, self.definitions
 
 
@@ -361,7 +367,7 @@ def gather_genotypes(
         map_parts=cluster.map_parts(),
     )
     counted = ", ".join(f"{n} {name}" for name, n in into.counts.items())
-    problems.note("variants", counted, "")
+    problems.note("variants", counted, "", code="genome_counted")
     return targeted, vcf_rows
 
 
@@ -426,6 +432,7 @@ def _own_lookups(definitions: Definitions, source: CohortSource, problems: Probl
             "cohort file",
             "no population frequencies are given (reference.frequencies)",
             "Rare-variant features stay unknown unless the VCF itself has frequencies.",
+            code="reference_absent",
         )
     lookups = read_lookups(definitions, build, frequencies, clinvar)
     chosen = source.described.reference.missense_score or ""
@@ -450,6 +457,7 @@ def vcf_patients(source: CohortSource, rows: dict[str, int], problems: Problems)
             f"{len(unknown)} sample_id are not patients ({examples(unknown)})",
             "They are left out.",
             len(unknown),
+            code="row_of_no_patient",
         )
     return {mapped.get(name, name): row for name, row in rows.items()}
 
@@ -474,6 +482,7 @@ def _report_duplicates(pairs: pd.DataFrame, problems: Problems) -> None:
             reason,
             "They are kept in one family; check for one person under two names.",
             len(pairs),
+            code="patients_related",
         )
 
 
@@ -489,4 +498,5 @@ def _report_conflicts(cohort: Cohort, problems: Problems) -> None:
                 reason,
                 "The laboratory result counts; repeat the test where it matters.",
                 conflicts,
+                code="row_contradiction",
             )

@@ -75,6 +75,7 @@ REPEAT_KEYS = tuple(RepeatCall.model_fields)
 TREATMENT_KEYS = tuple(Treatment.model_fields)
 # What a record holds beside the columns of the patients table.
 PART_FIELDS: Json = {
+    "format": (int | None, None),
     "genome_build": (str | None, None),
     "as_of_days": (int | None, None),
     "biomarkers": (list[Measurement] | None, None),

@@ -24,6 +24,7 @@ from als_ml.cohort.record_keys import (
     TREATMENT_KEYS,
     VISIT_KEYS,
 )
+from als_ml.formats import FORMATS, is_known, with_removed_keys
 from features.alsfrs.visits import checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
@@ -38,6 +39,7 @@ from features.catalogue import (
     repeat_loci,
     variant_key,
 )
+from features.codes import DATA
 from features.cohort import Cohort, ServedCohort
 from features.errors import RequestError, nearest, resembling
 from features.genotypes.genotype import (
@@ -107,6 +109,8 @@ class RowProblems(Problems):
         values: "np.ndarray | Cells | None",  # noqa: ARG002  never repeated to its sender
         what: str,
         remedy: str,
+        *,
+        code: str = DATA,  # noqa: ARG002  a record's error names its field
     ) -> None:
         """Note an error of the patients whose table rows are flagged."""
         for line in np.flatnonzero(bad):
@@ -121,6 +125,8 @@ class RowProblems(Problems):
         values: "np.ndarray | Cells | None",
         what: str,
         remedy: str,
+        *,
+        code: str = DATA,
     ) -> None:
         """Warnings do not stop a prediction and are not kept."""
 
@@ -199,6 +205,8 @@ def _parse(definitions: Definitions, record: object, spec: FeatureSpec) -> _Reco
     _check_plain(record)
     if not isinstance(record.get("sample_id"), str) or not record["sample_id"].strip():
         raise RecordError("sample_id", "is missing or not text", "Give each patient a sample_id.")
+    _check_format(record.get("format"))
+    record = _renamed(record)
     given = {key: value for key, value in record.items() if value is not None}
     parts = {key: given.pop(key) for key in PARTS if key in given}
     known = {*_kinds(definitions), *spec.columns, *spec.levels}
@@ -258,6 +266,21 @@ def _check_plain(record: Json) -> None:
                     raise RecordError("record", "holds half a character", "Send whole Unicode.")
             elif type(value) is int and not -_MOST < value < _MOST:
                 raise RecordError("record", "holds a number that is too large", "Correct it.")
+
+
+def _check_format(stated: object) -> None:
+    if stated is not None and not is_known("record", stated):
+        remedy = f"Send format {FORMATS['record']}, or ask a later als-ml."
+        raise RecordError("format", "is not one that this release reads", remedy)
+
+
+def _renamed(record: Json) -> Json:
+    """The record with keys that this release removed under their new names."""
+    try:
+        return with_removed_keys("record", record, "record")
+    except RequestError as error:
+        field_name = error.where.rpartition(" ")[2]
+        raise RecordError(field_name, error.found, error.remedy) from None
 
 
 def _check_scalar(definitions: Definitions, name: str, value: object) -> None:

@@ -12,7 +12,8 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from als_ml.config import explain
+from als_ml.config import wrong_key
+from als_ml.formats import FORMATS, check_format, with_removed_keys
 from features.biomarkers.wide import Wide
 from features.errors import DataError, RequestError
 from features.tables.cells import Dialect
@@ -82,6 +83,7 @@ class CohortFile(_Part):
     to be read (`features.tables.reading_rules`).
     """
 
+    format: int = FORMATS["cohort file"]
     name: str = "cohort"
     simulated: bool = False
     genome_build: Literal["GRCh37", "GRCh38"] = "GRCh38"
@@ -175,6 +177,7 @@ class CohortSource:
             f"{self.path}, {key}",
             f"{name!r} leaves the folder of the cohort file",
             "Move the file, or allow it with --allow-outside if you trust this cohort file.",
+            code="path_outside",
         )
 
     def files(self, key: Literal["variants", "repeats"]) -> list[Path]:
@@ -205,6 +208,7 @@ class CohortSource:
                     f"{key}: {pattern}",
                     "matches no file",
                     f"Paths are relative to {self.folder}.",
+                    code="file_absent",
                 )
             paths += matched
         return paths
@@ -243,6 +247,7 @@ class CohortSource:
                 f"reference.{name}: {given}",
                 "there is no such file",
                 f"Paths are relative to {self.folder}.",
+                code="file_absent",
             )
         return path
 
@@ -290,7 +295,10 @@ def open_cohort(
     """
     if not path.is_file():
         raise RequestError(
-            str(path), "there is no such cohort file", "Give the path of a cohort.yaml."
+            str(path),
+            "there is no such cohort file",
+            "Give the path of a cohort.yaml.",
+            code="file_absent",
         )
     source = CohortSource(
         path=path, described=_parsed(path), allow_outside=allow_outside, extracts=extracts
@@ -301,9 +309,13 @@ def open_cohort(
 
 def _parsed(path: Path) -> CohortFile:
     try:
-        return CohortFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            check_format("cohort file", content, str(path))
+            content = with_removed_keys("cohort file", content, str(path))
+        return CohortFile.model_validate(content)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = f"this is not YAML ({str(error).splitlines()[0]})"
-        raise RequestError(str(path), reason, "Correct the file.") from None
+        raise RequestError(str(path), reason, "Correct the file.", code="file_unreadable") from None
     except ValidationError as error:
-        raise RequestError(*explain(error, CohortFile, str(path))) from None
+        raise wrong_key(error, CohortFile, str(path)) from None

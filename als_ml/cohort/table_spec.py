@@ -35,7 +35,9 @@ def table_spec(
     unknown = [name for name in values if name not in SUMMARIES]
     if unknown or not values:
         what = f"{unknown[0]!r} is not one of them" if unknown else "none is named"
-        raise RequestError("values of a biomarker", what, f"Known: {', '.join(SUMMARIES)}.")
+        raise RequestError(
+            "values of a biomarker", what, f"Known: {', '.join(SUMMARIES)}.", code="key_value"
+        )
     spec = FeatureSpec(
         landmark_days=landmark_days, genome_build=genome_build, summaries=tuple(values)
     )

@@ -64,7 +64,12 @@ def _config(arguments: argparse.Namespace) -> "Config | None":
     """The configuration that says how the cohort is read and labelled."""
     if not arguments.config:
         if arguments.changes:
-            raise RequestError("--set", "there is no --config that it changes", "Give --config.")
+            raise RequestError(
+                "--set",
+                "there is no --config that it changes",
+                "Give --config.",
+                code="option_conflict",
+            )
         return None
     return load_config(Path(arguments.config), arguments.changes)
 

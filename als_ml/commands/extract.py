@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{len(errors)} of {files} files cannot be used: "
             + examples((f"{problem.where}: {problem.found}" for problem in errors), SHOWN),
             "The others are kept: correct these, or leave them out, and run it again.",
+            code="file_unreadable",
         )
     if not arguments.quiet:
         print(f"kept: {len(plan.share(number, of))} parts in {arguments.extracts}")
@@ -82,4 +83,6 @@ def _share(text: str) -> tuple[int, int]:
     number, _, of = text.partition("/")
     if number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of):
         return int(number), int(of)
-    raise RequestError(f"--part {text}", "it is not a share such as 3/10", "Count from 1.")
+    raise RequestError(
+        f"--part {text}", "it is not a share such as 3/10", "Count from 1.", code="option_value"
+    )

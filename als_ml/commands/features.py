@@ -84,7 +84,7 @@ def _labelling(arguments: argparse.Namespace) -> "Config | None":
     if asked is not None and asked != config.landmark_days:
         what = f"{arguments.labels} labels from day {config.landmark_days} on"
         remedy = "Leave --landmark-days out: features beyond the landmark would tell the label."
-        raise RequestError(f"--landmark-days {asked}", what, remedy)
+        raise RequestError(f"--landmark-days {asked}", what, remedy, code="option_conflict")
     arguments.landmark_days = config.landmark_days
     return config
 
@@ -102,7 +102,10 @@ def _write_labels(
         what = f"the model's features end at day {ends}, the labels begin at {begins}"
         remedy = "Label by the configuration that the model was trained from."
         raise RequestError(
-            "--labels", f"{what}, the labels begin at {config.landmark_days}", remedy
+            "--labels",
+            f"{what}, the labels begin at {config.landmark_days}",
+            remedy,
+            code="option_conflict",
         )
     labels = make_labels(config, cohort)
     table = pd.DataFrame({"sample_id": cohort.patients["sample_id"], config.task: labels.y})

@@ -22,6 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.extracts,
             f"{len(absent)} files have not been read: {examples(absent, SHOWN)}",
             "Run `als-ml extract` again; what is there is not read again.",
+            code="file_absent",
         )
     if not arguments.quiet:
         print(f"all {len(plan.tasks)} parts are there")

@@ -65,10 +65,18 @@ def run(arguments: argparse.Namespace) -> int:
         if path is not None:
             check_output(path)
     if explanations and arguments.withhold:
-        raise RequestError("--explanations", "it tells every driver", "Leave it or --withhold out.")
+        raise RequestError(
+            "--explanations",
+            "it tells every driver",
+            "Leave it or --withhold out.",
+            code="option_conflict",
+        )
     if explanations and arguments.features:
         raise RequestError(
-            "--explanations", "it needs the cohort itself", "Give --cohort instead of --features."
+            "--explanations",
+            "it needs the cohort itself",
+            "Give --cohort instead of --features.",
+            code="option_conflict",
         )
     with progress_bar(arguments.quiet) as progress:
         progress("loading models", 0, 0)

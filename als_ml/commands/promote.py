@@ -58,7 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not decision.promoted:
         remedy = "Improve it, or promote it with --override REASON; the refusal is in the log."
         raise DataError(
-            f"{version.name} version {version.version}", "; ".join(decision.reasons), remedy
+            f"{version.name} version {version.version}",
+            "; ".join(decision.reasons),
+            remedy,
+            code="model_refused",
         )
     if not arguments.quiet:
         if decision.figures:

@@ -64,7 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
     if table:
         check_output(table)
     if bool(arguments.cohort) == bool(arguments.patient):
-        raise RequestError("report", "give either --cohort or --patient", "See report --help.")
+        raise RequestError(
+            "report",
+            "give either --cohort or --patient",
+            "See report --help.",
+            code="option_conflict",
+        )
     pages = _one_patient(arguments, output) if arguments.patient else _cohort(arguments, output)
     if table:
         from als_ml.pages.page_table import page_table
@@ -81,10 +86,18 @@ def _one_patient(arguments: argparse.Namespace, output: Path) -> "list[Page]":
     from als_ml.tracking.loader import load
 
     if not arguments.model:
-        raise RequestError("--patient", "it needs a model, which reads the record", "Give --model.")
+        raise RequestError(
+            "--patient",
+            "it needs a model, which reads the record",
+            "Give --model.",
+            code="option_conflict",
+        )
     if arguments.phenopackets or arguments.pseudonymise:
         raise RequestError(
-            "--patient", "--phenopackets and --pseudonymise are of a cohort", "Leave them out."
+            "--patient",
+            "--phenopackets and --pseudonymise are of a cohort",
+            "Leave them out.",
+            code="option_conflict",
         )
     rules = _rules(arguments)
     models = [load(uri) for uri in arguments.model]

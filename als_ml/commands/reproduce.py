@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"run {arguments.run_id}",
             what,
             "; ".join(reproduced["inputs"]) or "Nothing known explains it: please report it.",
+            code="not_reproduced",
         )
     if not arguments.quiet:
         print(f"all {reproduced['compared']} figures are the same")

@@ -67,11 +67,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     if bool(arguments.model) == bool(arguments.lock):
         raise RequestError(
-            "serve", "give either --model or --lock", "See python -m als_ml serve --help."
+            "serve",
+            "give either --model or --lock",
+            "See python -m als_ml serve --help.",
+            code="option_conflict",
         )
     if arguments.beside and not (arguments.page and arguments.model):
         raise RequestError(
-            "--beside", "it is for --page with --model", "A lock pins one model and no other."
+            "--beside",
+            "it is for --page with --model",
+            "A lock pins one model and no other.",
+            code="option_conflict",
         )
     pinned = read_lock(Path(arguments.lock)) if arguments.lock else {}
     uri, digest = (

@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"--patients {arguments.patients}",
             "must be at least 1",
             "Give how many patients to make.",
+            code="option_value",
         )
     from als_ml.simulate import simulate
 

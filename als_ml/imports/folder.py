@@ -30,10 +30,18 @@ def whole_folder(output: Path) -> Iterator[Path]:
         If the target exists and is not empty, or its parent is absent.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise RequestError(f"--output {output}", "it exists and is not empty", "Give a new folder.")
+        raise RequestError(
+            f"--output {output}",
+            "it exists and is not empty",
+            "Give a new folder.",
+            code="output_refused",
+        )
     if not output.parent.is_dir():
         raise RequestError(
-            f"--output {output}", f"the folder {output.parent} is absent", "Make it first."
+            f"--output {output}",
+            f"the folder {output.parent} is absent",
+            "Make it first.",
+            code="output_refused",
         )
     temporary = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
     try:

@@ -108,7 +108,10 @@ def _packets(source: Path, problems: Problems) -> dict[Path, Phenopacket]:
         except ParseError as error:
             reason = str(error).splitlines()[0][:120]
             raise DataError(
-                str(path), f"this is not a phenopacket ({reason})", "Repair or remove the file."
+                str(path),
+                f"this is not a phenopacket ({reason})",
+                "Repair or remove the file.",
+                code="file_unreadable",
             ) from None
         if packet.id and packet.HasField("subject"):
             packets[path] = packet
@@ -119,12 +122,14 @@ def _packets(source: Path, problems: Problems) -> dict[Path, Phenopacket]:
             str(source),
             f"{len(others)} JSON files are not phenopackets ({examples(others)})",
             "They are left out.",
+            code="left_out",
         )
     if not packets:
         raise DataError(
             str(source),
             "there is no phenopacket (JSON with an id and a subject)",
             "Give their folder.",
+            code="file_absent",
         )
     return packets
 
@@ -139,6 +144,7 @@ def _check_patients(
             str(path),
             "its id is that of another phenopacket",
             "Give each patient an id of his own.",
+            code="row_twice",
         )
     facts = {
         "have another disease than ALS": patients["diagnosis"] == "mimic",
@@ -150,6 +156,7 @@ def _check_patients(
                 "diseases",
                 f"{int(who.sum())} patients {what}",
                 "They are neither trained nor scored.",
+                code="left_out",
             )
 
 
@@ -232,6 +239,7 @@ def _measurements(
                 "measurements",
                 f"{label!r} in {unit!r} is not an analyte and unit of ours",
                 "It is left out.",
+                code="left_out",
             )
             continue
         seen = _years(measurement.time_observed)
@@ -261,6 +269,7 @@ def _calls(packet: Phenopacket, problems: Problems) -> list[Call]:
                     "variants",
                     f"one of {gene} is rejected, or has no plain VCF record",
                     "It is left out.",
+                    code="left_out",
                 )
                 continue
             genotype = GENOTYPES.get(descriptor.allelic_state.id, "./1")
@@ -296,6 +305,7 @@ def _build(calls: list[Call]) -> str:
             "variants",
             f"they are on several genome builds ({counts})",
             "Import each build by itself.",
+            code="genome_build",
         )
     return builds[0] if builds else "GRCh38"
 

@@ -121,7 +121,10 @@ class Release:
     def __init__(self, source: Path, problems: Problems):
         if not source.is_dir():
             raise RequestError(
-                str(source), "there is no such folder", "Give the folder of the PRO-ACT release."
+                str(source),
+                "there is no such folder",
+                "Give the folder of the PRO-ACT release.",
+                code="file_absent",
             )
         self.problems, self.seen = problems, pd.Series(dtype=float)
         # Some downloads name their files F_PROACT_ALSFRS.csv.
@@ -134,13 +137,17 @@ class Release:
                 str(source),
                 "there is no PROACT_ALSFRS.csv",
                 "Give the folder of the PRO-ACT release.",
+                code="file_absent",
             )
 
     def table(self, name: str) -> pd.DataFrame:
         """A table with normal column names, empty (with a note) where the release lacks it."""
         if name not in self.files:
             self.problems.note(
-                f"PROACT_{name}.csv", "it is not in the folder", "What comes from it stays unknown."
+                f"PROACT_{name}.csv",
+                "it is not in the folder",
+                "What comes from it stays unknown.",
+                code="file_absent",
             )
             return pd.DataFrame({"subject_id": pd.Series([], dtype=object)})
         table, where = read_table(self.files[name]), self.files[name].name
@@ -148,7 +155,10 @@ class Release:
         for column in ("subject_id", *NEEDED[name]):
             if column not in table.columns:
                 raise DataError(
-                    where, f"the column {column!r} is missing", nearest(column, table.columns)
+                    where,
+                    f"the column {column!r} is missing",
+                    nearest(column, table.columns),
+                    code="column_missing",
                 )
         table["subject_id"] = table["subject_id"].map(_identifier)
         for column in [name for name in table.columns if name.endswith(("_delta", "_days"))]:
@@ -298,7 +308,7 @@ def _before_death(visits: pd.DataFrame, death: pd.Series, problems: Problems) ->
 
 def _left_out(n: int, where: str, what: str, problems: Problems) -> None:
     if n:
-        problems.warn(where, f"{n} {what}", "They are left out.", n)
+        problems.warn(where, f"{n} {what}", "They are left out.", n, code="left_out")
 
 
 def _biomarkers(
@@ -349,7 +359,13 @@ def _labs(definitions: Definitions, release: Release, problems: Problems) -> pd.
             f"{len(other)} values of {other.nunique()} other tests"
             f" ({examples(sorted(other.unique()))})"
         )
-        problems.note(where, reason, "They are not analytes of ours and are left out.", len(other))
+        problems.note(
+            where,
+            reason,
+            "They are not analytes of ours and are left out.",
+            len(other),
+            code="left_out",
+        )
     table, analyte = table[analyte.notna()], analyte.dropna()
     factor = _lab_factors(definitions, analyte, _column(table, "test_unit"), where, problems)
     value = _lab_values(_column(table, "test_result"), factor, where, problems)
@@ -511,6 +527,7 @@ def _trial_drug(
             f"{treated} subjects had the trial drug",
             "Their progression label ends where it starts; what comes later does not count.",
             treated,
+            code="left_out",
         )
     return drug, (begin - start.reindex(begin.index).fillna(0)).round()
 

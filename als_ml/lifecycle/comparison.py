@@ -186,7 +186,10 @@ def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> C
     both = np.isfinite(ours.probability) & np.isfinite(theirs.probability)
     if not both.any():
         raise RequestError(
-            "--cohort", "no patient is scored by both models", "Give a cohort that both can score."
+            "--cohort",
+            "no patient is scored by both models",
+            "Give a cohort that both can score.",
+            code="patients_unusable",
         )
     p, q = ours.probability[both], theirs.probability[both]
     varied = np.ptp(p) > 0 and np.ptp(q) > 0

@@ -71,7 +71,12 @@ def made(version: ModelVersion) -> Made:
     """
     text = run_artifact(version.run_id, "config.yaml")
     if text is None:
-        raise DataError(f"run {version.run_id}", "it has no config.yaml", "Give a run of train.py.")
+        raise DataError(
+            f"run {version.run_id}",
+            "it has no config.yaml",
+            "Give a run of train.py.",
+            code="file_absent",
+        )
     tags = run_tags(version) | _counted(version) | dict(version.tags)
     return Made(config=yaml.safe_load(text), tags=tags, features=_features(version))
 

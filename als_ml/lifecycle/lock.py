@@ -100,7 +100,10 @@ def read_lock(path: Path) -> dict[str, str]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise RequestError(
-            f"--lock {path}", "this is not a lock file", "Make one with `python -m als_ml lock`."
+            f"--lock {path}",
+            "this is not a lock file",
+            "Make one with `python -m als_ml lock`.",
+            code="file_unreadable",
         ) from None
     absent = [
         key
@@ -112,6 +115,7 @@ def read_lock(path: Path) -> dict[str, str]:
             f"--lock {path}",
             f"{absent[0]!r} is missing",
             "Make it again with `python -m als_ml lock`.",
+            code="file_unreadable",
         )
     return {key: content[key] for key in _PINNED}
 
@@ -168,4 +172,5 @@ def _compare(path: Path, pinned: dict[str, str], found: dict[str, str]) -> None:
                 f"--lock {path}",
                 what,
                 "Score with the locked model, or make a new lock and say so.",
+                code="model_changed",
             )

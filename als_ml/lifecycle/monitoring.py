@@ -321,7 +321,9 @@ def log_monitoring(
     except store_failures() as error:
         remedy = "Set MLFLOW_TRACKING_URI to a store that can be written."
         raise RequestError(
-            *store_and_reason(error, "the figures could not be logged"), remedy
+            *store_and_reason(error, "the figures could not be logged"),
+            remedy,
+            code="store_failed",
         ) from None
     return True
 

@@ -126,10 +126,18 @@ def promote(
     version, champion = registered_version(uri), _champion(registered_version(uri).name)
     checks = run_checks(version.run_id)
     if champion is not None and champion.version == version.version:
-        raise RequestError(f"--model {uri}", "it is the champion already", "Give another version.")
+        raise RequestError(
+            f"--model {uri}",
+            "it is the champion already",
+            "Give another version.",
+            code="option_conflict",
+        )
     if override is not None and not override.strip():
         raise RequestError(
-            "--override", "the reason is empty", "Say why, for those who read the log."
+            "--override",
+            "the reason is empty",
+            "Say why, for those who read the log.",
+            code="option_value",
         )
     checked_model(uri)  # a changed model is not promoted, whatever the reason
     if override:
@@ -148,7 +156,10 @@ def promote(
             " REASON."
         )
         raise RequestError(
-            "promote", "there is nothing to compare the version with the champion on", remedy
+            "promote",
+            "there is nothing to compare the version with the champion on",
+            remedy,
+            code="option_conflict",
         )
     _record(version, champion, decision, by or getpass.getuser())
     if decision.promoted:
@@ -190,13 +201,16 @@ def _on_other_patients(
     }
     either = np.logical_or.reduce(list(seen.values()))
     if either.any() and not leave_out:
-        raise RequestError(f"--cohort {source.path}", _shared(seen), _OTHERS)
+        raise RequestError(
+            f"--cohort {source.path}", _shared(seen), _OTHERS, code="patients_shared"
+        )
     ours, theirs = ours.of(labelled & ~either), theirs.of(labelled & ~either)
     if len(np.unique(ours.y)) < 2:
         raise DataError(
             str(source.path),
             "its labelled patients do not have both labels",
             "Give a larger cohort.",
+            code="labels_unusable",
         )
     counts = {
         "patients": float(len(ours.y)),
@@ -219,6 +233,7 @@ def _seen(model: Predictor, number: str, cohort: Cohort) -> np.ndarray:
                 f"version {number}",
                 f"its patients were remembered with another key than {key_path()}",
                 f"Set {KEY_VARIABLE} to the key of that training, or use --training-cohort.",
+                code="patients_shared",
             )
         seen |= recognised(patient_prints(cohort, key), memory)
     return seen
@@ -246,7 +261,10 @@ def _refuse_same_table(version: ModelVersion, source: CohortSource) -> None:
     if data_digest(trained_on.rows, trained_on.y) == run_tags(version).get("data_digest"):
         reason = f"version {version.version} was trained on these very patients"
         raise RequestError(
-            f"--cohort {source.path}", reason, "Give other patients, or use --training-cohort."
+            f"--cohort {source.path}",
+            reason,
+            "Give other patients, or use --training-cohort.",
+            code="patients_shared",
         )
 
 
@@ -262,6 +280,7 @@ def _on_same_folds(
             str(source.path),
             "the two configurations label other patients",
             "Compare on other patients: --cohort.",
+            code="labels_unusable",
         )
     p, q = (
         cross_validate(trainable, config).probability["model"]

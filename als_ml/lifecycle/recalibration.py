@@ -105,7 +105,12 @@ def recalibrate(uri: str, source: CohortSource) -> Json:
     y, p, families = scored.y[known], scored.probability[known], scored.families[known]
     if min(y.sum(), (1 - y).sum()) < _FEWEST:
         reason = f"{len(y)} labelled and scored patients, {int(y.sum())} of them positive"
-        raise DataError(str(source.path), reason, f"Recalibration needs {_FEWEST} of each label.")
+        raise DataError(
+            str(source.path),
+            reason,
+            f"Recalibration needs {_FEWEST} of each label.",
+            code="labels_unusable",
+        )
     old = predictor.fitted.calibration
     new = recalibration(old, p, y, config.validation.coverage)
     if config.decision.threshold != "prevalence":

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from als_ml.config import Config
+from als_ml.config import Config, checked
 from als_ml.tracking.store import quiet_mlflow, use_store
 from als_ml.tracking.versions import registered_version
 from als_ml.tracking.view import plain_names
@@ -88,7 +88,10 @@ def run_artifact(run_id: str, name: str) -> str | None:
             MlflowClient().get_run(run_id)
         except MlflowException as error:
             raise RequestError(
-                f"run {run_id}", str(error).splitlines()[0], "See `mlflow ui`."
+                f"run {run_id}",
+                str(error).splitlines()[0],
+                "See `mlflow ui`.",
+                code="store_failed",
             ) from None
         try:
             path = mlflow.artifacts.download_artifacts(
@@ -121,8 +124,10 @@ def run_config(run_id: str, cohort: str) -> Config:
     """
     text = run_artifact(run_id, "config.yaml")
     if text is None:
-        raise DataError(f"run {run_id}", "it has no config.yaml", "Give a run of train.py.")
-    return Config.model_validate({**yaml.safe_load(text), "cohort": cohort})
+        raise DataError(
+            f"run {run_id}", "it has no config.yaml", "Give a run of train.py.", code="file_absent"
+        )
+    return checked({**yaml.safe_load(text), "cohort": cohort}, f"run {run_id}, config.yaml")
 
 
 def run_checks(run_id: str) -> list[dict[str, str]] | None:

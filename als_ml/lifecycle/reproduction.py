@@ -38,7 +38,10 @@ def reproduce(
     text = run_artifact(run_id, "manifest.json")
     if text is None:
         raise DataError(
-            f"run {run_id}", "it has no manifest.json", "Give a run of train.py of this version."
+            f"run {run_id}",
+            "it has no manifest.json",
+            "Give a run of train.py of this version.",
+            code="file_absent",
         )
     then = json.loads(text)
     now = manifest(train(run_config(run_id, cohort), progress, allow_outside))

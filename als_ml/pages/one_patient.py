@@ -69,14 +69,20 @@ def read_record(path: Path) -> object:
     except (OSError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise RequestError(
-            f"--patient {path}", f"it cannot be read ({reason})", "Give a JSON file."
+            f"--patient {path}",
+            f"it cannot be read ({reason})",
+            "Give a JSON file.",
+            code="file_unreadable",
         ) from None
     inputs = content.get("inputs") if isinstance(content, dict) else None
     if inputs is None:
         return content
     if not isinstance(inputs, list) or len(inputs) != 1:
         raise RequestError(
-            f"--patient {path}", "it does not hold one patient", 'Give {"inputs": [patient]}.'
+            f"--patient {path}",
+            "it does not hold one patient",
+            'Give {"inputs": [patient]}.',
+            code="file_unreadable",
         )
     return inputs[0]
 
@@ -92,7 +98,9 @@ def one_page(path: Path, predictors: Sequence[Predictor], setting: Setting) -> J
     answer = patient_answer(read_record(path), predictors, setting)
     if answer["error"]:
         error = answer["error"]
-        raise DataError(f"{path}, {error['field']}", error["reason"], error["remedy"])
+        raise DataError(
+            f"{path}, {error['field']}", error["reason"], error["remedy"], code="record_wrong"
+        )
     return answer
 
 

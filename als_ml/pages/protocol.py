@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from als_ml.config import explain
+from als_ml.config import wrong_key
 from als_ml.pages.protocol_inputs import Inputs, Value, known_inputs
 from als_ml.pages.sources import sources
 from features.catalogue import shipped
@@ -231,7 +231,12 @@ def read_rules(
     """
     for region in regions:
         if region not in REGIONS:
-            raise RequestError("--region", f"{region!r} is not known", nearest(region, REGIONS))
+            raise RequestError(
+                "--region",
+                f"{region!r} is not known",
+                nearest(region, REGIONS),
+                code="name_unknown",
+            )
     rules = {rule.id: rule for rule in _read(RULES).rules}
     if own is not None:
         given = _read(own)
@@ -254,10 +259,13 @@ def _read(path: Path) -> _RuleFile:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise RequestError(
-            str(path), f"it cannot be read ({reason})", "Give a YAML file with `rules`."
+            str(path),
+            f"it cannot be read ({reason})",
+            "Give a YAML file with `rules`.",
+            code="file_unreadable",
         ) from None
     except ValidationError as error:
-        raise RequestError(*explain(error, _RuleFile, str(path))) from None
+        raise wrong_key(error, _RuleFile, str(path)) from None
     known = known_inputs(shipped())
     for rule in read.rules:
         for leaf in (*_leaves(rule.when), *(_leaves(rule.unless) if rule.unless else ())):
@@ -267,6 +275,7 @@ def _read(path: Path) -> _RuleFile:
                     f"{path}, rule {rule.id}",
                     unknown,
                     nearest(str(leaf.input), known),
+                    code="name_unknown",
                 )
     return read
 

@@ -71,6 +71,7 @@ def _check_thresholds(models: dict[str, Predictor]) -> None:
             "--model",
             "the models were trained with different thresholds of genotype quality and depth",
             "Write a report for each: a page shows one set of variants.",
+            code="option_conflict",
         )
 
 

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 import als_ml
 from als_ml.cohort.in_parts import LargeCohort
+from als_ml.formats import FORMATS
 from als_ml.output import whole_file
 from als_ml.prediction.predictor import BESIDE, SCOPE, Predictor
 from als_ml.prediction.row import CONSENTS, NESTED, PREDICTED, SCHEMA, PredictionRow
@@ -116,6 +117,7 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
         "model_version": _same(predictor.model_version, n),
         "als_ml_version": _same(als_ml.__version__, n),
         "definitions_version": _same(predictor.definitions.version, n),
+        "format": pa.repeat(pa.scalar(FORMATS["row"], pa.int64()), n),
         "error": (
             pa.array([_error(name) for name in reason], pa.string())
             if refused.any()
@@ -196,6 +198,7 @@ def _opened(path: Path) -> pq.ParquetFile:
             str(path),
             f"it cannot be read ({error})",
             "Give a table of `python -m als_ml features`.",
+            code="file_unreadable",
         ) from None
 
 
@@ -390,7 +393,10 @@ def _taken_over(folder: Path, state: str, resume: bool) -> int:
         if not note.is_file() or note.read_text() != state:
             remedy = "Leave --resume out to begin again."
             raise RequestError(
-                "--resume", "the finished parts were made from other inputs or models", remedy
+                "--resume",
+                "the finished parts were made from other inputs or models",
+                remedy,
+                code="option_conflict",
             )
         for leftover in folder.glob(".*"):
             leftover.unlink()

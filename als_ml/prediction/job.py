@@ -94,7 +94,12 @@ def score_table(job: Job, path: Path) -> Done:
     """
     started = time.perf_counter()
     if not path.is_file():
-        raise DataError(str(path), "there is no such file", "Make one with `als-ml features`.")
+        raise DataError(
+            str(path),
+            "there is no such file",
+            "Make one with `als-ml features`.",
+            code="file_absent",
+        )
     status = path.stat()
     made_from = job.made_from()
     made_from["features"] = [str(path.resolve()), status.st_size, status.st_mtime_ns]

@@ -15,6 +15,7 @@ from als_ml.cohort.in_parts import LargeCohort, large_cohort
 from als_ml.cohort.read import Reading, read_cohort
 from als_ml.cohort.records import RecordError, RowError, read_records
 from als_ml.cohort.source import CohortSource
+from als_ml.formats import FORMATS
 from als_ml.prediction.faults import unforeseen
 from als_ml.prediction.row import CONSENTS, Driver, PredictionRow, refuse
 from als_ml.prediction.training_aggregates import TrainingAggregates, no_aggregates
@@ -195,6 +196,7 @@ class Predictor:
             f"consequences of variants come from {stated}, those of the model's patients from"
             f" {trained}",
             "Name the same references, or take drift of the genes for one of the reading.",
+            code="reference_other",
         )
 
     def check_build(self, source: CohortSource) -> None:
@@ -216,6 +218,7 @@ class Predictor:
                 "genome_build",
                 f"the cohort is on {described.genome_build}, the model on {self.spec.genome_build}",
                 "Give the files called on the model's build.",
+                code="genome_build",
             )
 
     def predict_cohort(
@@ -299,11 +302,21 @@ class Predictor:
         absent = [name for name in ("sample_id", *BESIDE) if name not in table.columns]
         if absent:
             reason = f"the column {absent[0]!r} is missing"
-            raise DataError("features", reason, "Make the table with `python -m als_ml features`.")
+            raise DataError(
+                "features",
+                reason,
+                "Make the table with `python -m als_ml features`.",
+                code="column_missing",
+            )
         others = sorted({str(text) for text in table["read_as"]} - {self.read_as})
         if others:
             reason = f"they were made as `{others[0]}`, the model's as `{self.read_as}`"
-            raise DataError("features", reason, "Make the table with `features --model URI`.")
+            raise DataError(
+                "features",
+                reason,
+                "Make the table with `features --model URI`.",
+                code="model_other_data",
+            )
         landmarks = set(table["landmark_days"].astype(float))
         if landmarks - {float(self.spec.landmark_days)}:
             reason = (
@@ -313,6 +326,7 @@ class Predictor:
                 "features",
                 reason,
                 f"Make the table with --landmark-days {self.spec.landmark_days}.",
+                code="model_other_data",
             )
         return table
 
@@ -448,6 +462,7 @@ class Predictor:
                 "features",
                 reason,
                 "Make the table with `python -m als_ml features` of this version.",
+                code="column_missing",
             )
         return np.ascontiguousarray(rows[self.names].to_numpy(dtype=np.float32))
 
@@ -564,6 +579,7 @@ class Predictor:
             "model_version": self.model_version,
             "als_ml_version": als_ml.__version__,
             "definitions_version": self.definitions.version,
+            "format": FORMATS["row"],
             "error": None,
         }
 

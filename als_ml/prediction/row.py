@@ -41,6 +41,7 @@ class PredictionRow(TypedDict):
     model_version: str | None
     als_ml_version: str
     definitions_version: str
+    format: int
     error: RowError | None
 
 
@@ -68,6 +69,7 @@ CONSENTS = ("consent_genetic_return", "consent_prognosis")
 PREDICTED = ("probability", "predicted_class", "prediction_set", "abstained", "out_of_distribution")
 _ARROW: dict[object, pa.DataType] = {
     str: pa.string(),
+    int: pa.int64(),
     float: pa.float64(),
     bool: pa.bool_(),
 }

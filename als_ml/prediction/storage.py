@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 from sklearn.pipeline import Pipeline
 
 import als_ml
+from als_ml.formats import FORMATS, is_known
 from als_ml.prediction.predictor import Predictor
 from features.blocks import registry
 from features.blocks.spec import FeatureSpec
@@ -27,8 +28,6 @@ from models.estimators import estimator, plugin_of, single_threaded
 from models.fitted import Calibration, FittedModel
 from models.ladder import Ladder
 from models.members import Member
-
-FORMAT = 2
 
 
 def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
@@ -50,7 +49,7 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
 
     models = [predictor.fitted, *(predictor.ladder.lower if predictor.ladder else ())]
     stored = {
-        "format": FORMAT,
+        "format": FORMATS["model"],
         "task": predictor.fitted.task,
         "features": asdict(predictor.spec),
         "models": [_stored(model) for model in models],
@@ -198,10 +197,14 @@ def read_predictor(
         predictor = _assembled(stored, pipeline, definitions, name, version)
     except UntrustedTypesFoundException as error:
         reason = f"its pipeline holds what no model of ours does ({error})"
-        raise DataError(where, reason, "Do not use it; ask who made it.") from None
+        raise DataError(
+            where, reason, "Do not use it; ask who made it.", code="model_damaged"
+        ) from None
     except _DAMAGE as error:
         reason = f"its files are damaged ({type(error).__name__})"
-        raise DataError(where, reason, "Restore them from a backup, or train again.") from None
+        raise DataError(
+            where, reason, "Restore them from a backup, or train again.", code="model_damaged"
+        ) from None
     _check_columns(predictor, stored, where)
     return predictor
 
@@ -220,10 +223,15 @@ _DAMAGE = (
 
 def _check_format(stored: Json, where: str) -> None:
     stated = stored.get("format", 1)
-    if not isinstance(stated, int) or not 1 <= stated <= FORMAT:
-        release = stored.get("als_ml_version", "a newer release")
-        what = f"its format is {stated!r}, and this als-ml {als_ml.__version__} reads 1 to {FORMAT}"
-        raise DataError(where, what, f"Install als-ml {release}, which made it, or a later one.")
+    if not is_known("model", stated):
+        release, newest = stored.get("als_ml_version", "a newer release"), FORMATS["model"]
+        what = f"its format is {stated!r}, and this als-ml {als_ml.__version__} reads 1 to {newest}"
+        raise DataError(
+            where,
+            what,
+            f"Install als-ml {release}, which made it, or a later one.",
+            code="format_unknown",
+        )
 
 
 def _check_columns(predictor: Predictor, stored: Json, where: str) -> None:
@@ -232,7 +240,12 @@ def _check_columns(predictor: Predictor, stored: Json, where: str) -> None:
     lost = sorted(set(stored["columns"]) ^ set(predictor.names))
     first = lost[0] if lost else "the order"
     reason = f"it was trained with other features ({len(lost)} differ, the first is {first})"
-    raise DataError(where, reason, f"Use als-ml {stored['als_ml_version']} or train it again.")
+    raise DataError(
+        where,
+        reason,
+        f"Use als-ml {stored['als_ml_version']} or train it again.",
+        code="model_other_features",
+    )
 
 
 def _assembled(

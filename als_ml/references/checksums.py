@@ -45,6 +45,7 @@ def _published(remote: Remote, url: str, job: Job) -> tuple[str, str]:
             url,
             f"it has no checksum of {remote.name}",
             "Correct checksum_url, or give md5 or sha256.",
+            code="download_failed",
         )
     return _ALGORITHMS[len(digest)], digest
 

@@ -122,7 +122,10 @@ def _check_lengths(lengths: dict[str, int], regions: list[Region], files: list[P
             where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
             reason = f"there is {has} chromosome {chrom}, of which {start}-{end} is needed"
             raise DataError(
-                where, reason, "Check that this is the genome build asked for, and the whole of it."
+                where,
+                reason,
+                "Check that this is the genome build asked for, and the whole of it.",
+                code="file_unreadable",
             )
 
 
@@ -198,7 +201,9 @@ def _read_records(
             count += 1
     if not count:
         remedy = "Check that it is of the genome build asked for, and the whole file."
-        raise DataError(str(path), "none of its records lies in the gene panel", remedy)
+        raise DataError(
+            str(path), "none of its records lies in the gene panel", remedy, code="genome_panel"
+        )
 
 
 def _header_key(line: bytes) -> bytes:
@@ -239,7 +244,10 @@ def _overlaps(line: bytes, spans: list[Span], path: Path) -> bool:
         first = int(position)
     except ValueError:
         raise DataError(
-            str(path), f"this is not a VCF record: {line!r:.80}", "Repair the file."
+            str(path),
+            f"this is not a VCF record: {line!r:.80}",
+            "Repair the file.",
+            code="file_unreadable",
         ) from None
     return any(first <= end and first + len(ref) - 1 >= start for start, end in spans)
 
@@ -287,11 +295,15 @@ def _lines(path: Path, start: bytes, what: str) -> Iterator[bytes]:
                     str(path),
                     f"this is not a {what}",
                     "Delete it, and correct its address or the file.",
+                    code="file_unreadable",
                 )
             yield from file
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
-            str(path), f"it is damaged ({error})", "Delete it and run the command again."
+            str(path),
+            f"it is damaged ({error})",
+            "Delete it and run the command again.",
+            code="file_unreadable",
         ) from None
 
 

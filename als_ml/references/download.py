@@ -85,6 +85,7 @@ def download(
             url,
             differs,
             "The download was deleted; run the command again, or correct the checksum.",
+            code="download_failed",
         )
     part.replace(target)
 
@@ -248,4 +249,4 @@ def _failure(url: str, target: Path, error: Exception, by_hand: str) -> DataErro
         )
     if have:
         remedy = "Run the command again to continue, or "
-    return DataError(url, reason + there, remedy + by_hand + ".")
+    return DataError(url, reason + there, remedy + by_hand + ".", code="download_failed")

@@ -111,7 +111,10 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(
-            f"--output {folder.parent}", f"it cannot be made ({error.strerror})", "Name another."
+            f"--output {folder.parent}",
+            f"it cannot be made ({error.strerror})",
+            "Name another.",
+            code="output_refused",
         ) from None
 
 
@@ -162,6 +165,7 @@ def _fetched(remote: Remote, job: Job) -> Path:
                 str(target),
                 differs,
                 f"Replace it by {remote.url}, or delete it to have it downloaded.",
+                code="download_failed",
             )
         target.unlink()
     if remote.source.indexed:

@@ -194,4 +194,5 @@ def unwritable(path: Path, error: OSError) -> DataError:
         str(path),
         f"it cannot be written ({error.strerror or error})",
         "Make room and run the command again.",
+        code="output_refused",
     )

@@ -124,5 +124,8 @@ def _slice_failure(remote: Remote, index: Path, target: Path, complaints: str) -
         f"Run the command again, or {by_hand}, or set `indexed: false` to download the whole file."
     )
     return DataError(
-        remote.url, f"its records could not be read through {index.name} ({reason})", remedy
+        remote.url,
+        f"its records could not be read through {index.name} ({reason})",
+        remedy,
+        code="download_failed",
     )

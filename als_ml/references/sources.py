@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from als_ml.config import explain
+from als_ml.config import wrong_key
 from als_ml.references.regions import fasta_regions
 from features.catalogue import BUILDS, checked_build, shipped
 from features.errors import RequestError, nearest
@@ -112,7 +112,10 @@ def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str
     for kind in only:
         if kind not in KINDS:
             raise RequestError(
-                f"--only {kind}", "this is not a reference file", nearest(kind, KINDS)
+                f"--only {kind}",
+                "this is not a reference file",
+                nearest(kind, KINDS),
+                code="option_value",
             )
     entries = _entries(path).get(checked_build(build), {})
     chosen = {
@@ -121,7 +124,10 @@ def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str
     for kind in only or (() if chosen else KINDS):
         if kind not in chosen:
             raise RequestError(
-                f"{path}, {build}", f"it has no entry {kind}", "Add one, or leave it out."
+                f"{path}, {build}",
+                f"it has no entry {kind}",
+                "Add one, or leave it out.",
+                code="name_unknown",
             )
     names = [
         remote.name for kind, source in chosen.items() for remote in remotes_of(kind, source, build)
@@ -132,6 +138,7 @@ def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str
                 f"{path}, {build}",
                 f"two files are called {name}",
                 "Fetch them one by one with --only.",
+                code="option_value",
             )
     return chosen
 
@@ -142,12 +149,16 @@ def _entries(path: Path) -> dict[str, dict[str, Source]]:
             str(path),
             "there is no such sources file",
             "Start from configs/references/sources.yaml.",
+            code="file_absent",
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RequestError(
-            str(path), f"this is not YAML ({str(error).splitlines()[0]})", "Correct the file."
+            str(path),
+            f"this is not YAML ({str(error).splitlines()[0]})",
+            "Correct the file.",
+            code="file_unreadable",
         ) from None
     builds = _mapping(content, BUILDS, str(path))
     return {
@@ -162,11 +173,16 @@ def _entries(path: Path) -> dict[str, dict[str, Source]]:
 def _mapping(content: object, known: tuple[str, ...], where: str) -> Json:
     if not isinstance(content, dict):
         raise RequestError(
-            where, f"here should be keys, not {content!r:.40}", f"Known: {', '.join(known)}."
+            where,
+            f"here should be keys, not {content!r:.40}",
+            f"Known: {', '.join(known)}.",
+            code="key_value",
         )
     for key in content:
         if key not in known:
-            raise RequestError(where, f"the key {key} is not known", nearest(str(key), known))
+            raise RequestError(
+                where, f"the key {key} is not known", nearest(str(key), known), code="key_unknown"
+            )
     return content
 
 
@@ -174,7 +190,7 @@ def _source(entry: object, where: str) -> Source:
     try:
         return Source.model_validate(entry)
     except ValidationError as error:
-        raise RequestError(*explain(error, Source, where)) from None
+        raise wrong_key(error, Source, where) from None
 
 
 def remotes_of(kind: str, source: Source, build: str) -> list[Remote]:

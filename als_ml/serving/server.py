@@ -52,6 +52,7 @@ def checked(uri: str, digest: str | None = None) -> CheckedModel:
             f"--model {uri}",
             "it was registered without a digest",
             "Give --digest, or train it again.",
+            code="model_changed",
         )
     model = checked_model(uri, digest)
     model.predictor()  # what it cannot be read as is said here, not in the log of a process
@@ -153,7 +154,10 @@ def _check_free(address: tuple[str, int]) -> None:
         except (OSError, OverflowError) as error:
             what = f"it cannot be listened on ({error})"
             raise RequestError(
-                f"{address[0]}:{address[1]}", what, "Choose another --port or --host."
+                f"{address[0]}:{address[1]}",
+                what,
+                "Choose another --port or --host.",
+                code="server_failed",
             ) from None
 
 
@@ -176,7 +180,12 @@ def wait_until_up(
         except OSError:
             time.sleep(0.2)
     remedy = "Is the port taken? See the lines above."
-    raise RequestError(f"serve on {address[0]}:{address[1]}", "the server did not start", remedy)
+    raise RequestError(
+        f"serve on {address[0]}:{address[1]}",
+        "the server did not start",
+        remedy,
+        code="server_failed",
+    )
 
 
 def curl(address: tuple[str, int]) -> str:

@@ -75,7 +75,9 @@ def simulate(
 
 def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise RequestError(f"--output {folder}", "it is a file", "Give a folder.")
+        raise RequestError(
+            f"--output {folder}", "it is a file", "Give a folder.", code="output_refused"
+        )
     if (
         folder.is_dir()
         and any(folder.iterdir())
@@ -85,6 +87,7 @@ def _check_folder(folder: Path) -> None:
             f"--output {folder}",
             "the folder is not empty and holds no simulated cohort",
             "Give another one.",
+            code="output_refused",
         )
 
 

@@ -100,7 +100,9 @@ def log_training(training: "Training") -> dict[str, str]:
                 f" {kept}"
             )
             raise RequestError(
-                *store_and_reason(error, "the run could not be logged"), remedy
+                *store_and_reason(error, "the run could not be logged"),
+                remedy,
+                code="store_failed",
             ) from None
 
 

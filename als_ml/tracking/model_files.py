@@ -171,13 +171,15 @@ def _checked_by_list(
 
 
 def _changed(where: str, what: str) -> RequestError:
-    return RequestError(where, f"{what} since the registration", _REMEDY)
+    return RequestError(where, f"{what} since the registration", _REMEDY, code="model_changed")
 
 
 def _with_data(files: ModelFiles, where: str) -> ModelFiles:
     for name in (PIPELINE, MODEL):
         if name not in files.data:
-            raise RequestError(where, f"it has no {name}", "Give a model that train.py made.")
+            raise RequestError(
+                where, f"it has no {name}", "Give a model that train.py made.", code="model_damaged"
+            )
     return files
 
 

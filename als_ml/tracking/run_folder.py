@@ -75,6 +75,7 @@ def read_run(folder: Path) -> Json:
             str(folder),
             reason,
             "Give the folder that train.py named when it could not log its run.",
+            code="file_unreadable",
         )
     try:
         stored: Json = json.loads((folder / "run.json").read_text())
@@ -84,7 +85,9 @@ def read_run(folder: Path) -> Json:
             | {name: stored[name] for name in _KEYS}
         )
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise RequestError(str(folder / "run.json"), "it is broken", "Train again.") from None
+        raise RequestError(
+            str(folder / "run.json"), "it is broken", "Train again.", code="file_unreadable"
+        ) from None
 
 
 _KEYS = ("experiment", "run_name", "task", "register_as", "parameters", "metrics", "tags", "nested")

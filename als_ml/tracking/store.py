@@ -103,7 +103,9 @@ def check_store() -> None:
             MlflowClient().search_experiments(max_results=1)
     except store_failures() as error:
         remedy = "Start it, or set MLFLOW_TRACKING_URI to another store."
-        raise RequestError(*store_and_reason(error, "it cannot be used"), remedy) from None
+        raise RequestError(
+            *store_and_reason(error, "it cannot be used"), remedy, code="store_failed"
+        ) from None
 
 
 def shown_store() -> str:

@@ -130,7 +130,10 @@ def registered_version(uri: str) -> "ModelVersion":
         except MlflowException as error:
             reason = str(error).splitlines()[0]
             raise RequestError(
-                f"--model {uri}", reason, f"See `mlflow ui` (the store is {store})."
+                f"--model {uri}",
+                reason,
+                f"See `mlflow ui` (the store is {store}).",
+                code="model_absent",
             ) from None
 
 
@@ -145,6 +148,7 @@ def _parts(uri: str) -> tuple[str, str, str]:
             f"--model {uri}",
             "this is not a registered model",
             "Give models:/NAME@ALIAS or models:/NAME/VERSION.",
+            code="model_absent",
         )
     return name, "", number
 
@@ -220,4 +224,6 @@ def _local(uri: str) -> Path | None:
 def _not_fetched(uri: str, error: Exception) -> RequestError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     remedy = f"Train one with train.py, or set MLFLOW_TRACKING_URI (now {store_uri()})."
-    return RequestError(f"--model {uri}", f"it cannot be loaded ({reason})", remedy)
+    return RequestError(
+        f"--model {uri}", f"it cannot be loaded ({reason})", remedy, code="model_damaged"
+    )

@@ -133,7 +133,7 @@ def _each(
 
 
 def _not_fitted(_: object, reason: str) -> NoReturn:
-    raise DataError("--cluster", reason, "Give the workers more memory.")
+    raise DataError("--cluster", reason, "Give the workers more memory.", code="cluster_failed")
 
 
 def _on_one_core(data: Trainable, part: tuple[np.ndarray, np.ndarray, Config]) -> Fold:

@@ -26,7 +26,7 @@ def preview_of(
     try:
         return _labels(config, described, cohort, problems)
     except UserError as error:
-        problems.error(error.where, error.found, error.remedy)
+        problems.error(error.where, error.found, error.remedy, code=error.code)
         return None
 
 
@@ -46,6 +46,6 @@ def _labels(
     try:
         check_labels(labels.y[kept], cohort.families[kept], config)
     except UserError as error:
-        problems.error(error.where, error.found, error.remedy)
+        problems.error(error.where, error.found, error.remedy, code=error.code)
     said = in_words(labels, TASKS[config.task])
     return {"task": config.task, "counts": labels.counts, "in words": said}

@@ -329,12 +329,13 @@ def _temporal_metrics(data: Trainable, config: Config, problems: Problems) -> di
         "Embargoed: indexed before the date, but the label was known only after it. "
         "Relatives of a training patient are not tested."
     )
-    problems.note("validation.split_date", said, remedy)
+    problems.note("validation.split_date", said, remedy, code="labels_counted")
     if fold is None:
         problems.warn(
             "validation.split_date",
             "a side has too few patients of a label",
             "Choose another date.",
+            code="labels_unusable",
         )
         return {}
     return _prefixed(
@@ -378,6 +379,7 @@ def _external_metrics(
             "validation.cohort",
             f"its {len(y)} labelled patients have one label only",
             "Give a larger one.",
+            code="labels_unusable",
         )
         return {}
     predicted = (probability >= predictor.fitted.calibration.threshold).astype(float)
@@ -406,7 +408,7 @@ def external(
     cohort = predictor.read(source, Problems())
     labels = make_labels(config, cohort)
     said = in_words(labels, TASKS[config.task])
-    problems.note("validation.cohort", f"its labels: {said}", "")
+    problems.note("validation.cohort", f"its labels: {said}", "", code="labels_counted")
     rows = predictor.predict_cohort(cohort, drivers=False)
     probability = np.array(
         [np.nan if row["probability"] is None else row["probability"] for row in rows]
@@ -432,7 +434,12 @@ def _note_scheme(config: Config, definitions: Definitions, problems: Problems) -
         f"the cut-offs of {label.scheme} ({cuts} points/month) were published {published}; here"
         f" they cut {here}"
     )
-    problems.warn("label.scheme", reason, "Name them as such where you report the result.")
+    problems.warn(
+        "label.scheme",
+        reason,
+        "Name them as such where you report the result.",
+        code="label_scheme",
+    )
 
 
 def _reading(progress: Progress, what: str) -> None:

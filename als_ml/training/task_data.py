@@ -345,6 +345,7 @@ def _refuse_own_rate(config: Config, cohort: Cohort, rows: pd.DataFrame, labels:
             "label.column",
             reason,
             "Leave alsfrs and prognosis out of features.blocks, or take another label.",
+            code="key_value",
         )
 
 
@@ -481,6 +482,7 @@ def check_labels(y: np.ndarray, families: np.ndarray, config: Config) -> None:
             f"labels of the task {task.name}",
             reason,
             "Give more patients, fewer validation.folds or another label.",
+            code="labels_unusable",
         )
 
 

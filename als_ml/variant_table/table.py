@@ -106,7 +106,9 @@ def variant_table(
             _note_calls(gathered.counts, len(samples), again, where, problems)
     if carriers is not None and not samples:
         write_table(pd.DataFrame(columns=list(CARRIER_COLUMNS)), carriers)
-    problems.note(where, f"{gathered.counts['panel records']} panel records", "")
+    problems.note(
+        where, f"{gathered.counts['panel records']} panel records", "", code="genome_counted"
+    )
     _note_missing_sequences(definitions, asked.path, weighed, problems)
     _note_scores(sources.lookups, weighed, problems)
     _note_unused(sources.lookups, weighed, problems)
@@ -160,10 +162,12 @@ def _note_calls(
 ) -> None:
     """How many genotypes of the records that passed are missing, and what counts once."""
     missing = counts["missing genotypes"] - counts["filtered"] * samples
-    problems.note(where, f"{samples} samples, {missing} missing genotypes", "")
+    problems.note(
+        where, f"{samples} samples, {missing} missing genotypes", "", code="genome_counted"
+    )
     if again:
         found = f"{again} carried alleles are in more than one record of their sample"
-        problems.note(where, found, "Each counts once.")
+        problems.note(where, found, "Each counts once.", code="genome_counted")
 
 
 def _note_missing_sequences(
@@ -178,7 +182,10 @@ def _note_missing_sequences(
         if names:
             remedy = "A FASTA (--fasta) or an annotated VCF completes them."
             problems.note(
-                str(path), f"coding sequence of {', '.join(names)} not here: {words}", remedy
+                str(path),
+                f"coding sequence of {', '.join(names)} not here: {words}",
+                remedy,
+                code="genome_counted",
             )
 
 
@@ -190,13 +197,23 @@ def _note_scores(lookups: Lookups, weighed: list[Weighed], problems: Problems) -
         without = sum(name not in variant.scores for variant in missense)
         if without:
             found = f"{without} of {len(missense)} missense variants have no score of {name}"
-            problems.note("--missense-score", found, "They have neither PP3 nor BP4 of missense.")
+            problems.note(
+                "--missense-score",
+                found,
+                "They have neither PP3 nor BP4 of missense.",
+                code="value_unused",
+            )
         return
     first = (next((n for n in MISSENSE_SCORES if n in v.scores), "") for v in missense)
     used = sorted(Counter(name for name in first if name).items())
     if len(used) > 1:
         found = "PP3 and BP4 rest on " + ", ".join(f"{name} ({n} variants)" for name, n in used)
-        problems.note("the VCF's scores", found, "Choose one beforehand by --missense-score.")
+        problems.note(
+            "the VCF's scores",
+            found,
+            "Choose one beforehand by --missense-score.",
+            code="value_unused",
+        )
 
 
 def _note_unused(lookups: Lookups, weighed: list[Weighed], problems: Problems) -> None:
@@ -205,10 +222,15 @@ def _note_unused(lookups: Lookups, weighed: list[Weighed], problems: Problems) -
     unmet = [key for key in lookups.stated or {} if key not in met]
     if unmet:
         found = f"{len(unmet)} of {len(lookups.stated or {})} variants are not in the VCF"
-        problems.warn("--evidence", found, "Check their build and alleles.")
+        problems.warn("--evidence", found, "Check their build and alleles.", code="value_unused")
     ratios = lookups.likelihoods
     if ratios and not any(_has_ratio(variant, ratios) for variant, _ in weighed):
-        problems.warn("--functional", "no variant of the VCF has a score in it", "Check its names.")
+        problems.warn(
+            "--functional",
+            "no variant of the VCF has a score in it",
+            "Check its names.",
+            code="value_unused",
+        )
 
 
 def _has_ratio(variant: Variant, ratios: dict[str, float]) -> bool:
@@ -301,5 +323,7 @@ def reference_path(path: str | None, option: str) -> Path | None:
         If it was given and is absent.
     """
     if path is not None and not Path(path).is_file():
-        raise DataError(f"{option} {path}", "there is no such file", "Correct the path.")
+        raise DataError(
+            f"{option} {path}", "there is no such file", "Correct the path.", code="file_absent"
+        )
     return Path(path) if path else None

@@ -178,7 +178,12 @@ def _points(column: Cells, where: str, problems: Problems) -> np.ndarray:
     points = numbers(column, where, problems, 0, 4)
     broken = np.isfinite(points) & (points != np.round(points))
     problems.reject(
-        broken, where, column, "is not a whole point", "An item has 0, 1, 2, 3 or 4 points."
+        broken,
+        where,
+        column,
+        "is not a whole point",
+        "An item has 0, 1, 2, 3 or 4 points.",
+        code="cell_number",
     )
     return points
 
@@ -208,6 +213,7 @@ def _cutting(
             table[f"q5{name}"],
             "differs from the other form",
             remedy,
+            code="row_contradiction",
         )
         form = np.where(given & np.isnan(q5), name, form)
         q5 = np.where(given, points, q5)
@@ -226,7 +232,12 @@ def _totals(
     differs = np.isfinite(total) & np.isfinite(stated) & (total != stated)
     remedy = "The total must be the sum of the items; correct one of them."
     problems.reject(
-        differs, f"{where}, column total", stated, "is not the sum of the items", remedy
+        differs,
+        f"{where}, column total",
+        stated,
+        "is not the sum of the items",
+        remedy,
+        code="row_contradiction",
     )
     return np.where(any_item, total, stated)
 
@@ -241,17 +252,35 @@ def _check_course(
     death = np.where(np.isnan(latest), patients["death_days"].to_numpy(), latest)
     death = np.append(death, np.nan)[row]
     place = f"{where}, column days"
-    problems.reject(day > death, place, day, "is a visit after death", "Correct the day.")
+    problems.reject(
+        day > death,
+        place,
+        day,
+        "is a visit after death",
+        "Correct the day.",
+        code="row_contradiction",
+    )
     same_day = _repeated(row, day, scale == "alsfrs") & known
     if same_day.any():
         table = pd.DataFrame(visits)
         same_all = table.duplicated(COLUMNS, keep=False).to_numpy()
         remedy = "Keep one row per patient and day."
-        problems.reject(same_day & ~same_all, place, day, "occurs twice with other points", remedy)
+        problems.reject(
+            same_day & ~same_all,
+            place,
+            day,
+            "occurs twice with other points",
+            remedy,
+            code="row_contradiction",
+        )
         merged = int((table[same_day & same_all].duplicated(["row", "days", "scale"])).sum())
         if merged:
             problems.note(
-                where, f"{merged} rows repeat a visit exactly", "They are merged.", merged
+                where,
+                f"{merged} rows repeat a visit exactly",
+                "They are merged.",
+                merged,
+                code="row_twice",
             )
     order = np.lexsort((day, row, scale == "alsfrs"))
     order = order[np.isfinite(total[order]) & known[order]]
@@ -259,7 +288,12 @@ def _check_course(
     jumps = np.zeros(len(row), dtype=bool)
     jumps[order[1:][same & (np.diff(total[order]) > 4)]] = True
     problems.question(
-        jumps, f"{where}, column total", total, "rises by more than 4", "Check the items."
+        jumps,
+        f"{where}, column total",
+        total,
+        "rises by more than 4",
+        "Check the items.",
+        code="values_doubtful",
     )
     _ask_for_months(row, day, total, scale, place, problems)
 
@@ -293,12 +327,13 @@ def _ask_for_months(
         day,
         f"is of a patient who loses more than {_FASTEST:g} points a month: are these months?",
         remedy,
+        code="values_doubtful",
     )
     if span[several].max() < _SHORTEST_DAYS and not fast.any():
         reason = (
             f"no patient with three visits is followed for {_SHORTEST_DAYS} days: are these months?"
         )
-        problems.warn(place, reason, remedy, int(several.sum()))
+        problems.warn(place, reason, remedy, int(several.sum()), code="values_doubtful")
 
 
 def after_visits(patients: FrameT, visits: Frame) -> FrameT:

@@ -201,10 +201,19 @@ def patient_rows(column: Cells, rows: dict[str, int], where: str, problems: Prob
             f"none of its {len(row)} rows belongs to a patient (here {', '.join(known)}; patients"
             f" {', '.join(ours)})"
         )
-        problems.error(where, reason, "Use the sample_id of the patients table.")
+        problems.error(
+            where, reason, "Use the sample_id of the patients table.", code="row_of_no_patient"
+        )
     else:
         remedy = "These rows are left out; add the patients or correct the ids."
-        problems.question(row < 0, f"{where}, column sample_id", column, "is not a patient", remedy)
+        problems.question(
+            row < 0,
+            f"{where}, column sample_id",
+            column,
+            "is not a patient",
+            remedy,
+            code="row_of_no_patient",
+        )
     return row
 
 
@@ -269,7 +278,12 @@ def _analytes(
             " features/definitions/biomarkers.tsv."
         )
         problems.reject(
-            unknown, f"{where}, column analyte", table["analyte"], "is not a known analyte", remedy
+            unknown,
+            f"{where}, column analyte",
+            table["analyte"],
+            "is not a known analyte",
+            remedy,
+            code="cell_word",
         )
     return analyte
 
@@ -319,7 +333,14 @@ def _values(
     read = read_values(levels, rules.dialect)
     report_unclear(column, codes, read.unclear, place, problems)
     remedy = "Write a plain number with a decimal point, or a limit such as <2.7."
-    problems.reject(np.append(read.wrong, False)[codes], place, column, "is not a number", remedy)
+    problems.reject(
+        np.append(read.wrong, False)[codes],
+        place,
+        column,
+        "is not a number",
+        remedy,
+        code="cell_number",
+    )
     value = np.append(read.value, np.nan)[codes]
     signs = np.select(
         [
@@ -341,6 +362,7 @@ def _values(
         column,
         "names a limit that is not stated",
         "Write <2.7, or add a column `limit`.",
+        code="cell_number",
     )
     return value, np.where(censored != EXACT, censored, by_sign)
 
@@ -365,7 +387,7 @@ def _factors(
         what = "has no unit" if stated is None else f"{named} does not fit"
         names = _coded(analyte, ids).to_numpy()
         remedy = f"Known units of {ids[a]}: {known_units(definitions, ids[a])}."
-        problems.reject(number == i, f"{where}, column unit", names, what, remedy)
+        problems.reject(number == i, f"{where}, column unit", names, what, remedy, code="cell_unit")
     return factor[number]
 
 
@@ -477,6 +499,7 @@ def _note_unused(definitions: Definitions, usable: Frame, where: str, problems: 
             f"{undated} values have no day",
             "No model sees them; give their days or dates.",
             undated,
+            code="cell_empty",
         )
     log = is_log(definitions)[codes_of(usable["analyte"])[0]]
     none = int((log & (usable["value"].to_numpy() <= 0)).sum())
@@ -486,6 +509,7 @@ def _note_unused(definitions: Definitions, usable: Frame, where: str, problems: 
             f"{none} values on log scale are not above 0",
             "No model sees them; write a limit, as <0.1.",
             none,
+            code="cell_range",
         )
 
 

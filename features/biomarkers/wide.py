@@ -79,6 +79,7 @@ def checked_wide(
             f"{where}, wide.columns",
             f"there is no column {absent[0]!r}",
             nearest(absent[0], table.columns),
+            code="column_missing",
         )
     facts = {name: {"analyte": name, **wide.common, **said} for name, said in wide.columns.items()}
     parts = []
@@ -107,7 +108,10 @@ def _long(table: pd.DataFrame, name: str, said: dict[str, str | int], where: str
     days = said.get("days")
     if isinstance(days, str) and days not in table.columns:
         raise RequestError(
-            f"{where}, wide days", f"there is no column {days!r}", nearest(days, table.columns)
+            f"{where}, wide days",
+            f"there is no column {days!r}",
+            nearest(days, table.columns),
+            code="column_missing",
         )
     if days is not None:
         long["days"] = (
@@ -122,7 +126,7 @@ def _note_unused(names: list[str], where: str, problems: Problems) -> None:
             f"{len(names)} columns are not named in the `wide` block and not read"
             f" ({examples(names)})"
         )
-        problems.note(where, reason, "Name those that are analytes.")
+        problems.note(where, reason, "Name those that are analytes.", code="column_unread")
 
 
 def _joined(definitions: Definitions, parts: list[pd.DataFrame]) -> pd.DataFrame:

@@ -310,7 +310,7 @@ def _refuse_tubes(definitions: Definitions, analyte: np.ndarray, tubes: Cells) -
                 " interchangeable"
             )
             remedy = "Set features.assays to `separate`, or give the values of one tube."
-            raise DataError(f"biomarkers, {name}", reason, remedy)
+            raise DataError(f"biomarkers, {name}", reason, remedy, code="assays_mixed")
 
 
 def _refuse_mixture(definitions: Definitions, analyte: np.ndarray, assay: np.ndarray) -> None:
@@ -325,7 +325,7 @@ def _refuse_mixture(definitions: Definitions, analyte: np.ndarray, assay: np.nda
             remedy = (
                 "Set features.assays to `separate` or `bridge`, or give the values of one assay."
             )
-            raise DataError(f"biomarkers, {name}", reason, remedy)
+            raise DataError(f"biomarkers, {name}", reason, remedy, code="assays_mixed")
 
 
 def _summary(

@@ -102,10 +102,14 @@ def block(name: str) -> Block:
     elif name in offered(GROUP):
         registered = offered(GROUP)[name].load(name)
     else:
-        raise RequestError(f"block {name!r}", "there is no such block", nearest(name, names()))
+        raise RequestError(
+            f"block {name!r}", "there is no such block", nearest(name, names()), code="name_unknown"
+        )
     if not isinstance(registered, Block) or registered.name != name:
         remedy = "Ask who made the package: its entry point must name a Block of that name."
-        raise RequestError(f"block {name!r}", "its package does not register it", remedy)
+        raise RequestError(
+            f"block {name!r}", "its package does not register it", remedy, code="package_needed"
+        )
     return registered
 
 

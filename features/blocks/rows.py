@@ -73,7 +73,9 @@ def _check_names(features: list[Feature]) -> None:
     if twice:
         blocks = " and ".join(f.block for f in features if f.name == twice[0])
         remedy = "Leave one of them out of features.blocks."
-        raise RequestError(f"feature {twice[0]!r}", f"the blocks {blocks} both have it", remedy)
+        raise RequestError(
+            f"feature {twice[0]!r}", f"the blocks {blocks} both have it", remedy, code="name_twice"
+        )
 
 
 def feature_rows(cohort: AnyCohort, spec: FeatureSpec) -> pd.DataFrame:
@@ -156,7 +158,10 @@ def _further_columns(patients: Frame, spec: FeatureSpec) -> dict[str, np.ndarray
     if absent:
         remedy = f"{nearest(absent[0], patients.columns)} The model was trained with this column."
         raise DataError(
-            "patients", f"{len(absent)} columns are missing, the first is {absent[0]!r}", remedy
+            "patients",
+            f"{len(absent)} columns are missing, the first is {absent[0]!r}",
+            remedy,
+            code="column_missing",
         )
     values = {}
     for name in spec.columns:
@@ -166,7 +171,10 @@ def _further_columns(patients: Frame, spec: FeatureSpec) -> dict[str, np.ndarray
         if len(broken):
             where = f"patients, column {name}, line {broken[0] + 2}"
             raise DataError(
-                where, "the model takes a number here and a text was found", "Write a plain number."
+                where,
+                "the model takes a number here and a text was found",
+                "Write a plain number.",
+                code="cell_number",
             )
         values[name] = numeric
     for name, levels in spec.levels.items():
@@ -217,6 +225,7 @@ def with_columns(
                 f"features.columns {pattern!r}",
                 "matches no column",
                 nearest(pattern, patients.columns),
+                code="column_missing",
             )
         if pattern in matched and pattern in never | contract:
             why = (
@@ -225,7 +234,10 @@ def with_columns(
                 else "has its own meaning in the patients table"
             )
             raise RequestError(
-                f"features.columns {pattern!r}", why, "Remove it from features.columns."
+                f"features.columns {pattern!r}",
+                why,
+                "Remove it from features.columns.",
+                code="column_refused",
             )
         chosen += [name for name in matched if name not in never | contract and name not in chosen]
     numeric = [

@@ -47,23 +47,35 @@ def name_unused(
         if "biomarkers" not in spec.blocks:
             remedy = "Add biomarkers to features.blocks to use them."
         values = sum(unseen.values())
-        problems.note("biomarkers", f"no feature uses the values of {named}", remedy, values)
+        problems.note(
+            "biomarkers",
+            f"no feature uses the values of {named}",
+            remedy,
+            values,
+            code="value_unused",
+        )
     if by_assays := other_assays(cohort, spec):
         named = examples([f"{name} ({n})" for name, n in by_assays.items()], 8)
         remedy = "A line of definitions/assays.tsv gives an assay a feature of its own."
         values = sum(by_assays.values())
-        problems.note("biomarkers", f"no feature uses the values by {named}", remedy, values)
+        problems.note(
+            "biomarkers",
+            f"no feature uses the values by {named}",
+            remedy,
+            values,
+            code="value_unused",
+        )
     if len(cohort.alsfrs) and not {"alsfrs", "prognosis"} & set(spec.blocks):
         remedy = "Add alsfrs to features.blocks to use them."
         n = len(cohort.alsfrs)
-        problems.note("alsfrs", f"no feature uses its {n} visits", remedy, n)
+        problems.note("alsfrs", f"no feature uses its {n} visits", remedy, n, code="value_unused")
     columns = unused_columns(cohort, spec, labels)
     measured = [name for name in columns if name in analytes(cohort.definitions).index]
     others = [name for name in columns if name not in measured]
     for those, advice in ((others, _AT_BASELINE), (measured, _WITH_ITS_DAY)):
         if those:
             reason = f"no feature uses the columns {examples(those, 8)}"
-            problems.note("patients", reason, advice, len(those))
+            problems.note("patients", reason, advice, len(those), code="value_unused")
 
 
 def unused_analytes(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, int]:

@@ -164,7 +164,7 @@ def _error(complaints: bytes, where: str) -> DataError:
     remedy = "Repair the file."
     if "faidx" in reason:
         remedy = "The FASTA lacks this place: give the whole reference."
-    return DataError(where, f"bcftools cannot read it ({reason})", remedy)
+    return DataError(where, f"bcftools cannot read it ({reason})", remedy, code="file_unreadable")
 
 
 def _reason(complaints: bytes) -> str:

@@ -262,7 +262,12 @@ def targeted_fraction(definitions: Definitions, path: Path, build: str) -> np.nd
         If the file is absent or a line is not an interval.
     """
     if not path.is_file():
-        raise DataError(str(path), "there is no such file", "Correct `targets` in the cohort file.")
+        raise DataError(
+            str(path),
+            "there is no such file",
+            "Correct `targets` in the cohort file.",
+            code="file_absent",
+        )
     lines = path.read_text(errors="replace").splitlines()
     intervals = [
         i for i in (_interval(line, number, path) for number, line in enumerate(lines, 1)) if i
@@ -305,6 +310,9 @@ def _interval(line: str, number: int, path: Path) -> Region | None:
     fields = line.split()
     if len(fields) < 3 or not fields[1].isdigit() or not fields[2].isdigit():
         raise DataError(
-            f"{path}, line {number}", "this is not an interval", "BED wants chrom, start and end."
+            f"{path}, line {number}",
+            "this is not an interval",
+            "BED wants chrom, start and end.",
+            code="file_unreadable",
         )
     return plain_contig(fields[0]), int(fields[1]), int(fields[2])

@@ -164,7 +164,7 @@ def extract(
         try:
             _extract_file(path, regions, patients, panel, problems, extracted)
         except DataError as error:
-            problems.error(error.where, error.found, error.remedy)
+            problems.error(error.where, error.found, error.remedy, code=error.code)
         extracted.problems += problems.found
     return extracted
 
@@ -206,10 +206,14 @@ def _check_formats(header: Header, panel: Panel, where: str, problems: Problems)
             where,
             "this VCF has no samples",
             "A cohort needs genotypes; `variants` reads sites without them.",
+            code="genome_calls",
         )
     elif "GT" not in header.formats:
         problems.error(
-            where, "this VCF has no genotypes (FORMAT/GT)", "Give a VCF with called genotypes."
+            where,
+            "this VCF has no genotypes (FORMAT/GT)",
+            "Give a VCF with called genotypes.",
+            code="genome_calls",
         )
     for tag, least in (("GQ", rule.min_gq), ("DP", rule.min_depth)):
         if least and tag not in header.formats:
@@ -217,6 +221,7 @@ def _check_formats(header: Header, panel: Panel, where: str, problems: Problems)
                 where,
                 f"the threshold on {tag} cannot be applied: there is no FORMAT/{tag}",
                 "All calls count.",
+                code="genome_threshold",
             )
 
 
@@ -358,7 +363,7 @@ def _lost(task: Task, reason: str) -> Extract:
     remedy = "Give the workers more memory, or look at these files one by one."
     problems = Problems(collect=True)
     for path in task[0]:
-        problems.error(str(path), reason, remedy)
+        problems.error(str(path), reason, remedy, code="cluster_failed")
     return Extract(problems=problems.found)
 
 
@@ -422,24 +427,27 @@ def _report(found: list[Problem], files: int, problems: Problems) -> None:
             kinds.setdefault((problem.found, problem.remedy), []).append(problem)
     for same in kinds.values():
         where = _named([Path(problem.where) for problem in same])
-        problems.warn(where, same[0].found, same[0].remedy, len(same))
+        problems.warn(where, same[0].found, same[0].remedy, len(same), code=same[0].code)
     errors = [problem for problem in found if problem.severity == "error"]
     if errors and not problems.collect:
         raise _failed(errors, files)
     for problem in errors:
-        problems.error(problem.where, problem.found, problem.remedy)
+        problems.error(problem.where, problem.found, problem.remedy, code=problem.code)
 
 
 def _failed(errors: list[Problem], files: int) -> DataError:
     """One message about all files that cannot be used."""
     first = errors[0]
     if len(errors) == 1:
-        return DataError(first.where, first.found, first.remedy)
+        return DataError(first.where, first.found, first.remedy, code=first.code)
     reasons = examples((f"{problem.where}: {problem.found}" for problem in errors), SHOWN_FILES)
     remedies = {problem.remedy for problem in errors}
     remedy = first.remedy if len(remedies) == 1 else "Correct each, or leave it out of `variants`."
     return DataError(
-        "variants", f"{len(errors)} of {files} files cannot be used: {reasons}", remedy
+        "variants",
+        f"{len(errors)} of {files} files cannot be used: {reasons}",
+        remedy,
+        code="file_unreadable",
     )
 
 
@@ -447,28 +455,35 @@ def _report_indexes(unindexed: list[Path], files: int, problems: Problems) -> No
     if unindexed:
         reason = f"{len(unindexed)} of {files} files have no index, or one older than the file"
         remedy = "That is correct but slower; `bcftools index` makes one."
-        problems.note(_named(unindexed), f"{reason}: read from end to end", remedy)
+        problems.note(
+            _named(unindexed), f"{reason}: read from end to end", remedy, code="genome_index"
+        )
 
 
 def _report_counts(counts: dict[str, int], where: str, problems: Problems) -> None:
     if counts["filtered"]:
         reason = f"{counts['filtered']} of {counts['panel records']} panel records"
-        problems.note(where, f"{reason} have a FILTER other than PASS", "Not called.")
+        problems.note(
+            where, f"{reason} have a FILTER other than PASS", "Not called.", code="genome_counted"
+        )
     if counts["duplicates"]:
         problems.warn(
             where,
             f"{counts['duplicates']} panel records are there more than once",
             "Each allele counts once.",
+            code="genome_counted",
         )
     if counts["absent alleles"]:
         found = f"{counts['absent alleles']} calls name an allele that their record does not have"
-        problems.warn(where, found, "They are left out; repair the file.")
+        problems.warn(where, found, "They are left out; repair the file.", code="left_out")
     if counts["beyond the contig"]:
         found = f"{counts['beyond the contig']} records lie beyond the end of their chromosome"
-        problems.warn(where, found, "They are left out; check the file and `genome_build`.")
+        problems.warn(
+            where, found, "They are left out; check the file and `genome_build`.", code="left_out"
+        )
     if not counts["panel records"]:
         remedy = "Check the contig names and `genome_build`; every gene stays unknown."
-        problems.warn(where, "no record lies in the gene panel", remedy)
+        problems.warn(where, "no record lies in the gene panel", remedy, code="genome_panel")
 
 
 def _named(paths: list[Path]) -> str:

@@ -300,4 +300,4 @@ def check_reference(found: list[Agreement], build: str, where: str, problems: Pr
     if foreign >= 3 and foreign > 2 * own and 2 * own <= met:
         reason = f"REF is that of {other} at {foreign} known positions"
         found_text = f"{reason}, but the cohort file says {build} ({own})"
-        problems.error(where, found_text, other_build(other, build))
+        problems.error(where, found_text, other_build(other, build), code="genome_build")

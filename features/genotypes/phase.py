@@ -107,7 +107,9 @@ def read_ped(path: Path) -> dict[str, Parents]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(str(path), f"this PED cannot be read ({error})", "Repair it.") from None
+        raise DataError(
+            str(path), f"this PED cannot be read ({error})", "Repair it.", code="file_unreadable"
+        ) from None
     for number, line in enumerate(lines, 1):
         cells = line.split()
         if not cells or line.startswith("#"):
@@ -115,12 +117,16 @@ def read_ped(path: Path) -> dict[str, Parents]:
         where = f"{path}, line {number}"
         if len(cells) < _PED_COLUMNS:
             remedy = "Give family, individual, father and mother, 0 where a parent is not known."
-            raise DataError(where, f"it has {len(cells)} columns", remedy)
+            raise DataError(where, f"it has {len(cells)} columns", remedy, code="line_refused")
         individual, parents = cells[1], Parents(*cells[2:_PED_COLUMNS])
         if individual in seen:
-            raise DataError(where, "this individual is there twice", "Give one line each.")
+            raise DataError(
+                where, "this individual is there twice", "Give one line each.", code="row_twice"
+            )
         if individual in parents:
-            raise DataError(where, "this individual is its own parent", "Correct the line.")
+            raise DataError(
+                where, "this individual is its own parent", "Correct the line.", code="line_refused"
+            )
         seen.add(individual)
         if _NO_PARENT not in parents:
             found[individual] = parents

@@ -79,7 +79,10 @@ def read_repeats(
                 records += _records(definitions, file, vcf_rows)
         except (OSError, ValueError) as error:
             raise DataError(
-                str(path), f"this repeat file cannot be read ({error})", "Repair the file."
+                str(path),
+                f"this repeat file cannot be read ({error})",
+                "Repair the file.",
+                code="file_unreadable",
             ) from None
     calls = pd.DataFrame(records, columns=[*CALL_TYPES, "alleles"])
     if paths and calls.empty:
@@ -88,6 +91,7 @@ def read_repeats(
             str(paths[0]),
             reason,
             "C9orf72 stays not tested; check the sample names and the catalogue used.",
+            code="genome_repeats",
         )
     return _one_per_locus(calls)
 

@@ -103,10 +103,19 @@ def check_match(
             f" ({examples(sorted(samples))})"
         )
         problems.error(
-            where, reason, advice or "Give the pairs in a `sample_map` table (sample_id, vcf_id)."
+            where,
+            reason,
+            advice or "Give the pairs in a `sample_map` table (sample_id, vcf_id).",
+            code="samples_unmatched",
         )
     else:
         reason = (
             f"{len(absent)} of {len(vcf_rows)} patients are not samples of it ({examples(absent)})"
         )
-        problems.warn(where, reason, f"Their genotypes stay unknown. {advice}".strip(), len(absent))
+        problems.warn(
+            where,
+            reason,
+            f"Their genotypes stay unknown. {advice}".strip(),
+            len(absent),
+            code="samples_unmatched",
+        )

@@ -96,7 +96,10 @@ def read_header(path: Path) -> Header:
     """
     if not path.is_file():
         raise DataError(
-            str(path), "there is no such file", "Correct `variants` in the cohort file."
+            str(path),
+            "there is no such file",
+            "Correct `variants` in the cohort file.",
+            code="file_absent",
         )
     state = path.stat()
     return _read_header(path, state.st_mtime_ns, state.st_size)
@@ -124,7 +127,10 @@ def _read_header(path: Path, _changed: int, _size: int) -> Header:
     except (ValueError, OSError, NotImplementedError, UnicodeDecodeError, AssertionError) as error:
         remedy = "Give a VCF or BCF, plain or bgzipped."
         raise DataError(
-            str(path), f"this is not a VCF or BCF file that htslib can read ({error})", remedy
+            str(path),
+            f"this is not a VCF or BCF file that htslib can read ({error})",
+            remedy,
+            code="file_unreadable",
         ) from None
 
 
@@ -209,7 +215,7 @@ def check_build(definitions: Definitions, header: Header, build: str, where: str
                 f"contig {name} has {length} bases, as in {matching[0]}, but the cohort file says"
                 f" {build}"
             )
-            raise DataError(where, reason, other_build(matching[0], build))
+            raise DataError(where, reason, other_build(matching[0], build), code="genome_build")
 
 
 @derived
@@ -562,7 +568,9 @@ def fasta_contigs(fasta: Path) -> dict[str, int]:
             "Give the reference genome as FASTA, plain or bgzipped, with `samtools faidx` run"
             " on it."
         )
-        raise DataError(str(fasta), f"this FASTA cannot be read ({error})", remedy) from None
+        raise DataError(
+            str(fasta), f"this FASTA cannot be read ({error})", remedy, code="file_unreadable"
+        ) from None
 
 
 def check_fasta(definitions: Definitions, fasta: Path, build: str) -> None:

@@ -88,6 +88,7 @@ def read_coded(path: Path) -> pd.DataFrame:
             str(path),
             "there is no such file",
             "Correct the path in the cohort file or on the command line.",
+            code="file_absent",
         )
     try:
         _check_unpacked(path)
@@ -105,12 +106,16 @@ def read_coded(path: Path) -> pd.DataFrame:
             str(path),
             f"this is not a readable table ({reason})",
             "Save it as CSV (UTF-8), TSV, Parquet or xlsx.",
+            code="file_unreadable",
         ) from None
     names = [str(name).strip().lstrip("\ufeff") for name in names]
     twice = pd.Index(names)[pd.Index(names).duplicated()]
     if len(twice):
         raise DataError(
-            str(path), f"column {twice[0]!r} occurs twice", "Rename or remove one of them."
+            str(path),
+            f"column {twice[0]!r} occurs twice",
+            "Rename or remove one of them.",
+            code="column_twice",
         )
     return pd.DataFrame(dict(zip(names, columns, strict=True)))
 
@@ -388,6 +393,7 @@ def rename_columns(table: pd.DataFrame, names: dict[str, str], where: str) -> pd
                 f"{where}, columns.{ours}",
                 f"there is no column {theirs!r}",
                 nearest(theirs, table.columns),
+                code="column_missing",
             )
     return table.rename(columns={theirs: ours for ours, theirs in names.items()})
 
@@ -426,7 +432,10 @@ def with_known_names(
         if len(rivals) > 1:
             reason = f"the columns {' and '.join(map(repr, rivals))} could both be {meant!r}"
             problems.error(
-                where, reason, f"Say which: `columns: {{{meant}: {rivals[0]}}}` in the cohort file."
+                where,
+                reason,
+                f"Say which: `columns: {{{meant}: {rivals[0]}}}` in the cohort file.",
+                code="column_twice",
             )
             ours = {name: kept for name, kept in ours.items() if kept != meant}
     if ours:
@@ -435,6 +444,7 @@ def with_known_names(
             where,
             f"columns are read under other names: {read}",
             "Map them with `columns:` if that is wrong.",
+            code="column_renamed",
         )
     return table.rename(columns=ours)
 
@@ -462,7 +472,7 @@ def require_columns(table: Frame, names: list[str], where: str) -> None:
                 f"{nearest(name, table.columns)} Or map it with a `columns:` block in the cohort"
                 " file."
             )
-            raise DataError(where, f"the column {name!r} is missing", remedy)
+            raise DataError(where, f"the column {name!r} is missing", remedy, code="column_missing")
 
 
 def numbers(
@@ -511,7 +521,7 @@ def numbers(
         f"Write a plain number with a decimal {'comma' if dialect.decimal == ',' else 'point'}, or"
         " leave it empty."
     )
-    problems.reject(not_number, where, column, "is not a number", remedy)
+    problems.reject(not_number, where, column, "is not a number", remedy, code="cell_number")
     with np.errstate(invalid="ignore"):
         outside = (values < low) | (values > high)
     bounds = (
@@ -520,7 +530,12 @@ def numbers(
         else f"must be <= {high:g}"
     )
     problems.reject(
-        outside & ~not_number, where, column, bounds, "Correct the value or leave it empty."
+        outside & ~not_number,
+        where,
+        column,
+        bounds,
+        "Correct the value or leave it empty.",
+        code="cell_range",
     )
     return np.where(not_number | outside, np.nan, values)
 
@@ -550,6 +565,7 @@ def report_unclear(
         column,
         "may have a decimal or a thousands separator",
         remedy,
+        code="cell_ambiguous",
     )
 
 
@@ -604,7 +620,9 @@ def days(
     if not dated.vague.any():
         return dated.value
     remedy = "It counts as undated; write the date, or at least its month."
-    problems.question(dated.vague, where, column, "is known to the year only", remedy)
+    problems.question(
+        dated.vague, where, column, "is known to the year only", remedy, code="cell_partial_date"
+    )
     return np.where(dated.vague, np.nan, dated.value)
 
 
@@ -705,7 +723,12 @@ def _reject_late(
     late: np.ndarray, where: str, column: Cells, high: float, problems: Problems
 ) -> None:
     problems.reject(
-        late, where, column, f"must be <= {high:g}", "Correct the day, or the index day."
+        late,
+        where,
+        column,
+        f"must be <= {high:g}",
+        "Correct the day, or the index day.",
+        code="cell_range",
     )
 
 
@@ -714,7 +737,12 @@ def _whole_days(plain: Cells, where: str, problems: Problems, dialect: Dialect) 
     values = numbers(plain, where, problems, dialect=dialect)
     broken = np.isfinite(values) & (values != np.round(values))
     problems.reject(
-        broken, where, plain, "is not a whole day", "Write days since the index day as an integer."
+        broken,
+        where,
+        plain,
+        "is not a whole day",
+        "Write days since the index day as an integer.",
+        code="cell_day",
     )
     far = np.abs(values) > MOST_DAYS
     problems.reject(
@@ -723,6 +751,7 @@ def _whole_days(plain: Cells, where: str, problems: Problems, dialect: Dialect) 
         plain,
         "is not a number of days",
         "Write days since the index day, or a date as 2024-12-31.",
+        code="cell_day",
     )
     return np.where(broken | far, np.nan, values)
 
@@ -746,7 +775,9 @@ def _calendar(
     unclear = np.zeros(len(levels) + 1, dtype=bool)
     unclear[at] = read.unclear
     remedy = "Write 2024-12-31." if dialect.apart else _SAY_ORDER
-    problems.reject(unclear[codes], where, column, "may be day or month first", remedy)
+    problems.reject(
+        unclear[codes], where, column, "may be day or month first", remedy, code="cell_ambiguous"
+    )
     return first[codes], last[codes]
 
 
@@ -782,8 +813,17 @@ def _whole_dates(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Refuse years and months where days belong."""
     partial = ~np.isnat(first) & (first != last)
-    problems.reject(year, where, column, "is a year, not a day: the cohort has dates", remedy)
-    problems.reject(partial & ~year, where, column, "is a month, not a day", remedy)
+    problems.reject(
+        year,
+        where,
+        column,
+        "is a year, not a day: the cohort has dates",
+        remedy,
+        code="cell_partial_date",
+    )
+    problems.reject(
+        partial & ~year, where, column, "is a month, not a day", remedy, code="cell_partial_date"
+    )
     unknown = np.datetime64("NaT")
     return np.where(partial, unknown, first), np.where(partial, unknown, last)
 
@@ -807,6 +847,7 @@ def _since_index(
         column,
         "is a date of a patient without index_date",
         "Give the patients table an index_date, or write days since the index day.",
+        code="cell_day",
     )
     lags = (first - start, last - start)
     begin, end = (np.where(np.isnat(lag), np.nan, lag.astype(float)) for lag in lags)
@@ -860,7 +901,12 @@ def dates(column: Cells, where: str, problems: Problems, dialect: Dialect = PLAI
     read = read_dates(levels, dialect)
     remedy = "Write 2024-12-31." if dialect.apart else _SAY_ORDER
     problems.reject(
-        np.append(read.unclear, False)[codes], where, column, "may be day or month first", remedy
+        np.append(read.unclear, False)[codes],
+        where,
+        column,
+        "may be day or month first",
+        remedy,
+        code="cell_ambiguous",
     )
     problems.reject(
         np.append(read.wrong, False)[codes],
@@ -868,11 +914,19 @@ def dates(column: Cells, where: str, problems: Problems, dialect: Dialect = PLAI
         column,
         "is not a date known to the day",
         "Write 2024-12-31, or leave it empty: days are counted from it.",
+        code="cell_day",
     )
     today = np.datetime64("today", "D")
     date = np.append(read.date, np.datetime64("NaT"))[codes]
     odd = (date > today) | (date < np.datetime64("1900-01-01"))
-    problems.reject(odd, where, column, "lies in the future or before 1900", "Correct the date.")
+    problems.reject(
+        odd,
+        where,
+        column,
+        "lies in the future or before 1900",
+        "Correct the date.",
+        code="cell_range",
+    )
     date[odd] = np.datetime64("NaT")
     return date
 
@@ -915,7 +969,9 @@ def categories(
             f"{nearest(first, levels)} Or say what it means with a `values:` block in the cohort"
             " file."
         )
-        problems.reject(unknown[codes], where, column, "is not a known value", remedy)
+        problems.reject(
+            unknown[codes], where, column, "is not a known value", remedy, code="cell_word"
+        )
     return np.array([*words, None], dtype=object)[codes]
 
 

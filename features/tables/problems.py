@@ -5,6 +5,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from features.codes import DATA
 from features.errors import DataError, examples
 from features.tables.columns import Cells
 
@@ -12,6 +13,7 @@ from features.tables.columns import Cells
 class ProblemRow(TypedDict):
     """A problem as `--json` has it."""
 
+    code: str
     severity: str
     where: str
     found: str
@@ -21,17 +23,21 @@ class ProblemRow(TypedDict):
 
 @dataclass(frozen=True)
 class Problem:
-    """One cause: where it is, what was found, how often, and what to do."""
+    """One cause: where it is, what was found, how often, what to do, and what kind it is
+    (`features.codes`).
+    """
 
     severity: str
     where: str
     found: str
     remedy: str
     count: int = 1
+    code: str = DATA
 
     def as_dict(self) -> ProblemRow:
         """Give the fields for JSON."""
         return {
+            "code": self.code,
             "severity": self.severity,
             "where": self.where,
             "found": self.found,
@@ -55,7 +61,9 @@ class Problems:
     # File that is read -> the user's file that it was made from, and the line there of each row.
     sources: "dict[str, tuple[str, np.ndarray]]" = field(default_factory=dict)
 
-    def error(self, where: str, found: str, remedy: str, count: int = 1) -> None:
+    def error(
+        self, where: str, found: str, remedy: str, count: int = 1, *, code: str = DATA
+    ) -> None:
         """Note an error, or raise it.
 
         Parameters
@@ -68,6 +76,8 @@ class Problems:
             What to do next.
         count : int
             Rows that it concerns.
+        code : str
+            What kind it is, of `features.codes`.
 
         Raises
         ------
@@ -75,28 +85,44 @@ class Problems:
             Unless errors are collected.
         """
         if not self.collect:
-            raise DataError(where, found, remedy)
-        self._add(Problem(severity="error", where=where, found=found, remedy=remedy, count=count))
+            raise DataError(where, found, remedy, code=code)
+        self._add(
+            Problem(
+                severity="error", where=where, found=found, remedy=remedy, count=count, code=code
+            )
+        )
 
-    def warn(self, where: str, found: str, remedy: str, count: int = 1) -> None:
+    def warn(
+        self, where: str, found: str, remedy: str, count: int = 1, *, code: str = DATA
+    ) -> None:
         """Note something that does not stop the reading.
 
         Parameters
         ----------
-        where, found, remedy, count
+        where, found, remedy, count, code
             As for `error`.
         """
-        self._add(Problem(severity="warning", where=where, found=found, remedy=remedy, count=count))
+        self._add(
+            Problem(
+                severity="warning", where=where, found=found, remedy=remedy, count=count, code=code
+            )
+        )
 
-    def note(self, where: str, found: str, remedy: str = "", count: int = 1) -> None:
+    def note(
+        self, where: str, found: str, remedy: str = "", count: int = 1, *, code: str = DATA
+    ) -> None:
         """Note a plain fact, such as a count.
 
         Parameters
         ----------
-        where, found, remedy, count
+        where, found, remedy, count, code
             As for `error`.
         """
-        self._add(Problem(severity="note", where=where, found=found, remedy=remedy, count=count))
+        self._add(
+            Problem(
+                severity="note", where=where, found=found, remedy=remedy, count=count, code=code
+            )
+        )
 
     def _add(self, problem: Problem) -> None:
         """Keep a problem once: the columns of a wide table share their sample_id and days."""
@@ -110,6 +136,8 @@ class Problems:
         values: "np.ndarray | Cells | None",
         what: str,
         remedy: str,
+        *,
+        code: str = DATA,
     ) -> None:
         """Note an error for the table rows flagged in `bad`.
 
@@ -127,13 +155,15 @@ class Problems:
             What is wrong with it, as the rest of a sentence.
         remedy : str
             What to do next.
+        code : str
+            What kind it is, of `features.codes`.
 
         Raises
         ------
         DataError
             If a row is flagged, unless errors are collected.
         """
-        self._flag("error", bad, where, values, what, remedy)
+        self._flag("error", bad, where, values, what, remedy, code=code)
 
     def question(
         self,
@@ -142,15 +172,17 @@ class Problems:
         values: "np.ndarray | Cells | None",
         what: str,
         remedy: str,
+        *,
+        code: str = DATA,
     ) -> None:
         """Note a warning for the table rows flagged in `bad`.
 
         Parameters
         ----------
-        bad, where, values, what, remedy
+        bad, where, values, what, remedy, code
             As for `reject`.
         """
-        self._flag("warning", bad, where, values, what, remedy)
+        self._flag("warning", bad, where, values, what, remedy, code=code)
 
     def _flag(
         self,
@@ -160,6 +192,8 @@ class Problems:
         values: "np.ndarray | Cells | None",
         what: str,
         remedy: str,
+        *,
+        code: str = DATA,
     ) -> None:
         lines = np.flatnonzero(bad)
         if not len(lines):
@@ -176,7 +210,11 @@ class Problems:
         line = lines[0] if numbers is None else numbers[lines[0]]
         # Line 1 of a table file is its header.
         report(
-            f"{name}{comma}{column}, line {line + 2}{more}", f"{shown}{what}", remedy, len(lines)
+            f"{name}{comma}{column}, line {line + 2}{more}",
+            f"{shown}{what}",
+            remedy,
+            len(lines),
+            code=code,
         )
 
     @property

@@ -400,6 +400,7 @@ def _field_by_key(
             str(path),
             f"no record has INFO/{name}",
             f"Give a sites VCF with the {what} as INFO/{name}.",
+            code="column_missing",
         )
     sites, pairs = read_sites(query, (name,)), []
     for i, info in enumerate(sites.info):

@@ -51,7 +51,9 @@ def read_observed(
         _check_columns(definitions, cells, str(path))
         key = _key(definitions, cells[KEY], build, where)
         if key in found:
-            raise DataError(where, f"{cells[KEY]} is there twice", "Give one line a variant.")
+            raise DataError(
+                where, f"{cells[KEY]} is there twice", "Give one line a variant.", code="row_twice"
+            )
         found[key] = tuple(_stated(definitions, cells, key, build, where))
     return found
 
@@ -78,10 +80,17 @@ def own_criteria(definitions: Definitions) -> dict[str, dict[str, str]]:
 def _check_columns(definitions: Definitions, cells: Cells, where: str) -> None:
     known = (KEY, NOTE, *own_criteria(definitions))
     if KEY not in cells:
-        raise DataError(where, f"it has no column {KEY}", "Name each variant there.")
+        raise DataError(
+            where, f"it has no column {KEY}", "Name each variant there.", code="column_missing"
+        )
     for column in cells:
         if column not in known:
-            raise DataError(where, f"the column {column} is not known", nearest(column, known))
+            raise DataError(
+                where,
+                f"the column {column} is not known",
+                nearest(column, known),
+                code="column_missing",
+            )
 
 
 def _key(definitions: Definitions, text: str, build: str, where: str) -> str:
@@ -89,10 +98,15 @@ def _key(definitions: Definitions, text: str, build: str, where: str) -> str:
     try:
         key = find_known(definitions, gene, name, build) if colon else plain_key(text, where)
     except RequestError as error:
-        raise DataError(where, error.found, error.remedy) from None
+        raise DataError(where, error.found, error.remedy, code=error.code) from None
     chrom, pos, _, _ = key.split("-")
     if gene_at(definitions, chrom, int(pos), build) < 0:
-        raise DataError(where, f"{text} is not in a gene of the panel", f"Check it on {build}.")
+        raise DataError(
+            where,
+            f"{text} is not in a gene of the panel",
+            f"Check it on {build}.",
+            code="line_refused",
+        )
     return key
 
 
@@ -106,12 +120,19 @@ def _stated(
         if not word:
             continue
         if word not in STRENGTHS:
-            raise DataError(where, f"{name}: {word!r:.30} is no strength", nearest(word, STRENGTHS))
+            raise DataError(
+                where,
+                f"{name}: {word!r:.30} is no strength",
+                nearest(word, STRENGTHS),
+                code="cell_word",
+            )
         if STRENGTHS[word] > int(row["strongest"]):
-            raise DataError(where, f"{name} is never {word}", f"At most {_word(row)}.")
+            raise DataError(
+                where, f"{name} is never {word}", f"At most {_word(row)}.", code="line_refused"
+            )
         if row["needs"] and not _allows(definitions, gene, key, build, row["needs"]):
             found = f"{name} needs a {row['needs']} gene, {gene} is not one"
-            raise DataError(where, found, "Leave it empty.")
+            raise DataError(where, found, "Leave it empty.", code="line_refused")
         note = cells.get(NOTE, "").strip()
         reason = f"{row['meaning']}, {word}, stated by the laboratory{': ' if note else ''}{note}"
         yield Stated(name, int(row["sign"]) * STRENGTHS[word], reason)

@@ -66,19 +66,28 @@ def read_missense_score(
     """
     if name and name not in MISSENSE_SCORES:
         raise RequestError(
-            f"--missense-score {name}", "this score is not known", nearest(name, MISSENSE_SCORES)
+            f"--missense-score {name}",
+            "this score is not known",
+            nearest(name, MISSENSE_SCORES),
+            code="name_unknown",
         )
     if path is None:
         return MissenseScore(name, {}) if name else None
     form = _form(path)
     if form.score and name and form.score != name:
-        raise DataError(str(path), f"this is a table of {form.score}, not of {name}", "Choose one.")
+        raise DataError(
+            str(path),
+            f"this is a table of {form.score}, not of {name}",
+            "Choose one.",
+            code="file_unreadable",
+        )
     chosen = form.score or name
     if not chosen:
         raise RequestError(
             "--scores",
             f"{path} does not say which score it has",
             f"Name it by --missense-score: {', '.join(MISSENSE_SCORES)}.",
+            code="option_conflict",
         )
     return MissenseScore(chosen, _panel_scores(definitions, path, form, build))
 
@@ -110,10 +119,18 @@ def read_likelihoods(definitions: Definitions, path: Path) -> dict[str, float]:
         ratio = _number(cells.get("likelihood_ratio"), path, line, above=0.0)
         if name and found.setdefault(name, ratio) != ratio:
             raise DataError(
-                f"{path}, line {line}", f"{name} is there with two ratios", "Leave one of them."
+                f"{path}, line {line}",
+                f"{name} is there with two ratios",
+                "Leave one of them.",
+                code="row_contradiction",
             )
     if not found:
-        raise DataError(str(path), "none of its variants is of the panel", "Check the file.")
+        raise DataError(
+            str(path),
+            "none of its variants is of the panel",
+            "Check the file.",
+            code="genome_panel",
+        )
     return found
 
 
@@ -145,6 +162,7 @@ def _likelihood_name(definitions: Definitions, cells: Cells, where: str) -> str:
             where,
             "it names no variant",
             "Give `variant` (chrom-pos-ref-alt), or `gene` and `hgvs_p` of a substitution.",
+            code="line_refused",
         )
     return protein_name(gene, change) if gene in gene_names(definitions) else ""
 
@@ -175,7 +193,12 @@ def plain_key(text: str, where: str) -> str:
         or not parts[1].isdigit()
         or not set((parts[2] + parts[3]).upper()) <= set("ACGT")
     ):
-        raise DataError(where, f"{text!r:.60} is not chrom-pos-ref-alt", "As 21-31659783-C-T.")
+        raise DataError(
+            where,
+            f"{text!r:.60} is not chrom-pos-ref-alt",
+            "As 21-31659783-C-T.",
+            code="line_refused",
+        )
     return variant_key(parts[0], int(parts[1]), parts[2].upper(), parts[3].upper())
 
 
@@ -206,13 +229,19 @@ def _form(path: Path) -> _Form:
         str(path),
         "its columns are not those of a known table of scores",
         "Give AlphaMissense's or REVEL's table, or one with the columns variant and score.",
+        code="column_missing",
     )
 
 
 def _alphamissense_variant(cells: Cells, build: str) -> tuple[str, str, str, str] | None:
     stated = _GENOMES.get(cells["genome"], cells["genome"])
     if stated != build:
-        raise DataError("", f"it is of {stated}, but {build} was asked for", "Give the other one.")
+        raise DataError(
+            "",
+            f"it is of {stated}, but {build} was asked for",
+            "Give the other one.",
+            code="genome_build",
+        )
     return cells["#CHROM"], cells["POS"], cells["REF"], cells["ALT"]
 
 
@@ -235,7 +264,9 @@ def _panel_scores(
         try:
             place = form.variant(cells, build)
         except DataError as error:
-            raise DataError(f"{path}, line {line}", error.found, error.remedy) from None
+            raise DataError(
+                f"{path}, line {line}", error.found, error.remedy, code=error.code
+            ) from None
         if place is None or not _in_panel(definitions, place, build, spans):
             continue
         key = variant_key(place[0], int(place[1]), place[2], place[3])
@@ -243,7 +274,10 @@ def _panel_scores(
         found[key] = max(score, found.get(key, score))
     if not found:
         raise DataError(
-            str(path), f"none of its variants is of the panel on {build}", "Check the build."
+            str(path),
+            f"none of its variants is of the panel on {build}",
+            "Check the build.",
+            code="genome_panel",
         )
     return found
 
@@ -275,7 +309,12 @@ def _number(text: str | None, path: Path, line: int, above: float = -1.0) -> flo
         value = float("nan")
     if not above < value < float("inf"):
         wanted = f"a number above {above:g}" if above >= 0 else "a score"
-        raise DataError(f"{path}, line {line}", f"{text!r:.30} is not {wanted}", "Correct it.")
+        raise DataError(
+            f"{path}, line {line}",
+            f"{text!r:.30} is not {wanted}",
+            "Correct it.",
+            code="line_refused",
+        )
     return value
 
 
@@ -308,7 +347,9 @@ def table_rows(path: Path) -> Iterator[tuple[int, Cells]]:
                 if cells:
                     yield line, dict(zip(header, cells, strict=False))
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(str(path), f"this table cannot be read ({error})", "Repair it.") from None
+        raise DataError(
+            str(path), f"this table cannot be read ({error})", "Repair it.", code="file_unreadable"
+        ) from None
 
 
 def _is_comment(text: str) -> bool:

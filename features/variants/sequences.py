@@ -196,6 +196,7 @@ def _check_length(gene: str, what: str, length: int, expected: int) -> None:
             "definitions, coding_sequences or proteins",
             f"{gene}: {length} {what}, the gene model has {expected}",
             "Give the sequence of the transcript in definitions/gene_models.tsv.",
+            code="definition_refused",
         )
 
 

@@ -368,11 +368,15 @@ def find_known(definitions: Definitions, gene: str, name: str, build: str) -> st
             f"{gene} {name}",
             "no known variant of this gene",
             nearest(gene, _names(definitions, build)),
+            code="name_unknown",
         )
     wanted = _plain_name(name)
     if wanted not in names:
         raise RequestError(
-            f"{gene} {name}", "no known variant has this name", nearest(wanted, names)
+            f"{gene} {name}",
+            "no known variant has this name",
+            nearest(wanted, names),
+            code="name_unknown",
         )
     return names[wanted]
 

@@ -81,7 +81,9 @@ def _check(name: str, settings: Mapping[str, Value], model: BaseEstimator) -> No
     for key in settings:
         if key not in known:
             where = f"model.parameters.{key}"
-            raise RequestError(where, f"{name} has no such parameter", nearest(key, known))
+            raise RequestError(
+                where, f"{name} has no such parameter", nearest(key, known), code="key_unknown"
+            )
 
 
 def _curves(curvature: float, rising: tuple[bool, ...]) -> list[tuple[str, Curves]]:
@@ -99,7 +101,7 @@ def _bounds(kind: Estimator, rising: tuple[bool, ...]) -> dict[str, tuple[int, .
     if kind.monotone is None:
         remedy = "Use an estimator that can hold a column to one direction, or leave the block out."
         what = f"{kind.name} cannot keep a causal variant from lowering the score"
-        raise RequestError("model.estimator", what, remedy)
+        raise RequestError("model.estimator", what, remedy, code="key_value")
     if kind.linear:
         return {kind.monotone: tuple(i for i, bounded in enumerate(rising) if bounded)}
     return {kind.monotone: tuple(map(int, rising))}

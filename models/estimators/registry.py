@@ -115,9 +115,14 @@ def estimator(name: str) -> Estimator:
         registered = offered(GROUP)[name].load(name)
     else:
         raise RequestError(
-            f"estimator {name!r}", "there is no such estimator", nearest(name, names())
+            f"estimator {name!r}",
+            "there is no such estimator",
+            nearest(name, names()),
+            code="name_unknown",
         )
     if not isinstance(registered, Estimator) or registered.name != name:
         remedy = "Ask who made the package: its entry point must name an Estimator of that name."
-        raise RequestError(f"estimator {name!r}", "its package does not register it", remedy)
+        raise RequestError(
+            f"estimator {name!r}", "its package does not register it", remedy, code="package_needed"
+        )
     return registered

@@ -14,7 +14,7 @@ CONTRACT = (
     "sample_id, task, probability, predicted_class, prediction_set, abstained, out_of_distribution,"
     " drivers, missing_inputs, genetic_cause,"
     " consent_genetic_return, consent_prognosis, model_name, model_version, als_ml_version,"
-    " definitions_version, error"
+    " definitions_version, format, error"
 )
 
 
@@ -55,6 +55,7 @@ def test_a_refused_patient_has_no_prediction_and_keeps_the_rest():
         "model_version": None,
         "als_ml_version": "0",
         "definitions_version": "0",
+        "format": 1,
         "error": {"field": "diagnosis", "reason": "only als is scored", "remedy": "None."},
     }
     whole = {**row, **dict.fromkeys(PREDICTED)}

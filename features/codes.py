@@ -1,0 +1,87 @@
+"""Codes of errors, warnings and notes: for programs, which must not read the sentences.
+
+A code says what kind of thing is wrong; where it is and what to do stand beside it. Codes are added
+and never renamed or given another meaning (`docs/compatibility.md`).
+"""
+
+# Where nothing more is known, as of an error that another package raises.
+DATA, REQUEST = "data_wrong", "request_wrong"
+
+CODES: dict[str, str] = {
+    DATA: "the data has an error of no other kind",
+    REQUEST: "the request has an error of no other kind",
+    # files and options
+    "file_absent": "a file or folder that was named is not there",
+    "file_unreadable": "a file is damaged, or not of the kind that it should be",
+    "path_outside": "a cohort file names a file outside its own folder",
+    "output_refused": "the output cannot be written, or would replace something",
+    "machine_failed": "the machine refused: a full disk, a read-only folder, too many open files",
+    "option_conflict": "options contradict each other, or one needs another",
+    "option_value": "the value of an option does not fit",
+    "name_unknown": "there is nothing of that name (configuration, estimator, block, table, ...)",
+    "name_twice": "one name stands for two things",
+    # keys of a cohort file, a configuration or a rule file
+    "key_unknown": "a key is not known",
+    "key_missing": "a key is missing",
+    "key_value": "the value of a key does not fit",
+    "key_removed": "a key was removed; the remedy says what to write instead",
+    "format_unknown": "a format number is not one that this release reads",
+    # tables
+    "line_refused": "a line of a table of scores or evidence does not hold",
+    "column_missing": "a column that is needed is not there",
+    "column_twice": "two columns have one name, or could be the same",
+    "column_renamed": "columns are read under other names",
+    "column_refused": "a column may not be a feature",
+    "column_unread": "columns are not read",
+    "cell_empty": "a cell that is needed is empty",
+    "cell_number": "a cell is not a number",
+    "cell_range": "a value lies outside what is possible",
+    "cell_word": "a word is not known",
+    "cell_unit": "a unit is missing, unknown or does not fit",
+    "cell_day": "a cell is neither a day nor a date",
+    "cell_partial_date": "a date is known to the year or month only",
+    "cell_ambiguous": "a cell could mean two things",
+    "row_twice": "a row is there more than once",
+    "row_contradiction": "what a row says contradicts another row or column",
+    "row_of_no_patient": "a row belongs to no patient",
+    "days_doubtful": "days are possible, but unlikely",
+    "values_doubtful": "values are possible, but unlikely",
+    "unit_doubtful": "the values of a site look as if they were in another unit",
+    "tubes_mixed": "an analyte was drawn into several kinds of tube",
+    "assays_mixed": "an analyte was measured by assays that are not interchangeable",
+    "value_unused": "values were read that nothing uses",
+    "left_out": "something was left out, and counted",
+    # genomes
+    "genome_build": "the genome build is not the one stated, or not the model's",
+    "genome_calls": "a file has no samples or no genotypes",
+    "genome_threshold": "a threshold on quality or depth cannot be applied",
+    "genome_index": "a file has no index and was read from end to end",
+    "genome_panel": "no record lies in the gene panel",
+    "genome_counted": "records were counted, filtered or merged",
+    "genome_repeats": "no repeat call could be used",
+    "samples_unmatched": "names of samples do not match the patients",
+    "patients_related": "patients look like one person under two names",
+    "reference_absent": "a reference file that would say more is not given",
+    "reference_other": "references are not those of the model",
+    "download_failed": "a reference file could not be downloaded, or is not the one expected",
+    # definitions, packages, models
+    "definition_refused": "a laboratory's table or line does not hold",
+    "definition_unknown": "the model does not know a line of a laboratory's table",
+    "package_needed": "a package is absent, of another version, not allowed or broken",
+    "label_scheme": "cut-offs of another measure are used on a slope",
+    "labels_counted": "labels were counted",
+    "labels_unusable": "there are too few labels, or labels of one kind only",
+    "patients_unusable": "no patient can be used for this",
+    "patients_shared": "patients are not new to a model, or that cannot be told",
+    "record_wrong": "a patient's record does not hold",
+    "model_absent": "there is no such model",
+    "model_changed": "a model's files are not those that were registered or locked",
+    "model_damaged": "a model's files are damaged, or not ours",
+    "model_other_features": "a model was trained with features that this release does not compute",
+    "model_other_data": "a cohort does not have what the model was trained with",
+    "model_refused": "a model may not be promoted",
+    "not_reproduced": "a run does not give the same figures again",
+    "store_failed": "MLflow's store cannot be used",
+    "cluster_failed": "a cluster of workers cannot be used, or a worker was lost",
+    "server_failed": "the server did not start",
+}
