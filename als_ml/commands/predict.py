@@ -12,7 +12,7 @@ from als_ml.cli import (
     progress_bar,
     report_problems,
 )
-from als_ml.output import check_output, write_table
+from als_ml.output import TABLE_SUFFIXES, check_output, write_table
 from features.errors import RequestError
 
 if TYPE_CHECKING:
@@ -33,8 +33,14 @@ def add_options(made: argparse.ArgumentParser) -> None:
     )
     source = made.add_mutually_exclusive_group(required=True)
     source.add_argument("--cohort", help="cohort.yaml")
-    source.add_argument("--features", help="table made by `als-ml features`")
-    made.add_argument("--output", required=True, help="predictions, .csv or .parquet")
+    source.add_argument(
+        "--features", help="table of `als-ml features`, or a folder of .parquet ones"
+    )
+    made.add_argument(
+        "--output",
+        required=True,
+        help="predictions, .csv or .parquet; of a folder of features, a folder",
+    )
     made.add_argument(
         "--explanations",
         help="also write contributions by feature, block and mechanism, .csv or .parquet",
@@ -61,9 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Score a cohort or a feature table with each model, in chunks."""
     output = Path(arguments.output)
     explanations = Path(arguments.explanations) if arguments.explanations else None
-    for path in (output, explanations):
-        if path is not None:
-            check_output(path)
+    in_parts = arguments.features is not None and Path(arguments.features).is_dir()
+    check_output(output, () if in_parts else TABLE_SUFFIXES)
+    if explanations is not None:
+        check_output(explanations)
     if explanations and arguments.withhold:
         raise RequestError(
             "--explanations",
@@ -102,6 +109,10 @@ def _scored(arguments: argparse.Namespace, progress: Progress) -> "Done":
         resume=arguments.resume,
         progress=progress,
     )
+    if arguments.features and Path(arguments.features).is_dir():
+        from als_ml.prediction.partitions import score_partitions
+
+        return score_partitions(job, Path(arguments.features))
     if arguments.features:
         return score_table(job, Path(arguments.features))
     source = open_cohort(Path(arguments.cohort), arguments.allow_outside, arguments.extracts)

@@ -412,7 +412,7 @@ def _join(parts: list[Path], target: Path, parquet: bool, counts: Counter[tuple[
     writer = pq.ParquetWriter(target, SCHEMA) if parquet else None
     for i, part in enumerate(parts):
         table = pq.read_table(part)
-        _count(table, counts)
+        count_rows(table, counts)
         if writer:
             writer.write_table(table)
         else:
@@ -423,8 +423,16 @@ def _join(parts: list[Path], target: Path, parquet: bool, counts: Counter[tuple[
         writer.close()
 
 
-def _count(table: pa.Table, counts: Counter[tuple[str, str]]) -> None:
-    """Add up what the summary says of each task."""
+def count_rows(table: pa.Table, counts: Counter[tuple[str, str]]) -> None:
+    """Add up what the summary says of each task.
+
+    Parameters
+    ----------
+    table : Arrow table
+        Prediction rows.
+    counts : Counter
+        (task, what) -> rows; added to.
+    """
     for task in pc.unique(table["task"]).to_pylist():
         of_task = table.filter(pc.equal(table["task"], task))
         counts[task, "not scored"] += len(of_task) - of_task["error"].null_count
