@@ -187,7 +187,8 @@ def residuals(parameters, t, y):
 
 
 @given(st.floats(10, 80), st.floats(0.1, 0.3), st.integers(0, 1000))
-def test_d50_is_that_of_scipy_least_squares(d50, share, seed):
+def test_scipy_finds_nothing_lower_beside_d50(d50, share, seed):
+    """Four visits may leave two minima: that one is reached is claimed, not which."""
     rng = np.random.default_rng(seed)
     t = np.sort(rng.uniform(0.3, 1.3, 4)) * d50
     y = np.round(np.clip(sigmoid(t, d50, share * d50) + rng.normal(0, 1, 4), 0, 47))
