@@ -19,6 +19,7 @@ from features.blocks.registry import BLOCKS, GROUP, names
 from features.errors import RequestError, nearest
 from features.plugins import not_allowed
 from features.stored import Json
+from features.yaml_text import read_yaml
 
 if TYPE_CHECKING:
     from features.catalogue import Definitions
@@ -430,7 +431,7 @@ def load_config(path: Path, changes: list[str] | None = None) -> Config:
         remedy = f"`als-ml config NAME > {path.name}` writes one: {', '.join(config_names())}."
         raise RequestError(str(path), "there is no such configuration", remedy, code="file_absent")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RequestError(
             str(path),
@@ -497,7 +498,7 @@ def _apply(content: Json, change: str) -> None:
             code="option_value",
         )
     try:
-        parsed = yaml.safe_load(value)
+        parsed = read_yaml(value)
     except yaml.YAMLError:
         raise RequestError(
             f"--set {change}", "the value is not YAML", "Quote it.", code="option_value"

@@ -18,6 +18,7 @@ from features.biomarkers.wide import Wide
 from features.errors import DataError, RequestError
 from features.tables.cells import Dialect
 from features.tables.reading_rules import ReadingRules
+from features.yaml_text import read_yaml
 
 _GLOB = frozenset("*?[")
 # An index lies beside its genome file and is found by it.
@@ -309,7 +310,7 @@ def open_cohort(
 
 def _parsed(path: Path) -> CohortFile:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
         if isinstance(content, dict):
             check_format("cohort file", content, str(path))
             content = with_removed_keys("cohort file", content, str(path))

@@ -31,6 +31,7 @@ from als_ml.pages.protocol_inputs import Inputs, Value, known_inputs
 from als_ml.pages.sources import sources
 from features.catalogue import shipped
 from features.errors import RequestError, nearest
+from features.yaml_text import read_yaml
 
 RULES = Path(__file__).with_name("protocol.yaml")
 REGIONS = ("US", "EU", "UK", "Canada", "Japan")
@@ -255,7 +256,7 @@ def _holds_in(rule: Rule, regions: tuple[str, ...]) -> bool:
 
 def _read(path: Path) -> _RuleFile:
     try:
-        read = _RuleFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        read = _RuleFile.model_validate(read_yaml(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise RequestError(

@@ -17,6 +17,7 @@ from features.catalogue import BUILDS, checked_build, shipped
 from features.errors import RequestError, nearest
 from features.genotypes.vcf import Region, panel_regions
 from features.stored import Json
+from features.yaml_text import read_yaml
 
 CUT_NAMES = {
     "fasta": "{}.fa.gz",
@@ -152,7 +153,7 @@ def _entries(path: Path) -> dict[str, dict[str, Source]]:
             code="file_absent",
         )
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RequestError(
             str(path),

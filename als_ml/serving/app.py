@@ -21,7 +21,10 @@ from als_ml.pages.patient_pages import Setting
 from als_ml.pages.protocol import read_rules
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.withhold import genetic_features, withheld
-from als_ml.serving.guard import Guard
+from als_ml.serving.body import BodyLimits
+from als_ml.serving.guard import Guard, Watch
+from als_ml.serving.logs import log_to_standard_error
+from als_ml.serving.metrics import Metrics
 from als_ml.serving.page import page_routes, schema_routes
 from als_ml.tracking.loader import CheckedModel, model_in
 from als_ml.tracking.model_files import DESCRIPTION
@@ -29,6 +32,8 @@ from features.stored import Json
 
 # Settings of a server process, as JSON: a file in the folder that it is started in.
 SETTINGS = "settings.json"
+# A file there that says that the server ends: it answers, and is not ready for more.
+DRAINING = "draining"
 
 
 def make_app() -> Guard:
@@ -36,9 +41,13 @@ def make_app() -> Guard:
     from mlflow.pyfunc import scoring_server
 
     settings = json.loads(Path(SETTINGS).read_text(encoding="utf-8"))
+    log_to_standard_error(settings["access_log"])
     model = _model(settings)
     predictor = model.predictor()
-    app = scoring_server.init(_scored_by_us(model, predictor, settings["withhold"]))
+    served = {name: settings[name] for name in ("name", "version", "digest")}
+    metrics = Metrics(Path.cwd(), served)
+    scorer = _Scorer(predictor, settings["withhold"], metrics)
+    app = scoring_server.init(_scored_by_us(model, scorer))
     own = schema_routes(predictor)
     if settings["page"]:
         rules = read_rules(regions=tuple(settings["regions"]))
@@ -46,7 +55,19 @@ def make_app() -> Guard:
         own |= page_routes(shown, Setting(rules=rules))
     threading.Thread(target=_end_with, args=(settings["parent"],), daemon=True).start()
     _look_for_garbage_less_often()
-    return Guard(app, **settings["limits"], own=own)
+    watch = Watch(
+        hosts=tuple(settings["hosts"]),
+        keys=tuple(settings["keys"]),
+        at_once=settings["at_once"],
+        metrics=metrics,
+        ready=_wanted,
+    )
+    return Guard(app, limits=BodyLimits(**settings["limits"]), watch=watch, own=own)
+
+
+def _wanted() -> bool:
+    """Whether the server is not on its way out."""
+    return not Path(DRAINING).exists()
 
 
 def _model(copy: Json) -> CheckedModel:
@@ -61,25 +82,27 @@ class _Scorer:
     `withhold`: rows without what a patient's consent withholds (contract, Consent).
     """
 
-    def __init__(self, predictor: Predictor, withhold: bool):
+    def __init__(self, predictor: Predictor, withhold: bool, metrics: Metrics | None = None):
         from als_ml.serving.model import AlsModel
 
         self.model = AlsModel()
         self.model.predictor = predictor
         self.genetic = genetic_features(predictor) if withhold else None
+        self.metrics = metrics or Metrics()
 
     def predict(self, model_input: Any, params: Json | None = None) -> Any:
         rows: Any = self.model.predict(None, model_input, params=params)
+        self.metrics.rows(rows)
         return rows if self.genetic is None else [withheld(row, self.genetic) for row in rows]
 
 
-def _scored_by_us(model: CheckedModel, predictor: Predictor, withhold: bool) -> Any:
+def _scored_by_us(model: CheckedModel, scorer: _Scorer) -> Any:
     """MLflow's wrapper with the announced schema of the model, around the installed code."""
     from mlflow.models import Model
     from mlflow.pyfunc import PyFuncModel
 
     described = Model.from_dict(yaml.safe_load(model.files.data[DESCRIPTION]))
-    return PyFuncModel(model_meta=described, model_impl=_Scorer(predictor, withhold))
+    return PyFuncModel(model_meta=described, model_impl=scorer)
 
 
 def _look_for_garbage_less_often() -> None:

@@ -1,16 +1,22 @@
 """An ASGI layer around MLflow's scoring app: limits what comes in, and lets no patient's value out
-in an error.
+in an error or a log.
 
 Plain `mlflow models serve` lacks all of it (docs/security.md).
 """
 
 import asyncio
 import json
-import sys
+import logging
+import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
 
+from als_ml.serving.access import OPEN, admitted
+from als_ml.serving.body import SHAPE, BodyLimits, RefusedError, told
+from als_ml.serving.metrics import Metrics
 from als_ml.serving.page import POLICY, Route
+from features import bounds
 from features.stored import Json
 
 Message = Json
@@ -19,179 +25,217 @@ Send = Callable[[Message], Awaitable[None]]
 
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-PATHS = {"/ping": "GET", "/health": "GET", "/version": "GET", "/invocations": "POST"}
+SCORING = "/invocations"
+PATHS = {"/ping": "GET", "/health": "GET", "/version": "GET", SCORING: "POST"}
+WATCHED = {"/ready": "GET", "/metrics": "GET"}
 # What the served model says itself begins like this and holds no value of a patient; nothing else
 # of an error goes out.
 OWN = "no valid patient among "
-SHAPE = (
-    'Send {"inputs": [patient, ...]} with Content-Type: application/json; a patient is an object'
-    " with a sample_id."
-)
+# Larger bodies are parsed in a thread, so that others are answered meanwhile.
+_LARGE = 100_000
+_CLOSE = (b"connection", b"close")
+_access = logging.getLogger("als_ml.access")
+_log = logging.getLogger("als_ml")
 
 
-class RefusedError(Exception):
-    """A request that does not reach the model."""
+@dataclass(frozen=True)
+class Watch:
+    """What is asked of a request and told of it beside its answer.
 
-    def __init__(self, status: int, reason: str, remedy: str):
-        super().__init__(reason)
-        self.status, self.body = status, _error(f"{reason}. {remedy}")
+    Attributes
+    ----------
+    hosts : tuple of str
+        Names by which the server may be called; any if empty.
+    keys : tuple of str
+        Digests of the keys, one of which a request brings; none is asked for if empty.
+    at_once : int
+        Requests that are read or answered at one time.
+    body_seconds : float
+        In which a body must have come.
+    metrics : Metrics
+        Where requests are counted.
+    ready : callable
+        Whether further requests are wanted.
+    """
+
+    hosts: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    at_once: int = bounds.REQUESTS_AT_ONCE
+    body_seconds: float = bounds.BODY_SECONDS
+    metrics: Metrics = field(default_factory=Metrics)
+    ready: Callable[[], bool] = lambda: True
 
 
-def _error(message: str) -> bytes:
-    return json.dumps({"error_code": "BAD_REQUEST", "message": message}).encode()
+@dataclass
+class _Request:
+    """One request: its id, what it asks, and what the access log says of it."""
+
+    scope: Message
+    headers: dict[bytes, bytes]
+    sender: Send
+    name: str = field(default_factory=lambda: secrets.token_hex(8))
+    began: float = field(default_factory=time.monotonic)
+    status: int = 0
+    patients: int = 0
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer on, with the id of the request."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            own = (b"x-request-id", self.name.encode())
+            message = message | {"headers": [*message["headers"], own]}
+        await self.sender(message)
 
 
 class Guard:
-    """The layer: `app` is MLflow's.
-
-    Limits are bytes of a body, depth of its JSON, and patients in it.
-    """
+    """The layer: `app` is MLflow's, `own` has further addresses."""
 
     def __init__(
         self,
         app: App,
-        megabytes: float = 64,
-        depth: int = 16,
-        patients: int = 10_000,
-        hosts: tuple[str, ...] = (),
+        limits: BodyLimits | None = None,
+        watch: Watch | None = None,
         own: Mapping[str, Route] | None = None,
     ):
-        self.own = dict(own or {})
-        self.paths = PATHS | {path: route.method for path, route in self.own.items()}
-        self.app, self.bytes, self.depth, self.patients = app, int(megabytes * 1e6), depth, patients
-        self.hosts = {host.lower() for host in hosts}
+        self.app, self.own = app, dict(own or {})
+        self.limits, self.watch = limits or BodyLimits(), watch or Watch()
+        self.paths = PATHS | WATCHED | {path: route.method for path, route in self.own.items()}
+        self.hosts = {host.lower() for host in self.watch.hosts}
+        self.open = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request, count it and note it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        request = _Request(scope=scope, headers=dict(scope["headers"]), sender=send)
+        self.open += 1
         try:
-            self._check_address(scope)
-            body = await self._body(receive) if scope["method"] == "POST" else b""
+            await self._answered(request, receive)
         except RefusedError as refused:
-            await _answer(send, refused.status, refused.body)
-            return
-        if scope["path"] in self.own:
-            await _answer_ourselves(self.own[scope["path"]], scope["path"], body, send)
-            return
-        await _redacted(self.app, scope, body, send)
+            self.watch.metrics.add("als_ml_refused_total", reason=refused.why)
+            await _answer(request.send, refused.status, refused.body, *_after(refused, scope))
+        finally:
+            self.open -= 1
+            self._note(request)
 
-    def _check_address(self, scope: Message) -> None:
-        headers = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0].strip("[]").lower()
-        if self.hosts and host not in self.hosts:
-            raise RefusedError(
-                421,
-                "this host name is not served here",
-                "The server names its own with --allowed-hosts.",
-            )
-        if scope["path"] not in self.paths:
-            raise RefusedError(404, "there is nothing here", f"Known: {', '.join(self.paths)}.")
-        if scope["method"] != self.paths[scope["path"]]:
-            raise RefusedError(405, f"{scope['path']} takes {self.paths[scope['path']]} only", "")
+    async def _answered(self, request: _Request, receive: Receive) -> None:
+        scope, path = request.scope, request.scope["path"]
+        self._check_address(request)
+        if path not in OPEN and self.open > self.watch.at_once:
+            reason = "the server has as many requests as it can answer"
+            raise RefusedError(503, reason, "Send it again in a second.", why="busy")
+        body = b""
         if scope["method"] == "POST":
-            kind = (
-                headers.get(b"content-type", b"")
-                .decode("latin-1")
-                .partition(";")[0]
-                .strip()
-                .lower()
-            )
-            if kind != "application/json":
-                raise RefusedError(415, "the content type is not application/json", SHAPE)
-            if (
-                not headers.get(b"content-length", b"0").isdigit()
-                or int(headers.get(b"content-length", b"0")) > self.bytes
-            ):
-                raise self._too_large()
+            body, request.patients = await self._body(receive)
+        if path in WATCHED:
+            await self._watched(path, request.send)
+        elif path in self.own:
+            await self._answer_ourselves(self.own[path], path, body, request.send)
+        else:
+            await self._redacted(scope, body, request.send)
 
-    def _too_large(self) -> RefusedError:
-        return RefusedError(
-            413,
-            f"the body is larger than {self.bytes / 1e6:g} MB",
-            "Send fewer patients, or use predict.py.",
+    def _note(self, request: _Request) -> None:
+        """The access log: what was asked and how it went, in words of ours alone."""
+        seconds = time.monotonic() - request.began
+        path = request.scope["path"] if request.scope["path"] in self.paths else "other"
+        method = request.scope["method"] if request.scope["method"] in ("GET", "POST") else "other"
+        self.watch.metrics.request(path, request.status, seconds)
+        _access.info(
+            "request=%s %s %s status=%d ms=%.0f patients=%d",
+            *(request.name, method, path, request.status, 1000 * seconds, request.patients),
         )
 
-    async def _body(self, receive: Receive) -> bytes:
+    def _check_address(self, request: _Request) -> None:
+        scope, headers = request.scope, request.headers
+        host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0].strip("[]").lower()
+        if self.hosts and host not in self.hosts:
+            reason = "this host name is not served here"
+            remedy = "The server names its own with --allowed-hosts."
+            raise RefusedError(421, reason, remedy, why="host")
+        if scope["path"] not in OPEN and not admitted(headers, self.watch.keys):
+            remedy = "Send Authorization: Bearer KEY, with a key of the server's --api-keys."
+            raise RefusedError(401, "a key is asked for", remedy, why="key")
+        if scope["path"] not in self.paths:
+            known = f"Known: {', '.join(self.paths)}."
+            raise RefusedError(404, "there is nothing here", known, why="address")
+        if scope["method"] != self.paths[scope["path"]]:
+            takes = f"{scope['path']} takes {self.paths[scope['path']]} only"
+            raise RefusedError(405, takes, "", why="method")
+        if scope["method"] == "POST":
+            self._check_length(headers)
+
+    def _check_length(self, headers: Mapping[bytes, bytes]) -> None:
+        """What the headers say of the body, before any of it is read."""
+        kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0]
+        if kind.strip().lower() != "application/json":
+            reason = "the content type is not application/json"
+            raise RefusedError(415, reason, SHAPE, why="content type")
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or len(length) > 15 or int(length) > self.limits.size:
+            raise self.limits.too_large()
+
+    async def _body(self, receive: Receive) -> tuple[bytes, int]:
+        """The body and its patients; what is too much or too late is not read on."""
+        try:
+            body = await asyncio.wait_for(self._read(receive), self.watch.body_seconds)
+        except TimeoutError:
+            reason = f"the body did not come within {self.watch.body_seconds:g} s"
+            raise RefusedError(408, reason, "Send it again.", why="slow") from None
+        if len(body) > _LARGE:
+            return await asyncio.to_thread(self.limits.checked, body)
+        return self.limits.checked(body)
+
+    async def _read(self, receive: Receive) -> bytes:
         parts, size = [], 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise RefusedError(400, "the request broke off", "")
+                raise RefusedError(400, "the request broke off", "", why="broke off")
             parts.append(message.get("body", b""))
             size += len(parts[-1])
-            if size > self.bytes:
-                raise self._too_large()
+            if size > self.limits.size:
+                raise self.limits.too_large()
             if not message.get("more_body"):
-                body = b"".join(parts)
-                self._check(body)
-                return body
+                return b"".join(parts)
 
-    def _check(self, body: bytes) -> None:
+    async def _watched(self, path: str, send: Send) -> None:
+        """Readiness, and the counts."""
+        if path == "/metrics":
+            text = self.watch.metrics.text(self.open)
+            await _answer(send, 200, text.encode(), _kind(b"text/plain; version=0.0.4"))
+        elif self.watch.ready():
+            await _answer(send, 200, b'{"ready": true}')
+        else:
+            await _answer(send, 503, b'{"ready": false}')
+
+    async def _answer_ourselves(self, route: Route, path: str, body: bytes, send: Send) -> None:
+        """Answer an address of ours; what goes wrong is named by its type alone."""
         try:
-            content = json.loads(body, parse_constant=_no_number)
-        except RecursionError:
-            raise self._too_deep() from None
-        except ValueError:
-            raise RefusedError(400, "the body is not JSON (UTF-8, finite numbers)", SHAPE) from None
-        inputs = content.get("inputs") if isinstance(content, dict) else None
-        if (
-            not isinstance(inputs, list)
-            or not inputs
-            or not all(isinstance(patient, dict) for patient in inputs)
-        ):
-            raise RefusedError(400, "there is no list of patients", SHAPE)
-        if len(inputs) > self.patients:
-            raise RefusedError(
-                413,
-                f"more than {self.patients:,} patients",
-                "Send fewer at a time, or use predict.py.",
-            )
-        if deeper_than(content, self.depth):
-            raise self._too_deep()
+            content = await asyncio.to_thread(route.answer, body)
+        except Exception as error:  # noqa: BLE001  its text may hold what was sent
+            self._failed(error, path)
+            await _answer(send, *_said(500, b""))
+            return
+        await _answer(send, 200, content, _kind(route.kind.encode()), *_PROTECTION)
 
-    def _too_deep(self) -> RefusedError:
-        return RefusedError(400, f"the JSON is nested deeper than {self.depth} levels", SHAPE)
+    async def _redacted(self, scope: Message, body: bytes, send: Send) -> None:
+        """Run the app on a body that was read; an error of its goes out without what it repeats."""
+        reply = _Reply(send)
 
+        async def given() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
 
-def _no_number(name: str) -> float:
-    raise ValueError(name)
+        try:
+            await self.app(scope, given, reply.take)
+        except Exception as error:  # noqa: BLE001  its text may hold what was sent
+            self._failed(error, scope["path"])
+        if reply.status >= 400:
+            await _answer(send, *_said(reply.status, b"".join(reply.parts)))
 
-
-def deeper_than(value: object, limit: int) -> bool:
-    """Whether lists and objects are nested deeper than a limit.
-
-    Level by level, so that no depth can break it.
-
-    Parameters
-    ----------
-    value : object
-        Parsed JSON.
-    limit : int
-        Levels that are allowed.
-
-    Returns
-    -------
-    bool
-        Any depth is measured.
-
-    Examples
-    --------
-    >>> deeper_than([[1], {"a": []}], 3), deeper_than([[1], {"a": []}], 2)
-    (False, True)
-    """
-    level: list[Any] = [value] if type(value) in (dict, list) else []
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if type(outer) is dict else outer)
-            if type(inner) is dict or type(inner) is list
-        ]
-        if not level:
-            return False
-    return True
+    def _failed(self, error: Exception, path: str) -> None:
+        self.watch.metrics.add("als_ml_errors_total")
+        _log.error("error: %s at %s", type(error).__name__, path)
 
 
 class _Reply:
@@ -209,23 +253,6 @@ class _Reply:
             self.parts.append(message.get("body", b""))
 
 
-async def _redacted(app: App, scope: Message, body: bytes, send: Send) -> None:
-    """Run the app on a body that was read; an error of its goes out without what it repeats."""
-    reply = _Reply(send)
-
-    async def given() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    try:
-        await app(scope, given, reply.take)
-    except Exception as error:  # noqa: BLE001  its text may hold what was sent
-        print(  # noqa: T201  the server's own error stream
-            f"error: {type(error).__name__} at {scope['path']}", file=sys.stderr
-        )
-    if reply.status >= 400:
-        await _answer(send, *_said(reply.status, b"".join(reply.parts)))
-
-
 def _said(status: int, body: bytes) -> tuple[int, bytes]:
     """Status and body of an error: the model's own message, or one of ours."""
     try:
@@ -233,17 +260,12 @@ def _said(status: int, body: bytes) -> tuple[int, bytes]:
     except (ValueError, KeyError, TypeError):
         message = ""
     if status == 400 and isinstance(message, str) and message.startswith(OWN):
-        return status, _error(message)
+        return status, told(message)
     if status == 504:
-        return status, _error("The prediction took too long. Send fewer patients.")
+        return status, told("The prediction took too long. Send fewer patients.")
     if status < 500:
-        return status, _error(f"The request was refused. {SHAPE}")
-    return (
-        status,
-        json.dumps(
-            {"error_code": "INTERNAL_ERROR", "message": "The prediction failed; see the log."}
-        ).encode(),
-    )
+        return status, told(f"The request was refused. {SHAPE}")
+    return status, told("The prediction failed; see the log.", "INTERNAL_ERROR")
 
 
 # What a browser may do with an answer of ours: run and load our own files only, and keep nothing.
@@ -255,26 +277,21 @@ _PROTECTION = [
 ]
 
 
-async def _answer_ourselves(route: Route, path: str, body: bytes, send: Send) -> None:
-    """Answer an address of ours; what goes wrong is named by its type alone."""
-    try:
-        content = await asyncio.to_thread(route.answer, body)
-    except Exception as error:  # noqa: BLE001  its text may hold what was sent
-        print(  # noqa: T201  the server's own error stream
-            f"error: {type(error).__name__} at {path}", file=sys.stderr
-        )
-        await _answer(send, *_said(500, b""))
-        return
-    headers = [
-        (b"content-type", route.kind.encode()),
-        (b"content-length", str(len(content)).encode()),
-    ]
-    start = {"type": "http.response.start", "status": 200, "headers": headers + _PROTECTION}
+def _kind(said: bytes) -> tuple[bytes, bytes]:
+    return (b"content-type", said)
+
+
+def _after(refused: RefusedError, scope: Message) -> list[tuple[bytes, bytes]]:
+    """Further headers of a refusal; where a body may be on its way, the connection ends."""
+    headers = [_kind(b"application/json"), *([_CLOSE] if scope["method"] != "GET" else [])]
+    if refused.status == 401:  # a browser then asks for the key, as the password of any name
+        headers.append((b"www-authenticate", b'Basic realm="als-ml"'))
+    return [*headers, *([(b"retry-after", b"1")] if refused.status == 503 else [])]
+
+
+async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    given = headers or (_kind(b"application/json"),)
+    length = (b"content-length", str(len(body)).encode())
+    start = {"type": "http.response.start", "status": status, "headers": [*given, length]}
     await send(start)
-    await send({"type": "http.response.body", "body": content})
-
-
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

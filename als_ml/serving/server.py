@@ -10,6 +10,7 @@ import os
 import shlex
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,17 +18,20 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from als_ml.prediction.example import EXAMPLE
-from als_ml.serving.app import SETTINGS
+from als_ml.serving.app import DRAINING, SETTINGS
+from als_ml.serving.body import BodyLimits
 from als_ml.tracking.loader import CheckedModel, checked_model
 from als_ml.tracking.model_files import MODEL_DIGEST, written
 from als_ml.tracking.versions import registered_version
+from features import bounds
 from features.errors import RequestError
 
+# Seconds that a request in flight may still take when the server ends.
+_LONGEST_ANSWER = 70
 # Where the installed als_ml lies: a server process imports it from there, whatever folder it works
 # in.
 _INSTALLED = Path(__file__).resolve().parents[2]
@@ -72,6 +76,37 @@ class Extras:
     beside: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Edge:
+    """Who may ask a server, how much at once, and what it says.
+
+    Attributes
+    ----------
+    hosts : tuple of str
+        Names by which it may be called; any if empty.
+    keys : tuple of str
+        Digests of `als_ml.serving.access.read_keys`.
+    tls : dict of str
+        Files: `certificate`, `key`, and `client_ca` where a client's certificate is asked for.
+    at_once : int
+        Requests that a process reads or answers at one time.
+    drain_seconds : float
+        In which it answers but is not ready, before it takes no more.
+    access_log : bool
+        Whether each request has a line on standard error.
+    limits : BodyLimits
+        What a body may have.
+    """
+
+    hosts: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    tls: dict[str, str] = field(default_factory=dict)
+    at_once: int = bounds.REQUESTS_AT_ONCE
+    drain_seconds: float = 0.0
+    access_log: bool = True
+    limits: BodyLimits = field(default_factory=BodyLimits)
+
+
 @contextmanager
 def serving(
     uri: str,
@@ -79,7 +114,7 @@ def serving(
     workers: int = 1,
     digest: str | None = None,
     extras: Extras | None = None,
-    **limits: Any,
+    edge: Edge | None = None,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Start the server in a process of its own.
 
@@ -89,50 +124,47 @@ def serving(
     ----------
     extras : Extras, optional
         The page and what is withheld.
-    limits
-        Of `als_ml.serving.guard.Guard`: megabytes, depth, patients, hosts.
+    edge : Edge, optional
+        Who may ask and how much.
     """
     _check_free(address)
     with tempfile.TemporaryDirectory(prefix="als-ml-serve-") as name:
-        folder, extras = Path(name), extras or Extras()
+        folder, extras, edge = Path(name), extras or Extras(), edge or Edge()
         beside = [checked(other) for other in extras.beside]
         settings = {
             **asdict(extras),
+            **asdict(edge),
             **_copied(checked(uri, digest), folder / "model"),
             "beside": [_copied(m, folder / f"beside-{i}") for i, m in enumerate(beside)],
             "parent": os.getpid(),
-            "limits": limits,
+            "host": address[0],
+            "port": address[1],
+            "workers": workers,
         }
-        command = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "als_ml.serving.app:make_app",
-            "--factory",
-            "--app-dir",
-            str(_INSTALLED),
-        ]
-        command += [
-            "--host",
-            address[0],
-            "--port",
-            str(address[1]),
-            "--workers",
-            str(workers),
-            "--log-level",
-            "warning",
-        ]
+        (folder / SETTINGS).touch(mode=0o600)  # it names where keys and certificates are
         (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
-        environment = os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-        server = subprocess.Popen(  # noqa: S603
-            command, env=environment, cwd=name, start_new_session=True
-        )
+        server = _started(folder)
         try:
             yield server
         finally:
             if server.poll() is None:
+                (folder / DRAINING).touch()
+                time.sleep(edge.drain_seconds)
                 os.killpg(server.pid, signal.SIGTERM)
-                server.wait(30)
+                server.wait(_LONGEST_ANSWER)
+
+
+def _started(folder: Path) -> "subprocess.Popen[bytes]":
+    """The server's first process, which works in the folder with the installed code."""
+    paths = [str(_INSTALLED), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+    }
+    command = [sys.executable, "-m", "als_ml.serving.process"]
+    return subprocess.Popen(  # noqa: S603
+        command, env=environment, cwd=folder, start_new_session=True
+    )
 
 
 def _copied(model: CheckedModel, folder: Path) -> dict[str, str | None]:
@@ -162,7 +194,10 @@ def _check_free(address: tuple[str, int]) -> None:
 
 
 def wait_until_up(
-    server: "subprocess.Popen[bytes]", address: tuple[str, int], seconds: float = 180
+    server: "subprocess.Popen[bytes]",
+    address: tuple[str, int],
+    seconds: float = 180,
+    tls: bool = False,
 ) -> None:
     """Return when the server answers.
 
@@ -171,14 +206,11 @@ def wait_until_up(
     RequestError
         If it ends before, or does not answer in time.
     """
-    host = "127.0.0.1" if address[0] in ("0.0.0.0", "::") else address[0]  # noqa: S104
     until = time.monotonic() + seconds
     while server.poll() is None and time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(f"http://{host}:{address[1]}/ping", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.2)
+        if _answers(address, tls):
+            return
+        time.sleep(0.2)
     remedy = "Is the port taken? See the lines above."
     raise RequestError(
         f"serve on {address[0]}:{address[1]}",
@@ -188,10 +220,35 @@ def wait_until_up(
     )
 
 
-def curl(address: tuple[str, int]) -> str:
-    """A ready-made request with the made-up example patient."""
+def _answers(address: tuple[str, int], tls: bool) -> bool:
+    """Whether something answers; one that asks for a certificate which we do not have does too."""
+    host = "127.0.0.1" if address[0] in ("0.0.0.0", "::") else address[0]  # noqa: S104
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # our own, just started
+    url = f"{'https' if tls else 'http'}://{host}:{address[1]}/ping"
+    try:
+        with urllib.request.urlopen(url, timeout=5, context=context if tls else None):  # noqa: S310
+            return True
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        return tls and isinstance(reason, ssl.SSLError)
+
+
+def curl(where: str, key: bool = False) -> str:
+    """A ready-made request with the made-up example patient.
+
+    Parameters
+    ----------
+    where : str
+        Address of the server, with its scheme.
+    key : bool
+        Whether it asks for a key.
+
+    Returns
+    -------
+    str
+        One line for a shell; it names no key.
+    """
     body = shlex.quote(json.dumps({"inputs": [EXAMPLE]}))
-    return (
-        f"curl -s http://{address[0]}:{address[1]}/invocations -H 'Content-Type: application/json'"
-        f" -d {body}"
-    )
+    asked = ' -H "Authorization: Bearer $KEY"' if key else ""
+    return f"curl -s {where}/invocations -H 'Content-Type: application/json'{asked} -d {body}"

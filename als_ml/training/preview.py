@@ -1,6 +1,7 @@
 """What a configuration would make of a cohort, before anything is trained: its labels and why."""
 
 from als_ml.cohort.check import LabelCounts
+from als_ml.cohort.record_keys import PAGE_FIELDS
 from als_ml.cohort.source import CohortFile
 from als_ml.config import Config
 from als_ml.training.task_data import check_labels, make_labels, spec_of
@@ -40,6 +41,7 @@ def _labels(
         cohort.patients,
         list(config.features.columns),
         labels.sources,
+        aside=PAGE_FIELDS,
     )
     name_unused(cohort, spec, problems, frozenset(labels.sources))
     kept = labels.usable

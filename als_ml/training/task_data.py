@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from als_ml.cohort.read import Reading, read_cohort
+from als_ml.cohort.record_keys import PAGE_FIELDS
 from als_ml.cohort.source import CohortFile, CohortSource
 from als_ml.config import STACK, Config
 from als_ml.training.selection import labelling_weights
@@ -276,6 +277,7 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
         cohort.patients,
         list(config.features.columns),
         labels.sources,
+        aside=PAGE_FIELDS,
     )
     visits = _early_visits(cohort, kept, spec)
     if "alsfrs" in spec.blocks:

@@ -4,6 +4,7 @@
 
 import fnmatch
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -188,6 +189,7 @@ def with_columns(
     patients: pd.DataFrame,
     patterns: list[str],
     never: set[str],
+    aside: Iterable[str] = (),
 ) -> FeatureSpec:
     """Resolve the names and globs of further columns.
 
@@ -205,6 +207,8 @@ def with_columns(
         Names or globs, of `features.columns` in the configuration.
     never : set of str
         Columns that the label comes from.
+    aside : iterable of str
+        Columns that a glob does not mean, because they tell of any day: name them to have them.
 
     Returns
     -------
@@ -239,7 +243,8 @@ def with_columns(
                 "Remove it from features.columns.",
                 code="column_refused",
             )
-        chosen += [name for name in matched if name not in never | contract and name not in chosen]
+        left_out = never | contract | (set(aside) - {pattern})
+        chosen += [name for name in matched if name not in left_out and name not in chosen]
     numeric = [
         name
         for name in chosen

@@ -7,8 +7,10 @@ itself, is read from end to end; records may be in any order. What is not checke
 does not mind.
 """
 
+import gzip
 import itertools
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from typing import IO, NamedTuple
 import numpy as np
 import pysam
 
+from features import bounds
 from features.catalogue import (
     BUILDS,
     PADDING,
@@ -110,6 +113,7 @@ def read_header(path: Path) -> Header:
 def _read_header(path: Path, _changed: int, _size: int) -> Header:
     pysam.set_verbosity(0)
     try:
+        _check_header(path)
         with _header_file(path) as source, pysam.VariantFile(str(source)) as file:
             header = file.header
             names = tuple(map(str, header.contigs.keys()))
@@ -124,7 +128,15 @@ def _read_header(path: Path, _changed: int, _size: int) -> Header:
                 blocks=blocks,
                 spelled=names,
             )
-    except (ValueError, OSError, NotImplementedError, UnicodeDecodeError, AssertionError) as error:
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        zlib.error,
+        NotImplementedError,
+        UnicodeDecodeError,
+        AssertionError,
+    ) as error:
         remedy = "Give a VCF or BCF, plain or bgzipped."
         raise DataError(
             str(path),
@@ -132,6 +144,20 @@ def _read_header(path: Path, _changed: int, _size: int) -> Header:
             remedy,
             code="file_unreadable",
         ) from None
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a text whose header has more lines or bytes than any cohort's."""
+    with path.open("rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+    lines = 0
+    with gzip.open(path) if packed else path.open("rb") as file:
+        while (line := file.readline(1 << 20)).startswith(b"##"):
+            lines += 1
+            if lines > bounds.MOST_HEADER_LINES:
+                raise ValueError(f"its header has more than {bounds.MOST_HEADER_LINES:,} lines")
+            if len(line) == 1 << 20:
+                raise ValueError("a line of its header has no end")
 
 
 @contextmanager

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
+from features import bounds
 from features.catalogue import normal_name
 from features.errors import DataError, nearest
 from features.stored import Record
@@ -32,10 +33,6 @@ MISSING = frozenset(["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "<na>", "na
 # More days than a life has: a calendar date or a spreadsheet's serial number stands where days
 # belong (P).
 MOST_DAYS = 40_000
-# An archive that holds more than this (bytes) and this many times its size is taken for a bomb (P):
-# tables shrink 5 to 50 times.
-MOST_UNPACKED, MOST_RATIO = 1 << 28, 300
-_LONGEST_HEADER = 1 << 22
 _MAY_BE_DATE = re.compile(r"\d{4}.*[-/. ]|[-/. ].*\d{4}")
 
 
@@ -99,6 +96,8 @@ def read_coded(path: Path) -> pd.DataFrame:
         pa.ArrowException,
         UnicodeDecodeError,
         zipfile.BadZipFile,
+        csv.Error,
+        EOFError,
         KeyError,
     ) as error:
         reason = str(error).splitlines()[0]
@@ -120,9 +119,13 @@ def read_coded(path: Path) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(names, columns, strict=True)))
 
 
+def _most_unpacked(path: Path) -> int:
+    return max(bounds.MOST_UNPACKED, bounds.MOST_RATIO * path.stat().st_size)
+
+
 def _check_unpacked(path: Path) -> None:
     """Refuse an archive that is small on disk and huge in memory."""
-    suffix, most = path.suffix.lower(), max(MOST_UNPACKED, MOST_RATIO * path.stat().st_size)
+    suffix, most = path.suffix.lower(), _most_unpacked(path)
     if suffix == ".gz":
         with gzip.open(path) as file:
             size = sum(
@@ -132,6 +135,8 @@ def _check_unpacked(path: Path) -> None:
     elif suffix in (".xlsx", ".xlsm"):
         with zipfile.ZipFile(path) as file:
             size = sum(part.file_size for part in file.infolist())
+            if size <= most:
+                _check_extent(file)
     elif suffix == ".parquet":
         metadata = pq.read_metadata(path)
         size = metadata.num_rows * metadata.num_columns  # a cell takes a byte or more in memory
@@ -139,9 +144,38 @@ def _check_unpacked(path: Path) -> None:
         return
     if size > most:
         raise ValueError(
-            f"it unpacks to more than {MOST_RATIO} times its size; unpack it yourself if you"
+            f"it unpacks to more than {bounds.MOST_RATIO} times its size; unpack it yourself if you"
             " trust it"
         )
+
+
+_PLACE = re.compile(rb'<(?:c|row|dimension) r(?:ef)?="(?:[A-Z]+\d+:)?([A-Z]*)(\d+)"')
+
+
+def _check_extent(file: zipfile.ZipFile) -> None:
+    """Refuse a sheet whose cells, or the extent that it states, span more than any table has: what
+    reads it makes every cell in between.
+    """
+    rows = columns = 1
+    for part in file.infolist():
+        if part.filename.startswith("xl/worksheets/"):
+            for letters, number in _PLACE.findall(file.read(part)):
+                rows = max(rows, int(number[:12]))
+                columns = max(columns, _column_number(letters[:6]))
+    if rows * columns > bounds.MOST_CELLS:
+        raise ValueError(f"a sheet of it spans {rows:,} rows and {columns:,} columns")
+
+
+def _column_number(letters: bytes) -> int:
+    """Number of a column of a sheet.
+
+    >>> _column_number(b"A"), _column_number(b"XFD")
+    (1, 16384)
+    """
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - ord("A") + 1
+    return number
 
 
 def _read(path: Path) -> tuple[list[str], list[pd.Series]]:
@@ -150,9 +184,19 @@ def _read(path: Path) -> tuple[list[str], list[pd.Series]]:
         typed = pd.read_parquet(path)
         return list(typed.columns), [_typed(column) for _, column in typed.items()]
     if suffix in (".xlsx", ".xlsm"):
-        sheet = pd.read_excel(path, dtype=str, keep_default_na=False, header=None)
+        sheet = _sheet(path)
         return list(sheet.iloc[0]), [_typed(column.iloc[1:]) for _, column in sheet.items()]
     return _read_delimited(path)
+
+
+def _sheet(path: Path) -> pd.DataFrame:
+    try:
+        sheet = pd.read_excel(path, dtype=str, keep_default_na=False, header=None)
+    except Exception as error:  # noqa: BLE001  its reader raises whatever its parts raise
+        raise ValueError(f"not a sheet: {type(error).__name__}") from None
+    if sheet.empty:
+        raise ValueError("it is empty")
+    return sheet
 
 
 def _read_delimited(path: Path) -> tuple[list[str], list[pd.Series]]:
@@ -201,13 +245,15 @@ def _header(path: Path) -> tuple[list[str], str]:
     """
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        line = file.readline(_LONGEST_HEADER)
-    if len(line) == _LONGEST_HEADER:
+        line = file.readline(bounds.LONGEST_HEADER)
+    if len(line) == bounds.LONGEST_HEADER:
         raise ValueError("its first line has no end")
     if not line.strip():
         raise ValueError("it is empty")
     tab = path.suffix.lower() in (".tsv", ".txt") or path.name.endswith(".tsv.gz")
     separator = "\t" if tab else max(",;\t", key=line.count)
+    if line.count(separator) >= bounds.MOST_COLUMNS:
+        raise ValueError(f"it has more than {bounds.MOST_COLUMNS:,} columns")
     return next(csv.reader([line], delimiter=separator)), separator
 
 

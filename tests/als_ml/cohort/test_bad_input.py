@@ -13,8 +13,8 @@ import yaml
 import predict
 import train
 from als_ml.__main__ import main as als_ml
+from features import bounds
 from features.errors import DataError
-from features.tables import convert as tables
 from features.tables.convert import read_table
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -270,8 +270,8 @@ def test_a_cohort_file_stays_in_its_folder(key, name, folder, capsys):
 
 @pytest.mark.parametrize("suffix", [".csv.gz", ".xlsx", ".parquet"])
 def test_an_archive_that_is_huge_inside_is_not_unpacked(suffix, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "MOST_UNPACKED", 1 << 20)
-    monkeypatch.setattr(tables, "MOST_RATIO", 100)
+    monkeypatch.setattr(bounds, "MOST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(bounds, "MOST_RATIO", 100)
     path = tmp_path / f"bomb{suffix}"
     if suffix == ".csv.gz":
         path.write_bytes(gzip.compress(b"sample_id\n" + b"0" * (1 << 22)))
@@ -288,7 +288,7 @@ def test_an_archive_that_is_huge_inside_is_not_unpacked(suffix, tmp_path, monkey
 
 
 def test_a_header_without_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "_LONGEST_HEADER", 100)
+    monkeypatch.setattr(bounds, "LONGEST_HEADER", 100)
     (tmp_path / "t.csv").write_text("x" * 1000)
     with pytest.raises(DataError, match="its first line has no end"):
         read_table(tmp_path / "t.csv")

@@ -19,7 +19,7 @@ from als_ml.pages.protocol import read_rules
 from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.row import ROW_FIELDS
 from als_ml.serving.app import _Scorer
-from als_ml.serving.guard import PATHS, Guard
+from als_ml.serving.guard import PATHS, WATCHED, Guard
 from als_ml.serving.json_schema import record_schema, schemas
 from als_ml.serving.page import POLICY, Route, form, page_routes, schema_routes
 from als_ml.serving.server import Extras, serving, wait_until_up
@@ -144,7 +144,7 @@ def test_without_the_option_there_is_no_page(predictor):
     plain = Guard(app, own=schema_routes(predictor))
     assert ask(plain, "/")[0] == 404
     assert ask(plain, "/schema/row.json")[0] == 200
-    assert set(plain.paths) == {*PATHS, "/schema/record.json", "/schema/row.json"}
+    assert set(plain.paths) == {*PATHS, *WATCHED, "/schema/record.json", "/schema/row.json"}
 
 
 @pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/fields"])
@@ -161,16 +161,15 @@ def test_own_files_under_a_strict_policy(guard, path):
         assert not re.search(r"<style|style=|<script(?![^>]+src=)|\son\w+=", text)
 
 
-def test_an_error_of_ours_is_named_by_its_type_alone(predictor, capsys):
+def test_an_error_of_ours_is_named_by_its_type_alone(predictor, caplog):
     def fails(body: bytes) -> bytes:
         raise ValueError(body.decode())
 
     guard = Guard(None, own={"/page": Route("POST", "application/json", fails)})
     status, _, reply = ask(guard, "/page", b'{"inputs": [{"sample_id": "SECRET-2"}]}')
-    told = capsys.readouterr().err
     assert status == 500
     assert b"SECRET" not in reply
-    assert told == "error: ValueError at /page\n"
+    assert caplog.messages[0] == "error: ValueError at /page"
 
 
 def test_the_form_is_made_of_the_models_own_tables(predictor):

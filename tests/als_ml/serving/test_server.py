@@ -22,7 +22,8 @@ from mlflow import MlflowClient
 import predict
 from als_ml.__main__ import main
 from als_ml.prediction.example import EXAMPLE
-from als_ml.serving.guard import Guard, deeper_than
+from als_ml.serving.body import BodyLimits, deeper_than
+from als_ml.serving.guard import Guard, Watch
 from als_ml.serving.server import checked, curl, wait_until_up
 from als_ml.simulate import simulate
 from als_ml.tracking.loader import load
@@ -104,7 +105,7 @@ def test_a_good_request_reaches_the_model_as_it_was_sent(chunk):
 def test_a_bad_request_never_reaches_the_model(body, status, message):
     inner = answering(200, b"")
     found, text = ask(
-        Guard(inner, megabytes=0.2 if len(body) == 100_000 else 0.01, patients=10), body
+        Guard(inner, BodyLimits(0.2 if len(body) == 100_000 else 0.01, patients=10)), body
     )
     assert found == status
     assert message in json.loads(text)["message"]
@@ -126,7 +127,7 @@ def test_a_bad_request_never_reaches_the_model(body, status, message):
 )
 def test_what_is_not_served(change, status):
     inner = answering(200, b"")
-    assert ask(Guard(inner, hosts=("localhost",)), GOOD, **change)[0] == status
+    assert ask(Guard(inner, watch=Watch(hosts=("localhost",))), GOOD, **change)[0] == status
     assert inner.seen == []
     assert ask(Guard(answering(200, b"\n")), path="/ping", method="GET") == (200, b"\n")
 
@@ -279,7 +280,7 @@ def test_the_curl_that_it_prints_works(served):
     ):
         time.sleep(0.1)  # it is printed once the server is up
     (command,) = printed
-    assert command == curl(("127.0.0.1", served[0]))
+    assert command == curl(f"http://127.0.0.1:{served[0]}")
     if shutil.which("curl"):
         reply = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=60)
         assert json.loads(reply.stdout)["predictions"][0]["sample_id"] == EXAMPLE["sample_id"]

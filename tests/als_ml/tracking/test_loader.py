@@ -395,7 +395,7 @@ def test_a_server_process_refuses_a_copy_that_was_swapped(tmp_path, monkeypatch)
     files = model_in(FORMAT_1 / "familial").files
     folder = tmp_path / "model"
     settings = {"folder": str(folder), "digest": model_files.written(files.data, folder)}
-    settings |= {"name": "n", "version": "1", "parent": os.getpid(), "limits": {}}
+    settings |= {"name": "n", "version": "1", "parent": os.getpid(), "access_log": False}
     monkeypatch.chdir(tmp_path)
     (tmp_path / app.SETTINGS).write_text(json.dumps(settings))
     (folder / MODEL).write_bytes(b"{}")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from als_ml.cohort.record_keys import PAGE_FIELDS
 from als_ml.config import load_config
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.storage import load_predictor, save_predictor
@@ -68,10 +69,14 @@ def test_columns_of_the_contract_cannot_be_smuggled_in(cohort, column):
 
 
 def test_a_glob_leaves_them_out(cohort):
-    assert (
-        with_columns(shipped(), FeatureSpec(), cohort.patients, ["*"], {"family_history"}).columns
-        == ()
-    )
+    """And the signs of any day, which only pages read, unless one is named."""
+    others = (shipped(), FeatureSpec(), cohort.patients)
+    spec = with_columns(*others, ["*"], {"family_history"}, aside=PAGE_FIELDS)
+    assert spec.columns == ()
+    assert spec.levels == {}
+    named = with_columns(*others, ["cramps", "*"], {"family_history"}, aside=PAGE_FIELDS)
+    assert named.columns == ()
+    assert set(named.levels) == {"cramps"}
 
 
 def test_relatives_stay_in_one_fold(cohort):

@@ -1,0 +1,28 @@
+"""How much is read of anything that comes from outside: requests, tables, genomes, configurations.
+
+One place, so that a reader that comes later obeys the same bounds. All are proposals (P), far above
+what a clinic has; the comment beside each says what that is.
+"""
+
+# A request to the endpoint (`als_ml.serving`): a record of 50 biomarkers has 5 kB and 500 elements.
+REQUEST_MEGABYTES = 32.0
+REQUEST_PATIENTS = 10_000
+REQUEST_ELEMENTS = 2_000_000
+REQUEST_DEPTH = 16
+# Seconds for the headers of a request, for its whole body, and between two requests.
+HEADER_SECONDS, BODY_SECONDS, IDLE_SECONDS = 10.0, 30.0, 5
+# Requests of a server process that are read or answered at one time; more are told to come back.
+REQUESTS_AT_ONCE = 32
+CONNECTIONS = 256
+
+# An archive that holds more than this (bytes) and this many times its size is taken for a bomb:
+# tables shrink 5 to 50 times.
+MOST_UNPACKED, MOST_RATIO = 1 << 28, 300
+# Bytes of the first line of a table, and its columns: our widest table of features has 600.
+LONGEST_HEADER, MOST_COLUMNS = 1 << 22, 20_000
+# Cells of a sheet by the extent that it states or that its cells have.
+MOST_CELLS = 50_000_000
+# Lines of the header of a VCF: a file of a large cohort has 4,000.
+MOST_HEADER_LINES = 100_000
+# Bytes and depth of a configuration or a cohort file: ours have 5 kB and 4 levels.
+CONFIG_BYTES, CONFIG_DEPTH = 1 << 20, 32
