@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from features.genotypes.genotype import Genotype, Types, parse_genotype
+from features.errors import DataError
+from features.genotypes.genotype import MOST_ALLELES, Genotype, Types, parse_genotype
 from features.genotypes.vcf import (
     PASSING,
     SITE_CELLS,
@@ -66,7 +67,7 @@ class _Tokens(dict[bytes, int]):
             self.rows.append(row)
             if text not in self.numbers:
                 self.numbers[text] = len(self.genotypes)
-                self.genotypes.append(parse_genotype(text))
+                self.genotypes.append(_genotype(text))
             self.texts.append(self.numbers[text])
         self[token] = number
         return number
@@ -92,6 +93,14 @@ class _Tokens(dict[bytes, int]):
                 (record[at], row[at], np.full(len(at), allele), copies[at], ploidy[text[at]])
             )
         return together(pieces, CARRIED_TYPES), {"record": record[missing], "row": row[missing]}
+
+
+def _genotype(text: str) -> Genotype:
+    try:
+        return parse_genotype(text)
+    except ValueError:
+        found = f"a genotype of {len(text)} characters is not one of up to {MOST_ALLELES} alleles"
+        raise DataError("variants", found, "Repair the record.") from None
 
 
 def no_calls(records: list[Record]) -> Calls:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from features.catalogue import BUILDS, Definitions, derived, known_variants, plain_contig
+from features.errors import DataError
 from features.genotypes.calls import Calls, no_calls, read_panel
 from features.genotypes.coverage import Coverage, coverage_of
 from features.genotypes.genotype import Site
@@ -207,7 +208,13 @@ def _allele_site(sites: Sites, i: int, allele: int) -> Site | None:
     if sites.gene[i] < 0:
         return None
     keys = sites.keys(i)
-    key = keys[allele - 1] if allele <= len(keys) else ""
+    if allele > len(keys):
+        raise DataError(
+            f"{sites.chrom[i]}:{sites.pos[i]}",
+            f"a genotype names alternative {allele}, and the record has {len(keys)}",
+            "Repair the record.",
+        )
+    key = keys[allele - 1]
     return (key, int(sites.gene[i]), sites.effect(i, allele - 1)) if key else None
 
 

@@ -23,6 +23,9 @@ _GENOTYPE = re.compile(r"^[|/]?(\.|\d+)([/|](\.|\d+))*$")
 _BASES = re.compile(r"^[ACGTN]+$", re.IGNORECASE)
 # Column -> type of its cells.
 Types = Mapping[str, type]
+# Alleles of a genotype, and alternatives of a record: more than any record has, and less than the
+# types of the columns hold.
+MOST_ALLELES, MOST_ALTERNATIVES = 100, 10_000
 ALLELE_TYPES: Types = {"row": np.int32, "site": np.int32, "copies": np.int8, "ploidy": np.int8}
 SITE_TYPES: Types = {"key": object, "gene": np.int64, "effect": object}
 NO_CALL_TYPES: Types = {"row": np.int64, "key": object}
@@ -72,6 +75,8 @@ def parse_genotype(text: str) -> Genotype:
         raise ValueError(f"{text!r} is not a genotype")
     alleles = re.split(r"[/|]", text.lstrip("/|"))
     called = [int(allele) for allele in alleles if allele != "."]
+    if len(alleles) > MOST_ALLELES or max(called, default=0) > MOST_ALTERNATIVES:
+        raise ValueError(f"a genotype of {len(alleles)} alleles, or of one without number")
     copies = {allele: called.count(allele) for allele in sorted(set(called)) if allele}
     return Genotype(copies, len(alleles), len(called) < len(alleles))
 

@@ -1,0 +1,182 @@
+"""Files that are small to send and huge to read, or broken where a reader would stumble: one
+message each, before the work.
+"""
+
+import io
+import zipfile
+
+import openpyxl
+import pytest
+
+from als_ml.__main__ import main as als_ml
+from features import bounds
+from features.errors import DataError
+from features.genotypes.genotype import MOST_ALLELES, MOST_ALTERNATIVES, parse_genotype
+from features.tables.convert import read_table
+from features.yaml_text import read_yaml
+
+PLAIN = {"cohort.yaml": "patients: p.csv\n", "p.csv": "sample_id,sex\nA,male\n"}
+VCF = (
+    "##fileformat=VCFv4.2\n##contig=<ID=chr21,length=46709983>\n"
+    '##FORMAT=<ID=GT,Number=1,Type=String,Description="g">\n'
+    "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tA\n"
+)
+
+
+def vcf(genotype: str, header: str = VCF) -> dict[str, str]:
+    record = f"chr21\t31667299\t.\tG\tC\t.\tPASS\t.\tGT\t{genotype}\n"
+    return {"cohort.yaml": "patients: p.csv\nvariants: [v.vcf]\n", "v.vcf": header + record}
+
+
+def checked(folder, capsys, **files) -> tuple[int, str]:
+    """Status of `check`, and what it says."""
+    for name, text in {**PLAIN, **files}.items():
+        (folder / name).write_text(text)
+    status = als_ml(["check", "--cohort", str(folder / "cohort.yaml")])
+    told = capsys.readouterr()
+    return status, told.out + told.err
+
+
+# --- YAML
+
+_BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 32 + "]" * 32, None),
+        ("[" * 33 + "]" * 33, "nested deeper than 32"),
+        ("[" * 100_000, "nested deeper than 32"),
+        ("{a: " * 33 + "1" + "}" * 33, "nested deeper than 32"),
+        ("a: &a [x]\nb: *a\nc: *a", None),
+        (_BOMB, "an alias stands inside"),
+        ('a: "x\\0y"', "NUL"),
+        ("a: 2024-13-01", "month must be in"),
+        ("a: " + "9" * 6000, "digits"),
+        ("a: !!python/object/apply:os.system [id]", "could not determine a constructor"),
+        ("a: '" + "x" * bounds.CONFIG_BYTES + "'", "longer than"),
+    ],
+)
+def test_yaml_within_bounds(text, message):
+    import yaml
+
+    if message is None:
+        read_yaml(text)
+    else:
+        with pytest.raises(yaml.YAMLError, match=message):
+            read_yaml(text)
+
+
+def test_a_cohort_file_beyond_them_is_one_message(tmp_path, capsys):
+    for text in ("patients: " + "[" * 1000, 'patients: "p\\0.csv"', "name: 2024-13-01"):
+        status, told = checked(tmp_path, capsys, **{"cohort.yaml": text})
+        assert status == 2
+        assert "this is not YAML" in told
+        assert len(told.splitlines()) == 1
+
+
+# --- tables
+
+
+def sheet(*cells: str, extent: str = "") -> bytes:
+    """An xlsx with a header, one patient, and further cells."""
+    book, made = openpyxl.Workbook(), io.BytesIO()
+    book.active.append(["sample_id"])
+    book.active.append(["A"])
+    book.save(made)
+    changed = io.BytesIO()
+    with zipfile.ZipFile(made) as old, zipfile.ZipFile(changed, "w") as new:
+        for part in old.infolist():
+            text = old.read(part)
+            if part.filename.endswith("sheet1.xml"):
+                rows = "".join(f'<row r="{c}"><c r="{c}"><v>1</v></c></row>' for c in cells)
+                text = text.replace(b"</sheetData>", rows.encode() + b"</sheetData>")
+                text = text.replace(b'ref="A1:A2"', f'ref="{extent or "A1:A2"}"'.encode())
+            new.writestr(part, text)
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (sheet(), None),
+        (sheet(extent="A1:XFD1048576"), "spans 1,048,576 rows and 16,384 columns"),
+        (sheet(extent="A1:XFD3051"), None),  # 49,987,584 cells
+        (sheet(extent="A1:XFD3052"), "spans 3,052 rows"),
+        (sheet("XFD1048576"), "spans 1,048,576 rows and 16,384 columns"),
+        (sheet()[:200], "not a zip file"),
+        (b"PK\x05\x06" + b"\0" * 18, "not a sheet"),
+    ],
+)
+def test_a_sheet_is_refused_by_its_extent(content, message, tmp_path):
+    (tmp_path / "p.xlsx").write_bytes(content)
+    if message is None:
+        assert list(read_table(tmp_path / "p.xlsx")["sample_id"].dropna()) == ["A"]
+    else:
+        with pytest.raises(DataError, match=message):
+            read_table(tmp_path / "p.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b,c\n1,2,3\n", None),
+        ("a,b,c,d\n1,2,3,4\n", "more than 3 columns"),
+        ('"' + "x" * 200_000 + '"\n1\n', "field larger than field limit"),
+    ],
+)
+def test_columns_are_counted_in_the_first_line(text, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(bounds, "MOST_COLUMNS", 3)
+    (tmp_path / "p.csv").write_text(text)
+    if message is None:
+        assert read_table(tmp_path / "p.csv").shape == (1, 3)
+    else:
+        with pytest.raises(DataError, match=message):
+            read_table(tmp_path / "p.csv")
+
+
+# --- genomes
+
+
+@pytest.mark.parametrize(
+    ("genotype", "message"),
+    [
+        ("0/1", None),
+        ("1/2", "names alternative 2, and the record has 1"),
+        ("99/99", "names alternative 99, and the record has 1"),
+        ("/".join(["1"] * 5000), "is not one of up to 100 alleles"),
+    ],
+)
+def test_a_genotype_that_no_record_has(genotype, message, tmp_path, capsys):
+    status, told = checked(tmp_path, capsys, **vcf(genotype))
+    assert status == (1 if message else 0)
+    assert message is None or message in told
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("/".join(["0"] * MOST_ALLELES), False),
+        ("/".join(["0"] * (MOST_ALLELES + 1)), True),
+        (f"0/{MOST_ALTERNATIVES}", False),
+        (f"0/{MOST_ALTERNATIVES + 1}", True),
+        ("0/65537", True),  # 1, in 16 bits
+    ],
+)
+def test_a_genotype_within_what_its_columns_hold(text, refused):
+    if refused:
+        with pytest.raises(ValueError, match="a genotype of"):
+            parse_genotype(text)
+    else:
+        parse_genotype(text)
+
+
+def test_the_lines_of_a_header_are_counted(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(bounds, "MOST_HEADER_LINES", 5)
+    more = "".join(f"##x{i}=y\n" for i in range(3))
+    assert checked(tmp_path, capsys, **vcf("0/1"))[0] == 0  # it has three
+    head, _, rest = VCF.partition("\n")
+    status, told = checked(tmp_path, capsys, **vcf("0/1", f"{head}\n{more}{rest}"))
+    assert status == 1
+    assert "its header has more than 5 lines" in told
