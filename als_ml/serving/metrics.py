@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from als_ml.prediction.faults import OURS
-from als_ml.prediction.row import Row
+from als_ml.prediction.row import PredictionRow
 from features.stored import Json
 
 # Upper ends of the cells, in seconds and in probability.
@@ -97,7 +97,7 @@ class Metrics:
         self.observe("als_ml_request_seconds", seconds, SECONDS)
         self._keep()
 
-    def rows(self, rows: Iterable[Row]) -> None:
+    def rows(self, rows: Iterable[PredictionRow]) -> None:
         """Count patients by what became of them.
 
         Parameters
