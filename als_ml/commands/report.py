@@ -9,7 +9,7 @@ from als_ml.output import check_output, write_table
 from features.errors import RequestError
 
 if TYPE_CHECKING:
-    from als_ml.pages.patient_pages import Page
+    from als_ml.pages.facts import Page
     from als_ml.pages.protocol import Rule
 
 SUMMARY = "write a cohort as one HTML file that opens offline, with a page per patient"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,8 @@ from markupsafe import Markup
 
 import als_ml
 from als_ml.cohort.check import contents
+from als_ml.pages.facts import Page, Score
 from als_ml.pages.mechanism_cards import emerging, treatments
-from als_ml.pages.patient_pages import Page
 from als_ml.pages.patient_state import spoken
 from als_ml.pages.protocol import Rule
 from als_ml.prediction.predictor import RESEARCH_USE
@@ -33,18 +34,43 @@ from als_ml.training.metrics import calibration_bins, wilson
 from features.blocks.mechanisms import panel_mechanisms
 from features.catalogue import Definitions, shipped
 from features.cohort import Cohort
-from features.stored import Record
+from features.stored import Json
 from models.tasks import TASKS
 
 # Okabe and Ito's palette, which the colour-blind can tell apart (jfly.uni-koeln.de/color, R).
 PART = 250  # pages that are unpacked together
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#7f7f7f"
-_KEY_FIELDS = {
+# What a site should know of its patients.
+_KeyField = Literal["age_at_onset", "onset_days", "onset_site", "family_history"]
+_KEY_FIELDS: dict[_KeyField, str] = {
     "age_at_onset": "age",
     "onset_days": "onset",
     "onset_site": "onset site",
     "family_history": "family history",
 }
+
+
+# Groups of patients that are shown apart.
+_Group = Literal["sex", "site", "ancestry"]
+_GROUPS: tuple[_Group, ...] = ("sex", "site", "ancestry")
+# What a template or a script prints as it is.
+Shown = dict[str, object]
+
+
+class Picture(TypedDict):
+    """A Plotly figure of the cohort as JSON, and the same in words."""
+
+    title: str
+    words: str
+    figure: Json
+
+
+class SharedFacts(TypedDict):
+    """What every page refers to: rules by id, what acts on each mechanism, versions."""
+
+    rules: dict[str, Shown]
+    treatments: dict[str, list[dict[str, str]]]
+    version: str
 
 
 @dataclass(frozen=True)
@@ -107,12 +133,12 @@ def versions(definitions: Definitions) -> str:
     return f"als-ml {als_ml.__version__}, definitions {definitions.version}"
 
 
-def shared_facts(rules: tuple[Rule, ...], version: str) -> Record:
+def shared_facts(rules: tuple[Rule, ...], version: str) -> SharedFacts:
     """What every page of a report refers to: rules by id, what acts on each mechanism, versions."""
     return {"rules": _rules(rules), "treatments": treatments(), "version": version}
 
 
-def _overview(report: Report) -> Record:
+def _overview(report: Report) -> Shown:
     """What the first view needs: the table's cells, and by which filters each patient is found."""
     tasks = list(dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]))
     rows = [
@@ -178,10 +204,10 @@ def _urgency(page: Page) -> int:
     return 2 * acts + (len(page["needs"]) > acts)
 
 
-def _score_cells(score: Record | None) -> list[object]:
+def _score_cells(score: Score | None) -> list[object]:
     if score is None or score["error"]:
         return [None, "not scored"]
-    return [score["probability"], score["set"].replace("|", " or ") or "none"]
+    return [score["probability"], (score["set"] or "none").replace("|", " or ")]
 
 
 def _words(text: "str | None") -> str:
@@ -217,7 +243,7 @@ def _plotly() -> str:
     return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 
 
-def _rules(rules: tuple[Rule, ...]) -> dict[str, Record]:
+def _rules(rules: tuple[Rule, ...]) -> dict[str, Shown]:
     names = ("topic", "level", "text", "year", "region", "mark", "genetic", "address")
     return {
         rule.id: {
@@ -230,7 +256,7 @@ def _rules(rules: tuple[Rule, ...]) -> dict[str, Record]:
     }
 
 
-def cohort_facts(report: Report) -> Record:
+def cohort_facts(report: Report) -> Shown:
     """Tables of the cohort: what was read, by site, who carries what, subgroups, discordant
     patients.
 
@@ -251,9 +277,7 @@ def cohort_facts(report: Report) -> Record:
         "sites": _sites(report.pages),
         "carriers": _carriers(report.pages),
         "without_consent": int((~pages["consent"]).sum()) if len(pages) else 0,
-        "subgroups": [
-            row for name in ("sex", "site", "ancestry") for row in _subgroups(report, name)
-        ],
+        "subgroups": [row for name in _GROUPS for row in _subgroups(report, name)],
         "discordant": [
             (page["sample_id"], i) for i, page in enumerate(report.pages) if _discordant(page)
         ],
@@ -294,7 +318,7 @@ def _acting() -> list[dict[str, str]]:
     ]
 
 
-def _answers(pages: list[Page]) -> list[Record]:
+def _answers(pages: list[Page]) -> list[Shown]:
     """What each model answered: scored, as what, abstained, out of distribution, not scored."""
     rows = []
     for task in dict.fromkeys(score["task"] for page in pages for score in page["scores"]):
@@ -302,11 +326,11 @@ def _answers(pages: list[Page]) -> list[Record]:
         good = [score for score in scores if not score["error"]]
         classes = {
             f"as {name}": sum(s["class"] == name for s in good)
-            for name in sorted({s["class"] for s in good})
+            for name in sorted({str(s["class"]) for s in good})
         }
         flags = {
-            "abstained": sum(s["abstained"] for s in good),
-            "out of distribution": sum(s["outside"] for s in good),
+            "abstained": sum(bool(s["abstained"]) for s in good),
+            "out of distribution": sum(bool(s["outside"]) for s in good),
         }
         words = ", ".join(f"{n} {name}" for name, n in classes.items())
         rows.append(
@@ -321,7 +345,7 @@ def _answers(pages: list[Page]) -> list[Record]:
     return rows
 
 
-def _sites(pages: list[Page]) -> list[Record]:
+def _sites(pages: list[Page]) -> list[Shown]:
     """Share of the patients of each site for whom something is known."""
     places = sorted({page["site"] or "unknown" for page in pages})
     rows = []
@@ -347,7 +371,7 @@ def _sites(pages: list[Page]) -> list[Record]:
     return rows
 
 
-def _carriers(pages: list[Page]) -> list[Record]:
+def _carriers(pages: list[Page]) -> list[Shown]:
     """Carriers of (likely) pathogenic variants by gene, and of expansions, among those who
     consented.
     """
@@ -367,17 +391,17 @@ def _discordant(page: Page) -> bool:
     return page["family_history"] == "none" and page["cause"] == "found"
 
 
-def _subgroups(report: Report, name: str) -> list[Record]:
+def _subgroups(report: Report, name: _Group) -> list[Shown]:
     """Patients, mean score and, where labels exist, the observed share of each group and task."""
     rows = []
     for task in dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]):
-        for level in sorted({page[name] for page in report.pages if page[name]}):
+        for level in sorted({str(page[name]) for page in report.pages if page[name]}):
             members = [i for i, page in enumerate(report.pages) if page[name] == level]
             p = np.array([_probability(report.pages[i], task) for i in members])
             y = report.labels.get(task, np.full(len(report.pages), np.nan))[members]
             known = np.isfinite(y)
-            row = {"group": f"{name}: {level}", "task": task, "scored": int(np.isfinite(p).sum())}
-            if row["scored"]:
+            scored = int(np.isfinite(p).sum())
+            if scored:
                 low, high = (
                     wilson(float(y[known].sum()), int(known.sum()))
                     if known.any()
@@ -388,7 +412,15 @@ def _subgroups(report: Report, name: str) -> list[Record]:
                     if known.any()
                     else "no labels"
                 )
-                rows.append(row | {"mean score": f"{np.nanmean(p):.2f}", "observed": seen})
+                rows.append(
+                    {
+                        "group": f"{name}: {level}",
+                        "task": task,
+                        "scored": scored,
+                        "mean score": f"{np.nanmean(p):.2f}",
+                        "observed": seen,
+                    }
+                )
     return rows
 
 
@@ -399,7 +431,7 @@ def _probability(page: Page, task: str) -> float:
     return np.nan
 
 
-def figures(report: Report) -> list[Record]:
+def figures(report: Report) -> list[Picture]:
     """Plotly figures of the cohort, each with a sentence that says the same in words.
 
     Parameters
@@ -409,8 +441,8 @@ def figures(report: Report) -> list[Record]:
 
     Returns
     -------
-    list of dict
-        `title`, `words` and `figure` (Plotly's JSON).
+    list of Picture
+        For the page's script.
     """
     made = []
     for task in dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]):
@@ -424,7 +456,7 @@ def figures(report: Report) -> list[Record]:
     return made
 
 
-def _figure(title: str, words: str, traces: list[object], x: str, y: str) -> Record:
+def _figure(title: str, words: str, traces: list[object], x: str, y: str) -> Picture:
     figure = go.Figure(traces)
     figure.update_layout(
         template="none",
@@ -437,7 +469,7 @@ def _figure(title: str, words: str, traces: list[object], x: str, y: str) -> Rec
     return {"title": title, "words": words, "figure": json.loads(figure.to_json())}
 
 
-def _distribution(task: str, p: np.ndarray) -> Record:
+def _distribution(task: str, p: np.ndarray) -> Picture:
     positive = TASKS[task].positive
     low, middle, high = np.quantile(p, [0.25, 0.5, 0.75])
     words = (
@@ -451,9 +483,9 @@ def _distribution(task: str, p: np.ndarray) -> Record:
     )
 
 
-def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> Record:
+def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> Picture:
     positive, bins = TASKS[task].positive, calibration_bins(y, p, 8)
-    expected, seen = ([row[name] for row in bins] for name in ("predicted", "observed"))
+    expected, seen = [row["predicted"] for row in bins], [row["observed"] for row in bins]
     error = {
         "type": "data",
         "array": [row["high"] - row["observed"] for row in bins],

@@ -7,6 +7,7 @@ result is research, whatever its class: the page asks for confirmation in an acc
 
 import numpy as np
 
+from als_ml.pages.facts import Finding, GeneticResult
 from als_ml.variant_table.carriers import inheritance_of, shown_class
 from features.blocks.genetics import genetic_cause, telling_alleles
 from features.catalogue import Definitions, core_genes, gene_names, repeat_loci
@@ -14,7 +15,6 @@ from features.cohort import Cohort
 from features.genotypes.coverage import ASSAYED_FROM
 from features.genotypes.genotype import zygosity
 from features.genotypes.repeats import LABORATORY, STATES, RepeatStates
-from features.stored import Record
 from features.variants.variant import Variant
 
 HEADLINES = {
@@ -46,9 +46,8 @@ _METHODS = {
 }
 
 
-def genetic_results(cohort: Cohort) -> list[Record]:
-    """Of each patient `status`, `headline`, `findings` (a dict each), `risk` alleles, genes that
-    were `not_assayed` or in part, and `notes`.
+def genetic_results(cohort: Cohort) -> list[GeneticResult]:
+    """The genetic result of each patient.
 
     Parameters
     ----------
@@ -57,7 +56,7 @@ def genetic_results(cohort: Cohort) -> list[Record]:
 
     Returns
     -------
-    list of dict
+    list of GeneticResult
         One a patient.
     """
     causes = genetic_cause(cohort)
@@ -65,7 +64,7 @@ def genetic_results(cohort: Cohort) -> list[Record]:
     repeats = _repeat_findings(cohort)
     names = np.array(gene_names(cohort.definitions), dtype=object)
     assayed = np.nan_to_num(cohort.genotypes.assayed, nan=0.0)
-    results = []
+    results: list[GeneticResult] = []
     for i, cause in enumerate(causes):
         status, headline = HEADLINES[cause]
         telling, aside = repeats[i]
@@ -91,7 +90,7 @@ def _unread(definitions: Definitions, genes: list[str]) -> list[str]:
 
 def _variant_findings(
     cohort: Cohort,
-) -> tuple[list[list[dict[str, str]]], list[list[dict[str, str]]]]:
+) -> tuple[list[list[Finding]], list[list[Finding]]]:
     """Telling variants of each patient, the causal ones first, and alleles of risk."""
     alleles, sites = cohort.genotypes.alleles, cohort.variants
     says = telling_alleles(cohort)
@@ -99,12 +98,12 @@ def _variant_findings(
     rows, positions = (alleles[name].to_numpy() for name in ("row", "site"))
     role = sites["role"].to_numpy()
     variants, assessed = (sites[name].to_numpy(dtype=object) for name in ("variant", "assessment"))
-    telling: list[list[dict[str, str]]] = [[] for _ in range(len(cohort))]
-    risk: list[list[dict[str, str]]] = [[] for _ in range(len(cohort))]
+    telling: list[list[Finding]] = [[] for _ in range(len(cohort))]
+    risk: list[list[Finding]] = [[] for _ in range(len(cohort))]
     chosen = (says != "") | np.isin(role[positions], ["risk", "modifier"])
     for k in sorted(np.flatnonzero(chosen), key=lambda k: says[k] != "found"):
         variant, assessment = variants[positions[k]], assessed[positions[k]]
-        finding = {
+        finding: Finding = {
             "gene": variant.gene,
             "what": _variant_name(variant),
             "zygosity": _ZYGOSITY[str(named[k])],
@@ -139,7 +138,7 @@ def _meaning(variant: Variant, says: str) -> str:
 
 def _repeat_findings(
     cohort: Cohort,
-) -> list[tuple[list[dict[str, str]], list[dict[str, str]]]]:
+) -> list[tuple[list[Finding], list[Finding]]]:
     """Telling C9orf72 repeats of each patient, and ATXN2 repeats of risk."""
     c9orf72, atxn2 = (
         RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
@@ -151,7 +150,8 @@ def _repeat_findings(
     sized_by = {locus: _call_methods(cohort, locus) for locus in ("C9orf72", "ATXN2")}
     results = []
     for i in range(len(cohort)):
-        telling, aside = [], []
+        telling: list[Finding] = []
+        aside: list[Finding] = []
         size = sizes.get((i, "C9orf72"))
         state = STATES[c9orf72.state[i]]
         if state in ("expanded", "intermediate", "indeterminate"):
@@ -163,7 +163,8 @@ def _repeat_findings(
         if state in ("intermediate", "risk", "expanded"):
             atxn2_size = sizes.get((i, "ATXN2"))
             found = _atxn2(state, atxn2_size, float(atxn2.longest[i]))
-            aside.append(found | {"method": _method(sized_by["ATXN2"][i], "repeat call")})
+            found["method"] = _method(sized_by["ATXN2"][i], "repeat call")
+            aside.append(found)
         results.append((telling, aside))
     return results
 
@@ -214,7 +215,7 @@ def _c9orf72(
     size: tuple[float, float, float] | None,
     how: tuple[str | None, str | None],
     stated: str | None,
-) -> dict[str, str]:
+) -> Finding:
     """`how`: the method of the laboratory's result, and that of the call."""
     by_laboratory = isinstance(stated, str) and stated == state
     confirm = float(repeat_loci(definitions)["confirm_max"]["C9orf72"])
@@ -240,7 +241,7 @@ def _c9orf72(
     }
 
 
-def _conflict(size: tuple[float, float, float] | None, method: str, stated: str) -> dict[str, str]:
+def _conflict(size: tuple[float, float, float] | None, method: str, stated: str) -> Finding:
     name = _METHODS.get(method, "the laboratory")
     return {
         "gene": "C9orf72",
@@ -253,7 +254,7 @@ def _conflict(size: tuple[float, float, float] | None, method: str, stated: str)
     }
 
 
-def _atxn2(state: str, size: tuple[float, float, float] | None, longest: float) -> dict[str, str]:
+def _atxn2(state: str, size: tuple[float, float, float] | None, longest: float) -> Finding:
     words = _sized(size if size is not None else (longest, longest, longest))
     meaning = "raises the risk of ALS, is not a cause by itself"
     return {

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from als_ml.pages.facts import MarkerCard
 from features.blocks.mechanisms import REFERENCE, age_at, limits_of
 from features.catalogue import Definitions, analytes, derived, shipped
 from features.cohort import Cohort
-from features.stored import Record
 from features.tables.convert import as_frame, records_of
 
 ABOVE, BELOW, WITHIN, NO_RANGE = "above the range", "below the range", "within the range", ""
@@ -34,9 +34,8 @@ class Range(NamedTuple):
     note: str
 
 
-def marker_cards(cohort: Cohort) -> list[list[Record]]:
-    """Of each patient one entry a dated analyte: name, unit, `values` as (day, value), `low` and
-    `high` of what is normal with its `source`, where the last value lies, and `cutoffs`.
+def marker_cards(cohort: Cohort) -> list[list[MarkerCard]]:
+    """Of each patient a card of each dated analyte.
 
     Parameters
     ----------
@@ -45,7 +44,7 @@ def marker_cards(cohort: Cohort) -> list[list[Record]]:
 
     Returns
     -------
-    list of lists of dict
+    list of lists of MarkerCard
         One list a patient, sorted by analyte.
     """
     table = as_frame(cohort.biomarkers)
@@ -55,25 +54,28 @@ def marker_cards(cohort: Cohort) -> list[list[Record]]:
     ages, sexes = age_at(cohort), cohort.patients["sex"].to_numpy(dtype=object)
     tables = _with_kinds(cohort.definitions)
     ranges = lru_cache(maxsize=None)(lambda *key: _published(tables, *key))
-    cards: list[list[Record]] = [[] for _ in range(len(cohort))]
-    last: tuple[int, str] | None = None
-    for row, analyte, day, value, assay, low, high in zip(*columns, strict=True):
-        if (row, analyte) != last:
-            last = (row, analyte)
-            cards[row].append({"id": analyte, "values": []})
-        card = cards[row][-1]
-        card["values"].append([int(day), _plain(value)])
-        card["measured"] = (float(value), str(assay), float(low), float(high))
-    for row, of_patient in enumerate(cards):
+    measured: dict[tuple[int, str], list[_Measured]] = {}
+    for row, analyte, *cells in zip(*columns, strict=True):
+        measured.setdefault((row, analyte), []).append(_Measured(*cells))
+    cards: list[list[MarkerCard]] = [[] for _ in range(len(cohort))]
+    for (row, analyte), values in measured.items():
         year = float(np.floor(ages[row])) if np.isfinite(ages[row]) else np.nan
-        for card in of_patient:
-            value, assay, low, high = card.pop("measured")
-            published = ranges(card["id"], sexes[row], year, assay)
-            card.update(_judged(cohort.definitions, card["id"], value, low, high, published))
+        published = ranges(analyte, sexes[row], year, str(values[-1].assay))
+        cards[row].append(_judged(cohort.definitions, analyte, values, published))
     return cards
 
 
-_COLUMNS = ("row", "analyte", "days", "value", "assay", "ref_low", "ref_high")
+class _Measured(NamedTuple):
+    """A value with its day and assay, and the laboratory's own range (NaN where not stated)."""
+
+    days: float
+    value: float
+    assay: str
+    ref_low: float
+    ref_high: float
+
+
+_COLUMNS = ("row", "analyte", *_Measured._fields)
 
 
 def _with_kinds(definitions: Definitions) -> Definitions:
@@ -116,22 +118,30 @@ def _like(definitions: Definitions, analyte: str, sex: str | None, age: float) -
 
 
 def _judged(
-    definitions: Definitions, analyte: str, value: float, low: float, high: float, known: Range
-) -> Record:
-    has_range = np.isfinite(low) or np.isfinite(high)
-    below, above = (low, high) if has_range else (known.low, known.high)
-    state = _state(value, below, above)
+    definitions: Definitions, analyte: str, values: list[_Measured], known: Range
+) -> MarkerCard:
+    """The card of an analyte: its values, the last of them against what is normal."""
+    last = values[-1]
+    has_range = bool(np.isfinite(last.ref_low) or np.isfinite(last.ref_high))
+    below, above = (last.ref_low, last.ref_high) if has_range else (known.low, known.high)
+    state = _state(last.value, below, above)
     about = _described(definitions)[analyte]
     return {
-        **about,
+        "id": analyte,
+        "values": [(int(one.days), _plain(one.value)) for one in values],
+        "name": about.name,
+        "unit": about.unit,
+        "log": about.log,
+        "mechanism": about.mechanism,
+        "direction": about.direction,
         "low": _plain(below),
         "high": _plain(above),
         "source": LABORATORY_RANGE if has_range else known.source,
         "state": state,
         # A recalled limit says where a value lies and is evidence of nothing.
-        "worse": state == {"high": ABOVE, "low": BELOW}.get(about["direction"])
-        and (bool(has_range) or _RECALLED not in known.source),
-        "cutoffs": [[words, _plain(bound)] for words, bound in known.cutoffs],
+        "worse": state == {"high": ABOVE, "low": BELOW}.get(about.direction)
+        and (has_range or _RECALLED not in known.source),
+        "cutoffs": [(words, _plain(bound)) for words, bound in known.cutoffs],
         "note": "" if has_range else known.note,
     }
 
@@ -151,18 +161,28 @@ def _state(value: float, low: float, high: float) -> str:
     return ABOVE if value > high else WITHIN
 
 
+class _Described(NamedTuple):
+    """How an analyte is called, its unit, scale, mechanism and the direction that is worse."""
+
+    name: str
+    unit: str
+    log: bool
+    mechanism: str
+    direction: str
+
+
 @derived
-def _described(definitions: Definitions) -> dict[str, Record]:
-    """Analyte -> how it is called, its unit, scale, mechanism and the direction that is worse."""
+def _described(definitions: Definitions) -> dict[str, _Described]:
+    """Analyte -> its description."""
     rows = records_of(analytes(definitions).reset_index())
     return {
-        row["analyte"]: {
-            "name": _name(row["name"], row["matrix"]),
-            "unit": "" if row["unit"] == "1" else row["unit"],
-            "log": row["scale"] == "log",
-            "mechanism": row["mechanism"],
-            "direction": row["worse"],
-        }
+        row["analyte"]: _Described(
+            name=_name(row["name"], row["matrix"]),
+            unit="" if row["unit"] == "1" else row["unit"],
+            log=row["scale"] == "log",
+            mechanism=row["mechanism"],
+            direction=row["worse"],
+        )
         for row in rows
     }
 

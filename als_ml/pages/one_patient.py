@@ -5,24 +5,42 @@ HTML file of its own. It is made by what makes the report's pages, and stores no
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from markupsafe import Markup
 
-from als_ml.cohort.records import read_records
-from als_ml.pages.cohort_page import shared_facts, templates, versions
-from als_ml.pages.patient_pages import Page, Setting, patient_pages
+from als_ml.cohort.records import RowError, read_records
+from als_ml.pages.cohort_page import SharedFacts, shared_facts, templates, versions
+from als_ml.pages.facts import Page
+from als_ml.pages.patient_pages import Setting, patient_pages
 from als_ml.prediction.predictor import RESEARCH_USE, Predictor
 from features.errors import DataError, RequestError
-from features.stored import Json
 
-_NO_PAGE = {
+_NO_PAGE: RowError = {
     "field": "diagnosis",
     "reason": "an unaffected relative has no page",
     "remedy": "Their risk is for counselling, not for a score.",
 }
 
 
-def patient_answer(record: object, predictors: Sequence[Predictor], setting: Setting) -> Json:
+class PatientAnswer(TypedDict):
+    """The page of a record with what it refers to, or what is wrong with the record."""
+
+    page: Page | None
+    error: RowError | None
+    shared: SharedFacts | None
+
+
+class OnePage(TypedDict):
+    """The page of a patient with what it refers to."""
+
+    page: Page
+    shared: SharedFacts
+
+
+def patient_answer(
+    record: object, predictors: Sequence[Predictor], setting: Setting
+) -> PatientAnswer:
     """The page of a record, or what is wrong with it.
 
     Parameters
@@ -34,9 +52,8 @@ def patient_answer(record: object, predictors: Sequence[Predictor], setting: Set
 
     Returns
     -------
-    dict
-        `page` (None if there is none), `error` (`field`, `reason`, `remedy`, or None), and what the
-        page refers to as `shared`.
+    PatientAnswer
+        For the page's script.
     """
     pairs = []
     for predictor in predictors:
@@ -87,7 +104,7 @@ def read_record(path: Path) -> object:
     return inputs[0]
 
 
-def one_page(path: Path, predictors: Sequence[Predictor], setting: Setting) -> Json:
+def one_page(path: Path, predictors: Sequence[Predictor], setting: Setting) -> OnePage:
     """The page of the record in a file, with what it refers to.
 
     Raises
@@ -96,23 +113,22 @@ def one_page(path: Path, predictors: Sequence[Predictor], setting: Setting) -> J
         If the record is wrong, with its field; the value is not repeated.
     """
     answer = patient_answer(read_record(path), predictors, setting)
-    if answer["error"]:
-        error = answer["error"]
+    if answer["page"] is None or answer["shared"] is None:
+        error = answer["error"] or _NO_PAGE
         raise DataError(
             f"{path}, {error['field']}", error["reason"], error["remedy"], code="record_wrong"
         )
-    return answer
+    return {"page": answer["page"], "shared": answer["shared"]}
 
 
-def write_patient_page(answer: Json, path: Path) -> None:
+def write_patient_page(answer: OnePage, path: Path) -> None:
     """Write the page as one HTML file that opens offline."""
-    page: Page = answer["page"]
-    facts = json.dumps({"page": page, "shared": answer["shared"]}, allow_nan=False)
+    facts = json.dumps(answer, allow_nan=False)
     text = (
         templates()
         .get_template("patient.html.j2")
         .render(
-            title=page["sample_id"],
+            title=answer["page"]["sample_id"],
             # No parser of HTML finds markup in it.
             facts=Markup(facts.replace("<", "\\u003c")),  # noqa: S704 - escaped here
             research_use=RESEARCH_USE,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from als_ml.pages.patient_pages import Page
+from als_ml.pages.facts import Page
 
 
 def page_table(pages: list[Page]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from als_ml.pages.driver_words import driver_words
+from als_ml.pages.facts import Page, PageDates, RuleLine, Score
 from als_ml.pages.genetic_result import CONFIRM, KIN, genetic_results
 from als_ml.pages.markers import marker_cards
 from als_ml.pages.mechanism_cards import mechanism_cards
@@ -54,7 +55,6 @@ from features.variants.evidence import Assessment
 from features.variants.variant import Variant
 from models.tasks import TASKS
 
-Page = Record
 Progress = Callable[[str, int, int], None]
 NO_CONSENT = "not shown: no consent to the return of genetic results"
 NO_PROGNOSIS = "not shown: no consent to a prognosis"
@@ -97,7 +97,7 @@ def patient_pages(
     progress("describing patients", 0, 0)
     inputs = cohort_inputs(shown)
     for page, patient, facts in zip(pages, patients, inputs, strict=True):
-        page.update(_state(patient, facts, page["consent"]))
+        _add_state(page, patient, facts)
         page["dates"] = _dates(patient, facts.today, landmark, setting.written)
     _add_genetics(pages, shown)
     _add_measurements(pages, shown)
@@ -123,16 +123,19 @@ def _framed(cohort: AnyCohort) -> Cohort:
     return cast("Cohort", replace(cohort, **frames))
 
 
-_TEXTS = ("site", "diagnosis", "sex", "ancestry", "onset_site", "el_escorial", "family_history")
-_NUMBERS = ("age_at_onset", "onset_days", "diagnostic_delay_months")
-
-
 def _patient(row: Record) -> Page:
-    texts = {name: row[name] if isinstance(row[name], str) else None for name in _TEXTS}
     return {
         "sample_id": row["sample_id"],
-        **texts,
-        **{name: _number(row[name]) for name in _NUMBERS},
+        "site": _text(row["site"]),
+        "diagnosis": _text(row["diagnosis"]),
+        "sex": _text(row["sex"]),
+        "ancestry": _text(row["ancestry"]),
+        "onset_site": _text(row["onset_site"]),
+        "el_escorial": _text(row["el_escorial"]),
+        "family_history": _text(row["family_history"]),
+        "age_at_onset": _number(row["age_at_onset"]),
+        "onset_days": _number(row["onset_days"]),
+        "diagnostic_delay_months": _number(row["diagnostic_delay_months"]),
         "consent": allows_genetics(row["consent_genetic_return"]),
         "prognosis": allows_prognosis(row.get("consent_prognosis")),
         "scores": [],
@@ -140,15 +143,20 @@ def _patient(row: Record) -> Page:
     }
 
 
-def _number(value: Any) -> float | None:
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: float | None) -> float | None:
     return None if value is None or value != value else float(f"{value:.5g}")
 
 
 # --- state and dates
 
 
-def _state(patient: Record, facts: Inputs, consent: bool) -> Page:
+def _add_state(page: Page, patient: Record, facts: Inputs) -> None:
     """What the patient has and takes, and what happened, with days and dates."""
+    consent = page["consent"]
     states = [
         words
         for name, words in STATE_WORDS.items()
@@ -160,21 +168,23 @@ def _state(patient: Record, facts: Inputs, consent: bool) -> Page:
         if name.startswith("on_") and value.value == "yes" and name not in STATE_WORDS
         if consent or name not in GENETIC_INPUTS
     ]
-    events = [
-        [event.days, event.words, calendar(patient["index_date"], event.days)]
+    page["events"] = [
+        (event.days, event.words, calendar(patient["index_date"], event.days))
         for event in patient_events(patient, consent)
     ]
-    return {
-        "closed": facts.known["dead"].value == "yes",
-        "ill": patient["diagnosis"] in MOTOR_NEURON_DISEASE,
-        "state": [*states, *drugs],
-        "events": events,
-        "today": facts.today,
-        "age": _number(facts.known["age"].value) if "age" in facts.known else None,
-    }
+    page["closed"] = facts.known["dead"].value == "yes"
+    page["ill"] = patient["diagnosis"] in MOTOR_NEURON_DISEASE
+    page["state"] = [*states, *drugs]
+    page["today"], page["age"] = facts.today, _age(facts)
 
 
-def _dates(patient: Record, today: float, landmark: int | None, written: date) -> Record:
+def _age(facts: Inputs) -> float | None:
+    """Age on the day of the data, years."""
+    age = facts.known.get("age")
+    return _number(age.value) if age and isinstance(age.value, float | int) else None
+
+
+def _dates(patient: Record, today: float, landmark: int | None, written: date) -> PageDates:
     """When the report was written, up to when there are data, and where the scores look from.
 
     `old` says that the data are older than the rules allow on the day of the report.
@@ -222,11 +232,11 @@ def _add_scores(pages: list[Page], cohort: AnyCohort, predictor: Predictor) -> N
         page["next"].sort(key=lambda test: -test["changes"])
 
 
-def _score(predictor: Predictor, row: PredictionRow, genetic: frozenset[str]) -> Record:
+def _score(predictor: Predictor, row: PredictionRow, genetic: frozenset[str]) -> Score:
     """A score as the page shows it: what is wrong with it before its number."""
     task = TASKS[row["task"]]
     kept = withheld(row, genetic)
-    shown = {
+    shown: Score = {
         "task": task.name,
         "positive": task.positive,
         "negative": task.negative,
@@ -240,7 +250,8 @@ def _score(predictor: Predictor, row: PredictionRow, genetic: frozenset[str]) ->
     reasons = [d["text"] for d in kept["drivers"] if d["contribution"] == 0]
     described = {feature.name: feature for feature in predictor.described}
     moved = [d for d in kept["drivers"] if d["contribution"] != 0]
-    return shown | {
+    return {
+        **shown,
         "outside": kept["out_of_distribution"],
         "reasons": reasons,
         "sentence": sentence(probability, meaning),
@@ -254,7 +265,7 @@ def _score(predictor: Predictor, row: PredictionRow, genetic: frozenset[str]) ->
         "answer": answer(predictor, kept),
         "alike": alike(predictor, probability),
         "drivers": [
-            [driver_words(described.get(d["feature"]), d, task), _number(d["contribution"])]
+            (driver_words(described.get(d["feature"]), d, task), _number(d["contribution"]))
             for d in moved
         ],
         "missing": len(kept["missing_inputs"]),
@@ -277,11 +288,10 @@ def _add_genetics(pages: list[Page], cohort: Cohort) -> None:
     results = genetic_results(cohort)
     for page, result, variants in zip(pages, results, _variants(cohort), strict=True):
         consent = page["consent"]
+        listed = [one for one in variants if one[2] not in _NO_FINDING]
         page["genetics"] = result if consent else None
-        page["variants"] = [one for one in variants if one[2] not in _NO_FINDING]
-        page["benign"] = len(variants) - len(page["variants"])
-        if not consent:
-            page |= {"variants": None, "benign": None}
+        page["variants"] = listed if consent else None
+        page["benign"] = len(variants) - len(listed) if consent else None
         page["cause"] = _CAUSES[result["status"]] if consent else NO_CONSENT
 
 
@@ -297,7 +307,7 @@ _CAUSES = {
 _NO_FINDING = ("LB", "B")
 
 
-def _variants(cohort: Cohort) -> list[list[list[str]]]:
+def _variants(cohort: Cohort) -> list[list[tuple[str, str, str, str, str]]]:
     """Gene, name, class, zygosity and criteria of each patient's variants."""
     alleles, sites = cohort.genotypes.alleles, cohort.variants
     names = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
@@ -305,12 +315,12 @@ def _variants(cohort: Cohort) -> list[list[list[str]]]:
         _described(cohort.definitions, *pair)
         for pair in zip(sites["variant"], sites["assessment"], strict=True)
     ]
-    shown: list[list[list[str]]] = [[] for _ in range(len(cohort))]
+    shown: list[list[tuple[str, str, str, str, str]]] = [[] for _ in range(len(cohort))]
     for row, site, zygous in zip(alleles["row"], alleles["site"], names, strict=True):
         gene, name, label, text = summaries[site]
-        shown[row].append([gene, name, label, str(zygous), text])
+        shown[row].append((gene, name, label, str(zygous), text))
     order = {name: i for i, name in enumerate(("P", "LP", "VUS", "risk", "LB", "B"))}
-    return [sorted(own, key=lambda one: (order.get(one[2], 9), one[0])) for own in shown]
+    return [sorted(listed, key=lambda one: (order.get(one[2], 9), one[0])) for listed in shown]
 
 
 def _described(
@@ -329,7 +339,8 @@ def _add_measurements(pages: list[Page], cohort: Cohort) -> None:
     consents = [page["consent"] for page in pages]
     cards = mechanism_cards(cohort, markers, consents)
     for i, page in enumerate(pages):
-        page.update(courses[i])
+        page["alsfrs"], page["slope"] = courses[i].totals, courses[i].slope
+        page["stages"] = courses[i].stages
         page["biomarkers"] = markers[i]
         page["undated"] = int(undated[i])
         page["lowered"] = bool(lowered[i]) if page["consent"] else None
@@ -349,7 +360,16 @@ def _treated_values(cohort: Cohort) -> np.ndarray:
     return np.bincount(rows, minlength=len(cohort)) > 0
 
 
-def _courses(cohort: Cohort) -> list[Record]:
+@dataclass
+class _Course:
+    """ALSFRS-R totals as (day, total), points lost a month, King's and MiToS stage."""
+
+    totals: list[tuple[int, int]]
+    slope: float | None
+    stages: list[float | None] | None
+
+
+def _courses(cohort: Cohort) -> list[_Course]:
     """ALSFRS-R totals by day, the rate of decline over all visits, and the stages at the last
     one.
     """
@@ -359,11 +379,11 @@ def _courses(cohort: Cohort) -> list[Record]:
         known["row"].to_numpy(), known["days"].to_numpy(), known["total"].to_numpy(), len(cohort)
     )
     stages = _stages(visits)
-    courses: list[Record] = [{"alsfrs": [], "slope": _number(s), "stages": None} for s in slope]
+    courses = [_Course(totals=[], slope=_number(s), stages=None) for s in slope]
     for row, day, total in zip(known["row"], known["days"], known["total"], strict=True):
-        courses[row]["alsfrs"].append([int(day), int(total)])
+        courses[row].totals.append((int(day), int(total)))
     for row, pair in stages.items():
-        courses[row]["stages"] = pair
+        courses[row].stages = pair
     return courses
 
 
@@ -382,7 +402,7 @@ def _stages(visits: pd.DataFrame) -> dict[int, list[float | None]]:
 
 def _protocol(
     setting: Setting, inputs: Inputs, consent: bool, definitions: Definitions
-) -> list[Record]:
+) -> list[RuleLine]:
     """Each rule that speaks of the patient: status, the values that met it, what is missing or old.
 
     Genetic rules only with consent.
@@ -396,7 +416,9 @@ def _protocol(
     ]
 
 
-def _decision(decision: Decision, consent: bool, definitions: Definitions, written: date) -> Record:
+def _decision(
+    decision: Decision, consent: bool, definitions: Definitions, written: date
+) -> RuleLine:
     rule = decision.rule
     met = [v for v in decision.met if consent or v.name not in GENETIC_INPUTS]
     return {
@@ -420,15 +442,21 @@ def _value(value: Value) -> str:
 
 def _close(page: Page) -> None:
     """Take from the page of who died everything that looks ahead."""
-    page["scores"] = [
-        {name: score[name] for name in ("task", "positive", "negative", "model")}
-        | {"error": CLOSED}
-        for score in page["scores"]
-    ]
-    page |= {"next": [], "protocol": [], "mechanisms": []}
+    page["scores"] = [_without_answer(score) for score in page["scores"]]
+    page["next"], page["protocol"], page["mechanisms"] = [], [], []
     page["state"] = [words for words in page["state"] if not words.startswith("on ")]
     if page["genetics"] and page["genetics"]["advice"]:
         page["genetics"]["advice"] = [CONFIRM, KIN]
+
+
+def _without_answer(score: Score) -> Score:
+    return {
+        "task": score["task"],
+        "positive": score["positive"],
+        "negative": score["negative"],
+        "model": score["model"],
+        "error": CLOSED,
+    }
 
 
 def _needs(page: Page, rules: tuple[Rule, ...]) -> list[str]:

@@ -5,6 +5,7 @@ What was asked and what was seen of training patients with a like score is store
 less.
 """
 
+from als_ml.pages.facts import Alike
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.row import PredictionRow
 from features.stored import Json
@@ -156,7 +157,7 @@ def answer(predictor: Predictor, row: PredictionRow) -> str:
     return f"{said} But it cannot tell {classes} for this patient: the model abstains."
 
 
-def alike(predictor: Predictor, probability: float) -> Json | None:
+def alike(predictor: Predictor, probability: float) -> Alike | None:
     """What was seen of training patients with a like score: n, share and its 95 % interval.
 
     Parameters
@@ -168,7 +169,7 @@ def alike(predictor: Predictor, probability: float) -> Json | None:
 
     Returns
     -------
-    dict or None
+    Alike or None
         None after a recalibration: what was seen does not hold of it.
     """
     rows = predictor.training.get("alike") or []
