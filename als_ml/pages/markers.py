@@ -55,8 +55,9 @@ def marker_cards(cohort: Cohort) -> list[list[MarkerCard]]:
     tables = _with_kinds(cohort.definitions)
     ranges = lru_cache(maxsize=None)(lambda *key: _published(tables, *key))
     measured: dict[tuple[int, str], list[_Measured]] = {}
-    for row, analyte, *cells in zip(*columns, strict=True):
-        measured.setdefault((row, analyte), []).append(_Measured(*cells))
+    for row, analyte, days, value, assay, low, high in zip(*columns, strict=True):
+        one = _Measured(days=days, value=value, assay=assay, ref_low=low, ref_high=high)
+        measured.setdefault((row, analyte), []).append(one)
     cards: list[list[MarkerCard]] = [[] for _ in range(len(cohort))]
     for (row, analyte), values in measured.items():
         year = float(np.floor(ages[row])) if np.isfinite(ages[row]) else np.nan

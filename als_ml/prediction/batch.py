@@ -144,11 +144,7 @@ def _same(value: str | None, n: int) -> pa.Array:
 
 
 def _error(reason: str) -> str | None:
-    return (
-        json.dumps(dict(zip(("field", "reason", "remedy"), SCOPE[reason], strict=True)))
-        if reason
-        else None
-    )
+    return json.dumps(SCOPE[reason]) if reason else None
 
 
 def _missing(predictor: Predictor, X: np.ndarray) -> pa.Array:

@@ -75,7 +75,7 @@ def test_the_page_of_the_dead_is_closed_and_keeps_a_finding_for_the_kin():
     )
     assert page["closed"]
     assert page["protocol"] == page["mechanisms"] == page["next"] == page["scores"] == []
-    assert [140, "died", None] in page["events"]
+    assert (140, "died", None) in page["events"]
     assert page["state"] == ["died", "non-invasive ventilation"]
     assert page["genetics"]["status"] == "positive"
     assert any("kin" in text for text in page["genetics"]["advice"])
@@ -406,7 +406,7 @@ def test_several_values_are_a_course_and_undated_ones_are_counted():
             {"analyte": "nfl_serum", "value": 50, "unit": "pg/mL"},
         ]
     )
-    assert card(page, "nfl_serum")["values"] == [[0, 40.0], [84, 60.0]]
+    assert card(page, "nfl_serum")["values"] == [(0, 40.0), (84, 60.0)]
     assert page["undated"] == 1
 
 
@@ -442,7 +442,7 @@ def test_everything_on_a_page_is_in_the_table():
     def leaves(value) -> list:
         if isinstance(value, dict):
             return [leaf for inner in value.values() for leaf in leaves(inner)]
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return [leaf for inner in value for leaf in leaves(inner)]
         return [] if value is None else [value]
 
