@@ -222,8 +222,6 @@ def with_columns(
     """
     chosen: list[str] = []
     contract = set(patient_columns(definitions).index)
-    # The day on which a sign was written down: it may lie after the landmark.
-    contract |= {f"{name}_days" for name in contract}
     for pattern in patterns:
         matched = [name for name in patients.columns if fnmatch.fnmatchcase(name, pattern)]
         if not matched:
