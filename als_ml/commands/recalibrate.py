@@ -24,12 +24,14 @@ def run(arguments: argparse.Namespace) -> int:
         source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
         done = recalibrate(arguments.model, source)
     if not arguments.quiet:
-        print(done["labels"])
-        rows = [{"on these patients": name, **done[name]} for name in ("before", "after")]
+        print(done.labels)
+        rows = [
+            {"on these patients": "before", **done.before},
+            {"on these patients": "after", **done.after},
+        ]
         print_table(
             rows,
-            f"{done['n']} patients, {done['n_positive']} positive; after is a fit, not a"
-            " validation",
+            f"{done.n} patients, {done.n_positive} positive; after is a fit, not a validation",
         )
-        print(f"model models:/{done['name']}@challenger (version {done['version']})")
+        print(f"model models:/{done.name}@challenger (version {done.version})")
     return 0

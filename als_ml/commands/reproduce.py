@@ -24,18 +24,18 @@ def run(arguments: argparse.Namespace) -> int:
         reproduced = reproduce(
             arguments.run_id, arguments.cohort, progress, arguments.allow_outside
         )
-    for difference in reproduced["inputs"]:
+    for difference in reproduced.inputs:
         print(f"note: {difference}")
-    if reproduced["differing"]:
+    if reproduced.differing:
         if not arguments.quiet:
-            print_table(reproduced["differing"][:20], "figures that differ")
-        what = f"{len(reproduced['differing'])} of {reproduced['compared']} figures differ"
+            print_table(reproduced.differing[:20], "figures that differ")
+        what = f"{len(reproduced.differing)} of {reproduced.compared} figures differ"
         raise DataError(
             f"run {arguments.run_id}",
             what,
-            "; ".join(reproduced["inputs"]) or "Nothing known explains it: please report it.",
+            "; ".join(reproduced.inputs) or "Nothing known explains it: please report it.",
             code="not_reproduced",
         )
     if not arguments.quiet:
-        print(f"all {reproduced['compared']} figures are the same")
+        print(f"all {reproduced.compared} figures are the same")
     return 0

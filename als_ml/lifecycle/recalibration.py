@@ -2,7 +2,7 @@
 version.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from mlflow import MlflowClient
@@ -21,7 +21,6 @@ from als_ml.tracking.store import quiet_mlflow, use_store
 from als_ml.training.metrics import evaluate
 from features.cohort import Cohort
 from features.errors import DataError
-from features.stored import Json
 from models.conformal import conformal_limits
 from models.fitted import Calibration, recalibrated
 
@@ -76,7 +75,25 @@ def _intercept(odds: np.ndarray, y: np.ndarray) -> float:
     return shift
 
 
-def recalibrate(uri: str, source: CohortSource) -> Json:
+@dataclass(frozen=True)
+class Recalibrated:
+    """A model after its recalibration: registered as `name`, `version`, on `n` patients of whom
+    `n_positive` are positive.
+
+    `labels` says how these came about; `before` and `after` are metrics on these patients: the
+    fit, no validation.
+    """
+
+    name: str
+    version: str
+    n: int
+    n_positive: int
+    labels: str
+    before: dict[str, float]
+    after: dict[str, float]
+
+
+def recalibrate(uri: str, source: CohortSource) -> Recalibrated:
     """Recalibrate a registered model on a cohort and register the result as a challenger.
 
     Parameters
@@ -88,9 +105,8 @@ def recalibrate(uri: str, source: CohortSource) -> Json:
 
     Returns
     -------
-    dict
-        name, version, n, n_positive, `labels` (in words), `before` and `after` (metrics on these
-        patients: the fit, no validation).
+    Recalibrated
+        With what changed.
 
     Raises
     ------
@@ -134,16 +150,15 @@ def recalibrate(uri: str, source: CohortSource) -> Json:
         ),
     )
     before, now = (evaluate(y, values, values >= 0.5, families, 0, 0) for values in (p, q))
-    both = (("before", before), ("after", now))
-    shown = {name: {m: figures[m] for m in _SHOWN} for name, figures in both}
-    return {
-        "name": version.name,
-        "version": registered,
-        "n": len(y),
-        "n_positive": int(y.sum()),
-        "labels": scored.labels,
-        **shown,
-    }
+    return Recalibrated(
+        name=version.name,
+        version=registered,
+        n=len(y),
+        n_positive=int(y.sum()),
+        labels=scored.labels,
+        before={metric: before[metric] for metric in _SHOWN},
+        after={metric: now[metric] for metric in _SHOWN},
+    )
 
 
 def _with_patients(training: TrainingAggregates, cohort: Cohort) -> TrainingAggregates:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -16,19 +18,37 @@ from features.stored import Json
 _EQUAL = 1e-9
 
 
+class ChangedFigure(TypedDict):
+    """A figure of both runs, None where one of them has none."""
+
+    figure: str
+    then: float | None
+    now: float | None
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """A repeated run: sentences on `inputs` that differ, figures `compared`, and those
+    `differing`.
+    """
+
+    inputs: list[str]
+    compared: int
+    differing: list[ChangedFigure]
+
+
 def reproduce(
     run_id: str,
     cohort: str,
     progress: Callable[[str, int, int], None] = lambda *_: None,
     allow_outside: bool = False,
-) -> Json:
+) -> Reproduced:
     """Train again from a run's own configuration, without tracking, and compare every figure.
 
     Returns
     -------
-    dict
-        `inputs`: sentences on data and versions that differ; `compared`: figures; `differing`:
-        those that differ.
+    Reproduced
+        What differs.
 
     Raises
     ------
@@ -45,16 +65,14 @@ def reproduce(
         )
     then = json.loads(text)
     now = manifest(train(run_config(run_id, cohort), progress, allow_outside))
-    differing = [
+    differing: list[ChangedFigure] = [
         {"figure": name, "then": then["metrics"].get(name), "now": now["metrics"].get(name)}
         for name in sorted(set(then["metrics"]) | set(now["metrics"]))
         if abs(then["metrics"].get(name, np.inf) - now["metrics"].get(name, -np.inf)) > _EQUAL
     ]
-    return {
-        "inputs": _other_inputs(then, now),
-        "compared": len(then["metrics"]),
-        "differing": differing,
-    }
+    return Reproduced(
+        inputs=_other_inputs(then, now), compared=len(then["metrics"]), differing=differing
+    )
 
 
 def _other_inputs(then: Json, now: Json) -> list[str]:

@@ -29,7 +29,7 @@ from als_ml.prediction.predictor import RESEARCH_USE, Predictor
 from als_ml.prediction.storage import save_predictor
 from als_ml.tracking.manifest import PACKAGES
 from als_ml.tracking.model_files import LIST, MODEL_DIGEST, list_digest, list_files
-from als_ml.tracking.run_folder import read_run, write_run
+from als_ml.tracking.run_folder import StoredRun, read_run, write_run
 from als_ml.tracking.store import quiet_mlflow, store_and_reason, store_failures, use_store
 from als_ml.tracking.view import (
     FOLDS,
@@ -41,7 +41,6 @@ from als_ml.tracking.view import (
     version_description,
 )
 from features.errors import RequestError
-from features.stored import Json
 from models.estimators import estimator
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def push(folder: Path) -> dict[str, str]:
                 raise
         if stored["finished"] is not None:
             MlflowClient().set_terminated(run.info.run_id, end_time=stored["finished"])
-        registered = _register(stored, logged.model_uri, digest) if stored["register_as"] else {}
+        registered = _register(stored, logged.model_uri, digest)
         return {
             "experiment_id": run.info.experiment_id,
             "run_id": run.info.run_id,
@@ -147,7 +146,7 @@ def push(folder: Path) -> dict[str, str]:
         }
 
 
-def _started(stored: Json) -> ActiveRun:
+def _started(stored: StoredRun) -> ActiveRun:
     """A new run in the configured experiment; under `mlflow run` the one that MLflow has made."""
     mine = {PROCESS: _process(os.getpid())}
     if given := os.environ.pop(
@@ -193,7 +192,7 @@ def _alive(pid: int) -> bool:
     return pid != os.getpid()
 
 
-def _log_run(stored: Json, folder: Path) -> tuple[ModelInfo, str]:
+def _log_run(stored: StoredRun, folder: Path) -> tuple[ModelInfo, str]:
     mlflow.log_params(stored["parameters"])
     # Before the model, which takes over what its run holds by then.
     mlflow.log_metrics(shown_metrics(stored["metrics"]))
@@ -212,7 +211,7 @@ def _log_run(stored: Json, folder: Path) -> tuple[ModelInfo, str]:
     return _log_model(folder / "model", stored["task"])
 
 
-def _dataset(stored: Json) -> CohortDataset:
+def _dataset(stored: StoredRun) -> CohortDataset:
     tags = stored["tags"]
     return CohortDataset(
         source=CodeDatasetSource({"definitions_version": tags["definitions_version"]}),
@@ -237,10 +236,10 @@ def _log_dataset(dataset: CohortDataset) -> None:
         mlflow.log_input(dataset, "training")
 
 
-def _log_folds(stored: Json) -> None:
+def _log_folds(stored: StoredRun) -> None:
     """Figures by fold: the step is the fold, counted over the repeats."""
     metrics = [
-        Metric(f"{FOLDS}/{name}", value, stored["finished"], step)
+        Metric(f"{FOLDS}/{name}", value, stored["finished"] or 0, step)
         for step, fold in enumerate(stored["folds"])
         for name, value in fold.items()
     ]
@@ -347,9 +346,13 @@ def _registered(model_uri: str, name: str, digest: str) -> ModelVersion:
     return mlflow.register_model(model_uri, name, tags={MODEL_DIGEST: digest})
 
 
-def _register(stored: Json, model_uri: str, digest: str) -> dict[str, str]:
-    """Register a finished model: the first version becomes `champion`, later ones `challenger`."""
+def _register(stored: StoredRun, model_uri: str, digest: str) -> dict[str, str]:
+    """Register a finished model, if the run wants that: the first version becomes `champion`, later
+    ones `challenger`.
+    """
     name = stored["register_as"]
+    if not name:
+        return {}
     client, registered = MlflowClient(), _registered(model_uri, name, digest)
     model = client.get_registered_model(name)
     alias = "challenger" if "champion" in model.aliases else "champion"

@@ -12,6 +12,7 @@ Aggregates only: no row or identifier of a patient goes in.
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict, cast
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,39 @@ from als_ml.training.metrics import evaluate
 from als_ml.training.run import Training, summary
 from features.errors import RequestError
 from features.stored import Json
+
+
+class SubRun(TypedDict):
+    """A run below the run: one trial of the search."""
+
+    name: str
+    parameters: dict[str, str]
+    metrics: dict[str, float]
+
+
+class StoredRun(TypedDict):
+    """What `run.json` holds; times are milliseconds since 1970, UTC, as MLflow has them.
+
+    `features` are names, `profile` counts of patients, `folds` figures of each fold. `note`,
+    `started`, `finished`, `features`, `profile` and `folds` are empty where an earlier release
+    wrote the folder.
+    """
+
+    experiment: str
+    run_name: str
+    note: str | None
+    started: int | None
+    finished: int | None
+    task: str
+    register_as: str | None
+    parameters: dict[str, str]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+    features: list[str]
+    profile: dict[str, int]
+    folds: list[dict[str, float]]
+    nested: list[SubRun]
+
 
 FILES = ("run.json", "artifacts", "model/model.json", "model/pipeline.skops")
 
@@ -50,7 +84,7 @@ def write_run(training: Training, folder: Path) -> None:
     (folder / "run.json").write_text(json.dumps(_described(training), indent=1))
 
 
-def read_run(folder: Path) -> Json:
+def read_run(folder: Path) -> StoredRun:
     """What `write_run` wrote into run.json.
 
     Parameters
@@ -60,7 +94,7 @@ def read_run(folder: Path) -> Json:
 
     Returns
     -------
-    dict
+    StoredRun
         What an earlier release did not write has its default.
 
     Raises
@@ -79,11 +113,8 @@ def read_run(folder: Path) -> Json:
         )
     try:
         stored: Json = json.loads((folder / "run.json").read_text())
-        return (
-            _SINCE
-            | {name: value for name, value in stored.items() if name in _SINCE}
-            | {name: stored[name] for name in _KEYS}
-        )
+        since = {name: value for name, value in stored.items() if name in _SINCE}
+        return cast("StoredRun", _SINCE | since | {name: stored[name] for name in _KEYS})
     except (ValueError, KeyError, TypeError, AttributeError):
         raise RequestError(
             str(folder / "run.json"), "it is broken", "Train again.", code="file_unreadable"
@@ -91,8 +122,7 @@ def read_run(folder: Path) -> Json:
 
 
 _KEYS = ("experiment", "run_name", "task", "register_as", "parameters", "metrics", "tags", "nested")
-# What run folders written by earlier versions do not have. Times are milliseconds since 1970, UTC,
-# as MLflow has them.
+# What run folders written by earlier versions do not have.
 _SINCE: Json = {
     "note": None,
     "started": None,
@@ -103,7 +133,7 @@ _SINCE: Json = {
 }
 
 
-def _described(training: Training) -> Json:
+def _described(training: Training) -> StoredRun:
     config, task = training.config, training.task
     metrics = training.metrics | {
         f"labels_{name}": float(n) for name, n in training.labels.counts.items() if not is_small(n)
@@ -173,7 +203,7 @@ def _folds(training: Training) -> list[dict[str, float]]:
     ]
 
 
-def _trials(training: Training) -> list[Json]:
+def _trials(training: Training) -> list[SubRun]:
     """A run below the run for each trial of the final search."""
     return [
         {

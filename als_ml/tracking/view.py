@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow import MlflowClient
@@ -20,8 +21,10 @@ from mlflow.types.schema import ColSpec, DataType, Schema
 
 from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.store import shown_store
-from features.stored import Json
 from models.tasks import TASKS
+
+if TYPE_CHECKING:
+    from als_ml.tracking.run_folder import StoredRun
 
 # The six that a model's own page shows, in this order.
 HEADLINES = (
@@ -276,12 +279,12 @@ def model_description(task: str) -> str:
     )
 
 
-def version_description(stored: Json) -> str:
+def version_description(stored: "StoredRun") -> str:
     """What a version was made from and how good it is, from its run (`read_run`).
 
     Parameters
     ----------
-    stored : dict
+    stored : StoredRun
         Of `read_run`.
 
     Returns

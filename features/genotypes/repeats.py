@@ -14,6 +14,7 @@ never normal.
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,6 @@ import pysam
 from features.catalogue import Definitions, derived, repeat_loci
 from features.errors import DataError
 from features.genotypes.vcf import check_build, read_header
-from features.stored import Record
 from features.tables.columns import Frame
 from features.tables.problems import Problems
 
@@ -36,6 +36,21 @@ NOT_TESTED, INDETERMINATE, NORMAL, INTERMEDIATE, RISK, EXPANDED = range(len(STAT
 # Laboratory methods that can size large expansions and therefore override short reads (contract,
 # section Tables).
 LABORATORY = ("rp_pcr", "southern", "long_read")
+
+
+class _Call(TypedDict):
+    """One sample at one record: sizes in repeat units (NaN missing), the interval of the longer
+    allele, whether FILTER passed, and how many alleles have a size.
+    """
+
+    row: int
+    locus: str
+    short: float
+    long: float
+    ci_low: float
+    ci_high: float
+    complete: bool
+    alleles: int
 
 
 def read_repeats(
@@ -71,7 +86,7 @@ def read_repeats(
     DataError
         If a file cannot be read.
     """
-    records: list[Record] = []
+    records: list[_Call] = []
     for path in paths:
         check_build(definitions, read_header(path), build, str(path))
         try:
@@ -98,7 +113,7 @@ def read_repeats(
 
 def _records(
     definitions: Definitions, file: pysam.VariantFile, vcf_rows: dict[str, int]
-) -> Iterator[Record]:
+) -> Iterator[_Call]:
     loci = {name.upper(): name for name in repeat_loci(definitions).index}
     for record in file:
         stated = [str(record.info[key]).upper() for key in _LOCUS_KEYS if key in record.info]
@@ -115,7 +130,7 @@ def _records(
 
 def _call(
     call: pysam.VariantRecordSample, record: pysam.VariantRecord, row: int, locus: str, passed: bool
-) -> Iterator[Record]:
+) -> Iterator[_Call]:
     sizes, intervals = _sizes(call, record)
     if not sizes:
         return
