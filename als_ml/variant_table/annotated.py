@@ -2,7 +2,7 @@
 
 Specification: VCF 4.3 (samtools.github.io/hts-specs), which has percent encoding for characters
 with a meaning of their own (section 1.2) and lets blanks stand. Sites only: who carries what is the
-carriers table. A row without an allele of bases (a structural variant) has a symbolic one.
+carriers table. A structural variant has its symbolic allele, REF N and END.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from als_ml import __version__
 from als_ml.output import whole_file
 from als_ml.variant_table.columns import COUNTED, DESCRIBED, Column
 from features.catalogue import plain_contig
+from features.variants.structural import is_structural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +116,7 @@ def _header(contigs: dict[str, int], fields: list[Column], build: str) -> Iterat
     for column in fields:
         told = f'Number=1,Type={column.kind},Description="{column.meaning}"'
         yield f"##INFO=<ID={field_name(column.name)},{told}>"
+    yield '##INFO=<ID=END,Number=1,Type=Integer,Description="last base of a structural variant">'
     yield "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
 
 
@@ -127,6 +129,9 @@ def _records(table: "pd.DataFrame", fields: list[Column], spelled: dict[str, str
             for column, cell in zip(fields, cells, strict=True)
             if not _is_missing(cell)
         ]
+        if is_structural(key):
+            told = [f"END={ref}", *told]
+            ref = "N"
         yield "\t".join([spelled.get(chrom, chrom), pos, ".", ref, alt, ".", ".", ";".join(told)])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from als_ml import cluster
@@ -23,12 +24,14 @@ from features.errors import DataError
 from features.genotypes.extraction import Panel, gather
 from features.genotypes.gathered import GatheredOnDisk
 from features.genotypes.phase import Parents, read_phases
+from features.genotypes.structural import read_structural
 from features.genotypes.vcf import ANY_CALL, CallRule, read_header, site_query
 from features.tables.problems import Problems
 from features.variants.evidence import Assessment, Sources, ratio_names
 from features.variants.lookups import Lookups, predicted_effects
 from features.variants.scores import MISSENSE_SCORES
 from features.variants.sequences import unresolved_genes
+from features.variants.structural import is_structural, structural_sites
 from features.variants.variant import Variant, inheritance, known_row
 from features.variants.vrs import vrs_id
 from features.variants.weigh import Weighed, weigh
@@ -92,6 +95,7 @@ def variant_table(
     with tempfile.TemporaryDirectory(prefix="als-ml-variants-") as folder:
         gathered = GatheredOnDisk(definitions, len(samples), Path(folder), PATIENTS)
         _gather(asked, sources, samples, gathered, problems, progress)
+        _gather_structural(asked, sources, samples, gathered)
         weighed = _weighed(asked, sources, gathered.all_sites())
         described = [_row(definitions, *pair, sources.build) for pair in weighed]
         table = pd.DataFrame(described, columns=list(COLUMNS))
@@ -142,11 +146,36 @@ def _gather(
     )
 
 
+def _gather_structural(
+    asked: Asked, sources: Sources, samples: tuple[str, ...], gathered: GatheredOnDisk
+) -> None:
+    """Structural variants, where a file may have them: they are read in a pass of their own."""
+    definitions, build = sources.definitions, sources.build
+    query = site_query(definitions, asked.path, build)
+    header = query.header
+    if not header.structural and (header.blocks or not gathered.counts["symbolic"]):
+        return
+    rows = {name: i for i, name in enumerate(samples)}
+    found = read_structural(query, asked.rule, rows)
+    of_variant = structural_sites(definitions, found.variants, build)
+    sites = [site for some in of_variant for site in some]
+    first = np.cumsum([0, *map(len, of_variant)])
+    pieces = [
+        np.flatnonzero(found.carried["site"] == i)
+        for i, some in enumerate(of_variant)
+        for _ in some
+    ]
+    taken = np.concatenate([np.empty(0, dtype=int), *pieces])
+    site = np.repeat(np.arange(first[-1]), [len(piece) for piece in pieces])
+    alleles = {name: column[taken] for name, column in found.carried.items()}
+    gathered.add_alleles(sites, {**alleles, "site": site.astype(np.int32)})
+
+
 def _weighed(asked: Asked, sources: Sources, distinct: pd.DataFrame) -> list[Weighed]:
     """Each site with what it weighs; consequences by the user's FASTA where one is given."""
     if asked.fasta is None:
         return weigh(distinct, sources)
-    keys = list(distinct["key"])
+    keys = [key for key in distinct["key"] if not is_structural(key)]
     effects = predicted_effects(sources.definitions, keys, sources.build, asked.fasta, asked.gff)
     return weigh(distinct, replace(sources, lookups=replace(sources.lookups, effects=effects)))
 

@@ -9,6 +9,7 @@ does not mind.
 
 import gzip
 import itertools
+import re
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -42,6 +43,8 @@ Region = tuple[str, int, int]
 
 # An index lies beside its file and is found by it.
 INDEXES = (".tbi", ".csi")
+# Symbolic alleles of structural variants (VCF 4.5, section 1.4.5).
+_STRUCTURAL = re.compile(r"(DEL|DUP|INV|INS|CNV)\b")
 # The last position that an index of the kind .tbi can hold (tabix specification).
 LAST_POSITION = 2**29 - 1
 PASSING = frozenset(["PASS", "."])
@@ -64,7 +67,10 @@ ANY_CALL = CallRule()
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of a VCF states; contig lengths are 0 where it does not."""
+    """What the header of a VCF states; contig lengths are 0 where it does not.
+
+    `structural`: whether it speaks of structural variants.
+    """
 
     samples: tuple[str, ...]
     contigs: dict[str, int]
@@ -72,6 +78,7 @@ class Header:
     formats: frozenset[str]
     blocks: bool
     spelled: tuple[str, ...]
+    structural: bool
 
     @property
     def has_calls(self) -> bool:
@@ -127,6 +134,7 @@ def _read_header(path: Path, _changed: int, _size: int) -> Header:
                 formats=frozenset(header.formats),
                 blocks=blocks,
                 spelled=names,
+                structural="SVTYPE" in info or any(map(_STRUCTURAL.match, header.alts)),
             )
     except (
         ValueError,
@@ -619,7 +627,15 @@ def check_fasta(definitions: Definitions, fasta: Path, build: str) -> None:
     lengths = {plain_contig(name): n for name, n in fasta_contigs(fasta).items()}
     check_build(
         definitions,
-        Header(samples=(), contigs=lengths, info={}, formats=frozenset(), blocks=False, spelled=()),
+        Header(
+            samples=(),
+            contigs=lengths,
+            info={},
+            formats=frozenset(),
+            blocks=False,
+            spelled=(),
+            structural=False,
+        ),
         build,
         str(fasta),
     )

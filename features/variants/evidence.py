@@ -28,6 +28,7 @@ from features.variants.gene_models import (
 from features.variants.lookups import NO_LOOKUPS, Assertion, Lookups
 from features.variants.null_variants import null_strength, validity
 from features.variants.scores import MISSENSE_SCORES, protein_name
+from features.variants.structural import is_structural
 from features.variants.variant import CAUSAL, Variant, inheritance, known_rows, rules_of
 
 PRIOR, VERY_STRONG_ODDS = 0.10, 350.0
@@ -237,7 +238,8 @@ def _null_variant(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     if variant.kind not in NULL_KINDS:
         return
     definitions = sources.definitions
-    region = _region(definitions, "gain_of_function", variant)
+    structural = is_structural(variant.key)
+    region = "" if structural else _region(definitions, "gain_of_function", variant)
     if region:
         yield _met(definitions, "GOF", variant, region)
     elif not _by_loss(definitions, variant.gene):

@@ -10,9 +10,11 @@ or strong, one step less at moderate, none below.
 from typing import NamedTuple
 
 from features.catalogue import Definitions, derived
+from features.genotypes.structural import DUPLICATION
 from features.variants.coding_change import NewStop, stop_after_skipping
 from features.variants.gene_models import Transcript, changed_range, skipped_exon, transcripts
 from features.variants.sequences import coding_sequences
+from features.variants.structural import Exons, changed_bases, exons_of, is_structural
 from features.variants.variant import Variant, causal_residues
 
 STRENGTHS = ("PVS1", "PVS1_strong", "PVS1_moderate", "PVS1_supporting")
@@ -81,6 +83,8 @@ def _null(definitions: Definitions, variant: Variant, build: str, known: bool) -
         return _lost_start(definitions, variant, build, known)
     if transcript is None:
         return Null(0, "no gene model here tells its place")
+    if is_structural(variant.key):
+        return _structural(definitions, transcript, variant.key)
     if variant.consequence.startswith("splice"):
         return _splice(definitions, transcript, variant)
     return _stopped(definitions, transcript, variant)
@@ -132,7 +136,11 @@ def _splice(definitions: Definitions, transcript: Transcript, variant: Variant) 
     exon = skipped_exon(transcript, *changed_range(int(pos), ref, alt))
     if exon is None:
         return None
-    first, length = exon
+    return _without(definitions, transcript, *exon)
+
+
+def _without(definitions: Definitions, transcript: Transcript, first: int, length: int) -> Null:
+    """By what is lost with whole exons: the start, the end, or the frame."""
     share = length / transcript.coding_length
     if first == 0:
         return Null(2, "the exon of the start codon is lost")
@@ -144,10 +152,41 @@ def _splice(definitions: Definitions, transcript: Transcript, variant: Variant) 
         return _by_share(
             definitions, share, f"an exon in frame is skipped, {share:.0%} of the protein"
         )
-    sequence = coding_sequences(definitions).get(variant.gene)
+    sequence = coding_sequences(definitions).get(transcript.gene)
     stop = stop_after_skipping(sequence, first, length) if sequence else NewStop(())
     if stop.reading_reaches(transcript.decay_from) < READ_THROUGH:
         return Null(0, "a skipped exon shifts the frame to a stop before the decay boundary")
     return _truncated(
         definitions, transcript, first, "a skipped exon shifts the frame, decay is not certain"
     )
+
+
+def _structural(definitions: Definitions, transcript: Transcript, key: str) -> Null | None:
+    """A deletion by the exons that it takes, a duplication inside of the gene by its frame.
+
+    That a duplication lies in tandem is presumed, which is one step less.
+    """
+    start, end, kind = changed_bases(key)
+    exons = exons_of(transcript, start, end)
+    if exons is None:
+        return None
+    if kind == DUPLICATION:
+        return _repeated(definitions, transcript, exons)
+    share = exons.length / transcript.coding_length
+    if share == 1:
+        return Null(0, "the whole coding sequence is deleted")
+    if not exons.whole:
+        reason = f"a breakpoint lies inside an exon; {share:.0%} of the protein is deleted"
+        return _by_share(definitions, share, reason)
+    return _without(definitions, transcript, exons.first, exons.length)
+
+
+def _repeated(definitions: Definitions, transcript: Transcript, exons: Exons) -> Null | None:
+    sequence = coding_sequences(definitions).get(transcript.gene)
+    if exons.length % 3 == 0 or sequence is None:
+        return None
+    # Reading goes on at the first repeated base, as if a negative number of bases were skipped.
+    stop = stop_after_skipping(sequence, exons.first + exons.length, -exons.length)
+    if stop.reading_reaches(transcript.decay_from) >= READ_THROUGH:
+        return None
+    return Null(1, "exons repeated, presumably in tandem, shift the frame to an early stop")

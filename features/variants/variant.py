@@ -25,6 +25,7 @@ from features.variants.coding_change import NewStop
 from features.variants.consequences import NO_STOP, ModelEffect, Possible, model_effect
 from features.variants.gene_models import transcripts
 from features.variants.lookups import Assertion, Lookups
+from features.variants.structural import is_structural
 
 CAUSAL = ("causal_dominant", "causal_recessive", "causal_xlinked")
 
@@ -91,7 +92,7 @@ class Variant:
 
     @property
     def length_change(self) -> int:
-        """Bases gained or lost."""
+        """Bases gained or lost; not of a structural variant."""
         _, _, ref, alt = self.key.split("-")
         return len(alt) - len(ref)
 
@@ -126,6 +127,8 @@ def describe(
     Variant
         Each value from the first source that has it.
     """
+    if effect is not None and is_structural(key):
+        return _structural(definitions, key, gene, effect, build)
     known = known_row(definitions, key, build)
     _, pos, ref, alt = key.split("-")
     by_model = model_effect(definitions, gene, int(pos), ref, alt, build)
@@ -161,6 +164,32 @@ def describe(
         possible=by_model.possible if by_model and ours and not parsed else (),
         codons=by_model.codons if by_model and ours else (),
         stop=by_model.stop if by_model else NO_STOP,
+    )
+
+
+def _structural(
+    definitions: Definitions, key: str, gene: str, effect: Effect, build: str
+) -> Variant:
+    """A structural variant: no table of alleles has a frequency or a name of it."""
+    model = transcripts(definitions, build).get(gene)
+    return Variant(
+        key=key,
+        gene=gene,
+        consequence=effect.consequence,
+        kind=consequence_kinds(definitions).get(effect.consequence, ""),
+        consequence_origin=effect.origin,
+        transcript=model.name if model else "",
+        hgvs_c="",
+        hgvs_p="",
+        residue=None,
+        change=None,
+        offset=None,
+        frequency=None,
+        frequency_origin="",
+        scores={},
+        clinvar=None,
+        role="",
+        legacy_name="",
     )
 
 
