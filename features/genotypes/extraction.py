@@ -473,9 +473,6 @@ def _report_counts(counts: dict[str, int], where: str, problems: Problems) -> No
             "Each allele counts once.",
             code="genome_counted",
         )
-    if counts["absent alleles"]:
-        found = f"{counts['absent alleles']} calls name an allele that their record does not have"
-        problems.warn(where, found, "They are left out; repair the file.", code="left_out")
     if counts["beyond the contig"]:
         found = f"{counts['beyond the contig']} records lie beyond the end of their chromosome"
         problems.warn(

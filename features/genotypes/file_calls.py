@@ -30,7 +30,6 @@ COUNTS = (
     "duplicates",
     "symbolic",
     "missing genotypes",
-    "absent alleles",
     "beyond the contig",
 )
 
@@ -117,13 +116,17 @@ def _file_calls(
         alleles=alleles,
         no_calls=_no_calls(sites, lost, rows, query.build),
         coverage=coverage_of(sites, first, lost, rows, query.gene_indices(), query.build),
-        counts=_counts(sites, first, lost, len(rows)) | _impossible(sites, calls, query.build),
+        counts=_counts(sites, first, lost, len(rows), query.build),
         agreement=reference_agreement(query.definitions, names),
     )
 
 
 def _counts(
-    sites: Sites, first: np.ndarray, lost: tuple[np.ndarray, np.ndarray], patients: int
+    sites: Sites,
+    first: np.ndarray,
+    lost: tuple[np.ndarray, np.ndarray],
+    patients: int,
+    build: str,
 ) -> dict[str, int]:
     inside = sites.gene >= 0
     filtered = int((inside & ~sites.passed).sum())
@@ -134,18 +137,16 @@ def _counts(
         int((inside & ~first).sum()),
         sum(any(c in alt for c in "<[]*") for alt in sites.alt[inside]),
         int((sites.gene[lost[0]] >= 0).sum()) + filtered * patients,
+        _beyond(sites, build),
     )
-    return dict(zip(COUNTS, values, strict=False))
+    return dict(zip(COUNTS, values, strict=True))
 
 
-def _impossible(sites: Sites, calls: Calls, build: str) -> dict[str, int]:
-    """How many calls name an allele that their record lacks, and records lie beyond the contig."""
-    record, allele = calls.carried["record"], calls.carried["allele"]
-    alternatives = np.array([alt.count(",") + 1 for alt in sites.alt], dtype=int)
-    absent = (allele > alternatives[record]) & (sites.gene[record] >= 0)
+def _beyond(sites: Sites, build: str) -> int:
+    """How many records lie beyond the end of their contig."""
     lengths = contig_lengths(sites.definitions, build)
     last = np.array([lengths.get(plain_contig(c), LAST_POSITION) for c in sites.chrom], dtype=int)
-    return {"absent alleles": int(absent.sum()), "beyond the contig": int((sites.pos > last).sum())}
+    return int((sites.pos > last).sum())
 
 
 def _carried(

@@ -17,7 +17,7 @@ from features.genotypes.vcf import PASSING, CallRule, Query
 DELETION, DUPLICATION = "DEL", "DUP"
 _KINDS = re.compile(r"^<(DEL|DUP|INV|INS|CNV)(:[^>]*)?>$")
 _ADJACENCY = re.compile(r"[\[\]]")
-BREAKEND = "BND"
+BREAKEND, INSERTION = "BND", "INS"
 _SYMBOLIC = r'ALT~"^<[DIC]" || ALT~"\[" || ALT~"\]"'
 # Cells before those of the samples: CHROM, POS, REF, ALT, FILTER, END, SVLEN.
 _CELLS = 7
@@ -87,11 +87,16 @@ def _alternatives(cells: list[str]) -> list[tuple[int, Structural]]:
     for allele, alt in enumerate(alts.split(","), 1):
         match, first = _KINDS.match(alt), int(pos) + 1
         if match:
+            kind = match[1]
             last = _last(int(pos), ref, end, lengths.split(","), allele)
-            last = first - 1 if match[1] == "INS" else last
-            found.append((allele, Structural(plain_contig(chrom), first, last, match[1])))
         elif _ADJACENCY.search(alt):
-            found.append((allele, Structural(plain_contig(chrom), first, int(pos), BREAKEND)))
+            kind, last = BREAKEND, int(pos)
+        else:
+            continue
+        # What is inserted or joined lies between two bases.
+        last = int(pos) if kind == INSERTION else last
+        variant = Structural(chrom=plain_contig(chrom), start=first, end=last, kind=kind)
+        found.append((allele, variant))
     return found
 
 
