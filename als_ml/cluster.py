@@ -123,8 +123,8 @@ def settings(folder: str) -> dict[str, object]:
         # A worker logs the arguments of a task that fails; ours do not fail, and this makes sure.
         "distributed.logging": {"distributed": "critical", "bokeh": "critical"},
         "distributed.admin.log-length": 0,
-        "distributed.scheduler.http-routes": [],
-        "distributed.worker.http-routes": [],
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
     }
 
 
@@ -142,6 +142,7 @@ def _local(n: int, stack: ExitStack) -> "Client":
         processes=True,
         # A page could be read by everybody on the machine: a port of its own, and no routes.
         dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
         security=Security.temporary(),
         local_directory=folder,
         silence_logs=logging.CRITICAL,
@@ -159,6 +160,12 @@ def _connected(address: str, stack: ExitStack) -> "Client":
     stack.enter_context(dask.config.set(settings(folder)))
     try:
         client = Client(address, timeout=ANSWER)
+    except TypeError:
+        remedy = (
+            "Name them in Dask's configuration: distributed.comm.tls.ca-file, client.key, cert."
+        )
+        reason = "there are no keys for TLS"
+        raise RequestError(f"--cluster {address}", reason, remedy) from None
     except (OSError, ValueError, RuntimeError) as error:
         reason = f"no scheduler answers ({type(error).__name__})"
         raise RequestError(

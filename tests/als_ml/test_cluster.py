@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -72,9 +74,17 @@ def test_a_scheduler_that_does_not_answer_is_told(capsys, monkeypatch):
     assert "--cluster tcp://127.0.0.1:9: no scheduler answers" in capsys.readouterr().err
 
 
+def test_a_scheduler_with_tls_needs_keys(capsys):
+    assert main(["check", "--cohort", "x", "--cluster", "tls://127.0.0.1:9"]) == 2
+    said = capsys.readouterr().err
+    assert "--cluster tls://127.0.0.1:9: there are no keys for TLS. Name them in " in said
+
+
 def test_without_a_cluster_nothing_of_dask_is_imported(one_a_patient, tmp_path):
     code = """
 import sys
+import urllib.error
+import urllib.request
 from als_ml.__main__ import main
 assert main(["features", "--cohort", sys.argv[1], "--output", sys.argv[2], "--quiet"]) == 0
 print(sorted({name.split(".")[0] for name in sys.modules} & {"dask", "distributed", "tornado"}))
@@ -195,3 +205,61 @@ def test_folds_sites_and_refits_on_two_workers_are_the_same_to_the_last_bit(demo
     assert len(here) == len(there) > 10
     for one, two in zip(here, there, strict=True):
         assert np.array_equal(one, two, equal_nan=True)
+
+
+# What travels, and what is left behind
+
+
+def named(shared: str, part: str) -> str:
+    """Raises an error that names a patient, as no part of ours does."""
+    if part == "bad":
+        raise ValueError(f"{shared} carries it")
+    return shared
+
+
+def listening(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition("://")[2].partition(":")
+    return host, int(port)
+
+
+@pytest.mark.slow
+def test_no_name_of_a_patient_is_in_a_spill_folder_or_a_log(capfd, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    secret, arrived = "PATIENT-4711", []
+    with on_cluster("local:2"):
+        client = map_parts().client
+        parts = map_parts()(named, secret, ["good", "bad"], lambda *of: arrived.append(of), None)
+        with pytest.raises(ValueError, match="PATIENT-4711 carries it"):
+            list(parts)
+        [folder] = tmp_path.iterdir()
+        assert folder.stat().st_mode & 0o077 == 0
+        written = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+        logs = repr([client.get_worker_logs(), client.get_scheduler_logs()])
+        assert [part for part, _ in arrived] == ["good"]
+    assert secret.encode() not in written
+    assert secret not in logs
+    assert secret not in "".join(capfd.readouterr())
+    # The folder goes with the cluster.
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_local_workers_take_no_stranger_and_serve_no_page():
+    from distributed import Client
+    from distributed.security import Security
+
+    with on_cluster("local:1"):
+        client = map_parts().client
+        scheduler = client.scheduler.address
+        workers = list(client.scheduler_info()["workers"])
+        assert all(address.startswith("tls://127.0.0.1:") for address in [scheduler, *workers])
+        host, port = listening(scheduler)
+        with pytest.raises(OSError, match=r".*"):
+            Client(f"tcp://{host}:{port}", timeout=2)
+        with pytest.raises(OSError, match=r".*"):
+            Client(scheduler, timeout=2, security=Security.temporary())
+        services = client.scheduler_info()["services"]
+        for path in ("", "info/main/workers.html", "json/identity.json", "metrics", "status"):
+            url = f"http://127.0.0.1:{services['dashboard']}/{path}"
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(url, timeout=60)
