@@ -293,7 +293,11 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize("command", [["-m", "als_ml"], ["train.py"], ["predict.py"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [["-m", "als_ml"], ["-m", "als_ml", "check"], ["train.py"], ["predict.py"]],
+    ids=" ".join,
+)
 def test_help_loads_nothing_heavy(command: list[str]) -> None:
     shown = subprocess.run(
         [sys.executable, "-X", "importtime", *command, "--help"],

@@ -1,6 +1,9 @@
 """The wheel: what is in it, and the main job in an empty folder from nothing but it."""
 
 import os
+import pty
+import select
+import signal
 import subprocess
 import sys
 import zipfile
@@ -128,3 +131,49 @@ def test_bash_completes_commands_options_and_choices(tmp_path):
     assert completed(tmp_path, "als-ml pred") == ["predict"]
     assert "--cohort" in completed(tmp_path, "als-ml predict --c")
     assert completed(tmp_path, "als-ml completion b") == ["bash"]
+    assert completed(tmp_path, "als-ml config prog") == ["progression", "progression-day0"]
+    (tmp_path / "cohort.yaml").touch()
+    assert completed(tmp_path, "als-ml check --cohort coh") == ["cohort.yaml"]
+
+
+def typed(tmp_path, keys: str, wanted: str) -> bool:
+    """Whether an interactive bash that has the completion shows a text after some keys."""
+    script = tmp_path / "completion.bash"
+    script.write_text(run([sys.executable, "-m", "als_ml", "completion", "bash"], ROOT))
+    (tmp_path / "rc").write_text(f"PS1='ready '\nsource {script}\n")
+    child, terminal = pty.fork()
+    if not child:
+        os.chdir(tmp_path)
+        shell = ["bash", "--rcfile", "rc", "-i"]
+        os.execvpe("bash", shell, os.environ | {"TERM": "dumb"})  # noqa: S606
+    try:
+        ready = shown(terminal, "ready ")
+        os.write(terminal, keys.encode())
+        return ready and shown(terminal, wanted)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(terminal)
+
+
+def shown(terminal: int, wanted: str) -> bool:
+    """Whether a text appears on a terminal before it has been silent for half a minute."""
+    seen = ""
+    while wanted not in seen:
+        if not select.select([terminal], [], [], 30)[0]:
+            return False
+        seen += os.read(terminal, 4096).decode(errors="replace")
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ("als-ml pred\t", "als-ml predict "),
+        ("als-ml predict --out\t", "--output "),
+        ("als-ml config prog\t", "ression"),
+    ],
+)
+def test_an_interactive_bash_completes(tmp_path, keys, wanted):
+    assert typed(tmp_path, keys, wanted)

@@ -16,11 +16,24 @@ def run(arguments: argparse.Namespace) -> int:
     import shtab
 
     from als_ml.__main__ import make_parser
+    from als_ml.shipped import config_names
 
     parser = make_parser()
     _complete_files(parser)
+    _offer(parser, "config", "name", config_names())
     print(shtab.complete(parser, arguments.shell))
     return 0
+
+
+def _offer(
+    parser: argparse.ArgumentParser, command: str, name: str, words: tuple[str, ...]
+) -> None:
+    """Let the shell offer some words for an argument of a command, which takes others too."""
+    for action in parser._actions:  # noqa: SLF001  as below
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            _offer(action.choices[command], command, name, words)
+        elif action.dest == name:
+            action.choices = words
 
 
 def _complete_files(parser: argparse.ArgumentParser) -> None:

@@ -200,8 +200,12 @@ def _tls(arguments: argparse.Namespace) -> dict[str, str]:
     files = {name: Path(path).resolve() for name, path in given.items() if path}
     if files and not {"certificate", "key"} <= set(files):
         reason = "TLS needs a certificate and its key"
-        raise RequestError("serve", reason, "Give --tls-certificate and --tls-key.")
+        raise RequestError(
+            "serve", reason, "Give --tls-certificate and --tls-key.", code="option_conflict"
+        )
     for path in files.values():
         if not path.is_file():
-            raise RequestError(str(path), "there is no such file", "Correct the path.")
+            raise RequestError(
+                str(path), "there is no such file", "Correct the path.", code="file_absent"
+            )
     return {name: str(path) for name, path in files.items()}

@@ -99,17 +99,26 @@ def score_partitions(job: Job, folder: Path) -> Done:
     if errors:
         reason = f"{len(errors)} of {len(partitions)} files cannot be scored"
         remedy = "The others are written: correct these and run it again with --resume."
-        raise DataError(str(folder), f"{reason}: {examples(errors, SHOWN)}", remedy)
+        raise DataError(
+            str(folder), f"{reason}: {examples(errors, SHOWN)}", remedy, code="file_unreadable"
+        )
     return Done(counts=counts, seconds=time.perf_counter() - started)
 
 
 def _partitions(job: Job, folder: Path) -> list[Partition]:
     files = sorted(folder.glob("*.parquet"))
     if not files:
-        raise DataError(str(folder), "it holds no .parquet file", "Give a folder of features.")
+        raise DataError(
+            str(folder),
+            "it holds no .parquet file",
+            "Give a folder of features.",
+            code="file_absent",
+        )
     if job.output.is_dir() and any(job.output.iterdir()) and not job.resume:
         remedy = "Name another folder, empty this one, or go on with --resume."
-        raise RequestError(f"--output {job.output}", "there are files in it already", remedy)
+        raise RequestError(
+            f"--output {job.output}", "there are files in it already", remedy, code="output_refused"
+        )
     return [_partition(job, file) for file in files]
 
 

@@ -38,13 +38,17 @@ def read_keys(path: Path) -> tuple[str, ...]:
         lines = path.read_text(encoding="utf-8").splitlines()
         others = path.stat().st_mode & 0o077
     except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(where, f"it cannot be read ({error})", "Give a text file.") from None
+        raise RequestError(
+            where, f"it cannot be read ({error})", "Give a text file.", code="file_unreadable"
+        ) from None
     if others:
-        raise RequestError(where, "others may read it", "chmod 600 it.")
+        raise RequestError(where, "others may read it", "chmod 600 it.", code="option_value")
     keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not keys or min(map(len, keys)) < SHORTEST_KEY:
         remedy = "Make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        raise RequestError(where, f"a key has at least {SHORTEST_KEY} characters", remedy)
+        raise RequestError(
+            where, f"a key has at least {SHORTEST_KEY} characters", remedy, code="option_value"
+        )
     return tuple(hashlib.sha256(key.encode()).hexdigest() for key in keys)
 
 
@@ -107,7 +111,7 @@ def check_exposed(host: str, guarded: bool, insecure: bool) -> None:
     if not (guarded or insecure or _of_this_machine(host)):
         reason = "it can be reached from other machines and asks for no key"
         remedy = "Give --api-keys or --tls-client-ca, or --insecure behind something that does."
-        raise RequestError(f"--host {host}", reason, remedy)
+        raise RequestError(f"--host {host}", reason, remedy, code="option_conflict")
 
 
 def _of_this_machine(host: str) -> bool:

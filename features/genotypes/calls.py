@@ -100,7 +100,7 @@ def _genotype(text: str) -> Genotype:
         return parse_genotype(text)
     except ValueError:
         found = f"a genotype of {len(text)} characters is not one of up to {MOST_ALLELES} alleles"
-        raise DataError("variants", found, "Repair the record.") from None
+        raise DataError("variants", found, "Repair the record.", code="file_unreadable") from None
 
 
 def no_calls(records: list[Record]) -> Calls:

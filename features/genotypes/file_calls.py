@@ -214,6 +214,7 @@ def _allele_site(sites: Sites, i: int, allele: int) -> Site | None:
             f"{sites.chrom[i]}:{sites.pos[i]}",
             f"a genotype names alternative {allele}, and the record has {len(keys)}",
             "Repair the record.",
+            code="file_unreadable",
         )
     key = keys[allele - 1]
     return (key, int(sites.gene[i]), sites.effect(i, allele - 1)) if key else None
