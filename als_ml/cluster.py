@@ -165,7 +165,7 @@ def _connected(address: str, stack: ExitStack) -> "Client":
             "Name them in Dask's configuration: distributed.comm.tls.ca-file, client.key, cert."
         )
         reason = "there are no keys for TLS"
-        raise RequestError(f"--cluster {address}", reason, remedy) from None
+        raise RequestError(f"--cluster {address}", reason, remedy, code="cluster_failed") from None
     except (OSError, ValueError, RuntimeError) as error:
         reason = f"no scheduler answers ({type(error).__name__})"
         raise RequestError(
