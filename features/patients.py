@@ -253,7 +253,7 @@ def _uncertain_dates(
     partial = {name: days for name, days in dated.items() if (days.first < days.last).any()}
     if not partial:
         return stated
-    cells = np.array(["" if own is None else own for own in stated], dtype=object)
+    cells = np.array(["" if text is None else text for text in stated], dtype=object)
     for name, days in partial.items():
         for i in np.flatnonzero(days.first < days.last):
             said = f"{name} {days.first[i]:.0f}..{days.last[i]:.0f}"

@@ -330,10 +330,10 @@ def _write_variants(
             sites.setdefault((call.chrom, call.pos, call.ref, call.alt), {})[call.sample] = (
                 call.genotype
             )
-    for (chrom, pos, ref, alt), own in sorted(
+    for (chrom, pos, ref, alt), genotype_of in sorted(
         sites.items(), key=lambda item: (order[item[0][0]], *item[0][1:])
     ):
-        genotypes = [own.get(sample, "./.") for sample in samples]
+        genotypes = [genotype_of.get(sample, "./.") for sample in samples]
         lines.append(
             "\t".join([chrom, str(pos), ".", ref, alt, ".", "PASS", ".", "GT", *genotypes])
         )

@@ -518,8 +518,8 @@ def _trial_drug(
     arm = _column(treatment, "study_arm").astype(object).str.lower()
     arm = arm.map({"active": "yes", "placebo": "no"})
     drug = arm.groupby(treatment["subject_id"]).max()
-    own = treatment[arm == "yes"]
-    begin = _number(_column(own, "treatment_group_delta")).groupby(own["subject_id"]).min()
+    on_drug = treatment[arm == "yes"]
+    begin = _number(_column(on_drug, "treatment_group_delta")).groupby(on_drug["subject_id"]).min()
     treated = int((drug == "yes").sum())
     if treated:
         problems.note(
@@ -602,17 +602,17 @@ def _family_history(table: pd.DataFrame) -> pd.Series:
     als = joined.str.contains(pattern, regex=True)
     subject = table["subject_id"]
     degree = pd.Series("unknown", index=pd.Index(subject.dropna().unique()), dtype=object)
-    words = [word for own in DEGREES.values() for word in own]
+    words = [word for degree in DEGREES.values() for word in degree]
     relatives = [name for name in table.columns if any(word in name for word in (*words, "cousin"))]
     for nearest_last in ("wider", "second_degree", "first_degree"):
-        own = (
+        mentioned = (
             table[[name for name in relatives if _degree(name) == nearest_last]]
             .astype(object)
             .fillna("")
         )
-        hit = als & ~own.apply(lambda column: column.astype(str).str.lower().isin(NOT_FLAGGED)).all(
-            axis=1
-        )
+        hit = als & ~mentioned.apply(
+            lambda column: column.astype(str).str.lower().isin(NOT_FLAGGED)
+        ).all(axis=1)
         degree[subject[hit].dropna().unique()] = nearest_last
     return degree
 

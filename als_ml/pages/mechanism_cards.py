@@ -26,8 +26,8 @@ def treatments() -> dict[str, list[dict[str, str]]]:
     """Mechanism -> what acts on it: name, kind, status and source."""
     known: dict[str, list[dict[str, str]]] = {}
     for row in tsv_rows("treatments.tsv"):
-        own = {**row, "source": cited(row["source"])}
-        known.setdefault(own.pop("mechanism"), []).append(own)
+        treatment = {**row, "source": cited(row["source"])}
+        known.setdefault(treatment.pop("mechanism"), []).append(treatment)
     return known
 
 

@@ -206,14 +206,14 @@ class Decision(NamedTuple):
 
 
 def read_rules(
-    own: Path | None = None, regions: tuple[str, ...] = (), recalled: bool = True
+    site_rules: Path | None = None, regions: tuple[str, ...] = (), recalled: bool = True
 ) -> tuple[Rule, ...]:
     """The shipped rules with a clinic's own: one of the same id replaces ours, `replace: true` all
     of them.
 
     Parameters
     ----------
-    own : Path, optional
+    site_rules : Path, optional
         A user's rules, beside or instead of ours.
     recalled : bool
         Whether rules whose source was not checked count.
@@ -239,8 +239,8 @@ def read_rules(
                 code="name_unknown",
             )
     rules = {rule.id: rule for rule in _read(RULES).rules}
-    if own is not None:
-        given = _read(own)
+    if site_rules is not None:
+        given = _read(site_rules)
         rules = {**({} if given.replace else rules), **{rule.id: rule for rule in given.rules}}
     return tuple(
         rule

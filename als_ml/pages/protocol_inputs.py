@@ -315,14 +315,14 @@ def _measured(cohort: Cohort) -> list[list[Measured]]:
     rows = table["row"].to_numpy(dtype=int)
     names = table["analyte"].to_numpy(dtype=object)
     numbers = (table[name].to_numpy(dtype=float) for name in ("value", "days", "ref_high"))
-    own: list[list[Measured]] = [[] for _ in range(len(cohort))]
+    of_patient: list[list[Measured]] = [[] for _ in range(len(cohort))]
     for row, name, value, days, high in zip(rows, names, *numbers, strict=True):
-        own[row].append(
+        of_patient[row].append(
             Measured(analyte=str(name), value=float(value), days=float(days), high=float(high))
         )
-    for values in own:
+    for values in of_patient:
         values.sort(key=lambda m: (m.dated, m.days if m.dated else 0.0, m.value))
-    return own
+    return of_patient
 
 
 def _analytes(definitions: Definitions, ordered: list[Measured]) -> list[Value]:

@@ -41,10 +41,10 @@ def unforeseen(error: Exception) -> RowError:
 def _place(error: Exception) -> str:
     """File and line of the innermost frame of ours."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if _ours(frame.filename)] or list(frames)
-    if not own:
+    ours = [frame for frame in frames if _ours(frame.filename)] or list(frames)
+    if not ours:
         return "an unknown place"
-    return f"{_relative(own[-1].filename)}:{own[-1].lineno}"
+    return f"{_relative(ours[-1].filename)}:{ours[-1].lineno}"
 
 
 def _ours(name: str) -> bool:

@@ -133,8 +133,8 @@ def score_source(job: Job, source: CohortSource, explain: bool = False) -> Done:
         Counts, seconds, problems, and explanations where asked for.
     """
     job.progress("reading", 0, 0)
-    with _extracts_kept(job, source) as own:
-        return _scored(job, own, explain)
+    with _extracts_kept(job, source) as kept_job:
+        return _scored(job, kept_job, explain)
 
 
 @contextmanager

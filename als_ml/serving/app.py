@@ -48,11 +48,11 @@ def make_app() -> Guard:
     metrics = Metrics(Path.cwd(), served)
     scorer = _Scorer(predictor, settings["withhold"], metrics)
     app = scoring_server.init(_scored_by_us(model, scorer))
-    own = schema_routes(predictor)
+    routes = schema_routes(predictor)
     if settings["page"]:
         rules = read_rules(regions=tuple(settings["regions"]))
         shown = [predictor, *(_model(other).predictor() for other in settings["beside"])]
-        own |= page_routes(shown, Setting(rules=rules))
+        routes |= page_routes(shown, Setting(rules=rules))
     threading.Thread(target=_end_with, args=(settings["parent"],), daemon=True).start()
     _look_for_garbage_less_often()
     watch = Watch(
@@ -62,7 +62,7 @@ def make_app() -> Guard:
         metrics=metrics,
         ready=_wanted,
     )
-    return Guard(app, limits=BodyLimits(**settings["limits"]), watch=watch, own=own)
+    return Guard(app, limits=BodyLimits(**settings["limits"]), watch=watch, own=routes)
 
 
 def _wanted() -> bool:

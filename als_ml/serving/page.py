@@ -67,9 +67,9 @@ def page_routes(predictors: Sequence[Predictor], setting: Setting) -> dict[str, 
         "version": versions(predictor.definitions),
         "models": " and ".join(f"{p.model_name} version {p.model_version}" for p in predictors),
     }
-    own = templates()
+    pages = templates()
     routes = {
-        path: _fixed(f"{kinds[path]}; charset=utf-8", own.get_template(name).render(about))
+        path: _fixed(f"{kinds[path]}; charset=utf-8", pages.get_template(name).render(about))
         for path, name in files.items()
     }
     fields = json.dumps(form(predictor), allow_nan=False)

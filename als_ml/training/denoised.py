@@ -156,8 +156,8 @@ def _shrinkage(visits: Visits, X: np.ndarray, spread: np.ndarray) -> tuple[np.nd
     """
     points, monthly, by_score, correlation, visit = spread
     noise, level = np.exp(2 * visit), np.exp(points)
-    own = np.exp(monthly + by_score * X[:, 1])
-    d00, d01, d11 = level**2, np.tanh(correlation) * level * own, own**2
+    slope_spread = np.exp(monthly + by_score * X[:, 1])
+    d00, d01, d11 = level**2, np.tanh(correlation) * level * slope_spread, slope_spread**2
     a, b = noise + d00 * visits.n + d01 * visits.t, d00 * visits.t + d01 * visits.tt
     c, d = d01 * visits.n + d11 * visits.t, noise + d01 * visits.t + d11 * visits.tt
     determinant = a * d - b * c
@@ -264,9 +264,9 @@ def denoised_reliability(
     return table, metrics
 
 
-def _fifths(p: np.ndarray, own: np.ndarray) -> list[np.ndarray]:
+def _fifths(p: np.ndarray, by_slope: np.ndarray) -> list[np.ndarray]:
     """Patients in equally filled bins of the score."""
-    members = np.flatnonzero(own)
+    members = np.flatnonzero(by_slope)
     return np.array_split(members[np.argsort(p[members], kind="stable")], BINS)
 
 
@@ -310,21 +310,21 @@ def _metrics(
     p: np.ndarray,
     y: np.ndarray,
     fast: np.ndarray,
-    own: np.ndarray,
+    by_slope: np.ndarray,
     table: list[ReliabilityRow],
 ) -> dict[str, float]:
     """Of patients with a slope: mean probability, labelled and de-noised share of fast, and both
     calibration errors.
     """
-    share = np.array([row["n"] for row in table]) / own.sum()
+    share = np.array([row["n"] for row in table]) / by_slope.sum()
     predicted = np.array([row["predicted"] for row in table])
     observed = np.array([row["observed"] for row in table])
     denoised = np.array([row["denoised"] for row in table])
     return {
-        "denoised_n": float(own.sum()),
-        "denoised_predicted": float(p[own].mean()),
-        "denoised_labelled": float(y[own].mean()),
-        "denoised_fast": float(fast[own].mean()),
+        "denoised_n": float(by_slope.sum()),
+        "denoised_predicted": float(p[by_slope].mean()),
+        "denoised_labelled": float(y[by_slope].mean()),
+        "denoised_fast": float(fast[by_slope].mean()),
         "denoised_ece": float(share @ np.abs(predicted - denoised)),
         "denoised_ece_labelled": float(share @ np.abs(predicted - observed)),
     }

@@ -308,13 +308,13 @@ def _site_recognised(data: Trainable) -> Check:
     return Check(name="features tell the site", verdict="passed", found=finding)
 
 
-def _recognised(X: np.ndarray, own: np.ndarray) -> float:
+def _recognised(X: np.ndarray, of_site: np.ndarray) -> float:
     """Out-of-fold AUC of a site from values and gaps."""
-    X, score = np.hstack([X, np.isnan(X)]), np.empty(len(own))
+    X, score = np.hstack([X, np.isnan(X)]), np.empty(len(of_site))
     X = X[:, np.nanstd(np.where(np.isnan(X).all(axis=0), 0.0, X), axis=0) > 0]
-    for train, test in StratifiedKFold(3, shuffle=True, random_state=0).split(X, own):
-        score[test] = plain_logistic(X[train], own[train].astype(float), X[test], 0.01)
-    return float(roc_auc_score(own, score))
+    for train, test in StratifiedKFold(3, shuffle=True, random_state=0).split(X, of_site):
+        score[test] = plain_logistic(X[train], of_site[train].astype(float), X[test], 0.01)
+    return float(roc_auc_score(of_site, score))
 
 
 def _confounded(data: Trainable) -> Iterator[Check]:

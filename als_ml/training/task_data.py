@@ -555,9 +555,10 @@ def _baselines(
     if config.label.measure == "delta_fs":
         columns = {"nfl": columns["nfl"]}
     present = {
-        name: [column for column in own if column in rows.columns] for name, own in columns.items()
+        name: [column for column in inputs if column in rows.columns]
+        for name, inputs in columns.items()
     }
-    return {name: rows[own].to_numpy(dtype=float) for name, own in present.items() if own}
+    return {name: rows[inputs].to_numpy(dtype=float) for name, inputs in present.items() if inputs}
 
 
 def _assay_status(cohort: Cohort) -> np.ndarray:

@@ -200,8 +200,8 @@ def _original_features(cohort: AnyCohort) -> dict[str, np.ndarray]:
     features = _totals(row, day, total, n, "original_")
     features["original_respiratory"] = _at(asked, breathing)
     months = (_at(last, day) - _onset(cohort)) / DAYS_PER_MONTH
-    own = features["original_total"], months, FULL_SCORE["alsfrs"]
-    features |= _rate_since_onset(*own, "original_")
+    total, full = features["original_total"], FULL_SCORE["alsfrs"]
+    features |= _rate_since_onset(total, months, full, "original_")
     slope = _early_slope(row, day, total, n)
     return features | {f"original_{name}": values for name, values in slope.items()}
 
@@ -342,7 +342,10 @@ def _last_item_scores(visits: Frame, last: np.ndarray) -> dict[str, np.ndarray]:
     points = _at(last, np.array([visits[name].to_numpy(dtype=float) for name in ITEMS["alsfrs_r"]]))
     items = dict(zip(ITEMS["alsfrs_r"], points, strict=True))
     tube = _at(last, visits["q5_form"].to_numpy() == "b") == 1
-    scores = {f"alsfrs_{name}": sum(items[item] for item in own) for name, own in DOMAINS.items()}
+    scores = {
+        f"alsfrs_{name}": sum(items[item] for item in of_domain)
+        for name, of_domain in DOMAINS.items()
+    }
     return {**scores, "kings_stage": kings_stage(items, tube), "mitos_stage": mitos_stage(items)}
 
 

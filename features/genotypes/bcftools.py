@@ -60,8 +60,8 @@ class _Worker:
         # A worker that has died is told by the status: nothing is written to it.
         with contextlib.suppress(BrokenPipeError):
             socket.send_fds(self.socket, [b"."], theirs)
-        for own in (asked, printed, ended):
-            os.close(own)
+        for end in (asked, printed, ended):
+            os.close(end)
         with os.fdopen(request, "wb", buffering=0) as file, contextlib.suppress(BrokenPipeError):
             file.write(request_text.encode())
         return os.fdopen(output, "rb"), os.fdopen(status, "rb")

@@ -77,7 +77,7 @@ def coverage_of(
     first: np.ndarray,
     lost: tuple[np.ndarray, np.ndarray],
     rows: np.ndarray,
-    own: list[int],
+    in_file: list[int],
     build: str,
 ) -> Coverage:
     """Called part and whole of each gene for the patients of a file.
@@ -94,10 +94,10 @@ def coverage_of(
         Record and patient of each missing genotype.
     rows : array
         Patients of the file.
-    own : list of int
+    in_file : list of int
         Genes that were asked for.
     """
-    weights, whole = _weights(sites, first, own, build)
+    weights, whole = _weights(sites, first, in_file, build)
     passed = sites.passed[weights.record]
     called = _sums(weights.gene[passed], weights.amount[passed], len(whole))
     row, gene, missed = _missed(weights, lost, len(whole))
@@ -116,7 +116,7 @@ class Weights(NamedTuple):
 
 
 def _weights(
-    sites: Sites, first: np.ndarray, own: list[int], build: str
+    sites: Sites, first: np.ndarray, in_file: list[int], build: str
 ) -> tuple[Weights, np.ndarray]:
     """How much of each gene the records speak for, and how much there is of it (G)."""
     genes_of_panel = len(gene_names(sites.definitions))
@@ -128,7 +128,7 @@ def _weights(
     whole = np.zeros(genes_of_panel, dtype=np.int64)
     chroms = np.array([plain_contig(chrom) for chrom in sites.chrom], dtype=object)
     pieces = []
-    for index in own:
+    for index in in_file:
         name = gene_names(sites.definitions)[index]
         ranges = coding_bases(sites.definitions, name, build)
         whole[index] = _length(ranges)

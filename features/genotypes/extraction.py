@@ -414,7 +414,8 @@ def _divided(regions: list[Region], parts: int) -> list[list[Region]]:
     share = np.cumsum(lengths / lengths.sum() + 1 / len(regions)) / 2
     part = np.minimum((np.r_[0.0, share[:-1]] * n).astype(int), n - 1)
     divided = [
-        [region for region, own in zip(regions, part, strict=True) if own == i] for i in range(n)
+        [region for region, place in zip(regions, part, strict=True) if place == i]
+        for i in range(n)
     ]
     return [some for some in divided if some]
 

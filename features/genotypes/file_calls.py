@@ -303,10 +303,10 @@ def check_reference(found: list[Agreement], build: str, where: str, problems: Pr
     """
     other = next(b for b in BUILDS if b != build)
     # Every part reads the other build's positions, and each its own share of this build's.
-    own = sum(part.agree[build] for part in found)
+    agreeing = sum(part.agree[build] for part in found)
     foreign = max((part.agree[other] for part in found), default=0)
     met = sum(part.met[build] for part in found)
-    if foreign >= 3 and foreign > 2 * own and 2 * own <= met:
+    if foreign >= 3 and foreign > 2 * agreeing and 2 * agreeing <= met:
         reason = f"REF is that of {other} at {foreign} known positions"
-        found_text = f"{reason}, but the cohort file says {build} ({own})"
+        found_text = f"{reason}, but the cohort file says {build} ({agreeing})"
         problems.error(where, found_text, other_build(other, build), code="genome_build")

@@ -149,10 +149,10 @@ class GatheredOnDisk(Gathered):
         """Put rows behind those that the files of their patients hold already."""
         part = columns["row"] // self.size
         for number in np.unique(part).tolist():
-            own = part == number
-            rows = np.empty(int(own.sum()), dtype=_row_type(types))
+            of_part = part == number
+            rows = np.empty(int(of_part.sum()), dtype=_row_type(types))
             for column in types:
-                rows[column] = columns[column][own]
+                rows[column] = columns[column][of_part]
             with self._file(name, number).open("ab") as out:
                 rows.tofile(out)
 

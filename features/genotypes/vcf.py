@@ -557,8 +557,8 @@ class Query:
         lengths, first = contig_lengths(self.definitions, self.build), dict[str, Region]()
         for region in panel_regions(self.definitions, self.build):
             first.setdefault(region[0], region)
-        own = [chrom for chrom, region in first.items() if region in self.regions]
-        return [(chrom, lengths[chrom] + 1, LAST_POSITION) for chrom in own]
+        named = [chrom for chrom, region in first.items() if region in self.regions]
+        return [(chrom, lengths[chrom] + 1, LAST_POSITION) for chrom in named]
 
     def gene_indices(self) -> list[int]:
         """Genes whose bounds lie in the regions, as indices into `gene_names()`."""
