@@ -2,9 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from als_ml.cli import print_table, progress_bar, report_problems
 from als_ml.output import check_output, write_table
+
+if TYPE_CHECKING:
+    from als_ml.lifecycle.monitoring import DriftRow
 
 SUMMARY = "say how far a cohort has drifted from a model's training patients"
 
@@ -50,21 +54,29 @@ def run(arguments: argparse.Namespace) -> int:
         write_table(pd.DataFrame(table), Path(arguments.output))
     if not arguments.quiet:
         report_problems(problems.found)
-        moved = [row for row in table if row["verdict"] != "stable"]
-        print_table(
-            moved[:20] or table[:3],
-            f"{len(moved)} of {len(table)} features have drifted "
-            "(PSI 0.1 look, 0.25 shifted, and beyond chance)",
-        )
-        if table and table[0]["basis"] == "deciles":
-            print("this model keeps deciles only: PSI is a lower bound; train it again for drift")
+        _print_drift(table)
         print_table([seen], "patients")
         print(now.labels)
-        (
-            print_table([calibration], "calibration")
-            if calibration
-            else print("no calibration: too few labelled patients")
-        )
+        _print_calibration(calibration)
         if not logged:
             print("not logged in MLflow: figures of so few patients speak of single ones")
     return 0
+
+
+def _print_drift(table: "list[DriftRow]") -> None:
+    """Print the features that have drifted; the first three where none has."""
+    moved = [row for row in table if row["verdict"] != "stable"]
+    print_table(
+        moved[:20] or table[:3],
+        f"{len(moved)} of {len(table)} features have drifted "
+        "(PSI 0.1 look, 0.25 shifted, and beyond chance)",
+    )
+    if table and table[0]["basis"] == "deciles":
+        print("this model keeps deciles only: PSI is a lower bound; train it again for drift")
+
+
+def _print_calibration(figures: dict[str, float]) -> None:
+    if figures:
+        print_table([figures], "calibration")
+    else:
+        print("no calibration: too few labelled patients")

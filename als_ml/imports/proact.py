@@ -605,14 +605,10 @@ def _family_history(table: pd.DataFrame) -> pd.Series:
     words = [word for degree in DEGREES.values() for word in degree]
     relatives = [name for name in table.columns if any(word in name for word in (*words, "cousin"))]
     for nearest_last in ("wider", "second_degree", "first_degree"):
-        mentioned = (
-            table[[name for name in relatives if _degree(name) == nearest_last]]
-            .astype(object)
-            .fillna("")
-        )
-        hit = als & ~mentioned.apply(
-            lambda column: column.astype(str).str.lower().isin(NOT_FLAGGED)
-        ).all(axis=1)
+        columns = [name for name in relatives if _degree(name) == nearest_last]
+        mentioned = table[columns].astype(object).fillna("")
+        silent = mentioned.apply(lambda cells: cells.astype(str).str.lower().isin(NOT_FLAGGED))
+        hit = als & ~silent.all(axis=1)
         degree[subject[hit].dropna().unique()] = nearest_last
     return degree
 

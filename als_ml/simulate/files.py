@@ -54,17 +54,7 @@ def patients_table(
     n = len(ids)
     onset = -np.round(course.months * 30.4375).astype(int)
     diagnosis = np.round(onset * (1 - rng.beta(6, 2, n))).astype(int)
-    degree = np.where(rng.random(n) < c.SECOND_DEGREE, "second_degree", "first_degree")
-    other = rng.random(n)
-    vague = np.where(
-        other < c.WIDER_HISTORY,
-        "wider",
-        np.where(other < c.WIDER_HISTORY + c.UNKNOWN_HISTORY, "unknown", ""),
-    )
-    history = np.where(vague != "", vague, np.where(people.familial, degree, "none"))
-    mimic = rng.random(n) < c.OTHER_DIAGNOSIS
-    diagnosis_name = np.where(people.ftd, "als_ftd", "als").astype(object)
-    diagnosis_name[mimic] = rng.choice(["pls", "mimic", "unaffected_relative"], mimic.sum())
+    history, diagnosis_name = _histories(people, rng), _diagnoses(people, rng)
     riluzole = rng.random(n) < c.RILUZOLE
     tested = repeats.lab != ""
     reason = np.where(
@@ -105,6 +95,27 @@ def patients_table(
         table[drug] = np.where(known, "yes", "no")
         table[f"{drug}_start_days"] = np.where(known, start, np.nan)
     return _whole_days(table)
+
+
+def _histories(people: People, rng: np.random.Generator) -> np.ndarray:
+    """Family history as it is reported: by degree, wider, unknown or none."""
+    n = len(people.familial)
+    degree = np.where(rng.random(n) < c.SECOND_DEGREE, "second_degree", "first_degree")
+    other = rng.random(n)
+    vague = np.where(
+        other < c.WIDER_HISTORY,
+        "wider",
+        np.where(other < c.WIDER_HISTORY + c.UNKNOWN_HISTORY, "unknown", ""),
+    )
+    return np.where(vague != "", vague, np.where(people.familial, degree, "none"))
+
+
+def _diagnoses(people: People, rng: np.random.Generator) -> np.ndarray:
+    """ALS or ALS-FTD, and a few others who came to the same clinic."""
+    mimic = rng.random(len(people.ftd)) < c.OTHER_DIAGNOSIS
+    diagnosis = np.where(people.ftd, "als_ftd", "als").astype(object)
+    diagnosis[mimic] = rng.choice(["pls", "mimic", "unaffected_relative"], mimic.sum())
+    return diagnosis
 
 
 def outcome_days(course: Course, future: Future, rng: np.random.Generator) -> dict[str, np.ndarray]:

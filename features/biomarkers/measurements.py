@@ -329,6 +329,26 @@ def _values(
     censored = np.select([stated == "below", stated == "above"], [BELOW, ABOVE], EXACT)
     if column.dtype == float:
         return column.to_numpy(), censored
+    limit = numbers(
+        _column(table, "limit"), f"{where}, column limit", problems, dialect=rules.dialect
+    )
+    value, by_sign = _texts(column, censored, limit, place, problems, rules)
+    return value, np.where(censored != EXACT, censored, by_sign)
+
+
+def _texts(
+    column: Cells,
+    censored: np.ndarray,
+    limit: np.ndarray,
+    place: str,
+    problems: Problems,
+    rules: ReadingRules,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of a column of texts, and what they say themselves of a limit (code of CENSORED).
+
+    A word such as "below limit", and an empty value that another column calls censored, stand for
+    `limit`.
+    """
     codes, levels = codes_of(column)
     read = read_values(levels, rules.dialect)
     report_unclear(column, codes, read.unclear, place, problems)
@@ -352,9 +372,6 @@ def _values(
     )
     by_sign = np.append(signs, EXACT)[codes]
     word = np.append(read.limit_word != "", False)[codes]
-    limit = numbers(
-        _column(table, "limit"), f"{where}, column limit", problems, dialect=rules.dialect
-    )
     value = np.where(word | (np.isnan(value) & (censored != EXACT)), limit, value)
     problems.reject(
         word & np.isnan(limit),
@@ -364,7 +381,7 @@ def _values(
         "Write <2.7, or add a column `limit`.",
         code="cell_number",
     )
-    return value, np.where(censored != EXACT, censored, by_sign)
+    return value, by_sign
 
 
 def _factors(
