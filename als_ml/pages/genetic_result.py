@@ -14,7 +14,7 @@ from features.catalogue import Definitions, core_genes, gene_names, repeat_loci
 from features.cohort import Cohort
 from features.genotypes.coverage import ASSAYED_FROM
 from features.genotypes.genotype import zygosity
-from features.genotypes.repeats import LABORATORY, STATES, RepeatStates
+from features.genotypes.repeats import LABORATORY, NORMAL, STATES, RepeatStates
 from features.variants.variant import Variant
 
 HEADLINES = {
@@ -139,11 +139,16 @@ def _meaning(variant: Variant, says: str) -> str:
 def _repeat_findings(
     cohort: Cohort,
 ) -> list[tuple[list[Finding], list[Finding]]]:
-    """Telling C9orf72 repeats of each patient, and ATXN2 repeats of risk."""
+    """Telling C9orf72 repeats of each patient, and long ones of other loci aside."""
     c9orf72, atxn2 = (
         RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
         for locus in ("C9orf72", "ATXN2")
     )
+    others = {
+        locus: RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
+        for locus in repeat_loci(cohort.definitions).index
+        if locus not in ("C9orf72", "ATXN2")
+    }
     sizes = _sizes(cohort)
     methods = cohort.patients["c9orf72_method"].to_numpy(dtype=object)
     stated = cohort.patients["c9orf72_status"].to_numpy(dtype=object)
@@ -165,6 +170,11 @@ def _repeat_findings(
             found = _atxn2(state, atxn2_size, float(atxn2.longest[i]))
             found["method"] = _method(sized_by["ATXN2"][i], "repeat call")
             aside.append(found)
+        aside += [
+            _long_repeat(cohort.definitions, locus, STATES[states.state[i]], sizes.get((i, locus)))
+            for locus, states in others.items()
+            if states.state[i] > NORMAL
+        ]
         results.append((telling, aside))
     return results
 
@@ -238,6 +248,29 @@ def _c9orf72(
         if by_laboratory
         else _method(call_method, "short reads"),
         "meaning": meaning,
+    }
+
+
+# What is said of a long repeat of these loci: of both too little is known to call it a cause.
+_LONG = {
+    "NIPA1": "a proposed modifier of ALS that some in a hundred healthy people have too",
+    "LRP12": "of uncertain meaning: in the range that was seen in some patients with ALS",
+}
+
+
+def _long_repeat(
+    definitions: Definitions, locus: str, state: str, size: tuple[float, float, float] | None
+) -> Finding:
+    unit = next(row["unit"] for row in definitions.rows("repeats") if row["locus"] == locus)
+    meaning = _LONG.get(locus, "longer than normal, of uncertain meaning")
+    return {
+        "gene": locus,
+        "what": f"{unit} repeat {state}, {_sized(size)}",
+        "zygosity": "",
+        "class": "risk",
+        "inheritance": "risk",
+        "method": "repeat call",
+        "meaning": "the range of another disease (OPDM1)" if state == "expanded" else meaning,
     }
 
 

@@ -304,15 +304,24 @@ class RepeatStates:
 
         by_file = np.full(len(patients), np.nan)
         by_file[row] = long
-        measured = patients[f"{locus.lower()}_allele2"].to_numpy(dtype=float)
+        _, measured = _measured(locus, patients)
         self.longest = np.where(np.isfinite(measured), measured, by_file)
+
+
+def _measured(locus: str, patients: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """Both alleles as a laboratory sized them; NaN for a locus that the patients' table lacks."""
+    names = [f"{locus.lower()}_allele{i}" for i in (1, 2)]
+    if not set(names) <= set(patients.columns):
+        return np.full(len(patients), np.nan), np.full(len(patients), np.nan)
+    short, long = (patients[name].to_numpy(dtype=float) for name in names)
+    return short, long
 
 
 def _laboratory(
     definitions: Definitions, locus: str, patients: Frame
 ) -> tuple[np.ndarray, np.ndarray]:
     """State by the laboratory, and whether its method overrides short reads."""
-    short, long = (patients[f"{locus.lower()}_allele{i}"].to_numpy(dtype=float) for i in (1, 2))
+    short, long = _measured(locus, patients)
     by_size = repeat_state(definitions, locus, long, long, np.isfinite(short))
     if locus != "C9orf72":
         return by_size, np.ones(len(patients), dtype=bool)

@@ -179,6 +179,23 @@ def test_the_method_of_a_sent_repeat_is_shown(method, shown):
     assert page["genetics"]["risk"][0]["method"] == (shown or method if method else "repeat call")
 
 
+@pytest.mark.parametrize(
+    ("locus", "size", "words"),
+    [
+        ("NIPA1", 10, None),
+        ("NIPA1", 11, "proposed modifier"),
+        ("LRP12", 45, None),
+        ("LRP12", 61, "of uncertain meaning"),
+        ("LRP12", 94, "another disease"),
+    ],
+)
+def test_long_repeats_of_other_loci_stand_aside_and_are_no_cause(locus, size, words):
+    genetics = page_of(repeats={"C9orf72": [2, 8], locus: [7, size]})["genetics"]
+    assert not genetics["findings"]
+    assert [found["gene"] for found in genetics["risk"]] == [locus] * (words is not None)
+    assert all(words in found["meaning"] for found in genetics["risk"])
+
+
 def test_two_methods_that_disagree_are_said():
     page = page_of(
         repeats={"C9orf72": [2, 8]}, c9orf72_status="expanded", c9orf72_method="southern"

@@ -1,7 +1,8 @@
 """Repeat sizes and their states: set als-ml-1 at each boundary, intervals, and the laboratory.
 
 Contract, section Genetics: C9orf72 normal <= 23, intermediate 24-30, expanded >= 31; ATXN2 normal
-<= 28, intermediate 29-30, risk 31-34, SCA2 range >= 35.
+<= 28, intermediate 29-30, risk 31-34, SCA2 range >= 35. NIPA1 and LRP12 by the tables that
+`repeats.tsv` names.
 """
 
 import numpy as np
@@ -32,6 +33,15 @@ def state(locus: str, low: float, high: float, complete: bool = True) -> str:
         ("ATXN2", 31, "risk"),
         ("ATXN2", 34, "risk"),
         ("ATXN2", 35, "expanded"),
+        ("NIPA1", 10, "normal"),
+        ("NIPA1", 11, "risk"),
+        ("NIPA1", 40, "risk"),
+        ("LRP12", 45, "normal"),
+        ("LRP12", 46, "intermediate"),
+        ("LRP12", 60, "intermediate"),
+        ("LRP12", 61, "risk"),
+        ("LRP12", 93, "risk"),
+        ("LRP12", 94, "expanded"),
     ],
 )
 def test_a_size(locus, size, expected):
