@@ -3,8 +3,8 @@
 And what our loop and tracking cost.
 
 python -m benchmarks search [ESTIMATOR ...]. The cost is everything that is not spent inside the own
-`fit` and `predict` of scikit-learn, XGBoost and statsmodels (reading, Optuna, calibration, figures,
-pictures, logging to MLflow), over what is.
+`fit` and `predict` of scikit-learn and XGBoost (reading, Optuna, the mixed model, calibration,
+figures, pictures, logging to MLflow), over what is.
 """
 
 import os
@@ -20,7 +20,6 @@ from unittest import mock
 import xgboost
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from statsmodels.regression.mixed_linear_model import MixedLM
 
 from als_ml.config import Config, load_config
 from als_ml.simulate import simulate
@@ -32,7 +31,6 @@ ESTIMATORS = ("xgboost", "elastic_net", "histogram_boosting", "random_forest")
 TIMED = (
     (xgboost.XGBClassifier, ("fit",)),
     (xgboost.Booster, ("inplace_predict", "predict")),
-    (MixedLM, ("fit",)),
     (LogisticRegression, ("fit", "predict_proba", "decision_function")),
     (RandomForestClassifier, ("fit", "predict_proba")),
     (HistGradientBoostingClassifier, ("fit", "decision_function")),

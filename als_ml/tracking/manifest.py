@@ -21,7 +21,6 @@ _NAMED = (
     "xgboost",
     "optuna",
     "mlflow",
-    "statsmodels",
     "pysam",
 )
 PACKAGES = Path(__file__).resolve().parents[2]
