@@ -210,7 +210,7 @@ const rangeBar = (one) => {
   const bounds = [one.low, one.high, ...one.cutoffs.map((pair) => pair[1])].filter((value) => value !== null);
   const [least, most] = frame([...values, ...bounds], null, null);
   const W = 240, H = several ? 84 : 30, at = (value) => 6 + (W - 12) * ((value - least) / (most - least));
-  const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, class: "range", role: "img", "aria-label": `${one.name}: ${one.values.map((pair) => `${pair[1]} on day ${pair[0]}`).join(", ")}` });
+  const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, class: several ? "range" : "range single", role: "img", "aria-label": `${one.name}: ${one.values.map((pair) => `${pair[1]} on day ${pair[0]}`).join(", ")}` });
   if (several) {
     const days = one.values.map((pair) => pair[0]), first = Math.min(...days), last = Math.max(...days, first + 1);
     const x = (when) => 8 + (W - 16) * ((when - first) / (last - first)), y = (value) => H - 6 - (H - 12) * ((value - least) / (most - least));
@@ -277,7 +277,7 @@ const variantSection = (page) => {
 const patientPage = (page, shared) => {
   const scores = page.closed ? null : section("Scores", page.scores.length ? make("div", { class: "cards pair" }, ...page.scores.map(scoreCard)) : make("p", {}, "No model was given."));
   return [
-    make("div", { class: "onpaper", "aria-hidden": "true" }, `${identity(page)} · ${shared.version} · research use only`),
+    make("div", { class: "onpaper", "aria-hidden": "true" }, make("div", {}, `${identity(page)} · ${shared.version} · research use only`)),
     header(page), geneticSection(page), scores, page.closed ? null : nextSection(page), protocolSection(page, shared.rules), courseSection(page),
     markerSection(page), mechanismSection(page, shared.treatments), variantSection(page),
   ].filter(Boolean);

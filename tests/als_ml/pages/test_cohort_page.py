@@ -7,6 +7,8 @@ import gzip
 import json
 import re
 import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -410,11 +412,39 @@ def test_in_a_browser(browser, written, scheme, tmp_path):
     serious(Axe().run(page))
     pdf = tmp_path / "patient.pdf"
     page.pdf(path=pdf, format="A4", prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes())) <= 2
+    sheets = printed(pdf)
+    assert len(sheets) <= 2
+    assert all(sheet.startswith(f"Patient {EVIL}") for sheet in sheets)
     page.get_by_role("link", name="All patients").click()
     expect(page.locator("#cohort")).to_be_visible()
     assert not faults
     assert set(asked) <= {"file", "data", "blob"}
+
+
+@pytest.mark.slow
+def test_every_page_is_printed_on_two_sheets_with_its_name(browser, written, tmp_path):
+    """Of each tenth patient, who needs most first."""
+    page = browser.new_page()
+    page.goto(f"file://{written}")
+    page.wait_for_selector("#patients tbody a")
+    for index in range(0, 240, 10):
+        page.evaluate(f"location.hash = '#patient={index}'")
+        page.wait_for_function(f"location.hash === '#patient={index}' && !patient.hidden")
+        page.wait_for_selector("#patient h2")
+        page.pdf(path=tmp_path / "p.pdf", format="A4", prefer_css_page_size=True)
+        sheets = printed(tmp_path / "p.pdf")
+        assert len(sheets) <= 2, index
+        assert all(sheet.startswith("Patient ") for sheet in sheets), index
+    page.close()
+
+
+def printed(pdf: Path) -> list[str]:
+    """The text of each sheet."""
+    if not shutil.which("pdftotext"):
+        pytest.skip("no pdftotext here (Debian's package is poppler-utils)")
+    words = ["pdftotext", "-layout", str(pdf), "-"]
+    text = subprocess.run(words, capture_output=True, check=True, text=True).stdout
+    return [sheet.lstrip() for sheet in text.split("\f")[:-1]]
 
 
 def serious(found) -> None:
