@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import linregress
 
 from features.alsfrs.slopes import (
     DAYS_PER_MONTH,
@@ -50,6 +51,16 @@ def several():
     days = np.array([0.0, 0.0, 2 * MONTH, 5.0, 4 * MONTH, 3 * MONTH, 9.0])
     total = np.array([40.0, 30.0, 39.0, 20.0, 34.0, 27.0, np.nan])
     return row, days, total
+
+
+def test_a_slope_of_days_in_a_row():
+    row, days, total = np.zeros(3, dtype=int), np.array([0.0, 1.0, 2.0]), np.array([40.0, 39, 37])
+    slope, _, _ = decline(row[:2], days[:2], total[:2], 1)
+    assert slope[0] == pytest.approx(MONTH)  # a point a day
+    slope, _, _ = decline(row, days, total, 1)
+    error = decline_error(row, days, total, slope, 1)
+    line = linregress(days / MONTH, total)
+    assert (slope[0], error[0]) == pytest.approx((-line.slope, line.stderr))
 
 
 def test_slopes_visits_and_spans_by_hand():

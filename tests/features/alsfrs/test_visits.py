@@ -203,6 +203,16 @@ def test_a_rise_is_of_one_patient_and_one_scale():
         ([(0, 20, "alsfrs_r"), (30, 20, "alsfrs"), (60, 30, "alsfrs_r")], True),
         ([(0, 20, "alsfrs_r"), (30, np.nan, "alsfrs_r"), (60, 30, "alsfrs_r")], True),
         ([(0, 20, "alsfrs"), (60, 30, "alsfrs")], True),
+        # Both scales at both visits: each is asked for itself.
+        (
+            [
+                (0, 40, "alsfrs_r"),
+                (0, 20, "alsfrs"),
+                (60, 39, "alsfrs_r"),
+                (60, 30, "alsfrs"),
+            ],
+            True,
+        ),
         ([(60, 30, "alsfrs_r"), (0, 20, "alsfrs_r")], True),  # in any order
         ([(0, 30, "alsfrs_r"), (30, 29, "alsfrs_r"), (60, 33, "alsfrs_r")], False),
     ],
@@ -357,3 +367,10 @@ def test_a_partial_death_comes_after_the_last_visit(uncertain, seen, death):
     visits = pd.DataFrame({"row": [0, 0], "days": [float(seen), 0.0]})
     found = after_visits(table, visits)["death_days"].tolist()
     assert found == pytest.approx([death, 55], abs=0.51)
+
+
+def test_a_partial_death_comes_after_the_last_visit_of_its_own_patient():
+    table = patients(*[{"death_days": 100, "uncertain_dates": "death_days 91..120"}] * 2)
+    visits = pd.DataFrame({"row": [0, 1], "days": [100.0, 0.0]})
+    found = after_visits(table, visits)["death_days"].tolist()
+    assert found == pytest.approx([110, 105], abs=0.51)

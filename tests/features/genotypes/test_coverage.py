@@ -109,6 +109,8 @@ def block(start: int, end: int, alt: str = "<NON_REF>", passed: bool = True) -> 
         (EXON1[0] - 1, EXON1[1] + 1, 72),
         (EXON1[0] + 1, EXON1[1], 71),
         (EXON1[0], EXON1[1] - 1, 71),
+        (EXON1[0], EXON1[0] + 1, 2),  # a base longer than its REF
+        (EXON1[0], EXON1[0] + 2, 3),
         (EXON1[1], EXON1[1] + 50, 1),
         (EXON1[1] + 1, EXON2[0] - 1, 0),
         (EXON1[1], EXON2[0], 2),
@@ -178,6 +180,8 @@ def test_a_repeated_block_speaks_once():
         (["21 31659800 31659841", "21 31659769 31659800"], 72),  # adjacent, in any order
         (["21 31659769 31659841", "21 31659780 31659790"], 72),  # one within the other
         (["21 31659769 31659779", "21 31659831 31659841"], 20),
+        (["21 31659769 31659779", "21 31659780 31659790"], 20),  # a base apart
+        (["21 31659769 31659779", "21 31659778 31659788"], 19),  # one base in both
         (["1 31659769 31659841"], 0),
         (["# comment", "", "track name=x", "browser x", "21 31659769 31659841 exon1 0 +"], 72),
     ],
