@@ -85,12 +85,14 @@ def write_table(table: "pd.DataFrame", path: Path) -> None:
     Parameters
     ----------
     table : DataFrame
-        Written without its index.
+        Written without its index; no spreadsheet runs a cell of the CSV.
     path : Path
         .csv or .parquet.
     """
+    from features.tables.formulas import inert
+
     with whole_file(path) as temporary:
         if path.suffix.lower() == ".parquet":
             table.to_parquet(temporary, index=False)
         else:
-            table.to_csv(temporary, index=False)
+            inert(table).to_csv(temporary, index=False)

@@ -20,6 +20,7 @@ from als_ml.imports.folder import whole_folder
 from features.biomarkers.units import unit_factor
 from features.catalogue import Definitions, analyte_names, normal_name, plain_contig, shipped
 from features.errors import DataError, examples
+from features.tables.formulas import inert
 from features.tables.problems import Problems
 
 DAYS_PER_YEAR = 365.25
@@ -82,9 +83,9 @@ def import_phenopackets(source: Path, output: Path, problems: Problems) -> dict[
         "patients": "patients.csv",
     }
     with whole_folder(output) as folder:
-        patients.to_csv(folder / "patients.csv", index=False)
+        inert(patients).to_csv(folder / "patients.csv", index=False)
         if len(values):
-            values.to_csv(folder / "biomarkers.csv", index=False)
+            inert(values).to_csv(folder / "biomarkers.csv", index=False)
             described["biomarkers"] = "biomarkers.csv"
         if calls:
             _write_variants(

@@ -18,6 +18,7 @@ from features.catalogue import Definitions, analytes, normal_name, shipped
 from features.errors import DataError, RequestError, examples, nearest
 from features.tables.cells import Dialect, read_values
 from features.tables.convert import MOST_DAYS, read_table
+from features.tables.formulas import inert
 from features.tables.problems import Problems
 
 DAYS_PER_YEAR = 365.25
@@ -106,7 +107,7 @@ def import_proact(source: Path, output: Path, problems: Problems) -> dict[str, i
         patients = _patients(release, start, death, values, problems)
         tables = {"patients": patients, "alsfrs": visits, "biomarkers": values}
         for name, table in tables.items():
-            table.to_csv(folder / f"{name}.csv", index=False)
+            inert(table).to_csv(folder / f"{name}.csv", index=False)
         described = {"name": "PRO-ACT", **{name: f"{name}.csv" for name in tables}}
         (folder / "cohort.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
     return {"patients": len(patients), "visits": len(visits), "biomarker values": len(values)}

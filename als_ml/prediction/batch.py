@@ -31,6 +31,7 @@ from features.cohort import Cohort
 from features.errors import DataError, RequestError
 from features.stored import Json
 from features.tables.convert import read_table
+from features.tables.formulas import inert
 from features.tables.problems import Problems
 
 Progress = Callable[[str, int, int], None]
@@ -412,7 +413,7 @@ def _join(parts: list[Path], target: Path, parquet: bool, counts: Counter[tuple[
         if writer:
             writer.write_table(table)
         else:
-            table.to_pandas().to_csv(
+            inert(table.to_pandas()).to_csv(
                 target, index=False, header=i == 0, mode="w" if i == 0 else "a"
             )
     if writer:

@@ -67,7 +67,8 @@ const save = (name, type, text) => {
   URL.revokeObjectURL(link.href);
 };
 // A cell that a spreadsheet would run as a formula gets an apostrophe.
-const cell = (value) => `"${String(value ?? "").replace(/^([=+@\t]|-(?![\d.]))/, "'$1").replaceAll('"', '""')}"`;
+const inert = (text) => (/^[=+\-@\t\r\n]/.test(text) && !/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? `'${text}` : text);
+const cell = (value) => `"${inert(String(value ?? "")).replaceAll('"', '""')}"`;
 document.getElementById("export").addEventListener("click", () => {
   const lines = [heads.map(cell), ...table.rows({ search: "applied" }).data().toArray().map((row) => row.slice(2).map(cell))];
   save("patients.csv", "text/csv", lines.map((line) => line.join(",")).join("\n") + "\n");

@@ -30,6 +30,7 @@ from als_ml.training.metrics import evaluate
 from als_ml.training.run import Training, summary
 from features.errors import RequestError
 from features.stored import Json
+from features.tables.formulas import inert
 
 
 class SubRun(TypedDict):
@@ -257,7 +258,7 @@ def _write_files(training: Training, folder: Path) -> None:
         yaml.safe_dump(training.config.model_dump(mode="json", exclude={"cohort"}), sort_keys=False)
     )
     write_dictionary(training.predictor, dictionary)
-    pd.DataFrame(summary(training)).to_csv(table, index=False)
+    inert(pd.DataFrame(summary(training))).to_csv(table, index=False)
     checks, made_from = folder / "honesty.json", folder / "manifest.json"
     checks.write_text(json.dumps([check.as_dict() for check in training.checks], indent=1))
     made_from.write_text(json.dumps(manifest(training), indent=1))
@@ -266,7 +267,7 @@ def _write_files(training: Training, folder: Path) -> None:
     (folder / "tables").mkdir()
     for name, rows in shown_tables(training).items():
         if rows:
-            pd.DataFrame(rows).to_csv(folder / "tables" / f"{name}.csv", index=False)
+            inert(pd.DataFrame(rows)).to_csv(folder / "tables" / f"{name}.csv", index=False)
 
 
 def write_dictionary(predictor: Predictor, path: Path) -> None:
@@ -279,4 +280,4 @@ def write_dictionary(predictor: Predictor, path: Path) -> None:
     path : Path
         Of the CSV.
     """
-    pd.DataFrame(predictor.described).to_csv(path, index=False)
+    inert(pd.DataFrame(predictor.described)).to_csv(path, index=False)

@@ -11,6 +11,7 @@ from als_ml.output import whole_file
 from features.catalogue import Definitions
 from features.genotypes.gathered import GatheredOnDisk
 from features.genotypes.phase import CIS, RELATIONS, TRANS, UNPHASED, Phases
+from features.tables.formulas import inert
 from features.variants.evidence import NULL_KINDS, Assessment
 from features.variants.variant import Variant, inheritance, rules_of
 from features.variants.weigh import Weighed
@@ -253,7 +254,7 @@ def _writer(output: Path | None) -> Iterator[Write]:
 def _csv(path: Path) -> Iterator[Write]:
     with path.open("w", newline="") as file:
         file.write(",".join(CARRIER_COLUMNS) + "\n")
-        yield lambda rows: rows.to_csv(file, header=False, index=False)
+        yield lambda rows: inert(rows).to_csv(file, header=False, index=False)
 
 
 def _parquet(path: Path) -> Iterator[Write]:

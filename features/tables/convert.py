@@ -27,6 +27,7 @@ from features.errors import DataError, nearest
 from features.stored import Record
 from features.tables.cells import PLAIN, YEARS, Dialect, read_dates, read_months, read_values
 from features.tables.columns import Cells, Column, Frame, FrameT, Table, factorized
+from features.tables.formulas import ESCAPED
 from features.tables.problems import Problems
 
 MISSING = frozenset(["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "<na>", "nat"])
@@ -276,7 +277,7 @@ def _coded(codes: np.ndarray, levels: np.ndarray) -> pd.Series:
     """Codes and their text as a Categorical: blanks around are cut, missing forms become
     unknown.
     """
-    clean = pd.Series(levels, dtype=object).str.strip()
+    clean = pd.Series(levels, dtype=object).str.strip().str.replace(ESCAPED, "", regex=True)
     unknown = clean.str.lower().isin(MISSING)
     recoded, distinct = pd.factorize(clean.where(~unknown, None), use_na_sentinel=True)
     return pd.Series(

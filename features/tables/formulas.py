@@ -1,0 +1,62 @@
+"""Cells that a spreadsheet would run: written with an apostrophe before them, read without it.
+
+A text that begins with `=`, `+`, `-`, `@`, a tab or a line end is a formula to a spreadsheet,
+unless it is a plain number (OWASP, CSV injection).
+"""
+
+import re
+
+import pandas as pd
+
+_FORMULA = re.compile(r"[=+\-@\t\r\n]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+# What `inert` made of a cell.
+ESCAPED = r"^'(?=[=+\-@\t\r\n])"
+
+
+def inert_cell(cell: object) -> object:
+    """A cell as it is written.
+
+    Parameters
+    ----------
+    cell : object
+        Anything but text stays what it is.
+
+    Returns
+    -------
+    object
+        Text with an apostrophe before it where a spreadsheet would run it.
+
+    Examples
+    --------
+    >>> [inert_cell(cell) for cell in ("=1+1", "-2+3", "-2.5", "+49 30", "@x", "a=b", -1.0)]
+    ["'=1+1", "'-2+3", '-2.5', "'+49 30", "'@x", 'a=b', -1.0]
+    """
+    if not isinstance(cell, str) or not _FORMULA.match(cell) or _NUMBER.fullmatch(cell):
+        return cell
+    return f"'{cell}"
+
+
+def inert(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose texts, and names of columns, no spreadsheet runs.
+
+    Parameters
+    ----------
+    table : DataFrame
+        To be written as CSV.
+
+    Returns
+    -------
+    DataFrame
+        The same, its columns of text changed where they must be.
+    """
+    columns = {inert_cell(name): _inert_column(column) for name, column in table.items()}
+    return pd.DataFrame(columns, index=table.index)
+
+
+def _inert_column(column: pd.Series) -> pd.Series:
+    if column.dtype.kind in "biufcM":
+        return column
+    distinct = column.dropna().unique()
+    changed = {cell: inert_cell(cell) for cell in distinct if inert_cell(cell) is not cell}
+    return column.astype(object).replace(changed) if changed else column
