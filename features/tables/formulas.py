@@ -57,6 +57,8 @@ def inert(table: pd.DataFrame) -> pd.DataFrame:
 def _inert_column(column: pd.Series) -> pd.Series:
     if column.dtype.kind in "biufcM":
         return column
+    if column.dtype == object:  # lists among them have no distinct values
+        return column.map(inert_cell)
     distinct = column.dropna().unique()
     changed = {cell: inert_cell(cell) for cell in distinct if inert_cell(cell) is not cell}
     return column.astype(object).replace(changed) if changed else column
