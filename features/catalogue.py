@@ -10,6 +10,7 @@ by side, each by its own.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -197,15 +198,55 @@ _latest: dict[Path, tuple[_State, Definitions]] = {}
 
 
 def shipped() -> Definitions:
-    """The tables of this installation as their files are now.
+    """The tables of this installation as their files are now, with the sequences that were fetched.
 
     The same object while no file changes.
     """
-    state = _state(FOLDER)
+    own = own_folder()
+    state = _state(FOLDER) + _state(own)
     known = _latest.get(FOLDER)
     if known is None or known[0] != state:
-        known = _latest[FOLDER] = (state, Definitions.read(FOLDER))
+        read = _with_sequences(Definitions.read(FOLDER), own / SEQUENCES)
+        known = _latest[FOLDER] = (state, read)
     return known[1]
+
+
+SEQUENCES = "coding_sequences.tsv"
+
+
+def own_folder() -> Path:
+    """Folder of the user for what was fetched once and holds everywhere.
+
+    Returns
+    -------
+    Path
+        `ALS_ML_DATA`, else `als-ml` where the system keeps a user's data; it may not be there.
+    """
+    if stated := os.environ.get("ALS_ML_DATA"):
+        return Path(stated)
+    if kept := os.environ.get("XDG_DATA_HOME"):
+        return Path(kept) / "als-ml"
+    try:
+        return Path("~/.local/share/als-ml").expanduser()
+    except RuntimeError:  # a service without a home has no data of its own
+        return Path("/nonexistent/als-ml")
+
+
+def _with_sequences(base: Definitions, path: Path) -> Definitions:
+    """Put fetched coding sequences in the place of those that are not whole.
+
+    A line for a transcript that is not ours any more is passed over: then its gene is again among
+    those whose sequence is not here.
+    """
+    if not path.is_file() or "coding_sequences" not in base.texts:
+        return base
+    header, *lines = base.texts["coding_sequences"].rstrip("\n").split("\n")
+    fetched = {
+        tuple(line.split("\t")[:2]): line for line in path.read_text(encoding="utf-8").split("\n")
+    }
+    whole = [fetched.get(tuple(line.split("\t")[:2]), line) for line in lines]
+    text = "\n".join([header, *whole]) + "\n"
+    return Definitions({**base.texts, "coding_sequences": text})
 
 
 def _state(folder: Path) -> _State:

@@ -25,6 +25,8 @@ CUT_NAMES = {
     "frequencies": "frequencies.{}.vcf.gz",
 }
 KINDS = tuple(CUT_NAMES)
+# Beside the builds: coding sequences are of transcripts.
+SEQUENCES_KEY = "sequences"
 SCHEMES = ("http", "https", "file")
 
 
@@ -145,6 +147,43 @@ def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str
 
 
 def _entries(path: Path) -> dict[str, dict[str, Source]]:
+    """Entries of each build."""
+    builds = {name: kinds for name, kinds in _content(path).items() if name in BUILDS}
+    return {
+        build: {
+            kind: _source(entry, f"{path}, {build}.{kind}")
+            for kind, entry in _mapping(kinds, KINDS, f"{path}, {build}").items()
+        }
+        for build, kinds in builds.items()
+    }
+
+
+def sequence_addresses(path: Path) -> list[Source]:
+    """Read where coding sequences are fetched from, in the order in which they are tried.
+
+    Parameters
+    ----------
+    path : Path
+        The sources file: `sequences`, a list of entries.
+
+    Returns
+    -------
+    list of Source
+        At least one.
+
+    Raises
+    ------
+    RequestError
+        If the file does not fit, or has none.
+    """
+    entries = _content(path).get(SEQUENCES_KEY)
+    where = f"{path}, {SEQUENCES_KEY}"
+    if not isinstance(entries, list) or not entries:
+        raise RequestError(where, "it has no list of addresses", "Add one.", code="key_missing")
+    return [_source(entry, f"{where}, entry {i}") for i, entry in enumerate(entries, 1)]
+
+
+def _content(path: Path) -> Json:
     if not path.is_file():
         raise RequestError(
             str(path),
@@ -161,14 +200,7 @@ def _entries(path: Path) -> dict[str, dict[str, Source]]:
             "Correct the file.",
             code="file_unreadable",
         ) from None
-    builds = _mapping(content, BUILDS, str(path))
-    return {
-        build: {
-            kind: _source(entry, f"{path}, {build}.{kind}")
-            for kind, entry in _mapping(kinds, KINDS, f"{path}, {build}").items()
-        }
-        for build, kinds in builds.items()
-    }
+    return _mapping(content, (*BUILDS, SEQUENCES_KEY), str(path))
 
 
 def _mapping(content: object, known: tuple[str, ...], where: str) -> Json:

@@ -209,7 +209,10 @@ def _note_missing_sequences(
     for by_protein, words in ways.items():
         names = sorted(gene for gene, protein in lacking.items() if protein == by_protein)
         if names:
-            remedy = "A FASTA (--fasta) or an annotated VCF completes them."
+            remedy = (
+                "`python -m als_ml references --only sequences`, a FASTA (--fasta) or an annotated"
+                " VCF completes them."
+            )
             problems.note(
                 str(path),
                 f"coding sequence of {', '.join(names)} not here: {words}",

@@ -256,3 +256,95 @@ def unresolved_genes(definitions: Definitions) -> dict[str, bool]:
         for gene, sequence in coding_sequences(definitions).items()
         if not sequence.known
     }
+
+
+# Bases or residues in which a sequence may differ from what is known here: public records of two
+# builds and of the protein differ at such a place where the population does (OPTN: 1 of each).
+MOST_DIFFERENT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A sequence that holds, and what it was compared with.
+
+    Attributes
+    ----------
+    bases : str
+        IUPAC letters: where a known base differs, the letter of both.
+    compared, different : int
+        Bases known here, and of them those that differ.
+    residues, residues_different : int
+        The same of the protein.
+    """
+
+    bases: str
+    compared: int
+    different: int
+    residues: int
+    residues_different: int
+
+
+def checked_sequence(definitions: Definitions, gene: str, bases: str) -> Checked:
+    """Check a coding sequence by all that is known here of its gene.
+
+    Length, start, stop and no other stop; each base that public records know; the protein.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With the gene model, what is known of its sequence, and its protein.
+    gene : str
+        Symbol.
+    bases : str
+        As fetched.
+
+    Returns
+    -------
+    Checked
+        With what was compared.
+
+    Raises
+    ------
+    DataError
+        With the first check that fails.
+    """
+    bases = bases.upper()
+    _check_reading(gene, bases, transcripts(definitions, "GRCh38")[gene].coding_length)
+    rows = {row["gene"]: row for row in definitions.rows("coding_sequences")}
+    known = rows[gene]["bases"]
+    letters = [IUPAC[letter] for letter in known]
+    told = [i for i, letter in enumerate(known) if letter != "N"]
+    differ = [i for i in told if bases[i] not in letters[i]]
+    proteins = {row["gene"]: row["residues"] for row in definitions.rows("proteins")}
+    protein = proteins.get(gene, "")
+    pairs = list(zip(protein, translate(bases), strict=False))
+    residues = sum(a != b for a, b in pairs)
+    for what, n, of in (("bases", len(differ), len(told)), ("residues", residues, len(pairs))):
+        if n > MOST_DIFFERENT:
+            raise DataError(
+                gene, f"{n} of {of} known {what} differ", "Give the sequence of its gene model."
+            )
+    both = {"".join(sorted(options)): letter for letter, options in IUPAC.items()}
+    joined = list(bases)
+    for i in differ:
+        joined[i] = both["".join(sorted({bases[i], *letters[i]}))]
+    return Checked(
+        bases="".join(joined),
+        compared=len(told),
+        different=len(differ),
+        residues=len(pairs),
+        residues_different=residues,
+    )
+
+
+def _check_reading(gene: str, bases: str, length: int) -> None:
+    if set(bases) - set("ACGT"):
+        raise DataError(gene, "it has other letters than A, C, G and T", "Give its bases.")
+    if len(bases) != length:
+        found = f"it has {len(bases)} bases, the gene model has {length}"
+        raise DataError(gene, found, "Give the transcript of definitions/gene_models.tsv.")
+    residues = translate(bases)
+    if not bases.startswith(START) or residues.find("*") != len(residues) - 1:
+        raise DataError(
+            gene, "it does not read from a start to its one stop", "Give its coding part."
+        )
