@@ -14,6 +14,7 @@ ALL = {
     "coverage": "coverage:main",
     "drift": "drift:main",
     "endpoint": "endpoint:main",
+    "fuzz": "fuzz:main",
     "real": "real:main",
     "scale": "scale:main",
     "search": "search:main",

@@ -135,7 +135,8 @@ def _converted(unit: str, other: str, factor: Fraction) -> Fraction | None:
         # A bare ratio would fit every other ratio, whatever its parts.
         if given.dimensionless and "/" not in unit and spelling(other) != "%":
             return None
-        return Fraction(given.to(target.units).magnitude / target.magnitude) * factor
+        converted = Fraction(given.to(target.units).magnitude / target.magnitude) * factor
+        return converted if float(converted) > 0 else None  # 1e999 is no number to a float
     except (pint.PintError, AttributeError, TypeError, ArithmeticError, ValueError):
         return None  # ValueError: `nan` and `inf` are numbers to pint, not units
 

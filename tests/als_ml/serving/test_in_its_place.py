@@ -10,6 +10,7 @@ from als_ml.prediction import predictor as predictor_module
 from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.faults import OURS
 from als_ml.tracking.loader import model_in
+from benchmarks import fuzz
 
 ROOT = Path(__file__).resolve().parents[3]
 HALF = "SECRET\ud800"  # half of a pair of UTF-16, as JSON may hold it
@@ -59,6 +60,8 @@ WRONG = [
     (nfl(value=["SECRET"]), "biomarkers.value"),
     (nfl(unit="nan"), "biomarkers.unit"),
     (nfl(unit="inf"), "biomarkers.unit"),
+    (nfl(unit="1e999"), "biomarkers.unit"),
+    (nfl(unit="1e-999"), "biomarkers.unit"),
     (nfl(unit="SECRET"), "biomarkers.unit"),
     (nfl(unit="10**10**10"), "biomarkers.unit"),
     (nfl(days=2**64), "record"),
@@ -151,3 +154,11 @@ def test_500_only_if_all_fail(failing, predictor):
         model.predict(None, [EXAMPLE | {"sex": 5}, FATAL])
     with pytest.raises(BadRequest):
         model.predict(None, [EXAMPLE | {"sex": 5}])
+
+
+def test_mutated_records_are_answered_alike():
+    """Alone, in a batch and as files; `python -m benchmarks fuzz` tries 10,000."""
+    told, wrong = fuzz.run(300, seed=7)
+    assert not wrong
+    assert min(told["refused"], told["scored"]) > 50
+    assert told["as files"] > 0
