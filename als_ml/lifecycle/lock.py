@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import als_ml
+from als_ml.lifecycle.signature import check_signature, signed
 from als_ml.output import whole_file
 from als_ml.prediction.predictor import Predictor
 from als_ml.tracking.loader import CheckedModel, checked_model
@@ -49,7 +50,7 @@ def _of_files(model: CheckedModel) -> dict[str, str]:
     }
 
 
-def write_lock(uri: str, path: Path) -> dict[str, str]:
+def write_lock(uri: str, path: Path, key: Path | None = None) -> dict[str, str]:
     """Write a lock file and return what it pins.
 
     Parameters
@@ -58,6 +59,8 @@ def write_lock(uri: str, path: Path) -> dict[str, str]:
         `models:/NAME/VERSION` or `models:/NAME@ALIAS`.
     path : Path
         JSON file to write.
+    key : Path, optional
+        Private key that signs it.
 
     Returns
     -------
@@ -73,6 +76,7 @@ def write_lock(uri: str, path: Path) -> dict[str, str]:
     model = checked_model(uri)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     pinned = facts(model, model.predictor()) | {"created": created}
+    pinned = signed(pinned, key) if key else pinned
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(pinned, indent=1) + "\n", encoding="utf-8")
     return pinned
@@ -94,7 +98,8 @@ def read_lock(path: Path) -> dict[str, str]:
     Raises
     ------
     RequestError
-        If it is absent, not JSON, or lacks a key.
+        If it is absent, not JSON, lacks a key, was changed since it was signed, or is not signed by
+        whom the site trusts (`als_ml.lifecycle.signature`).
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -117,6 +122,7 @@ def read_lock(path: Path) -> dict[str, str]:
             "Make it again with `python -m als_ml lock`.",
             code="file_unreadable",
         )
+    check_signature(content, f"--lock {path}")
     return {key: content[key] for key in _PINNED}
 
 
