@@ -387,7 +387,10 @@ class Config(_Part):
             known = progression_schemes(self.tables())
             if self.label.scheme not in known:
                 hint = nearest(self.label.scheme, known).rstrip(".")
-                raise ValueError(f"label.scheme {self.label.scheme!r} is not known ({hint})")
+                raise ValueError(
+                    f"label.scheme {self.label.scheme!r} is not known ({hint}; one of"
+                    " your own stands in a folder that `definitions` of the configuration names)"
+                )
         if self.label.learn == "classes" and len(self.cutoffs) < 2:
             raise ValueError(
                 "label.learn: classes needs two cut-offs or more: a scheme such as kimura_three, or"

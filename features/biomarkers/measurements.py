@@ -274,8 +274,8 @@ def _analytes(
     if unknown.any():
         first = str(names[codes[np.flatnonzero(unknown)[0]]])
         remedy = (
-            f"{_suggestion(definitions, first)} A new analyte is a line in"
-            " features/definitions/biomarkers.tsv."
+            f"{_suggestion(definitions, first)} A new analyte is a line of"
+            " biomarkers.tsv in a folder that `definitions` names."
         )
         problems.reject(
             unknown,

@@ -43,7 +43,9 @@ def name_unused(
     """
     if unseen := unused_analytes(cohort, spec):
         named = examples([f"{name} ({n})" for name, n in unseen.items()], 8)
-        remedy = "A line of features/definitions/biomarkers.tsv with `feature` yes makes one."
+        remedy = (
+            "A line of biomarkers.tsv with `feature` yes, in a folder of `definitions`, makes one."
+        )
         if "biomarkers" not in spec.blocks:
             remedy = "Add biomarkers to features.blocks to use them."
         values = sum(unseen.values())
@@ -56,7 +58,7 @@ def name_unused(
         )
     if by_assays := other_assays(cohort, spec):
         named = examples([f"{name} ({n})" for name, n in by_assays.items()], 8)
-        remedy = "A line of definitions/assays.tsv gives an assay a feature of its own."
+        remedy = "A line of assays.tsv in a folder of `definitions` gives an assay its own feature."
         values = sum(by_assays.values())
         problems.note(
             "biomarkers",

@@ -106,7 +106,7 @@ def test_an_assay_that_no_table_names_is_pooled_with_none_and_said(by_assays):
     problems = Problems()
     name_unused(cohort, FeatureSpec(), problems)
     (said,) = [p for p in problems.found if "lumipulse" in p.found]
-    assert "definitions/assays.tsv" in said.remedy
+    assert "assays.tsv in a folder of `definitions`" in said.remedy
 
 
 def test_a_line_of_the_table_gives_an_assay_its_feature(by_assays):
