@@ -52,6 +52,16 @@ def read_cohort(
     ------
     features.errors.UserError
         If a file is absent or something in it cannot be read, with the place and the remedy.
+
+    Examples
+    --------
+    >>> from als_ml.prediction.example import example_cohort
+    >>> cohort = read_cohort(example_cohort())
+    >>> len(cohort), cohort.patients["age_at_onset"].tolist()
+    (2, [58.0, 64.0])
+    >>> read_cohort("absent.yaml")
+    Traceback (most recent call last):
+    features.errors.RequestError: absent.yaml: there is no such cohort file. ...
     """
     from als_ml.cohort.read import plain_reading
     from als_ml.cohort.read import read_cohort as read
@@ -86,6 +96,15 @@ def check(path: AnyPath, allow_outside: bool = False) -> "CheckReport":
         A dict, what `als-ml check --json` prints: `contents`, `samples`, `analytes`, `sites`,
         `genes`, and `problems`, each with `severity` (error, warning or note), `where`, `found`,
         `remedy`.
+
+    Examples
+    --------
+    >>> from als_ml.prediction.example import example_cohort
+    >>> report = check(example_cohort())
+    >>> report["contents"]["patients"], report["contents"]["ALSFRS visits"]
+    (2, 0)
+    >>> [problem for problem in report["problems"] if problem["severity"] == "error"]
+    []
     """
     from als_ml.cohort.check import check_cohort
     from als_ml.cohort.source import open_cohort
@@ -117,6 +136,15 @@ def features(
     DataFrame (n, p)
         float32, NaN where unknown; the index is `sample_id`. `attrs["dictionary"]` says of each
         column its block, unit, meaning and source.
+
+    Examples
+    --------
+    >>> from als_ml.prediction.example import example_cohort
+    >>> rows = features(example_cohort())
+    >>> rows[["age_at_onset", "female"]].to_dict("index")
+    {'P1': {'age_at_onset': 58.0, 'female': 1.0}, 'P2': {'age_at_onset': 64.0, 'female': 0.0}}
+    >>> [said.block for said in rows.attrs["dictionary"] if said.name == "female"]
+    ['clinical']
     """
     from als_ml.cohort.source import open_cohort
     from als_ml.cohort.table_spec import table_spec
@@ -154,6 +182,14 @@ def labels(
     Series (n,)
         1.0 familial or fast, 0.0 sporadic or slow, NaN unlabelled; the index is `sample_id`. Its
         `attrs["counts"]` says how many patients have or lack a label for which reason.
+
+    Examples
+    --------
+    >>> from als_ml.prediction.example import example_cohort
+    >>> from als_ml.shipped import config_path
+    >>> made = labels(example_cohort(), config_path("familial"))
+    >>> made.to_dict(), made.attrs["counts"]["positive"]
+    ({'P1': 1.0, 'P2': 0.0}, 1)
     """
     import pandas as pd
 
@@ -197,6 +233,14 @@ def train(
     ------
     features.errors.UserError
         If a file is wrong or the labels cannot be learned from.
+
+    Examples
+    --------
+    >>> from als_ml.prediction.example import example_cohort
+    >>> from als_ml.shipped import config_path
+    >>> train(config_path("familial"), {"cohort": str(example_cohort())}, track=False)
+    Traceback (most recent call last):
+    features.errors.DataError: labels of the task familial: of 2 labelled patients 1 familial, ...
     """
     from als_ml.training.run import train as run
 
@@ -220,6 +264,12 @@ def load(uri: str) -> "Predictor":
     ------
     features.errors.UserError
         If there is no such model, its files were changed, or this release cannot read it.
+
+    Examples
+    --------
+    >>> load("als-progression")  # neither models:/NAME@ALIAS nor a folder
+    Traceback (most recent call last):
+    features.errors.RequestError: --model als-progression: it cannot be loaded ...
     """
     from als_ml.tracking.loader import load as load_checked
 
@@ -243,6 +293,12 @@ def predict(
     DataFrame
         A row a patient: `probability` of the positive class, `predicted_class`, `prediction_set`,
         `drivers`, ..., `error` (None, or why the patient was not scored).
+
+    Examples
+    --------
+    >>> predict("als-progression", [{"sample_id": "P1"}])
+    Traceback (most recent call last):
+    features.errors.RequestError: --model als-progression: it cannot be loaded ...
     """
     import pandas as pd
 
@@ -271,6 +327,13 @@ def explain(model: "str | Predictor", cohort: AnyPath) -> "pd.DataFrame":
     DataFrame
         `sample_id`, `kind` (feature, block or mechanism), `name`, `contribution` (log-odds,
         positive = towards familial or fast), `task`; zeros are left out.
+
+    Examples
+    --------
+    >>> from als_ml.prediction.example import example_cohort
+    >>> explain("als-progression", example_cohort())
+    Traceback (most recent call last):
+    features.errors.RequestError: --model als-progression: it cannot be loaded ...
     """
     from als_ml.prediction.explanations import explanations
 
@@ -302,6 +365,16 @@ def report(
     -------
     Path
         What was written.
+
+    Examples
+    --------
+    >>> from als_ml.prediction.example import example_cohort
+    >>> path = example_cohort()
+    >>> report(path, path.with_name("page.html")).name
+    'page.html'
+    >>> report(path, "page.txt")
+    Traceback (most recent call last):
+    features.errors.RequestError: --output page.txt: the ending '.txt' is not known. Use .html.
     """
     from als_ml.cohort.source import open_cohort
     from als_ml.output import check_output, whole_file

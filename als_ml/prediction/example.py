@@ -1,4 +1,7 @@
-"""A made-up patient: the input example of every model, and the `curl` of the documentation."""
+"""Made-up patients: the input example of every model, and a cohort of two."""
+
+import tempfile
+from pathlib import Path
 
 from features.stored import Json
 
@@ -55,3 +58,27 @@ EXAMPLE: Json = {
         },
     ],
 }
+
+_PATIENTS = """sample_id,sex,age_at_onset,family_history
+P1,female,58,first_degree
+P2,male,64,none
+"""
+
+
+def example_cohort(folder: Path | None = None) -> Path:
+    """Write a cohort of two made-up patients, to try a function on.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        That exists; by default a new temporary one.
+
+    Returns
+    -------
+    Path
+        Its cohort file.
+    """
+    place = folder or Path(tempfile.mkdtemp(prefix="als-ml-example-"))
+    (place / "patients.csv").write_text(_PATIENTS, encoding="utf-8")
+    (place / "cohort.yaml").write_text("patients: patients.csv\n", encoding="utf-8")
+    return place / "cohort.yaml"

@@ -34,6 +34,69 @@ def test_each_public_name_is_documented(name):
         assert inspect.signature(thing).return_annotation is not inspect.Signature.empty
 
 
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name.islower()])
+def test_each_public_function_has_an_example_that_runs(name):
+    """pytest runs them: `als_ml` is one of its `testpaths`."""
+    calls = [line for line in getattr(als_ml, name).__doc__.splitlines() if ">>>" in line]
+    assert any(f"{name}(" in call for call in calls) or name == "load_config"
+
+
+# Imports every module, then calls each public function; what it prints is looked at.
+CALLS = """
+import importlib, pathlib, pkgutil, sys
+import als_ml, features.errors
+names = list(als_ml.__all__)
+for package in ("features", "models", "als_ml"):
+    found = pkgutil.walk_packages(importlib.import_module(package).__path__, package + ".")
+    for module in found:
+        if module.name not in ("als_ml.serving.model", "als_ml.__main__"):
+            importlib.import_module(module.name)
+from als_ml.prediction.example import EXAMPLE, example_cohort
+from als_ml.shipped import config_path
+path, config = example_cohort(pathlib.Path(sys.argv[1])), config_path("familial")
+model = als_ml.load(sys.argv[2])
+small = {"cohort": str(path)}
+def refused():
+    try:
+        return als_ml.train(config, small, track=False)
+    except features.errors.UserError as error:
+        return error.code
+answers = {
+    "read_cohort": len(als_ml.read_cohort(path)),
+    "check": als_ml.check(path)["contents"]["patients"],
+    "features": len(als_ml.features(path)),
+    "labels": als_ml.labels(path, config).sum(),
+    "train": refused(),
+    "load": type(model) is als_ml.Predictor,
+    "predict": als_ml.predict(model, [EXAMPLE])["probability"].between(0, 1).sum(),
+    "explain": len(als_ml.explain(model, path).columns),
+    "report": als_ml.report(path, path.with_name("page.html")).stat().st_size > 50_000,
+    "load_config": type(als_ml.load_config(config)) is als_ml.Config,
+}
+missing = set(names) - set(answers) - {"Config", "Predictor", "Training", "__version__"}
+print({name: int(x) if name != "train" else x for name, x in answers.items()}, missing)
+"""
+
+
+def test_each_public_function_works_when_every_module_is_imported(tmp_path):
+    """In a process of its own: the import of a module must not take the place of a function."""
+    model = ROOT / "tests/fixtures/models_format_1/progression"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CALLS, str(tmp_path), str(model)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    expected = {"read_cohort": 2, "check": 2, "features": 2, "labels": 1, "train": LABELS}
+    expected |= {"load": 1, "predict": 1, "explain": 5, "report": 1, "load_config": 1}
+    assert done.stdout.strip() == f"{expected} set()"
+
+
+LABELS = "labels_unusable"
+
+
 def test_import_loads_nothing_heavy():
     """In a process of its own: pandas alone takes two seconds."""
     code = "import als_ml, sys; print({'pandas', 'sklearn', 'mlflow'} & {*sys.modules})"
