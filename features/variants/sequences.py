@@ -322,7 +322,10 @@ def checked_sequence(definitions: Definitions, gene: str, bases: str) -> Checked
     for what, n, of in (("bases", len(differ), len(told)), ("residues", residues, len(pairs))):
         if n > MOST_DIFFERENT:
             raise DataError(
-                gene, f"{n} of {of} known {what} differ", "Give the sequence of its gene model."
+                gene,
+                f"{n} of {of} known {what} differ",
+                "Give the sequence of its gene model.",
+                code="definition_refused",
             )
     both = {"".join(sorted(options)): letter for letter, options in IUPAC.items()}
     joined = list(bases)
@@ -339,12 +342,25 @@ def checked_sequence(definitions: Definitions, gene: str, bases: str) -> Checked
 
 def _check_reading(gene: str, bases: str, length: int) -> None:
     if set(bases) - set("ACGT"):
-        raise DataError(gene, "it has other letters than A, C, G and T", "Give its bases.")
+        raise DataError(
+            gene,
+            "it has other letters than A, C, G and T",
+            "Give its bases.",
+            code="definition_refused",
+        )
     if len(bases) != length:
         found = f"it has {len(bases)} bases, the gene model has {length}"
-        raise DataError(gene, found, "Give the transcript of definitions/gene_models.tsv.")
+        raise DataError(
+            gene,
+            found,
+            "Give the transcript of definitions/gene_models.tsv.",
+            code="definition_refused",
+        )
     residues = translate(bases)
     if not bases.startswith(START) or residues.find("*") != len(residues) - 1:
         raise DataError(
-            gene, "it does not read from a start to its one stop", "Give its coding part."
+            gene,
+            "it does not read from a start to its one stop",
+            "Give its coding part.",
+            code="definition_refused",
         )
