@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from als_ml.cohort.source import CohortSource
+from als_ml.cohort.source import TABLES, CohortSource
 from features.genotypes.vcf import has_index, indexes_of
 
 GENOMES: tuple[Literal["variants"], Literal["repeats"]] = ("variants", "repeats")
@@ -115,8 +115,11 @@ def file_digests(source: CohortSource, full: bool = False) -> dict[str, str]:
     dict of str
         Key of the cohort file -> hexadecimal digest.
     """
-    digests = {}
-    for role in ("patients", "biomarkers", "alsfrs", "kinship", "sample_map"):
+    digests: dict[str, str] = {}
+    for kind in TABLES:
+        if table := source.described.table(kind):
+            digests[kind] = files_digest([source.file(table.file, kind)])
+    for role in ("kinship", "sample_map"):
         if name := getattr(source.described, role):
             digests[role] = files_digest([source.file(name, role)])
     for role in GENOMES:

@@ -29,7 +29,7 @@ from als_ml.cohort.read import (
     read_patients,
     table_names,
 )
-from als_ml.cohort.source import CohortFile, CohortSource
+from als_ml.cohort.source import CohortFile, CohortSource, TableFile, TableKind
 from features.alsfrs.visits import after_visits
 from features.catalogue import Definitions
 from features.cohort import Cohort
@@ -39,11 +39,12 @@ from features.genotypes.gathered import GatheredOnDisk
 from features.genotypes.genotype import moved_rows
 from features.patients import has_calendar
 from features.tables.convert import delimited, read_coded, text
+from features.tables.layout import is_workbook
 from features.tables.problems import Problems
 
 # From LARGE patients on, a cohort is read in parts of PART.
 LARGE, PART = 50_000, 20_000
-LONG = ("biomarkers", "alsfrs")
+LONG: tuple[TableKind, ...] = ("biomarkers", "alsfrs")
 _LINE = "__line"
 
 
@@ -87,12 +88,18 @@ class LargeCohort:
         patients = self.patients.iloc[rows].reset_index(drop=True)
         names = {name: i for i, name in enumerate(patients["sample_id"])}
         described = self.source.described
-        files = {kind: f"{kind}-{number:05d}.parquet" for kind in LONG if getattr(described, kind)}
+        kinds = [kind for kind in LONG if described.table(kind)]
+        files = [f"{kind}-{number:05d}.parquet" for kind in kinds]
         sources = {
-            name: (getattr(described, kind), self._lines(name)) for kind, name in files.items()
+            name: (described.shown(kind), self._lines(name))
+            for kind, name in zip(kinds, files, strict=True)
+        }
+        places: dict[str, TableFile] = {
+            kind: TableFile(file=name) for kind, name in zip(kinds, files, strict=True)
         }
         part = CohortSource(
-            path=self.folder / "cohort.yaml", described=described.model_copy(update=files)
+            path=self.folder / "cohort.yaml",
+            described=described.model_copy(update=places),
         )
         for_part = replace(problems, sources=sources)
         biomarkers, visits = long_tables(
@@ -173,18 +180,9 @@ def large_cohort(
             source, reading, genotypes.all_sites(), vcf_rows, problems, progress
         )
         for kind in LONG:
-            if name := getattr(source.described, kind):
+            if source.described.table(kind):
                 progress(f"ordering {kind}")
-                _split(
-                    tables,
-                    source.file(name, kind),
-                    kind,
-                    source.described,
-                    rows,
-                    scratch,
-                    part,
-                    problems,
-                )
+                _split(tables, source, kind, rows, scratch, part, problems)
         yield LargeCohort(
             source=source,
             reading=reading,
@@ -211,15 +209,13 @@ def patient_count(source: CohortSource) -> int:
     int
         Nothing of the lines is checked.
     """
-    path = source.file(source.described.patients, "patients")
-    return sum(len(batch) for batch in _batches(path))
+    return sum(len(batch) for batch in _batches(source, "patients"))
 
 
 def _split(
     definitions: Definitions,
-    source: Path,
-    kind: str,
-    described: CohortFile,
+    source: CohortSource,
+    kind: TableKind,
     rows: dict[str, int],
     scratch: Path,
     size: int,
@@ -229,11 +225,14 @@ def _split(
 
     Rows of nobody are counted and left out.
     """
-    strangers, line, total = 0, 0, 0
+    table, where = source.described.table(kind), source.described.shown(kind)
+    # A line in a message is that of the user's file.
+    line = table.header_row - 1 if table else 0
+    strangers, total = 0, 0
     writers: dict[int, pq.ParquetWriter] = {}
     with ExitStack() as stack:
-        for batch in _batches(source):
-            ids = _ids(definitions, batch, kind, described, source.name, problems)
+        for batch in _batches(source, kind):
+            ids = _ids(definitions, batch, kind, source.described, where, problems)
             row = np.array([rows.get(name, -1) for name in ids], dtype=int)
             strangers, total = strangers + int((row < 0).sum()), total + len(row)
             numbered = batch.append_column(_LINE, pa.array(np.arange(line, line + len(batch))))
@@ -247,7 +246,7 @@ def _split(
         _fill_gaps(writers, numbered.schema, kind, scratch, -(-len(rows) // size))
     if strangers == total:
         raise DataError(
-            source.name,
+            where,
             "none of its rows belongs to a patient",
             "Use the sample_id of the patients table.",
             code="row_of_no_patient",
@@ -255,7 +254,7 @@ def _split(
     if strangers:
         remedy = "These rows are left out; add the patients or correct the ids."
         problems.warn(
-            f"{source.name}, column sample_id",
+            f"{where}, column sample_id",
             f"{strangers} rows are of no patient",
             remedy,
             strangers,
@@ -294,17 +293,21 @@ def _ids(
     return text(column.astype(float)) if numeric else column.astype(object).str.strip().to_numpy()
 
 
-def _batches(path: Path) -> Iterator[pa.Table]:
+def _batches(source: CohortSource, kind: TableKind) -> Iterator[pa.Table]:
     """A table some rows at a time: CSV and TSV as text, Parquet as it is typed, Excel whole."""
+    described = source.described.table(kind)
+    if described is None:
+        raise ValueError(f"the cohort has no {kind}")
+    path, layout = source.file(described.file, kind), described.layout
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         with pq.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(200_000):
                 yield pa.Table.from_batches([batch])
-    elif suffix in (".xlsx", ".xlsm"):
-        yield pa.Table.from_pandas(read_coded(path).astype(object), preserve_index=False)
+    elif is_workbook(path):
+        yield pa.Table.from_pandas(read_coded(path, layout).astype(object), preserve_index=False)
     else:
-        names, options = delimited(path)
+        names, options = delimited(path, layout)
         kinds = arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(map(str, range(len(names))), pa.string())
         )

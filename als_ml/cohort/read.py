@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 
 from als_ml import cluster
-from als_ml.cohort.source import CohortFile, CohortSource
+from als_ml.cohort.source import CohortFile, CohortSource, TableKind
 from features.alsfrs.visits import after_visits, checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
@@ -35,6 +36,7 @@ from features.tables.convert import (
     text,
     with_known_names,
 )
+from features.tables.layout import is_workbook, sheet_names
 from features.tables.problems import Problems
 from features.tables.reading_rules import ReadingRules
 from features.variants.lookups import (
@@ -170,16 +172,62 @@ def read_patients(
         Of `features.patients.checked_patients`.
     """
     described = source.described
-    table = _table(definitions, source, described.patients, "patients", problems)
-    return checked_patients(definitions, table, described.patients, problems, described.rules)
+    table = _table(definitions, source, "patients", problems)
+    where = described.shown("patients")
+    return checked_patients(definitions, table, where, problems, described.rules)
 
 
 def _table(
-    definitions: Definitions, source: CohortSource, name: str, kind: str, problems: Problems
+    definitions: Definitions, source: CohortSource, kind: TableKind, problems: Problems
 ) -> pd.DataFrame:
     """A table under the column names of the contract."""
-    table = read_coded(source.file(name, kind))
-    return table_names(definitions, table, name, source.described, kind, problems)
+    where = source.described.shown(kind)
+    table = read_as_described(source, kind, problems)
+    return table_names(definitions, table, where, source.described, kind, problems)
+
+
+def read_as_described(source: CohortSource, kind: TableKind, problems: Problems) -> pd.DataFrame:
+    """The cells of a table, from where the cohort file says that it stands.
+
+    Sheets of a workbook that nobody named are noted; lines in messages are those of the file.
+
+    Parameters
+    ----------
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+    kind : str
+        patients, biomarkers or alsfrs.
+    problems : Problems
+        Gets what is left out.
+
+    Returns
+    -------
+    DataFrame
+        Under the names that the file has.
+    """
+    described = source.described.table(kind)
+    if described is None:
+        raise ValueError(f"the cohort has no {kind}")
+    path, where = source.file(described.file, kind), source.described.shown(kind)
+    table = read_coded(path, described.layout)
+    if described.header_row > 1:
+        lines = np.arange(len(table)) + described.header_row - 1
+        problems.sources.setdefault(where, (where, lines))
+    if described.sheet is None and is_workbook(path):
+        _name_other_sheets(path, where, kind, problems)
+    return table
+
+
+def _name_other_sheets(path: Path, where: str, kind: str, problems: Problems) -> None:
+    others = sheet_names(path)[1:]
+    if others:
+        problems.note(
+            where,
+            f"only its first sheet is read, not {examples(others, 5)}",
+            f"Name the sheet: `{kind}: {{file: {where}, sheet: NAME}}`.",
+            len(others),
+            code="value_unused",
+        )
 
 
 def table_names(
@@ -247,10 +295,9 @@ def long_tables(
         biomarkers = with_derived(definitions, measured, patients)
     if described.alsfrs:
         progress("alsfrs")
-        table = _table(definitions, source, described.alsfrs, "alsfrs", problems)
-        visits = checked_visits(
-            definitions, table, rows, patients, described.alsfrs, problems, rules
-        )
+        table = _table(definitions, source, "alsfrs", problems)
+        where = described.shown("alsfrs")
+        visits = checked_visits(definitions, table, rows, patients, where, problems, rules)
     return biomarkers, visits
 
 
@@ -263,9 +310,9 @@ def _biomarkers(
     rules: ReadingRules,
 ) -> pd.DataFrame:
     described = source.described
-    where = str(described.biomarkers)
+    where = described.shown("biomarkers")
     index_dates = patients["index_date"].to_numpy().astype("datetime64[D]")
-    table = _table(definitions, source, where, "biomarkers", problems)
+    table = _table(definitions, source, "biomarkers", problems)
     if described.wide is None:
         return checked_biomarkers(definitions, table, rows, where, problems, rules, index_dates)
     return checked_wide(

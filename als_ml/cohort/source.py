@@ -5,22 +5,28 @@ a link, or a glob that matches a link. What lies outside is read only where the 
 command allows it, never because a file says so.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from als_ml.config import wrong_key
 from als_ml.formats import FORMATS, check_format, with_removed_keys
 from features.biomarkers.wide import Wide
 from features.errors import DataError, RequestError
 from features.tables.cells import Dialect
+from features.tables.layout import UTF_8, Layout, known_encoding
 from features.tables.reading_rules import ReadingRules
 from features.yaml_text import read_yaml
 
 _GLOB = frozenset("*?[")
+TableKind = Literal["patients", "biomarkers", "alsfrs"]
+TABLES: tuple[TableKind, ...] = ("patients", "biomarkers", "alsfrs")
+# A header further down is a mistake: title rows of clinics are a handful (P).
+_LAST_HEADER_ROW = 1000
 # An index lies beside its genome file and is found by it.
 _INDEXES = (".tbi", ".csi")
 
@@ -74,6 +80,30 @@ class WideTable(WideColumn):
         return Wide(columns, self.model_dump(exclude={"columns"}, exclude_none=True))
 
 
+class TableFile(_Part):
+    """A table in a file that holds more, or is written otherwise: its sheet, the line of its
+    header (from 1), the encoding of its text.
+    """
+
+    file: str
+    sheet: str | int | None = None
+    header_row: Annotated[int, Field(ge=1, le=_LAST_HEADER_ROW)] = 1
+    encoding: Annotated[str, AfterValidator(known_encoding)] = UTF_8
+
+    @property
+    def layout(self) -> Layout:
+        """Where the table stands, as the reader wants it."""
+        return Layout(sheet=self.sheet, header_row=self.header_row, encoding=self.encoding)
+
+
+def _in_its_file(said: object) -> object:
+    """A file by its name is a table from its first line on."""
+    return {"file": said} if isinstance(said, str) else said
+
+
+_Table = Annotated[TableFile, BeforeValidator(_in_its_file)]
+
+
 class CohortFile(_Part):
     """The keys of `cohort.yaml`; paths are relative to it, every part but `patients` is optional.
 
@@ -90,9 +120,9 @@ class CohortFile(_Part):
     genome_build: Literal["GRCh37", "GRCh38"] = "GRCh38"
     variants: tuple[str, ...] = ()
     repeats: tuple[str, ...] = ()
-    patients: str
-    biomarkers: str | None = None
-    alsfrs: str | None = None
+    patients: _Table
+    biomarkers: _Table | None = None
+    alsfrs: _Table | None = None
     definitions: tuple[str, ...] = ()
     sample_map: str | None = None
     kinship: str | None = None
@@ -105,6 +135,27 @@ class CohortFile(_Part):
     partial_dates: Literal["middle", "refuse"] = "refuse"
     policy: Literal["lenient", "strict"] = "lenient"
     values: dict[str, dict[str, str]] = {}
+
+    def table(self, kind: TableKind) -> TableFile | None:
+        """The file of a table and where the table stands in it, None where there is none."""
+        table: TableFile | None = getattr(self, kind)
+        return table
+
+    def named_files(self) -> Iterator[tuple[str, str]]:
+        """Key and name of each file that one key names: tables and lists."""
+        for kind in TABLES:
+            if table := self.table(kind):
+                yield kind, table.file
+        for key in _LISTS:
+            if name := getattr(self, key):
+                yield key, name
+
+    def shown(self, kind: TableKind) -> str:
+        """A table as messages name it: its file, and its sheet in brackets."""
+        table = self.table(kind)
+        if table is None:
+            return ""
+        return table.file if table.sheet is None else f"{table.file}[{table.sheet}]"
 
     @property
     def consequences(self) -> str:
@@ -258,19 +309,18 @@ class CohortSource:
 
     def check_names(self) -> None:
         """Refuse at once what leaves the folder, before anything is read."""
-        for key in _TABLES:
-            if name := getattr(self.described, key):
-                self.file(name, key)
+        for key, name in self.described.named_files():
+            self.file(name, key)
         for key in _GENOMES:
             for pattern in getattr(self.described, key):
                 self._matched(pattern, key)
         self.definition_folders()
-        for key, name in self.described.reference.files().items():
-            if name is not None:
-                self.file(name, f"reference.{key}")
+        for key, given in self.described.reference.files().items():
+            if given is not None:
+                self.file(given, f"reference.{key}")
 
 
-_TABLES = ("patients", "biomarkers", "alsfrs", "sample_map", "kinship", "targets")
+_LISTS = ("sample_map", "kinship", "targets")
 _GENOMES = ("variants", "repeats")
 
 

@@ -28,6 +28,14 @@ from features.stored import Record
 from features.tables.cells import PLAIN, YEARS, Dialect, read_dates, read_months, read_values
 from features.tables.columns import Cells, Column, Frame, FrameT, Table, factorized
 from features.tables.formulas import ESCAPED
+from features.tables.layout import (
+    UTF_8,
+    WHOLE_FILE,
+    Layout,
+    engine_of,
+    is_workbook,
+    sheet_number,
+)
 from features.tables.problems import Problems
 
 MISSING = frozenset(["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "<na>", "nat"])
@@ -37,7 +45,7 @@ MOST_DAYS = 40_000
 _MAY_BE_DATE = re.compile(r"\d{4}.*[-/. ]|[-/. ].*\d{4}")
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, layout: Layout = WHOLE_FILE) -> pd.DataFrame:
     """Read a table whatever its format.
 
     Cells are text without outer blanks, unknown ones None, numbers of a typed file float64.
@@ -45,7 +53,9 @@ def read_table(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path : Path
-        .csv, .tsv, .txt (or .gz of them), .parquet, .xlsx.
+        .csv, .tsv, .txt (or .gz of them), .parquet, .xlsx, .xls.
+    layout : Layout
+        Where in the file the table stands.
 
     Returns
     -------
@@ -57,19 +67,19 @@ def read_table(path: Path) -> pd.DataFrame:
     DataError
         If the file is absent, empty or not what its name says.
     """
-    table = read_coded(path)
+    table = read_coded(path, layout)
     return pd.DataFrame(
         {name: decoded(column) for name, column in table.items()}, index=table.index
     )
 
 
-def read_coded(path: Path) -> pd.DataFrame:
+def read_coded(path: Path, layout: Layout = WHOLE_FILE) -> pd.DataFrame:
     """Read a table as `read_table`, text columns as Categorical.
 
     Parameters
     ----------
-    path : Path
-        .csv, .tsv, .txt (or .gz of them), .parquet, .xlsx.
+    path, layout
+        As for `read_table`.
 
     Returns
     -------
@@ -90,7 +100,7 @@ def read_coded(path: Path) -> pd.DataFrame:
         )
     try:
         _check_unpacked(path)
-        names, columns = _read(path)
+        names, columns = _read(path, layout)
     except (
         ValueError,
         OSError,
@@ -101,11 +111,11 @@ def read_coded(path: Path) -> pd.DataFrame:
         EOFError,
         KeyError,
     ) as error:
-        reason = str(error).splitlines()[0]
+        reason, remedy = _unreadable(error)
         raise DataError(
             str(path),
             f"this is not a readable table ({reason})",
-            "Save it as CSV (UTF-8), TSV, Parquet or xlsx.",
+            remedy,
             code="file_unreadable",
         ) from None
     names = [str(name).strip().lstrip("\ufeff") for name in names]
@@ -118,6 +128,17 @@ def read_coded(path: Path) -> pd.DataFrame:
             code="column_twice",
         )
     return pd.DataFrame(dict(zip(names, columns, strict=True)))
+
+
+def _unreadable(error: Exception) -> tuple[str, str]:
+    """Why a file cannot be read, and what to do."""
+    if isinstance(error, UnicodeDecodeError) or "invalid UTF8" in str(error):
+        reason = "its text is not in the encoding that it is read in, which is UTF-8 by default"
+        return reason, (
+            "Say its encoding in the cohort file, such as {file: NAME, encoding: cp1252}, or save"
+            " it as UTF-8."
+        )
+    return str(error).splitlines()[0], "Save it as CSV (UTF-8), TSV, Parquet or xlsx."
 
 
 def _most_unpacked(path: Path) -> int:
@@ -179,30 +200,57 @@ def _column_number(letters: bytes) -> int:
     return number
 
 
-def _read(path: Path) -> tuple[list[str], list[pd.Series]]:
+def _read(path: Path, layout: Layout) -> tuple[list[str], list[pd.Series]]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         typed = pd.read_parquet(path)
         return list(typed.columns), [_typed(column) for _, column in typed.items()]
-    if suffix in (".xlsx", ".xlsm"):
-        sheet = _sheet(path)
-        return list(sheet.iloc[0]), [_typed(column.iloc[1:]) for _, column in sheet.items()]
-    return _read_delimited(path)
+    if is_workbook(path):
+        sheet = read_sheet(path, layout.sheet)
+        if len(sheet) < layout.header_row:
+            raise ValueError("it is empty" if sheet.empty else "it ends before its header_row")
+        names, cells = sheet.iloc[layout.header_row - 1], sheet.iloc[layout.header_row :]
+        return list(names), [_typed(column) for _, column in cells.items()]
+    return _read_delimited(path, layout)
 
 
-def _sheet(path: Path) -> pd.DataFrame:
+def read_sheet(path: Path, sheet: str | int | None = None) -> pd.DataFrame:
+    """All cells of a sheet as text, empty ones as empty text, from its first line on.
+
+    Parameters
+    ----------
+    path : Path
+        A workbook.
+    sheet : str or int, optional
+        Its name, or its number from 1; the first by default.
+
+    Returns
+    -------
+    DataFrame
+        Columns are numbered.
+
+    Raises
+    ------
+    ValueError
+        If it is no workbook, or has no such sheet.
+    """
+    number = sheet_number(path, sheet)
     try:
-        sheet = pd.read_excel(path, dtype=str, keep_default_na=False, header=None)
+        return pd.read_excel(
+            path,
+            sheet_name=number,
+            dtype=str,
+            keep_default_na=False,
+            header=None,
+            engine=engine_of(path),
+        )
     except Exception as error:  # noqa: BLE001  its reader raises whatever its parts raise
         raise ValueError(f"not a sheet: {type(error).__name__}") from None
-    if sheet.empty:
-        raise ValueError("it is empty")
-    return sheet
 
 
-def _read_delimited(path: Path) -> tuple[list[str], list[pd.Series]]:
+def _read_delimited(path: Path, layout: Layout) -> tuple[list[str], list[pd.Series]]:
     """CSV or TSV by Arrow, each column as codes of its distinct cells."""
-    names, options = delimited(path)
+    names, options = delimited(path, layout)
     kinds = dict.fromkeys(map(str, range(len(names))), pa.dictionary(pa.int32(), pa.string()))
     table = arrow_csv.read_csv(
         path, *options, arrow_csv.ConvertOptions(column_types=kinds, strings_can_be_null=False)
@@ -212,7 +260,7 @@ def _read_delimited(path: Path) -> tuple[list[str], list[pd.Series]]:
 
 
 def delimited(
-    path: Path,
+    path: Path, layout: Layout = WHOLE_FILE
 ) -> tuple[list[str], tuple[arrow_csv.ReadOptions, arrow_csv.ParseOptions]]:
     """Column names of a CSV or TSV file, and how Arrow is to read and parse it: columns are
     numbered, all text.
@@ -221,6 +269,8 @@ def delimited(
     ----------
     path : Path
         CSV or TSV, plain or gzipped.
+    layout : Layout
+        Its encoding and the line of its header.
 
     Returns
     -------
@@ -234,19 +284,25 @@ def delimited(
     ValueError
         If it is empty, or its first line has no end.
     """
-    names, separator = _header(path)
+    names, separator = _header(path, layout)
     numbered = [str(i) for i in range(len(names))]
-    read = arrow_csv.ReadOptions(skip_rows=1, column_names=numbered, block_size=1 << 24)
+    read = arrow_csv.ReadOptions(
+        skip_rows=layout.header_row,
+        column_names=numbered,
+        block_size=1 << 24,
+        encoding="utf8" if layout.encoding == UTF_8 else layout.encoding,
+    )
     return names, (read, arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True))
 
 
-def _header(path: Path) -> tuple[list[str], str]:
+def _header(path: Path, layout: Layout) -> tuple[list[str], str]:
     """Column names, and the separator: a tab for .tsv and .txt, else whichever of comma, semicolon
     and tab splits best.
     """
     opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        line = file.readline(bounds.LONGEST_HEADER)
+    with opened(path, "rt", encoding=layout.encoding, newline="") as file:
+        lines = [file.readline(bounds.LONGEST_HEADER) for _ in range(layout.header_row)]
+    line = lines[-1]
     if len(line) == bounds.LONGEST_HEADER:
         raise ValueError("its first line has no end")
     if not line.strip():

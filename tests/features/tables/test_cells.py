@@ -169,7 +169,7 @@ def test_csv_dialects_of_separators(tmp_path):
         (b"", "this is not a readable table"),
         (b"a,b\n1\n", "this is not a readable table"),
         (b"a,a\n1,2\n", "column 'a' occurs twice"),
-        (b"a,b\n1,\xb5mol\n", "Save it as CSV .UTF-8."),
+        (b"a,b\n1,\xb5mol\n", "save it as UTF-8"),
     ],
 )
 def test_a_broken_csv(tmp_path, content, message):

@@ -1,0 +1,136 @@
+"""Where in its file a table stands: the sheet, the line of its header, and the encoding of a text
+file.
+"""
+
+import codecs
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+# Workbooks; `.xls` is that of Excel before 2007.
+WORKBOOKS = (".xlsx", ".xlsm", ".xls")
+UTF_8 = "utf-8-sig"  # with or without a mark at its beginning
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where in its file a table stands.
+
+    Attributes
+    ----------
+    sheet : str or int, optional
+        Name of a sheet, or its number from 1; the first by default.
+    header_row : int
+        Line with the names of the columns, from 1; what stands above is left out.
+    encoding : str
+        Of a text file, by Python's names.
+    """
+
+    sheet: str | int | None = None
+    header_row: int = 1
+    encoding: str = UTF_8
+
+
+WHOLE_FILE = Layout()
+
+
+def is_workbook(path: Path) -> bool:
+    """Whether a file has sheets."""
+    return path.suffix.lower() in WORKBOOKS
+
+
+def engine_of(path: Path) -> Literal["calamine", "openpyxl"]:
+    """The reader of a workbook, as pandas names it."""
+    return "calamine" if path.suffix.lower() == ".xls" else "openpyxl"
+
+
+def sheet_names(path: Path) -> list[str]:
+    """Names of the sheets of a workbook, in its order.
+
+    Parameters
+    ----------
+    path : Path
+        .xlsx, .xlsm or .xls.
+
+    Returns
+    -------
+    list of str
+        Hidden ones too.
+
+    Raises
+    ------
+    ValueError
+        If it is no workbook.
+    """
+    import pandas as pd
+
+    try:
+        with pd.ExcelFile(path, engine=engine_of(path)) as book:
+            return [str(name) for name in book.sheet_names]
+    except (OSError, zipfile.BadZipFile):
+        raise
+    except Exception as error:  # noqa: BLE001  its reader raises whatever its parts raise
+        raise ValueError(f"not a workbook: {type(error).__name__}") from None
+
+
+def sheet_number(path: Path, sheet: str | int | None) -> int:
+    """Place of a sheet in its workbook, from 0.
+
+    Parameters
+    ----------
+    path : Path
+        The workbook.
+    sheet : str or int, optional
+        Its name, or its number from 1; the first where it is not given.
+
+    Returns
+    -------
+    int
+        For pandas.
+
+    Raises
+    ------
+    ValueError
+        If there is no such sheet, with the names of those that there are.
+    """
+    if sheet is None:
+        return 0
+    names = sheet_names(path)
+    if isinstance(sheet, int):
+        if 1 <= sheet <= len(names):
+            return sheet - 1
+    elif sheet in names:
+        return names.index(sheet)
+    known = ", ".join(map(repr, names))
+    raise ValueError(f"it has no sheet {sheet!r}; its sheets are {known}")
+
+
+def known_encoding(name: str) -> str:
+    """An encoding by the name that Python and Arrow know it by.
+
+    Parameters
+    ----------
+    name : str
+        As a user writes it: cp1252, latin-1, UTF-16.
+
+    Returns
+    -------
+    str
+        Of UTF-8 the one that takes a mark at the beginning, too.
+
+    Raises
+    ------
+    ValueError
+        If nobody knows it.
+
+    Examples
+    --------
+    >>> known_encoding("UTF-8"), known_encoding("Latin-1"), known_encoding("cp1252")
+    ('utf-8-sig', 'iso8859-1', 'cp1252')
+    """
+    try:
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        raise ValueError(f"{name!r} is no encoding; common are utf-8, cp1252, utf-16") from None
+    return UTF_8 if found in ("utf-8", "ascii") else found

@@ -1,0 +1,102 @@
+"""A cohort whose tables are sheets of one workbook, under title rows, or in other encodings."""
+
+import pandas as pd
+import pytest
+import yaml
+from openpyxl import Workbook
+
+from als_ml.cohort.check import check_cohort
+from als_ml.cohort.in_parts import large_cohort
+from als_ml.cohort.read import plain_reading, read_cohort
+from als_ml.cohort.source import open_cohort
+from features.errors import RequestError
+from features.tables.problems import Problems
+
+PATIENTS = [["sample_id", "sex", "site"], ["P1", "female", "Köln"], ["P2", "male", "Köln"]]
+VISITS = [["sample_id", "days", "total"], ["P1", 0, 40], ["P2", 0, 44], ["P2", 90, 41]]
+LABOR = [
+    ["sample_id", "analyte", "value", "unit", "days"],
+    ["P1", "nfl_serum", "70,5", "pg/mL", 0],
+    ["P2", "nfl_serum", "31,0", "pg/mL", 0],
+]
+
+
+def written(folder, sheets: dict[str, list], **keys) -> None:
+    book = Workbook()
+    book.active.title = "Deckblatt"
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(folder / "klinik.xlsx")
+    (folder / "cohort.yaml").write_text(yaml.safe_dump({"name": "klinik", **keys}))
+
+
+@pytest.fixture
+def clinic(tmp_path):
+    title = [["Export der Klinik"], []]
+    sheets = {"Stamm": [*title, *PATIENTS], "ALSFRS": VISITS, "Labor": LABOR}
+    written(
+        tmp_path,
+        sheets,
+        patients={"file": "klinik.xlsx", "sheet": "Stamm", "header_row": 3},
+        alsfrs={"file": "klinik.xlsx", "sheet": "ALSFRS"},
+        biomarkers={"file": "klinik.xlsx", "sheet": "Labor"},
+    )
+    return tmp_path / "cohort.yaml"
+
+
+def test_three_tables_of_one_workbook(clinic):
+    cohort = read_cohort(open_cohort(clinic), plain_reading())
+    assert cohort.patients["site"].tolist() == ["Köln", "Köln"]
+    assert cohort.alsfrs["total"].tolist() == [40, 44, 41]
+    assert cohort.biomarkers["value"].tolist() == [70.5, 31.0]
+
+
+def test_a_large_cohort_is_read_from_the_same_places(clinic):
+    problems = Problems()
+    with large_cohort(open_cohort(clinic), plain_reading(), problems, size=1) as cohort:
+        parts = [cohort.part(number, problems) for number in range(cohort.parts)]
+    assert [part.patients["sample_id"].tolist() for part in parts] == [["P1"], ["P2"]]
+    assert [part.alsfrs["total"].tolist() for part in parts] == [[40], [44, 41]]
+    assert [part.biomarkers["value"].tolist() for part in parts] == [[70.5], [31.0]]
+
+
+@pytest.mark.parametrize(("header_row", "line"), [(1, 3), (3, 5)])
+def test_a_line_in_a_message_is_that_of_the_file(tmp_path, header_row, line):
+    title = [[""]] * (header_row - 1)
+    rows = [*PATIENTS[:2], ["P2", "divers", "Köln"]]
+    place = {"file": "klinik.xlsx", "sheet": "Stamm", "header_row": header_row}
+    written(tmp_path, {"Stamm": [*title, *rows]}, patients=place)
+    report = check_cohort(open_cohort(tmp_path / "cohort.yaml"))
+    wrong = [one for one in report["problems"] if one["severity"] == "error"]
+    assert [one["where"] for one in wrong] == [f"klinik.xlsx[Stamm], column sex, line {line}"]
+
+
+def test_sheets_that_nobody_named_are_noted(tmp_path):
+    written(tmp_path, {"Labor": LABOR}, patients="klinik.xlsx")
+    book = pd.DataFrame(PATIENTS[1:], columns=PATIENTS[0])
+    with pd.ExcelWriter(tmp_path / "klinik.xlsx") as writer:
+        book.to_excel(writer, sheet_name="Stamm", index=False)
+        pd.DataFrame(LABOR).to_excel(writer, sheet_name="Labor", index=False)
+    report = check_cohort(open_cohort(tmp_path / "cohort.yaml"))
+    noted = [one for one in report["problems"] if one["code"] == "value_unused"]
+    assert any("only its first sheet is read, not Labor" in one["found"] for one in noted)
+    assert report["contents"]["patients"] == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({"file": "klinik.xlsx", "header_row": 0}, "header_row"),
+        ({"file": "klinik.xlsx", "header_row": 1001}, "header_row"),
+        ({"file": "p.csv", "encoding": "windows"}, "is no encoding"),
+        ({"sheet": "Stamm"}, "file"),
+        ({"file": "klinik.xlsx", "sheets": "Stamm"}, "sheet"),
+        ({"file": "../klinik.xlsx"}, "leaves the folder"),
+    ],
+)
+def test_what_is_no_place(tmp_path, place, said):
+    (tmp_path / "cohort.yaml").write_text(yaml.safe_dump({"patients": place}))
+    with pytest.raises(RequestError, match=said):
+        open_cohort(tmp_path / "cohort.yaml")
