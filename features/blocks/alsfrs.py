@@ -200,8 +200,8 @@ def _original_features(cohort: AnyCohort) -> dict[str, np.ndarray]:
     features = _totals(row, day, total, n, "original_")
     features["original_respiratory"] = _at(asked, breathing)
     months = (_at(last, day) - _onset(cohort)) / DAYS_PER_MONTH
-    total, full = features["original_total"], FULL_SCORE["alsfrs"]
-    features |= _rate_since_onset(total, months, full, "original_")
+    last_total, full = features["original_total"], FULL_SCORE["alsfrs"]
+    features |= _rate_since_onset(last_total, months, full, "original_")
     slope = _early_slope(row, day, total, n)
     return features | {f"original_{name}": values for name, values in slope.items()}
 

@@ -58,6 +58,7 @@ measurement = st.dictionaries(
 )
 visit = st.dictionaries(st.sampled_from(VISIT_KEYS), scalars | st.integers(0, 48), max_size=8)
 parts = {
+    "format": st.sampled_from([1, 2]) | anything,
     "genome_build": st.sampled_from(["GRCh38", "GRCh37", "hg19"]) | anything,
     "as_of_days": st.integers(-(10**6), 10**6) | anything,
     "biomarkers": (
