@@ -23,6 +23,7 @@ ALL = {
     "tables": "tables:main",
     "variants": "variants:main",
     "missense": "missense:main",
+    "names": "names:main",
     "pathogenicity": "pathogenicity:main",
     "population": "population:main",
 }

@@ -238,9 +238,24 @@ def protein_name(sequence: CodingSequence, change: CodingChange) -> str:
         return f"p.{_three(outcome.before)}{outcome.number}=" if len(outcome.before) == 1 else "p.="
     if before.startswith("*"):
         return f"p.Ter{number}{_three(after[:1])}extTer?"
-    if "*" in after or (before and after):
+    if "*" in after:
+        between_codons = not change.edit.removed and change.edit.offset % 3 == 0 and first == 0
+        return _stopped_name(sequence, number, before, after, between_codons)
+    if before and after:
         return _replaced_name(number, before, after)
     return _length_changed_name(sequence, number, before, after)
+
+
+def _stopped_name(
+    sequence: CodingSequence, number: int, before: str, after: str, between_codons: bool
+) -> str:
+    """Name of a stop, alone or behind other residues."""
+    if after.startswith("*"):
+        stopped = before[:1] or _residue(sequence, number)
+        return f"p.{_three(stopped)}{number}Ter" if stopped else ""
+    if between_codons:
+        return _inserted_name(sequence, number, after)
+    return _replaced_name(number, before, after)
 
 
 def _three(residues: str) -> str:
@@ -263,8 +278,8 @@ def _changed_residues(before: str, after: str) -> tuple[int, str, str]:
 
 
 def _replaced_name(number: int, before: str, after: str) -> str:
-    """Name of residues that become others, or of a stop."""
-    if after.startswith("*") or len(before) == len(after) == 1:
+    """Name of residues that become others, the last of which may be a stop."""
+    if len(before) == len(after) == 1:
         return f"p.{_three(before[:1])}{number}{_three(after[:1])}"
     if not before:
         return ""
@@ -291,10 +306,15 @@ def _length_changed_name(sequence: CodingSequence, number: int, before: str, aft
     copied = [_residue(sequence, n) for n in range(number - len(moving), number)]
     if copied == list(moving):
         return f"p.{_residue_span(number - len(moving), moving)}dup"
-    left = _residue(sequence, number - 1)
-    if not left or not all(copied):
+    return _inserted_name(sequence, number, moving) if all(copied) else ""
+
+
+def _inserted_name(sequence: CodingSequence, number: int, inserted: str) -> str:
+    """Name of residues put before that of a number; they may end in a stop."""
+    left, right = (_residue(sequence, n) for n in (number - 1, number))
+    if not left or not right:
         return ""
-    return f"p.{_three(left)}{number - 1}_{_three(residue)}{number}ins{_three(moving)}"
+    return f"p.{_three(left)}{number - 1}_{_three(right)}{number}ins{_three(inserted)}"
 
 
 def _residue(sequence: CodingSequence, number: int) -> str:
@@ -331,5 +351,7 @@ def _altered_from(sequence: CodingSequence, edit: Edit, start: int) -> str:
 def _shifted_name(before: str, number: int, after: str, stop: int | None) -> str:
     if after == "*":
         return f"p.{_three(before)}{number}Ter"
+    if before == "*":
+        return f"p.Ter{number}{_three(after)}extTer?"
     distance = "?" if stop is None else str(stop - number + 1)
     return f"p.{_three(before)}{number}{_three(after)}fsTer{distance}"

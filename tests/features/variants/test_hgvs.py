@@ -27,6 +27,27 @@ def effect(gene, site, build=B):
     return model_effect(shipped(), gene, int(pos), ref, alt, build)
 
 
+# Names that the Python package `hgvs` 1.5.7 gives with our sequences as its source
+# (`python -m benchmarks names`).
+@pytest.mark.parametrize(
+    ("gene", "site", "coding", "protein"),
+    [
+        # A stop that is put between two codons, alone and behind other residues.
+        ("EPHA4", "2-221426523-C-CTAC", "c.2787_2788insTAG", "p.Asp930Ter"),
+        ("CCNF", "16-2438110-T-TTTAGCT", "c.581_582insTTAGCT", "p.Ser195Ter"),
+        ("CHMP2B", "3-87253744-A-AATATAA", "c.564_565insATATAA", "p.Leu188_Pro189insIleTer"),
+        # A shifted frame that begins in the stop codon.
+        ("ANXA11", "10-80155854-C-CTA", "c.1516_1517insTA", "p.Ter506LeuextTer?"),
+        ("DAO", "12-108900529-C-CCTAA", "c.1040_1041insAACT", "p.Ter348ThrextTer?"),
+        # bcftools csq 1.21 takes this deletion for a stop.
+        ("EPHA4", "2-221443512-AATCTTA-A", "c.1864_1869del", "p.Lys622_Ile623del"),
+    ],
+)
+def test_names_of_an_independent_tool(gene, site, coding, protein):
+    found = effect(gene, site)
+    assert (found.hgvs_c, found.hgvs_p) == (coding, protein)
+
+
 # Names that gnomAD r2.1 gives (GRCh37).
 @pytest.mark.parametrize(
     ("gene", "site", "consequence", "coding", "protein"),
