@@ -190,6 +190,7 @@ def test_the_run_is_tracked(store):
     assert {
         "baseline_nfl_roc_auc",
         "baseline_dfs_roc_auc",
+        "baseline_encals_known",
         "baseline_prevalence_brier",
         "labels/fast_by_event",
     } <= set(metrics)

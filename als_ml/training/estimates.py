@@ -66,6 +66,7 @@ def estimates(data: Trainable, validated: Validated, config: Config) -> dict[str
         _metrics(data, validated, config)
         | _differences(data, validated, config)
         | _coverage(data, validated)
+        | baselines_known(data.baselines)
     )
     p = validated.probability["model"]
     metrics |= calibration_errors(data.y, p) | smooth_calibration(data.y, p).distances
@@ -107,6 +108,32 @@ def _metrics(data: Trainable, validated: Validated, config: Config) -> dict[str,
             for key, value in figures.items()
         }
     return metrics
+
+
+def baselines_known(baselines: dict[str, np.ndarray]) -> dict[str, float]:
+    """Share of the patients of whom a baseline's rule knows anything.
+
+    The others stand at its mean, which is to its disadvantage.
+
+    Parameters
+    ----------
+    baselines : dict of array (n, k)
+        The k inputs of each rule, NaN unknown.
+
+    Returns
+    -------
+    dict of float
+        `baseline_NAME_known`, 0 to 1.
+
+    Examples
+    --------
+    >>> baselines_known({"encals": np.array([[-5.0], [np.nan], [-6.0], [-4.0]])})
+    {'baseline_encals_known': 0.75}
+    """
+    return {
+        f"baseline_{name}_known": float(np.isfinite(values).any(axis=1).mean())
+        for name, values in baselines.items()
+    }
 
 
 def _differences(data: Trainable, validated: Validated, config: Config) -> dict[str, float]:
