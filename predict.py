@@ -4,8 +4,14 @@
 
 import sys
 
-from als_ml.cli import run, single
-from als_ml.commands import predict
+try:
+    from als_ml.cli import run, single
+    from als_ml.commands import predict
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"error: this Python lacks the package {missing.name}. `make setup` makes one that has all:"
+        " .venv/bin/python predict.py, or `source .venv/bin/activate` first."
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

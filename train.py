@@ -2,8 +2,14 @@
 
 import sys
 
-from als_ml.cli import run, single
-from als_ml.commands import train
+try:
+    from als_ml.cli import run, single
+    from als_ml.commands import train
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"error: this Python lacks the package {missing.name}. `make setup` makes one that has all:"
+        " .venv/bin/python train.py, or `source .venv/bin/activate` first."
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -22,6 +22,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "report",
             "train",
         ],
+        "cohort.check": ["CheckReport"],
+        "cohort.read": ["Cohort"],
         "config": ["Config", "load_config"],
         "prediction.predictor": ["Predictor"],
         "training.run": ["Training"],

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -175,7 +176,32 @@ def test_trained_scored_and_served_with_the_package(tmp_path, demo, migrated):
     assert absent.returncode == 2
     assert f"Install {PIN}" in absent.stderr
 
-    assert served(model, environment, tmp_path)
+    models = ["--model", model, "--cohort", demo / "cohort.yaml", "--output"]
+    for door, name in (("features", "x.parquet"), ("report", "page.html")):
+        opened = run(["-m", "als_ml", door, *models, tmp_path / name], environment, tmp_path)
+        assert opened.returncode == 0, opened.stderr
+    probability = served(model, environment, tmp_path)
+    asked = f"import als_ml; print(als_ml.predict({model!r}, [{RECORD!r}])['probability'][0])"
+    told = run(["-c", asked], environment, tmp_path)
+    assert float(told.stdout) == probability
+
+
+def clean_environment(folder: Path, plugin: str) -> Path:
+    """An interpreter with the packages of this one but without als-ml, as a model's host has it.
+
+    A folder that a .pth file adds is searched, and its own .pth files, which name the checkout, are
+    not read.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin/python"
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "theirs.pth").write_text(f"{sysconfig.get_path('purelib')}\n{plugin}\n")
+    server = f"#!{python}\nfrom uvicorn.main import main\nmain()\n"
+    (folder / "bin/uvicorn").write_text(server)
+    (folder / "bin/uvicorn").chmod(0o755)
+    absent = subprocess.run([python, "-c", "import als_ml"], capture_output=True, check=False)
+    assert b"No module named 'als_ml'" in absent.stderr
+    return python
 
 
 def free_port() -> int:
@@ -185,19 +211,22 @@ def free_port() -> int:
 
 
 def served(model: str, environment: dict[str, str], folder: Path) -> float:
-    """The probability that plain MLflow answers for the example record."""
+    """The probability that plain MLflow answers for the example record, without als-ml installed:
+    the model brings its code, the site the package and its word that it may run.
+    """
     from urllib.error import URLError
     from urllib.request import Request, urlopen
 
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model]
+    port, plugin = free_port(), environment["PYTHONPATH"].partition(":")[0]
+    python = clean_environment(folder / "clean", plugin)
+    command = [python, "-m", "mlflow", "models", "serve", "-m", model]
     command += ["--env-manager", "local", "--port", str(port)]
     body = json.dumps({"inputs": [RECORD]}).encode()
     asked = Request(
         f"http://127.0.0.1:{port}/invocations", body, {"content-type": "application/json"}
     )
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = environment | {"PATH": path}
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = environment | {"PATH": path, "PYTHONPATH": ""}
     with subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True) as server:
         try:
             for _ in range(120):

@@ -279,6 +279,21 @@ def test_make_refuses_a_python_that_cannot_do(tmp_path: Path, python: str, says:
     assert not (tmp_path / ".venv").exists()
 
 
+@pytest.mark.parametrize("script", ["train.py", "predict.py"])
+def test_a_python_without_the_packages_is_told_where_one_is(script: str) -> None:
+    """`-S`: no site-packages, as a system's Python has none of ours."""
+    done = subprocess.run(
+        [sys.executable, "-S", script, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: this Python lacks the package ")
+    assert f".venv/bin/python {script}" in done.stderr
+
+
 HEAVY = {
     "numpy",
     "pandas",

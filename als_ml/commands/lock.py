@@ -32,7 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(new_key(Path(arguments.new_key)))
         return 0
     if not (arguments.model and arguments.output):
-        raise RequestError("lock", "give --model and --output", "See python -m als_ml lock --help.")
+        raise RequestError(
+            "lock",
+            "give --model and --output",
+            "See python -m als_ml lock --help.",
+            code="option_conflict",
+        )
     path = Path(arguments.output)
     check_output(path, (".json",))
     from als_ml.lifecycle.lock import write_lock

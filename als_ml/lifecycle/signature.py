@@ -54,7 +54,9 @@ def new_key(path: Path) -> str:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise RequestError(str(path), f"it cannot be made ({error})", "Name a new file.") from None
+        raise RequestError(
+            str(path), f"it cannot be made ({error})", "Name a new file.", code="output_refused"
+        ) from None
     with os.fdopen(handle, "wb") as file:
         file.write(text)
     return _public(key)
@@ -107,10 +109,14 @@ def check_signature(content: Mapping[str, str], where: str) -> None:
         return
     if trusted is not None and signer not in trusted:
         reason = "nobody signed it" if signer is None else "the key that signed it is not trusted"
-        raise RequestError(where, reason, f"{TRUSTED} lists whose models are used here.")
+        raise RequestError(
+            where, reason, f"{TRUSTED} lists whose models are used here.", code="model_changed"
+        )
     if not _fits(content, str(signer), str(signature)):
         reason = "it is not what was signed"
-        raise RequestError(where, reason, "Get it again from who released it.")
+        raise RequestError(
+            where, reason, "Get it again from who released it.", code="model_changed"
+        )
 
 
 def _fits(content: Mapping[str, str], signer: str, signature: str) -> bool:
@@ -139,7 +145,9 @@ def _trusted() -> frozenset[str] | None:
     try:
         lines = Path(named).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{TRUSTED}={named}", f"it cannot be read ({error})", "") from None
+        raise RequestError(
+            f"{TRUSTED}={named}", f"it cannot be read ({error})", "", code="file_unreadable"
+        ) from None
     return frozenset(line.split("#")[0].strip() for line in lines) - {""}
 
 
@@ -151,13 +159,13 @@ def _private(path: Path) -> "Ed25519PrivateKey":
     where, remedy = f"--sign {path}", "Make one: python -m als_ml lock --new-key FILE"
     try:
         if path.stat().st_mode & 0o077:
-            raise RequestError(where, "others may read it", "chmod 600 it.")
+            raise RequestError(where, "others may read it", "chmod 600 it.", code="option_value")
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = f"it is not a private key ({type(error).__name__})"
-        raise RequestError(where, reason, remedy) from None
+        raise RequestError(where, reason, remedy, code="file_unreadable") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise RequestError(where, "it is not an Ed25519 key", remedy)
+        raise RequestError(where, "it is not an Ed25519 key", remedy, code="file_unreadable")
     return key
 
 

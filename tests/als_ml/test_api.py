@@ -73,7 +73,8 @@ answers = {
     "report": als_ml.report(path, path.with_name("page.html")).stat().st_size > 50_000,
     "load_config": type(als_ml.load_config(config)) is als_ml.Config,
 }
-missing = set(names) - set(answers) - {"Config", "Predictor", "Training", "__version__"}
+types = {"CheckReport", "Cohort", "Config", "Predictor", "Training"}
+missing = set(names) - set(answers) - types - {"__version__"}
 print({name: int(x) if name != "train" else x for name, x in answers.items()}, missing)
 """
 
