@@ -8,6 +8,7 @@ import pandas as pd
 
 from als_ml.cohort.read import Reading, plain_reading, read_cohort
 from als_ml.cohort.source import CohortSource
+from als_ml.variant_table.carriers import CLASS_NAMES, shown_class
 from features.biomarkers.derived import PERCENT, derived_values
 from features.biomarkers.measurements import implausible
 from features.blocks.landmark import on_tofersen
@@ -62,6 +63,16 @@ GeneRow = TypedDict(
         "no-call rate": float | None,
     },
 )
+
+
+class ClassRow(TypedDict):
+    """Variants of a class, and patients who carry one of them."""
+
+    variant_class: str
+    variants: int
+    patients: int
+
+
 # Labels that a configuration makes of a cohort: how many have which and why, and the same in words.
 LabelCounts = TypedDict("LabelCounts", {"task": str, "counts": dict[str, int], "in words": str})
 
@@ -78,6 +89,7 @@ class CheckReport(TypedDict, total=False):
     analytes: list[AnalyteRow]
     sites: list[SiteRow]
     genes: list[GeneRow]
+    classes: list[ClassRow]
     labels: LabelCounts
     files: dict[str, list[ProblemRow]]
     problems: list[ProblemRow]
@@ -124,6 +136,7 @@ def check_cohort(
         "analytes": [],
         "sites": [],
         "genes": [],
+        "classes": [],
     }
     try:
         cohort = read_cohort(source, reading or plain_reading(), problems, progress)
@@ -143,6 +156,7 @@ def check_cohort(
             "analytes": analyte_table(cohort),
             "sites": site_table(cohort),
             "genes": gene_coverage(cohort),
+            "classes": class_yield(cohort),
         }
     met = [problem.as_dict() for problem in problems.found]
     return {**report, "files": _by_file(met), "problems": met}
@@ -416,6 +430,35 @@ def _question_duplicates(cohort: Cohort, problems: Problems) -> None:
             same,
             code="row_twice",
         )
+
+
+def class_yield(cohort: Cohort) -> list[ClassRow]:
+    """Variants that the patients carry by class, and how many patients carry one.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With classified variants.
+
+    Returns
+    -------
+    list of dict
+        One a class, in the order of `CLASS_NAMES`; none without genotypes.
+    """
+    pairs = zip(cohort.variants["variant"], cohort.variants["assessment"], strict=True)
+    named = np.array([shown_class(cohort.definitions, *pair) for pair in pairs], dtype=object)
+    alleles = cohort.genotypes.alleles
+    site, row = (alleles[name].to_numpy() for name in ("site", "row"))
+    if not np.isfinite(cohort.genotypes.assayed).any():
+        return []
+    return [
+        {
+            "variant_class": name,
+            "variants": len(np.unique(site[named[site] == name])),
+            "patients": len(np.unique(row[named[site] == name])),
+        }
+        for name in CLASS_NAMES
+    ]
 
 
 def gene_coverage(cohort: Cohort) -> list[GeneRow]:

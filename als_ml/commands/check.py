@@ -84,6 +84,8 @@ def _print_check(report: "CheckReport") -> None:
             print(f"labels of {report['labels']['task']}: {report['labels']['in words']}")
         _print_sites(report["sites"])
         _print_genes(report["genes"])
+        if report["classes"]:
+            print_table(report["classes"], "variants carried, by class")
     for file, problems in report["files"].items():
         print(f"\n{file}")
         for problem in problems:

@@ -169,13 +169,10 @@ def _write(table: "pd.DataFrame", output: Path, vcf: Path, build: str) -> None:
 
 
 def _print_variants(table: "pd.DataFrame", outputs: list[Path]) -> None:
+    from als_ml.variant_table.carriers import CLASS_NAMES
+
     classes = table["class"].value_counts()
-    print_table(
-        [
-            {"class": name, "variants": int(classes.get(name, 0))}
-            for name in ("P", "LP", "VUS", "LB", "B", "risk")
-        ]
-    )
+    print_table([{"class": name, "variants": int(classes.get(name, 0))} for name in CLASS_NAMES])
     unknown = int(
         (table["consequence"].isna() | (table["consequence"] == "coding_sequence_variant")).sum()
     )

@@ -17,6 +17,8 @@ from features.variants.variant import Variant, inheritance, rules_of
 from features.variants.weigh import Weighed
 
 CARRIER_COLUMNS = ("sample_id", "variant", "gene", "zygosity", "class", "inheritance", "finding")
+# What `shown_class` may be.
+CLASS_NAMES = ("P", "LP", "VUS", "LB", "B", "risk")
 ZYGOSITIES = ("heterozygous", "homozygous", "hemizygous")
 FINDINGS = (
     "benign",
