@@ -67,6 +67,11 @@ def add_shared(made: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let a cohort file name files outside its own folder",
     )
+    made.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="let `variants` name genomes behind https://, s3:// or gs:// (needs als-ml[remote])",
+    )
 
 
 def add_extracts(made: argparse.ArgumentParser) -> None:

@@ -1,7 +1,7 @@
 """What a large cohort costs on one machine: many shards, one file a patient.
 
-python -m benchmarks scale [shards PATIENTS | files NUMBER]; the data are made up and small. Each
-figure is of a process of its own; CPU includes its children.
+python -m benchmarks scale [shards PATIENTS | files NUMBER | cluster PATIENTS | share SAMPLES]; the
+data are made up and small. Each figure is of a process of its own; CPU includes its children.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from benchmarks.variants import BUILD, _header, _order, _records
+from benchmarks.variants import BUILD, _header, _order, _records, generate
 from features.catalogue import shipped
 from features.genotypes.vcf import panel_regions
 
@@ -54,6 +54,65 @@ whole = hashlib.sha256(found.assayed.tobytes())
 whole.update(found.alleles.to_numpy().tobytes())
 whole.update(found.no_calls.to_csv().encode())
 report(files=len(paths), alleles=len(found.alleles), digest=whole.hexdigest()[:12])
+"""
+
+
+# The same by two workers of Dask, and what travels for it.
+CLUSTER = """
+import hashlib, pickle
+from als_ml.cluster import Outcome, map_parts, on_cluster
+from features.catalogue import shipped
+from features.genotypes import extraction
+from features.genotypes.extraction import Panel, gather, tasks
+from features.genotypes.gathered import Gathered
+from features.tables.problems import Problems
+
+def nothing(_, part):
+    return part
+
+def run(where):
+    paths, n = sorted(Path(sys.argv[1]).glob(sys.argv[2])), int(sys.argv[3])
+    rows, panel = {f"S{i:05d}": i for i in range(n)}, Panel(shipped(), "GRCh38")
+    gathered, sizes, facts = Gathered(panel.definitions, n), [], {}
+    started = time.perf_counter()
+    with on_cluster(where):
+        ready = time.perf_counter()
+        plain = map_parts()
+        def noting(function, shared, parts, arrived, lost):
+            def weighed(part, result):
+                sizes.append(len(pickle.dumps(Outcome(value=result))))
+                arrived(part, result)
+            return plain(function, shared, parts, weighed, lost)
+        gather(panel, paths, rows, gathered, Problems(), map_parts=noting)
+        done = time.perf_counter()
+        if where:
+            list(plain(nothing, 0, list(range(1_000)), lambda *_: None, None))
+            facts["overhead_ms"] = time.perf_counter() - done
+    found = gathered.genotypes()
+    whole = hashlib.sha256(found.assayed.tobytes())
+    whole.update(found.alleles.to_numpy().tobytes())
+    whole.update(found.no_calls.to_csv().encode())
+    facts |= {"start": ready - started, "work": done - ready, "tasks": len(sizes)}
+    report(most=max(sizes), digest=whole.hexdigest()[:12], **facts)
+
+if __name__ == "__main__":
+    run(sys.argv[4] or None)
+"""
+# Bytes that the bcftools process reads of a file of which a part lies in the panel.
+SHARE = """
+from features.catalogue import shipped
+from features.genotypes import bcftools
+from features.genotypes.extraction import Panel, extract
+from features.genotypes.vcf import panel_regions
+path, n = Path(sys.argv[1]), int(sys.argv[2])
+rows, panel = {f"S{i:05d}": i for i in range(n)}, Panel(shipped(), "GRCh38")
+read = []
+for _ in range(2):  # the first time Python and its libraries are read too
+    extract([path], panel_regions(panel.definitions, panel.build), rows, panel)
+    [worker] = bcftools._idle
+    io = Path(f"/proc/{worker.process.pid}/io").read_text()
+    read.append(int(io.split("rchar: ")[1].split()[0]))
+report(bytes=read[1] - read[0])
 """
 
 
@@ -136,7 +195,45 @@ def files(number: int) -> None:
     )
 
 
-PARTS = {"shards": shards, "files": files}
+def cluster(patients: int) -> None:
+    """64 shards in this process and by two workers of Dask, in turn, three times."""
+    with tempfile.TemporaryDirectory() as name:
+        make_shards(Path(name), patients)
+        arguments = (name, "shard*.vcf.gz", patients)
+        runs = [
+            (measured(CLUSTER, *arguments, ""), measured(CLUSTER, *arguments, "local:2"))
+            for _ in range(3)
+        ]
+    here, there = (min(side, key=lambda run: run["work"]) for side in zip(*runs, strict=True))
+    assert here["digest"] == there["digest"]
+    print(f"{patients:,} patients in {SHARDS} shards, {there['tasks']} tasks, best of three")
+    for title, run in (("in process", here), ("2 workers", there)):
+        print(
+            f"  {title:10s} {run['work']:6.1f} s {run['cpu']:6.1f} CPU s {run['mb']:6.0f} MB,"
+            f" start {run['start']:.1f} s"
+        )
+    print(
+        f"  {there['work'] / here['work']:.2f} x the wall time; {there['overhead_ms']:.2f} ms a"
+        f" task of nothing; {there['most'] / 1000:.0f} kB the largest result",
+        flush=True,
+    )
+
+
+def share(samples: int, records: int = 2_000, outside: int = 18_000) -> None:
+    """Bytes read of a file of which a tenth of the records lies in the panel."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "whole.vcf.gz"
+        generate(path, records, False, samples=samples, outside=outside)
+        run = measured(SHARE, path, samples)
+        size = path.stat().st_size
+    print(
+        f"{samples:,} samples, {records / (records + outside):.0%} of the records in the panel:"
+        f" {run['bytes'] / size:.1%} of {size / 1e6:.0f} MB read, {run['cpu']:.1f} CPU s",
+        flush=True,
+    )
+
+
+PARTS = {"shards": shards, "files": files, "cluster": cluster, "share": share}
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -145,6 +242,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         PARTS[arguments[0]](int(arguments[1]))
         return
     shards(20_000)
+    cluster(20_000)
+    share(2_000)
     files(1_000)
     files(10_000)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from als_ml.cohort.source import TABLES, CohortSource
+from features.genotypes.remote import is_remote, state_of
 from features.genotypes.vcf import has_index, indexes_of
 
 GENOMES: tuple[Literal["variants"], Literal["repeats"]] = ("variants", "repeats")
@@ -61,6 +62,8 @@ def files_digest(files: list[Path]) -> str:
 def genomes_digest(files: list[Path]) -> str:
     """Digest of genomes by their sizes and indexes, without reading them.
 
+    Of a remote file it is made from what the store says: size, ETag, time of change.
+
     An index holds where each block of its file begins, so it changes with the file. What has no
     index, or one that is older than the file, is read in full: the reader does so, too.
 
@@ -76,6 +79,9 @@ def genomes_digest(files: list[Path]) -> str:
     """
     whole = hashlib.sha256()
     for file in files:
+        if is_remote(file):
+            whole.update(f"{state_of(file)[1:]}\n".encode())
+            continue
         indexes = [path for path in indexes_of(file) if has_index(file)]
         whole.update(f"{file.stat().st_size} {files_digest(indexes or [file])}\n".encode())
     return f"index-{whole.hexdigest()[:16]}"
@@ -94,7 +100,11 @@ def times_digest(files: list[Path]) -> str:
     str
         Hexadecimal.
     """
-    times = [path.stat().st_mtime_ns for file in files for path in (file, *indexes_of(file))]
+    here = [file for file in files if not is_remote(file)]
+    times: list[object] = [
+        path.stat().st_mtime_ns for file in here for path in (file, *indexes_of(file))
+    ]
+    times += [state_of(file) for file in files if is_remote(file)]
     return hashlib.sha256(repr(times).encode()).hexdigest()[:16]
 
 
@@ -124,5 +134,7 @@ def file_digests(source: CohortSource, full: bool = False) -> dict[str, str]:
             digests[role] = files_digest([source.file(name, role)])
     for role in GENOMES:
         if getattr(source.described, role):
-            digests[role] = (files_digest if full else genomes_digest)(source.files(role))
+            files = source.files(role)
+            whole = full and not any(map(is_remote, files))
+            digests[role] = (files_digest if whole else genomes_digest)(files)
     return digests

@@ -17,6 +17,7 @@ from als_ml.config import wrong_key
 from als_ml.formats import FORMATS, check_format, with_removed_keys
 from features.biomarkers.wide import Wide
 from features.errors import DataError, RequestError
+from features.genotypes.remote import check_allowed, is_remote, listed
 from features.tables.cells import Dialect
 from features.tables.layout import UTF_8, Layout, known_encoding
 from features.tables.reading_rules import ReadingRules
@@ -188,12 +189,15 @@ class CohortSource:
         Whether the person who runs the command lets it name files outside its folder.
     extracts : Path, optional
         Folder in which what was read of the genomes is kept and found again.
+    allow_remote : bool
+        Whether that person lets `variants` name URLs.
     """
 
     path: Path
     described: CohortFile
     allow_outside: bool = False
     extracts: Path | None = None
+    allow_remote: bool = False
 
     @property
     def folder(self) -> Path:
@@ -266,6 +270,9 @@ class CohortSource:
         return paths
 
     def _matched(self, pattern: str, key: str) -> list[Path]:
+        if key == "variants" and is_remote(pattern):
+            check_allowed(pattern, self.allow_remote, f"{self.path}, {key}")
+            return listed(pattern) if _GLOB & set(pattern) else [Path(pattern)]
         whole = self.file(pattern, key)
         if not _GLOB & set(pattern):
             return [whole]
@@ -325,7 +332,10 @@ _GENOMES = ("variants", "repeats")
 
 
 def open_cohort(
-    path: Path, allow_outside: bool = False, extracts: Path | None = None
+    path: Path,
+    allow_outside: bool = False,
+    extracts: Path | None = None,
+    allow_remote: bool = False,
 ) -> CohortSource:
     """Parse a cohort file.
 
@@ -337,6 +347,8 @@ def open_cohort(
         Whether it may name files outside its own folder: for the person to say, never for the file.
     extracts : Path, optional
         Folder in which what was read of the genomes is kept and found again.
+    allow_remote : bool
+        Whether `variants` may name URLs: for the person to say, never for the file.
 
     Raises
     ------
@@ -352,7 +364,11 @@ def open_cohort(
             code="file_absent",
         )
     source = CohortSource(
-        path=path, described=_parsed(path), allow_outside=allow_outside, extracts=extracts
+        path=path,
+        described=_parsed(path),
+        allow_outside=allow_outside,
+        extracts=extracts,
+        allow_remote=allow_remote,
     )
     source.check_names()
     return source

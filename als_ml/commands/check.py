@@ -39,7 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     from als_ml.cohort.check import check_cohort
     from als_ml.cohort.source import open_cohort
 
-    source = open_cohort(Path(arguments.cohort), arguments.allow_outside, arguments.extracts)
+    source = open_cohort(
+        path=Path(arguments.cohort),
+        allow_outside=arguments.allow_outside,
+        extracts=arguments.extracts,
+        allow_remote=arguments.allow_remote,
+    )
     with progress_bar(arguments.quiet or arguments.json) as progress:
         check = partial(check_cohort, source, lambda what: progress(f"reading {what}", 0, 0))
         config = _config(arguments)

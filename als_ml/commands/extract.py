@@ -63,7 +63,11 @@ def planned(arguments: argparse.Namespace) -> "Plan":
     from als_ml.cohort.read import plain_reading
     from als_ml.cohort.source import open_cohort
 
-    source = open_cohort(Path(arguments.cohort), arguments.allow_outside)
+    source = open_cohort(
+        path=Path(arguments.cohort),
+        allow_outside=arguments.allow_outside,
+        allow_remote=arguments.allow_remote,
+    )
     reading = plain_reading()
     if arguments.model:
         from als_ml.tracking.loader import load

@@ -123,7 +123,12 @@ def _read(
     from als_ml.cohort.source import open_cohort
     from als_ml.cohort.table_spec import table_spec
 
-    source = open_cohort(Path(arguments.cohort), arguments.allow_outside, arguments.extracts)
+    source = open_cohort(
+        path=Path(arguments.cohort),
+        allow_outside=arguments.allow_outside,
+        extracts=arguments.extracts,
+        allow_remote=arguments.allow_remote,
+    )
 
     def reading(what: str) -> None:
         progress(what, 0, 0)

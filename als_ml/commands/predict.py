@@ -115,7 +115,12 @@ def _scored(arguments: argparse.Namespace, progress: Progress) -> "Done":
         return score_partitions(job, Path(arguments.features))
     if arguments.features:
         return score_table(job, Path(arguments.features))
-    source = open_cohort(Path(arguments.cohort), arguments.allow_outside, arguments.extracts)
+    source = open_cohort(
+        path=Path(arguments.cohort),
+        allow_outside=arguments.allow_outside,
+        extracts=arguments.extracts,
+        allow_remote=arguments.allow_remote,
+    )
     return score_source(job, source, explain=bool(arguments.explanations))
 
 

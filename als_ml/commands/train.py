@@ -56,7 +56,14 @@ def _run(arguments: argparse.Namespace, config: Config) -> int:
 
         check_store()
         say = said_at_once(arguments.quiet)
-        training = train(config, progress, arguments.allow_outside, say, arguments.extracts)
+        training = train(
+            config=config,
+            progress=progress,
+            allow_outside=arguments.allow_outside,
+            say=say,
+            extracts=arguments.extracts,
+            allow_remote=arguments.allow_remote,
+        )
         progress("logging to MLflow", 0, 0)
         from als_ml.tracking.log import log_training
 

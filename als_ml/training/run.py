@@ -137,6 +137,7 @@ def train(
     allow_outside: bool = False,
     say: Callable[[str], None] = lambda _: None,
     extracts: Path | None = None,
+    allow_remote: bool = False,
 ) -> Training:
     """Run everything of a training but its tracking.
 
@@ -152,6 +153,8 @@ def train(
         Told the labels and their reasons before anything is fitted.
     extracts : Path, optional
         Folder in which what was read of the genomes is kept and found again.
+    allow_remote : bool
+        Whether it may name genomes behind URLs.
 
     Returns
     -------
@@ -166,7 +169,7 @@ def train(
     started = datetime.now(UTC)
     # The key is asked for now: without a good one nothing is fitted.
     task, problems, key = TASKS[config.task], Problems(), patient_key()
-    source = open_cohort(Path(config.cohort), allow_outside, extracts)
+    source = open_cohort(Path(config.cohort), allow_outside, extracts, allow_remote)
     cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
     data = prepare(config, cohort, source.described)
     _note_scheme(config, cohort.definitions, problems)

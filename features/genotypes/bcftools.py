@@ -49,14 +49,16 @@ class _Worker:
                 start_new_session=True,
             )
 
-    def start(self, steps: Sequence[Sequence[str]]) -> tuple[IO[bytes], IO[bytes]]:
+    def start(
+        self, steps: Sequence[Sequence[str]], folder: Path | None = None
+    ) -> tuple[IO[bytes], IO[bytes]]:
         """Start a pipe; give what it prints and, to be read after it, how it ended."""
         self.left -= 1
         asked, request = os.pipe()
         output, printed = os.pipe()
         status, ended = os.pipe()
         theirs = [asked, printed, self.complaints.fileno(), ended]
-        request_text = json.dumps([str(Path.cwd()), [list(step) for step in steps]])
+        request_text = json.dumps([str(folder or Path.cwd()), [list(step) for step in steps]])
         # A worker that has died is told by the status: nothing is written to it.
         with contextlib.suppress(BrokenPipeError):
             socket.send_fds(self.socket, [b"."], theirs)
@@ -118,7 +120,7 @@ def stop_workers() -> None:
 
 
 @contextmanager
-def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
+def bcftools(*steps: Sequence[str], where: str, folder: Path | None = None) -> Iterator[IO[bytes]]:
     """Run commands such as `["query", "-f", "%POS", "file.vcf"]` as a pipe; yield what it prints.
 
     A step after the first reads `-`. The step `["clean", path]` passes a text on without its blank
@@ -131,6 +133,8 @@ def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
         Each a bcftools command with its arguments, or `["clean", path]`.
     where : str
         File, for the message.
+    folder : Path, optional
+        Where the steps run; htslib drops the indexes of remote files there.
 
     Yields
     ------
@@ -143,7 +147,7 @@ def bcftools(*steps: Sequence[str], where: str) -> Iterator[IO[bytes]]:
         At the end of the block, with bcftools' own last words, if a step failed or crashed.
     """
     worker = _worker()
-    output, status = worker.start(steps)
+    output, status = worker.start(steps, folder)
     try:
         with output, status:
             yield output

@@ -8,6 +8,7 @@ side by side and put together as they arrive, always in the same order.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,7 @@ from features.errors import DataError, examples
 from features.genotypes.file_calls import FileCalls, check_reference, read_file
 from features.genotypes.gathered import Gathered
 from features.genotypes.genotype import Genotypes
+from features.genotypes.remote import is_remote, staged, url_of
 from features.genotypes.samples import check_match
 from features.genotypes.vcf import (
     ANY_CALL,
@@ -31,6 +33,7 @@ from features.genotypes.vcf import (
     has_index,
     panel_regions,
     read_header,
+    restriction,
 )
 from features.genotypes.workers import MapParts, in_threads
 from features.tables.problems import Problem, Problems
@@ -162,15 +165,31 @@ def extract(
     for path in paths:
         problems = Problems(collect=True)
         try:
-            _extract_file(path, regions, patients, panel, problems, extracted)
+            with _here(path, regions, panel, extracted) as (local, where):
+                _extract_file(local, where, regions, patients, panel, problems, extracted)
         except DataError as error:
             problems.error(error.where, error.found, error.remedy, code=error.code)
         extracted.problems += problems.found
     return extracted
 
 
+@contextmanager
+def _here(
+    path: Path, regions: list[Region], panel: Panel, into: Extract
+) -> Iterator[tuple[Path, str]]:
+    """The file on this machine, and its name for messages."""
+    if is_remote(path):
+        with staged(path, restriction(panel.definitions, regions, panel.build)) as local:
+            yield local, url_of(path)
+        return
+    yield path, str(path)
+    if not has_index(path):
+        into.unindexed.append(path)
+
+
 def _extract_file(
     path: Path,
+    where: str,
     regions: list[Region],
     patients: dict[str, int],
     panel: Panel,
@@ -178,14 +197,12 @@ def _extract_file(
     into: Extract,
 ) -> None:
     header = read_header(path)
-    check_build(panel.definitions, header, panel.build, str(path))
-    _check_formats(header, panel, str(path), problems)
+    check_build(panel.definitions, header, panel.build, where)
+    _check_formats(header, panel, where, problems)
     into.seen.update(header.samples)
     wanted = panel.every or any(name in patients for name in header.samples)
     if problems.errors or not wanted:
         return
-    if not has_index(path):
-        into.unindexed.append(path)
     query = Query(
         definitions=panel.definitions,
         path=path,
@@ -399,6 +416,8 @@ def _is_divisible(path: Path) -> bool:
 
     Not where reference blocks tell the coverage: one file must say for all genes whether they do.
     """
+    if is_remote(path):
+        return False
     try:
         header = read_header(path)
     except DataError:  # `extract` says what is wrong with it.

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +25,7 @@ from features.genotypes.coverage import Coverage
 from features.genotypes.extraction import Extract, Panel, Task
 from features.genotypes.file_calls import Agreement, FileCalls
 from features.genotypes.genotype import ALLELE_TYPES, Site
+from features.genotypes.remote import is_remote, state_of
 from features.genotypes.vcf import indexes_of
 from features.stored import Json
 from features.tables.problems import Problem
@@ -49,6 +50,7 @@ class KeptExtracts:
 
     def __init__(self, folder: Path, panel: Panel, patients: dict[str, int]):
         self.folder = folder
+        self._remote: dict[Path, list[str | int]] = {}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         fasta = None if panel.fasta is None else _stamp(panel.fasta)
         made_from = [
@@ -75,9 +77,17 @@ class KeptExtracts:
             A `.npz` in the folder.
         """
         paths, regions = task
-        of_task = json.dumps([[_stamp(path) for path in paths], regions]).encode()
+        of_task = json.dumps([[self._stamp(path) for path in paths], regions]).encode()
         name = hashlib.sha256(self._same + of_task).hexdigest()[:32]
         return self.folder / f"{name}.npz"
+
+    def _stamp(self, path: Path) -> Sequence[object]:
+        """What tells whether a file has changed; a store is asked once."""
+        if not is_remote(path):
+            return _stamp(path)
+        if path not in self._remote:
+            self._remote[path] = state_of(path)
+        return self._remote[path]
 
     def has(self, task: Task) -> bool:
         """Whether there is a file for a task; `get` tells whether it can be read.

@@ -541,24 +541,8 @@ class Query:
         return [["filter", "-S", ".", "-e", " | ".join(failed)]] if failed else []
 
     def _restriction(self) -> list[str]:
-        # The known positions of the other build are read too: their REF tells a file of that build
-        # (`_check_reference`).
-        other = known_reference(self.definitions, next(b for b in BUILDS if b != self.build))
-        regions = self.regions + [(chrom, pos, pos) for chrom, pos in other] + self._beyond()
-        spelled = ",".join(f"{p}{c}:{s}-{e}" for c, s, e in regions for p in ("", "chr"))
         kind = "regions" if has_index(self.path) else "targets"
-        return [f"--{kind}", spelled, f"--{kind}-overlap", "1"]
-
-    def _beyond(self) -> list[Region]:
-        """What lies beyond the contigs, which is nothing in a good file.
-
-        Of the parts of a file, that with the first region of a contig looks there.
-        """
-        lengths, first = contig_lengths(self.definitions, self.build), dict[str, Region]()
-        for region in panel_regions(self.definitions, self.build):
-            first.setdefault(region[0], region)
-        named = [chrom for chrom, region in first.items() if region in self.regions]
-        return [(chrom, lengths[chrom] + 1, LAST_POSITION) for chrom in named]
+        return restriction(self.definitions, self.regions, self.build, kind)
 
     def gene_indices(self) -> list[int]:
         """Genes whose bounds lie in the regions, as indices into `gene_names()`."""
@@ -567,6 +551,44 @@ class Query:
             for i, (chrom, start, end) in enumerate(_gene_bounds(self.definitions, self.build))
             if any(c == chrom and s <= start and end <= e for c, s, e in self.regions)
         ]
+
+
+def restriction(
+    definitions: Definitions, regions: list[Region], build: str, kind: str = "regions"
+) -> list[str]:
+    """Arguments by which bcftools reads some regions alone.
+
+    The known positions of the other build are read too: their REF tells a file of that build
+    (`features.genotypes.file_calls.check_reference`).
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose known variants count.
+    regions : list of Region
+        Of `panel_regions`, or some of them.
+    build : str
+        GRCh37 or GRCh38.
+    kind : str
+        `regions` by the index, `targets` without one.
+    """
+    other = known_reference(definitions, next(b for b in BUILDS if b != build))
+    wanted = [*regions, *((chrom, pos, pos) for chrom, pos in other)]
+    wanted += _beyond(definitions, regions, build)
+    spelled = ",".join(f"{p}{c}:{s}-{e}" for c, s, e in wanted for p in ("", "chr"))
+    return [f"--{kind}", spelled, f"--{kind}-overlap", "1"]
+
+
+def _beyond(definitions: Definitions, regions: list[Region], build: str) -> list[Region]:
+    """What lies beyond the contigs, which is nothing in a good file.
+
+    Of the parts of a file, that with the first region of a contig looks there.
+    """
+    lengths, first = contig_lengths(definitions, build), dict[str, Region]()
+    for region in panel_regions(definitions, build):
+        first.setdefault(region[0], region)
+    named = [chrom for chrom, region in first.items() if region in regions]
+    return [(chrom, lengths[chrom] + 1, LAST_POSITION) for chrom in named]
 
 
 @derived
