@@ -13,18 +13,24 @@ retries it nor writes it, with the names of patients, into a log.
 import logging
 import pickle
 import re
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from features.errors import DataError, RequestError
 from features.genotypes.workers import MapParts, Part, Result, Shared, in_threads, worker_count
 
 if TYPE_CHECKING:
+    from dask_jobqueue import SLURMCluster
     from distributed import Client, Future
+    from distributed.security import Security
+
+    from als_ml.slurm import Profile
 
 Value = TypeVar("Value")
 # Times that a part is tried whose worker dies, or that meets an error of the disk.
@@ -90,6 +96,11 @@ def _starter(where: str) -> "Callable[[ExitStack], Client]":
         return lambda stack: _local(n, stack)
     if where.startswith(("tls://", "tcp://")):
         return lambda stack: _connected(where, stack)
+    if where.startswith("slurm:"):
+        from als_ml.slurm import read_profile
+
+        profile = read_profile(Path(where.removeprefix("slurm:")))
+        return lambda stack: _slurm(profile, stack)
     remedy = "Give local, local:4, tls://HOST:PORT, tcp://HOST:PORT or slurm:PROFILE.yaml."
     raise RequestError(f"--cluster {where}", "this is not a cluster", remedy, code="option_value")
 
@@ -149,6 +160,80 @@ def _local(n: int, stack: ExitStack) -> "Client":
     )
     stack.enter_context(cluster)
     return stack.enter_context(Client(cluster, timeout=PATIENCE))
+
+
+def _slurm(profile: "Profile", stack: ExitStack) -> "Client":
+    """Workers that SLURM starts; as many as are there when work begins, the others join later."""
+    from distributed import Client
+
+    cluster = stack.enter_context(slurm_cluster(profile, stack))
+    cluster.scale(jobs=profile.jobs)
+    return stack.enter_context(Client(cluster, timeout=PATIENCE))
+
+
+def slurm_cluster(profile: "Profile", stack: ExitStack) -> "SLURMCluster":
+    """A scheduler in this process, and the script by which SLURM starts its workers.
+
+    The keys of the run lie in a folder that is the user's alone, on a file system that all nodes
+    see, as long as the block lasts.
+
+    Parameters
+    ----------
+    profile : Profile
+        Of `als_ml.slurm.read_profile`.
+    stack : ExitStack
+        What ends with the block.
+    """
+    import dask
+    from dask_jobqueue import SLURMCluster
+
+    shared = Path(profile.shared).expanduser() if profile.shared else Path.home()
+    keys = stack.enter_context(tempfile.TemporaryDirectory(prefix=".als-ml-keys-", dir=shared))
+    quiet = settings(profile.scratch)
+    stack.enter_context(dask.config.set(quiet))
+    of_workers = [f"export {name}={shlex.quote(value)}" for name, value in _exported(quiet)]
+    return SLURMCluster(
+        queue=profile.partition,
+        account=profile.account,
+        walltime=profile.walltime,
+        cores=profile.cores,
+        processes=profile.cores,
+        memory=f"{profile.memory}iB",
+        interface=profile.interface,
+        local_directory=profile.scratch,
+        # What a worker has to say it says in its job's own files, where SLURM puts them.
+        job_extra_directives=list(profile.directives),
+        job_script_prologue=[*of_workers, *profile.prologue],
+        python=profile.python,
+        security=_written_keys(Path(keys)),
+        protocol="tls://",
+        scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def _written_keys(folder: Path) -> "Security":
+    """Keys made for the run, in files that workers elsewhere can read."""
+    from distributed.security import Security
+
+    made = Security.temporary().get_tls_config_for_role("worker")
+    paths = {name: folder / f"{name}.pem" for name in ("ca_file", "cert", "key")}
+    for name, path in paths.items():
+        path.touch(mode=0o600)
+        path.write_text(made[name])
+    ca, cert, key = map(str, paths.values())
+    roles = {
+        f"tls_{role}_{name}": path
+        for role in ("client", "scheduler", "worker")
+        for name, path in (("cert", cert), ("key", key))
+    }
+    return Security(tls_ca_file=ca, require_encryption=True, **roles)
+
+
+def _exported(of_dask: dict[str, object]) -> Iterator[tuple[str, str]]:
+    """Settings of Dask as variables of the workers' environment."""
+    for key, value in of_dask.items():
+        yield f"DASK_{key.upper().replace('.', '__').replace('-', '_')}", repr(value)
 
 
 def _connected(address: str, stack: ExitStack) -> "Client":

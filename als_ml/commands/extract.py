@@ -20,6 +20,11 @@ def add_options(made: argparse.ArgumentParser) -> None:
     add_plan_options(made)
     add_cluster(made)
     made.add_argument(
+        "--slurm",
+        metavar="PROFILE",
+        help="read nothing, print the script of a job array by this profile for `sbatch`",
+    )
+    made.add_argument(
         "--part", default="1/1", metavar="K/N", help="only the K-th of N shares (default 1/1)"
     )
 
@@ -35,6 +40,9 @@ def add_plan_options(made: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read one share; exit 1, with the name of each, if files cannot be used."""
+    if arguments.slurm:
+        print(_script(arguments), end="")
+        return 0
     number, of = _share(arguments.part)
     plan = planned(arguments)
     from als_ml.cohort.extracts import extract_share
@@ -55,6 +63,27 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         print(f"kept: {len(plan.share(number, of))} parts in {arguments.extracts}")
     return 0
+
+
+def _script(arguments: argparse.Namespace) -> str:
+    """The job array that does what was asked; paths hold wherever a task runs."""
+    from als_ml.slurm import array_script, read_profile
+
+    paths = {
+        "cohort": arguments.cohort,
+        "extracts": arguments.extracts,
+        "config": arguments.config,
+    }
+    words = [
+        word
+        for name, path in paths.items()
+        if path is not None
+        for word in (f"--{name}", str(Path(path).resolve()))
+    ]
+    words += ["--model", arguments.model] if arguments.model else []
+    flags = ("allow_outside", "allow_remote", "quiet", "verbose")
+    words += [f"--{name.replace('_', '-')}" for name in flags if getattr(arguments, name)]
+    return array_script(read_profile(Path(arguments.slurm)), ["extract", *words])
 
 
 def planned(arguments: argparse.Namespace) -> "Plan":
