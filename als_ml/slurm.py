@@ -57,9 +57,13 @@ def read_profile(path: Path) -> Profile:
     try:
         return Profile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError:
-        raise RequestError(str(path), "there is no such profile", "Give its path.") from None
+        raise RequestError(
+            str(path), "there is no such profile", "Give its path.", code="file_absent"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise RequestError(str(path), "this is not YAML", "Correct the profile.") from None
+        raise RequestError(
+            str(path), "this is not YAML", "Correct the profile.", code="file_unreadable"
+        ) from None
     except ValidationError as error:
         raise wrong_key(error, Profile, str(path)) from None
 

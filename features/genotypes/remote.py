@@ -79,7 +79,7 @@ def check_allowed(url: str, allowed: bool, where: str) -> None:
     """
     if not allowed:
         remedy = "Allow it with --allow-remote if you trust that place."
-        raise RequestError(where, f"{url} is not on this machine", remedy)
+        raise RequestError(where, f"{url} is not on this machine", remedy, code="path_outside")
 
 
 def listed(pattern: str) -> list[Path]:
@@ -132,11 +132,16 @@ def _answers(url: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DataError(url, "there is no such file", "Correct `variants`.") from None
+        raise DataError(
+            url, "there is no such file", "Correct `variants`.", code="file_absent"
+        ) from None
     except Exception as error:  # noqa: BLE001 - each store has errors of its own
         remedy = "Check the address, the network and the keys for it."
         raise DataError(
-            url, f"the store does not answer ({type(error).__name__})", remedy
+            url,
+            f"the store does not answer ({type(error).__name__})",
+            remedy,
+            code="download_failed",
         ) from None
 
 
@@ -153,7 +158,9 @@ def _store(url: str) -> "tuple[AbstractFileSystem, str]":
         return fsspec.filesystem(scheme, **_FRESH), url if scheme == "https" else rest
     except ImportError as error:
         remedy = "Install it: pip install 'als-ml[remote]' (gs:// needs gcsfs)."
-        raise RequestError(url, f"{error.name or 'fsspec'} is not installed", remedy) from None
+        raise RequestError(
+            url, f"{error.name or 'fsspec'} is not installed", remedy, code="package_needed"
+        ) from None
 
 
 @contextmanager
