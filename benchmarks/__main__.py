@@ -24,6 +24,7 @@ ALL = {
     "variants": "variants:main",
     "missense": "missense:main",
     "names": "names:main",
+    "models": "mutated_models:main",
     "pathogenicity": "pathogenicity:main",
     "population": "population:main",
 }

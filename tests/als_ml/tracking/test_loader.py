@@ -31,6 +31,7 @@ from als_ml.tracking.loader import load, model_in
 from als_ml.tracking.model_files import LIST, MODEL, MODEL_DIGEST, PIPELINE
 from als_ml.tracking.sqlite import SCHEMAS, version_in
 from als_ml.tracking.versions import _looked_up, asked_for
+from benchmarks import mutated_models
 from features.errors import DataError, RequestError
 from models.estimators import names
 
@@ -437,3 +438,11 @@ def test_loading_a_model_imports_neither_mlflow_nor_the_training(registry, demo,
     )
     assert done.stdout.strip() == "[]"
     assert done.stderr == ""
+
+
+def test_mutated_models_are_refused_or_give_the_same_answer():
+    """`python -m benchmarks models` tries 1,000."""
+    told, wrong = mutated_models.run(60, seed=3)
+    assert not wrong
+    assert told["refused"] > 40
+    assert told["the same answer"] > 0
