@@ -15,6 +15,7 @@ ALL = {
     "drift": "drift:main",
     "endpoint": "endpoint:main",
     "fuzz": "fuzz:main",
+    "privacy": "privacy:main",
     "real": "real:main",
     "scale": "scale:main",
     "search": "search:main",

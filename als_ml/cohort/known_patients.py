@@ -35,6 +35,10 @@ _ITEMS = (*(f"q{i}" for i in range(1, 13)), "q10_alsfrs", "total")
 _TELLING, _FEWEST = ("age_at_onset", "onset_days", "diagnosis_days", "first visit"), 3
 
 
+# Filters have room for a multiple of so many patients, so that their length does not count them.
+_STEP = 1_000
+
+
 def key_path() -> Path:
     """File of the key: what ALS_ML_PATIENT_KEY names, else `als-ml/patients.key` in the user's
     configuration folder.
@@ -166,9 +170,9 @@ def remembered(prints: Sequence[bytes | None], key: bytes) -> Remembered:
         For JSON; nobody can be listed from it.
     """
     known = [one for one in prints if one is not None]
-    size = max(math.ceil(-len(known) * math.log(FALSE_POSITIVE) / math.log(2) ** 2), 64)
-    hashes = max(round(size / max(len(known), 1) * math.log(2)), 1)
-    hashes = min(hashes, round(-math.log2(FALSE_POSITIVE)) + 1)
+    room = max(-(-len(known) // _STEP), 1) * _STEP
+    size = math.ceil(-room * math.log(FALSE_POSITIVE) / math.log(2) ** 2)
+    hashes = round(-math.log2(FALSE_POSITIVE))
     bits = np.zeros(-(-size // 8) * 8, dtype=bool)
     for one in known:
         bits[_places(one, hashes, len(bits))] = True

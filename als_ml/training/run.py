@@ -220,8 +220,9 @@ def train(
     )
 
 
-# Training patients with a like score behind one line on a page: fewer would be a chance (P).
-_ALIKE = 40
+# Training patients with a like score behind one line on a page: fewer would be a chance (P). No
+# more lines than that however many they are: a model keeps nothing that grows with them.
+_ALIKE, _MOST_ALIKE = 40, 7
 
 
 def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> TrainingAggregates:
@@ -233,7 +234,7 @@ def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> TrainingAggrega
     y, p : arrays of n
         Labels, and probabilities by models that had not seen the patient.
     """
-    alike = calibration_bins(y, p, max(1, len(y) // _ALIKE))
+    alike = calibration_bins(y, p, min(max(1, len(y) // _ALIKE), _MOST_ALIKE))
     firsts = np.cumsum([0, *(row["n"] for row in alike[:-1])])
     ends = np.sort(p)[firsts].round(2).tolist()  # no one patient's score
     label = config.label.model_dump(mode="json") | {"cutoffs": list(config.cutoffs)}

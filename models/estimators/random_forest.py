@@ -27,7 +27,7 @@ def _regressor(seed: int, threads: int) -> RandomForestRegressor:
 
 def _space(trial: "optuna.Trial", continuous: bool) -> dict[str, Value]:
     return {
-        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 30, log=True),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 30, log=True),
         "max_features": trial.suggest_float("max_features", 0.05, 0.4),
     }
 

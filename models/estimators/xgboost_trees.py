@@ -31,7 +31,8 @@ def _space(trial: "optuna.Trial", continuous: bool) -> dict[str, Value]:
     return {
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
         "max_depth": trial.suggest_int("max_depth", 1, 5),
-        "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 30.0, log=True),
+        # A patient weighs 0.25 at the most: 1.25 are five of them, below which no leaf may go.
+        "min_child_weight": trial.suggest_float("min_child_weight", 1.25, 30.0, log=True),
         "subsample": trial.suggest_float("subsample", 0.4, 1.0),
         "colsample_bytree": trial.suggest_float("colsample_bytree", 0.1, 1.0),
         "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 50.0, log=True),
