@@ -20,8 +20,13 @@ def add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--only",
         default="",
-        help="some of fasta,clinvar,frequencies; or sequences: the coding sequences that are not"
-        " shipped, kept in your data folder and used from then on",
+        help="some of fasta,clinvar,frequencies,alphamissense,revel; or sequences: the coding"
+        " sequences that are not shipped, kept in your data folder and used from then on",
+    )
+    made.add_argument(
+        "--accept-licence",
+        default="",
+        help="some of alphamissense,revel, whose licence you have read and accept",
     )
     made.add_argument(
         "--into-package",
@@ -45,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             _sources(arguments.sources),
             only,
             progress,
+            accepted=tuple(arguments.accept_licence.split(",")),
         )
     if not arguments.quiet:
         print(f"written to {arguments.output}. For your cohort.yaml:\n\n{cohort_block(paths)}")

@@ -10,6 +10,7 @@ import yaml
 from als_ml.output import whole_file
 from als_ml.references.checksums import expected_digest
 from als_ml.references.cut import FREQUENCY_FIELDS, cut_fasta, cut_vcf
+from als_ml.references.cut_table import cut_table
 from als_ml.references.download import download
 from als_ml.references.folder import (
     Job,
@@ -23,6 +24,7 @@ from als_ml.references.folder import (
 from als_ml.references.remote import fetch_panel
 from als_ml.references.sources import (
     CUT_NAMES,
+    SCORES,
     Remote,
     Source,
     fingerprint,
@@ -40,6 +42,7 @@ def fetch_references(
     only: tuple[str, ...],
     progress: Progress,
     keep: bool = False,
+    accepted: tuple[str, ...] = (),
 ) -> dict[str, Path]:
     """Download the reference files of a build and cut them to the gene panel.
 
@@ -58,6 +61,8 @@ def fetch_references(
         Told what is done, how much of it (bytes or files) and of how much (0: unknown).
     keep : bool
         Keep the downloads.
+    accepted : tuple of str
+        Kinds whose licence the user accepts.
 
     Returns
     -------
@@ -73,7 +78,7 @@ def fetch_references(
         If a server cannot be reached, a download breaks off or its checksum differs, or a file is
         not of this build.
     """
-    chosen = read_sources(sources, build, only)
+    chosen = read_sources(sources, build, only, accepted)
     job = Job(output=output, build=build, progress=progress, keep=keep)
     _make_folder(job.downloads)
     paths = {kind: _reference(kind, source, job) for kind, source in chosen.items()}
@@ -101,9 +106,10 @@ def cohort_block(paths: dict[str, Path]) -> str:
     reference:
       fasta: /data/GRCh38.fa.gz
     """
-    return yaml.safe_dump(
-        {"reference": {kind: str(path.resolve()) for kind, path in paths.items()}}, sort_keys=False
-    )
+    named = {kind: str(path.resolve()) for kind, path in paths.items() if kind not in SCORES}
+    for kind in [kind for kind in SCORES if kind in paths][:1]:
+        named |= {"missense_score": kind, "scores": str(paths[kind].resolve())}
+    return yaml.safe_dump({"reference": named}, sort_keys=False)
 
 
 def _make_folder(folder: Path) -> None:
@@ -133,6 +139,8 @@ def _reference(kind: str, source: Source, job: Job) -> Path:
     job.progress(f"cutting {target.name} to the panel", 0, len(files))
     if kind == "fasta":
         cut_fasta(files, target, regions, job.progress)
+    elif kind in SCORES:
+        cut_table(files, target, regions, job.build, job.progress)
     else:
         cut_vcf(
             files,
@@ -193,9 +201,10 @@ def _recorded(folder: Path) -> Json:
 def _is_finished(target: Path, request: Json) -> bool:
     record = _recorded(target.parent).get(target.name, {})
     same = all(record.get(key) == value for key, value in request.items())
-    whole = target.is_file() and any(
+    indexed = not target.name.endswith((".fa.gz", ".vcf.gz")) or any(
         Path(f"{target}{suffix}").is_file() for suffix in (".fai", ".tbi")
     )
+    whole = target.is_file() and indexed
     return same and whole and file_digest(target, "sha256") == record["sha256"]
 
 

@@ -23,7 +23,11 @@ CUT_NAMES = {
     "fasta": "{}.fa.gz",
     "clinvar": "clinvar.{}.vcf.gz",
     "frequencies": "frequencies.{}.vcf.gz",
+    "alphamissense": "alphamissense.{}.tsv.gz",
+    "revel": "revel.{}.csv.gz",
 }
+# Tables of missense scores; of one cohort one of them counts.
+SCORES = ("alphamissense", "revel")
 KINDS = tuple(CUT_NAMES)
 # Beside the builds: coding sequences are of transcripts.
 SEQUENCES_KEY = "sequences"
@@ -45,6 +49,7 @@ class Source(BaseModel):
         default=False, description="read only the panel, through the tabix index url + .tbi"
     )
     licence: str
+    ask: bool = Field(default=False, description="fetch it only where its licence was accepted")
 
     @field_validator("url", "checksum_url")
     @classmethod
@@ -89,7 +94,9 @@ class Remote:
         return file_name(self.url)
 
 
-def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str, Source]:
+def read_sources(
+    path: Path, build: str, only: tuple[str, ...] = (), accepted: tuple[str, ...] = ()
+) -> dict[str, Source]:
     """Read the entries of one build, in the order of `KINDS`.
 
     Parameters
@@ -99,7 +106,9 @@ def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str
     build : str
         GRCh38 or GRCh37.
     only : tuple of str
-        Kinds that are asked for; all without it.
+        Kinds that are asked for; without it all but those whose licence is to be accepted first.
+    accepted : tuple of str
+        Kinds whose licence the user accepts.
 
     Returns
     -------
@@ -121,9 +130,7 @@ def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str
                 code="option_value",
             )
     entries = _entries(path).get(checked_build(build), {})
-    chosen = {
-        kind: entries[kind] for kind in KINDS if kind in entries and (not only or kind in only)
-    }
+    chosen = _chosen(entries, only, accepted)
     for kind in only or (() if chosen else KINDS):
         if kind not in chosen:
             raise RequestError(
@@ -142,6 +149,23 @@ def read_sources(path: Path, build: str, only: tuple[str, ...] = ()) -> dict[str
                 f"two files are called {name}",
                 "Fetch them one by one with --only.",
                 code="option_value",
+            )
+    return chosen
+
+
+def _chosen(
+    entries: dict[str, Source], only: tuple[str, ...], accepted: tuple[str, ...]
+) -> dict[str, Source]:
+    """Entries that are asked for; one whose licence is not accepted is refused, not passed over."""
+    wanted = only or tuple(k for k, entry in entries.items() if not entry.ask or k in accepted)
+    chosen = {kind: entries[kind] for kind in KINDS if kind in entries and kind in wanted}
+    for kind, source in chosen.items():
+        if source.ask and kind not in accepted:
+            raise RequestError(
+                f"--only {kind}",
+                f"its licence is to be accepted first: {source.licence}",
+                f"Read it, and give --accept-licence {kind}.",
+                code="option_conflict",
             )
     return chosen
 
