@@ -109,6 +109,7 @@ class LargeCohort:
             patients,
             for_part,
             calendar=has_calendar(self.patients),
+            judged=self.reading.definitions,
         )
         return Cohort(
             name=described.name,

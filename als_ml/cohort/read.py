@@ -14,7 +14,7 @@ from features.alsfrs.visits import after_visits, checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.biomarkers.wide import checked_wide
-from features.catalogue import Definitions, column_aliases, shipped
+from features.catalogue import Definitions, analytes, column_aliases, shipped
 from features.cohort import Cohort
 from features.errors import examples
 from features.genotypes.coverage import targeted_fraction
@@ -90,7 +90,7 @@ class Reading:
         if not self.of_model:
             made = overlaid(self.definitions, folders)
             return made, made
-        made, unknown = with_names(self.definitions, folders)
+        _, unknown = with_names(self.definitions, folders)
         if unknown:
             problem = f"the model does not know {examples(unknown, 5)}"
             problems.note(
@@ -100,7 +100,8 @@ class Reading:
                 len(unknown),
                 code="definition_unknown",
             )
-        return made, self.definitions
+        # Read with the unknown lines, so that their rows are known for what they are and left out.
+        return overlaid(self.definitions, folders), self.definitions
 
 
 def plain_reading() -> Reading:
@@ -135,7 +136,9 @@ def read_cohort(
     reading = replace(reading, definitions=judged)
     patients = read_patients(tables, source, problems)
     rows = {name: i for i, name in enumerate(patients["sample_id"]) if name is not None}
-    biomarkers, visits = long_tables(tables, source, rows, patients, problems, progress)
+    biomarkers, visits = long_tables(
+        tables, source, rows, patients, problems, progress, judged=judged
+    )
     genetics = read_genetics(source, reading, rows, len(patients), problems, progress)
     related = [_kinship(source, rows, problems), duplicated(genetics["genotypes"])]
     _report_duplicates(related[1], problems)
@@ -259,6 +262,7 @@ def long_tables(
     problems: Problems,
     progress: Progress = _silent,
     calendar: bool | None = None,
+    judged: Definitions | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Checked biomarkers and visits; `rows` is sample_id -> position in `patients`.
 
@@ -280,6 +284,9 @@ def long_tables(
         Told what is being read.
     calendar : bool, optional
         Whether the cohort has calendar dates; by default these patients say so.
+    judged : Definitions, optional
+        Of a model, where those by which the cells are read know more analytes: their values are
+        left out and counted.
 
     Returns
     -------
@@ -288,11 +295,14 @@ def long_tables(
     """
     described = source.described
     rules = described.rules.in_calendar(has_calendar(patients) if calendar is None else calendar)
-    biomarkers, visits = no_biomarkers(definitions), no_visits()
+    judged = judged or definitions
+    biomarkers, visits = no_biomarkers(judged), no_visits()
     if described.biomarkers:
         progress("biomarkers")
         measured = _biomarkers(definitions, source, rows, patients, problems, rules)
-        biomarkers = with_derived(definitions, measured, patients)
+        if judged.version != definitions.version:
+            measured = _known_to(judged, measured, described.shown("biomarkers"), problems)
+        biomarkers = with_derived(judged, measured, patients)
     if described.alsfrs:
         progress("alsfrs")
         table = _table(definitions, source, "alsfrs", problems)
@@ -318,6 +328,26 @@ def _biomarkers(
     return checked_wide(
         definitions, table, described.wide.facts(), rows, where, problems, rules, index_dates
     )
+
+
+def _known_to(
+    judged: Definitions, measured: pd.DataFrame, where: str, problems: Problems
+) -> pd.DataFrame:
+    """The values whose analyte a model knows; the others are counted by analyte."""
+    known = analytes(judged).index
+    strange = ~measured["analyte"].isin(known).to_numpy()
+    if strange.any():
+        counts = measured.loc[strange, "analyte"].value_counts()
+        named = examples([f"{name} ({n})" for name, n in counts.items() if n], 8)
+        problems.note(
+            where,
+            f"the model does not know the analyte of {int(strange.sum())} values: {named}",
+            "They are left out.",
+            int(strange.sum()),
+            code="definition_unknown",
+        )
+    kept = measured[~strange].reset_index(drop=True)
+    return kept.assign(analyte=kept["analyte"].cat.set_categories(known))
 
 
 class Beside(TypedDict):

@@ -8,6 +8,7 @@ import pytest
 import als_ml
 from als_ml.config import load_config
 from als_ml.training.task_data import make_labels
+from features.catalogue import analytes
 from features.errors import RequestError
 from tests.conftest import ROOT
 from tests.features.test_overlay import NAMES, SESTRIN
@@ -79,9 +80,14 @@ def test_a_stored_model_reads_names_and_units_of_a_cohort_and_keeps_its_tables(c
 def test_a_stored_model_says_what_it_does_not_know(cohort_file, store):
     with store_in(Path(store["folder"])):
         model = als_ml.load("models:/als-progression@champion")
-    table = cohort_file.parent / "b.csv"
-    table.write_text("\n".join(BIOMARKERS.splitlines()[::2]) + "\n")
     noticed = []
-    als_ml.read_cohort(cohort_file, model, problems=noticed)
-    (said,) = [problem for problem in noticed if problem.where == "definitions"]
-    assert "sestrin_serum" in said.found
+    cohort = als_ml.read_cohort(cohort_file, model, problems=noticed)
+    line, values = [problem for problem in noticed if problem.code == "definition_unknown"]
+    assert (line.where, values.where) == ("definitions", "b.csv")
+    assert "sestrin_serum" in line.found
+    assert values.found == "the model does not know the analyte of 1 values: sestrin_serum (1)"
+    assert cohort.biomarkers["analyte"].tolist() == ["nfl_serum"]
+    assert list(cohort.biomarkers["analyte"].cat.categories) == list(
+        analytes(model.definitions).index
+    )
+    assert als_ml.predict(model, cohort_file)["sample_id"].tolist() == ["P1"]
