@@ -43,7 +43,7 @@ TELL_UV_MORE = tell UV_INDEX "$$(pip_says extra-index-url)"; \
   tell UV_INDEX_STRATEGY unsafe-best-match
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-lowest mutate mutate-changed bench lint format \
+.PHONY: help setup demo test test-slow test-lowest mutate mutate-changed bench audit lint format \
   figures lock lock-wheels release clean
 .DELETE_ON_ERROR:
 
@@ -56,6 +56,7 @@ help:
 	@echo "make mutate-changed  the same for what changed since the last commit, or SINCE=COMMIT"
 	@echo "make bench   measure speed and the share of the possible"
 	@echo "make lint    ruff and mypy"
+	@echo "make audit DATABASE=PATH  known flaws of the locked packages, offline"
 	@echo "make format  let ruff repair what it can"
 	@echo "make figures write the numbers and pictures of README and docs anew, from their commands"
 	@echo "make release check version, changelog and tag, then build the wheel and do the main job from it"
@@ -122,6 +123,10 @@ mutate-changed: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
+
+# Works offline: DATABASE is a copy of an advisory database in OSV's format (docs/security.md).
+audit: $(STAMP)
+	@$(BIN)/python -m tools.audit "$(DATABASE)"
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

@@ -58,6 +58,8 @@ def test_the_wheel_holds_what_the_product_needs(wheel):
         f"features/definitions/{path.name}"
         for path in (ROOT / "features/definitions").glob("*.tsv")
     }
+    metadata = f"als_ml-{als_ml.__version__}.dist-info"
+    needed |= {f"{metadata}/sboms/als-ml.cdx.json", f"{metadata}/licenses/NOTICE"}
     assert needed <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "data/"))]
 
