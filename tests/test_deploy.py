@@ -1,5 +1,5 @@
-"""The recipes of a server, read as what runs them would: nothing runs as root, nothing but the proxy
-is reached, and what they name is there. They were not run: there is no container here.
+"""The recipes of a server, read as what runs them would: nothing runs as root, nothing but the
+proxy is reached, and what they name is there. They were not run: there is no container here.
 """
 
 import argparse

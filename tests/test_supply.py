@@ -16,7 +16,8 @@ TEXT = LOCK.read_text(encoding="utf-8")
 
 def test_the_bill_names_every_package_of_the_lock():
     named = json.loads(bill(als_ml.__version__, TEXT))["components"]
-    pinned = [line for line in TEXT.splitlines() if "==" in line and not line.startswith((" ", "#"))]
+    lines = TEXT.splitlines()
+    pinned = [line for line in lines if "==" in line and not line.startswith((" ", "#"))]
     assert len(named) == len(pinned) > 100
     assert all(part["properties"] for part in named)
     assert sum(len(part["properties"]) for part in named) == TEXT.count("--hash=sha256:")
