@@ -56,9 +56,9 @@ def test_images_come_by_what_the_site_states():
 def test_secrets_are_files_and_none_is_shipped():
     named = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
     assert named == set(COMPOSE["secrets"])
-    assert not (DEPLOY / "secrets").exists() or "deploy/secrets/" in (
-        ROOT / ".gitignore"
-    ).read_text()
+    assert (
+        not (DEPLOY / "secrets").exists() or "deploy/secrets/" in (ROOT / ".gitignore").read_text()
+    )
     assert "PASSWORD:" not in (DEPLOY / "compose.yaml").read_text()
 
 
