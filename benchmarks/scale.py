@@ -1,6 +1,6 @@
 """What a large cohort costs on one machine: many shards, one file a patient.
 
-python -m benchmarks scale [shards PATIENTS | files NUMBER | cluster PATIENTS | share SAMPLES]; the
+python -m benchmarks scale [shards N | files N | cluster N | patients N | share N], N patients; the
 data are made up and small. Each figure is of a process of its own; CPU includes its children.
 """
 
@@ -57,6 +57,34 @@ report(files=len(paths), alleles=len(found.alleles), digest=whole.hexdigest()[:1
 """
 
 
+# Genotypes held whole, or put on disk and taken 20,000 patients at a time.
+PATIENTS = """
+import tempfile
+import numpy as np
+from features.catalogue import shipped
+from features.genotypes.extraction import Panel, gather
+from features.genotypes.gathered import Gathered, GatheredOnDisk
+from features.tables.problems import Problems
+folder, n, where = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+rows, panel = {f"S{i:05d}": i for i in range(n)}, Panel(shipped(), "GRCh38")
+before = peak()
+with tempfile.TemporaryDirectory() as scratch:
+    into = (
+        Gathered(panel.definitions, n)
+        if where == "memory"
+        else GatheredOnDisk(panel.definitions, n, Path(scratch), 20_000)
+    )
+    gather(panel, sorted(folder.glob("*.vcf.gz")), rows, into, Problems())
+    if where == "memory":
+        parts = [into.genotypes()]
+    else:
+        parts = (into.part(number) for number in range(into.parts))
+    alleles, assayed = 0, 0.0
+    for part in parts:
+        alleles += len(part.alleles)
+        assayed += float(np.nansum(part.assayed))
+    report(alleles=alleles, assayed=round(assayed, 3), before=before)
+"""
 # The same by two workers of Dask, and what travels for it.
 CLUSTER = """
 import hashlib, pickle
@@ -219,6 +247,26 @@ def cluster(patients: int) -> None:
     )
 
 
+def patients(number: int, records: int = 64) -> None:
+    """Peak memory of genotypes in memory and on disk, in one indexed file."""
+    with tempfile.TemporaryDirectory() as name:
+        path, sites = Path(name) / "whole.vcf.gz", made_sites(records)
+        with pysam.BGZFile(str(path), "wb") as whole:
+            whole.write(_header(sites, number, False).encode())
+            for line in _records(sites, number, False, np.random.default_rng(1)):
+                whole.write(line)
+        pysam.tabix_index(str(path), preset="vcf", force=True)
+        runs = {where: measured(PATIENTS, name, number, where) for where in ("memory", "disk")}
+    assert len({(run["alleles"], run["assayed"]) for run in runs.values()}) == 1
+    print(f"{number:,} patients, {records} records, {runs['disk']['alleles']:,} alleles")
+    for where, run in runs.items():
+        print(
+            f"  in {where:6s} {run['cpu']:6.1f} CPU s, {run['mb']:6.0f} MB at most,"
+            f" {run['before']:.0f} MB before reading",
+            flush=True,
+        )
+
+
 def share(samples: int, records: int = 2_000, outside: int = 18_000) -> None:
     """Bytes read of a file of which a tenth of the records lies in the panel."""
     with tempfile.TemporaryDirectory() as name:
@@ -233,7 +281,7 @@ def share(samples: int, records: int = 2_000, outside: int = 18_000) -> None:
     )
 
 
-PARTS = {"shards": shards, "files": files, "cluster": cluster, "share": share}
+PARTS = {"shards": shards, "files": files, "cluster": cluster, "patients": patients, "share": share}
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -244,6 +292,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     shards(20_000)
     cluster(20_000)
     share(2_000)
+    patients(1_000_000)
     files(1_000)
     files(10_000)
 
