@@ -18,6 +18,8 @@ ALL = {
     "privacy": "privacy:main",
     "real": "real:main",
     "scale": "scale:main",
+    "scale-model": "scale_model:main",
+    "scale-rivals": "scale_rivals:main",
     "search": "search:main",
     "share": "share_of_possible:main",
     "style": "style:main",
