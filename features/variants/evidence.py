@@ -305,12 +305,31 @@ def _known_variant(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     if sources.known and row and row["als_role"] in CAUSAL and variant.role not in CAUSAL:
         frequency = f"{variant.frequency:.2g}"
         yield _met(sources.definitions, "KNOWN_outweighed", variant, frequency)
-    if sources.known and variant.role in CAUSAL:
-        yield _met(
-            sources.definitions, "KNOWN_pathogenic", variant, variant.role.replace("_", ", ")
-        )
+    if sources.known and row and variant.role in CAUSAL:
+        rule = _known_rule(sources.definitions, row)
+        yield _met(sources.definitions, rule, variant, _known_words(row))
     elif sources.known and variant.role == "benign":
         yield _met(sources.definitions, "KNOWN_benign", variant, "benign in the table")
+
+
+# What ClinVar's word begins with where it calls a variant pathogenic; recalled words do not count.
+_CALLED, _RECALLED = "Pathogenic", "(recalled)"
+
+
+def _known_rule(definitions: Definitions, row: dict[str, str]) -> str:
+    """Rule of a causal row by its source: in full where ClinVar's record was read and says so."""
+    said = row["clinvar_significance"]
+    read = said.startswith(_CALLED) and _RECALLED not in said
+    # The tables of an earlier model have one weight.
+    return (
+        "KNOWN_pathogenic" if read or "KNOWN_likely" not in _rules(definitions) else "KNOWN_likely"
+    )
+
+
+def _known_words(row: dict[str, str]) -> str:
+    """Role, and what ClinVar said of the row."""
+    said = row["clinvar_significance"] or "not in ClinVar"
+    return f"{row['als_role'].replace('_', ', ')} ({said})"
 
 
 def _same_residue(variant: Variant, sources: Sources) -> Iterator[Criterion]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.catalogue import gene_names, known_variants, shipped
+from features.catalogue import Definitions, gene_names, known_variants, shipped
 from features.errors import RequestError
 from features.variants.annotation import Effect, effect_of, protein_change
 from features.variants.evidence import Sources, assess, classify, posterior
@@ -78,6 +78,37 @@ def test_clinvar_off_uses_no_known_variant():
     )
     assert (on.classification, off.classification) == ("P", "VUS")
     assert not {"KNOWN", "PS1", "PM5"} & set(names(off))
+
+
+@pytest.mark.parametrize(
+    ("said", "points"),
+    [
+        ("Pathogenic", 8),
+        ("Pathogenic (2 stars)", 8),
+        ("Pathogenic/Likely pathogenic", 8),
+        ("Likely pathogenic", 6),
+        ("Pathogenic (recalled)", 6),
+        ("Pathogenic / likely pathogenic (recalled)", 6),
+        ("Conflicting classifications of pathogenicity", 6),
+        ("", 6),
+    ],
+)
+def test_the_known_table_counts_by_its_source(said, points):
+    rows = shipped().table("known_variants").copy()
+    rows.loc[rows["hgvs_p"] == "p.Ala5Val", "clinvar_significance"] = said
+    text = rows.to_csv(sep="\t", index=False, lineterminator="\n")
+    tables = Definitions({**shipped().texts, "known_variants": text})
+    variant = describe(tables, A5V, "SOD1", None, B, NO_LOOKUPS)
+    found = assess(variant, Sources(tables, B))
+    known = next(c for c in found.criteria if c.name == "KNOWN")
+    assert known.points == points
+    assert (said or "not in ClinVar") in known.reason
+    # The tables of an earlier model have one weight.
+    lines = tables.texts["evidence"].split("\n")
+    earlier = "\n".join(line for line in lines if not line.startswith("KNOWN_likely"))
+    former = Definitions({**tables.texts, "evidence": earlier})
+    weighed_then = assess(describe(former, A5V, "SOD1", None, B, NO_LOOKUPS), Sources(former, B))
+    assert next(c.points for c in weighed_then.criteria if c.name == "KNOWN") == 8
 
 
 @pytest.mark.parametrize(
