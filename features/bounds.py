@@ -7,13 +7,16 @@ what a clinic has; the comment beside each says what that is.
 # A request to the endpoint (`als_ml.serving`): a record of 50 biomarkers has 5 kB and 500 elements.
 REQUEST_MEGABYTES = 32.0
 REQUEST_PATIENTS = 10_000
-REQUEST_ELEMENTS = 2_000_000
+REQUEST_ELEMENTS = 1_000_000
 REQUEST_DEPTH = 16
 # Seconds for the headers of a request, for its whole body, and between two requests.
 HEADER_SECONDS, BODY_SECONDS, IDLE_SECONDS = 10.0, 30.0, 5
 # Requests of a server process that are read or answered at one time; more are told to come back.
 REQUESTS_AT_ONCE = 32
 CONNECTIONS = 256
+# Bodies of this many bytes are answered one after the other, and all bodies that a process holds at
+# one time are no more than so many of the largest: memory follows from both.
+LARGE_BODY, BODIES_AT_ONCE = 100_000, 2
 
 # An archive that holds more than this (bytes) and this many times its size is taken for a bomb:
 # tables shrink 5 to 50 times.

@@ -31,8 +31,6 @@ WATCHED = {"/ready": "GET", "/metrics": "GET"}
 # What the served model says itself begins like this and holds no value of a patient; nothing else
 # of an error goes out.
 OWN = "no valid patient among "
-# Larger bodies are parsed in a thread, so that others are answered meanwhile.
-_LARGE = 100_000
 _CLOSE = (b"connection", b"close")
 _access = logging.getLogger("als_ml.access")
 _log = logging.getLogger("als_ml")
@@ -77,6 +75,7 @@ class _Request:
     began: float = field(default_factory=time.monotonic)
     status: int = 0
     patients: int = 0
+    size: int = 0
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer on, with the id of the request."""
@@ -101,7 +100,8 @@ class Guard:
         self.limits, self.watch = limits or BodyLimits(), watch or Watch()
         self.paths = PATHS | WATCHED | {path: route.method for path, route in self.own.items()}
         self.hosts = {host.lower() for host in self.watch.hosts}
-        self.open = 0
+        self.open = self.held = 0
+        self.one_large = asyncio.Lock()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, count it and note it."""
@@ -117,6 +117,7 @@ class Guard:
             await _answer(request.send, refused.status, refused.body, *_after(refused, scope))
         finally:
             self.open -= 1
+            self.held -= request.size
             self._note(request)
 
     async def _answered(self, request: _Request, receive: Receive) -> None:
@@ -125,9 +126,21 @@ class Guard:
         if path not in OPEN and self.open > self.watch.at_once:
             reason = "the server has as many requests as it can answer"
             raise RefusedError(503, reason, "Send it again in a second.", why="busy")
-        body = b""
-        if scope["method"] == "POST":
-            body, request.patients = await self._body(receive)
+        body = await self._body(request, receive) if scope["method"] == "POST" else b""
+        if len(body) <= bounds.LARGE_BODY:
+            await self._passed_on(request, body)
+            return
+        async with self.one_large:
+            await self._passed_on(request, body)
+
+    async def _passed_on(self, request: _Request, body: bytes) -> None:
+        """Check a body, and hand it to who answers."""
+        scope, path = request.scope, request.scope["path"]
+        if scope["method"] == "POST":  # a large one in a thread, while others are answered
+            checked = self.limits.checked
+            large = len(body) > bounds.LARGE_BODY
+            found = await asyncio.to_thread(checked, body) if large else checked(body)
+            body, request.patients = found
         if path in WATCHED:
             await self._watched(path, request.send)
         elif path in self.own:
@@ -175,27 +188,29 @@ class Guard:
         if not length.isdigit() or len(length) > 15 or int(length) > self.limits.size:
             raise self.limits.too_large()
 
-    async def _body(self, receive: Receive) -> tuple[bytes, int]:
-        """The body and its patients; what is too much or too late is not read on."""
+    async def _body(self, request: _Request, receive: Receive) -> bytes:
+        """The body; what is too much or too late is not read on."""
         try:
-            body = await asyncio.wait_for(self._read(receive), self.watch.body_seconds)
+            return await asyncio.wait_for(self._read(request, receive), self.watch.body_seconds)
         except TimeoutError:
             reason = f"the body did not come within {self.watch.body_seconds:g} s"
             raise RefusedError(408, reason, "Send it again.", why="slow") from None
-        if len(body) > _LARGE:
-            return await asyncio.to_thread(self.limits.checked, body)
-        return self.limits.checked(body)
 
-    async def _read(self, receive: Receive) -> bytes:
-        parts, size = [], 0
+    async def _read(self, request: _Request, receive: Receive) -> bytes:
+        parts = []
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise RefusedError(400, "the request broke off", "", why="broke off")
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self.limits.size:
+            part = message.get("body", b"")
+            if request.size + len(part) > self.limits.size:
                 raise self.limits.too_large()
+            if self.held + len(part) > bounds.BODIES_AT_ONCE * self.limits.size:
+                reason = "the server holds as many bodies as it can"
+                raise RefusedError(503, reason, "Send it again in a second.", why="busy")
+            parts.append(part)
+            request.size += len(part)
+            self.held += len(part)
             if not message.get("more_body"):
                 return b"".join(parts)
 

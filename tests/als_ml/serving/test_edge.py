@@ -286,6 +286,62 @@ def test_more_requests_than_can_be_answered():
     assert statuses == [("/invocations", 503), ("/ready", 200), *answered]
 
 
+def test_bodies_are_held_up_to_twice_the_largest():
+    """The third of those that come at one time is told to come back, and not read on."""
+    guard, statuses = Guard(answering, BodyLimits(megabytes=1e-4)), []
+    taken = [0]
+
+    async def one(parts):
+        waiting = list(parts)
+
+        async def receive():
+            await asyncio.sleep(0)
+            taken[0] += 1
+            part = waiting.pop(0)
+            return {"type": "http.request", "body": part, "more_body": bool(waiting)}
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        await guard(scope_of("/invocations", "POST", JSON), receive, send)
+
+    async def all_of_them():
+        await asyncio.gather(*(one([GOOD.ljust(90), b" "]) for _ in range(3)))
+        await one([GOOD])
+
+    asyncio.run(all_of_them())
+    assert sorted(statuses) == [200, 200, 200, 503]
+    assert guard.held == 0
+
+
+def test_large_bodies_are_answered_one_after_the_other(monkeypatch):
+    monkeypatch.setattr(bounds, "LARGE_BODY", 10)
+    inside, most = [0], [0]
+
+    async def slow(scope, receive, send):
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        await asyncio.sleep(0.01)
+        inside[0] -= 1
+        await answering(scope, receive, send)
+
+    guard = Guard(slow)
+
+    async def receive():
+        return {"type": "http.request", "body": GOOD, "more_body": False}
+
+    async def send(message):
+        pass
+
+    async def all_of_them():
+        scope = scope_of("/invocations", "POST", JSON)
+        await asyncio.gather(*(guard(scope, receive, send) for _ in range(5)))
+
+    asyncio.run(all_of_them())
+    assert most == [1]
+
+
 def test_half_a_request_holds_nothing(monkeypatch):
     """Headers that do not come, and a further connection than there may be, over real sockets."""
     monkeypatch.setattr(bounds, "HEADER_SECONDS", 0.2)
