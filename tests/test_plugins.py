@@ -199,8 +199,10 @@ def clean_environment(folder: Path, plugin: str) -> Path:
     server = f"#!{python}\nfrom uvicorn.main import main\nmain()\n"
     (folder / "bin/uvicorn").write_text(server)
     (folder / "bin/uvicorn").chmod(0o755)
-    absent = subprocess.run([python, "-I", "-c", "import als_ml"], capture_output=True, check=False)
-    assert b"No module named 'als_ml'" in absent.stderr
+    absent = subprocess.run(
+        [python, "-I", "-c", "import als_ml.cli"], capture_output=True, check=False
+    )
+    assert b"No module named 'als_ml.cli'" in absent.stderr
     return python
 
 

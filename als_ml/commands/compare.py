@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import print_table, progress_bar
+from als_ml.cli import print_table, progress_bar, report_problems
 from als_ml.output import check_output, write_table
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from als_ml.lifecycle.differences import made, what_differs
     from als_ml.lifecycle.registry import registered_version, run_config
     from als_ml.tracking.loader import load
+    from features.tables.problems import Problems
 
     with progress_bar(arguments.quiet) as progress:
         progress("scoring with both models", 0, 0)
@@ -42,9 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
         versions = [registered_version(uri) for uri in arguments.models]
         differences = what_differs(*(made(version) for version in versions))
         config = run_config(versions[0].run_id, arguments.cohort)
-        ours, theirs = (scored_cohort(load(uri), config, source) for uri in arguments.models)
+        problems = Problems()
+        ours, theirs = (
+            scored_cohort(load(uri), config, source, problems) for uri in arguments.models
+        )
         compared = compare(ours, theirs)
         labels = ours.labels
+    report_problems(problems.found)
     if arguments.output:
         write_table(compared.changed, Path(arguments.output))
     if not arguments.quiet:

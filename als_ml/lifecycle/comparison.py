@@ -76,7 +76,9 @@ class Compared:
     changed: pd.DataFrame
 
 
-def scored_cohort(predictor: Predictor, config: Config, source: CohortSource) -> Scored:
+def scored_cohort(
+    predictor: Predictor, config: Config, source: CohortSource, problems: Problems
+) -> Scored:
     """Score a cohort and label it as the model's own run did.
 
     Parameters
@@ -87,13 +89,15 @@ def scored_cohort(predictor: Predictor, config: Config, source: CohortSource) ->
         Of the run that made it: how labels are made.
     source : CohortSource
         Of `als_ml.cohort.source.open_cohort`.
+    problems : Problems
+        Gets what was noticed in its files.
 
     Returns
     -------
     Scored
         All patients, those not scored with NaN.
     """
-    return scored(predictor, config, predictor.read(source, Problems()))
+    return scored(predictor, config, predictor.read(source, problems))
 
 
 def scored(predictor: Predictor, config: Config, cohort: Cohort) -> Scored:
