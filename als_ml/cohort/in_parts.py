@@ -274,7 +274,7 @@ def _fill_gaps(
 def _ids(
     definitions: Definitions,
     batch: pa.Table,
-    kind: str,
+    kind: TableKind,
     described: CohortFile,
     where: str,
     problems: Problems,

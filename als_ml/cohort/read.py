@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from als_ml import cluster
-from als_ml.cohort.source import CohortFile, CohortSource, TableKind
+from als_ml.cohort.source import TABLES, CohortFile, CohortSource, TableKind
 from features.alsfrs.visits import after_visits, checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.biomarkers.wide import checked_wide
 from features.catalogue import Definitions, analytes, column_aliases, shipped
 from features.cohort import Cohort
-from features.errors import examples
+from features.errors import DataError, examples, nearest
 from features.genotypes.coverage import targeted_fraction
 from features.genotypes.extraction import Panel, gather, with_targets
 from features.genotypes.families import duplicated, family_numbers
@@ -238,20 +238,62 @@ def table_names(
     table: pd.DataFrame,
     name: str,
     described: CohortFile,
-    kind: str,
+    kind: TableKind,
     problems: Problems,
 ) -> pd.DataFrame:
     """Rename what the cohort file maps and what has a known other name.
 
     Of a wide table, the sample's column only.
     """
+    place = described.table(kind)
+    named = place.columns if place else {}
+    _check_named(named, table, name, kind)
     present = {
         ours: theirs for ours, theirs in described.columns.items() if theirs in table.columns
-    }
+    } | named
+    _question_columns(definitions, described, table, name, kind, problems)
     aliases = column_aliases(definitions, kind)
     if kind == "biomarkers" and described.wide is not None:
         aliases = {other: ours for other, ours in aliases.items() if ours == "sample_id"}
     return with_known_names(rename_columns(table, present, name), aliases, name, problems)
+
+
+def _check_named(named: dict[str, str], table: pd.DataFrame, where: str, kind: str) -> None:
+    """Refuse a name that a table's own `columns` gives and its header does not have."""
+    for ours, theirs in named.items():
+        if theirs not in table.columns:
+            raise DataError(
+                f"{where}, key {kind}.columns.{ours}",
+                f"there is no column {theirs!r}",
+                nearest(theirs, table.columns),
+                code="column_missing",
+            )
+
+
+def _question_columns(
+    definitions: Definitions,
+    described: CohortFile,
+    table: pd.DataFrame,
+    where: str,
+    kind: TableKind,
+    problems: Problems,
+) -> None:
+    """Point at what `columns` of the cohort file says of this table alone and its header lacks.
+
+    A name that several tables have, such as sample_id, may be that of another one.
+    """
+    ours_of = {one: set(column_aliases(definitions, one).values()) for one in TABLES}
+    elsewhere = set().union(*(ours_of[one] for one in TABLES if one != kind))
+    known = ours_of["patients"] | elsewhere | ours_of[kind]
+    for ours, theirs in described.columns.items():
+        here = ours in ours_of[kind] - elsewhere or (kind == "patients" and ours not in known)
+        if here and theirs not in table.columns:
+            problems.warn(
+                f"cohort file, key columns.{ours}",
+                f"{where} has no column {theirs!r}, so nothing is read for {ours}",
+                nearest(theirs, table.columns),
+                code="column_missing",
+            )
 
 
 def long_tables(

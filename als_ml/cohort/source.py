@@ -83,10 +83,11 @@ class WideTable(WideColumn):
 
 class TableFile(_Part):
     """A table in a file that holds more, or is written otherwise: its sheet, the line of its
-    header (from 1), the encoding of its text.
+    header (from 1), the encoding of its text, and names of its columns (ours: theirs).
     """
 
     file: str
+    columns: dict[str, str] = {}
     sheet: str | int | None = None
     header_row: Annotated[int, Field(ge=1, le=_LAST_HEADER_ROW)] = 1
     encoding: Annotated[str, AfterValidator(known_encoding)] = UTF_8

@@ -100,3 +100,49 @@ def test_what_is_no_place(tmp_path, place, said):
     (tmp_path / "cohort.yaml").write_text(yaml.safe_dump({"patients": place}))
     with pytest.raises(RequestError, match=said):
         open_cohort(tmp_path / "cohort.yaml")
+
+
+def test_a_table_may_name_its_own_columns(tmp_path):
+    german = [["Fallnummer", "Geschlecht"], ["P1", "female"], ["P2", "male"]]
+    visits = [["PatID", "Tag", "Summe"], ["P1", 0, 40], ["P2", 0, 44]]
+    mapped = {"sample_id": "PatID", "days": "Tag", "total": "Summe"}
+    written(
+        tmp_path,
+        {"Stamm": german, "ALSFRS": visits},
+        patients={
+            "file": "klinik.xlsx",
+            "sheet": "Stamm",
+            "columns": {"sample_id": "Fallnummer", "sex": "Geschlecht"},
+        },
+        alsfrs={"file": "klinik.xlsx", "sheet": "ALSFRS", "columns": mapped},
+    )
+    cohort = read_cohort(open_cohort(tmp_path / "cohort.yaml"), plain_reading())
+    assert cohort.patients["sex"].tolist() == ["female", "male"]
+    assert cohort.alsfrs["total"].tolist() == [40, 44]
+
+
+def test_a_column_that_a_table_does_not_have_is_refused(tmp_path):
+    place = {"file": "klinik.xlsx", "sheet": "Stamm", "columns": {"sex": "Geschlecht"}}
+    written(tmp_path, {"Stamm": PATIENTS}, patients=place)
+    report = check_cohort(open_cohort(tmp_path / "cohort.yaml"))
+    assert [one["where"] for one in report["problems"] if one["severity"] == "error"] == [
+        "klinik.xlsx[Stamm], key patients.columns.sex"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "questioned"),
+    [
+        ({"sex": "Geschlecht"}, ["cohort file, key columns.sex"]),
+        ({"agee": "Alter"}, ["cohort file, key columns.agee"]),
+        ({"sex": "sex"}, []),
+        ({"sample_id": "PatID"}, []),  # of another table
+        ({"total": "Summe"}, []),  # of visits, which this cohort has not
+    ],
+)
+def test_a_shared_name_that_no_table_has_is_pointed_at(tmp_path, columns, questioned):
+    place = {"file": "klinik.xlsx", "sheet": "Stamm"}
+    written(tmp_path, {"Stamm": PATIENTS}, patients=place, columns=columns)
+    report = check_cohort(open_cohort(tmp_path / "cohort.yaml"))
+    warned = [one["where"] for one in report["problems"] if one["severity"] == "warning"]
+    assert warned == questioned
