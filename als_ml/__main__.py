@@ -18,6 +18,7 @@ from als_ml.commands import (
     gather,
     import_phenopackets,
     import_proact,
+    init,
     lock,
     monitor,
     predict,
@@ -36,6 +37,7 @@ from als_ml.commands import (
 # In the order of a user's day.
 COMMANDS: dict[str, ModuleType] = {
     "simulate": simulate,
+    "init": init,
     "check": check,
     "features": features,
     "variants": variants,

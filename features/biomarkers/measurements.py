@@ -260,11 +260,13 @@ def _analytes(
     matrix_codes, matrices = codes_of(_column(table, "matrix"))
     number, pairs = _pairs(codes, matrix_codes)
     words, code = rules.words(definitions, "matrix"), _codes(definitions)
+    meant = rules.words(definitions, "analyte")
     numbered = []
     for name, matrix in (
         (names[a] if a >= 0 else "", matrices[m] if m >= 0 else "") for a, m in pairs
     ):
         spelled = normal_name(str(name))
+        spelled = meant.get(spelled, spelled)
         if spelled not in code:
             fluid = normal_name(str(matrix))
             spelled = f"{spelled}_{words.get(fluid, fluid)}"

@@ -1,0 +1,48 @@
+"""Propose a cohort file for files that nobody has described."""
+
+import argparse
+from pathlib import Path
+
+from als_ml.cli import progress_bar
+from features.errors import RequestError
+
+SUMMARY = "look at tables and genomes, and propose a cohort.yaml of them"
+
+
+def add_options(made: argparse.ArgumentParser) -> None:
+    """Describe the command's own options."""
+    made.add_argument("files", nargs="+", metavar="FILE", help="workbook, CSV, TSV, Parquet, VCF")
+    made.add_argument("--output", required=True, help="folder of the cohort; made if it is absent")
+    made.add_argument("--name", help="of the cohort (default: the folder's name)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Propose a cohort file and say what was understood."""
+    from als_ml.proposal.propose import propose
+    from als_ml.proposal.writing import CHECK, write_proposal
+
+    files = [Path(name) for name in arguments.files]
+    absent = [path for path in files if not path.is_file()]
+    if absent:
+        raise RequestError(
+            str(absent[0]), "there is no such file", "Correct the path.", code="file_absent"
+        )
+    folder = Path(arguments.output)
+    with progress_bar(arguments.quiet) as progress:
+        proposal = propose(
+            files, arguments.name or folder.resolve().name, lambda what: progress(what, 0, 0)
+        )
+        written = write_proposal(proposal, folder)
+    if not arguments.quiet:
+        for one in proposal.tables:
+            n = len(one.table.cells)
+            print(f"{one.kind}: {one.table.shown}, {n} rows, {len(one.columns)} columns known")
+        if proposal.variants:
+            n = len(proposal.matches)
+            print(f"genomes: {n} patients have a name in {len(proposal.variants)} files")
+        text = written[0].read_text(encoding="utf-8")
+        print(
+            f"{text.count(CHECK)} lines to check in {written[0]}; then: als-ml check --cohort "
+            f"{written[0]}"
+        )
+    return 0

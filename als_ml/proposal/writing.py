@@ -1,0 +1,257 @@
+"""Write a proposed cohort file, with what is unsure marked `# CHECK`, and a sample map."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from als_ml.cohort.source import open_cohort
+from als_ml.output import whole_file
+from als_ml.proposal.dialect import Written
+from als_ml.proposal.genomes import Match
+from als_ml.proposal.recognition import Recognised
+from features.errors import RequestError
+from features.tables.layout import UTF_8
+
+CHECK = "# CHECK"
+_PLAIN = re.compile(r"^[A-Za-zÀ-ÿ_][\wÀ-ÿ .()/%-]*$")
+# Words that YAML takes for truth values or nothing.
+_WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "ja"])
+
+
+@dataclass
+class Proposal:
+    """What is proposed of a cohort: its tables, genomes and how cells are written.
+
+    `left` says what was read and is not used, `absent` what a cohort of dates needs and has not.
+    """
+
+    name: str
+    tables: list[Recognised]
+    variants: list[Path]
+    repeats: list[Path]
+    build: str
+    written: Written
+    matches: list[Match] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+
+
+def write_proposal(proposal: Proposal, folder: Path) -> list[Path]:
+    """Write `cohort.yaml`, and `sample_map.csv` where names differ; files that lie elsewhere are
+    linked or copied into the folder, because a cohort file reads nothing outside its own.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        What was understood.
+    folder : Path
+        Made if it is not there.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    RequestError
+        If a file that it would write is there already.
+    """
+    target = folder / "cohort.yaml"
+    if target.exists():
+        raise RequestError(
+            str(target),
+            "is there already",
+            "Give another --output, or remove it: nothing is overwritten.",
+            code="output_refused",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [_placed(path, folder) for path in _files(proposal)]
+    renamed = [match for match in proposal.matches if match.sample_id != match.vcf_id]
+    if renamed:
+        written.append(_write_map(proposal.matches, folder / "sample_map.csv"))
+    with whole_file(target) as temporary:
+        temporary.write_text(cohort_text(proposal, bool(renamed)), encoding="utf-8")
+    open_cohort(target)  # what we wrote must be what we read
+    return [target, *written]
+
+
+def _files(proposal: Proposal) -> list[Path]:
+    tables = [one.table.path for one in proposal.tables]
+    genomes = [*proposal.variants, *proposal.repeats]
+    indexes = [
+        Path(f"{path}{suffix}")
+        for path in genomes
+        for suffix in (".tbi", ".csi")
+        if Path(f"{path}{suffix}").is_file()
+    ]
+    return list(dict.fromkeys([*tables, *genomes, *indexes]))
+
+
+def _placed(path: Path, folder: Path) -> Path:
+    """The file in the folder: itself, a hard link, or a copy where none can be made."""
+    if path.resolve().is_relative_to(folder.resolve()):
+        return path
+    placed = folder / path.name
+    if placed.exists() and not placed.samefile(path):
+        raise RequestError(
+            str(placed), "another file has this name", "Rename one.", code="output_refused"
+        )
+    if not placed.exists():
+        try:
+            os.link(path, placed)
+        except OSError:
+            shutil.copy2(path, placed)
+    return placed
+
+
+def _write_map(matches: Sequence[Match], path: Path) -> Path:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["sample_id", "vcf_id", "score", "why"])
+    rows.writerows([one.sample_id, one.vcf_id, one.score, one.why] for one in matches)
+    with whole_file(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+    return path
+
+
+def cohort_text(proposal: Proposal, mapped: bool) -> str:
+    """The cohort file.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        What was understood.
+    mapped : bool
+        Whether a sample map is named.
+
+    Returns
+    -------
+    str
+        YAML.
+    """
+    lines = [
+        "# Proposed by `als-ml init`. Look at each line marked CHECK, then:",
+        "#   als-ml check --cohort cohort.yaml",
+        f"name: {_scalar(proposal.name)}",
+        f"genome_build: {proposal.build}" + _why("genome_build", proposal),
+    ]
+    lines += _genomes("variants", proposal.variants) + _genomes("repeats", proposal.repeats)
+    if mapped:
+        lines.append(f"sample_map: sample_map.csv  {CHECK}: who is whose genome")
+    for one in proposal.tables:
+        lines += _table(one)
+    lines += _dialect(proposal.written)
+    lines += _values(proposal.tables)
+    lines += _listed("Not understood, and not read:", proposal.left + _unread(proposal.tables))
+    lines += _listed("Needed, and not found:", proposal.absent)
+    return "\n".join(lines) + "\n"
+
+
+def _why(key: str, proposal: Proposal) -> str:
+    return "" if proposal.variants or key != "genome_build" else "  # no genome says otherwise"
+
+
+def _genomes(key: str, paths: list[Path]) -> list[str]:
+    if not paths:
+        return []
+    return [f"{key}:", *(f"  - {_scalar(path.name)}" for path in paths)]
+
+
+def _table(one: Recognised) -> list[str]:
+    """The place of a table and the names of its columns."""
+    table, kind = one.table, "biomarkers" if one.kind == "wide" else one.kind
+    lines = [f"{kind}:", f"  file: {_scalar(table.path.name)}"]
+    if table.sheet is not None:
+        lines.append(f"  sheet: {_scalar(table.sheet)}")
+    if table.header_row > 1:
+        lines.append(f"  header_row: {table.header_row}")
+    if table.encoding != UTF_8:
+        lines.append(f"  encoding: {table.encoding}")
+    named = {ours: theirs for ours, theirs in one.columns.items() if ours != theirs}
+    if one.kind == "wide":
+        named = {ours: theirs for ours, theirs in named.items() if ours != "days"}
+    if named:
+        lines.append("  columns:")
+        lines += [
+            f"    {ours}: {_scalar(theirs)}" + _mark(one.likely.get(ours))
+            for ours, theirs in named.items()
+        ]
+    return lines + _wide(one)
+
+
+def _wide(one: Recognised) -> list[str]:
+    if one.kind != "wide":
+        return []
+    lines = ["wide:"]
+    if "days" in one.columns:
+        lines.append(f"  days: {_scalar(one.columns['days'])}")
+    lines.append("  columns:")
+    for name, facts in one.wide.items():
+        said = {key: value for key, value in facts.items() if value != "?"}
+        inside = ", ".join(f"{key}: {_scalar(value)}" for key, value in said.items())
+        lines.append(f"    {_scalar(name)}: {{{inside}}}" + _mark(one.likely.get(f"wide.{name}")))
+    return lines
+
+
+def _dialect(written: Written) -> list[str]:
+    said = {
+        "decimal": written.decimal,
+        "dates": written.dates,
+        "partial_dates": written.partial_dates,
+    }
+    why = {
+        "dates": "or month_first: no date tells",
+        "partial_dates": "years and months at their middle, or refuse",
+    }
+    return [
+        f"{key}: {_scalar(value)}" + _mark(why[key] if key in written.unsure else None)
+        for key, value in said.items()
+        if value is not None
+    ]
+
+
+def _values(tables: list[Recognised]) -> list[str]:
+    """Words of the files, and those that nobody knows as comments to be filled in."""
+    lines = []
+    for one in tables:
+        for column in dict.fromkeys([*one.words, *one.unknown]):
+            lines.append(f"  {column}:")
+            known = one.words.get(column, {}).items()
+            lines += [f"    {_scalar(word)}: {_scalar(meant)}" for word, meant in known]
+            lines += [
+                f"    # {_scalar(word)}:   {CHECK}: what does it mean?"
+                for word in one.unknown.get(column, [])
+            ]
+            if not one.words.get(column):
+                lines[-1 - len(one.unknown[column])] = f"  {column}: {{}}"
+    return ["values:", *lines] if lines else []
+
+
+def _unread(tables: list[Recognised]) -> list[str]:
+    return [f"{one.table.shown}, column {name!r}" for one in tables for name in one.unread]
+
+
+def _listed(head: str, items: list[str]) -> list[str]:
+    return [f"# {head}", *(f"#   {item}" for item in items)] if items else []
+
+
+def _mark(why: str | None) -> str:
+    return f"  {CHECK}: {why}" if why else ""
+
+
+def _scalar(text: str) -> str:
+    """A text as YAML reads it back, quoted where it must be.
+
+    >>> [_scalar(text) for text in ("Geschlecht", "ja", "1", "a: b", "Größe (cm)")]
+    ['Geschlecht', '"ja"', '"1"', '"a: b"', 'Größe (cm)']
+    """
+    if _PLAIN.match(text) and text.lower() not in _WORDS and text == text.strip():
+        return text
+    return json.dumps(text, ensure_ascii=False)

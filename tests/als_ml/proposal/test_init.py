@@ -1,0 +1,239 @@
+"""`als-ml init` on exports as clinics send them: a German workbook, a French and an American folder
+of text files, each proposed, checked and read.
+"""
+
+import gzip
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from openpyxl import Workbook
+
+from als_ml.__main__ import main as als_ml
+from als_ml.cohort.check import check_cohort
+from als_ml.cohort.read import plain_reading, read_cohort
+from als_ml.cohort.source import open_cohort
+from als_ml.proposal.dialect import written
+from als_ml.proposal.genomes import match_names
+from als_ml.proposal.recognition import recognise
+from als_ml.proposal.sheets import find_tables
+from als_ml.proposal.words import column_words, value_words
+from features.catalogue import patient_columns, shipped
+
+BASELINE = date(2020, 3, 1)
+IDS = [f"{32000 + i:07d}" for i in range(12)]
+
+
+def german_day(days: int) -> str:
+    return (BASELINE + timedelta(days=days)).strftime("%d.%m.%Y")
+
+
+def german(folder: Path) -> list[str]:
+    """A workbook with a cover sheet, titles above the header, decimal commas and partial dates."""
+    book = Workbook()
+    book.active.title = "Deckblatt"
+    book.active.append(["Klinik Musterstadt"])
+    people = book.create_sheet("Stammdaten")
+    head = ["Fallnummer", "Geschlecht", "Alter bei Beginn", "Symptombeginn", "Erstvorstellung"]
+    people.append(["Stammdaten der ALS-Ambulanz"])
+    people.append([])
+    people.append([*head, "Beginnregion", "Verstorben am", "Lieblingsfarbe"])
+    for i, name in enumerate(IDS):
+        facts = [name, "wm"[i % 2], 50 + i, german_day(-400), german_day(0)]
+        people.append([*facts, ["bulbär", "Arm"][i % 2], "2022" if i == 3 else None, "blau"])
+    labor = book.create_sheet("Labor")
+    labor.append(["Fallnr", "Entnahmedatum", "NfL Serum (pg/mL)", "CK (U/L)"])
+    for i, name in enumerate(IDS):
+        labor.append([name, german_day(0), f"{30 + i},5", 100 + i])
+    visits = book.create_sheet("ALSFRS-R")
+    visits.append(["Patient", "Datum", *(f"ALSFRS {item}" for item in range(1, 13))])
+    for name in IDS:
+        for step in range(3):
+            visits.append([name, german_day(90 * step), *[4] * 11, 4 - step])
+    book.create_sheet("leer")
+    book.save(folder / "klinik.xlsx")
+    return ["klinik.xlsx"]
+
+
+def french(folder: Path) -> list[str]:
+    """Text files with semicolons in Windows' encoding, dates with slashes."""
+    day = (BASELINE + timedelta(days=0)).strftime("%d/%m/%Y")
+    onset = (BASELINE - timedelta(days=400)).strftime("%d/%m/%Y")
+    rows = ["Numéro patient;Sexe;Âge au début;Date de début;Date d'inclusion;Site de début"]
+    rows += [f"{n};{'FH'[i % 2]};{50 + i};{onset};{day};bulbaire" for i, n in enumerate(IDS)]
+    (folder / "patients.csv").write_bytes("\r\n".join(rows).encode("cp1252"))
+    rows = ["Identifiant patient;Date de prélèvement;Paramètre;Résultat;Unité"]
+    rows += [f"{n};{day};NfL sérum;{30 + i},25;pg/mL" for i, n in enumerate(IDS)]
+    (folder / "biologie.csv").write_bytes("\r\n".join(rows).encode("cp1252"))
+    return ["patients.csv", "biologie.csv"]
+
+
+def american(folder: Path) -> list[str]:
+    """Comma-separated files, month first, and a VCF whose names are written otherwise."""
+    day = BASELINE.strftime("%m/%d/%Y")
+    onset = (BASELINE - timedelta(days=400)).strftime("%m/%d/%Y")
+    rows = ["MRN,Gender,Age at symptom onset,Onset Date,Baseline Date,Race"]
+    rows += [
+        f"{n},{'Female' if i % 2 else 'Male'},{50 + i},{onset},{day},white"
+        for i, n in enumerate(IDS)
+    ]
+    (folder / "demographics.csv").write_text("\n".join(rows) + "\n")
+    rows = ["Patient ID,Visit Date,ALSFRS-R total"]
+    rows += [f"{n},{BASELINE:%m/%d/%Y},{40 - i}" for i, n in enumerate(IDS)]
+    (folder / "alsfrs.csv").write_text("\n".join(rows) + "\n")
+    names = "\t".join(f"ALS-{int(name)}_S{i}" for i, name in enumerate(IDS))
+    head = ["##fileformat=VCFv4.2", '##FORMAT=<ID=GT,Number=1,Type=String,Description="">']
+    head += ["##contig=<ID=1,length=248956422>", "##contig=<ID=21,length=46709983>"]
+    head += [f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{names}"]
+    with gzip.open(folder / "cohort.vcf.gz", "wt") as file:
+        file.write("\n".join(head) + "\n")
+    return ["demographics.csv", "alsfrs.csv", "cohort.vcf.gz"]
+
+
+@pytest.fixture(params=[german, french, american], ids=lambda made: made.__name__)
+def export(request, tmp_path):
+    files = [str(tmp_path / name) for name in request.param(tmp_path)]
+    assert als_ml(["init", *files, "--output", str(tmp_path), "--quiet"]) == 0
+    return tmp_path / "cohort.yaml"
+
+
+def test_what_is_proposed_is_read_without_an_error(export):
+    report = check_cohort(open_cohort(export))
+    assert [one for one in report["problems"] if one["severity"] == "error"] == []
+    cohort = read_cohort(open_cohort(export), plain_reading())
+    assert cohort.patients["sample_id"].tolist() == IDS
+    assert cohort.patients["age_at_onset"].tolist() == [50 + i for i in range(12)]
+    assert set(cohort.patients["sex"]) == {"female", "male"}
+    assert cohort.patients["onset_days"].tolist() == [-400] * 12
+    assert len(cohort.biomarkers) + len(cohort.alsfrs) >= 12
+
+
+def test_german_tables_days_and_words(tmp_path):
+    files = [str(tmp_path / name) for name in german(tmp_path)]
+    assert als_ml(["init", *files, "--output", str(tmp_path), "--quiet"]) == 0
+    text = (tmp_path / "cohort.yaml").read_text()
+    said = yaml.safe_load(text)
+    assert said["patients"]["sheet"] == "Stammdaten"
+    assert said["patients"]["header_row"] == 3
+    assert said["values"]["onset_site"] == {"Arm": "upper_limb", "bulbär": "bulbar"}
+    assert said["wide"]["columns"]["NfL Serum (pg/mL)"] == {"analyte": "nfl_serum", "unit": "pg/mL"}
+    # A year of death is no day 2022; that it stands at its middle is to be looked at.
+    assert "partial_dates: middle  # CHECK" in text
+    cohort = read_cohort(open_cohort(tmp_path / "cohort.yaml"), plain_reading())
+    assert cohort.patients["death_days"].between(670, 1036).sum() == 1
+    assert cohort.biomarkers["value"].tolist()[:2] == [30.5, 31.5]
+    assert cohort.alsfrs["days"].tolist()[:3] == [0, 90, 180]
+    for listed in ("sheet 'Deckblatt'", "sheet 'leer'", "column 'Lieblingsfarbe'"):
+        assert listed in text
+    assert "CK (U/L): {analyte: ck_serum, unit: U/L}  # CHECK" in text  # which fluid?
+
+
+def test_names_of_genomes_are_proposed_with_their_score(tmp_path):
+    files = [str(tmp_path / name) for name in american(tmp_path)]
+    assert als_ml(["init", *files, "--output", str(tmp_path), "--quiet"]) == 0
+    lines = (tmp_path / "sample_map.csv").read_text().splitlines()
+    assert lines[0] == "sample_id,vcf_id,score,why"
+    assert lines[1] == "0032000,ALS-32000_S0,0.6,the same number"
+    assert len(lines) == 13
+    said = yaml.safe_load((tmp_path / "cohort.yaml").read_text())
+    assert (said["sample_map"], said["genome_build"]) == ("sample_map.csv", "GRCh38")
+    assert said["dates"] == "month_first" or "dates" not in said
+
+
+@pytest.mark.parametrize(
+    ("patients", "samples", "pairs"),
+    [
+        (["A"], ["A"], [("A", 1.0)]),
+        (["p-01"], ["P01"], [("P01", 0.9)]),
+        (["P01"], ["P01_S7"], [("P01_S7", 0.9)]),
+        (["0012", "12"], ["12"], [("12", 1.0)]),  # the other one has no genome
+        (["0012", "00012"], ["X12"], []),  # two could be meant
+        (["7"], ["A7", "B7"], []),
+        (["A"], ["B"], []),
+    ],
+)
+def test_names_match_only_where_one_fits(patients, samples, pairs):
+    assert [(one.vcf_id, one.score) for one in match_names(patients, samples)] == pairs
+
+
+@pytest.mark.parametrize(
+    ("days", "order", "unsure"),
+    [
+        (["13/02/2020"], "day_first", ()),
+        (["12/02/2020"], "day_first", ("dates",)),
+        (["02/13/2020"], "month_first", ()),
+        (["13.02.2020"], None, ()),
+        (["2020-02-13"], None, ()),
+        (["2020-02-13", "2019"], None, ("partial_dates",)),
+        (["2020-02-13", "06/2020"], None, ("partial_dates",)),
+        (["-400", "2019"], None, ()),  # days, none of them a date
+    ],
+)
+def test_how_days_are_written(days, order, unsure):
+    found = written(days, [])
+    assert (found.dates, found.unsure) == (order, unsure)
+
+
+@pytest.mark.parametrize(
+    ("values", "decimal"),
+    [(["1,5"], None), (["1,234"], None), (["1,234", "1,5"], ","), (["1.5"], None)],
+)
+def test_a_decimal_comma_is_said_where_cells_leave_it_open(values, decimal):
+    assert written([], values).decimal == decimal
+
+
+def test_words_mean_columns_and_values_of_the_contract():
+    contract = patient_columns(shipped())
+    assert set(column_words("patients").values()) - {"days"} <= set(contract.index)
+    for column, levels in contract["levels"].items():
+        if levels:
+            assert set(value_words(str(column)).values()) <= set(levels), column
+
+
+def said(capsys) -> str:
+    return capsys.readouterr().err
+
+
+def test_nothing_is_overwritten(tmp_path, capsys):
+    files = [str(tmp_path / name) for name in french(tmp_path)]
+    assert als_ml(["init", *files, "--output", str(tmp_path), "--quiet"]) == 0
+    before = (tmp_path / "cohort.yaml").read_text()
+    assert als_ml(["init", *files, "--output", str(tmp_path), "--quiet"]) == 2
+    assert "is there already" in said(capsys)
+    assert (tmp_path / "cohort.yaml").read_text() == before
+
+
+def test_files_of_another_folder_are_taken_along(tmp_path):
+    source, folder = tmp_path / "export", tmp_path / "cohort"
+    source.mkdir()
+    files = [str(source / name) for name in french(source)]
+    assert als_ml(["init", *files, "--output", str(folder), "--quiet"]) == 0
+    assert read_cohort(open_cohort(folder / "cohort.yaml"), plain_reading()).name == "cohort"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("absent.csv", None, "there is no such file"),
+        ("a.csv", b"size,colour\n1,blue\n", "no table has one row a patient"),
+        ("a.csv", b"", "not a readable table"),
+        ("a.xlsx", b"no workbook", "not a readable workbook"),
+        ("a.vcf.gz", b"no genome", "not a VCF"),
+    ],
+)
+def test_what_is_no_cohort(tmp_path, capsys, name, content, reason):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert als_ml(["init", str(tmp_path / name), "--output", str(tmp_path), "--quiet"]) in (1, 2)
+    assert reason in said(capsys)
+    assert not (tmp_path / "cohort.yaml").exists()
+
+
+def test_a_name_that_is_only_like_a_known_one_is_marked(tmp_path):
+    (tmp_path / "p.csv").write_text("Patient ID,Gendre,Age at onsett\nA,f,50\nB,m,60\n")
+    tables, _ = find_tables(tmp_path / "p.csv")
+    found = recognise(tables[0])
+    assert found is not None
+    assert found.columns["age_at_onset"] == "Age at onsett"
+    assert "age_at_onset" in found.likely
