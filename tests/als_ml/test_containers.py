@@ -129,8 +129,14 @@ def check(folder: Path, n: int) -> None:
         build: [variant_key(*one.places[build], one.ref, one.alt) for one in made]
         for build in BUILDS
     }
-    old, new = (tables[build].loc[keys[build], SAME].reset_index(drop=True) for build in BUILDS)
+    old, new = (of_the_variant(tables[build].loc[keys[build], SAME]) for build in BUILDS)
     pd.testing.assert_frame_equal(old, new)
+
+
+def of_the_variant(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without the places of other variants that the evidence names."""
+    plain = rows["evidence"].str.replace(r"[\dX]+-\d+-[ACGT]+-[ACGT]+", "a variant", regex=True)
+    return rows.assign(evidence=plain).reset_index(drop=True)
 
 
 def test_some_made_up_variants_are_the_same_everywhere(tmp_path):
