@@ -1,8 +1,10 @@
 """Structural variants of a file: symbolic alleles and breakends, and who carries them.
 
 VCF 4.5, sections 1.4.5 and 3: `<DEL>`, `<DUP>`, `<INV>`, `<INS>`, `<CNV>` with INFO END or SVLEN;
-POS is the base before the event. A variant that is written out in bases is read as any other.
-`<NON_REF>`, `<*>` and the `<STR..>` of repeat callers are none of these.
+POS is the base before the event. `<CN0>`, `<CN2>` and so on are the 1000 Genomes' alleles of so
+many copies: none is a deletion, two and more a duplication. `<BND>` and `<TRA>` are breakends. A
+variant that is written out in bases is read as any other. `<NON_REF>`, `<*>` and the `<STR..>` of
+repeat callers are none of these.
 """
 
 import re
@@ -15,10 +17,11 @@ from features.genotypes.genotype import ALLELE_TYPES, Types, parse_genotype
 from features.genotypes.vcf import PASSING, CallRule, Query
 
 DELETION, DUPLICATION = "DEL", "DUP"
-_KINDS = re.compile(r"^<(DEL|DUP|INV|INS|CNV)(:[^>]*)?>$")
+_KINDS = re.compile(r"^<(DEL|DUP|INV|INS|CNV|BND|TRA)(:[^>]*)?>$")
+_COPIES = re.compile(r"^<CN(\d+)>$")
 _ADJACENCY = re.compile(r"[\[\]]")
 BREAKEND, INSERTION = "BND", "INS"
-_SYMBOLIC = r'ALT~"^<[DIC]" || ALT~"\[" || ALT~"\]"'
+_SYMBOLIC = r'ALT~"<[DICBT]" || ALT~"\[" || ALT~"\]"'
 # Cells before those of the samples: CHROM, POS, REF, ALT, FILTER, END, SVLEN.
 _CELLS = 7
 
@@ -85,19 +88,28 @@ def _alternatives(cells: list[str]) -> list[tuple[int, Structural]]:
     chrom, pos, ref, alts, _, end, lengths = cells[:_CELLS]
     found = []
     for allele, alt in enumerate(alts.split(","), 1):
-        match, first = _KINDS.match(alt), int(pos) + 1
-        if match:
-            kind = match[1]
-            last = _last(int(pos), ref, end, lengths.split(","), allele)
-        elif _ADJACENCY.search(alt):
-            kind, last = BREAKEND, int(pos)
-        else:
+        kind = _kind(alt)
+        if not kind:
             continue
+        last = _last(int(pos), ref, end, lengths.split(","), allele)
         # What is inserted or joined lies between two bases.
-        last = int(pos) if kind == INSERTION else last
-        variant = Structural(chrom=plain_contig(chrom), start=first, end=last, kind=kind)
+        last = int(pos) if kind in (INSERTION, BREAKEND) else last
+        variant = Structural(chrom=plain_contig(chrom), start=int(pos) + 1, end=last, kind=kind)
         found.append((allele, variant))
     return found
+
+
+def _kind(alt: str) -> str:
+    """Kind of an alternative; empty for one that is no structural variant."""
+    if _ADJACENCY.search(alt):
+        return BREAKEND
+    copies, symbol = _COPIES.match(alt), _KINDS.match(alt)
+    if copies:
+        number = int(copies[1])
+        return DELETION if number == 0 else DUPLICATION if number > 1 else ""
+    if not symbol:
+        return ""
+    return BREAKEND if symbol[1] == "TRA" else symbol[1]
 
 
 def _last(pos: int, ref: str, end: str, lengths: list[str], allele: int) -> int:

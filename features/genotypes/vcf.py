@@ -44,7 +44,7 @@ Region = tuple[str, int, int]
 # An index lies beside its file and is found by it.
 INDEXES = (".tbi", ".csi")
 # Symbolic alleles of structural variants (VCF 4.5, section 1.4.5).
-_STRUCTURAL = re.compile(r"(DEL|DUP|INV|INS|CNV)\b")
+_STRUCTURAL = re.compile(r"(DEL|DUP|INV|INS|CNV|BND|TRA|CN\d+)\b")
 # The last position that an index of the kind .tbi can hold (tabix specification).
 LAST_POSITION = 2**29 - 1
 PASSING = frozenset(["PASS", "."])

@@ -150,6 +150,30 @@ def test_reading(tmp_path, header):
     assert carried == [(0, 0, 1), (1, 0, 2), (0, 1, 1), (0, 4, 1), (0, 5, 1), (0, 6, 1)]
 
 
+@pytest.mark.parametrize(
+    ("alt", "kinds", "carried"),
+    [
+        ("<CN0>", ["DEL"], [1]),
+        ("<CN1>", [], []),  # one copy is what a chromosome has
+        ("<CN2>", ["DUP"], [1]),
+        ("<CN0>,<CN2>,<CN9>", ["DEL", "DUP", "DUP"], [1]),
+        ("<DEL:ME:ALU>", ["DEL"], [1]),
+        ("<DUP:TANDEM>", ["DUP"], [1]),
+        ("<BND>", ["BND"], [1]),
+        ("<TRA>", ["BND"], [1]),
+        ("A,<DEL>", ["DEL"], []),
+        ("]12:64464400]N", ["BND"], [1]),
+        ("<STR12>", [], []),
+        ("<DELETION>", [], []),
+    ],
+)
+def test_kinds_of_alternatives(tmp_path, alt, kinds, carried):
+    path = vcf(tmp_path / "a.vcf", [f"2 201724294 {alt} PASS END=201724500 0/1 0/0"])
+    found = read_structural(site_query(shipped(), path, B), ANY_CALL, {"a": 0, "b": 1})
+    assert [variant.kind for variant in found.variants] == kinds
+    assert found.carried["copies"].tolist() == carried
+
+
 def run(path, tmp_path, name="v.csv"):
     given = ["--vcf", str(path), "--genome-build", B, "--quiet", "--output", str(tmp_path / name)]
     return main(["variants", *given, "--carriers", str(tmp_path / "c.csv")])
