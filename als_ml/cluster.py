@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from features.errors import DataError, RequestError
 from features.genotypes.workers import MapParts, Part, Result, Shared, in_threads, worker_count
+from features.temporary import working_folder
 
 if TYPE_CHECKING:
     from dask_jobqueue import SLURMCluster
@@ -145,7 +146,7 @@ def _local(n: int, stack: ExitStack) -> "Client":
     from distributed import Client, LocalCluster
     from distributed.security import Security
 
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="als-ml-cluster-"))
+    folder = stack.enter_context(working_folder("cluster"))
     stack.enter_context(dask.config.set(settings(folder)))
     cluster = LocalCluster(
         n_workers=n,
@@ -241,7 +242,7 @@ def _connected(address: str, stack: ExitStack) -> "Client":
     import dask
     from distributed import Client
 
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="als-ml-cluster-"))
+    folder = stack.enter_context(working_folder("cluster"))
     stack.enter_context(dask.config.set(settings(folder)))
     try:
         client = Client(address, timeout=ANSWER)

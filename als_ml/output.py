@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.errors import RequestError
+from features.temporary import owned, sweep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     Path
         To write to.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    beginning = f".{path.stem}"
+    sweep(path.parent, beginning)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=owned(beginning), suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -7,7 +7,6 @@ table leaves open how numbers or dates are written is each part read by what its
 such a file may be refused here or there, but no value is read in two ways.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -41,6 +40,7 @@ from features.patients import has_calendar
 from features.tables.convert import delimited, read_coded, text
 from features.tables.layout import is_workbook
 from features.tables.problems import Problems
+from features.temporary import working_folder
 
 # From LARGE patients on, a cohort is read in parts of PART.
 LARGE, PART = 50_000, 20_000
@@ -173,7 +173,7 @@ def large_cohort(
     reading = replace(reading, definitions=judged)
     patients = read_patients(tables, source, problems)
     rows, part = {name: i for i, name in enumerate(patients["sample_id"])}, size or PART
-    with tempfile.TemporaryDirectory(prefix="als-ml-parts-") as name:
+    with working_folder("parts") as name:
         scratch = Path(name)
         genotypes = GatheredOnDisk(reading.definitions, len(patients), scratch, part)
         targeted, vcf_rows = gather_genotypes(source, reading, rows, genotypes, problems, progress)

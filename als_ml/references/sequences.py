@@ -7,7 +7,6 @@ lies in the user's data folder, of which `features.catalogue.shipped` takes it: 
 from then on has it, and a model that is trained keeps it. A maintainer writes into the package.
 """
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from als_ml.references.folder import Progress
 from als_ml.references.sources import Source
 from features.catalogue import FOLDER, SEQUENCES, Definitions, own_folder
 from features.errors import DataError
+from features.temporary import working_folder
 from features.variants.gene_models import Transcript, transcripts
 from features.variants.sequences import Checked, checked_sequence, unresolved_genes
 
@@ -111,7 +111,7 @@ def _bases(model: Transcript, source: Source) -> str:
     url = source.url.format(
         transcript=model.name, stable=model.name.partition(".")[0], refseq=model.refseq
     )
-    with tempfile.TemporaryDirectory(prefix="als-ml-") as folder:
+    with working_folder("sequences") as folder:
         target = Path(folder) / "sequence.fa"
         download(url, target, None, lambda *_: None)
         text = target.read_text(encoding="utf-8", errors="replace")

@@ -13,7 +13,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from als_ml.tracking.model_files import MODEL_DIGEST, written
 from als_ml.tracking.versions import registered_version
 from features import bounds
 from features.errors import RequestError
+from features.temporary import working_folder
 
 # Seconds that a request in flight may still take when the server ends.
 _LONGEST_ANSWER = 70
@@ -128,7 +128,7 @@ def serving(
         Who may ask and how much.
     """
     _check_free(address)
-    with tempfile.TemporaryDirectory(prefix="als-ml-serve-") as name:
+    with working_folder("serve") as name:
         folder, extras, edge = Path(name), extras or Extras(), edge or Edge()
         beside = [checked(other) for other in extras.beside]
         settings = {

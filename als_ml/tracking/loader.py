@@ -8,7 +8,6 @@ store, and `tracking` lies above `prediction`.)
 """
 
 import logging
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from als_ml.tracking.model_files import DEFINITIONS, MODEL, PIPELINE, ModelFiles
 from als_ml.tracking.versions import StoredModel, files_of, stored_model
 from features.catalogue import Definitions
 from features.errors import examples
+from features.temporary import working_folder
 
 # Shown on standard error by the commands, unless --quiet.
 _LOG = logging.getLogger("als_ml")
@@ -105,7 +105,7 @@ def checked_model(uri: str, digest: str | None = None) -> CheckedModel:
         file.
     """
     stored = stored_model(uri)
-    with tempfile.TemporaryDirectory(prefix="als-ml-model-") as folder:
+    with working_folder("model") as folder:
         files = checked(files_of(stored, Path(folder)), digest or stored.digest, f"--model {uri}")
     _tell(uri, files)
     return CheckedModel(stored, files)

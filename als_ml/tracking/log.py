@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -41,6 +40,7 @@ from als_ml.tracking.view import (
     version_description,
 )
 from features.errors import RequestError
+from features.temporary import working_folder
 from models.estimators import estimator
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def _log_folds(stored: StoredRun) -> None:
 
 @contextlib.contextmanager
 def _temporary() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="als-ml-") as folder:
+    with working_folder("log") as folder:
         yield Path(folder)
 
 

@@ -1,6 +1,5 @@
 """Every panel variant of a VCF with its evidence, and what it means for each carrier."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -27,6 +26,7 @@ from features.genotypes.phase import Parents, read_phases
 from features.genotypes.structural import read_structural
 from features.genotypes.vcf import ANY_CALL, CallRule, read_header, site_query
 from features.tables.problems import Problems
+from features.temporary import working_folder
 from features.variants.evidence import Assessment, Sources, ratio_names
 from features.variants.lookups import Lookups, predicted_effects
 from features.variants.scores import MISSENSE_SCORES
@@ -92,7 +92,7 @@ def variant_table(
     """
     definitions, problems, where = sources.definitions, Problems(), str(asked.path)
     samples = callable_samples(asked.path)
-    with tempfile.TemporaryDirectory(prefix="als-ml-variants-") as folder:
+    with working_folder("variants") as folder:
         gathered = GatheredOnDisk(definitions, len(samples), Path(folder), PATIENTS)
         _gather(asked, sources, samples, gathered, problems, progress)
         _gather_structural(asked, sources, samples, gathered)

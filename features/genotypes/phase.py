@@ -9,7 +9,6 @@ call tells nothing. A FASTA is not asked here: an allele that had to be shifted 
 is asked for is found no more, and its phase is unknown.
 """
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import NamedTuple
 from features.errors import DataError
 from features.genotypes.genotype import allele_key
 from features.genotypes.vcf import Query
+from features.temporary import working_folder
 
 UNPHASED, CIS, TRANS = "unphased", "cis", "trans"
 RELATIONS = (UNPHASED, CIS, TRANS)
@@ -207,7 +207,7 @@ def _records(query: Query, samples: list[str]) -> Iterator[tuple[list[str], dict
     template = r"%CHROM\t%POS\t%REF\t%ALT[\t" + ":".join(f"%{name}" for name in fields) + r"]\n"
     # The order of the columns is that of the file, whatever order is asked for.
     order = [name for name in query.header.samples if name in set(samples)]
-    with tempfile.TemporaryDirectory(prefix="als-ml-phase-") as folder:
+    with working_folder("phase") as folder:
         chosen = Path(folder) / "samples.txt"
         chosen.write_text("\n".join(order) + "\n", encoding="utf-8")
         yield from _asked(query, ["-S", str(chosen), "-f", template], fields, order)

@@ -11,7 +11,6 @@ A URL is kept as a Path, in which `//` becomes `/`: `url_of` gives it back.
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from features.errors import DataError, RequestError
 from features.genotypes.bcftools import bcftools
+from features.temporary import working_folder
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -185,7 +185,7 @@ def staged(path: Path, restriction: list[str]) -> Iterator[Path]:
         If it cannot be read, with htslib's words.
     """
     url = url_of(path)
-    with tempfile.TemporaryDirectory(prefix="als-ml-remote-") as folder:
+    with working_folder("remote") as folder:
         local = Path(folder) / "panel.bcf"
         view = ["view", "-Ob", *restriction, url]
         with bcftools(view, where=url, folder=Path(folder)) as records, local.open("wb") as file:

@@ -10,7 +10,6 @@ does not mind.
 import gzip
 import itertools
 import re
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from features.catalogue import (
 from features.errors import DataError
 from features.genotypes.bcftools import bcftools
 from features.genotypes.genotype import allele_key
+from features.temporary import working_folder
 from features.variants.annotation import INFO_FIELDS, Effect, effect_of
 
 Region = tuple[str, int, int]
@@ -175,7 +175,7 @@ def _header_file(path: Path) -> Iterator[Path]:
         yield path
         return
     with (
-        tempfile.TemporaryDirectory(prefix="als-ml-") as folder,
+        working_folder("vcf") as folder,
         bcftools(["clean", str(path)], where=str(path)) as lines,
     ):
         copy = Path(folder) / "header.vcf"
@@ -462,7 +462,7 @@ def _scratch(needed: bool) -> Iterator[Path | None]:
     if not needed:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="als-ml-") as folder:
+    with working_folder("vcf") as folder:
         yield Path(folder)
 
 

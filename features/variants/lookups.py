@@ -8,7 +8,6 @@ the first two, so that a patient gets the same answer alone, in a batch and year
 
 import hashlib
 import json
-import tempfile
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +22,7 @@ from features.errors import DataError
 from features.genotypes.bcftools import bcftools
 from features.genotypes.vcf import fasta_contigs, fasta_prefix, read_sites, site_query
 from features.stored import Json
+from features.temporary import working_folder
 from features.variants.annotation import Effect, effect_of
 from features.variants.gene_models import transcripts, write_gff
 from features.variants.scores import MissenseScore
@@ -436,7 +436,7 @@ def predicted_effects(
     DataError
         If the FASTA cannot be read, or REF differs from it.
     """
-    with tempfile.TemporaryDirectory(prefix="als-ml-") as folder:
+    with working_folder("lookups") as folder:
         contigs = fasta_contigs(fasta)
         prefix = fasta_prefix(fasta)
         sites, models = Path(folder) / "sites.vcf", gff or Path(folder) / "models.gff3"
