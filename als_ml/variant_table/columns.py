@@ -31,7 +31,7 @@ DESCRIBED = (
     Column("codons", "String", "codon before and after"),
     Column("possible_consequences", "String", "each possible one, where the sequence is not known"),
     Column("legacy_name", "String", "name in the older numbering of SOD1"),
-    Column("vrs_id", "String", "computed identifier of GA4GH VRS 2.0, of substitutions only"),
+    Column("vrs_id", "String", "computed identifier of GA4GH VRS 2.0, where known bases tell it"),
     Column("known_role", "String", "role by the known-variant table"),
     Column("known_tempo", "String", "course that carriers of this known variant were seen to have"),
     Column("known_tempo_source", "String", "how sure the course is, and where it is from"),

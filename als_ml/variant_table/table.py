@@ -33,7 +33,7 @@ from features.variants.scores import MISSENSE_SCORES
 from features.variants.sequences import unresolved_genes
 from features.variants.structural import is_structural, structural_sites
 from features.variants.variant import Variant, inheritance, known_row
-from features.variants.vrs import vrs_id
+from features.variants.vrs import known_around, vrs_id
 from features.variants.weigh import Weighed, weigh
 
 # Samples whose carriers are held at a time.
@@ -334,7 +334,8 @@ def _row(
         ">".join(variant.codons) or None,
         "|".join(_possible_terms(variant)) or None,
         variant.legacy_name or None,
-        vrs_id(definitions, variant.key, build) or None,
+        vrs_id(definitions, variant.key, build, known_around(definitions, variant.gene, build))
+        or None,
         variant.role or None,
         *known_tempo(definitions, variant.key, build),
         variant.frequency,

@@ -2,18 +2,24 @@
 
 The digest sha512t24u of the canonical JSON of an allele, whose sequence is named by the digest of
 its contig (`definitions/contigs.tsv`). VRS names an allele by the widest place in which it can be
-written. Of a substitution, or a replacement whose alleles share neither end, that is the place
-itself. What only adds or only removes bases can mostly be shifted: its place needs the bases
-around it, which are not here, and it has no identifier.
+written (section Normalization). Of a substitution, or a replacement whose alleles share neither
+end, that is the place itself. What only adds or only removes bases is shifted both ways by the
+bases around it, and where those are not known it has no identifier. What is removed, or added in
+the rhythm of the reference, is named by its length and the length of its unit
+(ReferenceLengthExpression).
 """
 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from features.catalogue import Definitions, derived
+from features.variants.gene_models import transcripts
+from features.variants.sequences import coding_sequences, reverse_complement
 
+# Base of a contig (without `chr`) at a position from 1; empty where it is not known.
+Around = Callable[[str, int], str]
 PREFIX = "ga4gh:VA."
 DIGEST_BYTES = 24
 
@@ -39,7 +45,12 @@ def sha512t24u(blob: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha512(blob).digest()[:DIGEST_BYTES]).decode()
 
 
-def vrs_id(definitions: Definitions, key: str, build: str) -> str:
+def unknown(_contig: str, _pos: int) -> str:
+    """Base where nothing is known."""
+    return ""
+
+
+def vrs_id(definitions: Definitions, key: str, build: str, around: Around = unknown) -> str:
     """Computed identifier of a variant.
 
     Parameters
@@ -50,12 +61,14 @@ def vrs_id(definitions: Definitions, key: str, build: str) -> str:
         chrom-pos-ref-alt, minimal.
     build : str
         GRCh37 or GRCh38.
+    around : callable
+        Bases of the reference.
 
     Returns
     -------
     str
-        `ga4gh:VA.` and 32 characters; empty where the bases around decide, for a base that is not
-        A, C, G or T, and without the digest of the contig.
+        `ga4gh:VA.` and 32 characters; empty where bases that decide are not known, for a base that
+        is not A, C, G or T, and without the digest of the contig.
 
     Examples
     --------
@@ -67,15 +80,122 @@ def vrs_id(definitions: Definitions, key: str, build: str) -> str:
     """
     chrom, pos, ref, alt = key.split("-")
     accession = _accessions(definitions, build).get(chrom, "")
-    first, last = ref[0] == alt[0], ref[-1] == alt[-1]
-    if not accession or first or last or not set(ref + alt) <= set("ACGT"):
+    if not accession or ref == alt or not set(ref + alt) <= set("ACGT"):
         return ""
-    start = int(pos) - 1
-    return allele_id(accession, start, start + len(ref), alt)
+    start, ref, alt = trimmed(int(pos) - 1, ref, alt)
+    if ref and alt:
+        return allele_id(accession, start, start + len(ref), _literal(alt))
+    widest = justified(start, ref, alt, lambda place: around(chrom, place))
+    if widest is None:
+        return ""
+    start, whole, changed = widest
+    state = _state(whole, changed, len(ref or alt))
+    return allele_id(accession, start, start + len(whole), state)
 
 
-def allele_id(accession: str, start: int, end: int, sequence: str) -> str:
-    """Computed identifier of a sequence at a place that is as wide as it can be.
+def trimmed(start: int, ref: str, alt: str) -> tuple[int, str, str]:
+    """A variant without the bases that both alleles begin or end with.
+
+    Parameters
+    ----------
+    start : int
+        Between bases, from 0.
+    ref, alt : str
+        Different alleles.
+
+    Returns
+    -------
+    (int, str, str)
+        The new start and alleles, of which one may be empty.
+
+    Examples
+    --------
+    >>> trimmed(99, "CAG", "C"), trimmed(99, "CAG", "CTG")
+    ((100, 'AG', ''), (100, 'A', 'T'))
+    """
+    while ref and alt and ref[0] == alt[0]:
+        start, ref, alt = start + 1, ref[1:], alt[1:]
+    while ref and alt and ref[-1] == alt[-1]:
+        ref, alt = ref[:-1], alt[:-1]
+    return start, ref, alt
+
+
+# A variant that can be shifted further than this has no identifier here (P).
+FURTHEST = 1000
+
+
+def justified(
+    start: int, ref: str, alt: str, base: Callable[[int], str]
+) -> tuple[int, str, str] | None:
+    """What is added or removed, at the widest place in which it can be written.
+
+    Parameters
+    ----------
+    start : int
+        Between bases, from 0.
+    ref, alt : str
+        One of them is empty.
+    base : callable
+        Base of the reference at a position from 1; empty where it is not known.
+
+    Returns
+    -------
+    (int, str, str) or None
+        Start and both alleles; None where a base that decides is not known.
+
+    Examples
+    --------
+    >>> justified(3, "", "A", lambda place: "CAAAG"[place - 1])  # one more A in a run of three
+    (1, 'AAA', 'AAAA')
+    """
+    seed, left, right = ref or alt, "", ""
+    while True:
+        found = base(start - len(left))
+        if not found or len(left) > FURTHEST:
+            return None
+        if found != seed[-1 - len(left) % len(seed)]:
+            break
+        left = found + left
+    while True:
+        found = base(start + len(ref) + len(right) + 1)
+        if not found or len(right) > FURTHEST:
+            return None
+        if found != seed[len(right) % len(seed)]:
+            break
+        right += found
+    return start - len(left), left + ref + right, left + alt + right
+
+
+def _state(ref: str, alt: str, seed: int) -> dict[str, object]:
+    """A length where bases are removed, or added in the rhythm of the reference; else the bases.
+
+    What is added keeps the rhythm if it repeats the last bases of the reference, as many as divide
+    the number of bases that were added: the most that do are the unit (Normalization, step 5).
+    """
+    unit = seed if len(alt) < len(ref) else _rhythm(ref, alt, seed)
+    if not unit:
+        return _literal(alt)
+    return {
+        "length": len(alt),
+        "repeatSubunitLength": unit,
+        "type": "ReferenceLengthExpression",
+    }
+
+
+def _rhythm(ref: str, alt: str, seed: int) -> int:
+    """Bases of the unit that the added bases repeat; 0 if they do not."""
+    for unit in range(min(seed, len(ref)), 0, -1):
+        if seed % unit == 0 and all(alt[i] == alt[i - unit] for i in range(len(ref), len(alt))):
+            return unit
+    return 0
+
+
+def _literal(sequence: str) -> dict[str, object]:
+    return {"sequence": sequence, "type": "LiteralSequenceExpression"}
+
+
+def allele_id(accession: str, start: int, end: int, state: Mapping[str, object]) -> str:
+    """Computed identifier of what stands at a place that is as wide as it can be.
 
     Parameters
     ----------
@@ -83,8 +203,8 @@ def allele_id(accession: str, start: int, end: int, sequence: str) -> str:
         Refget digest of the contig, `SQ.` before it.
     start, end : int
         Between bases, from 0.
-    sequence : str
-        What stands there.
+    state : mapping
+        What stands there, as VRS writes it.
 
     Returns
     -------
@@ -98,8 +218,7 @@ def allele_id(accession: str, start: int, end: int, sequence: str) -> str:
         "start": start,
         "type": "SequenceLocation",
     }
-    state = {"sequence": sequence, "type": "LiteralSequenceExpression"}
-    allele = {"location": digest(location), "state": state, "type": "Allele"}
+    allele = {"location": digest(location), "state": dict(state), "type": "Allele"}
     return PREFIX + digest(allele)
 
 
@@ -117,6 +236,39 @@ def digest(item: Mapping[str, object]) -> str:
         32 characters.
     """
     return sha512t24u(json.dumps(item, sort_keys=True, separators=(",", ":")).encode())
+
+
+def known_around(definitions: Definitions, gene: str, build: str) -> Around:
+    """Bases of the reference as far as the coding sequence of a gene tells them.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        With gene models and sequences.
+    gene : str
+        Symbol.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    callable
+        Empty outside of its coding exons, and where a base is not known.
+    """
+    model = transcripts(definitions, build).get(gene)
+    sequence = coding_sequences(definitions).get(gene)
+    if model is None or sequence is None:
+        return unknown
+
+    def base(_contig: str, pos: int) -> str:
+        offset = model.coding_offset(pos)
+        possible = sequence.base_sets[offset] if offset is not None else ()
+        if len(possible) != 1:
+            return ""
+        (letter,) = possible
+        return letter if model.strand == "+" else reverse_complement(letter)
+
+    return base
 
 
 @derived
