@@ -18,7 +18,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Propose a cohort file and say what was understood."""
-    from als_ml.proposal.propose import propose
+    from als_ml.proposal.from_files import propose
     from als_ml.proposal.writing import CHECK, write_proposal
 
     files = [Path(name) for name in arguments.files]

@@ -6,6 +6,17 @@ It never guesses in silence: what is sure is written, what is likely is written 
 `column_words.tsv` and `value_words.tsv`; they are proposed, never read without being written into
 the cohort file.
 
-`sheets` finds the tables, `recognition` says what they are, `genomes` matches names, `writing`
+`from_files` does it all: `sheets` finds the tables, `recognition` says what they are by `words`,
+`dialect` how their cells are written, `genomes` matches names, `writing`
 writes the files.
 """
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "from_files": ["propose"],
+        "writing": ["Proposal", "write_proposal"],
+    },
+)
