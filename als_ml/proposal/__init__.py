@@ -1,5 +1,4 @@
-"""From files that nobody has described to a proposed cohort file: what each table is, what its
-columns and words mean, and which genome belongs to whom.
+"""From files that nobody has described to a proposed cohort file.
 
 It never guesses in silence: what is sure is written, what is likely is written and marked
 `# CHECK`, and what was not understood is listed. Words of six languages stand in
