@@ -215,3 +215,11 @@ def test_a_deletion_of_two_genes_is_a_row_for_each(tmp_path):
     keys = [key for key, _, _ in sites]
     assert len(set(keys)) == len(keys) > 1
     assert "9-0-138394717-<DEL:C9orf72>" in keys
+
+
+def test_a_deletion_of_the_end_of_fus_gains_no_function():
+    """A truncation there does (FUS 495-526); a deletion leaves no shortened protein to say so of."""
+    model = transcripts(shipped(), B)["FUS"]
+    start = next(p for p in range(*model.coding[-1]) if (model.coding_offset(p) or 0) // 3 > 500)
+    term, criteria = weighed("16", start, model.ends[-1] + 100, "DEL", "FUS")
+    assert (term, criteria) == ("exon_loss_variant", {})
