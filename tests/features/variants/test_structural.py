@@ -218,7 +218,7 @@ def test_a_deletion_of_two_genes_is_a_row_for_each(tmp_path):
 
 
 def test_a_deletion_of_the_end_of_fus_gains_no_function():
-    """A truncation there does (FUS 495-526); a deletion leaves no shortened protein to say so of."""
+    """A truncation there does (FUS 495-526); a deletion leaves no shortened protein."""
     model = transcripts(shipped(), B)["FUS"]
     start = next(p for p in range(*model.coding[-1]) if (model.coding_offset(p) or 0) // 3 > 500)
     term, criteria = weighed("16", start, model.ends[-1] + 100, "DEL", "FUS")
