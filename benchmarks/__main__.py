@@ -14,6 +14,7 @@ ALL = {
     "coverage": "coverage:main",
     "drift": "drift:main",
     "endpoint": "endpoint:main",
+    "faults": "faults:main",
     "fuzz": "fuzz:main",
     "privacy": "privacy:main",
     "real": "real:main",
