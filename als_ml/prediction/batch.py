@@ -8,9 +8,11 @@ there.
 import hashlib
 import json
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from als_ml.prediction.row import CONSENTS, NESTED, PREDICTED, SCHEMA, Predictio
 from als_ml.prediction.withhold import genetic_features, withheld
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
+from features.genotypes.workers import worker_count
 from features.stored import Json
 from features.tables.convert import read_table
 from features.tables.formulas import inert
@@ -119,11 +122,7 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
         "als_ml_version": _same(als_ml.__version__, n),
         "definitions_version": _same(predictor.definitions.version, n),
         "format": pa.repeat(pa.scalar(FORMATS["row"], pa.int64()), n),
-        "error": (
-            pa.array([_error(name) for name in reason], pa.string())
-            if refused.any()
-            else _same(None, n)
-        ),
+        "error": _errors(reason) if refused.any() else _same(None, n),
     }
     if refused.any():
         gone = pa.array(refused)
@@ -142,6 +141,13 @@ def _same(value: str | None, n: int) -> pa.Array:
     return (
         pa.nulls(n, pa.string()) if value is None else pa.repeat(pa.scalar(value, pa.string()), n)
     )
+
+
+def _errors(reasons: np.ndarray) -> pa.Array:
+    """The error of each row; there are few different ones."""
+    distinct = pa.array(reasons, pa.string()).dictionary_encode()
+    texts = pa.array([_error(name) for name in distinct.dictionary.to_pylist()], pa.string())
+    return texts.take(distinct.indices)
 
 
 def _error(reason: str) -> str | None:
@@ -200,7 +206,13 @@ def _opened(path: Path) -> pq.ParquetFile:
 
 
 def score_features(
-    path: Path, predictors: list[Predictor], content: Content, first: int, size: int = CHUNK
+    path: Path,
+    predictors: list[Predictor],
+    content: Content,
+    first: int,
+    size: int = CHUNK,
+    *,
+    threads: int | None = None,
 ) -> Iterator[pa.Table]:
     """Prediction rows of a feature table, chunk by chunk, one model after the other, from a chunk
     on.
@@ -217,6 +229,8 @@ def score_features(
         Chunk to begin with.
     size : int
         Patients at a time.
+    threads : int, optional
+        Chunks that are scored at once; by default as many as there are processors.
 
     Yields
     ------
@@ -228,12 +242,34 @@ def score_features(
         for predictor in predictors
         for chunk in feature_chunks(path, predictor, size)
     )
-    for predictor, chunk in islice(chunks, first, None):
-        if content.drivers or content.withhold:
-            rows = predictor.predict_table(chunk, content.drivers)
-            yield content.table(predictor, rows)
-        else:
-            yield predicted(predictor, chunk)
+    jobs = (
+        partial(_scored_chunk, predictor, chunk, content)
+        for predictor, chunk in islice(chunks, first, None)
+    )
+    yield from _side_by_side(jobs, threads or worker_count())
+
+
+def _scored_chunk(predictor: Predictor, chunk: pd.DataFrame, content: Content) -> pa.Table:
+    if content.drivers or content.withhold:
+        rows = predictor.predict_table(chunk, content.drivers)
+        return content.table(predictor, rows)
+    return predicted(predictor, chunk)
+
+
+def _side_by_side(jobs: Iterable[Callable[[], pa.Table]], threads: int) -> Iterator[pa.Table]:
+    """Results of jobs in their order, a few at a time: while one is written the next are made."""
+    waiting: deque[Future[pa.Table]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(job))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for left in waiting:
+                left.cancel()
 
 
 def score_cohorts(pairs: list[Scoring], content: Content, first: int) -> Iterator[pa.Table]:

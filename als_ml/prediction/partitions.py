@@ -135,7 +135,7 @@ def _score(with_what: tuple[list[Predictor], batch.Content], part: Partition) ->
     schema = SCHEMA.with_metadata({MADE_FROM: part.made_from.encode()})
     try:
         with whole_file(part.output) as path, pq.ParquetWriter(path, schema) as writer:
-            for table in batch.score_features(part.source, *with_what, first=0):
+            for table in batch.score_features(part.source, *with_what, first=0, threads=1):
                 batch.count_rows(table, counts)
                 writer.write_table(table.cast(schema))
     except UserError as error:

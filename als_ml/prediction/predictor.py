@@ -308,7 +308,7 @@ class Predictor:
                 "Make the table with `python -m als_ml features`.",
                 code="column_missing",
             )
-        others = sorted({str(text) for text in table["read_as"]} - {self.read_as})
+        others = sorted({str(text) for text in table["read_as"].unique()} - {self.read_as})
         if others:
             reason = f"they were made as `{others[0]}`, the model's as `{self.read_as}`"
             raise DataError(
@@ -317,7 +317,7 @@ class Predictor:
                 "Make the table with `features --model URI`.",
                 code="model_other_data",
             )
-        landmarks = set(table["landmark_days"].astype(float))
+        landmarks = set(table["landmark_days"].astype(float).unique())
         if landmarks - {float(self.spec.landmark_days)}:
             reason = (
                 f"they end at day {min(landmarks):g}, the model's at day {self.spec.landmark_days}"
