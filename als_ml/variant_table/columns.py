@@ -28,6 +28,7 @@ DESCRIBED = (
     Column("transcript", "String", "transcript that the names speak of"),
     Column("hgvs_c", "String", "HGVS name by the coding sequence"),
     Column("hgvs_p", "String", "HGVS name by the protein"),
+    Column("hgvs_note", "String", "why a coding change has no HGVS name by the coding sequence"),
     Column("codons", "String", "codon before and after"),
     Column("possible_consequences", "String", "each possible one, where the sequence is not known"),
     Column("legacy_name", "String", "name in the older numbering of SOD1"),

@@ -30,7 +30,7 @@ from features.temporary import working_folder
 from features.variants.evidence import Assessment, Sources, ratio_names
 from features.variants.lookups import Lookups, predicted_effects
 from features.variants.scores import MISSENSE_SCORES
-from features.variants.sequences import unresolved_genes
+from features.variants.sequences import coding_sequences, unresolved_genes
 from features.variants.structural import is_structural, structural_sites
 from features.variants.variant import Variant, inheritance, known_row
 from features.variants.vrs import known_around, vrs_id
@@ -304,6 +304,18 @@ def known_tempo(definitions: Definitions, key: str, build: str) -> tuple[str | N
     )
 
 
+def _hgvs_note(definitions: Definitions, variant: Variant) -> str | None:
+    """Why a change of the coding sequence by the gene model has no `c.` name."""
+    if variant.hgvs_c or variant.offset is None or variant.consequence_origin != "gene model":
+        return None
+    sequence = coding_sequences(definitions).get(variant.gene)
+    if sequence is None or not sequence.known:
+        return "the coding sequence is not here"
+    return (
+        "it reaches beyond its exon, or could be shifted there, and the bases beside are not here"
+    )
+
+
 def _possible_terms(variant: Variant) -> list[str]:
     """Possible consequences, where there is more than one."""
     terms = sorted({effect.consequence for effect in variant.possible})
@@ -331,6 +343,7 @@ def _row(
         variant.transcript or None,
         variant.hgvs_c or None,
         variant.hgvs_p or None,
+        _hgvs_note(definitions, variant),
         ">".join(variant.codons) or None,
         "|".join(_possible_terms(variant)) or None,
         variant.legacy_name or None,

@@ -79,6 +79,24 @@ def test_the_annotated_vcf_is_indexed_and_survives_bcf(tmp_path):
     assert set(described.values()) == {column.meaning for column in (*DESCRIBED, *COUNTED)}
 
 
+def test_a_coding_change_without_a_name_says_why(tmp_path):
+    """SOD1 c.72del lies at the end of its exon; of TARDBP there is no sequence."""
+    records = [
+        "1 11018763 CA C PASS 0/1",
+        "21 31659783 C T PASS 0/1",
+        "21 31659790 G GA PASS 0/1",
+        "21 31659840 AG A PASS 0/1",
+        "21 31660000 A AT PASS 0/1",
+    ]
+    vcf = write_vcf(tmp_path / "a.vcf.gz", ["p"], records)
+    assert run(vcf, tmp_path / "v.csv") == 0
+    table = pd.read_csv(tmp_path / "v.csv", keep_default_na=False)
+    starts = ["the coding sequence is not here", "", "", "it reaches beyond its exon", ""]
+    for note, start in zip(table["hgvs_note"], starts, strict=True):
+        assert note.startswith(start)
+        assert bool(note) == bool(start)
+
+
 def test_a_file_without_samples_or_panel_records_gives_a_valid_vcf(tmp_path):
     vcf = write_vcf(tmp_path / "a.vcf", ["p"], ["1 1000 A C PASS 0/1"])
     assert run(vcf, tmp_path / "v.vcf.gz") == 0
