@@ -33,7 +33,7 @@ from features.variants.scores import MISSENSE_SCORES
 from features.variants.sequences import coding_sequences, unresolved_genes
 from features.variants.structural import is_structural, structural_sites
 from features.variants.variant import Variant, inheritance, known_row
-from features.variants.vrs import known_around, vrs_id
+from features.variants.vrs import Around, fasta_around, known_around, vrs_id
 from features.variants.weigh import Weighed, weigh
 
 # Samples whose carriers are held at a time.
@@ -97,8 +97,7 @@ def variant_table(
         _gather(asked, sources, samples, gathered, problems, progress)
         _gather_structural(asked, sources, samples, gathered)
         weighed = _weighed(asked, sources, gathered.all_sites())
-        described = [_row(definitions, *pair, sources.build) for pair in weighed]
-        table = pd.DataFrame(described, columns=list(COLUMNS))
+        table = pd.DataFrame(_rows(asked, sources, weighed), columns=list(COLUMNS))
         if samples:
             query = site_query(definitions, asked.path, sources.build)
             phases = partial(read_phases, query, parents=asked.parents)
@@ -322,8 +321,23 @@ def _possible_terms(variant: Variant) -> list[str]:
     return terms if len(terms) > 1 else []
 
 
+def _rows(asked: Asked, sources: Sources, weighed: list[Weighed]) -> list[tuple[object, ...]]:
+    """Rows of the table; identifiers by the FASTA where one is given, else by what is known."""
+    definitions, build = sources.definitions, sources.build
+    if asked.fasta is not None:
+        with fasta_around(asked.fasta) as around:
+            return [_row(definitions, *pair, build, around) for pair in weighed]
+    genes = {variant.gene for variant, _ in weighed}
+    known = {gene: known_around(definitions, gene, build) for gene in genes}
+    return [_row(definitions, *pair, build, known[pair[0].gene]) for pair in weighed]
+
+
 def _row(
-    definitions: Definitions, variant: Variant, assessment: Assessment, build: str
+    definitions: Definitions,
+    variant: Variant,
+    assessment: Assessment,
+    build: str,
+    around: Around,
 ) -> tuple[object, ...]:
     scores = (variant.scores.get(name) for name in ("revel", "alphamissense", "cadd", "spliceai"))
     asserted = (
@@ -347,8 +361,7 @@ def _row(
         ">".join(variant.codons) or None,
         "|".join(_possible_terms(variant)) or None,
         variant.legacy_name or None,
-        vrs_id(definitions, variant.key, build, known_around(definitions, variant.gene, build))
-        or None,
+        vrs_id(definitions, variant.key, build, around) or None,
         variant.role or None,
         *known_tempo(definitions, variant.key, build),
         variant.frequency,

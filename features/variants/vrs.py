@@ -12,9 +12,15 @@ the rhythm of the reference, is named by its length and the length of its unit
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import pysam
 
 from features.catalogue import Definitions, derived
+from features.genotypes.vcf import fasta_prefix
 from features.variants.gene_models import transcripts
 from features.variants.sequences import coding_sequences, reverse_complement
 
@@ -269,6 +275,43 @@ def known_around(definitions: Definitions, gene: str, build: str) -> Around:
         return letter if model.strand == "+" else reverse_complement(letter)
 
     return base
+
+
+# Bases of a FASTA that are read at a time.
+_CHUNK = 1024
+
+
+@contextmanager
+def fasta_around(fasta: Path) -> Iterator[Around]:
+    """Bases of the reference genome, while the block lasts.
+
+    Parameters
+    ----------
+    fasta : Path
+        With its index.
+
+    Yields
+    ------
+    callable
+        Empty outside of the FASTA, and where it is masked.
+    """
+    prefix = fasta_prefix(fasta)
+    with pysam.FastaFile(str(fasta)) as file:
+        names = frozenset(file.references)
+
+        @lru_cache(maxsize=256)
+        def chunk(name: str, number: int) -> str:
+            return str(file.fetch(name, number * _CHUNK, (number + 1) * _CHUNK)).upper()
+
+        def base(contig: str, pos: int) -> str:
+            name = prefix + contig
+            if pos < 1 or name not in names:
+                return ""
+            number, place = divmod(pos - 1, _CHUNK)
+            letter = chunk(name, number)[place : place + 1]
+            return letter if letter in ("A", "C", "G", "T") else ""
+
+        yield base
 
 
 @derived

@@ -14,7 +14,13 @@ from als_ml.variant_table.annotated import encoded, field_name
 from als_ml.variant_table.columns import COUNTED, DESCRIBED
 from als_ml.variant_table.table import known_tempo
 from features.catalogue import shipped
-from features.variants.vrs import allele_id, known_around, sha512t24u, vrs_id
+from features.variants.vrs import (
+    allele_id,
+    fasta_around,
+    known_around,
+    sha512t24u,
+    vrs_id,
+)
 from tests.vcf_files import write_vcf
 
 RECORDS = [
@@ -169,6 +175,29 @@ def test_an_identifier_needs_the_bases_up_to_where_a_shift_ends(known, named):
     shown = {pos: base for pos, base in bases.items() if first <= pos <= last}
     found = vrs_id(shipped(), "21-6-T-TT", "GRCh38", lambda _, pos: shown.get(pos, ""))
     assert bool(found) == named
+
+
+@pytest.mark.parametrize("prefix", ["", "chr"])
+def test_bases_of_a_fasta(tmp_path, prefix):
+    """Across the borders of what is read at a time, in small letters, and masked."""
+    text = "A" * 1023 + "CgTN" + "T" * 1100 + "G"
+    path = tmp_path / "a.fa"
+    path.write_text(f">{prefix}21\n{text}\n")
+    pysam.faidx(str(path))
+    with fasta_around(path) as around:
+        found = [around("21", pos) for pos in (0, 1, 1023, 1024, 1025, 1026, 1027, 1028)]
+        assert found == ["", "A", "A", "C", "G", "T", "", "T"]
+        assert [around("21", pos) for pos in (len(text), len(text) + 1)] == ["G", ""]
+        assert around("1", 5) == ""
+
+
+def test_a_fasta_tells_the_identifier_of_an_indel(tmp_path):
+    path = tmp_path / "a.fa"
+    path.write_text(f">21\n{BASES}\n")
+    pysam.faidx(str(path))
+    with fasta_around(path) as around:
+        found = vrs_id(shipped(), "21-8-C-CAGC", "GRCh38", around)
+    assert found == "ga4gh:VA.Fa-DV5Ys6JxwHJ8sAezUJ8AqSyNpxHzL"
 
 
 def test_indels_of_a_gene_with_a_sequence_have_an_identifier_inside_of_its_exons():
