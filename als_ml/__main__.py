@@ -13,6 +13,7 @@ from als_ml.commands import (
     compare,
     completion,
     config,
+    doctor,
     extract,
     features,
     gather,
@@ -58,6 +59,7 @@ COMMANDS: dict[str, ModuleType] = {
     "import-proact": import_proact,
     "import-phenopackets": import_phenopackets,
     "config": config,
+    "doctor": doctor,
     "completion": completion,
 }
 

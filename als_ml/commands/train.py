@@ -37,6 +37,12 @@ def add_options(made: argparse.ArgumentParser) -> None:
         help="change one dotted key",
     )
 
+    made.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="read the cohort, say what would be trained and about how long; nothing is stored",
+    )
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, track and register one model."""
@@ -46,7 +52,36 @@ def run(arguments: argparse.Namespace) -> int:
     # The first word, before anything heavy is imported.
     LOG.info("training %s on %s", config.task, config.cohort)
     with on_cluster(None if arguments.cluster else config.cluster.where):
-        return _run(arguments, config)
+        return _plan(arguments, config) if arguments.dry_run else _run(arguments, config)
+
+
+def _plan(arguments: argparse.Namespace, config: Config) -> int:
+    """Say what would be trained."""
+    from als_ml.cohort.read import read_cohort
+    from als_ml.cohort.source import open_cohort
+    from als_ml.training.preview import plan_of
+    from als_ml.training.task_data import check_labels, prepare, reading_of
+    from features.tables.problems import Problems
+
+    problems = Problems()
+    with progress_bar(arguments.quiet) as progress:
+        progress("reading", 0, 0)
+        source = open_cohort(Path(config.cohort), arguments.allow_outside, arguments.extracts)
+        data = prepare(config, read_cohort(source, reading_of(config), problems), source.described)
+        check_labels(data.y, data.families, config)
+        progress("one fit, to tell the time", 0, 0)
+        plan = plan_of(config, data)
+    report_problems(problems.found)
+    blocks = ", ".join(f"{n} {block}" for block, n in plan.blocks.items())
+    print(f"{config.task} on {config.cohort}: {plan.patients} labelled patients")
+    print(f"labels: {plan.labels}")
+    print(f"features: {sum(plan.blocks.values())} ({blocks}), {plan.known:.0%} of them known")
+    print(
+        f"{plan.estimator}: about {plan.fits} fits of {plan.seconds_a_fit:.1f} s,"
+        f" {plan.minutes:.1f} minutes on one processor; intervals come on top"
+    )
+    print("nothing was stored")
+    return 0
 
 
 def _run(arguments: argparse.Namespace, config: Config) -> int:

@@ -59,11 +59,11 @@ def use_store() -> str:
 
 
 def store_failures() -> tuple[type[Exception], ...]:
-    """How a store that is lost, full or broken shows itself."""
+    """How a store that is lost, full or broken, or whose driver is not installed, shows itself."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    return (MlflowException, SQLAlchemyError, OSError)
+    return (MlflowException, SQLAlchemyError, OSError, ImportError)
 
 
 def sqlite_file(uri: str) -> Path | None:

@@ -1,16 +1,23 @@
 """What a configuration would make of a cohort, before anything is trained: its labels and why."""
 
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
 from als_ml.cohort.check import LabelCounts
 from als_ml.cohort.record_keys import PAGE_FIELDS
 from als_ml.cohort.source import CohortFile
 from als_ml.config import Config
-from als_ml.training.task_data import check_labels, make_labels, spec_of
-from features.blocks.rows import with_columns
+from als_ml.training.task_data import Trainable, check_labels, make_labels, spec_of
+from features.blocks.rows import feature_dictionary, with_columns
 from features.blocks.unused import name_unused
 from features.cohort import Cohort
 from features.errors import UserError
 from features.tables.problems import Problems
 from models.labels import in_words
+from models.members import family_folds
 from models.tasks import TASKS
 
 
@@ -51,3 +58,64 @@ def _labels(
         problems.error(error.where, error.found, error.remedy, code=error.code)
     said = in_words(labels, TASKS[config.task])
     return {"task": config.task, "counts": labels.counts, "in words": said}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training would do: its patients and features, how many models it would fit, and how
+    long one of them took (seconds).
+
+    `blocks` counts the features of each block, `known` is the share of their cells that is known.
+    """
+
+    patients: int
+    labels: str
+    blocks: dict[str, int]
+    known: float
+    estimator: str
+    folds: int
+    fits: int
+    seconds_a_fit: float
+
+    @property
+    def minutes(self) -> float:
+        """About how long the fits take, one after the other; intervals and logging come on top."""
+        return self.fits * self.seconds_a_fit / 60
+
+
+# Refits of the honesty checks beside the folds: label noise three times, and a learning curve of
+# three sizes, each over the folds of one repeat (`als_ml.training.honesty`).
+_HONESTY_ROUNDS = 6
+
+
+def plan_of(config: Config, data: Trainable) -> Plan:
+    """What training by a configuration would do, with one model of the first fold fitted to tell
+    the time.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    data : Trainable
+        Its labelled patients.
+
+    Returns
+    -------
+    Plan
+        Nothing is stored.
+    """
+    v = config.validation
+    features = feature_dictionary(data.spec, data.cohort.definitions)
+    train, _ = family_folds(data.y, data.families, v.folds, v.seed)[0]
+    began = time.monotonic()
+    data.fit(data.rows.to_numpy(), np.asarray(train), config)
+    return Plan(
+        patients=len(data.y),
+        labels=in_words(data.labels, TASKS[config.task]),
+        blocks=dict(Counter(feature.block for feature in features)),
+        known=float(data.rows.notna().to_numpy().mean()),
+        estimator=config.model.estimator,
+        folds=v.folds,
+        fits=v.folds * (v.repeats + (_HONESTY_ROUNDS if v.honesty else 0)) + 1,
+        seconds_a_fit=time.monotonic() - began,
+    )

@@ -76,6 +76,8 @@ def test_revel_is_cut_by_the_positions_of_the_build(tmp_path, build):
         (zipped(REVEL)[:20], "it is damaged"),
         (b"", "none of its lines"),
     ],
+    # Named: an archive holds the time at which it was made.
+    ids=["other_genes", "other_columns", "cut_gzip", "cut_zip", "empty"],
 )
 def test_what_is_no_table_of_scores_is_refused(tmp_path, content, words):
     with pytest.raises(DataError, match=words):

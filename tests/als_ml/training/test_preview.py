@@ -3,6 +3,7 @@ run.
 """
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -95,3 +96,19 @@ def test_a_run_says_them_before_it_trains(path):
     with pytest.raises(DataError, match="fewer than"):
         train(load_config(ROOT / "configs/progression.yaml", [f"cohort={path}"]), say=said.append)
     assert said == [f"labels: {SAID}"]
+
+
+def test_a_dry_run_says_what_would_be_trained_and_stores_nothing(
+    demo, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    config = str(ROOT / "configs" / "familial.yaml")
+    words = ["--config", config, "--set", f"cohort={demo / 'cohort.yaml'}", "--dry-run"]
+    assert als_ml(["train", *words]) == 0
+    shown = capsys.readouterr().out
+    assert "labelled patients" in shown
+    assert re.search(r"features: \d+ \(.*\d+ genetics", shown)
+    assert re.search(r"about \d+ fits of \d+\.\d s", shown)
+    assert "nothing was stored" in shown
+    assert list(tmp_path.iterdir()) == []
