@@ -8,10 +8,13 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -24,13 +27,14 @@ from als_ml.__main__ import main
 from als_ml.prediction.example import EXAMPLE
 from als_ml.serving.body import BodyLimits, deeper_than
 from als_ml.serving.guard import Guard, Watch
-from als_ml.serving.server import checked, curl, wait_until_up
+from als_ml.serving.server import Edge, checked, curl, serving, wait_until_up
 from als_ml.simulate import simulate
 from als_ml.tracking.loader import load
 from als_ml.tracking.model_files import MODEL_DIGEST
 from features.errors import RequestError
 from tests.cohorts import read
 from tests.records import record
+from tests.stores import store_in
 
 MODEL = "models:/als-progression@champion"
 JSON = {"content-type": "application/json", "host": "localhost:5001"}
@@ -409,3 +413,92 @@ def test_spark(store, monkeypatch):
     finally:
         spark.stop()
     assert row.p.probability == load(MODEL).predict_records([plain])[0]["probability"]
+
+
+def certificates(folder):
+    """A site's authority, and a certificate of it for 127.0.0.1 with its key; PEM files."""
+    import datetime as dt
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    now = dt.datetime.now(dt.UTC)
+
+    def made(name, issuer=None, signer=None):
+        key = ec.generate_private_key(ec.SECP256R1())
+        own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(own)
+            .issuer_name(issuer or own)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+        )
+        here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        if signer is None:
+            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+        builder = builder.add_extension(here, False)
+        done = builder.sign(signer or key, hashes.SHA256())
+        pem = serialization.Encoding.PEM
+        (folder / f"{name}.pem").write_bytes(done.public_bytes(pem))
+        kind, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        (folder / f"{name}.key").write_bytes(key.private_bytes(pem, kind, none))
+        return own, key
+
+    authority, signer = made("authority")
+    made("server", authority, signer)
+    made("client", authority, signer)
+    made("stranger")
+    return {name: str(folder / name) for name in ("authority.pem", "server.pem", "server.key")}
+
+
+@pytest.mark.slow
+def test_mutual_tls_two_workers_and_drain(store, tmp_path):
+    """Who has no certificate of the site's authority is not heard; both workers are counted, and a
+    server that is told to end answers what it has.
+    """
+    files = certificates(tmp_path)
+    tls = {
+        "certificate": files["server.pem"],
+        "key": files["server.key"],
+        "client_ca": files["authority.pem"],
+    }
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = ("127.0.0.1", free.getsockname()[1])
+
+    def asked(path, client="client", body=None):
+        context = ssl.create_default_context(cafile=files["authority.pem"])
+        if client:
+            context.load_cert_chain(tmp_path / f"{client}.pem", tmp_path / f"{client}.key")
+        connection = HTTPSConnection(*address, timeout=60, context=context)
+        kind = {"Content-Type": "application/json"}
+        connection.request("POST" if body else "GET", path, body, kind)
+        reply = connection.getresponse()
+        told = reply.read()
+        connection.close()
+        return reply.status, told
+
+    edge = Edge(tls=tls, drain_seconds=2)
+    with store_in(Path(store["folder"])), serving(MODEL, address, 2, edge=edge) as server:
+        wait_until_up(server, address, tls=True)
+        for stranger in (None, "stranger"):
+            with pytest.raises(OSError, match=r"(?i)certificate|alert|reset|closed|eof"):
+                asked("/ping", stranger)
+        many = json.dumps({"inputs": [EXAMPLE] * 2}).encode()
+        for _ in range(20):
+            assert asked("/invocations", body=many)[0] == 200
+        assert b'als_ml_patients_total{outcome="scored"} 40' in asked("/metrics")[1]
+        long, told = json.dumps({"inputs": [EXAMPLE] * 3000}).encode(), []
+        ask_it = threading.Thread(target=lambda: told.append(asked("/invocations", body=long)))
+        ask_it.start()
+        time.sleep(0.3)
+    ask_it.join()
+    status, reply = told[0]
+    assert status == 200
+    assert len(json.loads(reply)["predictions"]) == 3000
