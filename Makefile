@@ -100,15 +100,15 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m slow tests
 
-# The lowest versions that pyproject.toml allows, in an environment of their own; tools of the tests are new.
+# The lowest versions that pyproject.toml allows, in an environment of their own.
 LOWEST := .venv-lowest
 test-lowest: $(STAMP)
 	@$(PYTHON) -m venv --clear $(LOWEST)
 	@$(TELL_UV); $(TELL_UV_MORE); \
-	$(BIN)/uv pip compile --quiet pyproject.toml --resolution lowest-direct --only-binary :all: --no-header -o $(LOWEST)/lowest.txt \
+	$(BIN)/uv pip compile --quiet pyproject.toml --group test --resolution lowest-direct --only-binary :all: --no-header -o $(LOWEST)/lowest.txt \
 	  --python $(LOWEST)/bin/python && \
 	$(BIN)/uv pip install --quiet --compile-bytecode --only-binary :all: --python $(LOWEST)/bin/python \
-	  -r $(LOWEST)/lowest.txt -c $(LOWEST)/lowest.txt --group test
+	  -r $(LOWEST)/lowest.txt
 	@$(LOWEST)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/python -m pytest -n 2 --dist loadgroup -q -m "not slow" \
 	  --ignore tests/test_mutants.py
