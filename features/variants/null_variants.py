@@ -183,7 +183,9 @@ def _structural(definitions: Definitions, transcript: Transcript, key: str) -> N
 
 def _repeated(definitions: Definitions, transcript: Transcript, exons: Exons) -> Null | None:
     sequence = coding_sequences(definitions).get(transcript.gene)
-    if exons.length % 3 == 0 or sequence is None:
+    # A second start restores the frame, and the first stop ends the protein as it did.
+    at_end = exons.first == 0 or exons.first + exons.length == transcript.coding_length
+    if exons.length % 3 == 0 or sequence is None or at_end:
         return None
     # Reading goes on at the first repeated base, as if a negative number of bases were skipped.
     stop = stop_after_skipping(sequence, exons.first + exons.length, -exons.length)

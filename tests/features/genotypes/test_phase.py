@@ -71,6 +71,7 @@ PHASED = [
     ("GT:PGT:PID", "0/1:0|1:5_A_C", "0/1:1|0:6_A_C", UNPHASED),
     ("GT:PGT:PID", "0/1:0|1:.", "0/1:1|0:.", UNPHASED),
     ("GT:PGT:PID", "0/1:.:.", "0/1:0|1:5_A_C", UNPHASED),
+    ("GT:PGT:PID", "0/1:0/1:5_A_C", "0/1:0/1:5_A_C", UNPHASED),
 ]
 
 

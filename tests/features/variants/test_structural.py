@@ -55,6 +55,9 @@ def weighed(chrom, start, end, kind, gene, lookups=NO_LOOKUPS):
         (64464300, 64464500, "DUP", "feature_elongation", 4),
         (64480000, 64480200, "DUP", "feature_elongation", 0),
         (64464335, 64464500, "DUP", "structural_variant", 0),
+        # With the start codon a second one, with the stop codon the first one stays.
+        (64455800, 64464500, "DUP", "feature_elongation", 0),
+        (64497900, 64501400, "DUP", "feature_elongation", 0),
         (64450000, 64464500, "DUP", "structural_variant", 0),  # it begins outside of the gene
         (64450000, 64509000, "DUP", "transcript_amplification", 0),
         (64464300, 64464500, "INV", "structural_variant", 0),
