@@ -235,7 +235,7 @@ const markerCard = (one) => {
     make("h4", {}, one.name),
     make("p", {}, make("strong", {}, `${value}${unit}`), ` on day ${when}`, one.values.length > 1 ? `, ${one.values.length} values` : "", one.state ? make("span", { class: one.worse ? "warn" : "" }, `; ${one.state}`) : ""),
     rangeBar(one),
-    note(span(one) ? `Normal: ${span(one)}${unit} (${one.source}).` : "No range of normal is known."),
+    span(one) ? note(`Normal: ${span(one)}${unit} (${one.source}).`) : make("p", { class: "small noprint" }, "No range of normal is known."),
     ...one.cutoffs.map(([text, bound]) => note(`${bound}${unit}, ${text}. Not a limit of normal.`)),
     one.note ? note(`${one.note}${unit}.`) : null);
 };
