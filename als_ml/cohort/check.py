@@ -19,7 +19,7 @@ from features.cohort import Cohort
 from features.errors import DataError, examples
 from features.genotypes.coverage import STATES, UNKNOWN, coverage_state
 from features.tables.convert import decoded
-from features.tables.problems import ProblemRow, Problems
+from features.tables.problems import Issue, Problem, ProblemRow, Problems
 
 # A site is compared with the others from this many values on; its ratio must meet a factor within
 # this share of ln(factor) (P).
@@ -109,6 +109,7 @@ def check_cohort(
     progress: Callable[[str], None] = lambda _: None,
     reading: Reading | None = None,
     beside: Beside = _unused,
+    issues: list[Issue] | None = None,
 ) -> CheckReport:
     """Read a cohort and report on it.
 
@@ -123,13 +124,15 @@ def check_cohort(
     beside : callable
         What else to say of the cohort, for a configuration (`als_ml.training.preview`): it adds to
         the report and to the problems.
+    issues : list, optional
+        Gets every row of a file that a problem is about, and one line for what is of no row.
 
     Returns
     -------
     CheckReport
         Plain values for JSON.
     """
-    problems = Problems(collect=True)
+    problems = Problems(collect=True, issues=issues)
     report: CheckReport = {
         "contents": {},
         "samples": {},
@@ -159,7 +162,29 @@ def check_cohort(
             "classes": class_yield(cohort),
         }
     met = [problem.as_dict() for problem in problems.found]
+    if issues is not None:
+        issues += [_of_no_row(problem) for problem in problems.found if not _has_line(problem)]
     return {**report, "files": _by_file(met), "problems": met}
+
+
+def _has_line(problem: Problem) -> bool:
+    return ", line " in problem.where
+
+
+def _of_no_row(problem: Problem) -> Issue:
+    """A problem of a whole file, column or key."""
+    file, _, column = problem.where.partition(",")
+    return Issue(
+        severity=problem.severity,
+        code=problem.code,
+        file=file,
+        line=0,
+        sample_id="",
+        column=column.replace(" column ", "").strip(),
+        text="",
+        found=problem.found,
+        remedy=problem.remedy,
+    )
 
 
 def _by_file(met: list[ProblemRow]) -> dict[str, list[ProblemRow]]:

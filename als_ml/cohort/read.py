@@ -14,7 +14,7 @@ from features.alsfrs.visits import after_visits, checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.biomarkers.wide import checked_wide
-from features.catalogue import Definitions, analytes, column_aliases, shipped
+from features.catalogue import Definitions, analytes, column_aliases, normal_name, shipped
 from features.cohort import Cohort
 from features.errors import DataError, examples, nearest
 from features.genotypes.coverage import targeted_fraction
@@ -213,12 +213,30 @@ def read_as_described(source: CohortSource, kind: TableKind, problems: Problems)
         raise ValueError(f"the cohort has no {kind}")
     path, where = source.file(described.file, kind), source.described.shown(kind)
     table = read_coded(path, described.layout)
+    if problems.issues is not None:
+        problems.owners[where] = _owners(source.described, kind, table)
     if described.header_row > 1:
         lines = np.arange(len(table)) + described.header_row - 1
         problems.sources.setdefault(where, (where, lines))
     if described.sheet is None and is_workbook(path):
         _name_other_sheets(path, where, kind, problems)
     return table
+
+
+def _owners(described: CohortFile, kind: TableKind, table: pd.DataFrame) -> np.ndarray:
+    """Whose each row of a table is, as the file writes it; None where no column says it."""
+    place = described.table(kind)
+    named = {**described.columns, **(place.columns if place else {})}
+    aliases = column_aliases(shipped(), kind)
+    mapped = named.get("sample_id")
+    ids = [
+        name
+        for name in table.columns
+        if name == mapped or aliases.get(normal_name(name)) == "sample_id"
+    ]
+    if not ids:
+        return np.full(len(table), None, dtype=object)
+    return np.asarray(text(table[ids[0]]), dtype=object)
 
 
 def _name_other_sheets(path: Path, where: str, kind: str, problems: Problems) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from als_ml.cli import add_cluster, add_extracts, print_table, progress_bar
 from als_ml.config import load_config
+from als_ml.output import check_output, write_table
 from features.errors import RequestError, examples
 
 if TYPE_CHECKING:
@@ -32,13 +33,22 @@ def add_options(made: argparse.ArgumentParser) -> None:
         help="change one dotted key of the configuration",
     )
     made.add_argument("--json", action="store_true", help="for machines")
+    made.add_argument(
+        "--issues", type=Path, help="a line for each row with a problem, .csv or .parquet"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Say what is in the files and what is wrong; exit 1 on errors."""
+    import pandas as pd
+
     from als_ml.cohort.check import check_cohort
     from als_ml.cohort.source import open_cohort
+    from features.tables.problems import Issue
 
+    if arguments.issues:
+        check_output(arguments.issues)
+    issues: list[Issue] | None = [] if arguments.issues else None
     source = open_cohort(
         path=Path(arguments.cohort),
         allow_outside=arguments.allow_outside,
@@ -49,13 +59,15 @@ def run(arguments: argparse.Namespace) -> int:
         check = partial(check_cohort, source, lambda what: progress(f"reading {what}", 0, 0))
         config = _config(arguments)
         if config is None:
-            report = check()
+            report = check(issues=issues)
         else:
             from als_ml.training.preview import preview_of
             from als_ml.training.task_data import reading_of
 
             beside = partial(preview_of, config, source.described)
-            report = check(reading_of(config), beside)
+            report = check(reading_of(config), beside, issues)
+    if issues is not None:
+        write_table(pd.DataFrame(issues, columns=list(Issue._fields)), arguments.issues)
     errors = [problem for problem in report["problems"] if problem["severity"] == "error"]
     if arguments.json:
         print(json.dumps(report, indent=1))

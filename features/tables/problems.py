@@ -1,7 +1,7 @@
 """What is wrong with the data: raised at once while reading, or collected by `check`."""
 
 from dataclasses import dataclass, field, replace
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -46,6 +46,22 @@ class Problem:
         }
 
 
+class Issue(NamedTuple):
+    """One row of a file that a problem is about: line from 1, the patient, and the cell as it
+    stands there.
+    """
+
+    severity: str
+    code: str
+    file: str
+    line: int
+    sample_id: str
+    column: str
+    text: str
+    found: str
+    remedy: str
+
+
 @dataclass
 class Problems:
     """Collects problems.
@@ -60,6 +76,9 @@ class Problems:
     repeats: bool = True
     # File that is read -> the user's file that it was made from, and the line there of each row.
     sources: "dict[str, tuple[str, np.ndarray]]" = field(default_factory=dict)
+    # Every row that a problem is about, where somebody wants them; and whose each row of a file is.
+    issues: list[Issue] | None = None
+    owners: "dict[str, np.ndarray]" = field(default_factory=dict)
 
     def error(
         self, where: str, found: str, remedy: str, count: int = 1, *, code: str = DATA
@@ -203,6 +222,8 @@ class Problems:
             if values is None
             else f"{examples(dict.fromkeys(repr(str(v)) for v in _some(values, lines)))} "
         )
+        if self.issues is not None:
+            self._keep_rows(self.issues, severity, lines, where, values, what, remedy, code)
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
         report = self.error if severity == "error" else self.warn
         file, comma, column = where.partition(",")
@@ -216,6 +237,38 @@ class Problems:
             len(lines),
             code=code,
         )
+
+    def _keep_rows(
+        self,
+        issues: list[Issue],
+        severity: str,
+        lines: np.ndarray,
+        where: str,
+        values: "np.ndarray | Cells | None",
+        what: str,
+        remedy: str,
+        code: str,
+    ) -> None:
+        """Every row of a problem, with its patient and its cell."""
+        file, _, column = where.partition(",")
+        name, numbers = self.sources.get(file, (file, None))
+        owners = self.owners.get(file)
+        cells = None if values is None else np.asarray(values, dtype=object)
+        for row in lines.tolist():
+            owner = None if owners is None else owners[row]
+            issues.append(
+                Issue(
+                    severity=severity,
+                    code=code,
+                    file=name,
+                    line=int(row if numbers is None else numbers[row]) + 2,
+                    sample_id="" if owner is None else str(owner),
+                    column=column.replace(" column ", "").strip(),
+                    text="" if cells is None else str(cells[row]),
+                    found=what,
+                    remedy=remedy,
+                )
+            )
 
     @property
     def errors(self) -> list[Problem]:

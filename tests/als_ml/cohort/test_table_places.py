@@ -5,6 +5,7 @@ import pytest
 import yaml
 from openpyxl import Workbook
 
+from als_ml.__main__ import main as als_ml
 from als_ml.cohort.check import check_cohort
 from als_ml.cohort.in_parts import large_cohort
 from als_ml.cohort.read import plain_reading, read_cohort
@@ -146,3 +147,26 @@ def test_a_shared_name_that_no_table_has_is_pointed_at(tmp_path, columns, questi
     report = check_cohort(open_cohort(tmp_path / "cohort.yaml"))
     warned = [one["where"] for one in report["problems"] if one["severity"] == "warning"]
     assert warned == questioned
+
+
+def test_every_row_of_a_problem_is_written_with_its_patient(tmp_path, capsys):
+    people = [["Fallnr", "sex"], ["P1", "female"], ["P2", "divers"], ["P3", "x"], ["P4", "male"]]
+    place = {"file": "klinik.xlsx", "sheet": "Stamm", "header_row": 2}
+    place["columns"] = {"sample_id": "Fallnr"}
+    written(tmp_path, {"Stamm": [["Export"], *people]}, patients=place)
+    cohort, issues = str(tmp_path / "cohort.yaml"), tmp_path / "issues.csv"
+    assert als_ml(["check", "--cohort", cohort, "--issues", str(issues), "--quiet"]) == 1
+    table = pd.read_csv(issues, dtype=str, keep_default_na=False)
+    columns = ["file", "line", "sample_id", "column", "text"]
+    assert table.loc[table["severity"] == "error", columns].to_numpy().tolist() == [
+        ["klinik.xlsx[Stamm]", "4", "P2", "sex", "divers"],
+        ["klinik.xlsx[Stamm]", "5", "P3", "sex", "x"],
+    ]
+    assert (table["remedy"] != "").any()
+
+
+@pytest.mark.parametrize("name", ["issues.txt", "absent/issues.csv"])
+def test_issues_that_cannot_be_written_are_refused_before_anything_is_read(tmp_path, name):
+    written(tmp_path, {"Stamm": PATIENTS}, patients={"file": "klinik.xlsx", "sheet": "Stamm"})
+    words = ["check", "--cohort", str(tmp_path / "cohort.yaml"), "--quiet"]
+    assert als_ml([*words, "--issues", str(tmp_path / name)]) == 2
