@@ -235,15 +235,15 @@ def own_folder() -> Path:
 def _with_sequences(base: Definitions, path: Path) -> Definitions:
     """Put fetched coding sequences in the place of those that are not whole.
 
-    A line for a transcript that is not ours any more is passed over: then its gene is again among
-    those whose sequence is not here.
+    A line for a transcript that is not ours any more, or that is broken, is passed over: then its
+    gene is again among those whose sequence is not here.
     """
     if not path.is_file() or "coding_sequences" not in base.texts:
         return base
     header, *lines = base.texts["coding_sequences"].rstrip("\n").split("\n")
-    fetched = {
-        tuple(line.split("\t")[:2]): line for line in path.read_text(encoding="utf-8").split("\n")
-    }
+    text = path.read_text(encoding="utf-8", errors="replace")
+    rows = [line for line in text.split("\n") if line.count("\t") == header.count("\t")]
+    fetched = {tuple(line.split("\t")[:2]): line for line in rows}
     whole = [fetched.get(tuple(line.split("\t")[:2]), line) for line in lines]
     text = "\n".join([header, *whole]) + "\n"
     return Definitions({**base.texts, "coding_sequences": text})

@@ -143,6 +143,14 @@ def test_what_was_fetched_is_in_the_tables_from_then_on(server, own, monkeypatch
     assert shipped().version == before.version
 
 
+def test_a_broken_table_of_the_user_leaves_ours(own):
+    before = shipped().texts["coding_sequences"]
+    own.mkdir()
+    model = transcripts(shipped(), "GRCh38")["TBK1"].name
+    (own / SEQUENCES).write_bytes(f"gene\nTBK1\t{model}\tATG\n".encode() + b"\xff\xfe\n\t\t\t\n")
+    assert shipped().texts["coding_sequences"] == before
+
+
 def test_the_second_address_is_tried_where_the_first_has_nothing(server, own):
     serve(server, names="refseq")
     found = fetched(server, [address(server), address(server, "refseq")])
