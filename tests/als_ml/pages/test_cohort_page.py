@@ -36,7 +36,8 @@ def written(store, demo, tmp_path_factory):
     shutil.copytree(demo, folder)
     patients = pd.read_csv(folder / "patients.csv", dtype=str, keep_default_na=False)
     first = patients.loc[0, "sample_id"]
-    patients.loc[0, ["sample_id", "site", "consent_genetic_return"]] = [EVIL, EVIL, "yes"]
+    patients.loc[0, ["sample_id", "site", "family_id", "ancestry"]] = EVIL
+    patients.loc[0, "consent_genetic_return"] = "yes"
     patients.to_csv(folder / "patients.csv", index=False)
     for name in ("biomarkers.csv", "alsfrs.csv"):
         table = pd.read_csv(folder / name, dtype=str, keep_default_na=False)

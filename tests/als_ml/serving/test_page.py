@@ -223,13 +223,17 @@ def test_the_schema_of_a_record_knows_every_key(predictor):
 
 def test_the_command_writes_the_same_page(store, tmp_path, capsys):
     record, output = tmp_path / "r.json", tmp_path / "p.html"
-    record.write_text(json.dumps({"inputs": [EXAMPLE | {"sample_id": "<script>x"}]}))
+    repeat = {"C9orf72": {"alleles": [2, 60], "method": "<script>y"}}
+    hostile = {"sample_id": "<script>x", "repeats": repeat, "consent_genetic_return": "yes"}
+    record.write_text(json.dumps({"inputs": [EXAMPLE | hostile]}))
     words = ["report", "--patient", str(record), "--output", str(output), "--model", MODEL]
     with store_in(Path(store["folder"])):
         assert als_ml([*words, "--table", str(tmp_path / "t.csv"), "--quiet"]) == 0
     text = output.read_text()
     assert "<script>x" not in text
+    assert "<script>y" not in text
     assert "\\u003cscript>x" in text
+    assert "\\u003cscript>y" in text
     assert "scores/1/probability" in (tmp_path / "t.csv").read_text()
     assert output.stat().st_size < 200_000
 
