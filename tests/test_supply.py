@@ -1,10 +1,15 @@
 """The bill of materials, the audit and the notices are of what is really there."""
 
 import json
+import tomllib
 import zipfile
 from pathlib import Path
 
+import mlflow
+import pysam
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import als_ml
 from tools import audit
@@ -90,3 +95,24 @@ def test_what_is_bundled_is_named():
         assert name in notice
     assert "CC BY 4.0" in notice
     assert "patient's data" in (ROOT / "SECURITY.md").read_text()
+
+
+# docs/security.md names the advisories behind each.
+FLOORS = {"htslib": "1.23.1", "mlflow": "3.11.0"}
+
+
+def test_what_is_installed_is_above_the_floors():
+    """And so is the least that the package allows."""
+    installed = {"htslib": pysam.version.__htslib_version__, "mlflow": mlflow.__version__}
+    for name, floor in FLOORS.items():
+        assert Version(installed[name]) >= Version(floor), name
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    least = {
+        word.name: min(Version(part.version) for part in word.specifier if part.operator == ">=")
+        for word in map(Requirement, wanted)
+        if word.name in ("mlflow", "pysam")
+    }
+    assert least["mlflow"] >= Version(FLOORS["mlflow"])
+    assert least["pysam"] >= Version("0.24")  # the first with an htslib above the floor here
+    told = (ROOT / "docs/security.md").read_text()
+    assert all(f"| {floor} |" in told for floor in FLOORS.values())
