@@ -15,6 +15,7 @@ import pickle
 import re
 import shlex
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -46,10 +47,20 @@ _current: ContextVar["OnWorkers | None"] = ContextVar("cluster", default=None)
 
 @dataclass(frozen=True)
 class Outcome(Generic[Value]):
-    """What became of a part: its value, or the error that it met."""
+    """What became of a part: its value, packed for the way, or the error that it met."""
 
-    value: Value | None = None
+    packed: bytes = b""
     error: Exception | None = None
+
+    @classmethod
+    def of(cls, value: Value) -> "Outcome[Value]":
+        """Pack a value: numbers of patients in order take a quarter of their bytes."""
+        return cls(packed=zlib.compress(pickle.dumps(value), level=1))
+
+    def value(self) -> Value:
+        """What was packed."""
+        unpacked: Value = pickle.loads(zlib.decompress(self.packed))  # noqa: S301 - of our worker
+        return unpacked
 
 
 def map_parts() -> MapParts:
@@ -325,8 +336,7 @@ class OnWorkers:
             return lost(part, str(outcome.error))
         if outcome.error is not None:
             raise outcome.error
-        # None is a value, too: a function may have nothing to say.
-        return outcome.value  # type: ignore[return-value]
+        return outcome.value()
 
 
 class WorkerLostError(Exception):
@@ -352,13 +362,22 @@ def attempt(
     """
     for left in reversed(range(TRIES)):
         try:
-            return Outcome(value=function(shared, part))
+            return Outcome.of(function(shared, part))
         except OSError as error:
             if not left:
                 return Outcome(error=error)
         except Exception as error:  # noqa: BLE001 - it is raised again by the client
-            return Outcome(error=error)
+            return Outcome(error=_portable(error))
     raise AssertionError("unreachable")
+
+
+def _portable(error: Exception) -> Exception:
+    """An error that can travel: itself, or the name of its kind."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - made a line before
+    except Exception:  # noqa: BLE001 - whatever its own way of being made again does
+        return RuntimeError(f"{type(error).__name__} in a worker")
+    return error
 
 
 def _outcome(future: "Future") -> Outcome[Result]:

@@ -87,7 +87,7 @@ with tempfile.TemporaryDirectory() as scratch:
 """
 # The same by two workers of Dask, and what travels for it.
 CLUSTER = """
-import hashlib, pickle
+import hashlib
 from als_ml.cluster import Outcome, map_parts, on_cluster
 from features.catalogue import shipped
 from features.genotypes import extraction
@@ -108,7 +108,7 @@ def run(where):
         plain = map_parts()
         def noting(function, shared, parts, arrived, lost):
             def weighed(part, result):
-                sizes.append(len(pickle.dumps(Outcome(value=result))))
+                sizes.append(len(Outcome.of(result).packed))
                 arrived(part, result)
             return plain(function, shared, parts, weighed, lost)
         gather(panel, paths, rows, gathered, Problems(), map_parts=noting)

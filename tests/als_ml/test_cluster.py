@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -83,6 +84,7 @@ def test_a_scheduler_with_tls_needs_keys(capsys):
 def test_without_a_cluster_nothing_of_dask_is_imported(one_a_patient, tmp_path):
     code = """
 import sys
+import threading
 import urllib.error
 import urllib.request
 from als_ml.__main__ import main
@@ -136,8 +138,25 @@ def test_an_error_of_the_disk_is_tried_again_one_of_the_data_is_not(error, times
     function = Flaky(error, times)
     outcome = attempt(function, 2, 3)
     assert function.calls == calls
-    assert outcome.value == value
-    assert outcome.error is (None if value is not None else error)
+    if value is None:
+        assert outcome.error is error
+        assert outcome.packed == b""
+    else:
+        assert outcome.error is None
+        assert outcome.value() == value
+
+
+def test_an_error_that_cannot_travel_is_told_by_its_kind():
+    outcome = attempt(Flaky(ValueError(threading.Lock()), 1), 2, 3)
+    assert isinstance(outcome.error, RuntimeError)
+    assert str(outcome.error) == "ValueError in a worker"
+
+
+def test_what_travels_of_twenty_thousand_patients_is_packed():
+    numbers = np.arange(0, 20_000, 3, dtype=np.int32)
+    outcome = attempt(lambda shared, part: (shared, part), numbers, None)
+    assert np.array_equal(outcome.value()[0], numbers)
+    assert len(outcome.packed) < numbers.nbytes / 2
 
 
 # The same answers
