@@ -26,6 +26,7 @@ ALL = {
     "style": "style:main",
     "tables": "tables:main",
     "variants": "variants:main",
+    "worst": "worst:main",
     "missense": "missense:main",
     "names": "names:main",
     "models": "mutated_models:main",

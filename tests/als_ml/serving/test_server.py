@@ -31,6 +31,7 @@ from als_ml.serving.server import Edge, checked, curl, serving, wait_until_up
 from als_ml.simulate import simulate
 from als_ml.tracking.loader import load
 from als_ml.tracking.model_files import MODEL_DIGEST
+from benchmarks import worst
 from features.errors import RequestError
 from tests.cohorts import read
 from tests.records import record
@@ -502,3 +503,18 @@ def test_mutual_tls_two_workers_and_drain(store, tmp_path):
     status, reply = told[0]
     assert status == 200
     assert len(json.loads(reply)["predictions"]) == 3000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as Linux has it")
+def test_the_worst_requests_that_are_taken_stay_under_a_gigabyte(store):
+    """Each as large as the bounds allow; `python -m benchmarks worst` times them too."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = ("127.0.0.1", free.getsockname()[1])
+    with store_in(Path(store["folder"])), serving(MODEL, address) as server:
+        wait_until_up(server, address)
+        for name, body in worst.requests():
+            status = worst.answered(f"http://127.0.0.1:{address[1]}", body)
+            assert status in (200, 400), name
+            assert worst.peak_megabytes(server.pid) < 1000, name
