@@ -347,7 +347,7 @@ MEASURED = {
     "docs/mutation.md": "make mutate",
     "docs/operations.md": "python -m benchmarks drift, batch",
     "docs/scaling.md": "python -m benchmarks scale",
-    "docs/security.md": "python -m benchmarks fuzz, privacy",
+    "docs/security.md": "python -m benchmarks fuzz, models, privacy, worst",
     "docs/variants.md": "python -m benchmarks pathogenicity, population, variants",
 }
 
