@@ -29,6 +29,8 @@ from features.tables.convert import (
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 
+# In the analyte's own unit; sums and squares of what is less stay numbers (P).
+_MOST = 1e15
 CENSORED = ("none", "below", "above")
 EXACT, BELOW, ABOVE = range(len(CENSORED))
 LIMIT_FACTOR = np.array([1.0, 1 / np.sqrt(2), 1.0])  # by CENSORED
@@ -131,6 +133,13 @@ def checked_biomarkers(
     analyte = _analytes(definitions, table, where, problems, rules)
     value, censored = _values(definitions, table, where, shown, problems, rules)
     factor = _factors(definitions, analyte, _column(table, "unit"), where, problems)
+    problems.reject(
+        np.abs(value * factor) > _MOST,
+        f"{where}, column value",
+        _column(table, "value"),
+        "is more than anything measures",
+        "Correct the value or its unit.",
+    )
     own_dates = None if index_dates is None else dates_of_rows(index_dates, row)
     assay_codes, assays = _assays(definitions, _column(table, "assay"), rules)
     checked = table_of(
