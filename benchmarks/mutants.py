@@ -4,7 +4,8 @@ mutmut's own runner makes no mutant of a decorated function (here: all that is `
 module's constants, and works on a copy of the whole tree. So its operators are used and its runner
 is not. Left out, because no decision rests on them: text with a blank or a slash in it (prose,
 paths), annotations, decorators, `strict=` and `dtype=`, numpy's `errstate`, descriptions of
-features and the words of an error.
+features, the words of an error and its code, which tests/test_compatibility.py compares with the
+table of codes.
 """
 
 import difflib
@@ -27,6 +28,8 @@ _PROSE = {
     "examples",
     "nearest",
 }
+# Arguments that are a matter of types, or are compared with a table by a test of their own.
+_HELD_ELSEWHERE = ("strict", "dtype", "code")
 _SPEAKING = {"error", "warn", "note", "reject", "question", "reasons"}
 _SKIPPED = (cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom, cst.FormattedString)
 _UNTOUCHED_CALLS = {"Block", "len", "isinstance", "errstate", "cast", "TypeVar", "compile"}
@@ -109,16 +112,16 @@ def _is_skipped(node: cst.CSTNode) -> bool:
     if isinstance(node, cst.SimpleString):
         return bool(set(" /") & set(node.value)) or node.quote in ('"""', "'''")
     if isinstance(node, cst.Arg) and node.keyword is not None:
-        return node.keyword.value in ("strict", "dtype")
+        return node.keyword.value in _HELD_ELSEWHERE
     return isinstance(node, cst.Call) and _called(node) in _UNTOUCHED_CALLS
 
 
 def _concerns_a_type(node: cst.CSTNode, changed: cst.CSTNode) -> bool:
-    """Whether a call is changed in its `dtype=` or `strict=`."""
+    """Whether a call is changed in an argument that is held elsewhere."""
     if not isinstance(node, cst.Call) or not isinstance(changed, cst.Call):
         return False
     kept = [
-        [a for a in call.args if a.keyword is not None and a.keyword.value in ("strict", "dtype")]
+        [a for a in call.args if a.keyword is not None and a.keyword.value in _HELD_ELSEWHERE]
         for call in (node, changed)
     ]
     return kept[0] != kept[1]

@@ -151,6 +151,19 @@ def test_only_heterozygous_diploid_alleles_have_a_phase(tmp_path):
     assert findings(tmp_path, path)["a"] == {"causal", "possible compound heterozygote"}
 
 
+def test_a_ped_names_the_patients_of_two_known_parents(tmp_path):
+    path = tmp_path / "a.ped"
+    path.write_text("# family\n\nx a Björn m 1 2\nx f 0 0 1 1\nx b f 0 1 1\nx c 0 m\n", "utf-8")
+    assert read_ped(path) == {"a": Parents("Björn", "m")}
+
+
+def test_the_parent_that_alone_has_an_allele(tmp_path):
+    rows = two("GT", "0/1 0/1 0/0", "0/1 0/0 0/1")
+    query = site_query(shipped(), vcf(tmp_path / "a.vcf", ["a", "f", "m"], rows), "GRCh38")
+    phases = read_phases(query, {"a": {ONE, OTHER}}, {"a": Parents("f", "m")})
+    assert phases.inherited == {("a", ONE): "father", ("a", OTHER): "mother"}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
