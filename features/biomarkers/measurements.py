@@ -139,6 +139,7 @@ def checked_biomarkers(
         _column(table, "value"),
         "is more than anything measures",
         "Correct the value or its unit.",
+        code="cell_range",
     )
     own_dates = None if index_dates is None else dates_of_rows(index_dates, row)
     assay_codes, assays = _assays(definitions, _column(table, "assay"), rules)
