@@ -120,7 +120,12 @@ def _end_with(parent: int) -> None:
     """
     while _alive(parent):
         time.sleep(1)
-    shutil.rmtree(Path.cwd(), ignore_errors=True)
+    folder = Path.cwd()
+    for _ in range(20):  # another process may still write its counts there
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
+        time.sleep(0.05)
     os.killpg(0, signal.SIGKILL)
 
 

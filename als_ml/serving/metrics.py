@@ -5,6 +5,7 @@ asked adds them up, those of processes that ended too, so that no count goes bac
 requests and patients; no value, name or identifier is among them.
 """
 
+import contextlib
 import json
 import os
 from bisect import bisect_left
@@ -146,8 +147,9 @@ class Metrics:
         kept = [[name, labels, value] for (name, labels), value in self.counts.items()]
         path = self.folder / f"counts-{os.getpid()}.json"
         beside = path.with_suffix(".part")
-        beside.write_text(json.dumps(kept), encoding="utf-8")
-        beside.replace(path)
+        with contextlib.suppress(OSError):  # a full disk, or the end: no request fails by it
+            beside.write_text(json.dumps(kept), encoding="utf-8")
+            beside.replace(path)
 
     def _together(self) -> "Counter[Name]":
         counts = Counter(self.counts)

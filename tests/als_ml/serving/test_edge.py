@@ -445,6 +445,12 @@ def test_metrics_add_up_over_processes(tmp_path, monkeypatch):
     assert all(re.fullmatch(r"#.*|[a-z_]+(\{[^{}]*\})? [0-9.e+-]+", line) for line in lines)
 
 
+def test_counts_that_cannot_be_kept_fail_no_request(tmp_path):
+    metrics = Metrics(tmp_path / "gone")
+    metrics.request("/invocations", 200, 0.1)
+    assert 'path="/invocations",status="200"} 1' in metrics.text(open_requests=0)
+
+
 def test_what_is_refused_is_counted_by_its_reason():
     watch = Watch()
     guard = Guard(answering, BodyLimits(megabytes=1e-4), watch)
