@@ -41,6 +41,10 @@ def chosen(name: str, value: float) -> Lookups:
     return Lookups(missense=MissenseScore(name, {A5G: value}))
 
 
+def test_strengths_are_the_points_of_tavtigian_2020():
+    assert STRENGTHS == {"supporting": 1, "moderate": 2, "strong": 4, "very_strong": 8}
+
+
 @pytest.mark.parametrize(
     ("score", "weighs"),
     [

@@ -6,11 +6,13 @@ import pysam
 import pytest
 
 from features.catalogue import shipped
+from features.variants.gene_models import transcripts
 from features.variants.vrs import (
     allele_id,
     fasta_around,
     known_around,
     sha512t24u,
+    trimmed,
     vrs_id,
 )
 
@@ -137,3 +139,33 @@ def test_identifiers_name_the_build():
     by_length = "ga4gh:VA.Oop4kjdTtKcg1kiZjIJAAR3bp7qi4aNT"
     assert allele_id(chr1, 40819438, 40819446, repeated) == by_length
     assert sha512t24u(b"ACGT") == "aKF498dAxcJAqme6QYQ7EZ07-fiw8Kw2"  # of the specification
+
+
+@pytest.mark.parametrize(
+    ("ref", "alt", "expected"),
+    [
+        ("ACCT", "AGCT", (100, "C", "G")),
+        ("ACGGT", "ATGGT", (100, "C", "T")),
+        ("CAT", "GAT", (99, "C", "G")),
+        ("CATT", "CAGTT", (101, "", "G")),
+        ("CAAA", "CA", (101, "AA", "")),
+    ],
+)
+def test_what_both_alleles_share_is_left_out(ref, alt, expected):
+    assert trimmed(99, ref, alt) == expected
+
+
+@pytest.mark.parametrize(("gene", "strand"), [("SOD1", "+"), ("VCP", "-"), ("ANXA11", "-")])
+def test_bases_of_the_coding_sequence_are_those_of_known_variants(gene, strand):
+    """On both strands; REF of the known-variant table is of the genome."""
+    assert transcripts(shipped(), "GRCh38")[gene].strand == strand
+    rows = shipped().table("known_variants")
+    single = rows[
+        (rows["gene"] == gene) & (rows["ref"].str.len() == 1) & (rows["pos_grch38"] != "")
+    ]
+    base = known_around(shipped(), gene, "GRCh38")
+    places = zip(single["chrom"], single["pos_grch38"], single["ref"], strict=True)
+    known = [(base(chrom, int(pos)), ref) for chrom, pos, ref in places]
+    told = [(found, ref) for found, ref in known if found]
+    assert len(told) >= 2
+    assert all(found == ref for found, ref in told)
