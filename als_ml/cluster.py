@@ -17,7 +17,7 @@ import shlex
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -381,12 +381,19 @@ def _portable(error: Exception) -> Exception:
 
 
 def _outcome(future: "Future") -> Outcome[Result]:
-    """What came of a future; a scheduler that is gone ends the command."""
+    """What came of a future; a scheduler that is gone ends the command.
+
+    A result whose worker died before it was fetched is made again, and waited for.
+    """
     from distributed.scheduler import KilledWorker
 
-    if future.status == "finished":
-        return future.result(timeout=PATIENCE)
-    error = future.exception(timeout=PATIENCE) if future.status == "error" else None
+    _settle(future)
+    try:
+        if future.status == "finished":
+            return future.result(timeout=PATIENCE)
+        error = future.exception(timeout=PATIENCE) if future.status == "error" else None
+    except KilledWorker as killed:  # while the result was fetched
+        error = killed
     if isinstance(error, KilledWorker):
         reason = f"the process that worked on it died each of the {TRIES} times it was tried"
         return Outcome(error=WorkerLostError(reason))
@@ -396,3 +403,16 @@ def _outcome(future: "Future") -> Outcome[Result]:
         "Start it and run the command again, with --resume or --extracts what is done is kept.",
         code="cluster_failed",
     )
+
+
+def _settle(future: "Future") -> None:
+    """Wait while the scheduler makes a result again that went with its worker."""
+    from concurrent.futures import CancelledError
+
+    from distributed import wait
+
+    for _ in range(TRIES):
+        if future.status not in ("lost", "pending"):
+            return
+        with suppress(TimeoutError, CancelledError):
+            wait([future], timeout=PATIENCE)

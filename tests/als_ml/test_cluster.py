@@ -5,6 +5,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from als_ml import cluster
 from als_ml.__main__ import main
 from als_ml.cluster import attempt, is_on_cluster, map_parts, on_cluster
 from als_ml.cohort.source import open_cohort
@@ -87,6 +89,8 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from contextlib import nullcontext
+from als_ml import cluster
 from als_ml.__main__ import main
 assert main(["features", "--cohort", sys.argv[1], "--output", sys.argv[2], "--quiet"]) == 0
 print(sorted({name.split(".")[0] for name in sys.modules} & {"dask", "distributed", "tornado"}))
@@ -282,3 +286,33 @@ def test_local_workers_take_no_stranger_and_serve_no_page():
             url = f"http://127.0.0.1:{services['dashboard']}/{path}"
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 urllib.request.urlopen(url, timeout=60)
+
+
+class Fetched:
+    """A future whose result went with its worker, and comes again or not."""
+
+    def __init__(self, then: str, error: Exception | None = None):
+        self.status, self.then, self.error = "lost", then, error
+
+    def result(self, timeout):
+        if self.error is not None:
+            raise self.error
+        return cluster.Outcome(error=None) if timeout else None
+
+
+@pytest.mark.parametrize(("then", "lost"), [("finished", False), ("lost", True)])
+def test_a_result_that_went_with_its_worker_is_waited_for(monkeypatch, then, lost):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(
+        "distributed.wait", lambda futures, timeout: setattr(futures[0], "status", futures[0].then)
+    )
+    with pytest.raises(DataError, match="the cluster is gone") if lost else nullcontext():
+        assert cluster._outcome(Fetched(then)).error is None
+
+
+def test_workers_that_die_while_a_result_is_fetched_are_told(monkeypatch):
+    killed = pytest.importorskip("distributed.scheduler").KilledWorker("a", None, 4)
+    monkeypatch.setattr("distributed.wait", lambda futures, timeout: None)
+    future = Fetched("finished", killed)
+    future.status = "finished"
+    assert "died each of the 4 times" in str(cluster._outcome(future).error)
