@@ -71,13 +71,25 @@ def sweep(folder: Path, beginning: str) -> list[str]:
     gone = []
     for path in folder.glob(f"{glob.escape(beginning)}*"):
         match = _NAMED.search(path.name)
-        if match and match[1] == _HERE and not _alive(int(match[2])) and _ours(path):
+        if match and match[1] == _HERE and not is_alive(int(match[2])) and _ours(path):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
             gone.append(path.name)
     return gone
 
 
-def _alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine is there.
+
+    Parameters
+    ----------
+    process : int
+        Its id.
+
+    Returns
+    -------
+    bool
+        Also for one of another user.
+    """
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -302,7 +302,7 @@ def _question_columns(
     """
     ours_of = {one: set(column_aliases(definitions, one).values()) for one in TABLES}
     elsewhere = set().union(*(ours_of[one] for one in TABLES if one != kind))
-    known = ours_of["patients"] | elsewhere | ours_of[kind]
+    known = elsewhere | ours_of[kind]
     for ours, theirs in described.columns.items():
         here = ours in ours_of[kind] - elsewhere or (kind == "patients" and ours not in known)
         if here and theirs not in table.columns:

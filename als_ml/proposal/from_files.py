@@ -5,7 +5,7 @@ from pathlib import Path
 
 from als_ml.proposal.dialect import Written, written
 from als_ml.proposal.genomes import match_names
-from als_ml.proposal.recognition import Recognised, recognise, repeated
+from als_ml.proposal.recognition import Recognised, recognise
 from als_ml.proposal.sheets import find_tables
 from als_ml.proposal.writing import Proposal
 from features.catalogue import patient_columns, shipped
@@ -75,15 +75,6 @@ def propose(
 
 def _one_each(tables: list[Recognised]) -> tuple[list[Recognised], list[str]]:
     """One table of each part: the one with most columns that are known; the others are named."""
-    if not any(one.kind == "patients" for one in tables):
-        once = [one for one in tables if not repeated(one.table, one.columns["sample_id"])]
-        if not once:
-            raise RequestError(
-                "init",
-                "no table has one row a patient with something about them (sex, onset, site)",
-                "Give the file with the patients, too.",
-                code="file_absent",
-            )
     chosen: dict[str, Recognised] = {}
     further = []
     for one in sorted(tables, key=lambda one: -len(one.columns) - len(one.wide)):

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
 
-import numpy as np
-
 from als_ml.proposal.sheets import FoundTable
 from als_ml.proposal.words import analyte_words, column_words, plain_name, value_words
 from features.biomarkers.units import unit_factor
@@ -199,15 +197,3 @@ def _understand_analytes(found: Recognised) -> None:
 def _unread(names: list[str], found: Recognised) -> list[str]:
     used = {*found.columns.values(), *found.wide}
     return [name for name in names if name not in used]
-
-
-def repeated(table: FoundTable, column: str) -> bool:
-    """Whether somebody has more than one row."""
-    ids = table.cells[column].dropna()
-    return bool(ids.duplicated().any())
-
-
-def share_of(ids: np.ndarray, others: np.ndarray) -> float:
-    """Share of some identifiers that others hold too, 0 to 1."""
-    mine = set(map(str, ids))
-    return len(mine & set(map(str, others))) / max(len(mine), 1)

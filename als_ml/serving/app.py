@@ -29,6 +29,7 @@ from als_ml.serving.page import page_routes, schema_routes
 from als_ml.tracking.loader import CheckedModel, model_in
 from als_ml.tracking.model_files import DESCRIPTION
 from features.stored import Json
+from features.temporary import is_alive
 
 # Settings of a server process, as JSON: a file in the folder that it is started in.
 SETTINGS = "settings.json"
@@ -124,17 +125,7 @@ def _end_with(parent: int) -> None:
 
     A process outside their group does it: while one of them lives it may write its counts there.
     """
-    while _alive(parent):
+    while is_alive(parent):
         time.sleep(1)
     words = [sys.executable, "-I", "-S", "-c", _LAST, str(os.getpgrp()), str(Path.cwd())]
     subprocess.Popen(words, start_new_session=True, cwd="/")  # noqa: S603
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

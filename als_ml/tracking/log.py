@@ -41,6 +41,7 @@ from als_ml.tracking.view import (
 )
 from features.errors import RequestError
 from features.temporary import working_folder
+from features.temporary import is_alive
 from models.estimators import estimator
 
 if TYPE_CHECKING:
@@ -182,14 +183,8 @@ def _end_dead_runs(experiment_id: str) -> None:
 
 
 def _alive(pid: int) -> bool:
-    """Whether a process is there; this one has no run while it asks."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return pid != os.getpid()
+    """Whether another process is there; this one has no run while it asks."""
+    return pid != os.getpid() and is_alive(pid)
 
 
 def _log_run(stored: StoredRun, folder: Path) -> tuple[ModelInfo, str]:
