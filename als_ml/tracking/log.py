@@ -40,8 +40,7 @@ from als_ml.tracking.view import (
     version_description,
 )
 from features.errors import RequestError
-from features.temporary import working_folder
-from features.temporary import is_alive
+from features.temporary import is_alive, working_folder
 from models.estimators import estimator
 
 if TYPE_CHECKING:
