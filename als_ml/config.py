@@ -5,6 +5,7 @@ An unknown key is refused with the nearest name.
 Paths are relative to the folder that the command is run in.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -19,9 +20,11 @@ from features.blocks.registry import BLOCKS, GROUP, names
 from features.errors import RequestError, nearest
 from features.plugins import not_allowed
 from features.stored import Json
-from features.yaml_text import read_yaml
+from features.yaml_text import line_of, read_yaml, text_of, yaml_fault
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from features.catalogue import Definitions
 
 
@@ -433,15 +436,12 @@ def load_config(path: Path, changes: list[str] | None = None) -> Config:
     if not path.is_file():
         remedy = f"`als-ml config NAME > {path.name}` writes one: {', '.join(config_names())}."
         raise RequestError(str(path), "there is no such configuration", remedy, code="file_absent")
+    text = ""
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RequestError(
-            str(path),
-            f"this is not YAML ({str(error).splitlines()[0]})",
-            "Correct the file.",
-            code="file_unreadable",
-        ) from None
+        text = text_of(path)
+        content = read_yaml(text)
+    except yaml.YAMLError as error:
+        raise RequestError(str(path), *yaml_fault(error, text), code="file_unreadable") from None
     if not isinstance(content, dict):
         raise RequestError(
             str(path),
@@ -451,10 +451,10 @@ def load_config(path: Path, changes: list[str] | None = None) -> Config:
         )
     for change in changes or []:
         _apply(content, change)
-    return checked(content, str(path))
+    return checked(content, str(path), text)
 
 
-def checked(content: Json, where: str) -> Config:
+def checked(content: Json, where: str, text: str = "") -> Config:
     """What the keys of a configuration say.
 
     Parameters
@@ -463,6 +463,8 @@ def checked(content: Json, where: str) -> Config:
         Of its file.
     where : str
         How a message names it.
+    text : str
+        That it was read from, for the lines in messages.
 
     Raises
     ------
@@ -474,7 +476,7 @@ def checked(content: Json, where: str) -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        raise wrong_key(error, Config, where) from None
+        raise wrong_key(error, Config, where, text) from None
 
 
 def changed(config: Config, changes: Mapping[str, object]) -> Config:
@@ -521,11 +523,30 @@ def _put(content: Json, key: str, value: object, where: str) -> None:
     part[last] = value
 
 
-def wrong_key(error: ValidationError, model: type[BaseModel], where: str) -> RequestError:
-    """Turn pydantic's first complaint into ours."""
-    first = error.errors()[0]
+def wrong_key(
+    error: ValidationError, model: type[BaseModel], where: str, text: str = ""
+) -> RequestError:
+    """Turn one of pydantic's complaints into ours: an unknown key first, which is often the
+    misspelt one that another complaint misses.
+
+    Parameters
+    ----------
+    error : ValidationError
+        Of `model`.
+    model : type
+        What the file should be.
+    where : str
+        The file, for the message.
+    text : str
+        YAML that it was read from, for the line; none is said without it.
+    """
+    complaints = error.errors()
+    unknown = [one for one in complaints if one["type"] == "extra_forbidden"]
+    first = (unknown or complaints)[0]
     location = [str(part) for part in first["loc"]]
-    place = f"{where}, key {'.'.join(location)}" if location else where
+    line = line_of(text, first["loc"]) if text else None
+    place = where if line is None else f"{where}, line {line}"
+    place = f"{place}, key {'.'.join(location)}" if location else place
     if first["type"] == "extra_forbidden":
         hint = nearest(location[-1], _keys_at(model, location[:-1]))
         return RequestError(place, "this key is not known", hint, code="key_unknown")
@@ -534,7 +555,15 @@ def wrong_key(error: ValidationError, model: type[BaseModel], where: str) -> Req
     reason = first["msg"].removeprefix("Value error, ")
     shown = f"{first['input']!r}: " if not isinstance(first["input"], dict) else ""
     found = f"{shown}{reason[:1].lower()}{reason[1:]}"
-    return RequestError(place, found, "Correct the value.", code="key_value")
+    return RequestError(place, found, _remedy_of_value(first), code="key_value")
+
+
+def _remedy_of_value(complaint: "ErrorDetails") -> str:
+    """The nearest word where only some are allowed."""
+    allowed = re.findall("'([^']*)'", str(complaint.get("ctx", {}).get("expected", "")))
+    if allowed and isinstance(complaint["input"], str):
+        return nearest(complaint["input"], allowed)
+    return "Correct the value."
 
 
 def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:

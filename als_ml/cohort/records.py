@@ -42,6 +42,7 @@ from features.catalogue import (
 from features.codes import DATA
 from features.cohort import Cohort, ServedCohort
 from features.errors import RequestError, nearest, resembling
+from features.genome_build import known_build
 from features.genotypes.genotype import (
     NO_CALL_TYPES,
     SITE_TYPES,
@@ -341,7 +342,8 @@ def _as_of(days: object) -> Json:
 
 
 def _check_build(build: object, spec: FeatureSpec) -> None:
-    if build is not None and build != spec.genome_build:
+    known = known_build(build) if isinstance(build, str) else build
+    if known is not None and known != spec.genome_build:
         remedy = f"Send variants on {spec.genome_build}, the build of this model."
         raise RecordError("genome_build", f"is not {spec.genome_build}", remedy)
 

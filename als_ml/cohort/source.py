@@ -17,11 +17,12 @@ from als_ml.config import wrong_key
 from als_ml.formats import FORMATS, check_format, with_removed_keys
 from features.biomarkers.wide import Wide
 from features.errors import DataError, RequestError
+from features.genome_build import known_build
 from features.genotypes.remote import check_allowed, is_remote, listed
 from features.tables.cells import Dialect
 from features.tables.layout import UTF_8, Layout, known_encoding
 from features.tables.reading_rules import ReadingRules
-from features.yaml_text import read_yaml
+from features.yaml_text import read_yaml, text_of, yaml_fault
 
 _GLOB = frozenset("*?[")
 TableKind = Literal["patients", "biomarkers", "alsfrs"]
@@ -106,6 +107,19 @@ def _in_its_file(said: object) -> object:
 _Table = Annotated[TableFile, BeforeValidator(_in_its_file)]
 
 
+def _build(said: object) -> object:
+    """A build by any of its names: hg38 is GRCh38."""
+    return known_build(str(said)) if isinstance(said, str | int) else said
+
+
+def _in_a_list(said: object) -> object:
+    """One file alone is a list of it."""
+    return (said,) if isinstance(said, str) else said
+
+
+_Files = Annotated[tuple[str, ...], BeforeValidator(_in_a_list)]
+
+
 class CohortFile(_Part):
     """The keys of `cohort.yaml`; paths are relative to it, every part but `patients` is optional.
 
@@ -119,13 +133,13 @@ class CohortFile(_Part):
     format: int = FORMATS["cohort file"]
     name: str = "cohort"
     simulated: bool = False
-    genome_build: Literal["GRCh37", "GRCh38"] = "GRCh38"
-    variants: tuple[str, ...] = ()
-    repeats: tuple[str, ...] = ()
+    genome_build: Annotated[Literal["GRCh37", "GRCh38"], BeforeValidator(_build)] = "GRCh38"
+    variants: _Files = ()
+    repeats: _Files = ()
     patients: _Table
     biomarkers: _Table | None = None
     alsfrs: _Table | None = None
-    definitions: tuple[str, ...] = ()
+    definitions: _Files = ()
     sample_map: str | None = None
     kinship: str | None = None
     targets: str | None = None
@@ -376,14 +390,28 @@ def open_cohort(
 
 
 def _parsed(path: Path) -> CohortFile:
+    text = ""
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict):
-            check_format("cohort file", content, str(path))
-            content = with_removed_keys("cohort file", content, str(path))
+        text = text_of(path)
+        content = read_yaml(text, _is_word)
+    except yaml.YAMLError as error:
+        raise RequestError(str(path), *yaml_fault(error, text), code="file_unreadable") from None
+    if not isinstance(content, dict):
+        reason = "it is empty" if content is None else "it has no keys"
+        remedy = "Write at least `patients: FILE`; `als-ml init` writes one to start from."
+        raise RequestError(str(path), reason, remedy, code="key_missing")
+    check_format("cohort file", content, str(path))
+    content = with_removed_keys("cohort file", content, str(path))
+    try:
         return CohortFile.model_validate(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = f"this is not YAML ({str(error).splitlines()[0]})"
-        raise RequestError(str(path), reason, "Correct the file.", code="file_unreadable") from None
     except ValidationError as error:
-        raise wrong_key(error, CohortFile, str(path)) from None
+        raise wrong_key(error, CohortFile, str(path), text) from None
+
+
+def _is_word(path: tuple[str, ...]) -> bool:
+    """Whether a key or a value is a word of the user's tables: `yes` in `values` is no truth value,
+    and `1` no number.
+    """
+    if path[:1] == ("wide",):
+        return path == ("wide", "columns")
+    return path[:1] == ("values",) or "columns" in path[:2]

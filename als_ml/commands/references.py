@@ -5,6 +5,7 @@ from pathlib import Path
 
 from als_ml.cli import LOG, progress_bar
 from features.errors import RequestError
+from features.genome_build import known_build
 
 SEQUENCES_KEY = "sequences"
 SUMMARY = "fetch FASTA, ClinVar and gnomAD, cut to the gene panel, or missing coding sequences"
@@ -14,7 +15,11 @@ def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
     made.add_argument("--output", help="folder to fill (not for sequences)")
     made.add_argument(
-        "--genome-build", default="GRCh38", choices=("GRCh37", "GRCh38"), help="default GRCh38"
+        "--genome-build",
+        default="GRCh38",
+        type=known_build,
+        choices=("GRCh37", "GRCh38"),
+        help="default GRCh38",
     )
     made.add_argument("--sources", help="where to fetch them from (default: the shipped list)")
     made.add_argument(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from als_ml.cli import LOG, add_cluster, print_table, progress_bar, report_problems
 from als_ml.output import TABLE_SUFFIXES, check_output, write_table
+from features.genome_build import known_build
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,11 @@ def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
     made.add_argument("--vcf", required=True, help="VCF or BCF, with or without samples")
     made.add_argument(
-        "--genome-build", required=True, choices=("GRCh37", "GRCh38"), help="build of the VCF"
+        "--genome-build",
+        required=True,
+        type=known_build,
+        choices=("GRCh37", "GRCh38"),
+        help="build of the VCF",
     )
     add_cluster(made)
     made.add_argument(

@@ -18,13 +18,20 @@ from phenopackets.schema.v2 import Phenopacket
 
 from als_ml.imports.folder import whole_folder
 from features.biomarkers.units import unit_factor
-from features.catalogue import Definitions, analyte_names, normal_name, plain_contig, shipped
+from features.catalogue import (
+    BUILDS,
+    Definitions,
+    analyte_names,
+    normal_name,
+    plain_contig,
+    shipped,
+)
 from features.errors import DataError, examples
+from features.genome_build import known_build
 from features.tables.formulas import inert
 from features.tables.problems import Problems
 
 DAYS_PER_YEAR = 365.25
-BUILDS = {"hg38": "GRCh38", "grch38": "GRCh38", "hg19": "GRCh37", "grch37": "GRCh37"}
 GENOTYPES = {"GENO:0000135": "0/1", "GENO:0000136": "1/1", "GENO:0000134": "1"}
 SEXES = {1: "female", 2: "male"}
 FTD = "HP:0002145"
@@ -263,8 +270,9 @@ def _calls(packet: Phenopacket, problems: Problems) -> list[Call]:
         for genomic in interpretation.diagnosis.genomic_interpretations:
             descriptor = genomic.variant_interpretation.variation_descriptor
             record = descriptor.vcf_record
-            build = BUILDS.get(record.genome_assembly.lower())
-            if genomic.interpretation_status == REJECTED or build is None or not _is_small(record):
+            build = known_build(record.genome_assembly)
+            known = build in BUILDS and _is_small(record)
+            if genomic.interpretation_status == REJECTED or not known:
                 gene = descriptor.gene_context.symbol or "a gene"
                 problems.note(
                     "variants",
