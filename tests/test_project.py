@@ -124,6 +124,7 @@ def test_a_room_says_its_purpose_and_its_public_names(name: str) -> None:
         assert not isinstance(getattr(room, public), ModuleType), public
 
 
+@pytest.mark.slow
 def test_names_are_what_they_were_when_every_module_is_imported() -> None:
     """In a process of its own: an import that comes later must not replace a public name."""
     lines = [
@@ -368,6 +369,7 @@ def modules_of(package: str) -> list[str]:
     return [name for name in names if not name.endswith("__main__")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", PACKAGES)
 def test_importing_a_module_touches_no_file(package: str) -> None:
     names = [name for name in modules_of(package) if name not in READS]

@@ -144,6 +144,7 @@ def run(capsys, *arguments):
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_figures(tmp_path, capsys, monkeypatch):
     asked = ("casi", "--methods", PLAIN, RAW, "--resume", str(tmp_path / "kept"))
     whole = run(capsys, "casi", "--methods", PLAIN, RAW)
@@ -174,6 +175,7 @@ def test_a_killed_run_goes_on_with_the_same_figures(tmp_path, capsys, monkeypatc
     assert "10 fits read, 0 made" in run(capsys, *asked)
 
 
+@pytest.mark.slow
 def test_another_setting_is_no_kept_result(tmp_path, capsys):
     asked = ("casi", "--methods", RAW, "--resume", str(tmp_path))
     run(capsys, *asked)

@@ -128,6 +128,7 @@ def completed(tmp_path, line: str) -> list[str]:
     return run(["bash", "-c", program], tmp_path).split()
 
 
+@pytest.mark.slow
 def test_bash_completes_commands_options_and_choices(tmp_path):
     assert set(completed(tmp_path, "als-ml ")) >= set(COMMANDS)
     assert completed(tmp_path, "als-ml pred") == ["predict"]

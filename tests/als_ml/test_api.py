@@ -79,6 +79,7 @@ print({name: int(x) if name != "train" else x for name, x in answers.items()}, m
 """
 
 
+@pytest.mark.slow
 def test_each_public_function_works_when_every_module_is_imported(tmp_path):
     """In a process of its own: the import of a module must not take the place of a function."""
     model = ROOT / "tests/fixtures/models_format_1/progression"

@@ -83,6 +83,7 @@ def test_a_scheduler_with_tls_needs_keys(capsys):
     assert "--cluster tls://127.0.0.1:9: there are no keys for TLS. Name them in " in said
 
 
+@pytest.mark.slow
 def test_without_a_cluster_nothing_of_dask_is_imported(one_a_patient, tmp_path):
     code = """
 import sys

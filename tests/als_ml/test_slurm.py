@@ -93,6 +93,7 @@ def test_the_script_says_what_the_profile_says(tmp_path):
     subprocess.run([BASH, "-n"], input=script, text=True, check=True)
 
 
+@pytest.mark.slow
 @needs_bash
 def test_the_tasks_of_the_script_read_each_file_once(tmp_path, capsys):
     folder = tmp_path / "a folder"

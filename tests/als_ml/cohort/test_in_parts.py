@@ -45,7 +45,10 @@ def predicted(folder, store, capsys, *more: str) -> tuple[int, str, bytes]:
     return status, capsys.readouterr().err, output.read_bytes() if output.exists() else b""
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".tsv", ".csv.gz", ".xlsx"])
+WAYS = [".csv", ".parquet", ".tsv", ".csv.gz", pytest.param(".xlsx", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("suffix", WAYS)
 def test_parts_are_the_whole(suffix, shuffled, store, capsys, monkeypatch):
     described = yaml.safe_load((shuffled / "cohort.yaml").read_text())
     for kind in ("biomarkers", "alsfrs", "patients"):

@@ -65,6 +65,7 @@ def test_another_value_is_another_patient(cohort, memory, column, value):
     assert not recognised(patient_prints(replace(cohort, patients=patients), KEY), memory).any()
 
 
+@pytest.mark.slow
 def test_strangers_pass(memory, tmp_path):
     simulate(tmp_path / "strangers", patients=160, seed=77)
     prints = patient_prints(read(tmp_path / "strangers/cohort.yaml"), KEY)

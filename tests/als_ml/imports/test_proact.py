@@ -415,6 +415,7 @@ def test_a_folder_that_is_in_use_stays_as_it_is(tmp_path):
         import_proact(source, source, Problems(collect=True))
 
 
+@pytest.mark.slow
 def test_from_the_release_to_a_trained_model(tmp_path, monkeypatch):
     rng = np.random.default_rng(3)
     rate = np.exp(rng.normal(-0.1, 0.7, 160))
