@@ -1,0 +1,706 @@
+"""Metrics of predicted survival, where some patients are known only to have lived until a day.
+
+All times are months from where time starts (the landmark), `event` is 1 for the event and 0 for
+censored. Everything that is drawn by the bootstrap takes a (draws, n) matrix of weights, how often
+each patient counts, and computes all draws at once, as `als_ml.training.metrics` does; a weight of
+2 is the same as writing the patient twice.
+
+What depends on the distribution of censoring (Uno's c, Brier score, time-dependent AUC) weights
+each patient by 1 / G, the Kaplan-Meier estimate of remaining uncensored: right where censoring does
+not depend on prognosis, biased where it does. At equal times events come before censorings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import chi2
+
+from als_ml.training.metrics import divided, family_weights, percentiles
+
+# At most that many patients' comparisons are held at once: 256 x 20,000 in 40 MB.
+_BLOCK = 256
+# Draws are computed side by side as far as their weights fit into 32 MB.
+_CELLS = 4_000_000
+_Z = 1.959964
+# Ten bins, as Haider 2020 has them.
+D_BINS = 10
+_EDGE = 1e-9
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Kaplan-Meier estimate: arrays (k,) at each time of an event or a censoring.
+
+    `error` is Greenwood's standard error of the log of the survival, infinite at 0.
+    """
+
+    months: np.ndarray
+    at_risk: np.ndarray
+    survival: np.ndarray
+    error: np.ndarray
+
+    def at(self, months: float) -> tuple[float, float, float]:
+        """Survival at a time, with its 95 % interval on the log scale (as R's `survfit`).
+
+        Parameters
+        ----------
+        months : float
+            At or after 0.
+
+        Returns
+        -------
+        survival, low, high : float
+            0 to 1.
+        """
+        last = np.searchsorted(self.months, months, side="right") - 1
+        if last < 0:
+            return 1.0, 1.0, 1.0
+        value, error = float(self.survival[last]), float(self.error[last])
+        if value == 0:
+            return 0.0, float("nan"), float("nan")
+        factor = float(np.exp(_Z * error))
+        return value, value / factor, min(value * factor, 1.0)
+
+
+def kaplan_meier(months: np.ndarray, event: np.ndarray, entry: np.ndarray | None = None) -> Curve:
+    """Share still without the event (Kaplan and Meier 1958), with delayed entry where it is given.
+
+    Parameters
+    ----------
+    months : array (n,)
+        Time of the event or of censoring.
+    event : array (n,)
+        1 event, 0 censored.
+    entry : array (n,), optional
+        Time from which a patient is watched; at risk at t are those with entry < t <= months.
+
+    Returns
+    -------
+    Curve
+        At each different time.
+
+    Examples
+    --------
+    >>> curve = kaplan_meier(np.array([1.0, 2.0, 2.0, 4.0]), np.array([1, 1, 0, 1]))
+    >>> curve.survival.tolist()
+    [0.75, 0.5, 0.0]
+    """
+    one = np.ones((1, len(months)))
+    times, at_risk, events, _ = _counts(months, event, one, entry)
+    risk, died = at_risk[0], events[0]
+    with np.errstate(divide="ignore"):
+        error = np.sqrt(np.cumsum(died / (risk * np.maximum(risk - died, 0.0))))
+    survival = np.cumprod(1 - divided(died, risk, empty=0.0))
+    return Curve(months=times, at_risk=risk, survival=survival, error=error)
+
+
+def aalen_johansen(
+    months: np.ndarray, cause: np.ndarray, entry: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulative incidence of each of several causes that exclude each other (Aalen, Johansen
+    1978).
+
+    Parameters
+    ----------
+    months : array (n,)
+        Time of the first event or of censoring.
+    cause : int array (n,)
+        0 censored, 1 to K the cause.
+    entry : array (n,), optional
+        As in `kaplan_meier`.
+
+    Returns
+    -------
+    months : array (k,)
+        Each different time.
+    incidence : array (K, k)
+        Share who have had that cause first by then; with those without any they add up to 1.
+    """
+    one = np.ones((1, len(months)))
+    times, at_risk, events, _ = _counts(months, cause > 0, one, entry)
+    before = np.r_[1.0, np.cumprod(1 - divided(events[0], at_risk[0], empty=0.0))[:-1]]
+    of_cause = [
+        _counts(months, cause == k, one, entry)[2][0] for k in range(1, int(np.max(cause)) + 1)
+    ]
+    steps = [before * divided(events, at_risk[0], empty=0.0) for events in of_cause]
+    return times, np.cumsum(np.array(steps).reshape(-1, len(times)), axis=1)
+
+
+def survival_at(grid: np.ndarray, survival: np.ndarray, months: np.ndarray) -> np.ndarray:
+    """Each patient's predicted survival at his own time, linear between the points of the grid.
+
+    Parameters
+    ----------
+    grid : array (k,)
+        Months, rising, above 0; at 0 survival is 1.
+    survival : array (n, k)
+        Predicted, one row a patient.
+    months : array (n,)
+        Times; beyond the grid the last value stands.
+
+    Returns
+    -------
+    array (n,)
+        0 to 1.
+
+    Examples
+    --------
+    >>> survival_at(np.array([6.0, 12.0]), np.array([[0.8, 0.6]] * 3), np.array([3.0, 9.0, 24.0]))
+    array([0.9, 0.7, 0.6])
+    """
+    points = np.r_[0.0, grid]
+    values = np.column_stack([np.ones(len(survival)), survival])
+    right = np.clip(np.searchsorted(points, months), 1, len(points) - 1)
+    row = np.arange(len(values))
+    share = np.clip((months - points[right - 1]) / (points[right] - points[right - 1]), 0, 1)
+    return np.asarray(values[row, right - 1] * (1 - share) + values[row, right] * share)
+
+
+def _counts(
+    months: np.ndarray, flag: np.ndarray, weights: np.ndarray, entry: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Different times (k,); weight at risk, of events and of all who leave at each, (draws, k)."""
+    times, place = np.unique(months, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    starts = np.searchsorted(place[order], np.arange(len(times)))
+    sorted_weights = weights[:, order]
+    leaving = np.add.reduceat(sorted_weights, starts, axis=1)
+    events = np.add.reduceat(sorted_weights * np.asarray(flag)[order], starts, axis=1)
+    at_risk = np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1]
+    if entry is not None:
+        at_risk = at_risk - _not_yet(times, entry, weights)
+    return times, at_risk, events, leaving
+
+
+def _not_yet(times: np.ndarray, entry: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weight of patients who enter at or after each time, (draws, k)."""
+    order = np.argsort(entry, kind="stable")
+    above = np.cumsum(weights[:, order[::-1]], axis=1)[:, ::-1]
+    above = np.column_stack([above, np.zeros(len(weights))])
+    return np.asarray(above[:, np.searchsorted(entry[order], times, side="left")])
+
+
+@dataclass(frozen=True)
+class Censoring:
+    """P(not yet censored) by Kaplan-Meier, each draw with its own: times (k,), values (draws,
+    k + 1), the first of which holds before the first time.
+    """
+
+    times: np.ndarray
+    values: np.ndarray
+
+    def before(self, months: np.ndarray | float) -> np.ndarray:
+        """Just before each time, (draws, m)."""
+        return self.values[:, np.atleast_1d(np.searchsorted(self.times, months, side="left"))]
+
+    def at(self, months: float) -> np.ndarray:
+        """At a time, (draws,)."""
+        return self.values[:, int(np.searchsorted(self.times, months, side="right"))]
+
+
+def censoring(months: np.ndarray, event: np.ndarray, weights: np.ndarray) -> Censoring:
+    """Estimate how many remain uncensored.
+
+    Who has the event at a time is no longer at risk of censoring there.
+
+    Parameters
+    ----------
+    months, event : arrays (n,)
+        As in `kaplan_meier`.
+    weights : array (draws, n)
+        How often each patient counts.
+
+    Returns
+    -------
+    Censoring
+        Of each draw.
+    """
+    times, at_risk, events, leaving = _counts(months, event, weights, None)
+    steps = 1 - divided(leaving - events, at_risk - events, empty=0.0)
+    values = np.column_stack([np.ones(len(weights)), np.cumprod(steps, axis=1)])
+    return Censoring(times=times, values=values)
+
+
+def harrell_c(
+    months: np.ndarray,
+    event: np.ndarray,
+    risk: np.ndarray,
+    weights: np.ndarray,
+    entry: np.ndarray | None = None,
+    tau: float = np.inf,
+) -> np.ndarray:
+    """Harrell's c: of the pairs whose order is known, the share in which the higher risk has the
+    earlier event (Harrell 1982); equal risks count half.
+
+    A pair is usable where one has the event while the other is at risk and leaves later; someone
+    censored on the day of the event leaves later. Depends on the distribution of censoring.
+
+    Parameters
+    ----------
+    months, event : arrays (n,)
+        As in `kaplan_meier`.
+    risk : array (n,)
+        Higher = earlier event.
+    weights : array (draws, n)
+        How often each patient counts.
+    entry : array (n,), optional
+        As in `kaplan_meier`.
+    tau : float
+        Only events at or before it count, in months.
+
+    Returns
+    -------
+    array (draws,)
+        0 to 1; NaN without a pair.
+    """
+    return _concordance(months, event, risk, weights, entry, [(1.0, tau)])[0]
+
+
+def uno_c(
+    months: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, tau: float
+) -> np.ndarray:
+    """Uno's c up to `tau`: Harrell's pairs, each event weighted by 1 / G(t-)^2 (Uno 2011,
+    doi:10.1002/sim.4154).
+
+    Does not depend on the distribution of censoring, where that is independent of prognosis.
+
+    Parameters
+    ----------
+    months, event, risk, weights : arrays
+        As in `harrell_c`.
+    tau : float
+        Months; some patient must be uncensored beyond it.
+
+    Returns
+    -------
+    array (draws,)
+        0 to 1; NaN without a pair.
+    """
+    of_event = _uno(months, event, weights)
+    return _concordance(months, event, risk, weights, None, [(of_event, tau)])[0]
+
+
+def _uno(months: np.ndarray, event: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """1 / G(t-)^2 at each patient's time, (draws, n); G is 0 only for those a draw left out."""
+    g = censoring(months, event, weights).before(months)
+    return divided(np.ones_like(g), g**2, empty=0.0)
+
+
+def _concordance(
+    months: np.ndarray,
+    event: np.ndarray,
+    risk: np.ndarray,
+    weights: np.ndarray,
+    entry: np.ndarray | None,
+    kinds: list[tuple[np.ndarray | float, float]],
+) -> list[np.ndarray]:
+    """Weighted concordant over weighted usable pairs, for each kind of weight of an event and last
+    time: comparing every pair is what costs, so it is done once.
+    """
+    below = _lower_risk_later(months, event, risk, weights, entry)
+    times, at_risk, events, _ = _counts(months, event, weights, entry)
+    later = (at_risk - events)[:, np.searchsorted(times, months)]
+    found = []
+    for of_event, tau in kinds:
+        mass = weights * (of_event * ((event == 1) & (months <= tau)))
+        found.append(divided((mass * below).sum(axis=1), (mass * later).sum(axis=1)))
+    return found
+
+
+def _lower_risk_later(
+    months: np.ndarray,
+    event: np.ndarray,
+    risk: np.ndarray,
+    weights: np.ndarray,
+    entry: np.ndarray | None,
+) -> np.ndarray:
+    """Of each patient with the event: weight of those who leave later with a lower risk, an equal
+    one half, (draws, n).
+    """
+    rank = np.unique(risk, return_inverse=True)[1].astype(np.int32)
+    # Sorted so that whoever leaves later stands behind: a censoring after the events of its day.
+    key = (2 * np.unique(months, return_inverse=True)[1] + (event == 0)).astype(np.int32)
+    order = np.argsort(key, kind="stable")
+    narrow = weights[:, order].astype(np.float32)
+    found = np.zeros(weights.shape)
+    events = np.flatnonzero(event[order] == 1)
+    for start in range(0, len(events), _BLOCK):
+        of = events[start : start + _BLOCK]
+        rest = order[of[0] :]
+        some = order[of][:, None]
+        twice = (rank[rest] < rank[some]).astype(np.float32)
+        twice += rank[rest] <= rank[some]
+        twice *= key[rest] > key[some]
+        if entry is not None:
+            twice *= entry[rest] < months[some]
+        found[:, order[of]] = narrow[:, of[0] :] @ twice.T / 2
+    return found
+
+
+def brier(
+    months: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, horizon: float
+) -> np.ndarray:
+    """Mean squared error of the predicted risk by `horizon`, weighted for censoring (Graf 1999).
+
+    An event by then weighs 1 / G(t-), who is watched beyond it 1 / G(horizon), who is censored
+    before it nothing.
+
+    Parameters
+    ----------
+    months, event, weights : arrays
+        As in `harrell_c`.
+    risk : array (n,)
+        Predicted probability of the event by `horizon`.
+    horizon : float
+        Months.
+
+    Returns
+    -------
+    array (draws,)
+        Lower is better; NaN where nobody is watched beyond the horizon and some were censored
+        before it.
+    """
+    case, control, g = _by_horizon(months, event, weights, horizon)
+    error = case @ (1 - risk) ** 2 + control @ risk**2 * divided(np.ones_like(g), g)
+    return np.asarray(error / weights.sum(axis=1))
+
+
+def _by_horizon(
+    months: np.ndarray, event: np.ndarray, weights: np.ndarray, horizon: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights of the events by the horizon and of those watched beyond it, and G(horizon)."""
+    estimate = censoring(months, event, weights)
+    early = (months <= horizon) & (event == 1)
+    mass = divided(weights * early, estimate.before(months), empty=0.0)
+    return mass, weights * (months > horizon), estimate.at(horizon)
+
+
+def integrated_brier(
+    months: np.ndarray,
+    event: np.ndarray,
+    grid: np.ndarray,
+    survival: np.ndarray,
+    weights: np.ndarray,
+) -> np.ndarray:
+    """Brier score averaged over the grid by the trapezoidal rule.
+
+    Parameters
+    ----------
+    months, event, weights : arrays
+        As in `harrell_c`.
+    grid : array (k,)
+        Months, rising, two or more.
+    survival : array (n, k)
+        Predicted.
+
+    Returns
+    -------
+    array (draws,)
+        Lower is better.
+    """
+    scores = [brier(months, event, 1 - survival[:, k], weights, t) for k, t in enumerate(grid)]
+    return np.asarray(np.trapezoid(np.array(scores), grid, axis=0) / (grid[-1] - grid[0]))
+
+
+def auc_by(
+    months: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, horizon: float
+) -> np.ndarray:
+    """Cumulative-dynamic ROC AUC: who has the event by `horizon` against who is watched beyond it,
+    weighted for censoring (Uno 2007; R's timeROC).
+
+    Parameters
+    ----------
+    months, event, risk, weights : arrays
+        As in `harrell_c`.
+    horizon : float
+        Months.
+
+    Returns
+    -------
+    array (draws,)
+        0 to 1; NaN without cases or controls.
+    """
+    case, control, _ = _by_horizon(months, event, weights, horizon)
+    order = np.argsort(risk, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(risk[order]) != 0])
+    cases = np.add.reduceat(case[:, order], starts, axis=1)
+    controls = np.add.reduceat(control[:, order], starts, axis=1)
+    below = np.cumsum(controls, axis=1) - controls / 2
+    pairs = cases.sum(axis=1) * controls.sum(axis=1)
+    return divided((cases * below).sum(axis=1), pairs)
+
+
+def observed_by(
+    months: np.ndarray, event: np.ndarray, weights: np.ndarray, horizon: float
+) -> np.ndarray:
+    """Kaplan-Meier risk of the event by `horizon`.
+
+    Parameters
+    ----------
+    months, event, weights : arrays
+        As in `harrell_c`.
+    horizon : float
+        Months.
+
+    Returns
+    -------
+    array (draws,)
+        0 to 1.
+    """
+    times, at_risk, events, _ = _counts(months, event, weights, None)
+    kept = times <= horizon
+    steps = 1 - divided(events[:, kept], at_risk[:, kept], empty=0.0)
+    return np.asarray(1 - np.prod(steps, axis=1))
+
+
+def observed_by_expected(
+    months: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, horizon: float
+) -> np.ndarray:
+    """Kaplan-Meier risk by `horizon` over the mean predicted one (McLernon 2023,
+    doi:10.7326/M22-0844).
+
+    Parameters
+    ----------
+    months, event, weights : arrays
+        As in `harrell_c`.
+    risk : array (n,)
+        Predicted probability of the event by `horizon`.
+    horizon : float
+        Months.
+
+    Returns
+    -------
+    array (draws,)
+        1 is right, above 1 too few were expected.
+    """
+    expected = divided(weights @ risk, weights.sum(axis=1))
+    return divided(observed_by(months, event, weights, horizon), expected)
+
+
+def calibration_slope(
+    months: np.ndarray,
+    event: np.ndarray,
+    risk: np.ndarray,
+    weights: np.ndarray,
+    entry: np.ndarray | None = None,
+) -> np.ndarray:
+    """Coefficient of log(-log(1 - risk)) in a Cox model (ties after Breslow); under proportional
+    hazards 1, below it the predictions are too extreme (McLernon 2023).
+
+    Parameters
+    ----------
+    months, event, weights, entry : arrays
+        As in `harrell_c`.
+    risk : array (n,)
+        Predicted probability of the event by one horizon, the same for all.
+
+    Returns
+    -------
+    array (draws,)
+        NaN where the risks do not differ.
+    """
+    x = np.log(-np.log1p(-np.clip(risk, _EDGE, 1 - _EDGE)))
+    x = x - x.mean()
+    if np.ptp(x) == 0:
+        return np.full(len(weights), np.nan)
+    slope = np.zeros(len(weights))
+    for _ in range(50):
+        score, information = _partial_likelihood(months, event, x, slope, weights, entry)
+        # A long step may overshoot where few have the event: never more than 1 at once.
+        step = np.clip(divided(score, information, empty=0.0), -1.0, 1.0)
+        slope = slope + step
+        if np.max(np.abs(step)) < 1e-9:
+            break
+    return slope
+
+
+def _partial_likelihood(
+    months: np.ndarray,
+    event: np.ndarray,
+    x: np.ndarray,
+    slope: np.ndarray,
+    weights: np.ndarray,
+    entry: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """First derivative and minus the second of Cox's log partial likelihood, (draws,) each."""
+    relative = weights * np.exp(slope[:, None] * x)
+    _, s0, _, _ = _counts(months, event, relative, entry)
+    _, s1, _, _ = _counts(months, event, relative * x, entry)
+    _, s2, _, _ = _counts(months, event, relative * x * x, entry)
+    _, _, events, _ = _counts(months, event, weights, entry)
+    mean = divided(s1, s0, empty=0.0)
+    spread = divided(s2, s0, empty=0.0) - mean**2
+    score = (weights * (event * x)).sum(axis=1) - (events * mean).sum(axis=1)
+    return score, (events * spread).sum(axis=1)
+
+
+def calibration_table(
+    months: np.ndarray, event: np.ndarray, risk: np.ndarray, horizon: float, bins: int = 10
+) -> list[dict[str, float]]:
+    """Calibration curve at a horizon: patients in equally filled bins of the predicted risk.
+
+    Parameters
+    ----------
+    months, event : arrays (n,)
+        As in `kaplan_meier`.
+    risk : array (n,)
+        Predicted probability of the event by `horizon`.
+    horizon : float
+        Months.
+    bins : int
+        At most.
+
+    Returns
+    -------
+    list of dict
+        `n`, mean `predicted`, Kaplan-Meier `observed`, with its 95 % interval `low` and `high`.
+    """
+    table = []
+    order = np.argsort(risk, kind="stable")
+    for members in np.array_split(order, min(bins, len(order))):
+        value, low, high = kaplan_meier(months[members], event[members]).at(horizon)
+        row = {"n": float(len(members)), "predicted": float(risk[members].mean())}
+        table.append(row | {"observed": 1 - value, "low": 1 - high, "high": 1 - low})
+    return table
+
+
+def d_calibration(
+    event: np.ndarray, own: np.ndarray, bins: int = D_BINS
+) -> tuple[np.ndarray, float]:
+    """Whether the predicted survival at patients' own times is uniform, as it is where the
+    distributions are right (Haider 2020, jmlr.org/papers/v21/18-772).
+
+    A censored patient is shared out over the bins at and below his survival: he would have had the
+    event at some later time. The test is conservative with much censoring.
+
+    Parameters
+    ----------
+    event : array (n,)
+        1 event, 0 censored.
+    own : array (n,)
+        Predicted survival at the time of the event or of censoring; whoever is watched beyond the
+        last time of a prediction counts as censored there.
+    bins : int
+        Equally wide.
+
+    Returns
+    -------
+    share : array (bins,)
+        Of patients in each bin, lowest survival first; all alike if calibrated.
+    p : float
+        Of the chi-squared test with `bins` - 1 degrees of freedom; small = not calibrated.
+
+    Examples
+    --------
+    >>> share, p = d_calibration(np.array([1, 0]), np.array([0.95, 0.2]), bins=5)
+    >>> share.round(2).tolist()
+    [0.5, 0.0, 0.0, 0.0, 0.5]
+    """
+    lower = np.arange(bins) / bins
+    own = np.clip(own, _EDGE, 1.0)
+    place = np.clip(np.ceil(own * bins).astype(int) - 1, 0, bins - 1)
+    inside = np.arange(bins) == place[:, None]
+    below = np.arange(bins) < place[:, None]
+    shared = np.where(inside, (own[:, None] - lower) / own[:, None], 0.0)
+    shared = shared + below / (bins * own[:, None])
+    counts = np.where((event == 1)[:, None], inside.astype(float), shared).sum(axis=0)
+    expected = len(own) / bins
+    statistic = float(((counts - expected) ** 2 / expected).sum())
+    return counts / len(own), float(chi2.sf(statistic, bins - 1))
+
+
+def largest_tau(months: np.ndarray, event: np.ndarray, least: float = 0.1) -> float:
+    """Last event at which so large a share of the patients is still watched; beyond it 1 / G^2
+    would rest on a few.
+
+    Parameters
+    ----------
+    months, event : arrays (n,)
+        As in `kaplan_meier`.
+    least : float
+        Share of the patients (P: a tenth).
+
+    Returns
+    -------
+    float
+        Months; NaN without an event.
+    """
+    times, at_risk, events, _ = _counts(months, event, np.ones((1, len(months))), None)
+    kept = times[(events[0] > 0) & (at_risk[0] >= least * len(months))]
+    return float(kept[-1]) if len(kept) else float("nan")
+
+
+def evaluate_survival(
+    months: np.ndarray,
+    event: np.ndarray,
+    risks: Mapping[int, np.ndarray],
+    families: np.ndarray,
+    draws: int,
+    seed: int,
+    tau: float,
+) -> dict[str, float]:
+    """The contract's metrics of a survival model, each with `_low` and `_high` (95 %, sampling of
+    families with the model fixed).
+
+    Parameters
+    ----------
+    months, event : arrays (n,)
+        As in `kaplan_meier`, from the landmark.
+    risks : mapping of int to array (n,)
+        Predicted probability of the event by each horizon in months (12, 24); the first is the
+        score that the c-indices order by.
+    families : int array (n,)
+        Relatives share a number and are drawn together.
+    draws : int
+        Bootstrap draws; 0 leaves the bounds out.
+    seed : int
+        Of the draws.
+    tau : float
+        Of Uno's c, months; also a metric, `tau_months`.
+
+    Returns
+    -------
+    dict of float
+        `c_index`, `harrell_c`, `calibration_slope`, and of each horizon `brier_12m`, `auc_12m`,
+        `oe_12m`.
+    """
+    weights = np.ones((1, len(months)))
+    if draws:
+        drawn = family_weights(np.asarray(event, dtype=float), families, draws, seed)
+        weights = np.concatenate([weights, drawn])
+    chunk = max(_CELLS // len(months), 1)
+    parts = [
+        _all_metrics(months, event, risks, weights[start : start + chunk], tau)
+        for start in range(0, draws + 1, chunk)
+    ]
+    result = {"tau_months": tau}
+    for name in parts[0]:
+        values = np.concatenate([part[name] for part in parts])
+        result[name] = float(values[0])
+        if draws:
+            result[f"{name}_low"], result[f"{name}_high"] = percentiles(values[1:])
+    return result
+
+
+def _all_metrics(
+    months: np.ndarray,
+    event: np.ndarray,
+    risks: Mapping[int, np.ndarray],
+    weights: np.ndarray,
+    tau: float,
+) -> dict[str, np.ndarray]:
+    score = next(iter(risks.values()))
+    kinds: list[tuple[np.ndarray | float, float]] = [(_uno(months, event, weights), tau)]
+    kinds.append((1.0, np.inf))  # Harrell's
+    uno, harrell = _concordance(months, event, score, weights, None, kinds)
+    found = {
+        "c_index": uno,
+        "harrell_c": harrell,
+        "calibration_slope": calibration_slope(months, event, score, weights),
+    }
+    for horizon, risk in risks.items():
+        found[f"brier_{horizon}m"] = brier(months, event, risk, weights, horizon)
+        found[f"auc_{horizon}m"] = auc_by(months, event, risk, weights, horizon)
+        found[f"oe_{horizon}m"] = observed_by_expected(months, event, risk, weights, horizon)
+    return found
