@@ -32,6 +32,7 @@ ALL = {
     "models": "mutated_models:main",
     "pathogenicity": "pathogenicity:main",
     "population": "population:main",
+    "priors": "priors:main",
 }
 # They want arguments, so they run by their name only.
 BY_NAME = {"mutate": "mutate:main", "same": "same:main"}

@@ -5,7 +5,9 @@ Criteria, points, thresholds and wording are `definitions/evidence.tsv` and
 `definitions/predictors.tsv`, so that an expert panel's specification can be dropped in. Class: P >=
 10, LP 6-9, VUS 0-5, LB -6..-1, B <= -7 (Tavtigian 2020, doi:10.1002/humu.24088, R; contract).
 Posterior: prior 0.10, odds of pathogenicity 350 ^ (points / 8) (Tavtigian 2018, PMID 29300386, R;
-contract). ClinVar's own assertion (PP5, BP6) is off unless asked for. What needs people and
+contract). Without more than supporting evidence the prior is lower where `consequences.tsv` has one
+of its own, so that what changes no protein is ordered below what does; the class is by points
+alone. ClinVar's own assertion (PP5, BP6) is off unless asked for. What needs people and
 laboratories is not computed: PS2-PS4, PM3, PP1, BS3 and BS4 count where they are stated
 (`observed`), PM6, PP4, BS2, BP2 and BP5 not at all.
 """
@@ -32,6 +34,8 @@ from features.variants.structural import is_structural
 from features.variants.variant import CAUSAL, Variant, inheritance, known_rows, rules_of
 
 PRIOR, VERY_STRONG_ODDS = 0.10, 350.0
+# Points of the weakest strength of evidence.
+SUPPORTING = 1
 CLASSES = ((10, "P"), (6, "LP"), (0, "VUS"), (-6, "LB"))
 WINDOW, AROUND = 10, 5
 NULL_KINDS = ("null", "start_lost")
@@ -105,9 +109,29 @@ def assess(variant: Variant, sources: Sources) -> Assessment:
     return Assessment(
         points=points,
         classification=classify(points),
-        pathogenicity=posterior(points),
+        pathogenicity=posterior(points, _prior(variant, criteria, sources.definitions)),
         criteria=criteria,
     )
+
+
+def _prior(variant: Variant, criteria: tuple[Criterion, ...], definitions: Definitions) -> float:
+    """Prior by the consequence, the mean over those that are possible.
+
+    Where a criterion for pathogenicity is more than supporting, more is known than the place, and
+    the prior is that of all.
+    """
+    own = _priors(definitions)
+    if not own or any(criterion.points > SUPPORTING for criterion in criteria):
+        return PRIOR
+    terms = [effect.consequence for effect in variant.possible] or [variant.consequence]
+    return sum(own.get(term, PRIOR) for term in terms) / len(terms)
+
+
+@derived
+def _priors(definitions: Definitions) -> dict[str, float]:
+    """Prior of each term that has one of its own; the tables of an earlier model have none."""
+    rows = definitions.rows("consequences")
+    return {row["term"]: float(row["prior"]) for row in rows if row.get("prior")}
 
 
 def _criteria(variant: Variant, sources: Sources) -> list[Criterion]:
@@ -175,13 +199,15 @@ def classify(points: int) -> str:
     return next((name for least, name in CLASSES if points >= least), "B")
 
 
-def posterior(points: int) -> float:
+def posterior(points: int, prior: float = PRIOR) -> float:
     """Posterior probability of pathogenicity.
 
     Parameters
     ----------
     points : int
         Sum over the criteria.
+    prior : float
+        Before any evidence, 0 to 1.
 
     Returns
     -------
@@ -194,7 +220,7 @@ def posterior(points: int) -> float:
     [0.994, 0.9, 0.1, 0.001]
     """
     odds = VERY_STRONG_ODDS ** (points / 8)
-    return odds * PRIOR / ((odds - 1) * PRIOR + 1)
+    return odds * prior / ((odds - 1) * prior + 1)
 
 
 class Rule(NamedTuple):

@@ -1,12 +1,17 @@
 """What the evidence makes of variants whose answer is known, and that its rules are the tables'."""
 
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import priors
 from features.catalogue import Definitions, gene_names, known_variants, shipped
 from features.errors import RequestError
 from features.variants.annotation import Effect, effect_of, protein_change
+from features.variants.consequences import Possible
 from features.variants.evidence import Sources, assess, classify, posterior
 from features.variants.gene_models import place, transcripts
 from features.variants.lookups import NO_LOOKUPS, Assertion, Lookups, population_lookups
@@ -348,3 +353,84 @@ def test_no_gene_makes_more_carriers_causal_than_its_share_of_als_allows(referen
     assert [row.gene for row in rows if row.reduced] == ["TBK1"]
     assert all(row.low <= row.allowed for row in rows if not row.reduced)
     assert all(row.low > row.allowed for row in rows if row.reduced)
+
+
+SILENT = ("12-64497000-C-T", "TBK1", "synonymous_variant", "p.Gly700=")
+MISSENSE = ("12-64497000-C-T", "TBK1", "missense_variant", "p.Gly700Thr")
+
+
+def by_hand(points, prior):
+    odds = 350 ** (points / 8) * prior / (1 - prior)
+    return odds / (1 + odds)
+
+
+@pytest.mark.parametrize(
+    ("consequence", "prior"),
+    [
+        ("synonymous_variant", 0.01),
+        ("intron_variant", 0.01),
+        ("5_prime_UTR_variant", 0.01),
+        ("upstream_gene_variant", 0.01),
+        ("splice_region_variant", 0.08),
+        ("missense_variant", 0.10),
+        ("inframe_deletion", 0.10),
+        ("coding_sequence_variant", 0.10),
+    ],
+)
+def test_prior_is_that_of_the_consequence(consequence, prior):
+    found = weighed("12-64497000-C-T", "TBK1", consequence, lookups=NO_LOOKUPS, known=False)
+    assert found.pathogenicity == pytest.approx(by_hand(found.points, prior))
+
+
+@pytest.mark.parametrize(("strength", "prior"), [(1, 0.01), (2, 0.10), (4, 0.10), (-1, 0.01)])
+def test_prior_of_the_consequence_counts_beside_supporting_evidence_alone(strength, prior):
+    """A criterion of more than one point tells more than the place."""
+    said = Lookups(stated={SILENT[0]: (("PS4", strength, "stated"),)})
+    found = weighed(*SILENT, lookups=said, known=False)
+    assert found.points == strength - 1
+    assert found.pathogenicity == pytest.approx(by_hand(strength - 1, prior))
+
+
+def test_prior_of_several_possible_effects_is_their_mean():
+    variant = describe(shipped(), "9-132334966-G-A", "SETX", Effect(""), B, NO_LOOKUPS)
+    some = ("synonymous_variant", None), ("missense_variant", ("L", "F"))
+    open_ = replace(variant, possible=tuple(Possible(*one) for one in some))
+    found = assess(open_, Sources(shipped(), B, known=False))
+    assert found.points == 0
+    assert found.pathogenicity == pytest.approx((0.01 + 0.10) / 2)
+
+
+def test_an_earlier_model_has_one_prior():
+    text = "\n".join(
+        "\t".join(cell for i, cell in enumerate(line.split("\t")) if i != 3)
+        for line in shipped().texts["consequences"].splitlines()
+    )
+    tables = Definitions({**shipped().texts, "consequences": text})
+    variant = describe(tables, SILENT[0], "TBK1", Effect(SILENT[2]), B, NO_LOOKUPS)
+    assert assess(variant, Sources(tables, B, known=False)).pathogenicity == posterior(-1)
+
+
+def test_prior_is_the_share_of_the_excess_of_singletons():
+    """By hand: half of silent changes are singletons, 3/4 of missense, 5/8 beside splice sites."""
+    counts = {
+        "synonymous": [1, 1, 2, 2],
+        "missense": [1, 1, 1, 9],
+        "splice_region": [1] * 5 + [2] * 3,
+        "utr": [2, 2],
+    }
+    rows = [(kind, False, n) for kind, seen in counts.items() for n in seen]
+    # Among transitions all silent ones are singletons, so that a missense singleton is no more.
+    rows += [("synonymous", True, 1), ("missense", True, 1)]
+    found = priors.excess(pd.DataFrame(rows, columns=["kind", "transition", "count"]))
+    assert found["excess"].round(3).to_dict() == {
+        "missense": 0.2,
+        "splice_region": 0.125,
+        "synonymous": 0.0,
+        "utr": -0.5,
+    }
+    assert found["prior"].round(4).to_dict() == {
+        "missense": 0.1,
+        "splice_region": 0.0625,
+        "synonymous": 0.01,
+        "utr": 0.01,
+    }
