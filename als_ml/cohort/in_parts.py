@@ -228,7 +228,7 @@ def _split(
     """
     table, where = source.described.table(kind), source.described.shown(kind)
     # A line in a message is that of the user's file.
-    line = table.header_row - 1 if table else 0
+    line = table.layout.above - 1 if table else 0
     strangers, total = 0, 0
     writers: dict[int, pq.ParquetWriter] = {}
     with ExitStack() as stack:

@@ -28,6 +28,7 @@ from features.genotypes.vcf import ANY_CALL, CallRule
 from features.overlay import overlaid, with_names
 from features.patients import checked_patients, has_calendar
 from features.tables.convert import (
+    PLACES,
     numbers,
     read_coded,
     read_table,
@@ -215,9 +216,10 @@ def read_as_described(source: CohortSource, kind: TableKind, problems: Problems)
     table = read_coded(path, described.layout)
     if problems.issues is not None:
         problems.owners[where] = _owners(source.described, kind, table)
-    if described.header_row > 1:
-        lines = np.arange(len(table)) + described.header_row - 1
-        problems.sources.setdefault(where, (where, lines))
+    places = table.attrs.get(PLACES)
+    if described.layout.above > 1 or places is not None:
+        lines = np.arange(len(table)) if places is None else places
+        problems.sources.setdefault(where, (where, lines + described.layout.above - 1))
     if described.sheet is None and is_workbook(path):
         _name_other_sheets(path, where, kind, problems)
     return table

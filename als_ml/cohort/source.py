@@ -29,6 +29,8 @@ TableKind = Literal["patients", "biomarkers", "alsfrs"]
 TABLES: tuple[TableKind, ...] = ("patients", "biomarkers", "alsfrs")
 # A header further down is a mistake: title rows of clinics are a handful (P).
 _LAST_HEADER_ROW = 1000
+# Lines of one header: a group, a name and a unit are three (P).
+_MOST_HEADER_ROWS = 4
 # An index lies beside its genome file and is found by it.
 _INDEXES = (".tbi", ".csi")
 
@@ -84,19 +86,26 @@ class WideTable(WideColumn):
 
 class TableFile(_Part):
     """A table in a file that holds more, or is written otherwise: its sheet, the line of its
-    header (from 1), the encoding of its text, and names of its columns (ours: theirs).
+    header (from 1) and how many lines that takes, the encoding of its text, and names of its
+    columns (ours: theirs).
     """
 
     file: str
     columns: dict[str, str] = {}
     sheet: str | int | None = None
     header_row: Annotated[int, Field(ge=1, le=_LAST_HEADER_ROW)] = 1
+    header_rows: Annotated[int, Field(ge=1, le=_MOST_HEADER_ROWS)] = 1
     encoding: Annotated[str, AfterValidator(known_encoding)] = UTF_8
 
     @property
     def layout(self) -> Layout:
         """Where the table stands, as the reader wants it."""
-        return Layout(sheet=self.sheet, header_row=self.header_row, encoding=self.encoding)
+        return Layout(
+            sheet=self.sheet,
+            header_row=self.header_row,
+            header_rows=self.header_rows,
+            encoding=self.encoding,
+        )
 
 
 def _in_its_file(said: object) -> object:

@@ -34,14 +34,20 @@ from features.tables.layout import (
     Layout,
     engine_of,
     is_workbook,
+    joined_names,
     sheet_number,
 )
+from features.tables.open_document import check_open_document
 from features.tables.problems import Problems
 
 MISSING = frozenset(["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "<na>", "nat"])
 # More days than a life has: a calendar date or a spreadsheet's serial number stands where days
 # belong (P).
 MOST_DAYS = 40_000
+# What Excel takes for its separator, and no other program.
+_SEPARATOR_LINE = re.compile(r"sep=.", re.IGNORECASE)
+# Where a table whose empty rows were left out keeps the places of the others, from 0.
+PLACES = "places of its rows"
 _MAY_BE_DATE = re.compile(r"\d{4}.*[-/. ]|[-/. ].*\d{4}")
 
 
@@ -53,7 +59,7 @@ def read_table(path: Path, layout: Layout = WHOLE_FILE) -> pd.DataFrame:
     Parameters
     ----------
     path : Path
-        .csv, .tsv, .txt (or .gz of them), .parquet, .xlsx, .xls.
+        .csv, .tsv, .txt (or .gz of them), .parquet, .xlsx, .xls, .ods.
     layout : Layout
         Where in the file the table stands.
 
@@ -68,9 +74,11 @@ def read_table(path: Path, layout: Layout = WHOLE_FILE) -> pd.DataFrame:
         If the file is absent, empty or not what its name says.
     """
     table = read_coded(path, layout)
-    return pd.DataFrame(
+    plain = pd.DataFrame(
         {name: decoded(column) for name, column in table.items()}, index=table.index
     )
+    plain.attrs |= table.attrs
+    return plain
 
 
 def read_coded(path: Path, layout: Layout = WHOLE_FILE) -> pd.DataFrame:
@@ -118,7 +126,7 @@ def read_coded(path: Path, layout: Layout = WHOLE_FILE) -> pd.DataFrame:
             remedy,
             code="file_unreadable",
         ) from None
-    names = [str(name).strip().lstrip("\ufeff") for name in names]
+    names, columns = _named([str(name).strip().lstrip("\ufeff") for name in names], columns)
     twice = pd.Index(names)[pd.Index(names).duplicated()]
     if len(twice):
         raise DataError(
@@ -127,7 +135,27 @@ def read_coded(path: Path, layout: Layout = WHOLE_FILE) -> pd.DataFrame:
             "Rename or remove one of them.",
             code="column_twice",
         )
-    return pd.DataFrame(dict(zip(names, columns, strict=True)))
+    return _without_empty_rows(pd.DataFrame(dict(zip(names, columns, strict=True))))
+
+
+def _named(names: list[str], columns: list[pd.Series]) -> tuple[list[str], list[pd.Series]]:
+    """Columns without a name are left out where they are empty, else named by their place."""
+    kept = [bool(name) or column.notna().any() for name, column in zip(names, columns, strict=True)]
+    shown = [name or f"column {place}" for place, name in enumerate(names, start=1)]
+    return (
+        [name for name, keep in zip(shown, kept, strict=True) if keep],
+        [column for column, keep in zip(columns, kept, strict=True) if keep],
+    )
+
+
+def _without_empty_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows in which some cell is filled; their places among all stand in `attrs[PLACES]`."""
+    empty = table.isna().all(axis=1).to_numpy()
+    if not len(table.columns) or not empty.any():
+        return table
+    kept = table[~empty].reset_index(drop=True)
+    kept.attrs[PLACES] = np.flatnonzero(~empty)
+    return kept
 
 
 def _unreadable(error: Exception) -> tuple[str, str]:
@@ -154,11 +182,12 @@ def _check_unpacked(path: Path) -> None:
                 len(block)
                 for block in iter(lambda: file.read(1 << 20) if file.tell() <= most else b"", b"")
             )
-    elif suffix in (".xlsx", ".xlsm"):
+    elif suffix in (".xlsx", ".xlsm", ".ods"):
+        check = check_open_document if suffix == ".ods" else _check_extent
         with zipfile.ZipFile(path) as file:
             size = sum(part.file_size for part in file.infolist())
             if size <= most:
-                _check_extent(file)
+                check(file)
     elif suffix == ".parquet":
         metadata = pq.read_metadata(path)
         size = metadata.num_rows * metadata.num_columns  # a cell takes a byte or more in memory
@@ -207,10 +236,11 @@ def _read(path: Path, layout: Layout) -> tuple[list[str], list[pd.Series]]:
         return list(typed.columns), [_typed(column) for _, column in typed.items()]
     if is_workbook(path):
         sheet = read_sheet(path, layout.sheet)
-        if len(sheet) < layout.header_row:
+        if len(sheet) < layout.above:
             raise ValueError("it is empty" if sheet.empty else "it ends before its header_row")
-        names, cells = sheet.iloc[layout.header_row - 1], sheet.iloc[layout.header_row :]
-        return list(names), [_typed(column) for _, column in cells.items()]
+        header = sheet.iloc[layout.header_row - 1 : layout.above]
+        names, cells = joined_names(header.to_numpy().tolist()), sheet.iloc[layout.above :]
+        return names, [_typed(column) for _, column in cells.items()]
     return _read_delimited(path, layout)
 
 
@@ -287,7 +317,7 @@ def delimited(
     names, separator = _header(path, layout)
     numbered = [str(i) for i in range(len(names))]
     read = arrow_csv.ReadOptions(
-        skip_rows=layout.header_row,
+        skip_rows=layout.above,
         column_names=numbered,
         block_size=1 << 24,
         encoding="utf8" if layout.encoding == UTF_8 else layout.encoding,
@@ -296,22 +326,25 @@ def delimited(
 
 
 def _header(path: Path, layout: Layout) -> tuple[list[str], str]:
-    """Column names, and the separator: a tab for .tsv and .txt, else whichever of comma, semicolon
-    and tab splits best.
+    """Column names, and the separator: a tab for .tsv and .txt, else whichever of comma, semicolon,
+    tab and bar splits best.
     """
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding=layout.encoding, newline="") as file:
-        lines = [file.readline(bounds.LONGEST_HEADER) for _ in range(layout.header_row)]
+        lines = [file.readline(bounds.LONGEST_HEADER) for _ in range(layout.above)]
     line = lines[-1]
     if len(line) == bounds.LONGEST_HEADER:
         raise ValueError("its first line has no end")
     if not line.strip():
         raise ValueError("it is empty")
+    if layout.header_row == 1 and (said := _SEPARATOR_LINE.match(line)):
+        raise ValueError(f"its first line is {said[0]!r}; say {{file: NAME, header_row: 2}} of it")
     tab = path.suffix.lower() in (".tsv", ".txt") or path.name.endswith(".tsv.gz")
-    separator = "\t" if tab else max(",;\t", key=line.count)
+    separator = "\t" if tab else max(",;\t|", key=line.count)
     if line.count(separator) >= bounds.MOST_COLUMNS:
         raise ValueError(f"it has more than {bounds.MOST_COLUMNS:,} columns")
-    return next(csv.reader([line], delimiter=separator)), separator
+    header = csv.reader(lines[layout.header_row - 1 :], delimiter=separator)
+    return joined_names(list(header)), separator
 
 
 def _arrow_column(column: pa.Array, n: int) -> pd.Series:

@@ -4,12 +4,14 @@ file.
 
 import codecs
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-# Workbooks; `.xls` is that of Excel before 2007.
-WORKBOOKS = (".xlsx", ".xlsm", ".xls")
+# Workbooks; `.xls` is that of Excel before 2007, `.ods` that of LibreOffice.
+WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
+_BY_CALAMINE = (".xls", ".ods")
 UTF_8 = "utf-8-sig"  # with or without a mark at its beginning
 
 
@@ -23,13 +25,22 @@ class Layout:
         Name of a sheet, or its number from 1; the first by default.
     header_row : int
         Line with the names of the columns, from 1; what stands above is left out.
+    header_rows : int
+        Lines that the names take; a name is what stands above each other, as in `Onset Date` under
+        a merged cell `Onset`.
     encoding : str
         Of a text file, by Python's names.
     """
 
     sheet: str | int | None = None
     header_row: int = 1
+    header_rows: int = 1
     encoding: str = UTF_8
+
+    @property
+    def above(self) -> int:
+        """Lines before the first row of data."""
+        return self.header_row + self.header_rows - 1
 
 
 WHOLE_FILE = Layout()
@@ -42,7 +53,47 @@ def is_workbook(path: Path) -> bool:
 
 def engine_of(path: Path) -> Literal["calamine", "openpyxl"]:
     """The reader of a workbook, as pandas names it."""
-    return "calamine" if path.suffix.lower() == ".xls" else "openpyxl"
+    return "calamine" if path.suffix.lower() in _BY_CALAMINE else "openpyxl"
+
+
+def joined_names(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Names of columns from the lines of a header, the upper ones first.
+
+    A cell of an upper line holds for the empty ones to its right, as merged cells are stored, but
+    not where nothing stands below itself: that one was merged downwards.
+
+    Parameters
+    ----------
+    lines : sequence of sequences of str
+        Of one width or shorter; empty text for an empty cell.
+
+    Returns
+    -------
+    list of str
+        What stands above each other, joined by a blank.
+
+    Examples
+    --------
+    >>> joined_names([["Id", "Onset", "", "Sex"], ["", "Date", "Region", ""]])
+    ['Id', 'Onset Date', 'Onset Region', 'Sex']
+    """
+    width = max(map(len, lines), default=0)
+    filled = [
+        [*(str(cell).strip() for cell in line), *[""] * (width - len(line))] for line in lines
+    ]
+    names = filled[-1]
+    for upper in reversed(filled[:-1]):
+        names = _under(upper, names)
+    return names
+
+
+def _under(upper: list[str], lower: list[str]) -> list[str]:
+    """Names of a line under those of the line above it."""
+    over, named = "", []
+    for above, below in zip(upper, lower, strict=True):
+        over = (above if below else "") if above else over if below else ""
+        named.append(" ".join(filter(None, (above or over, below))))
+    return named
 
 
 def sheet_names(path: Path) -> list[str]:
@@ -51,7 +102,7 @@ def sheet_names(path: Path) -> list[str]:
     Parameters
     ----------
     path : Path
-        .xlsx, .xlsm or .xls.
+        .xlsx, .xlsm, .xls or .ods.
 
     Returns
     -------

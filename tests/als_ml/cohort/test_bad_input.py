@@ -172,7 +172,7 @@ def test_a_broken_table(folder, capsys):
             "genome_biuld: GRCh38",
             "key genome_biuld: this key is not known. Did you mean 'genome_build'?",
         ),
-        ("genome_build: hg19", "key genome_build: 'hg19': input should be 'GRCh37' or 'GRCh38'"),
+        ("genome_build: hg18", "key genome_build: 'hg18': input should be 'GRCh37' or 'GRCh38'"),
         ("variants: [absent.vcf.gz]", "absent.vcf.gz: there is no such file"),
         ("variants: ['*.vcf.gz']", "variants: *.vcf.gz: matches no file"),
         ("variants: [patients.csv]", "this is not a VCF or BCF file"),

@@ -5,8 +5,8 @@ import pytest
 from openpyxl import Workbook
 
 from features.errors import DataError
-from features.tables.convert import read_table
-from features.tables.layout import Layout, known_encoding, sheet_names
+from features.tables.convert import PLACES, read_table
+from features.tables.layout import Layout, joined_names, known_encoding, sheet_names
 
 ROWS = [["id", "Größe"], ["P1", "1,75"], ["P2", "n.b."]]
 
@@ -95,3 +95,50 @@ def test_a_workbook_that_is_none(tmp_path):
         (tmp_path / name).write_bytes(b"PK\x03\x04 broken")
         with pytest.raises(DataError, match="not a readable table"):
             read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        ([["id", "sex"]], ["id", "sex"]),
+        ([["id", "onset", "", "sex"], ["", "date", "site", ""]], "id|onset date|onset site|sex"),
+        ([["id", "", "onset", ""], ["", "sex", "date", "site"]], "id|sex|onset date|onset site"),
+        ([["A", "", "", ""], ["B", "", "C", ""], ["1", "2", "3", "4"]], "A B 1|A B 2|A C 3|A C 4"),
+        ([["NfL", "CK"], ["pg/mL", "U/L"]], ["NfL pg/mL", "CK U/L"]),
+        ([["long"], ["a", "b"]], ["long a", "long b"]),
+    ],
+)
+def test_a_name_is_what_stands_above_each_other(lines, names):
+    assert joined_names(lines) == (names.split("|") if isinstance(names, str) else names)
+
+
+def test_a_header_of_two_lines_in_a_workbook_and_in_a_text_file(tmp_path):
+    rows = [["Export"], ["id", "Beginn", None], [None, "Tag", "Ort"], ["P1", "-400", "Arm"]]
+    book = Workbook()
+    for line in rows:
+        book.active.append(line)
+    book.active.merge_cells("B2:C2")
+    book.active.merge_cells("A2:A3")
+    book.save(tmp_path / "k.xlsx")
+    (tmp_path / "k.csv").write_text(text([[cell or "" for cell in line] for line in rows]))
+    for name in ("k.xlsx", "k.csv"):
+        table = read_table(tmp_path / name, Layout(header_row=2, header_rows=2))
+        assert said(table) == [["id", "Beginn Tag", "Beginn Ort"], ["P1", "-400", "Arm"]]
+
+
+def test_empty_columns_and_rows_are_none(tmp_path):
+    rows = [["id", "", "sex", ""], ["", "", "", ""], ["P1", "", "f", "x"], ["", "", "", ""]]
+    (tmp_path / "k.csv").write_text(text(rows))
+    table = read_table(tmp_path / "k.csv")
+    assert said(table) == [["id", "sex", "column 4"], ["P1", "f", "x"]]
+    assert table.attrs[PLACES].tolist() == [1]
+
+
+def test_bars_and_the_separator_line_of_excel(tmp_path):
+    path = tmp_path / "k.csv"
+    path.write_text("id|sex\nP1|f\n")
+    assert said(read_table(path)) == [["id", "sex"], ["P1", "f"]]
+    path.write_text("sep=;\nid;sex\nP1;f\n")
+    with pytest.raises(DataError, match=r"first line is 'sep=;'; say .*header_row: 2"):
+        read_table(path)
+    assert said(read_table(path, Layout(header_row=2))) == [["id", "sex"], ["P1", "f"]]
