@@ -44,7 +44,7 @@ TELL_UV_MORE = tell UV_INDEX "$$(pip_says extra-index-url)"; \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-lowest mutate mutate-changed bench audit lint format \
-  figures lock lock-wheels release clean
+  docs figures lock lock-wheels release clean
 .DELETE_ON_ERROR:
 
 help:
@@ -55,9 +55,10 @@ help:
 	@echo "make mutate  change the decision code, one place at a time: its tables must notice"
 	@echo "make mutate-changed  the same for what changed since the last commit, or SINCE=COMMIT"
 	@echo "make bench   measure speed and the share of the possible"
-	@echo "make lint    ruff and mypy"
+	@echo "make lint    ruff and mypy, and that the site builds"
 	@echo "make audit DATABASE=PATH  known flaws of the locked packages, offline"
 	@echo "make format  let ruff repair what it can"
+	@echo "make docs    build the site, offline, into site/; follow every link"
 	@echo "make figures write the numbers and pictures of README and docs anew, from their commands"
 	@echo "make release check version, changelog and tag, then build the wheel and do the main job from it"
 	@echo "make lock    make requirements.lock from pyproject.toml, keeping the versions that still fit"
@@ -132,6 +133,7 @@ lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m tools.site
 
 format: $(STAMP)
 	@$(BIN)/ruff check --fix .
@@ -154,6 +156,9 @@ lock-wheels: $(STAMP)
 	    --python-version $$python --python-platform $$platform -r requirements.lock || exit 1; \
 	  echo "Python $$python on $$platform: every locked package has a wheel"; done; done
 
+docs: $(STAMP)
+	@$(BIN)/python -m tools.site
+
 figures: $(STAMP)
 	@$(BIN)/python -m tools.figures
 
@@ -164,5 +169,5 @@ release: $(STAMP)
 	@ls dist/*.whl
 
 clean:
-	rm -rf $(VENV) $(LOWEST) dist $(DEMO) mlflow.db mlruns .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) .site site dist $(DEMO) mlflow.db mlruns .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -35,7 +35,9 @@ class _Part(BaseModel):
 class Features(_Part):
     """Which features the model may see."""
 
-    blocks: tuple[str, ...] = BLOCKS
+    blocks: tuple[str, ...] = Field(
+        default=BLOCKS, description="groups of features; `mechanisms` only where it is named"
+    )
     biomarker_values: tuple[Literal["last", "first", "mean", "slope"], ...] = Field(
         default=("last",),
         min_length=1,
@@ -97,9 +99,9 @@ class Label(_Part):
     words of ICH E9(R1), stands in docs/models.md.
     """
 
-    familial_degrees: tuple[Literal["first_degree", "second_degree"], ...] = (
-        "first_degree",
-        "second_degree",
+    familial_degrees: tuple[Literal["first_degree", "second_degree"], ...] = Field(
+        default=("first_degree", "second_degree"),
+        description="relatives with ALS who make a patient familial",
     )
     scheme: str = Field(
         default="default",
@@ -132,9 +134,13 @@ class Label(_Part):
             "learn the probability of the label given the error of the slope, not the bare label"
         ),
     )
-    window_days: int = Field(default=365, gt=0)
-    min_visits: int = Field(default=3, ge=2)
-    min_span_days: int = Field(default=180, gt=0)
+    window_days: int = Field(
+        default=365, gt=0, description="the label's visits end so long after the landmark"
+    )
+    min_visits: int = Field(default=3, ge=2, description="visits that a slope needs in the window")
+    min_span_days: int = Field(
+        default=180, gt=0, description="days from the first to the last of them"
+    )
     column: str | None = Field(
         default=None, description="a numeric column of patients to use instead"
     )
@@ -205,7 +211,7 @@ class Model(_Part):
     estimator: str = Field(
         default="xgboost", description="a registered estimator, or a stack of several"
     )
-    parameters: Parameters = {}
+    parameters: Parameters = Field(default={}, description="of the estimator, by their own names")
     members: dict[str, Parameters] = Field(
         default={"elastic_net": {}, "random_forest": {}, "histogram_boosting": {}, "xgboost": {}},
         description="of a stack, with their parameters",
@@ -274,7 +280,10 @@ def _registered_estimator(name: str) -> str:
 class Decision(_Part):
     """Where a probability becomes a class."""
 
-    threshold: Literal["prevalence", "cost", "sensitivity"] = "prevalence"
+    threshold: Literal["prevalence", "cost", "sensitivity"] = Field(
+        default="prevalence",
+        description="as many positives as there are, least cost, or a share of positives found",
+    )
     miss_cost: float = Field(
         default=4.0, gt=0, description="false alarms that a missed positive is worth (cost)"
     )
@@ -286,7 +295,7 @@ class Decision(_Part):
 class Validation(_Part):
     """Cross-validation, stratified by label and grouped by family; further splits beside it."""
 
-    folds: int = Field(default=5, ge=2)
+    folds: int = Field(default=5, ge=2, description="of the cross-validation; families stay whole")
     repeats: int = Field(
         default=1, ge=1, description="of the cross-validation; averaged per patient"
     )
@@ -301,7 +310,7 @@ class Validation(_Part):
     coverage: float = Field(
         default=0.9, gt=0.5, lt=1, description="of the label-conditional conformal sets"
     )
-    seed: int = 1
+    seed: int = Field(default=1, description="same seed, same figures")
     sites: bool = Field(default=True, description="leave one site out, where there are two or more")
     cohort: str | None = Field(default=None, description="a cohort file that is held out")
     split_date: date | None = Field(
@@ -315,7 +324,7 @@ class Validation(_Part):
 class Tracking(_Part):
     """Where the run is logged."""
 
-    experiment: str = "als-ml"
+    experiment: str = Field(default="als-ml", description="MLflow's group of runs")
     model_name: str | None = Field(
         default=None, description="registered name; by default als-familial or als-progression"
     )
@@ -326,7 +335,7 @@ class Tracking(_Part):
         default=None,
         description="what the run is for; shown with the run and the version, so name no patient",
     )
-    register_model: bool = True
+    register_model: bool = Field(default=True, description="false: a run without a model version")
     full_digests: bool = Field(
         default=False,
         description="read every byte of the genomes for the manifest, not their sizes and indexes",
@@ -348,8 +357,10 @@ class Config(_Part):
     format: int = Field(
         default=FORMATS["configuration"], description="of this file (docs/compatibility.md)"
     )
-    task: Literal["familial", "progression"]
-    cohort: str
+    task: Literal["familial", "progression"] = Field(
+        description="familial v sporadic, or fast v slow"
+    )
+    cohort: str = Field(description="the cohort file that is trained on")
     landmark_days: int = Field(
         default=90, ge=0, description="features end here, the progression label begins after it"
     )
@@ -362,7 +373,7 @@ class Config(_Part):
     decision: Decision = Decision()
     validation: Validation = Validation()
     tracking: Tracking = Tracking()
-    threads: int = Field(default=2, ge=1)
+    threads: int = Field(default=2, ge=1, description="no figure depends on them")
     cluster: Cluster = Cluster()
 
     def tables(self) -> "Definitions":

@@ -1,0 +1,170 @@
+"""The site says what the code says, leaves nothing out, and fetches nothing."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from als_ml.__main__ import COMMANDS
+from als_ml.cohort.source import CohortFile
+from als_ml.config import Config
+from features.codes import CODES, DATA, REQUEST
+from tests.conftest import ROOT
+from tools.site import checks, commands, configuration, definitions, messages
+from tools.site.staging import FROM_ROOT, GENERATED
+
+
+def test_every_key_of_a_configuration_is_described():
+    assert configuration.undescribed(Config) == []
+    assert "label.min_visits" in configuration.keys(Config)
+
+
+def test_every_key_of_a_cohort_file_is_described():
+    """A new key needs a line of `tools/site/cohort_keys.tsv`."""
+    meanings = configuration.cohort_meanings()
+    assert configuration.undescribed(CohortFile, meanings) == []
+    gone = configuration.undescribed(CohortFile, meanings | {"no_such_key": "x"})
+    assert gone == ["no_such_key"]
+    assert configuration.undescribed(CohortFile, meanings | {"decimal": ""}) == ["decimal"]
+
+
+def test_the_configuration_page_has_every_key_with_its_default():
+    page = configuration.configuration_page()
+    assert "| `landmark_days` | integer | `90` |" in page
+    assert "| `miss_cost` | number | `4.0` |" in page
+    assert "| `task` | `familial`, `progression` | **required** |" in page
+    for key in configuration.keys(Config):
+        assert f"| `{key.rpartition('.')[2]}` |" in page
+    for path in (ROOT / "configs").glob("*.yaml"):
+        assert path.read_text() in page
+
+
+def test_the_command_page_has_every_command_and_option():
+    page = commands.page()
+    assert re.findall(r"^## (\S+)$", page, re.MULTILINE) == list(COMMANDS)
+    check = page.partition("\n## check\n")[2].partition("\n## ")[0]
+    assert "| `--cohort COHORT` | cohort.yaml (required) |" in check
+    assert "--quiet" not in check.partition("| option")[2]
+    assert "%(default)s" not in page
+
+
+def test_every_definition_table_is_on_the_page():
+    """A new table needs a line of `tools/site/definition_tables.tsv`."""
+    there = {path.name for path in definitions.FOLDER.glob("*.tsv")}
+    assert set(definitions.meanings()) == there
+
+
+def test_a_source_can_be_opened():
+    page = definitions.definitions_page()
+    assert "[doi:10.1136/jnnp-2018-318704](https://doi.org/10.1136/jnnp-2018-318704) (V)" in page
+    assert "[PMC9297091](https://pmc.ncbi.nlm.nih.gov/articles/PMC9297091)" in page
+
+
+def test_every_code_has_its_messages():
+    said = messages.messages()
+    assert {one.code for one in said} == set(CODES) - {DATA, REQUEST}
+    assert {one.severity for one in said} == {"error", "warning", "note"}
+    page = messages.page()
+    assert re.findall(r"^## (\S+)$", page, re.MULTILINE) == list(CODES)
+
+
+def test_a_message_reads_as_its_receiver_reads_it():
+    found = {(one.code, one.found): one for one in messages.messages()}
+    one = found["column_missing", "the column 'sample_id' is missing"]
+    assert (one.severity, one.where) == ("error", "<where>")
+    assert "<" not in found["option_conflict", "there is no --config that it changes"].found
+    names = [one.remedy for one in messages.messages() if "nearest" in one.remedy]
+    assert all("the nearest that is known" in remedy for remedy in names)
+
+
+def test_every_page_is_in_the_navigation():
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+    listed = {page for part in nav for value in part.values() for page in pages_of(value)}
+    docs = ROOT / "docs"
+    there = {str(path.relative_to(docs)) for path in docs.rglob("*.md")}
+    there = {name for name in there if not name.startswith("decisions/")} | {"decisions/README.md"}
+    notebooks = {f"notebooks/{path.stem}.md" for path in docs.glob("notebooks/*.ipynb")}
+    assert listed == there | notebooks | set(GENERATED) | set(FROM_ROOT.values())
+
+
+def pages_of(value):
+    if isinstance(value, str):
+        return [value]
+    return [page for part in value for inner in part.values() for page in pages_of(inner)]
+
+
+GOOD = '<h1 id="a b">A</h1><a href="#a%20b">here</a><a href="https://example.org/x">there</a>'
+MACHINE = "/" + "home/somebody/x"
+REGISTRY = "files.python" + "hosted.org/x"
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ("", None),
+        ('<a href="sub/other.html#b">x</a><img src="p.svg">', None),
+        ('<a href="gone.html">x</a>', "index.html: no file gone.html"),
+        ('<a href="#b">x</a>', "index.html: no anchor #b"),
+        ('<a href="sub/other.html#c">x</a>', "index.html: no anchor sub/other.html#c"),
+        ('<img src="gone.png">', "index.html: no file gone.png"),
+        ('<script src="https://example.org/x.js"></script>', "index.html: fetches https://exam"),
+        ('<link rel="stylesheet" href="//example.org/x">', "index.html: fetches //example.org/x"),
+        ('<link rel="canonical" href="https://example.org/x">', None),
+        (f"<p>{MACHINE}</p>", f"index.html: names a machine or registry: {GOOD[-20:]}<p>{MACHINE}"),
+        (f"<p>{REGISTRY}</p>", "index.html: names a machine or registry: "),
+        ("<p>../root/x</p>", None),
+    ],
+)
+def test_what_does_not_hold_of_a_site_is_found(more, found, tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/other.html").write_text('<p id="b"></p><a href="../index.html">up</a>')
+    (tmp_path / "p.svg").write_text("<svg/>")
+    (tmp_path / "index.html").write_text(GOOD + more)
+    said = checks.wrong(tmp_path)
+    assert len(said) == (found is not None)
+    assert all(line.startswith(found[:40]) for line in said)
+
+
+def test_a_style_sheet_that_fetches_is_found(tmp_path):
+    (tmp_path / "a.css").write_text("@font-face {src: url(https://example.org/f.woff)}")
+    (tmp_path / "b.css").write_text("a {background: url(data:image/png;base64,x)}")
+    assert checks.wrong(tmp_path) == ["a.css: a style sheet fetches"]
+
+
+@pytest.fixture(scope="module")
+def site():
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.site"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return ROOT / "site"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine")
+@pytest.mark.xdist_group("site")
+def test_the_site_is_read_and_searched_without_a_server_or_a_network(site):
+    from playwright.sync_api import sync_playwright
+
+    said: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        page = browser.new_context(offline=True).new_page()
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("requestfailed", lambda request: said.append(request.url))
+        page.goto((site / "reference/messages.html").as_uri())
+        page.locator("[data-md-component=search] button").first.click()
+        page.wait_for_timeout(500)
+        page.keyboard.type("cell_partial_date", delay=60)
+        page.get_by_text("Reference / Messages").first.wait_for()
+        assert page.locator("a[href*='messages.html#cell_partial_date']").count() >= 1
+        page.set_viewport_size({"width": 390, "height": 844})
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(wide) == 0
+        browser.close()
+    assert said == []
