@@ -159,12 +159,14 @@ def test_the_site_is_read_and_searched_without_a_server_or_a_network(site):
         page.on("requestfailed", lambda request: said.append(request.url))
         page.goto((site / "reference/messages.html").as_uri())
         page.locator("[data-md-component=search] button").first.click()
-        page.wait_for_timeout(500)
-        page.keyboard.type("cell_partial_date", delay=60)
-        page.get_by_text("Reference / Messages").first.wait_for()
-        assert page.locator("a[href*='messages.html#cell_partial_date']").count() >= 1
+        page.get_by_role("combobox", name="Search").fill("cell_partial_date")
+        hits = page.get_by_role("option")
+        hits.first.wait_for()
+        addresses = [hit.get_attribute("href") or "" for hit in hits.all()]
+        assert any(re.search(r"messages\.html.*#cell_partial_date$", one) for one in addresses)
+        page.keyboard.press("Escape")
         page.set_viewport_size({"width": 390, "height": 844})
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.evaluate(wide) == 0
+        assert page.evaluate(wide) <= 0
         browser.close()
     assert said == []
