@@ -328,6 +328,7 @@ def gather(
     if into.agreement:
         check_reference(into.agreement, panel.build, where, problems)
         _report_counts(into.counts, where, problems)
+        _report_impossible(into, where, problems)
 
 
 def read_tasks(
@@ -493,14 +494,29 @@ def _report_counts(counts: dict[str, int], where: str, problems: Problems) -> No
             "Each allele counts once.",
             code="genome_counted",
         )
-    if counts["beyond the contig"]:
-        found = f"{counts['beyond the contig']} records lie beyond the end of their chromosome"
-        problems.warn(
-            where, found, "They are left out; check the file and `genome_build`.", code="left_out"
-        )
     if not counts["panel records"]:
         remedy = "Check the contig names and `genome_build`; every gene stays unknown."
         problems.warn(where, "no record lies in the gene panel", remedy, code="genome_panel")
+
+
+# By the name of a count: what is impossible, and what becomes of it.
+_IMPOSSIBLE = {
+    "beyond the contig": (
+        "records lie beyond the end of their chromosome",
+        "They are left out; check the file and `genome_build`.",
+    ),
+    "calls to no allele": (
+        "genotypes name an alternative that their record does not have",
+        "These are taken as missing, the rest is kept; repair the file.",
+    ),
+}
+
+
+def _report_impossible(of: Gathered, where: str, problems: Problems) -> None:
+    for name, (what, remedy) in _IMPOSSIBLE.items():
+        if of.counts[name]:
+            places = ", ".join(of.named[name])
+            problems.warn(where, f"{of.counts[name]} {what} ({places})", remedy, code="left_out")
 
 
 def _named(paths: list[Path]) -> str:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from features.catalogue import BUILDS, Definitions, derived, known_variants, plain_contig
-from features.errors import DataError
 from features.genotypes.calls import Calls, no_calls, read_panel
 from features.genotypes.coverage import Coverage, coverage_of
 from features.genotypes.genotype import Site
@@ -23,6 +22,8 @@ from features.genotypes.vcf import (
 )
 from features.tables.problems import Problems
 
+# What no good file has.
+IMPOSSIBLE = ("beyond the contig", "calls to no allele")
 COUNTS = (
     "panel records",
     "multi-allelic",
@@ -30,8 +31,10 @@ COUNTS = (
     "duplicates",
     "symbolic",
     "missing genotypes",
-    "beyond the contig",
+    *IMPOSSIBLE,
 )
+# Records that are named of those that are counted for being impossible.
+NAMED = 3
 
 
 class Agreement(NamedTuple):
@@ -59,6 +62,8 @@ class FileCalls:
         By the names of `COUNTS`.
     agreement : Agreement
         REF against the known positions of both builds.
+    named : dict
+        The first records behind a count of what is impossible, by its name.
     """
 
     sites: list[Site]
@@ -67,6 +72,7 @@ class FileCalls:
     coverage: Coverage
     counts: dict[str, int]
     agreement: Agreement
+    named: dict[str, list[str]]
 
 
 def read_file(
@@ -103,11 +109,13 @@ def _file_calls(
     sites: Sites, calls: Calls, rows: np.ndarray, query: Query, every: bool
 ) -> FileCalls:
     """Join sites and calls; a record that is there twice counts as the first of its name."""
+    calls, impossible = _possible(sites, calls)
     names = sites.names()
     number = {name: i for i, name in reversed(list(enumerate(names)))}
     at = np.array([number[name] for name in names], dtype=int)
     first = at == np.arange(len(names))
     lost = (at[calls.missing["record"]], calls.missing["row"])
+    odd = dict(zip(IMPOSSIBLE, (_beyond(sites, query.build), impossible), strict=True))
     carried, alleles = _carried(sites, calls, at)
     if every:
         carried += alternatives(sites)
@@ -116,17 +124,41 @@ def _file_calls(
         alleles=alleles,
         no_calls=_no_calls(sites, lost, rows, query.build),
         coverage=coverage_of(sites, first, lost, rows, query.gene_indices(), query.build),
-        counts=_counts(sites, first, lost, len(rows), query.build),
+        counts=_counts(sites, first, lost, len(rows)) | {name: len(i) for name, i in odd.items()},
         agreement=reference_agreement(query.definitions, names),
+        named={name: _places(sites, i) for name, i in odd.items()},
     )
 
 
+def _possible(sites: Sites, calls: Calls) -> tuple[Calls, np.ndarray]:
+    """Calls of alleles that their record has, and the records of the others, one a call.
+
+    Who is called with an allele that is not there has a missing one.
+    """
+    alternatives = np.array([0 if a == "." else a.count(",") + 1 for a in sites.alt], dtype=int)
+    absent = calls.carried["allele"] > alternatives[calls.carried["record"]]
+    if not absent.any():
+        return calls, np.empty(0, dtype=int)
+    pairs = [
+        np.stack([some["record"][of], some["row"][of]])
+        for some, of in ((calls.missing, slice(None)), (calls.carried, absent))
+    ]
+    record, row = np.unique(np.concatenate(pairs, axis=1), axis=1)
+    kept = {name: column[~absent] for name, column in calls.carried.items()}
+    inside = np.unique(pairs[1], axis=1)[0]
+    return (
+        calls._replace(carried=kept, missing={"record": record, "row": row}),
+        inside[sites.gene[inside] >= 0],
+    )
+
+
+def _places(sites: Sites, at: np.ndarray) -> list[str]:
+    """Contig and position of the first few of some records."""
+    return [f"{sites.chrom[i]}:{sites.pos[i]}" for i in dict.fromkeys(at.tolist())][:NAMED]
+
+
 def _counts(
-    sites: Sites,
-    first: np.ndarray,
-    lost: tuple[np.ndarray, np.ndarray],
-    patients: int,
-    build: str,
+    sites: Sites, first: np.ndarray, lost: tuple[np.ndarray, np.ndarray], patients: int
 ) -> dict[str, int]:
     inside = sites.gene >= 0
     filtered = int((inside & ~sites.passed).sum())
@@ -137,16 +169,15 @@ def _counts(
         int((inside & ~first).sum()),
         sum(any(c in alt for c in "<[]*") for alt in sites.alt[inside]),
         int((sites.gene[lost[0]] >= 0).sum()) + filtered * patients,
-        _beyond(sites, build),
     )
-    return dict(zip(COUNTS, values, strict=True))
+    return dict(zip(COUNTS[: -len(IMPOSSIBLE)], values, strict=True))
 
 
-def _beyond(sites: Sites, build: str) -> int:
-    """How many records lie beyond the end of their contig."""
+def _beyond(sites: Sites, build: str) -> np.ndarray:
+    """Records that lie beyond the end of their contig."""
     lengths = contig_lengths(sites.definitions, build)
     last = np.array([lengths.get(plain_contig(c), LAST_POSITION) for c in sites.chrom], dtype=int)
-    return int((sites.pos > last).sum())
+    return np.flatnonzero(sites.pos > last)
 
 
 def _carried(
@@ -208,15 +239,7 @@ def _allele_site(sites: Sites, i: int, allele: int) -> Site | None:
     """The n-th alternative of a record; None outside the panel or where it has no key."""
     if sites.gene[i] < 0:
         return None
-    keys = sites.keys(i)
-    if allele > len(keys):
-        raise DataError(
-            f"{sites.chrom[i]}:{sites.pos[i]}",
-            f"a genotype names alternative {allele}, and the record has {len(keys)}",
-            "Repair the record.",
-            code="file_unreadable",
-        )
-    key = keys[allele - 1]
+    key = sites.keys(i)[allele - 1]
     return (key, int(sites.gene[i]), sites.effect(i, allele - 1)) if key else None
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from features.catalogue import Definitions, gene_names
 from features.genotypes.calls import together
 from features.genotypes.coverage import Assayed
-from features.genotypes.file_calls import COUNTS, Agreement, FileCalls
+from features.genotypes.file_calls import COUNTS, NAMED, Agreement, FileCalls
 from features.genotypes.genotype import (
     ALLELE_TYPES,
     SITE_TYPES,
@@ -44,6 +44,7 @@ class Gathered:
     def __init__(self, definitions: Definitions, n: int):
         self.assayed = Assayed(n, len(gene_names(definitions)))
         self.counts = dict.fromkeys(COUNTS, 0)
+        self.named: dict[str, list[str]] = {}
         self.agreement: list[Agreement] = []
         self.sites = DistinctSites()
         self.missing_keys: dict[str, int] = {}
@@ -62,6 +63,9 @@ class Gathered:
         self.agreement.append(file.agreement)
         for name, count in file.counts.items():
             self.counts[name] += count
+        for name, places in file.named.items():
+            named = self.named.setdefault(name, [])
+            named += [place for place in places if place not in named][: NAMED - len(named)]
         number = self.sites.numbers_of(file.sites)
         self._keep_alleles({**file.alleles, "site": number[file.alleles["site"]]})
         for key, rows in file.no_calls.items():

@@ -32,7 +32,7 @@ from features.tables.problems import Problem
 from features.variants.annotation import Effect
 
 # Counted up when what is written, or how a file is read, changes.
-FORMAT = 1
+FORMAT = 2
 
 
 class KeptExtracts:
@@ -178,6 +178,7 @@ def _facts(file: FileCalls) -> Json:
         "no_calls": list(file.no_calls),
         "counts": file.counts,
         "agreement": file.agreement,
+        "named": file.named,
     }
 
 
@@ -200,6 +201,7 @@ def _file_calls(arrays: Mapping[str, np.ndarray], i: int, facts: Json) -> FileCa
         coverage=Coverage(**coverage),
         counts=facts["counts"],
         agreement=Agreement._make(facts["agreement"]),
+        named=facts["named"],
     )
 
 

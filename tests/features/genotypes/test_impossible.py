@@ -1,9 +1,11 @@
-"""Records beyond their contig are counted and named; `test_bounds.py` has other limits."""
+"""Records beyond their contig, and calls to an allele that is not there, are counted and named, and
+the rest is kept; `test_bounds.py` has other limits.
+"""
 
 import numpy as np
 import pytest
 
-from features.catalogue import shipped
+from features.catalogue import gene_names, shipped
 from features.genotypes import extraction
 from features.genotypes.extraction import Panel, read_genotypes
 from features.genotypes.vcf import contig_lengths
@@ -27,7 +29,9 @@ def test_records_beyond_the_contig_are_counted(tmp_path, build, name, prefix):
     last = LENGTH[build]
     records = [f"21 {pos} C T PASS 0/1 0/0" for pos in (last - 1, last, last + 1, last + 9)]
     _, words = found(tmp_path, records, name, build, prefix)
-    assert "2 records lie beyond the end of their chromosome" in words
+    contig = "chr21" if prefix else "21"
+    named = f"{contig}:{last + 1}, {contig}:{last + 9}"
+    assert f"2 records lie beyond the end of their chromosome ({named})" in words
 
 
 def test_the_lengths_are_those_of_the_assembly_reports():
@@ -39,12 +43,12 @@ def test_a_file_read_in_parts_counts_each_record_once(tmp_path, monkeypatch):
     monkeypatch.setattr(extraction, "MANY_SAMPLES", 2)
     records = ["2 250000000 C T PASS 0/1 0/0", "21 31659783 C T PASS 0/1 0/1"]
     whole = found(tmp_path, records, "a.vcf.gz")[1]
-    assert "1 records lie beyond the end of their chromosome" in whole
+    assert "1 records lie beyond the end of their chromosome (2:250000000)" in whole
 
 
 def test_a_good_file_says_nothing_of_it(tmp_path):
     genotypes, words = found(tmp_path, ["21 31659783 C T PASS 0/1 ./."])
-    assert not [w for w in words if "beyond" in w]
+    assert not [w for w in words if "beyond" in w or "alternative" in w]
     assert np.isfinite(genotypes.assayed).any()
 
 
@@ -57,3 +61,81 @@ def test_the_variants_command_says_it(tmp_path, capsys):
     assert main(["variants", "--vcf", str(path), *options]) == 0
     said = capsys.readouterr().err
     assert "1 records lie beyond the end of their chromosome" in said
+
+
+# SOD1 p.Ala5Val, and beside it a record of two alternatives in the same gene.
+KNOWN, BESIDE = "21-31659783-C-T", "21 31667299 G C,A PASS"
+
+
+@pytest.mark.parametrize(
+    ("alt", "call", "carried", "missing", "counted"),
+    [
+        ("T", "0/1", {KNOWN: 1}, False, 0),
+        ("T", "1/2", {KNOWN: 1}, True, 1),
+        ("T", "2|1", {KNOWN: 1}, True, 1),
+        ("T", "0/2", {}, True, 1),
+        ("T", "99/99", {}, True, 1),
+        ("T", "98/99", {}, True, 1),
+        ("T", "2", {}, True, 1),
+        ("T", "./2", {}, True, 1),
+        ("T", "./.", {}, True, 0),
+        ("A,T", "1/2", {KNOWN: 1, "21-31659783-C-A": 1}, False, 0),
+        ("A,T", "2/3", {KNOWN: 1}, True, 1),
+        (".", "0/1", {}, False, 1),  # not a spelling of the known variant, so not its no-call
+        (".", "0/0", {}, False, 0),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.vcf", "a.vcf.gz"])
+def test_a_call_to_no_allele_is_missing_and_counted(
+    tmp_path, name, alt, call, carried, missing, counted
+):
+    """The other patient, and the other record of this one, stay as they are."""
+    records = [f"21 31659783 C {alt} PASS {call} 0/0", f"{BESIDE} 0/2 0/1"]
+    genotypes, words = found(tmp_path, records, name)
+    row, copies = (genotypes.alleles[n].to_numpy() for n in ("row", "copies"))
+    mine = dict(zip(genotypes.keys()[row == 0], copies[row == 0].tolist(), strict=True))
+    assert mine == {**carried, "21-31667299-G-A": 1}
+    assert genotypes.keys()[row == 1].tolist() == ["21-31667299-G-C"]
+    assert genotypes.no_calls.to_numpy().tolist() == ([[0, KNOWN]] if missing else [])
+    said = [w for w in words if "alternative that their record does not have" in w]
+    assert [w.split()[0] for w in said] == ([str(counted)] if counted else [])
+    assert all("(21:31659783)" in w for w in said)
+
+
+def test_calls_to_no_allele_make_a_gene_less_assayed(tmp_path):
+    records = ["21 31659783 C T PASS 0/2 0/1", f"{BESIDE} 0/0 0/0"]
+    genotypes, _ = found(tmp_path, records)
+    sod1 = list(gene_names(shipped())).index("SOD1")
+    assert genotypes.assayed[:, sod1].tolist() == [0.5, 1.0]
+
+
+def test_three_places_are_named_and_all_calls_counted(tmp_path):
+    places = range(31659783, 31659788)
+    records = [f"21 {pos} C T PASS 0/7 7/7" for pos in places]
+    words = " ".join(found(tmp_path, records)[1])
+    assert "10 genotypes name an alternative" in words
+    assert "(21:31659783, 21:31659784, 21:31659785)" in words
+
+
+def test_files_and_parts_are_named_together(tmp_path):
+    paths = [
+        write_vcf(tmp_path / f"{s}.vcf.gz", [s], [f"21 {31659783 + i} C T PASS 0/9"])
+        for i, s in enumerate("pqrs")
+    ]
+    problems, rows = Problems(), {s: i for i, s in enumerate("pqrs")}
+    read_genotypes(Panel(shipped(), "GRCh38"), paths, rows, 4, problems)
+    words = " ".join(p.found for p in problems.found)
+    assert "4 genotypes name an alternative" in words
+    assert "(21:31659783, 21:31659784, 21:31659785)" in words
+
+
+def test_check_says_it_and_goes_on(tmp_path, capsys):
+    from als_ml.__main__ import main
+
+    write_vcf(tmp_path / "v.vcf", ["p", "q"], ["21 31659783 C T PASS 99/99 0/1"])
+    (tmp_path / "p.csv").write_text("sample_id,sex\np,male\nq,male\n")
+    cohort = tmp_path / "cohort.yaml"
+    cohort.write_text("genome_build: GRCh38\npatients: p.csv\nvariants: [v.vcf]\n")
+    assert main(["check", "--cohort", str(cohort)]) == 0
+    told = capsys.readouterr()
+    assert "1 genotypes name an alternative that their record does not have" in told.out + told.err
