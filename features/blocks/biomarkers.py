@@ -239,8 +239,9 @@ def biomarker_features(
     kept = (at >= 0) & np.isfinite(value)
     cell = table["row"].to_numpy(dtype=int)[kept] * len(keys) + at[kept]
     days, value, n = table["days"].to_numpy()[kept], value[kept], len(cohort) * len(keys)
+    used, cell = _numbered(cell, n)
     summarised = {
-        s: _summary(s, cell, days, value, n).reshape(len(cohort), len(keys))
+        s: _spread(_summary(s, cell, days, value, len(used)), used, n).reshape(-1, len(keys))
         for s in {*summaries, "slope"}
     }
     position = {key: i for i, key in enumerate(keys)}
@@ -326,6 +327,23 @@ def _refuse_mixture(definitions: Definitions, analyte: np.ndarray, assay: np.nda
                 "Set features.assays to `separate` or `bridge`, or give the values of one assay."
             )
             raise DataError(f"biomarkers, {name}", reason, remedy, code="assays_mixed")
+
+
+def _numbered(cell: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The cells that have a value, in order, and the place of each value among them.
+
+    Most of a cohort's cells are empty: nobody measures every analyte.
+    """
+    seen = np.zeros(n, dtype=bool)
+    seen[cell] = True
+    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[cell]
+
+
+def _spread(values: np.ndarray, used: np.ndarray, n: int) -> np.ndarray:
+    """Values of the cells that have one among all cells, NaN elsewhere."""
+    spread = np.full(n, np.nan)
+    spread[used] = values
+    return spread
 
 
 def _summary(

@@ -25,6 +25,10 @@ else:
     FrameT_co = TypeVar("FrameT_co", covariant=True)
 
 
+# From here on pandas is faster than a dict.
+FEW_CELLS = 2000
+
+
 class Cells(Protocol):
     """A column of a table: a Series or a `Column`."""
 
@@ -243,6 +247,11 @@ def factorized(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> factorized(np.array(["b", None, "a", "b"], dtype=object))
     (array([ 0, -1,  1,  0]), array(['b', 'a'], dtype=object))
     """
+    if len(cells) > FEW_CELLS:
+        from pandas import factorize  # a request has no such column, and needs no pandas
+
+        found, distinct = factorize(cells, use_na_sentinel=True)
+        return found, np.asarray(distinct, dtype=object)
     number: dict[object, int] = {}
     codes = [
         -1 if cell is None else number.setdefault(cell, len(number)) for cell in cells.tolist()

@@ -27,7 +27,7 @@ from features.errors import DataError, nearest
 from features.stored import Record
 from features.tables.cells import PLAIN, YEARS, Dialect, read_dates, read_months, read_values
 from features.tables.columns import Cells, Column, Frame, FrameT, Table, factorized
-from features.tables.formulas import ESCAPED
+from features.tables.formulas import unescaped
 from features.tables.layout import (
     UTF_8,
     WHOLE_FILE,
@@ -366,9 +366,9 @@ def _coded(codes: np.ndarray, levels: np.ndarray) -> pd.Series:
     """Codes and their text as a Categorical: blanks around are cut, missing forms become
     unknown.
     """
-    clean = pd.Series(levels, dtype=object).str.strip().str.replace(ESCAPED, "", regex=True)
-    unknown = clean.str.lower().isin(MISSING)
-    recoded, distinct = pd.factorize(clean.where(~unknown, None), use_na_sentinel=True)
+    clean = [unescaped(level.strip()) for level in levels.tolist()]
+    known = [None if cell.lower() in MISSING else cell for cell in clean]
+    recoded, distinct = factorized(np.array([*known, None], dtype=object)[:-1])
     return pd.Series(
         pd.Categorical.from_codes(np.append(recoded, -1)[codes], pd.Index(distinct, dtype=object))
     )

@@ -10,8 +10,6 @@ import pandas as pd
 
 _FORMULA = re.compile(r"[=+\-@\t\r\n]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-# What `inert` made of a cell.
-ESCAPED = r"^'(?=[=+\-@\t\r\n])"
 
 
 def inert_cell(cell: object) -> object:
@@ -35,6 +33,27 @@ def inert_cell(cell: object) -> object:
     if not isinstance(cell, str) or not _FORMULA.match(cell) or _NUMBER.fullmatch(cell):
         return cell
     return f"'{cell}"
+
+
+def unescaped(cell: str) -> str:
+    """A cell as it was before `inert_cell` wrote it.
+
+    Parameters
+    ----------
+    cell : str
+        As it is read.
+
+    Returns
+    -------
+    str
+        Without the apostrophe that kept a spreadsheet from running it.
+
+    Examples
+    --------
+    >>> [unescaped(cell) for cell in ("'=1+1", "'-2+3", "-2.5", "'a", "'", "''=1")]
+    ['=1+1', '-2+3', '-2.5', "'a", "'", "''=1"]
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
 
 
 def inert(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.catalogue import PADDING, gene_at, gene_names, genes, shipped
-from features.tables.columns import Column, Table, factorized, rows_of
+from features.tables.columns import FEW_CELLS, Column, Table, factorized, rows_of
 from features.tables.convert import as_frame, codes_of, decoded, table_of, text
 
 CELLS = st.lists(st.none() | st.sampled_from(["a", "b", "c d", "é"]), max_size=12)
@@ -97,3 +97,12 @@ def test_the_gene_of_a_site(build):
                 == -1
             )
     assert gene_at(shipped(), "99", 1, build) == -1
+
+
+@pytest.mark.parametrize("n", [FEW_CELLS - 1, FEW_CELLS, FEW_CELLS + 1])
+def test_distinct_cells_of_long_columns_are_those_of_short_ones(n):
+    """Beyond FEW_CELLS pandas finds them."""
+    cells = np.array([("b", None, "a", "b", "nan")[i % 5] for i in range(n)], dtype=object)
+    codes, levels = factorized(cells)
+    assert levels.tolist() == ["b", "a", "nan"]
+    assert [None if code < 0 else levels[code] for code in codes] == cells.tolist()
