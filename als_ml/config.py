@@ -141,6 +141,24 @@ class Label(_Part):
     min_span_days: int = Field(
         default=180, gt=0, description="days from the first to the last of them"
     )
+    event: Literal["composite", "death"] = Field(
+        default="composite",
+        description=(
+            "of a survival time: death, tracheostomy or NIV >= 23 h/day, whichever first, or death"
+            " alone"
+        ),
+    )
+    follow_up_days: int | None = Field(
+        default=None,
+        gt=0,
+        description=(
+            "day since the index day at which the follow-up of a survival time ends for everyone"
+        ),
+    )
+    end_at_treatment: bool = Field(
+        default=False,
+        description="whether tofersen or a trial drug ends the follow-up of a survival time",
+    )
     column: str | None = Field(
         default=None, description="a numeric column of patients to use instead"
     )
@@ -270,7 +288,7 @@ class Model(_Part):
 def _registered_estimator(name: str) -> str:
     from models.estimators import registry
 
-    known = registry.names()
+    known = (*registry.names(), *registry.names_of_times())
     if name not in known:
         hint = not_allowed(registry.GROUP, name) or nearest(name, (*known, STACK))
         raise ValueError(f"is not a registered estimator ({hint.rstrip('.')})")
@@ -326,7 +344,7 @@ class Tracking(_Part):
 
     experiment: str = Field(default="als-ml", description="MLflow's group of runs")
     model_name: str | None = Field(
-        default=None, description="registered name; by default als-familial or als-progression"
+        default=None, description="registered name; by default als- and the task"
     )
     run_name: str | None = Field(
         default=None, description="name of the run; by default the task and the estimator"
@@ -357,8 +375,8 @@ class Config(_Part):
     format: int = Field(
         default=FORMATS["configuration"], description="of this file (docs/compatibility.md)"
     )
-    task: Literal["familial", "progression"] = Field(
-        description="familial v sporadic, or fast v slow"
+    task: Literal["familial", "progression", "survival"] = Field(
+        description="familial v sporadic, fast v slow, or the time to an event"
     )
     cohort: str = Field(description="the cohort file that is trained on")
     landmark_days: int = Field(
@@ -409,6 +427,39 @@ class Config(_Part):
             raise ValueError(
                 "label.learn: classes needs two cut-offs or more: a scheme such as kimura_three, or"
                 " middle_cutoff"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _of_the_task(self) -> "Config":
+        """Estimators of times answer the survival task, all others the other two."""
+        from models.estimators import registry
+
+        of_times = self.task == "survival"
+        fitting = registry.names_of_times() if of_times else registry.names()
+        named = (
+            self.model.members if self.model.estimator == STACK else {self.model.estimator: None}
+        )
+        for name in named:
+            if name not in fitting:
+                raise ValueError(
+                    f"model: {name} does not fit the task {self.task}; use"
+                    f" {', '.join(fitting)} or a {STACK} of several as `members`"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _of_a_time(self) -> "Config":
+        label, end = self.label, self.label.follow_up_days
+        if self.task == "survival" and label.column is not None:
+            raise ValueError(
+                "label.column makes a label of two classes, not a time: it goes with the other"
+                " tasks"
+            )
+        if self.task == "survival" and end is not None and end <= self.landmark_days:
+            raise ValueError(
+                f"label.follow_up_days {end} is not after landmark_days {self.landmark_days}: no"
+                " time is left"
             )
         return self
 

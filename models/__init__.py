@@ -1,4 +1,4 @@
-"""The two questions: estimators, pipelines, calibration, uncertainty and explanation.
+"""The three questions: estimators, pipelines, calibration, uncertainty and explanation.
 
 Definitions, never weights.
 """
@@ -13,6 +13,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "fitted": ["Calibration", "FittedModel", "fit_model"],
         "ladder": ["Ladder", "fit_ladder"],
         "members": ["Member", "Recipe"],
-        "tasks": ["FAMILIAL", "PROGRESSION", "TASKS", "Task"],
+        "tasks": ["FAMILIAL", "PROGRESSION", "SURVIVAL", "TASKS", "Task"],
     },
 )

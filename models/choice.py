@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit
+from sklearn.base import BaseEstimator
 
 from models.calibration import fit_sigmoid
 from models.estimators.registry import Parameters
-from models.linear import ElasticNetLogistic, Line
+from models.linear import Line
 from models.members import Recipe, built, fit_member, varying
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
@@ -116,14 +117,14 @@ def _out_of_fold(
     return score
 
 
-class _Prepared(NamedTuple):
+class Prepared(NamedTuple):
     """A fold's imputed, standardised and curved columns, with a curvature of 1."""
 
     train: np.ndarray
     test: np.ndarray
     target: np.ndarray
     place: np.ndarray
-    model: ElasticNetLogistic
+    model: BaseEstimator
     lines: int
 
 
@@ -133,25 +134,46 @@ def _linear(
     """Scores of each penalty and curvature, from the strongest penalty on."""
     curvatures = [parameters["curvature"]] if "curvature" in parameters else list(CURVATURES)
     whole = {**parameters, "curvature": float(any(curvatures))}
-    prepared = [_prepared(whole, data, fold, recipe) for fold in folds]
+    sides = [prepared("elastic_net", whole, data, fold, recipe) for fold in folds]
     for curvature in curvatures:
-        yield from _penalties({**parameters, "curvature": curvature}, prepared, data[1])
+        yield from _penalties({**parameters, "curvature": curvature}, sides, data[1])
 
 
-def _prepared(
+def prepared(
+    name: str,
     parameters: Parameters,
     data: tuple[np.ndarray, ...],
     fold: tuple[np.ndarray, np.ndarray],
     recipe: Recipe,
-) -> _Prepared:
+) -> Prepared:
+    """The columns of both sides of a fold as a linear estimator sees them.
+
+    Parameters
+    ----------
+    name : str
+        Of a linear estimator.
+    parameters : dict
+        With a `curvature` of 1 where curves are tried.
+    data : arrays (n, p), (n,), (n,)
+        Features, labels and what is learned.
+    fold : (train, test)
+        Indices.
+    recipe : Recipe
+        How members are fitted.
+
+    Returns
+    -------
+    Prepared
+        Fitted on the training side alone.
+    """
     X, _, learned = data
     train, test = fold
     train = train[np.isfinite(learned[train])]
     columns = varying(X[train], recipe.least_share)
-    pipeline = built("elastic_net", parameters, columns, recipe)
+    pipeline = built(name, parameters, columns, recipe)
     used = np.asarray(X[:, columns], dtype=np.float64)
     filled = pipeline[:-1].fit_transform(used[train])
-    return _Prepared(
+    return Prepared(
         train=filled,
         test=pipeline[:-1].transform(used[test]),
         target=learned[train],
@@ -161,20 +183,18 @@ def _prepared(
     )
 
 
-def _penalties(
-    parameters: Parameters, prepared: list[_Prepared], y: np.ndarray
-) -> Iterator[Scored]:
+def _penalties(parameters: Parameters, folds: list[Prepared], y: np.ndarray) -> Iterator[Scored]:
     """Go from strong to weak in all folds together, until the loss has risen twice in a row.
 
     A penalty that leaves no coefficient in some fold says the prevalence: there is nothing to
     choose between.
     """
-    sides = [(_bent(f.train, f, parameters), _bent(f.test, f, parameters)) for f in prepared]
-    lines: list[Line | None] = [None] * len(prepared)
+    sides = [(bent(f.train, f, parameters), bent(f.test, f, parameters)) for f in folds]
+    lines: list[Line | None] = [None] * len(folds)
     least, risen = np.inf, 0
     for C in PENALTIES:
         score = np.empty(len(y))
-        for i, (fold, (train, test)) in enumerate(zip(prepared, sides, strict=True)):
+        for i, (fold, (train, test)) in enumerate(zip(folds, sides, strict=True)):
             line = lines[i] = fold.model.along(train, fold.target, (C,), lines[i])[0]
             score[fold.place] = test @ line.coefficients + line.intercept
         says_nothing = any(line is None or not line.coefficients.any() for line in lines)
@@ -188,8 +208,23 @@ def _penalties(
             return
 
 
-def _bent(columns: np.ndarray, fold: _Prepared, parameters: Parameters) -> np.ndarray:
-    """The lines, and the curves at the weight of this candidate."""
+def bent(columns: np.ndarray, fold: Prepared, parameters: Parameters) -> np.ndarray:
+    """The lines, and the curves at the weight of this candidate.
+
+    Parameters
+    ----------
+    columns : array (n, k)
+        Of one side of the fold.
+    fold : Prepared
+        Says how many of them are lines.
+    parameters : dict
+        With `curvature`.
+
+    Returns
+    -------
+    array
+        Of k columns, or of the lines alone.
+    """
     weight = parameters["curvature"]
     if weight == 0:
         return columns[:, : fold.lines]

@@ -355,7 +355,7 @@ def fit_model(
 
 def _unfitted(X: np.ndarray) -> Calibration:
     """Nothing but the range of the training data."""
-    low, high = _training_range(X)
+    low, high = training_range(X)
     return Calibration(
         limits=(1.0, 1.0),
         threshold=0.5,
@@ -442,10 +442,20 @@ def _weights(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.asarray(optimum.x[:-1] / scale)
 
 
-def _training_range(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def training_range(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Limits from percentiles, never from one patient's value.
 
     No limit for a feature that hardly varies.
+
+    Parameters
+    ----------
+    X : array (n, p)
+        Of the training patients, NaN unknown.
+
+    Returns
+    -------
+    low, high : arrays (p,)
+        NaN where there is no limit.
     """
     low, high = np.full(X.shape[1], np.nan), np.full(X.shape[1], np.nan)
     for j in range(X.shape[1]):

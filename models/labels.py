@@ -17,7 +17,7 @@ from features.cohort import AnyCohort, Cohort
 from features.errors import DataError
 from features.patients import SCORED_DIAGNOSES
 from features.tables.columns import Frame
-from models.tasks import PROGRESSION, Task
+from models.tasks import PROGRESSION, SURVIVAL, Task
 
 # Why a patient has a label or none, first come first served. Who is excluded is neither trained nor
 # scored.
@@ -544,7 +544,7 @@ def out_of_scope(cohort: AnyCohort, task: Task, landmark_days: int) -> np.ndarra
     """
     other = ~scored(cohort)
     reason = np.full(len(cohort), "", dtype=object)
-    if task is PROGRESSION:
+    if task in (PROGRESSION, SURVIVAL):
         gone = (event_days(cohort.patients) <= landmark_days) | (
             last_seen_days(cohort.patients) <= landmark_days
         )

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
     ids=lambda p: p.stem,
 )
 def test_shipped_configurations_load(path):
-    assert load_config(path).task in ("familial", "progression")
+    assert load_config(path).task in ("familial", "progression", "survival")
 
 
 @pytest.mark.parametrize(

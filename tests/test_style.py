@@ -216,6 +216,7 @@ AT_THE_EDGE = {
     "features/tables/convert.py": "rows of a table",
     "features/variants/lookups.py": "as a model stores it",
     "models/fitted.py": "as a model stores it",
+    "models/survival/curve.py": "as a model stores it",
 }
 
 

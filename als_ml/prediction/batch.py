@@ -11,7 +11,7 @@ import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -27,7 +27,7 @@ from als_ml.cohort.in_parts import LargeCohort
 from als_ml.formats import FORMATS
 from als_ml.output import whole_file
 from als_ml.prediction.predictor import BESIDE, SCOPE, Predictor
-from als_ml.prediction.row import CONSENTS, NESTED, PREDICTED, SCHEMA, PredictionRow
+from als_ml.prediction.row import CONSENTS, NESTED, PREDICTED, SAID, SCHEMA, PredictionRow
 from als_ml.prediction.withhold import genetic_features, withheld
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
@@ -36,6 +36,7 @@ from features.stored import Json
 from features.tables.convert import read_table
 from features.tables.formulas import inert
 from features.tables.problems import Problems
+from models.survival.fitted import FittedSurvival, Outlook
 
 Progress = Callable[[str, int, int], None]
 # A model and the cohort that was read for it.
@@ -97,21 +98,15 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
     """
     kept = table.set_index("sample_id")
     X = predictor.matrix(predictor.own_columns(kept))
-    probability = predictor.fitted.probability(X)
-    classes, sets = predictor.classes(X, probability)
-    beside = kept[list(BESIDE)]
+    beside = kept[[name for name in BESIDE if name in kept.columns]]
     reason = beside[f"not_scored_{predictor.fitted.task}"].fillna("").to_numpy(dtype=object)
     refused = reason != ""
     flagged = ((beside[["on_tofersen", "too_early"]] == 1).any(axis=1)).to_numpy()
-    joined = pa.array(sets, pa.string())
     n = len(kept)
     columns = {
         "sample_id": pa.array(kept.index.astype(str), pa.string()),
         "task": _same(predictor.fitted.task, n),
-        "probability": pa.array(probability, pa.float64()),
-        "predicted_class": pa.array(classes, pa.string()),
-        "prediction_set": joined,
-        "abstained": pc.or_(pc.match_substring(joined, "|"), pc.equal(joined, "")),
+        **_said(predictor, X),
         "out_of_distribution": pa.array(predictor.fitted.outside(X).any(axis=1) | flagged),
         "drivers": _same("[]", n),
         "missing_inputs": _missing(predictor, X),
@@ -130,6 +125,32 @@ def predicted(predictor: Predictor, table: pd.DataFrame) -> pa.Table:
             columns[name] = pc.if_else(gone, pa.scalar(None, columns[name].type), columns[name])
         columns["missing_inputs"] = pc.if_else(gone, "[]", columns["missing_inputs"])
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _said(predictor: Predictor, X: np.ndarray) -> dict[str, pa.Array]:
+    """What the model says of each patient, column by column; null in the columns of others."""
+    columns = {name: pa.nulls(len(X), SCHEMA.field(name).type) for name in SAID}
+    if isinstance(predictor.fitted, FittedSurvival):
+        return columns | _times(predictor.fitted.outlook(X))
+    probability = predictor.fitted.probability(X)
+    classes, sets = predictor.classes(X, probability)
+    joined = pa.array(sets, pa.string())
+    return columns | {
+        "probability": pa.array(probability, pa.float64()),
+        "predicted_class": pa.array(classes, pa.string()),
+        "prediction_set": joined,
+        "abstained": pc.or_(pc.match_substring(joined, "|"), pc.equal(joined, "")),
+    }
+
+
+def _times(outlook: Outlook) -> dict[str, pa.Array]:
+    numbers = asdict(outlook)
+    group = numbers.pop("risk_group")
+    columns = {
+        name: pa.array(values, pa.float64(), from_pandas=True) for name, values in numbers.items()
+    }
+    columns["probability"] = columns["risk_12m"]
+    return columns | {"risk_group": pa.array(group, pa.string())}
 
 
 def _text_column(cells: pd.Series) -> pa.Array:

@@ -17,7 +17,16 @@ from als_ml.cohort.records import RecordError, RowError, read_records
 from als_ml.cohort.source import CohortSource
 from als_ml.formats import FORMATS
 from als_ml.prediction.faults import unforeseen
-from als_ml.prediction.row import CONSENTS, Driver, PredictionRow, refuse
+from als_ml.prediction.row import (
+    CONSENTS,
+    Driver,
+    PredictionRow,
+    Said,
+    nothing_later,
+    of_classes,
+    of_times,
+    refuse,
+)
 from als_ml.prediction.training_aggregates import TrainingAggregates, no_aggregates
 from features.alsfrs.mixed_model import SUMS
 from features.blocks.alsfrs import mixed_features, revised_sums
@@ -36,6 +45,7 @@ from features.variants.weigh import weigh_sites
 from models.fitted import FittedModel
 from models.labels import out_of_scope
 from models.ladder import Ladder
+from models.survival.fitted import FittedSurvival
 from models.tasks import TASKS
 
 # Columns of a feature table that are not features.
@@ -278,7 +288,7 @@ class Predictor:
             If the model cannot use it.
         """
         kept = self.own_table(table).set_index("sample_id")
-        beside = {name: kept[name].to_numpy() for name in BESIDE}
+        beside = {name: kept[name].to_numpy() for name in BESIDE if name in kept.columns}
         return self._completed(self.predict_rows(self.own_columns(kept), drivers), beside, drivers)
 
     def own_table(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -299,7 +309,10 @@ class Predictor:
         DataError
             If a column is missing, or the features end at another landmark than the model's.
         """
-        absent = [name for name in ("sample_id", *BESIDE) if name not in table.columns]
+        # A table of an earlier release does not know of every task.
+        of_others = {f"not_scored_{name}" for name in TASKS if name != self.fitted.task}
+        needed = [name for name in ("sample_id", *BESIDE) if name not in of_others]
+        absent = [name for name in needed if name not in table.columns]
         if absent:
             reason = f"the column {absent[0]!r} is missing"
             raise DataError(
@@ -415,24 +428,28 @@ class Predictor:
         list of n dict
             Prediction rows.
         """
-        probability = self.fitted.probability(X)
-        classes, sets = self.classes(X, probability)
+        said = self._said(X)
         outside = self.fitted.outside(X)
         explained = self._drivers(X) if drivers else [[] for _ in range(len(X))]
         missing = self._missing(X)
         return [
             {
                 **self._blank(str(sample)),
-                "probability": float(probability[i]),
-                "predicted_class": classes[i],
-                "prediction_set": sets[i],
-                "abstained": sets[i].count("|") != 0 or not sets[i],
+                **said[i],
                 "out_of_distribution": bool(outside[i].any()),
                 "drivers": explained[i] + (self._reasons(X[i], outside[i]) if drivers else []),
                 "missing_inputs": missing[i],
             }
             for i, sample in enumerate(ids)
         ]
+
+    def _said(self, X: np.ndarray) -> list[Said]:
+        """What the model says of each patient: a class, or a time."""
+        if isinstance(self.fitted, FittedSurvival):
+            return of_times(self.fitted.outlook(X))
+        probability = self.fitted.probability(X)
+        classes, sets = self.classes(X, probability)
+        return of_classes(probability, classes, sets)
 
     def matrix(self, rows: pd.DataFrame) -> np.ndarray:
         """The model's matrix (n, p) float32.
@@ -580,6 +597,7 @@ class Predictor:
             "als_ml_version": als_ml.__version__,
             "definitions_version": self.definitions.version,
             "format": FORMATS["row"],
+            **nothing_later(),
             "error": None,
         }
 
@@ -607,6 +625,8 @@ class Predictor:
         towards = task.positive if share > 0 else task.negative
         unit = "" if feature.unit in ("0/1", "as given") else f" {feature.unit}"
         words = f"{feature.meaning}: {value:.4g}{unit}, towards {towards}"
+        if isinstance(self.fitted, FittedSurvival):
+            words += f" (hazard x {np.exp(share):.2f})"
         return {
             "feature": feature.name,
             "value": float(value),

@@ -5,12 +5,14 @@ follow from it.
 from types import NoneType, UnionType
 from typing import get_args, get_type_hints
 
+import numpy as np
 import pyarrow as pa
 
 # pydantic wants this one below Python 3.12.
 from typing_extensions import TypedDict
 
 from als_ml.cohort.records import RowError
+from models.survival.fitted import Outlook
 
 
 class Driver(TypedDict):
@@ -23,7 +25,11 @@ class Driver(TypedDict):
 
 
 class PredictionRow(TypedDict):
-    """The reply for one patient; predictions are null where `error` is not."""
+    """The reply for one patient; predictions are null where `error` is not.
+
+    A model of two classes leaves the columns from `risk_12m` on null, one of a survival time
+    `predicted_class`, `prediction_set` and `abstained`. Times are months after the landmark.
+    """
 
     sample_id: str | None
     task: str
@@ -42,7 +48,128 @@ class PredictionRow(TypedDict):
     als_ml_version: str
     definitions_version: str
     format: int
+    risk_12m: float | None
+    risk_24m: float | None
+    median_months: float | None
+    q25_months: float | None
+    q75_months: float | None
+    survival_low_months: float | None
+    risk_group: str | None
+    slope_predicted: float | None
+    total_3m: float | None
+    total_6m: float | None
+    total_9m: float | None
+    total_12m: float | None
     error: RowError | None
+
+
+class Said(TypedDict, total=False):
+    """The part of a row that a model says: a class, or a time."""
+
+    probability: float | None
+    predicted_class: str | None
+    prediction_set: str | None
+    abstained: bool | None
+    risk_12m: float | None
+    risk_24m: float | None
+    median_months: float | None
+    q25_months: float | None
+    q75_months: float | None
+    survival_low_months: float | None
+    risk_group: str | None
+
+
+class Later(TypedDict):
+    """Columns of what is to come, which a model of two classes leaves null."""
+
+    risk_12m: float | None
+    risk_24m: float | None
+    median_months: float | None
+    q25_months: float | None
+    q75_months: float | None
+    survival_low_months: float | None
+    risk_group: str | None
+    slope_predicted: float | None
+    total_3m: float | None
+    total_6m: float | None
+    total_9m: float | None
+    total_12m: float | None
+
+
+def nothing_later() -> Later:
+    """Null in each column of what is to come."""
+    return {
+        "risk_12m": None,
+        "risk_24m": None,
+        "median_months": None,
+        "q25_months": None,
+        "q75_months": None,
+        "survival_low_months": None,
+        "risk_group": None,
+        "slope_predicted": None,
+        "total_3m": None,
+        "total_6m": None,
+        "total_9m": None,
+        "total_12m": None,
+    }
+
+
+def of_classes(probability: np.ndarray, classes: list[str], sets: list[str]) -> list[Said]:
+    """What a model of two or more classes says of each patient.
+
+    Parameters
+    ----------
+    probability : array (n,)
+        Of the positive class.
+    classes, sets : list of n str
+        Of `Predictor.classes`.
+
+    Returns
+    -------
+    list of n dict
+        Parts of prediction rows.
+    """
+    return [
+        {
+            "probability": float(p),
+            "predicted_class": name,
+            "prediction_set": labels,
+            "abstained": labels.count("|") != 0 or not labels,
+        }
+        for p, name, labels in zip(probability, classes, sets, strict=True)
+    ]
+
+
+def of_times(outlook: Outlook) -> list[Said]:
+    """What a model of a survival time says of each patient; null where its data do not reach.
+
+    Parameters
+    ----------
+    outlook : Outlook
+        Of `FittedSurvival.outlook`, n patients.
+
+    Returns
+    -------
+    list of n dict
+        Parts of prediction rows.
+    """
+    return [
+        {
+            "probability": _known(outlook.risk_12m[i]),
+            "risk_12m": _known(outlook.risk_12m[i]),
+            "risk_24m": _known(outlook.risk_24m[i]),
+            "median_months": _known(outlook.median_months[i]),
+            "q25_months": _known(outlook.q25_months[i]),
+            "q75_months": _known(outlook.q75_months[i]),
+            "survival_low_months": _known(outlook.survival_low_months[i]),
+            "risk_group": outlook.risk_group[i],
+        }
+        for i in range(len(outlook.risk_12m))
+    ]
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def refuse(row: PredictionRow, error: RowError) -> None:
@@ -55,8 +182,8 @@ def refuse(row: PredictionRow, error: RowError) -> None:
     error : RowError
         Why there is no prediction.
     """
-    row["probability"] = row["predicted_class"] = row["prediction_set"] = None
-    row["abstained"] = row["out_of_distribution"] = None
+    for name in PREDICTED:
+        row[name] = None  # type: ignore[literal-required]
     row["drivers"], row["missing_inputs"] = [], []
     row["error"] = error
 
@@ -65,8 +192,27 @@ def refuse(row: PredictionRow, error: RowError) -> None:
 ROW_FIELDS = tuple(get_type_hints(PredictionRow))
 # Whether a reader may pass the row on to the patient (contract, Consent).
 CONSENTS = ("consent_genetic_return", "consent_prognosis")
-# What stands empty where a patient has no prediction.
-PREDICTED = ("probability", "predicted_class", "prediction_set", "abstained", "out_of_distribution")
+# What a model of a survival time says, and what is said of the course of the ALSFRS-R.
+OF_TIMES = (
+    "risk_12m",
+    "risk_24m",
+    "median_months",
+    "q25_months",
+    "q75_months",
+    "survival_low_months",
+    "risk_group",
+)
+OF_COURSE = ("slope_predicted", "total_3m", "total_6m", "total_9m", "total_12m")
+# What a model says of a patient, and what stands empty where there is no prediction.
+SAID = (
+    "probability",
+    "predicted_class",
+    "prediction_set",
+    "abstained",
+    *OF_TIMES,
+    *OF_COURSE,
+)
+PREDICTED = (*SAID, "out_of_distribution")
 _ARROW: dict[object, pa.DataType] = {
     str: pa.string(),
     int: pa.int64(),

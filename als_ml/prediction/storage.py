@@ -28,6 +28,9 @@ from models.estimators import estimator, plugin_of, single_threaded
 from models.fitted import Calibration, FittedModel
 from models.ladder import Ladder
 from models.members import Member
+from models.survival.curve import SurvivalCurve
+from models.survival.fitted import FittedSurvival
+from models.tasks import SURVIVAL
 
 
 def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
@@ -96,7 +99,8 @@ def _stored(model: FittedModel) -> Json:
         {"name": m.name, "parameters": m.parameters, "columns": list(m.columns), "weight": m.weight}
         for m in model.members
     ]
-    return {"members": members, "calibration": model.calibration.to_json()}
+    stored: Json = {"members": members, "calibration": model.calibration.to_json()}
+    return stored | ({"curve": model.curve.to_json()} if isinstance(model, FittedSurvival) else {})
 
 
 def _restored(task: str, pipelines: list[Pipeline], stored: Json) -> FittedModel:
@@ -110,7 +114,11 @@ def _restored(task: str, pipelines: list[Pipeline], stored: Json) -> FittedModel
         )
         for pipeline, m in zip(pipelines, stored["members"], strict=True)
     )
-    return FittedModel(task, members, Calibration.from_json(stored["calibration"]))
+    calibration = Calibration.from_json(stored["calibration"])
+    if task != SURVIVAL.name:
+        return FittedModel(task, members, calibration)
+    curve = SurvivalCurve.from_json(stored["curve"])
+    return FittedSurvival(task, members, calibration, curve)
 
 
 # What any pipeline of `models.estimators` holds, apart from the types that skops trusts by itself.

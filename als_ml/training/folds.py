@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from als_ml import cluster
 from als_ml.config import Config
+from als_ml.training.survival_folds import baseline_curves, months_of, risks_at_year
 from als_ml.training.task_data import Trainable
 from features.errors import DataError
 from features.genotypes.workers import Part, Result
@@ -38,7 +39,8 @@ class Fold:
 
     `covered` (m, 2): whether the own label is in the conformal set, whether the set is not exactly
     one label. `importance` (p,): mean absolute contribution of each feature. `members`: estimators
-    with the parameters that the fold chose.
+    with the parameters that the fold chose. Of the survival task also `curves` (m, k) by method at
+    the months of `als_ml.training.survival_folds.months_of`, and `low` (m,), the lower bounds.
     """
 
     test: np.ndarray
@@ -50,6 +52,8 @@ class Fold:
     members: list[Parameters]
     calibration: str
     trials: list[Trial] = field(default_factory=list)
+    curves: dict[str, np.ndarray] = field(default_factory=dict)
+    low: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Validated:
 
     `probability` and `predicted` hold the model, its baselines and the diagnostics by name, NaN
     where one was not tried. `by_repeat` holds the probabilities of each repeat, (repeats, n) a
-    name: for what must not be averaged first.
+    name: for what must not be averaged first. `curves` (n, k) and `low` (n,): as of a fold.
     """
 
     probability: dict[str, np.ndarray]
@@ -68,6 +72,8 @@ class Validated:
     graded: np.ndarray
     folds: list[Fold]
     by_repeat: dict[str, np.ndarray] = field(default_factory=dict)
+    curves: dict[str, np.ndarray] = field(default_factory=dict)
+    low: np.ndarray | None = None
 
 
 def cross_validate(
@@ -178,6 +184,11 @@ def merged(folds: list[Fold], n: int, repeats: int = 1) -> Validated:
         graded=_averaged(tests, [fold.graded for fold in folds], n),
         folds=folds,
         by_repeat={name: _by_repeat(name, folds, n, repeats) for name in names},
+        curves={
+            name: _averaged(tests, [fold.curves.get(name) for fold in folds], n)
+            for name in folds[0].curves
+        },
+        low=None if folds[0].low is None else _averaged(tests, [fold.low for fold in folds], n),
     )
 
 
@@ -195,12 +206,14 @@ def _by_repeat(name: str, folds: list[Fold], n: int, repeats: int) -> np.ndarray
 
 
 def _averaged(tests: list[np.ndarray], values: list[np.ndarray | None], n: int) -> np.ndarray:
-    total, count = np.zeros(n), np.zeros(n)
+    """Mean over the folds that tested a patient, NaN where none did."""
+    further = next((np.shape(of_fold)[1:] for of_fold in values if of_fold is not None), ())
+    total, count = np.zeros((n, *further)), np.zeros((n, *(1 for _ in further)))
     for test, of_fold in zip(tests, values, strict=True):
         if of_fold is not None:
             total[test] += of_fold
             count[test] += 1
-    return np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
 def run_fold(data: Trainable, train: np.ndarray, test: np.ndarray, config: Config) -> Fold:
@@ -220,6 +233,8 @@ def run_fold(data: Trainable, train: np.ndarray, test: np.ndarray, config: Confi
     Fold
         Results of the tested patients.
     """
+    if data.times is not None:
+        return _fold_of_times(data, train, test, config)
     trials: list[Trial] = []
     X = data.matrix(train)
     fitted, ladder = data.fit(X, train, config, trials)
@@ -239,6 +254,26 @@ def run_fold(data: Trainable, train: np.ndarray, test: np.ndarray, config: Confi
         members=[{"estimator": m.name, "weight": m.weight, **m.parameters} for m in fitted.members],
         calibration=fitted.calibration.kind,
         trials=trials,
+    )
+
+
+def _fold_of_times(data: Trainable, train: np.ndarray, test: np.ndarray, config: Config) -> Fold:
+    """Curves of the test patients and their lower bounds; no class is predicted."""
+    X, months = data.matrix(train), months_of(data)
+    fitted = data.fit_times(X, train, config)
+    curves = {"model": fitted.survival(X[test], months)}
+    curves |= baseline_curves(data, X, train, test, config)
+    return Fold(
+        test=test,
+        probability=risks_at_year(curves, months),
+        predicted={},
+        covered=np.full((len(test), 2), np.nan),
+        graded=fitted.score(X[test]),
+        importance=np.abs(fitted.contributions(X[test])).mean(axis=0),
+        members=[{"estimator": m.name, "weight": m.weight, **m.parameters} for m in fitted.members],
+        calibration=fitted.calibration.kind,
+        curves=curves,
+        low=fitted.outlook(X[test]).survival_low_months,
     )
 
 

@@ -25,7 +25,7 @@ from features.cohort import Cohort
 from features.errors import DataError
 from features.genotypes.repeats import NOT_TESTED, RepeatStates
 from features.genotypes.vcf import CallRule
-from models.estimators import names
+from models.estimators import names, names_of_times
 from models.estimators.registry import Parameters
 from models.fitted import FittedModel, fit_model
 from models.labels import (
@@ -39,7 +39,10 @@ from models.labels import (
 )
 from models.ladder import Ladder, fit_ladder
 from models.members import Recipe, Search, Trial
-from models.tasks import FAMILIAL, TASKS
+from models.survival.fitted import FittedSurvival, fit_survival
+from models.survival.labels import TimeRule, Times, survival_labels
+from models.survival.times import signed
+from models.tasks import FAMILIAL, SURVIVAL, TASKS
 
 
 class MixedSlopes:
@@ -104,6 +107,7 @@ class Trainable:
     scatter: np.ndarray
     level: np.ndarray
     weights: np.ndarray | None = None
+    times: Times | None = None
 
     def fit(
         self, X: np.ndarray, train: np.ndarray, config: Config, trials: list[Trial] | None = None
@@ -129,6 +133,8 @@ class Trainable:
         ladder : Ladder or None
             The lower steps.
         """
+        if self.times is not None:
+            return self.fit_times(X, train, config), None
         y, families = self.y[train], self.families[train]
         recipe = replace(recipe_of(config), rising=self.rising(config.task))
         fitted = fit_model(X[train], y, families, recipe, self.learned(train, config), trials)
@@ -137,6 +143,34 @@ class Trainable:
         return fitted, fit_ladder(
             X[train], self.level[train], families, recipe, self.labels.classes
         )
+
+    def fit_times(self, X: np.ndarray, train: np.ndarray, config: Config) -> FittedSurvival:
+        """Fit the model of a survival time on some patients.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Of `matrix`.
+        train : array of int
+            Positions of the training patients.
+        config : Config
+            Of the run.
+
+        Returns
+        -------
+        FittedSurvival
+            Calibrated.
+        """
+        times = self.of_times.take(train)
+        learned = signed(times.months, times.event)
+        return fit_survival(X[train], learned, self.families[train], recipe_of(config))
+
+    @property
+    def of_times(self) -> Times:
+        """The times of the survival task."""
+        if self.times is None:
+            raise ValueError("this task has labels of two classes, not times")
+        return self.times
 
     def learned(self, train: np.ndarray, config: Config) -> np.ndarray:
         """What a model of these patients learns: the slope, or the label as far as its own error
@@ -271,6 +305,7 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
     """
     labels = make_labels(config, cohort)
     kept = labels.usable
+    rule = time_rule(config)
     spec = with_columns(
         cohort.definitions,
         spec_of(config, described.genome_build),
@@ -313,6 +348,7 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
         scatter=scatter,
         level=_labelled(labels, labels.level),
         weights=labelling_weights(rows, labels, cohort.families, config),
+        times=None if rule is None else survival_labels(cohort, rule)[1].take(kept),
     )
 
 
@@ -416,6 +452,8 @@ def make_labels(config: Config, cohort: Cohort) -> Labels:
         return column_labels(cohort, label.column, label.above, label.below, label.error)
     if config.task == "familial":
         return familial_labels(cohort, label.familial_degrees)
+    if until := time_rule(config):
+        return survival_labels(cohort, until)[0]
     if rule := slope_rule(config):
         return progression_labels(cohort, rule)
     rate = alsfrs_features(as_known(cohort, config.landmark_days))["delta_fs"]
@@ -448,8 +486,31 @@ def slope_rule(config: Config) -> SlopeRule | None:
     )
 
 
+def time_rule(config: Config) -> TimeRule | None:
+    """How the time to an event is made; None for the other tasks.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+
+    Returns
+    -------
+    TimeRule or None
+        With the landmark at which time starts.
+    """
+    if config.task != SURVIVAL.name:
+        return None
+    return TimeRule(
+        landmark_days=config.landmark_days,
+        event=config.label.event,
+        follow_up_days=config.label.follow_up_days,
+        end_at_treatment=config.label.end_at_treatment,
+    )
+
+
 def check_labels(y: np.ndarray, families: np.ndarray, config: Config) -> None:
-    """Refuse labels that no fold can learn from.
+    """Refuse labels, or times, that no fold can learn from.
 
     Parameters
     ----------
@@ -465,6 +526,9 @@ def check_labels(y: np.ndarray, families: np.ndarray, config: Config) -> None:
     DataError
         With the count of both classes.
     """
+    if config.task == SURVIVAL.name:
+        _check_events(y, families, config)
+        return
     task, folds = (
         TASKS[config.task],
         max(config.validation.folds, config.validation.inner_folds) + 1,
@@ -488,6 +552,26 @@ def check_labels(y: np.ndarray, families: np.ndarray, config: Config) -> None:
         )
 
 
+# Events that a survival model needs at least, in as many families: five in each inner fold of an
+# outer one would be too few to learn from, and one or two end every search (P).
+_FEWEST_EVENTS = 20
+
+
+def _check_events(y: np.ndarray, families: np.ndarray, config: Config) -> None:
+    """Refuse times without events enough; nobody needs to be censored."""
+    folds = max(config.validation.folds, config.validation.inner_folds) + 1
+    events, needed = len(np.unique(families[y == 1])), max(_FEWEST_EVENTS, folds)
+    if events < needed:
+        raise DataError(
+            f"times of the task {SURVIVAL.name}",
+            f"of {len(y)} patients with a follow-up {int((y == 1).sum())} have the event, in"
+            f" {events} families: fewer than {needed}",
+            "Give more patients or a longer follow-up; look at `als-ml check --config` for why"
+            " patients have no time.",
+            code="labels_unusable",
+        )
+
+
 def recipe_of(config: Config) -> Recipe:
     """What a fold fits.
 
@@ -505,7 +589,9 @@ def recipe_of(config: Config) -> Recipe:
     members: tuple[tuple[str, Parameters], ...] = ((model.estimator, dict(model.parameters)),)
     if model.estimator == STACK:
         members = tuple(
-            (name, dict(model.members[name])) for name in names() if name in model.members
+            (name, dict(model.members[name]))
+            for name in (*names(), *names_of_times())
+            if name in model.members
         )
     search = None
     if model.search is not None:
@@ -552,6 +638,8 @@ def _baselines(
         "dfs": ["log_delta_fs"],
         "encals": ["encals_lp"],
     }
+    if config.task == SURVIVAL.name:
+        columns = {"cox": ["log_delta_fs", "age_at_index"], "encals": ["encals_lp"]}
     if config.label.measure == "delta_fs":
         columns = {"nfl": columns["nfl"]}
     present = {

@@ -10,6 +10,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "pipeline": ["as_certain", "donor_filled", "fit", "make_pipeline", "single_threaded"],
-        "registry": ["Estimator", "estimator", "names", "plugin_of"],
+        "registry": ["Estimator", "estimator", "names", "names_of_times", "plugin_of"],
     },
 )

@@ -31,6 +31,12 @@ OURS = {
 }
 
 Value = float | int | str | bool | None
+# Name -> module of `models.survival`, for a time to event.
+OF_TIMES = {
+    "cox": "models.survival.elastic_net_cox",
+    "xgboost_cox": "models.survival.cox_trees",
+}
+
 # Settings of an estimator by the names of its constructor.
 Parameters = dict[str, Value]
 Builder = Callable[[int, int], "BaseEstimator"]
@@ -59,8 +65,8 @@ class Estimator:
     linear : bool
         Takes standardised columns without gaps, and curves where its parameter `curvature` asks.
     learns_probability : bool
-        Whether `fit` takes the probability of a label. Others learn an uncertain label as two
-        patients with weights.
+        Whether `fit` takes the probability of a label, or a time, as it is. Others learn an
+        uncertain label as two patients with weights.
     monotone : str, optional
         Parameter that takes 1 for each column that may only raise the score, 0 for the others.
     trusted : tuple of str
@@ -95,9 +101,14 @@ def names() -> tuple[str, ...]:
     return (*OURS, *sorted(set(offered(GROUP)) - set(OURS)))
 
 
+def names_of_times() -> tuple[str, ...]:
+    """Names of the estimators of a time to event; all are ours."""
+    return tuple(OF_TIMES)
+
+
 def plugin_of(name: str) -> Plugin | None:
     """The package that an estimator comes from; None for ours."""
-    return None if name in OURS else offered(GROUP)[name]
+    return None if name in OURS or name in OF_TIMES else offered(GROUP)[name]
 
 
 @cache
@@ -109,8 +120,8 @@ def estimator(name: str) -> Estimator:
     RequestError
         If there is none, or the package that has it is not allowed.
     """
-    if name in OURS:
-        registered = import_module(OURS[name]).ESTIMATOR
+    if name in OURS or name in OF_TIMES:
+        registered = import_module(OURS.get(name) or OF_TIMES[name]).ESTIMATOR
     elif name in offered(GROUP):
         registered = offered(GROUP)[name].load(name)
     else:

@@ -14,7 +14,9 @@ CONTRACT = (
     "sample_id, task, probability, predicted_class, prediction_set, abstained, out_of_distribution,"
     " drivers, missing_inputs, genetic_cause,"
     " consent_genetic_return, consent_prognosis, model_name, model_version, als_ml_version,"
-    " definitions_version, format, error"
+    " definitions_version, format, risk_12m, risk_24m, median_months, q25_months, q75_months,"
+    " survival_low_months, risk_group, slope_predicted, total_3m, total_6m, total_9m, total_12m,"
+    " error"
 )
 
 

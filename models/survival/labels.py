@@ -1,0 +1,228 @@
+"""Time to event of each patient of a cohort (contract, Time to event).
+
+Time runs from the landmark, so that nobody is at risk before it is observed. The event is death,
+tracheostomy or NIV >= 23 h/day, whichever comes first, or death alone. Who has none is censored at
+the last contact, or earlier where the configuration ends the follow-up: at a day for everyone, or
+where tofersen or a trial drug starts.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from features.alsfrs.slopes import DAYS_PER_MONTH
+from features.cohort import AnyCohort, Cohort
+from features.tables.columns import Frame
+from models.labels import Labels, event_days, last_seen_days, natural_until_days, scored
+
+# What may end a follow-up; 0 is a censoring.
+CAUSES = ("death", "tracheostomy", "niv_23h")
+# Why a patient has a time or none, first come first served.
+BRANCHES = (
+    "excluded_event",  # at or before the landmark
+    "excluded_lost",  # at or before the landmark
+    "unlabelled_treatment_undated",  # treated, and nobody knows since when
+    "unlabelled_treated_early",  # at or before the landmark
+    "unlabelled_no_follow_up",  # no event, and no day of last contact
+    "event_death",
+    "event_tracheostomy",
+    "event_niv_23h",
+    "censored_treated",
+    "censored_follow_up_end",
+    "censored_last_contact",
+)
+_FIRST_EVENT = BRANCHES.index("event_death")
+_LABELLED = range(_FIRST_EVENT, len(BRANCHES))
+# Follow-up of those with an event alone is told from chance by so many of them (P).
+_FEWEST_BEYOND, _SHARE_BEYOND = 20, 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeRule:
+    """How a time is made of what happens after the landmark.
+
+    Attributes
+    ----------
+    landmark_days : int
+        Where time starts, in days since the index day.
+    event : str
+        `composite`: death, tracheostomy or NIV >= 23 h/day; `death`: death alone.
+    follow_up_days : int, optional
+        Day since the index day after which nothing counts.
+    end_at_treatment : bool
+        Whether tofersen or a trial drug ends the follow-up.
+    """
+
+    landmark_days: int = 90
+    event: str = "composite"
+    follow_up_days: int | None = None
+    end_at_treatment: bool = False
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What counts as the event."""
+        return CAUSES if self.event == "composite" else ("death",)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Of each patient with a time.
+
+    `months` after the landmark, above 0; `cause` (int) 0 censored, else 1 + index into CAUSES.
+    """
+
+    months: np.ndarray
+    cause: np.ndarray
+
+    @property
+    def event(self) -> np.ndarray:
+        """Whether the time ended in the event."""
+        return np.asarray(self.cause > 0)
+
+    def take(self, kept: np.ndarray) -> "Times":
+        """The times of some patients.
+
+        Parameters
+        ----------
+        kept : array of int or bool
+            Which.
+        """
+        return Times(self.months[kept], self.cause[kept])
+
+
+def survival_labels(cohort: Cohort, rule: TimeRule) -> tuple[Labels, Times]:
+    """Time and event of each patient, with the count of each reason.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients, uncut.
+    rule : TimeRule
+        What counts, and until when.
+
+    Returns
+    -------
+    labels : Labels
+        `y` is 1 with the event, 0 censored, NaN without a time.
+    times : Times
+        Arrays (n,), months NaN without a time.
+    """
+    seen = _seen(cohort.patients, rule)
+    branch = _branches(cohort.patients, rule, seen)
+    branch[~scored(cohort)] = -1
+    timed, event = np.isin(branch, _LABELLED), _is_event(branch)
+    stop = np.minimum(np.minimum(seen.followed, seen.treated), seen.end)
+    months = np.where(timed, (stop - rule.landmark_days) / DAYS_PER_MONTH, np.nan)
+    y = np.where(timed, event.astype(float), np.nan)
+    labels = Labels(y=y, counts=_counts(branch, y), sources=_sources(rule))
+    return labels, Times(months, np.where(event, seen.cause, 0))
+
+
+class _Seen(NamedTuple):
+    """Days of each patient since the index day, inf where there is none.
+
+    `first` event with its `cause` (0 none), `followed`: the event, else the last contact (a death
+    is known although the last contact was before it), `treated` and `end` of what counts.
+    """
+
+    first: np.ndarray
+    cause: np.ndarray
+    followed: np.ndarray
+    treated: np.ndarray
+    end: float
+
+
+def _seen(patients: Frame, rule: TimeRule) -> _Seen:
+    first, cause = _first_events(patients, rule)
+    natural = natural_until_days(patients)
+    return _Seen(
+        first=first,
+        cause=cause,
+        followed=np.where(np.isfinite(first), first, last_seen_days(patients)),
+        treated=natural if rule.end_at_treatment else np.full(len(first), np.inf),
+        end=np.inf if rule.follow_up_days is None else float(rule.follow_up_days),
+    )
+
+
+def _is_event(branch: np.ndarray) -> np.ndarray:
+    return (branch >= _FIRST_EVENT) & (branch < _FIRST_EVENT + len(CAUSES))
+
+
+def _sources(rule: TimeRule) -> set[str]:
+    return {f"{cause}_days" for cause in rule.causes} | {"last_contact_days"}
+
+
+def _first_events(patients: Frame, rule: TimeRule) -> tuple[np.ndarray, np.ndarray]:
+    """Day of the first event (inf: none known) and its cause, 0 where there is none."""
+    days = np.column_stack(
+        [
+            patients[f"{name}_days"].to_numpy(dtype=float)
+            if name in rule.causes
+            else np.full(len(patients), np.nan)
+            for name in CAUSES
+        ]
+    )
+    days = np.where(np.isnan(days), np.inf, days)
+    first = days.min(axis=1)
+    return first, np.where(np.isfinite(first), 1 + days.argmin(axis=1), 0)
+
+
+def _branches(patients: Frame, rule: TimeRule, seen: _Seen) -> np.ndarray:
+    """Index into BRANCHES of each patient."""
+    landmark = rule.landmark_days
+    happened = np.isfinite(seen.first) & (seen.first <= np.minimum(seen.treated, seen.end))
+    reasons = {
+        "excluded_event": event_days(patients) <= landmark,
+        "excluded_lost": last_seen_days(patients) <= landmark,
+        "unlabelled_treatment_undated": np.isneginf(seen.treated),
+        "unlabelled_treated_early": seen.treated <= landmark,
+        "unlabelled_no_follow_up": np.isinf(seen.followed),
+        **{f"event_{name}": happened & (seen.cause == 1 + i) for i, name in enumerate(CAUSES)},
+        "censored_treated": seen.treated <= np.minimum(seen.followed, seen.end),
+        "censored_follow_up_end": seen.end <= seen.followed,
+        "censored_last_contact": np.ones(len(seen.first), dtype=bool),
+    }
+    chosen = np.select([reasons[name] for name in BRANCHES], np.arange(len(BRANCHES)).tolist())
+    return np.asarray(chosen, dtype=int)
+
+
+def _counts(branch: np.ndarray, y: np.ndarray) -> dict[str, int]:
+    counts = {name: int((branch == i).sum()) for i, name in enumerate(BRANCHES)}
+    counts["other_diagnosis"] = int((branch == -1).sum())
+    return {name: n for name, n in counts.items() if n} | {
+        "positive": int((y == 1).sum()),
+        "negative": int((y == 0).sum()),
+        "unlabelled_total": int(np.isnan(y).sum()),
+    }
+
+
+def events_only_beyond(cohort: AnyCohort, rule: TimeRule) -> tuple[int, int] | None:
+    """Day beyond which follow-up is known of those with an event alone, and how many these are.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients.
+    rule : TimeRule
+        What counts, and until when.
+
+    Returns
+    -------
+    (day, n) or None
+        None where those without an event are followed as long.
+    """
+    plain = replace(rule, follow_up_days=None)
+    first, _ = _first_events(cohort.patients, plain)
+    last = last_seen_days(cohort.patients)
+    end = np.inf if rule.follow_up_days is None else float(rule.follow_up_days)
+    mine = scored(cohort) & (np.minimum(first, last) > rule.landmark_days)
+    censored = mine & np.isinf(first) & np.isfinite(last)
+    if censored.sum() < _FEWEST_BEYOND:
+        return None
+    day = float(np.quantile(last[censored], 0.99, method="inverted_cdf"))
+    beyond = int((mine & np.isfinite(first) & (first > day) & (first <= end)).sum())
+    others = int((censored & (last > day)).sum()) if end > day else 0
+    if beyond < _FEWEST_BEYOND or beyond < _SHARE_BEYOND * (beyond + others):
+        return None
+    return int(day), beyond

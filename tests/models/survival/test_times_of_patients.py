@@ -1,0 +1,115 @@
+"""Time and event by hand-made dates: each column on both sides of each boundary."""
+
+import numpy as np
+import pytest
+
+from features.alsfrs.slopes import DAYS_PER_MONTH
+from models.labels import in_words, out_of_scope
+from models.survival.labels import TimeRule, events_only_beyond, survival_labels
+from models.tasks import SURVIVAL
+from tests.made import cohort
+
+RULE = TimeRule()  # landmark 90, death, tracheostomy or NIV >= 23 h/day
+DEATH = TimeRule(event="death")
+CUT = TimeRule(follow_up_days=400)
+NATURAL = TimeRule(end_at_treatment=True)
+EARLY, UNDATED = "unlabelled_treated_early", "unlabelled_treatment_undated"
+
+
+def one(rule, **dates):
+    labels, times = survival_labels(cohort({"diagnosis": "als", **dates}), rule)
+    branch = [
+        name for name in labels.counts if name not in ("positive", "negative", "unlabelled_total")
+    ]
+    days = times.months[0] * DAYS_PER_MONTH + rule.landmark_days
+    return branch, None if np.isnan(days) else round(days, 6), int(times.cause[0])
+
+
+@pytest.mark.parametrize(
+    ("rule", "dates", "branch", "day", "cause"),
+    [
+        (RULE, {"death_days": 300}, "event_death", 300, 1),
+        (RULE, {"death_days": 300, "last_contact_days": 200}, "event_death", 300, 1),
+        (RULE, {"tracheostomy_days": 200, "death_days": 300}, "event_tracheostomy", 200, 2),
+        (RULE, {"niv_23h_days": 150, "tracheostomy_days": 200}, "event_niv_23h", 150, 3),
+        (RULE, {"last_contact_days": 500}, "censored_last_contact", 500, 0),
+        # Death alone: other events do not end the time.
+        (DEATH, {"niv_23h_days": 150, "death_days": 300}, "event_death", 300, 1),
+        (DEATH, {"niv_23h_days": 150, "last_contact_days": 300}, "censored_last_contact", 300, 0),
+        # At the landmark, and a day after.
+        (RULE, {"death_days": 90}, "excluded_event", None, 0),
+        (RULE, {"death_days": 91}, "event_death", 91, 1),
+        (RULE, {"last_contact_days": 90}, "excluded_lost", None, 0),
+        (RULE, {"last_contact_days": 91}, "censored_last_contact", 91, 0),
+        (DEATH, {"niv_23h_days": 80, "death_days": 300}, "excluded_event", None, 0),
+        # Nobody knows until when.
+        (RULE, {}, "unlabelled_no_follow_up", None, 0),
+        # The end of the follow-up for everyone, around it.
+        (CUT, {"death_days": 399}, "event_death", 399, 1),
+        (CUT, {"death_days": 400}, "event_death", 400, 1),
+        (CUT, {"death_days": 401}, "censored_follow_up_end", 400, 0),
+        (CUT, {"death_days": 401, "last_contact_days": 395}, "censored_follow_up_end", 400, 0),
+        (CUT, {"last_contact_days": 399}, "censored_last_contact", 399, 0),
+        (CUT, {"last_contact_days": 400}, "censored_follow_up_end", 400, 0),
+        # The start of a trial drug, where the configuration ends the time there.
+        (RULE, {"trial_drug_start_days": 200, "death_days": 300}, "event_death", 300, 1),
+        (NATURAL, {"trial_drug_start_days": 299, "death_days": 300}, "censored_treated", 299, 0),
+        (NATURAL, {"tofersen_start_days": 300, "death_days": 300}, "event_death", 300, 1),
+        (
+            NATURAL,
+            {"tofersen_start_days": 90, "death_days": 300},
+            EARLY,
+            None,
+            0,
+        ),
+        (NATURAL, {"tofersen_start_days": 91, "death_days": 300}, "censored_treated", 91, 0),
+        (
+            NATURAL,
+            {"trial_drug": "yes", "death_days": 300},
+            UNDATED,
+            None,
+            0,
+        ),
+        (RULE, {"diagnosis": "mimic", "death_days": 300}, "other_diagnosis", None, 0),
+    ],
+)
+def test_time_and_event(rule, dates, branch, day, cause):
+    assert one(rule, **dates) == ([branch], day, cause)
+
+
+def test_counts_in_words():
+    made = cohort(
+        {"diagnosis": "als", "death_days": 300},
+        {"diagnosis": "als", "last_contact_days": 300},
+        {"diagnosis": "als", "last_contact_days": 10},
+    )
+    labels, _ = survival_labels(made, RULE)
+    assert in_words(labels, SURVIVAL) == (
+        "1 event, 1 event-free, 1 without a label: 1 excluded lost, 1 event death,"
+        " 1 censored last contact"
+    )
+    assert list(out_of_scope(made, SURVIVAL, 90)) == ["", "", "landmark"]
+
+
+def followed(events, others, beyond=0):
+    """Deaths at given days, and patients without one, last seen at day 365 or beyond."""
+    rows = [{"death_days": day, "last_contact_days": 365} for day in events]
+    rows += [{"last_contact_days": 365} for _ in range(others)]
+    rows += [{"last_contact_days": 800} for _ in range(beyond)]
+    return cohort(*({"diagnosis": "als", **row} for row in rows))
+
+
+@pytest.mark.parametrize(
+    ("made", "rule", "found"),
+    [
+        (followed([500] * 20, 60), RULE, (365, 20)),
+        (followed([500] * 19, 60), RULE, None),  # too few to be told from chance
+        (followed([500] * 20, 60), TimeRule(follow_up_days=365), None),  # cut for everyone
+        (followed([500] * 20, 60), TimeRule(follow_up_days=499), None),
+        (followed([500] * 20, 60, 20), RULE, None),  # others are followed as long
+        (followed([200] * 40, 60), RULE, None),
+        (followed([500] * 20, 19), RULE, None),
+    ],
+)
+def test_follow_up_of_those_with_an_event_alone(made, rule, found):
+    assert events_only_beyond(made, rule) == found
