@@ -19,7 +19,7 @@ from features.cohort import Cohort
 from features.errors import DataError, examples
 from features.genotypes.coverage import STATES, UNKNOWN, coverage_state
 from features.tables.convert import decoded
-from features.tables.problems import Issue, Problem, ProblemRow, Problems
+from features.tables.problems import Issue, Problem, ProblemRow, Problems, issue_of
 
 # A site is compared with the others from this many values on; its ratio must meet a factor within
 # this share of ln(factor) (P).
@@ -163,28 +163,12 @@ def check_cohort(
         }
     met = [problem.as_dict() for problem in problems.found]
     if issues is not None:
-        issues += [_of_no_row(problem) for problem in problems.found if not _has_line(problem)]
+        issues += [issue_of(problem) for problem in problems.found if not _has_line(problem)]
     return {**report, "files": _by_file(met), "problems": met}
 
 
 def _has_line(problem: Problem) -> bool:
     return ", line " in problem.where
-
-
-def _of_no_row(problem: Problem) -> Issue:
-    """A problem of a whole file, column or key."""
-    file, _, column = problem.where.partition(",")
-    return Issue(
-        severity=problem.severity,
-        code=problem.code,
-        file=file,
-        line=0,
-        sample_id="",
-        column=column.replace(" column ", "").strip(),
-        text="",
-        found=problem.found,
-        remedy=problem.remedy,
-    )
 
 
 def _by_file(met: list[ProblemRow]) -> dict[str, list[ProblemRow]]:

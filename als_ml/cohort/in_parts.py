@@ -27,12 +27,13 @@ from als_ml.cohort.read import (
     long_tables,
     read_patients,
     table_names,
+    without_errors,
 )
 from als_ml.cohort.source import CohortFile, CohortSource, TableFile, TableKind
 from features.alsfrs.visits import after_visits
 from features.catalogue import Definitions
 from features.cohort import Cohort
-from features.errors import DataError
+from features.errors import DataError, RequestError
 from features.genotypes.extraction import with_targets
 from features.genotypes.gathered import GatheredOnDisk
 from features.genotypes.genotype import moved_rows
@@ -101,7 +102,8 @@ class LargeCohort:
             path=self.folder / "cohort.yaml",
             described=described.model_copy(update=places),
         )
-        for_part = replace(problems, sources=sources)
+        dropping = described.on_error == "drop_value"
+        for_part = replace(problems, sources=sources, drops_values=dropping)
         biomarkers, visits = long_tables(
             self.tables,
             part,
@@ -171,6 +173,14 @@ def large_cohort(
     progress("patients")
     tables, judged = reading.tables(source, problems)
     reading = replace(reading, definitions=judged)
+    if source.described.on_error == "drop_patient":
+        raise RequestError(
+            f"{source.path}, key on_error",
+            f"drop_patient is not for a cohort that is read in parts (from {LARGE:,} patients)",
+            "Name the patients under `exclude`, or say drop_value.",
+            code="key_value",
+        )
+    source, problems = without_errors(tables, source, problems)
     patients = read_patients(tables, source, problems)
     rows, part = {name: i for i, name in enumerate(patients["sample_id"])}, size or PART
     with working_folder("parts") as name:
@@ -229,11 +239,12 @@ def _split(
     table, where = source.described.table(kind), source.described.shown(kind)
     # A line in a message is that of the user's file.
     line = table.layout.above - 1 if table else 0
-    strangers, total = 0, 0
+    strangers, total, excluded = 0, 0, 0
     writers: dict[int, pq.ParquetWriter] = {}
     with ExitStack() as stack:
         for batch in _batches(source, kind):
             ids = _ids(definitions, batch, kind, source.described, where, problems)
+            excluded += int(np.isin(ids.astype(str), source.described.exclude).sum())
             row = np.array([rows.get(name, -1) for name in ids], dtype=int)
             strangers, total = strangers + int((row < 0).sum()), total + len(row)
             numbered = batch.append_column(_LINE, pa.array(np.arange(line, line + len(batch))))
@@ -245,6 +256,7 @@ def _split(
                     writers[number] = stack.enter_context(pq.ParquetWriter(name, numbered.schema))
                 writers[number].write_table(numbered.filter(pa.array(part == number)))
         _fill_gaps(writers, numbered.schema, kind, scratch, -(-len(rows) // size))
+    strangers -= excluded
     if strangers == total:
         raise DataError(
             where,

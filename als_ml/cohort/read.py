@@ -1,5 +1,6 @@
 """Read the files that a cohort file names into checked tables."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from als_ml import cluster
+from als_ml.cohort.anchors import with_age_at_onset, with_first_visits
 from als_ml.cohort.source import TABLES, CohortFile, CohortSource, TableKind
 from features.alsfrs.visits import after_visits, checked_visits, no_visits
 from features.biomarkers.derived import with_derived
@@ -135,6 +137,7 @@ def read_cohort(
     progress("patients")
     tables, judged = reading.tables(source, problems)
     reading = replace(reading, definitions=judged)
+    source, problems = without_errors(tables, source, problems)
     patients = read_patients(tables, source, problems)
     rows = {name: i for i, name in enumerate(patients["sample_id"]) if name is not None}
     biomarkers, visits = long_tables(
@@ -175,10 +178,96 @@ def read_patients(
     DataFrame
         Of `features.patients.checked_patients`.
     """
-    described = source.described
+    described, where = source.described, source.described.shown("patients")
     table = _table(definitions, source, "patients", problems)
-    where = described.shown("patients")
+    if described.index_date == "first_visit" and described.alsfrs:
+        quiet = Problems(collect=True, silent=True)
+        visits = _table(definitions, source, "alsfrs", quiet)
+        table = with_first_visits(table, visits, where, problems, described.rules)
+    table = with_age_at_onset(table, where, problems, described.rules)
     return checked_patients(definitions, table, where, problems, described.rules)
+
+
+def without_errors(
+    definitions: Definitions, source: CohortSource, problems: Problems
+) -> tuple[CohortSource, Problems]:
+    """A cohort and its problems as `exclude` and `on_error` of its file say: what is left out is
+    counted.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        By which its cells are read.
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+    problems : Problems
+        Gets the counts.
+
+    Returns
+    -------
+    source : CohortSource
+        That excludes the patients with errors, where they are to be dropped.
+    problems : Problems
+        The same, or one that takes a wrong cell for unknown.
+    """
+    described = source.described
+    if described.exclude:
+        _count_excluded(source, problems)
+    problems = replace(problems, drops_values=described.on_error == "drop_value")
+    if described.on_error != "drop_patient":
+        return source, problems
+    wrong = _with_errors(definitions, source)
+    if wrong:
+        kinds = Counter(kind for kinds in wrong.values() for kind in kinds)
+        counted = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
+        problems.warn(
+            "cohort file, key on_error",
+            f"{len(wrong)} patients with an error in a table are left out ({counted})",
+            "`check --issues FILE` names them where `on_error` is stop.",
+            len(wrong),
+            code="left_out",
+        )
+    left = described.model_copy(update={"exclude": (*described.exclude, *wrong)})
+    return replace(source, described=left), problems
+
+
+def _count_excluded(source: CohortSource, problems: Problems) -> None:
+    """Say how many of the patients that `exclude` names there are."""
+    described = source.described
+    table = source.described.table("patients")
+    if table is None:
+        return
+    read = read_coded(source.file(table.file, "patients"), table.layout)
+    known = set(_owners(described, "patients", read))
+    there = [name for name in described.exclude if name in known]
+    problems.note(
+        "cohort file, key exclude",
+        f"{len(there)} patients are left out",
+        "With all that the other tables say of them.",
+        len(there),
+        code="left_out",
+    )
+    if absent := [name for name in described.exclude if name not in known]:
+        problems.warn(
+            "cohort file, key exclude",
+            f"{len(absent)} of its names are of no patient ({examples(absent)})",
+            "Write them as the patients table does.",
+            len(absent),
+            code="row_of_no_patient",
+        )
+
+
+def _with_errors(definitions: Definitions, source: CohortSource) -> dict[str, set[str]]:
+    """Patients with an error in a row of a table, and of which kinds."""
+    trial = Problems(collect=True, issues=[])
+    patients = read_patients(definitions, source, trial)
+    rows = {name: i for i, name in enumerate(patients["sample_id"]) if name is not None}
+    long_tables(definitions, source, rows, patients, trial)
+    found: dict[str, set[str]] = {}
+    for issue in trial.issues or []:
+        if issue.severity == "error" and issue.sample_id:
+            found.setdefault(issue.sample_id, set()).add(issue.code)
+    return found
 
 
 def _table(
@@ -214,12 +303,14 @@ def read_as_described(source: CohortSource, kind: TableKind, problems: Problems)
         raise ValueError(f"the cohort has no {kind}")
     path, where = source.file(described.file, kind), source.described.shown(kind)
     table = read_coded(path, described.layout)
-    if problems.issues is not None:
-        problems.owners[where] = _owners(source.described, kind, table)
-    places = table.attrs.get(PLACES)
-    if described.layout.above > 1 or places is not None:
-        lines = np.arange(len(table)) if places is None else places
-        problems.sources.setdefault(where, (where, lines + described.layout.above - 1))
+    lines = table.attrs.get(PLACES, np.arange(len(table))) + described.layout.above - 1
+    if problems.issues is not None or source.described.exclude:
+        owners = _owners(source.described, kind, table)
+        kept = ~np.isin(owners.astype(str), source.described.exclude)
+        table, lines = table[kept].reset_index(drop=True), lines[kept]
+        problems.owners[where] = owners[kept]
+    if len(lines) and (lines != np.arange(len(lines))).any():
+        problems.sources.setdefault(where, (where, lines))
     if described.sheet is None and is_workbook(path):
         _name_other_sheets(path, where, kind, problems)
     return table

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from als_ml.config import wrong_key
 from als_ml.formats import FORMATS, check_format, with_removed_keys
@@ -58,7 +66,10 @@ class Reference(_Part):
 
 
 class WideColumn(_Part):
-    """What is said of one column of a wide biomarker table, or of all of them."""
+    """What is said of one column of a wide biomarker table, or of all of them.
+
+    `unit_from` names the column beside it that has the unit of each row.
+    """
 
     analyte: str | None = None
     unit: str | None = None
@@ -66,6 +77,13 @@ class WideColumn(_Part):
     assay: str | None = None
     tube: str | None = None
     days: int | str | None = None
+    unit_from: str | None = None
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> "WideColumn":
+        if self.unit is not None and self.unit_from is not None:
+            raise ValueError("unit and unit_from (a column of units) exclude each other")
+        return self
 
 
 class WideTable(WideColumn):
@@ -126,6 +144,11 @@ def _in_a_list(said: object) -> object:
     return (said,) if isinstance(said, str) else said
 
 
+def _as_text(said: object) -> object:
+    """An id that is written as a number."""
+    return str(said) if isinstance(said, int | float) and not isinstance(said, bool) else said
+
+
 _Files = Annotated[tuple[str, ...], BeforeValidator(_in_a_list)]
 
 
@@ -136,7 +159,9 @@ class CohortFile(_Part):
     that nobody in it is real, which a report then says too.
 
     `decimal`, `dates`, `partial_dates`, `policy` and `values` say how the cells of the tables are
-    to be read (`features.tables.reading_rules`).
+    to be read (`features.tables.reading_rules`). `on_error` says what becomes of a cell that cannot
+    be read, or of its patient; `exclude` names patients that are left out. With `index_date:
+    first_visit` the first ALSFRS visit of a patient is day 0 where no index date is stated.
     """
 
     format: int = FORMATS["cohort file"]
@@ -159,6 +184,9 @@ class CohortFile(_Part):
     dates: Literal["iso", "day_first", "month_first"] | None = None
     partial_dates: Literal["middle", "refuse"] = "refuse"
     policy: Literal["lenient", "strict"] = "lenient"
+    on_error: Literal["stop", "drop_value", "drop_patient"] = "stop"
+    exclude: tuple[Annotated[str, BeforeValidator(_as_text)], ...] = ()
+    index_date: Literal["stated", "first_visit"] = "stated"
     values: dict[str, dict[str, str]] = {}
 
     def table(self, kind: TableKind) -> TableFile | None:
@@ -423,4 +451,4 @@ def _is_word(path: tuple[str, ...]) -> bool:
     """
     if path[:1] == ("wide",):
         return path == ("wide", "columns")
-    return path[:1] == ("values",) or "columns" in path[:2]
+    return path[:1] in (("values",), ("exclude",)) or "columns" in path[:2]

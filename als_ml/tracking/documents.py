@@ -7,6 +7,7 @@ us (R).
 
 import base64
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -22,6 +23,7 @@ from als_ml.training.estimates import unbeaten
 from als_ml.training.metrics import interval_words
 from als_ml.training.run import Training, summary
 from features.stored import Json
+from features.tables.problems import DROPPED, Problem
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _DOCUMENTS = {"model_card": "Model card", "tripod_ai": "TRIPOD+AI checklist"}
@@ -78,6 +80,7 @@ def card_facts(training: Training) -> Json:
         "task": training.task,
         "m": metrics,
         "counts": training.labels.counts,
+        "left_out": left_out(training.warnings),
         "rough": interval_words(metrics["n"], metrics["n_positive"]),
         "unbeaten": unbeaten(metrics, config.task),
         "checks": sorted(training.checks, key=lambda check: order[check.verdict]),
@@ -96,6 +99,34 @@ def card_facts(training: Training) -> Json:
         "definitions": training.predictor.definitions.version,
         "commit": git_commit() or "unknown",
     }
+
+
+_BY_KEY = {
+    "cohort file, key exclude": "patients named under `exclude` of the cohort file",
+    "cohort file, key on_error": "patients with an error in a table (`on_error: drop_patient`)",
+}
+_CELLS = "cells that could not be read (`on_error: drop_value`)"
+
+
+def left_out(problems: Sequence[Problem]) -> dict[str, int]:
+    """What a cohort file left out of the training data.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        That were met while the cohort was read.
+
+    Returns
+    -------
+    dict of int
+        What, in words -> how many.
+    """
+    counts: dict[str, int] = {}
+    for problem in problems:
+        what = _CELLS if problem.found.endswith(DROPPED) else _BY_KEY.get(problem.where)
+        if what and problem.code == "left_out":
+            counts[what] = counts.get(what, 0) + problem.count
+    return counts
 
 
 def _differences(metrics: dict[str, float]) -> list[tuple[str, float, float, float]]:

@@ -161,7 +161,7 @@ def checked_visits(
     visits["q5"], visits["q5_form"] = _cutting(table, visits["q5"], form, where, problems)
     stated = numbers(present["total"], f"{where}, column total", problems, 0, 48, rules.dialect)
     visits["total"] = _totals(visits, stated, where, problems)
-    _check_course(visits, patients, where, problems)
+    _check_course(visits, table["days"], patients, where, problems)
     kept = _in_order(row, visits["days"], visits["scale"])
     return table_of({name: visits[name][kept] for name in COLUMNS}, table)
 
@@ -246,8 +246,9 @@ def _totals(
 
 
 def _check_course(
-    visits: dict[str, np.ndarray], patients: Frame, where: str, problems: Problems
+    visits: dict[str, np.ndarray], written: Cells, patients: Frame, where: str, problems: Problems
 ) -> None:
+    """What a patient's visits say together; messages show their days as they are `written`."""
     row, day, total, scale = (visits[name] for name in ("row", "days", "total", "scale"))
     known = row >= 0
     # Known to a month or a year, death is where a visit may still be before it.
@@ -258,12 +259,12 @@ def _check_course(
     problems.reject(
         day > death,
         place,
-        day,
+        written,
         "is a visit after death",
         "Correct the day.",
         code="row_contradiction",
     )
-    _check_once_a_day(visits, where, problems)
+    _check_once_a_day(visits, written, where, problems)
     order = np.lexsort((day, row, scale == "alsfrs"))
     order = order[np.isfinite(total[order]) & known[order]]
     same = (np.diff(row[order]) == 0) & (scale[order][1:] == scale[order][:-1])
@@ -277,10 +278,12 @@ def _check_course(
         "Check the items.",
         code="values_doubtful",
     )
-    _ask_for_months(row, day, total, scale, place, problems)
+    _ask_for_months(row, day, total, scale, (place, written), problems)
 
 
-def _check_once_a_day(visits: dict[str, np.ndarray], where: str, problems: Problems) -> None:
+def _check_once_a_day(
+    visits: dict[str, np.ndarray], written: Cells, where: str, problems: Problems
+) -> None:
     """Refuse two visits of a day that differ; count those that repeat another exactly."""
     row, day, original = visits["row"], visits["days"], visits["scale"] == "alsfrs"
     same_day = _repeated(row, day, original) & (row >= 0)
@@ -291,7 +294,7 @@ def _check_once_a_day(visits: dict[str, np.ndarray], where: str, problems: Probl
     problems.reject(
         same_day & ~same_all,
         f"{where}, column days",
-        day,
+        written,
         "occurs twice with other points",
         "Keep one row per patient and day.",
         code="row_contradiction",
@@ -318,10 +321,14 @@ def _ask_for_months(
     day: np.ndarray,
     total: np.ndarray,
     scale: np.ndarray,
-    place: str,
+    shown: tuple[str, Cells],
     problems: Problems,
 ) -> None:
-    """Warn of days that are months: a decline that cannot be, or nobody followed for long."""
+    """Warn of days that are months: a decline that cannot be, or nobody followed for long.
+
+    `shown` is where the days stand, and how they are written.
+    """
+    place, written = shown
     n = int(row.max(initial=-1)) + 1
     revised = (row >= 0) & np.isfinite(day) & (scale == "alsfrs_r")
     slope, visits, span = decline(row[revised], day[revised], total[revised], n)
@@ -333,7 +340,7 @@ def _ask_for_months(
     problems.question(
         revised & fast[row],
         place,
-        day,
+        written,
         f"is of a patient who loses more than {_FASTEST:g} points a month: are these months?",
         remedy,
         code="values_doubtful",

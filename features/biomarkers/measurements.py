@@ -132,7 +132,11 @@ def checked_biomarkers(
     row = patient_rows(table["sample_id"], rows, where, problems)
     analyte = _analytes(definitions, table, where, problems, rules)
     value, censored = _values(definitions, table, where, shown, problems, rules)
-    factor = _factors(definitions, analyte, _column(table, "unit"), where, problems)
+    # An empty cell needs no unit; one that cannot be read does, to be told of both at once.
+    is_text = table["value"].dtype != float
+    given = np.isfinite(value) | (is_text and codes_of(table["value"])[0] >= 0)
+    asked = np.where(given, analyte, -1)
+    factor = _factors(definitions, asked, _column(table, "unit"), where, problems)
     problems.reject(
         np.abs(value * factor) > _MOST,
         f"{where}, column value",

@@ -22,7 +22,8 @@ FACTS = ("analyte", "unit", "matrix", "assay", "tube", "days")
 class Wide:
     """Facts of all columns and of single ones: {column: {FACT: value}}.
 
-    `days` is a day since the index day, or the name of a column with days or dates.
+    `days` is a day since the index day, or the name of a column with days or dates; `unit_from` is
+    the name of a column with the unit of each row.
     """
 
     columns: dict[str, dict[str, str | int]]
@@ -81,7 +82,7 @@ def checked_wide(
             nearest(absent[0], table.columns),
             code="column_missing",
         )
-    facts = {name: {"analyte": name, **wide.common, **said} for name, said in wide.columns.items()}
+    facts = {name: _facts(name, wide, said) for name, said in wide.columns.items()}
     parts = []
     for name, said in facts.items():
         long = _long(table, name, said, where)
@@ -90,7 +91,8 @@ def checked_wide(
                 definitions, long, rows, where, problems, rules, index_dates, shown=name
             )
         )
-    used = {*wide.columns, "sample_id", *(said.get("days") for said in facts.values())}
+    beside = [said.get(key) for said in facts.values() for key in _BESIDE]
+    used = {*wide.columns, "sample_id", *beside}
     _note_unused([name for name in table.columns if name not in used], where, problems)
     return _joined(definitions, parts)
 
@@ -105,19 +107,37 @@ def _long(table: pd.DataFrame, name: str, said: dict[str, str | int], where: str
                 .repeat(len(table))
                 .reset_index(drop=True)
             )
-    days = said.get("days")
-    if isinstance(days, str) and days not in table.columns:
+    for key, fact in _BESIDE.items():
+        column = said.get(key)
+        if isinstance(column, str):
+            long[fact] = _beside(table, column, key, where)
+    if isinstance(day := said.get("days"), int | float):
+        long["days"] = pd.Series(np.full(len(table), float(day)))
+    return pd.DataFrame(long)
+
+
+# What another column of the table may say, and which fact that is.
+_BESIDE = {"days": "days", "unit_from": "unit"}
+
+
+def _facts(name: str, wide: Wide, said: dict[str, str | int]) -> dict[str, str | int]:
+    """All that is said of a column; a unit of its own, in either way, wins over that of all."""
+    common = dict(wide.common)
+    if {"unit", "unit_from"} & said.keys():
+        common.pop("unit", None)
+        common.pop("unit_from", None)
+    return {"analyte": name, **common, **said}
+
+
+def _beside(table: pd.DataFrame, column: str, key: str, where: str) -> pd.Series:
+    if column not in table.columns:
         raise RequestError(
-            f"{where}, wide days",
-            f"there is no column {days!r}",
-            nearest(days, table.columns),
+            f"{where}, wide {key}",
+            f"there is no column {column!r}",
+            nearest(column, table.columns),
             code="column_missing",
         )
-    if days is not None:
-        long["days"] = (
-            table[days] if isinstance(days, str) else pd.Series(np.full(len(table), float(days)))
-        )
-    return pd.DataFrame(long)
+    return table[column]
 
 
 def _note_unused(names: list[str], where: str, problems: Problems) -> None:

@@ -54,12 +54,29 @@ class Issue(NamedTuple):
     severity: str
     code: str
     file: str
+    sheet: str
     line: int
     sample_id: str
     column: str
     text: str
     found: str
     remedy: str
+
+
+# Errors of one cell, which the readers take for unknown once it has been told.
+OF_ONE_CELL = frozenset(
+    [
+        "cell_ambiguous",
+        "cell_day",
+        "cell_number",
+        "cell_partial_date",
+        "cell_range",
+        "cell_unit",
+        "cell_word",
+    ]
+)
+# How the warning ends that a cell was taken for unknown.
+DROPPED = "so it counts as unknown"
 
 
 @dataclass
@@ -79,6 +96,8 @@ class Problems:
     # Every row that a problem is about, where somebody wants them; and whose each row of a file is.
     issues: list[Issue] | None = None
     owners: "dict[str, np.ndarray]" = field(default_factory=dict)
+    # Whether a cell that cannot be read counts as unknown, with a warning, as the user asked.
+    drops_values: bool = False
 
     def error(
         self, where: str, found: str, remedy: str, count: int = 1, *, code: str = DATA
@@ -217,6 +236,8 @@ class Problems:
         lines = np.flatnonzero(bad)
         if not len(lines):
             return
+        if severity == "error" and self.drops_values and code in OF_ONE_CELL:
+            severity, what, code = "warning", f"{what}, {DROPPED}", "left_out"
         shown = (
             ""
             if values is None
@@ -260,7 +281,8 @@ class Problems:
                 Issue(
                     severity=severity,
                     code=code,
-                    file=name,
+                    file=_file_and_sheet(name)[0],
+                    sheet=_file_and_sheet(name)[1],
                     line=int(row if numbers is None else numbers[row]) + 2,
                     sample_id="" if owner is None else str(owner),
                     column=column.replace(" column ", "").strip(),
@@ -274,6 +296,45 @@ class Problems:
     def errors(self) -> list[Problem]:
         """The errors among them."""
         return [problem for problem in self.found if problem.severity == "error"]
+
+
+def _file_and_sheet(name: str) -> tuple[str, str]:
+    """A table's file and its sheet, which messages show behind it in brackets.
+
+    >>> _file_and_sheet("klinik.xlsx[Labor]"), _file_and_sheet("a.csv")
+    (('klinik.xlsx', 'Labor'), ('a.csv', ''))
+    """
+    file, bracket, sheet = name.removesuffix("]").partition("[")
+    return (file, sheet) if bracket and name.endswith("]") else (name, "")
+
+
+def issue_of(problem: Problem) -> Issue:
+    """A problem of a whole file, column or key as an issue of no line.
+
+    Parameters
+    ----------
+    problem : Problem
+        Whose place names no line.
+
+    Returns
+    -------
+    Issue
+        Line 0, no patient.
+    """
+    place, _, column = problem.where.partition(",")
+    file, sheet = _file_and_sheet(place)
+    return Issue(
+        severity=problem.severity,
+        code=problem.code,
+        file=file,
+        sheet=sheet,
+        line=0,
+        sample_id="",
+        column=column.replace(" column ", "").strip(),
+        text="",
+        found=problem.found,
+        remedy=problem.remedy,
+    )
 
 
 def merged(found: list[Problem]) -> list[Problem]:

@@ -157,10 +157,10 @@ def test_every_row_of_a_problem_is_written_with_its_patient(tmp_path, capsys):
     cohort, issues = str(tmp_path / "cohort.yaml"), tmp_path / "issues.csv"
     assert als_ml(["check", "--cohort", cohort, "--issues", str(issues), "--quiet"]) == 1
     table = pd.read_csv(issues, dtype=str, keep_default_na=False)
-    columns = ["file", "line", "sample_id", "column", "text"]
+    columns = ["file", "sheet", "line", "sample_id", "column", "text"]
     assert table.loc[table["severity"] == "error", columns].to_numpy().tolist() == [
-        ["klinik.xlsx[Stamm]", "4", "P2", "sex", "divers"],
-        ["klinik.xlsx[Stamm]", "5", "P3", "sex", "x"],
+        ["klinik.xlsx", "Stamm", "4", "P2", "sex", "divers"],
+        ["klinik.xlsx", "Stamm", "5", "P3", "sex", "x"],
     ]
     assert (table["remedy"] != "").any()
 

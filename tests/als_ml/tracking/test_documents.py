@@ -14,6 +14,7 @@ from als_ml.tracking.pictures import draw_run
 from als_ml.tracking.small_cells import shown_tables
 from als_ml.training.honesty import Check
 from als_ml.training.run import Training
+from features.tables.problems import DROPPED, Problem
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,17 @@ def test_the_card_says_what_was_found(written, training):
         assert f"| {check.name.replace('_', chr(92) + '_')} | {check.verdict} |" in text
     for row in training.tables["sites"]:
         assert f"| {row['site']} |" in text
+
+
+def test_the_card_counts_what_the_cohort_file_left_out(training, tmp_path):
+    facts = {"severity": "warning", "remedy": "", "code": "left_out"}
+    excluded = Problem(**facts, where="cohort file, key exclude", found="", count=7)
+    cells = Problem(**facts, where="p.csv, column sex", found=f"'x' is, {DROPPED}", count=4)
+    write_documents(replace(training, warnings=[excluded, cells, cells]), tmp_path, [])
+    text = (tmp_path / "model_card.md").read_text()
+    assert "Left out: 7 patients named under `exclude` of the cohort file." in text
+    assert "Left out: 8 cells that could not be read (`on_error: drop_value`)." in text
+    assert "Left out" not in (tmp_path / "tripod_ai.md").read_text()
 
 
 def test_the_checklist_has_its_27_items(written):
