@@ -24,7 +24,7 @@ from als_ml.simulate.course import (
     treatment_shares,
 )
 from als_ml.simulate.genetics import CAUSES, draw_genome, draw_people, draw_repeats
-from als_ml.simulate.oracle import Best, familial_best, progression_best
+from als_ml.simulate.oracle import Best, course_best, familial_best
 from als_ml.simulate.panel import draw_panel
 from features.errors import RequestError
 
@@ -114,7 +114,7 @@ def _write(
     measured = files.biomarker_table(ids, people, course, future, panel, rng)
     progress("best possible scores", 2, 4)
     best = {"familial": familial_best(people, genome, repeats)}
-    best["progression"] = progression_best(people, genome, repeats, course, panel, rng)
+    best |= course_best(people, genome, repeats, course, panel, rng)
     labels = _labels(patients, course, future)
     care_rng, clinic_rng = rng.spawn(2)  # the last streams of their own: they move no other
     further = care_values(tables["alsfrs"], measured, patients, care_rng)

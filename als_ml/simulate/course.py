@@ -208,6 +208,20 @@ def _first_day(hazard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.where(month < cumulative.shape[1], day, np.inf)
 
 
+def event_risk(rate: np.ndarray, loss: np.ndarray, days: float) -> np.ndarray:
+    """P(event within so many days after the landmark) of who reached it and is not lost, given the
+    ln rate and the loss at index, (n,).
+
+    Exactly as `_first_day` draws it: an event month has its day at random.
+    """
+    first = _early_months()
+    hazard = monthly_hazard(c.EVENT_HAZARD, rate, loss)[:, first:]
+    last = RULE.landmark_days + np.floor(days)
+    passed = np.clip((last + 1) / DAYS_PER_MONTH - first - np.arange(hazard.shape[1]), 0, 1)
+    alive = np.exp(-(np.cumsum(hazard, axis=1) - hazard))
+    return np.asarray((alive * -np.expm1(-hazard) * passed).sum(axis=1))
+
+
 def _early_day(hazard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Day of a first event at or before the landmark, inf if there is none."""
     months = _early_months()

@@ -276,7 +276,11 @@ def truth_table(
     cause: np.ndarray,
     rate: np.ndarray,
 ) -> pd.DataFrame:
-    """Labels, best possible probabilities with their Monte-Carlo error, and the latents."""
+    """Labels, best possible probabilities with their Monte-Carlo error, and the latents.
+
+    `p_survival` is the risk of the event within a year after the landmark; time itself stands in
+    the patients table.
+    """
     table = pd.DataFrame({"sample_id": ids})
     for task in ("familial", "progression"):
         table[task] = pd.array(labels[task], dtype="Int64")
@@ -285,6 +289,7 @@ def truth_table(
             best[task].se,
             best[task].latent,
         )
+    table["p_survival"], table["p_survival_latent"] = best["survival"].p, best["survival"].latent
     return table.assign(cause=cause, future_rate=rate).round(6)
 
 

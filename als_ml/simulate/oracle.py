@@ -4,7 +4,9 @@ Familial: Bayes' rule over the causes, exact but for rounding of ages. Inputs th
 forbids (who was tested, family_id, family history itself) are not used; a missing test is missing
 at random. Progression: the posterior of the true loss at index and the future rate on a grid, with
 unknown C9orf72 and ATXN2 states summed over, then futures drawn from it through the same code that
-made the cohort and its labels; a treatment that starts in a future ends its label.
+made the cohort and its labels; a treatment that starts in a future ends its label. Survival: the
+risk of the event within 365 days after the landmark, averaged over the same posterior, with nobody
+lost.
 """
 
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from als_ml.simulate.course import (
     Course,
     draw_future,
     draw_start,
+    event_risk,
     future_mean,
     log_survival_to_landmark,
     rate_shift,
@@ -39,6 +42,8 @@ from features.alsfrs.slopes import DAYS_PER_MONTH
 
 Record = TypeVar("Record", People, Genome, Repeats, Course, Panel)
 DRAWS = 1000
+# The survival task's `probability`: the event within a year after the landmark (contract).
+RISK_DAYS = 365.0
 LOSS_STEPS = np.arange(-4.5, 4.51, 0.5)
 RATES = np.linspace(-3.2, 2.4, 45)
 _CHUNK = 150
@@ -164,15 +169,17 @@ def _repeat_likelihood(repeats: Repeats, cause: int) -> np.ndarray:
     return np.select([repeats.c9_state == 1, repeats.c9_state == 0], [expanded, normal], unknown)
 
 
-def progression_best(
+def course_best(
     people: People,
     genome: Genome,
     repeats: Repeats,
     course: Course,
     panel: Panel,
     rng: np.random.Generator,
-) -> Best:
-    """P(fast | files up to the landmark, labelled), in chunks of patients."""
+) -> dict[str, Best]:
+    """P(fast | files up to the landmark, labelled) and P(event within a year after it | the same
+    files, not lost), by task, in chunks of patients.
+    """
     n = len(people.family)
     c9 = c9orf72_probability(people, genome, repeats)
     parts = []
@@ -186,6 +193,10 @@ def progression_best(
             _rows(panel, rows),
         )
         parts.append(_chunk_best(*chunk, c9[rows], rng))
+    return {task: _joined([part[task] for part in parts]) for task in parts[0]}
+
+
+def _joined(parts: list[Best]) -> Best:
     return Best(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ("p", "se", "latent"))
     )
@@ -212,15 +223,28 @@ def _chunk_best(
     panel: Panel,
     c9: np.ndarray,
     rng: np.random.Generator,
-) -> Best:
-    loss, rate = _posterior_draws(people, genome, repeats, course, panel, c9, rng)
+) -> dict[str, Best]:
+    posterior = _posterior(people, genome, repeats, course, panel, c9)
+    loss, rate = _posterior_draws(*posterior, rng)
     natural_until = _untreated_until(treatment_shares(people, genome), rng.spawn(1)[0])
     p, se = _fast_share(rate, loss, natural_until, rng)
     true_rate, true_loss = (
         np.repeat(x[:, None], DRAWS, axis=1) for x in (course.future, course.loss)
     )
     latent, _ = _fast_share(true_rate, true_loss, natural_until, rng)
-    return Best(p, se, latent)
+    return {"progression": Best(p, se, latent), "survival": _survival_best(course, *posterior)}
+
+
+def _survival_best(course: Course, loss: np.ndarray, p: np.ndarray) -> Best:
+    """The risk at each point of the grid, weighted by its posterior: no number is drawn, so that
+    there is no Monte-Carlo error and no other stream moves.
+    """
+    rates, losses = np.meshgrid(RATES, np.arange(loss.shape[1]))
+    at = event_risk(
+        np.broadcast_to(rates.ravel(), p.shape).ravel(), loss[:, losses.ravel()].ravel(), RISK_DAYS
+    )
+    latent = event_risk(course.future, course.loss, RISK_DAYS)
+    return Best((p * at.reshape(p.shape)).sum(axis=1), np.zeros(len(p)), latent)
 
 
 def _untreated_until(shares: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
@@ -244,18 +268,15 @@ def _fast_share(
     return p, np.sqrt(np.maximum(p * (1 - p), 1e-6) / np.maximum(labelled, 1))
 
 
-def _posterior_draws(
+def _posterior(
     people: People,
     genome: Genome,
     repeats: Repeats,
     course: Course,
     panel: Panel,
     c9: np.ndarray,
-    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """DRAWS samples of (loss at index, ln future rate) per patient from their posterior on the
-    grid.
-    """
+    """Losses at index (n, steps), and the posterior of each with each rate (n, steps x rates)."""
     loss = np.maximum((48 - course.early_totals[:, 0])[:, None] + LOSS_STEPS, 0.05)
     past = np.log(loss / course.months[:, None])
     states = [(a, b) for a in (0, 1) for b in (0, 1)]
@@ -272,7 +293,17 @@ def _posterior_draws(
         with np.errstate(divide="ignore"):
             log_p[:, k] = grid.reshape(n, size) + np.log(weight[k])[:, None]
     p = np.exp(log_p - log_p.max(axis=(1, 2), keepdims=True)).sum(axis=1)
-    cumulative = np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1)
+    return loss, p / p.sum(axis=1, keepdims=True)
+
+
+def _posterior_draws(
+    loss: np.ndarray, p: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """DRAWS samples of (loss at index, ln future rate) per patient from their posterior on the
+    grid.
+    """
+    n, size = p.shape
+    cumulative = np.cumsum(p, axis=1)
     node = np.array([np.searchsorted(row, rng.random(DRAWS)) for row in cumulative]).clip(
         0, size - 1
     )

@@ -12,9 +12,10 @@ from als_ml.pages.protocol import _ruled_out, decide, read_rules
 from als_ml.pages.protocol_inputs import cohort_inputs
 from als_ml.simulate import constants as c
 from als_ml.simulate import simulate
-from als_ml.simulate.course import draw_start
+from als_ml.simulate.course import draw_future, draw_start, event_risk
 from als_ml.simulate.genetics import draw_genome, draw_people, draw_repeats
 from als_ml.simulate.oracle import familial_best
+from als_ml.training.survival_metrics import kaplan_meier, uno_c
 from benchmarks import share_of_possible
 from features.blocks.genetics import causal_carriers
 from features.blocks.rows import feature_dictionary
@@ -78,6 +79,37 @@ def test_progression_score_is_calibrated(demo):
     truth = pd.read_csv(demo / "truth.csv").dropna(subset="progression")
     p, y = truth["p_progression"].to_numpy(), truth["progression"].to_numpy()
     assert abs(y.sum() - p.sum()) < 4 * np.sqrt((p * (1 - p)).sum())
+
+
+@pytest.mark.parametrize(("rate", "loss"), [(0.5, 30.0), (-1.0, 20.0)])
+@pytest.mark.parametrize("days", [1, 30, 365])
+def test_the_true_risk_is_the_share_of_drawn_futures(rate, loss, days):
+    n = 40_000
+    future = draw_future(
+        np.full(n, rate), np.full(n, loss), np.full(n, np.inf), np.random.default_rng(days)
+    )
+    # Somebody lost first is censored: the risk is that of the event alone.
+    months = np.minimum(future.event_days, future.lost_days).clip(max=600.0) - 90
+    seen = 1 - kaplan_meier(months, np.isfinite(future.event_days)).at(days)[0]
+    expected = event_risk(np.array([rate]), np.array([loss]), float(days))[0]
+    assert seen == pytest.approx(expected, abs=4 * np.sqrt(expected / n) + 1e-4)
+
+
+def test_the_best_survival_score_is_calibrated_and_orders(demo, cohort):
+    truth = pd.read_csv(demo / "truth.csv").set_index("sample_id").loc[cohort.patients["sample_id"]]
+    patients = cohort.patients
+    died = patients[["death_days", "niv_23h_days", "tracheostomy_days"]].min(axis=1).to_numpy(float)
+    lost = patients["last_contact_days"].to_numpy(dtype=float, na_value=np.nan)
+    days = np.fmin(np.fmin(died, lost), 91 + 365.0)
+    kept = (days > 90) & patients["diagnosis"].isin(["als", "als_ftd"]).to_numpy()
+    months, event = days[kept] - 90, died[kept] <= days[kept]
+    best, latent = (truth[name].to_numpy()[kept] for name in ("p_survival", "p_survival_latent"))
+    value, low, high = kaplan_meier(months, event).at(365)
+    half = (high - low) / 1.96
+    assert abs(1 - value - best.mean()) < half
+    assert abs(1 - value - latent.mean()) < half
+    c = [uno_c(months, event, risk, np.ones((1, kept.sum())), 365)[0] for risk in (best, latent)]
+    assert 0.65 < c[0] < c[1]
 
 
 def test_treated_patients_are_in_the_label_table(cohort):
