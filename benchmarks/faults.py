@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,11 +126,16 @@ def batch(place: Place, kills: int, rng: np.random.Generator) -> "Counter[str]":
     told: Counter[str] = Counter()
     while told["killed"] < kills:
         process = place.start(*words, "--quiet", "--resume", "--output", str(output))
-        try:
-            process.wait(rng.uniform(0, seconds))
-        except subprocess.TimeoutExpired:
+        # Most of a short run is its start, so every second one is killed while it scores.
+        if told["killed"] % 2:
+            _until(process, lambda: bool(_parts(place)))
+            time.sleep(rng.uniform(0, seconds / 3))
+        else:
+            time.sleep(rng.uniform(0, seconds))
+        if process.poll() is None:
             process.kill()
             told["killed"] += 1
+            told["after a part was written"] += bool(_parts(place))
         process.wait()
         if output.exists():
             told["ended whole" if _digest(output) == _digest(whole) else "WRONG OUTPUT"] += 1
@@ -139,6 +144,16 @@ def batch(place: Place, kills: int, rng: np.random.Generator) -> "Counter[str]":
     told["WRONG OUTPUT"] += _digest(output) != _digest(whole)
     told["LEFT BEHIND"] += place.left() + len(list(place.folder.glob(".out*")))
     return told
+
+
+def _parts(place: Place) -> list[Path]:
+    return list(place.folder.glob(".out*.parts/*.parquet"))
+
+
+def _until(process: "subprocess.Popen[bytes]", holds: Callable[[], bool]) -> None:
+    """Wait until something holds, or the process has ended."""
+    while process.poll() is None and not holds():
+        time.sleep(0.01)
 
 
 def _feature_rows(place: Place) -> Path:
@@ -178,14 +193,13 @@ def training(place: Place, kills: int, rng: np.random.Generator, seconds: float)
     while told["killed"] < kills:
         known = len(_asked(place, "SELECT run_uuid FROM runs"))
         process = place.start(*training_words(place))
-        if told["killed"] % 2:
-            while process.poll() is None and _runs(place) == known:
-                time.sleep(0.01)
-            told["while it logged"] += process.poll() is None
-            time.sleep(rng.uniform(0, 1))
-        else:
-            time.sleep(rng.uniform(0, seconds))
-        told["killed"] += process.poll() is None
+        logs = told["killed"] % 2 == 1
+        if logs:
+            _until(process, lambda: _runs(place) != known)
+        time.sleep(rng.uniform(0, 1 if logs else seconds))
+        alive = process.poll() is None
+        told["killed"] += alive
+        told["while it logged"] += alive and logs
         process.kill()
         process.wait()
         told["BROKEN STORE"] += _asked(place, "PRAGMA integrity_check") != [("ok",)]
