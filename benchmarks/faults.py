@@ -21,6 +21,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -195,7 +196,7 @@ def training(place: Place, kills: int, rng: np.random.Generator, seconds: float)
         process = place.start(*training_words(place))
         logs = told["killed"] % 2 == 1
         if logs:
-            _until(process, lambda: _runs(place) != known)
+            _until(process, partial(_logs, place, known))
         time.sleep(rng.uniform(0, 1 if logs else seconds))
         alive = process.poll() is None
         told["killed"] += alive
@@ -214,6 +215,11 @@ def training(place: Place, kills: int, rng: np.random.Generator, seconds: float)
 def _asked(place: Place, question: str) -> list[tuple[object, ...]]:
     with sqlite3.connect(place.folder / "mlflow.db", timeout=60) as store:
         return store.execute(question).fetchall()
+
+
+def _logs(place: Place, known: int) -> bool:
+    """Whether there is a run more than were known, or the store is being written."""
+    return _runs(place) != known
 
 
 def _runs(place: Place) -> int:

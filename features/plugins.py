@@ -179,9 +179,11 @@ def check_needed(pins: Iterable[str], where: str) -> None:
     RequestError
         With the first package that stands in the way, and the remedy.
     """
-    here = {plugin.distribution: plugin.version for g in GROUPS for plugin in installed(g)}
-    pinned = allowed()
-    for pin in pins:
+    needed, pinned = tuple(pins), allowed()
+    # A look at all installed packages takes longer than the rest of a small model.
+    groups = GROUPS if needed else ()
+    here = {plugin.distribution: plugin.version for g in groups for plugin in installed(g)}
+    for pin in needed:
         name, _, version = pin.partition("==")
         if here.get(name) != version:
             state = f"{name} {here[name]} is installed" if name in here else "it is not installed"

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 
 import als_ml
 from als_ml.formats import FORMATS, is_known
+from als_ml.prediction.pipelines import skops_io
 from als_ml.prediction.predictor import Predictor
 from features.blocks import registry
 from features.blocks.spec import FeatureSpec
@@ -48,8 +49,6 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
     dict
         Name -> path, as MLflow's `artifacts` wants it.
     """
-    import skops.io
-
     models = [predictor.fitted, *(predictor.ladder.lower if predictor.ladder else ())]
     stored = {
         "format": FORMATS["model"],
@@ -66,7 +65,7 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
         "definitions_version": predictor.definitions.version,
     }
     paths = {"pipeline": folder / "pipeline.skops", "model": folder / "model.json"}
-    skops.io.dump(
+    skops_io().dump(
         [[member.pipeline for member in model.members] for model in models], paths["pipeline"]
     )
     paths["model"].write_text(json.dumps(stored, indent=1, allow_nan=False))
@@ -195,15 +194,13 @@ def read_predictor(
         not those that this
         release computes.
     """
-    from skops.io.exceptions import UntrustedTypesFoundException
-
     where = f"model {name}, version {version}" if name else "model"
     try:
         stored = json.loads(model)
         _check_format(stored, where)
         check_needed(stored.get("plugins", []), where)
         predictor = _assembled(stored, pipeline, definitions, name, version)
-    except UntrustedTypesFoundException as error:
+    except skops_io().exceptions.UntrustedTypesFoundException as error:
         reason = f"its pipeline holds what no model of ours does ({error})"
         raise DataError(
             where, reason, "Do not use it; ask who made it.", code="model_damaged"
@@ -263,10 +260,8 @@ def _assembled(
     name: str | None,
     version: str | None,
 ) -> Predictor:
-    import skops.io
-
     members = [member["name"] for model in stored["models"] for member in model["members"]]
-    task, pipelines = stored["task"], skops.io.loads(pipeline, trusted=trusted_types(members))
+    task, pipelines = stored["task"], skops_io().loads(pipeline, trusted=trusted_types(members))
     fitted, *lower = (
         _restored(task, *pair) for pair in zip(pipelines, stored["models"], strict=True)
     )
