@@ -2,7 +2,7 @@
 
 Time runs from the landmark, so that nobody is at risk before it is observed. The event is death,
 tracheostomy or NIV >= 23 h/day, whichever comes first, or death alone. Who has none is censored at
-the last contact, or earlier where the configuration ends the follow-up: at a day for everyone, or
+the last contact, without one at the last visit or measurement on record, or earlier where the configuration ends the follow-up: at a day for everyone, or
 where tofersen or a trial drug starts.
 """
 
@@ -24,13 +24,14 @@ BRANCHES = (
     "excluded_lost",  # at or before the landmark
     "unlabelled_treatment_undated",  # treated, and nobody knows since when
     "unlabelled_treated_early",  # at or before the landmark
-    "unlabelled_no_follow_up",  # no event, and no day of last contact
+    "unlabelled_no_follow_up",  # no event, no day of last contact, and nothing after the landmark
     "event_death",
     "event_tracheostomy",
     "event_niv_23h",
     "censored_treated",
     "censored_follow_up_end",
     "censored_last_contact",
+    "censored_last_record",  # a visit or a measurement, where no last contact is given
 )
 _FIRST_EVENT = BRANCHES.index("event_death")
 _LABELLED = range(_FIRST_EVENT, len(BRANCHES))
@@ -108,7 +109,7 @@ def survival_labels(cohort: Cohort, rule: TimeRule) -> tuple[Labels, Times]:
     times : Times
         Arrays (n,), months NaN without a time.
     """
-    seen = _seen(cohort.patients, rule)
+    seen = _seen(cohort, rule)
     branch = _branches(cohort.patients, rule, seen)
     branch[~scored(cohort)] = -1
     timed, event = np.isin(branch, _LABELLED), _is_event(branch)
@@ -123,26 +124,42 @@ class _Seen(NamedTuple):
     """Days of each patient since the index day, inf where there is none.
 
     `first` event with its `cause` (0 none), `followed`: the event, else the last contact (a death
-    is known although the last contact was before it), `treated` and `end` of what counts.
+    is known although the last contact was before it), else the last visit or measurement: leaving
+    those out would keep the ones who had the event. `contact`: whether a last contact is given;
+    `treated` and `end` of what counts.
     """
 
     first: np.ndarray
     cause: np.ndarray
     followed: np.ndarray
+    contact: np.ndarray
     treated: np.ndarray
     end: float
 
 
-def _seen(patients: Frame, rule: TimeRule) -> _Seen:
+def _seen(cohort: Cohort, rule: TimeRule) -> _Seen:
+    patients = cohort.patients
     first, cause = _first_events(patients, rule)
     natural = natural_until_days(patients)
+    contact = last_seen_days(patients)
+    known = np.where(np.isfinite(contact), contact, _last_record(cohort, rule.landmark_days))
     return _Seen(
         first=first,
         cause=cause,
-        followed=np.where(np.isfinite(first), first, last_seen_days(patients)),
+        followed=np.where(np.isfinite(first), first, known),
+        contact=np.isfinite(contact),
         treated=natural if rule.end_at_treatment else np.full(len(first), np.inf),
         end=np.inf if rule.follow_up_days is None else float(rule.follow_up_days),
     )
+
+
+def _last_record(cohort: Cohort, landmark_days: int) -> np.ndarray:
+    """Last day after the landmark on which a patient was seen or measured; inf without one."""
+    last = np.full(len(cohort), -np.inf)
+    for table in (cohort.alsfrs, cohort.biomarkers):
+        days = table["days"].to_numpy(dtype=float)
+        np.maximum.at(last, table["row"].to_numpy(), np.where(np.isnan(days), -np.inf, days))
+    return np.where(last > landmark_days, last, np.inf)
 
 
 def _is_event(branch: np.ndarray) -> np.ndarray:
@@ -181,7 +198,8 @@ def _branches(patients: Frame, rule: TimeRule, seen: _Seen) -> np.ndarray:
         **{f"event_{name}": happened & (seen.cause == 1 + i) for i, name in enumerate(CAUSES)},
         "censored_treated": seen.treated <= np.minimum(seen.followed, seen.end),
         "censored_follow_up_end": seen.end <= seen.followed,
-        "censored_last_contact": np.ones(len(seen.first), dtype=bool),
+        "censored_last_contact": seen.contact,
+        "censored_last_record": np.ones(len(seen.first), dtype=bool),
     }
     chosen = np.select([reasons[name] for name in BRANCHES], np.arange(len(BRANCHES)).tolist())
     return np.asarray(chosen, dtype=int)

@@ -77,6 +77,35 @@ def test_time_and_event(rule, dates, branch, day, cause):
     assert one(rule, **dates) == ([branch], day, cause)
 
 
+@pytest.mark.parametrize(
+    ("dates", "visits", "branch", "day"),
+    [
+        ({}, (0, 300), "censored_last_record", 300),
+        ({}, (0, 91), "censored_last_record", 91),
+        ({}, (0, 90), "unlabelled_no_follow_up", None),
+        ({"last_contact_days": 200}, (0, 180), "censored_last_contact", 200),
+        ({"death_days": 400}, (0, 300), "event_death", 400),
+    ],
+)
+def test_without_a_last_contact_the_last_visit_counts(dates, visits, branch, day):
+    """Only those with an event would be left otherwise."""
+    made = cohort(
+        {"diagnosis": "als", **dates},
+        visits=[{"sample_id": "P0", "days": d, "total": 40} for d in visits],
+    )
+    labels, times = survival_labels(made, RULE)
+    assert labels.counts.get(branch) == 1
+    found = times.months[0] * DAYS_PER_MONTH + RULE.landmark_days
+    assert (found == pytest.approx(day)) if day else np.isnan(found)
+
+
+def test_a_measurement_is_a_record_too():
+    made = cohort({"diagnosis": "als"}, biomarkers=[(0, "nfl_serum", 50.0, 250.0)])
+    labels, times = survival_labels(made, RULE)
+    assert labels.counts.get("censored_last_record") == 1
+    assert times.months[0] * DAYS_PER_MONTH == pytest.approx(160)
+
+
 def test_counts_in_words():
     made = cohort(
         {"diagnosis": "als", "death_days": 300},
