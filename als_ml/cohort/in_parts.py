@@ -24,7 +24,9 @@ from als_ml.cohort.read import (
     Reading,
     beside_genotypes,
     gather_genotypes,
+    is_excluded,
     long_tables,
+    names_without_zeros,
     read_patients,
     table_names,
     without_errors,
@@ -240,12 +242,17 @@ def _split(
     # A line in a message is that of the user's file.
     line = table.layout.above - 1 if table else 0
     strangers, total, excluded = 0, 0, 0
+    meant = {}
+    if source.described.leading_zeros == "ignored":
+        meant = names_without_zeros(rows)
     writers: dict[int, pq.ParquetWriter] = {}
     with ExitStack() as stack:
         for batch in _batches(source, kind):
             ids = _ids(definitions, batch, kind, source.described, where, problems)
-            excluded += int(np.isin(ids.astype(str), source.described.exclude).sum())
-            row = np.array([rows.get(name, -1) for name in ids], dtype=int)
+            left = is_excluded(ids, source.described)
+            excluded += int(left.sum())
+            full = [name if name in rows else meant.get(str(name), name) for name in ids]
+            row = np.array([rows.get(name, -1) for name in full], dtype=int)
             strangers, total = strangers + int((row < 0).sum()), total + len(row)
             numbered = batch.append_column(_LINE, pa.array(np.arange(line, line + len(batch))))
             line += len(batch)

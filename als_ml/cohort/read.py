@@ -1,7 +1,7 @@
 """Read the files that a cohort file names into checked tables."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
@@ -29,8 +29,10 @@ from features.genotypes.repeats import RepeatStates, read_repeats
 from features.genotypes.vcf import ANY_CALL, CallRule
 from features.overlay import overlaid, with_names
 from features.patients import checked_patients, has_calendar
+from features.tables.columns import Column
 from features.tables.convert import (
     PLACES,
+    codes_of,
     numbers,
     read_coded,
     read_table,
@@ -183,6 +185,8 @@ def read_patients(
     if described.index_date == "first_visit" and described.alsfrs:
         quiet = Problems(collect=True, silent=True)
         visits = _table(definitions, source, "alsfrs", quiet)
+        named = dict.fromkeys(map(str, text(table["sample_id"])), 0)
+        visits = _with_zeros(visits, named, where, described, quiet)
         table = with_first_visits(table, visits, where, problems, described.rules)
     table = with_age_at_onset(table, where, problems, described.rules)
     return checked_patients(definitions, table, where, problems, described.rules)
@@ -306,7 +310,7 @@ def read_as_described(source: CohortSource, kind: TableKind, problems: Problems)
     lines = table.attrs.get(PLACES, np.arange(len(table))) + described.layout.above - 1
     if problems.issues is not None or source.described.exclude:
         owners = _owners(source.described, kind, table)
-        kept = ~np.isin(owners.astype(str), source.described.exclude)
+        kept = ~is_excluded(owners, source.described)
         table, lines = table[kept].reset_index(drop=True), lines[kept]
         problems.owners[where] = owners[kept]
     if len(lines) and (lines != np.arange(len(lines))).any():
@@ -314,6 +318,69 @@ def read_as_described(source: CohortSource, kind: TableKind, problems: Problems)
     if described.sheet is None and is_workbook(path):
         _name_other_sheets(path, where, kind, problems)
     return table
+
+
+def is_excluded(ids: np.ndarray, described: CohortFile) -> np.ndarray:
+    """Which names are those of patients that the cohort file leaves out.
+
+    Parameters
+    ----------
+    ids : array of object
+        As a table writes them; None unknown.
+    described : CohortFile
+        With `exclude`.
+
+    Returns
+    -------
+    array of bool
+        One a name.
+    """
+    written = np.array([str(name) for name in ids], dtype=object)
+    if described.leading_zeros == "kept":
+        return np.isin(written, described.exclude)
+    bare = [without_zeros(name) for name in described.exclude]
+    return np.isin([without_zeros(name) for name in written], bare)
+
+
+def without_zeros(name: str) -> str:
+    """A name without the zeros before it.
+
+    >>> without_zeros("0032"), without_zeros("A01"), without_zeros("00")
+    ('32', 'A01', '0')
+    """
+    return name.lstrip("0") or name[-1:]
+
+
+def names_without_zeros(names: Iterable[str]) -> dict[str, str]:
+    """A name without the zeros before it -> the name, where it is that of one alone."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(without_zeros(name), []).append(name)
+    return {bare: alike[0] for bare, alike in found.items() if len(alike) == 1}
+
+
+def _with_zeros(
+    table: pd.DataFrame, rows: dict[str, int], where: str, described: CohortFile, problems: Problems
+) -> pd.DataFrame:
+    """A table whose names of patients have the zeros before them that they lost, as the cohort file
+    allows.
+    """
+    if described.leading_zeros == "kept" or "sample_id" not in table.columns:
+        return table
+    codes, levels = codes_of(Column(text(table["sample_id"])))
+    full = names_without_zeros(rows)
+    meant = [name if name in rows else full.get(without_zeros(name), name) for name in levels]
+    n = sum(name != given for name, given in zip(meant, levels, strict=True))
+    if n:
+        problems.note(
+            where,
+            f"{n} names of patients lack the zeros before them",
+            "`leading_zeros: ignored` lets them stand for the patient.",
+            n,
+            code="column_renamed",
+        )
+    ids = np.array([*meant, None], dtype=object)[codes]
+    return table.assign(sample_id=pd.Series(ids, dtype=object, index=table.index))
 
 
 def _owners(described: CohortFile, kind: TableKind, table: pd.DataFrame) -> np.ndarray:
@@ -460,6 +527,7 @@ def long_tables(
         progress("alsfrs")
         table = _table(definitions, source, "alsfrs", problems)
         where = described.shown("alsfrs")
+        table = _with_zeros(table, rows, where, described, problems)
         visits = checked_visits(definitions, table, rows, patients, where, problems, rules)
     return biomarkers, visits
 
@@ -476,6 +544,7 @@ def _biomarkers(
     where = described.shown("biomarkers")
     index_dates = patients["index_date"].to_numpy().astype("datetime64[D]")
     table = _table(definitions, source, "biomarkers", problems)
+    table = _with_zeros(table, rows, where, described, problems)
     if described.wide is None:
         return checked_biomarkers(definitions, table, rows, where, problems, rules, index_dates)
     return checked_wide(

@@ -161,7 +161,8 @@ class CohortFile(_Part):
     `decimal`, `dates`, `partial_dates`, `policy` and `values` say how the cells of the tables are
     to be read (`features.tables.reading_rules`). `on_error` says what becomes of a cell that cannot
     be read, or of its patient; `exclude` names patients that are left out. With `index_date:
-    first_visit` the first ALSFRS visit of a patient is day 0 where no index date is stated.
+    first_visit` the first ALSFRS visit of a patient is day 0 where no index date is stated; with
+    `leading_zeros: ignored` an id without them, as a spreadsheet leaves it, is that of the patient.
     """
 
     format: int = FORMATS["cohort file"]
@@ -187,6 +188,7 @@ class CohortFile(_Part):
     on_error: Literal["stop", "drop_value", "drop_patient"] = "stop"
     exclude: tuple[Annotated[str, BeforeValidator(_as_text)], ...] = ()
     index_date: Literal["stated", "first_visit"] = "stated"
+    leading_zeros: Literal["kept", "ignored"] = "kept"
     values: dict[str, dict[str, str]] = {}
 
     def table(self, kind: TableKind) -> TableFile | None:

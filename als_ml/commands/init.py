@@ -11,29 +11,47 @@ SUMMARY = "look at tables and genomes, and propose a cohort.yaml of them"
 
 def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
-    made.add_argument("files", nargs="+", metavar="FILE", help="workbook, CSV, TSV, Parquet, VCF")
+    made.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="workbook, CSV, TSV, Parquet, VCF; without any, empty tables are written",
+    )
     made.add_argument("--output", required=True, help="folder of the cohort; made if it is absent")
     made.add_argument("--name", help="of the cohort (default: the folder's name)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Propose a cohort file and say what was understood."""
+    """Propose a cohort file and say what was understood, or write empty tables."""
+    folder = Path(arguments.output)
+    name = arguments.name or folder.resolve().name
+    if not arguments.files:
+        return _write_templates(folder, name, arguments.quiet)
+    return _propose([Path(file) for file in arguments.files], folder, name, arguments.quiet)
+
+
+def _write_templates(folder: Path, name: str, quiet: bool) -> int:
+    from als_ml.proposal.templates import write_templates
+
+    described, book = write_templates(folder, name)
+    if not quiet:
+        print(f"fill in {book}; then: als-ml check --cohort {described}")
+    return 0
+
+
+def _propose(files: list[Path], folder: Path, name: str, quiet: bool) -> int:
     from als_ml.proposal.from_files import propose
     from als_ml.proposal.writing import CHECK, write_proposal
 
-    files = [Path(name) for name in arguments.files]
     absent = [path for path in files if not path.is_file()]
     if absent:
         raise RequestError(
             str(absent[0]), "there is no such file", "Correct the path.", code="file_absent"
         )
-    folder = Path(arguments.output)
-    with progress_bar(arguments.quiet) as progress:
-        proposal = propose(
-            files, arguments.name or folder.resolve().name, lambda what: progress(what, 0, 0)
-        )
+    with progress_bar(quiet) as progress:
+        proposal = propose(files, name, lambda what: progress(what, 0, 0))
         written = write_proposal(proposal, folder)
-    if not arguments.quiet:
+    if not quiet:
         for one in proposal.tables:
             n = len(one.table.cells)
             print(f"{one.kind}: {one.table.shown}, {n} rows, {len(one.columns)} columns known")

@@ -6,8 +6,8 @@ It never guesses in silence: what is sure is written, what is likely is written 
 the cohort file.
 
 `from_files` does it all: `sheets` finds the tables, `recognition` says what they are by `words`,
-`dialect` how their cells are written, `genomes` matches names, `writing`
-writes the files.
+`analyte_headers` and `dialect`, `genomes` matches names, `writing` writes the files. Without files
+`templates` writes empty ones.
 """
 
 import lazy_loader as lazy
@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "from_files": ["propose"],
+        "templates": ["write_templates"],
         "writing": ["Proposal", "write_proposal"],
     },
 )

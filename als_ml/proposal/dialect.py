@@ -67,6 +67,23 @@ def written(days: Iterable[str], values: Iterable[str]) -> Written:
     )
 
 
+def is_dated(cells: Iterable[str]) -> bool:
+    """Whether all of some cells are dates.
+
+    Parameters
+    ----------
+    cells : iterable of str
+        Known cells of a column.
+
+    Examples
+    --------
+    >>> is_dated(["31.12.2019", "2020-06-05"]), is_dated(["2020", "x"]), is_dated([])
+    (True, False, False)
+    """
+    found = [bool(_DATE.match(cell.strip())) for cell in cells]
+    return bool(found) and all(found)
+
+
 def _order(cells: list[str]) -> tuple[Literal["day_first", "month_first"] | None, bool]:
     """Order of day and month where slashes leave it open, and whether some cell decides it."""
     pairs = [(int(m[1]), int(m[2])) for m in map(_SLASHED.match, cells) if m]

@@ -1,12 +1,14 @@
 """Look at files that nobody has described, and propose a cohort of them."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from als_ml.cohort.read import without_zeros
 from als_ml.proposal.dialect import Written, written
 from als_ml.proposal.genomes import match_names
 from als_ml.proposal.recognition import Recognised, recognise
-from als_ml.proposal.sheets import find_tables
+from als_ml.proposal.sheets import FoundTable, find_tables
 from als_ml.proposal.writing import Proposal
 from features.catalogue import patient_columns, shipped
 from features.errors import RequestError
@@ -41,7 +43,7 @@ def propose(
     RequestError
         If no table has the patients, or two tables are the same part of a cohort.
     """
-    tables: list[Recognised] = []
+    looked: list[FoundTable] = []
     left: list[str] = []
     genomes = [path for path in files if path.name.lower().endswith(_GENOMES)]
     repeats = [path for path in genomes if _is_repeats(path)]
@@ -52,12 +54,9 @@ def propose(
         progress(path.name)
         found, without = find_tables(path)
         left += without
-        for table in found:
-            known = recognise(table)
-            if known is None:
-                left.append(f"{table.shown}: no patient is named in it, or nothing of it is known")
-            else:
-                tables.append(known)
+        looked += found
+    tables, strange = _recognised(looked)
+    left += [f"{one.shown}: no patient is named in it, or nothing is known" for one in strange]
     chosen, further = _one_each(tables)
     patients = next(one for one in chosen if one.kind == "patients")
     return Proposal(
@@ -70,7 +69,27 @@ def propose(
         matches=match_names(_ids(patients), _samples(variants)),
         left=left + further,
         absent=_absent(chosen),
+        from_first_visit=_needs_first_visit(chosen),
+        lost_zeros=_lost_zeros(chosen),
     )
+
+
+def _recognised(looked: list[FoundTable]) -> tuple[list[Recognised], list[FoundTable]]:
+    """What the tables are, those first that say it themselves; the others by their patients."""
+    known = [one for table in looked if (one := recognise(table)) is not None]
+    there = {id(one.table) for one in known}
+    patients = [one for one in known if one.kind == "patients"]
+    ids = {name for one in patients for name in _ids(one)}
+    strange = []
+    for table in looked:
+        if id(table) in there:
+            continue
+        one = recognise(table, ids)
+        if one is None:
+            strange.append(table)
+        else:
+            known.append(one)
+    return known, strange
 
 
 def _one_each(tables: list[Recognised]) -> tuple[list[Recognised], list[str]]:
@@ -131,7 +150,7 @@ def _written(tables: list[Recognised]) -> Written:
     for one in tables:
         for ours, theirs in one.columns.items():
             cells = [str(cell) for cell in one.table.cells[theirs].dropna().unique()]
-            if ours == "days" or kinds.get(ours) in ("days", "date"):
+            if ours in ("days", "birth_date") or kinds.get(ours) in ("days", "date"):
                 days += cells
             elif ours == "value" or kinds.get(ours) == "number":
                 values += cells
@@ -140,15 +159,36 @@ def _written(tables: list[Recognised]) -> Written:
     return written(days, values)
 
 
+def _has_dates(one: Recognised) -> bool:
+    """Whether the days of a table are dates."""
+    if "days" not in one.columns:
+        return False
+    days = one.table.cells[one.columns["days"]].astype(str)
+    return bool(days.str.contains(r"\d[./-]\d").any())
+
+
+def _needs_first_visit(tables: list[Recognised]) -> bool:
+    """Whether day 0 can only be that of the first visit."""
+    visits = [one for one in tables if one.kind == "alsfrs"]
+    return "index_date" not in tables[0].columns and any(map(_has_dates, visits))
+
+
 def _absent(tables: list[Recognised]) -> list[str]:
     """What a cohort with dates needs: an index date to count days from."""
-    patients = tables[0]
-    dated = [
-        one.table.shown
-        for one in tables
-        if "days" in one.columns
-        and one.table.cells[one.columns["days"]].astype(str).str.contains(r"\d[./-]\d").any()
-    ]
-    if dated and "index_date" not in patients.columns:
+    dated = [one.table.shown for one in tables if _has_dates(one)]
+    if dated and "index_date" not in tables[0].columns and not _needs_first_visit(tables):
         return [f"index_date (day 0) in the patients table: {', '.join(dated)} have dates"]
     return []
+
+
+def _lost_zeros(tables: list[Recognised]) -> dict[str, int]:
+    """Tables in which names of patients lack the zeros before them -> how many names."""
+    known = set(_ids(tables[0]))
+    bare = Counter(without_zeros(name) for name in known)
+    lost = {}
+    for one in tables[1:]:
+        strange = {name for name in _ids(one) if name not in known}
+        meant = [name for name in strange if bare[without_zeros(name)] == 1]
+        if meant:
+            lost[one.table.shown] = len(meant)
+    return lost

@@ -29,6 +29,8 @@ class Proposal:
     """What is proposed of a cohort: its tables, genomes and how cells are written.
 
     `left` says what was read and is not used, `absent` what a cohort of dates needs and has not.
+    `from_first_visit` makes the first visit day 0, `lost_zeros` counts the names of patients in a
+    table that lack the zeros before them.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Proposal:
     matches: list[Match] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
+    from_first_visit: bool = False
+    lost_zeros: dict[str, int] = field(default_factory=dict)
 
 
 def write_proposal(proposal: Proposal, folder: Path) -> list[Path]:
@@ -148,6 +152,7 @@ def cohort_text(proposal: Proposal, mapped: bool) -> str:
     for one in proposal.tables:
         lines += _table(one)
     lines += _dialect(proposal.written)
+    lines += _rules(proposal)
     lines += _values(proposal.tables)
     lines += _listed("Not understood, and not read:", proposal.left + _unread(proposal.tables))
     lines += _listed("Needed, and not found:", proposal.absent)
@@ -172,6 +177,8 @@ def _table(one: Recognised) -> list[str]:
         lines.append(f"  sheet: {_scalar(table.sheet)}")
     if table.header_row > 1:
         lines.append(f"  header_row: {table.header_row}")
+    if table.header_rows > 1:
+        lines.append(f"  header_rows: {table.header_rows}")
     if table.encoding != UTF_8:
         lines.append(f"  encoding: {table.encoding}")
     named = {ours: theirs for ours, theirs in one.columns.items() if ours != theirs}
@@ -191,11 +198,10 @@ def _wide(one: Recognised) -> list[str]:
         return []
     lines = ["wide:"]
     if "days" in one.columns:
-        lines.append(f"  days: {_scalar(one.columns['days'])}")
+        lines.append(f"  days: {_scalar(one.columns['days'])}" + _mark(one.likely.get("days")))
     lines.append("  columns:")
     for name, facts in one.wide.items():
-        said = {key: value for key, value in facts.items() if value != "?"}
-        inside = ", ".join(f"{key}: {_scalar(value)}" for key, value in said.items())
+        inside = ", ".join(f"{key}: {_scalar(value)}" for key, value in facts.items())
         lines.append(f"    {_scalar(name)}: {{{inside}}}" + _mark(one.likely.get(f"wide.{name}")))
     return lines
 
@@ -217,6 +223,21 @@ def _dialect(written: Written) -> list[str]:
     ]
 
 
+def _rules(proposal: Proposal) -> list[str]:
+    """What holds for all tables: day 0, lost zeros, words that nobody understood."""
+    lines = []
+    if proposal.from_first_visit:
+        lines.append("index_date: first_visit" + _mark("no column says when day 0 was"))
+    if proposal.lost_zeros:
+        lost = ", ".join(f"{n} in {where}" for where, n in proposal.lost_zeros.items())
+        lines.append("leading_zeros: ignored" + _mark(f"names of patients without them: {lost}"))
+    unknown = sum(len(words) for one in proposal.tables for words in one.unknown.values())
+    if unknown:
+        why = f"{unknown} words below are not understood; without this line they are errors"
+        lines.append("on_error: drop_value" + _mark(why))
+    return lines
+
+
 def _values(tables: list[Recognised]) -> list[str]:
     """Words of the files, and those that nobody knows as comments to be filled in."""
     lines = []
@@ -224,7 +245,11 @@ def _values(tables: list[Recognised]) -> list[str]:
         for column in dict.fromkeys([*one.words, *one.unknown]):
             lines.append(f"  {column}:")
             known = one.words.get(column, {}).items()
-            lines += [f"    {_scalar(word)}: {_scalar(meant)}" for word, meant in known]
+            lines += [
+                f"    {_scalar(word)}: {_scalar(meant)}"
+                + _mark(one.likely.get(f"values.{column}.{word}"))
+                for word, meant in known
+            ]
             lines += [
                 f"    # {_scalar(word)}:   {CHECK}: what does it mean?"
                 for word in one.unknown.get(column, [])

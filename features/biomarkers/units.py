@@ -20,6 +20,7 @@ _SPELLINGS = [
     (r"[\u00b5\u03bc]", "u"),
     (r"\bmcg\b", "ug"),
     (r"\bI\.?U\b", "U"),
+    (r"\bU\.?I\b\.?", "U"),  # French, Spanish, Italian
     (r"\bK/", "10^3/"),
     (r"(?<![A-Za-z])[xX*]?\s*10\s*(?:\^|\*\*|\*|[eE])\s*(\d+)", r"10^\1"),
     (r"(?:cells?|x?giga)\s*/", "/"),

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 import yaml
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 
 from als_ml.__main__ import main as als_ml
 from als_ml.cohort.check import check_cohort
 from als_ml.cohort.read import plain_reading, read_cohort
 from als_ml.cohort.source import open_cohort
+from als_ml.proposal.analyte_headers import analyte_name
 from als_ml.proposal.dialect import written
 from als_ml.proposal.genomes import match_names
 from als_ml.proposal.recognition import recognise
 from als_ml.proposal.sheets import find_tables
+from als_ml.proposal.templates import write_templates
 from als_ml.proposal.words import column_words, value_words
 from features.catalogue import patient_columns, shipped
 
@@ -116,7 +118,7 @@ def test_german_tables_days_and_words(tmp_path):
     said = yaml.safe_load(text)
     assert said["patients"]["sheet"] == "Stammdaten"
     assert said["patients"]["header_row"] == 3
-    assert said["values"]["onset_site"] == {"Arm": "upper_limb", "bulbär": "bulbar"}
+    assert said["values"]["onset_site"] == {"bulbär": "bulbar"}  # Arm is known to the reader
     assert said["wide"]["columns"]["NfL Serum (pg/mL)"] == {"analyte": "nfl_serum", "unit": "pg/mL"}
     # A year of death is no day 2022; that it stands at its middle is to be looked at.
     assert "partial_dates: middle  # CHECK" in text
@@ -185,7 +187,8 @@ def test_a_decimal_comma_is_said_where_cells_leave_it_open(values, decimal):
 
 def test_words_mean_columns_and_values_of_the_contract():
     contract = patient_columns(shipped())
-    assert set(column_words("patients").values()) - {"days"} <= set(contract.index)
+    before_it = {"days", "birth_date", "age_at_index"}  # als_ml.cohort.anchors makes an age of them
+    assert set(column_words("patients").values()) - before_it <= set(contract.index)
     for column, levels in contract["levels"].items():
         if levels:
             assert set(value_words(str(column)).values()) <= set(levels), column
@@ -237,3 +240,158 @@ def test_a_name_that_is_only_like_a_known_one_is_marked(tmp_path):
     assert found is not None
     assert found.columns["age_at_onset"] == "Age at onsett"
     assert "age_at_onset" in found.likely
+
+
+def proposed(folder, **files: str) -> dict:
+    """The cohort file that is proposed for some text files."""
+    for name, text in files.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    paths = [str(folder / f"{name}.csv") for name in files]
+    assert als_ml(["init", *paths, "--output", str(folder / "cohort"), "--quiet"]) == 0
+    return yaml.safe_load((folder / "cohort/cohort.yaml").read_text())
+
+
+PEOPLE = "Patient ID,Sex,Age at onset\n0012,f,50\n0013,m,60\n0014,m,61\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "meant"),
+    [
+        ("PEG", ["01.02.2020", "", ""], {"gastrostomy_days": "PEG"}),
+        ("PEG", ["ja", "nein", ""], {}),  # whether, not when: no column of the contract
+        ("Riluzol seit", ["ja", "nein", "ja"], {"riluzole": "Riluzol seit"}),
+        ("Riluzol", ["01.02.2020", "", ""], {"riluzole_start_days": "Riluzol"}),
+        ("Onset", ["bulbar", "arm", "leg"], {"onset_site": "Onset"}),
+        ("Onset", ["2019-01-01", "2019-02-01", ""], {"onset_days": "Onset"}),
+        ("Date des premiers symptômes", ["01.02.2019", "", ""], {"onset_days": None}),
+        ("Geburtsdatum", ["01.02.1960", "", ""], {"birth_date": "Geburtsdatum"}),
+        ("Alter", ["60", "61", "62"], {"age_at_index": "Alter"}),
+    ],
+)
+def test_cells_decide_where_a_name_leaves_it_open(tmp_path, header, cells, meant):
+    lines = PEOPLE.splitlines()
+    text = "\n".join(f"{a},{b}" for a, b in zip(lines, [header, *cells], strict=True))
+    said = proposed(tmp_path, p=text + "\n")
+    plain = {"sample_id": "Patient ID", "sex": "Sex", "age_at_onset": "Age at onset"}
+    expected = {ours: theirs or header for ours, theirs in meant.items()}
+    assert said["patients"]["columns"] == plain | expected
+
+
+def test_ids_name_a_column_that_no_name_tells(tmp_path):
+    visits = "Kennung,Wann,Summe\n12,2020-01-01,40\n13,2020-02-01,41\n99,2020-02-01,41\n"
+    said = proposed(tmp_path, p=PEOPLE, v=visits)
+    assert said["alsfrs"]["columns"] == {"sample_id": "Kennung", "days": "Wann", "total": "Summe"}
+    assert (said["leading_zeros"], said["index_date"]) == ("ignored", "first_visit")
+    text = (tmp_path / "cohort/cohort.yaml").read_text()
+    assert "sample_id: Kennung  # CHECK: 67 % of its cells are patients" in text
+    assert "days: Wann  # CHECK: the only column of dates" in text
+    assert "CHECK: names of patients without them: 2 in v.csv" in text
+
+
+def test_twelve_columns_of_points_are_the_items(tmp_path):
+    head = ",".join(f"c{i}" for i in range(12))
+    visits = f"Patient,Date,{head}\n0012,2020-01-01{',3' * 12}\n0013,2020-01-01{',4' * 12}\n"
+    said = proposed(tmp_path, p=PEOPLE, v=visits)
+    assert [said["alsfrs"]["columns"][f"q{i}"] for i in (1, 12)] == ["c0", "c11"]
+    assert "by its place among twelve" in (tmp_path / "cohort/cohort.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "columns"),
+    [
+        ("Fallnr;NfL;CK\n;pg/mL;U/L\n0012;30;100\n", (1, 2), ["NfL pg/mL", "CK U/L"]),
+        ("Labor\n\nFallnr;NfL;CK\n;pg/mL;U/L\n0012;3;1\n", (3, 2), ["NfL pg/mL", "CK U/L"]),
+        (";Labor;\nFallnr;NfL (pg/mL);CK\n0012;30;1\n", (2, 1), ["NfL (pg/mL)", "CK"]),
+        ("Fallnr;NfL;CK\n0012;30;100\n", (1, 1), ["NfL", "CK"]),
+        ("Fallnr;NfL;CK\n;30;100\n0012;30;100\n", (1, 1), ["NfL", "CK"]),  # a row without an id
+    ],
+)
+def test_headers_of_several_lines(tmp_path, rows, header, columns):
+    (tmp_path / "l.csv").write_text(rows)
+    (table,), _ = find_tables(tmp_path / "l.csv")
+    assert (table.header_row, table.header_rows) == header
+    found = recognise(table)
+    assert found is not None
+    assert list(found.wide) == columns
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("Kreatinin Serum (mg/dL)", ("creatinine_serum", "mg/dL", True)),
+        ("Créatinine µmol/l", ("creatinine_serum", "µmol/l", False)),
+        ("NfL", ("nfl_serum", None, False)),
+        ("NfL Liquor [pg/ml]", ("nfl_csf", "pg/ml", True)),
+        ("FVC (L)", ("fvc_litres", "L", True)),
+        ("CVF (%)", ("fvc_pct", "%", True)),
+        ("CK (kg)", ("ck_serum", None, False)),  # no unit of it
+        ("Gewicht kg", ("weight", "kg", True)),
+        ("Haarfarbe", None),
+        ("", None),
+    ],
+)
+def test_what_a_header_says_of_an_analyte(name, facts):
+    found = analyte_name(name)
+    said = found and (found.analyte, found.unit, found.is_fluid_said)
+    assert said == facts
+
+
+def test_the_fluid_of_a_row_is_not_guessed_over(tmp_path):
+    head = "Patient,Date,Test,Result,Unit,Material\n"
+    rows = "0012,2020-01-01,NfL,30,pg/mL,Liquor\n0013,2020-01-01,NfL,30,pg/mL,Serum\n"
+    people = PEOPLE.replace("Age at onset", "index_date").replace(",50", ",2020-01-01")
+    people = people.replace(",60", ",2020-01-01").replace(",61", ",2020-01-01")
+    said = proposed(tmp_path, p=people, b=head + rows)
+    assert "NfL" not in said.get("values", {}).get("analyte", {}) or (
+        said["values"]["analyte"]["NfL"] == "nfl"
+    )
+    cohort = read_cohort(open_cohort(tmp_path / "cohort/cohort.yaml"), plain_reading())
+    assert cohort.biomarkers["analyte"].tolist() == ["nfl_csf", "nfl_serum"]
+
+
+def test_words_that_nobody_knows_do_not_stop_the_check(tmp_path):
+    people = PEOPLE.replace("0014,m", "0014,divers")
+    said = proposed(tmp_path, p=people)
+    assert said["on_error"] == "drop_value"
+    text = (tmp_path / "cohort/cohort.yaml").read_text()
+    assert "# CHECK: 1 words below are not understood" in text
+    assert "# divers:   # CHECK: what does it mean?" in text
+    report = check_cohort(open_cohort(tmp_path / "cohort/cohort.yaml"))
+    assert [one for one in report["problems"] if one["severity"] == "error"] == []
+
+
+def test_empty_tables_to_fill_in(tmp_path):
+    folder = tmp_path / "new"
+    assert als_ml(["init", "--output", str(folder), "--quiet"]) == 0
+    book = load_workbook(folder / "cohort.xlsx")
+    sheet = book["patients"]
+    names = [cell.value for cell in sheet[1]]
+    assert {"sample_id", "sex", "onset_site"} <= set(names) <= set(patient_columns(shipped()).index)
+    assert len(sheet.data_validations.dataValidation) > 10
+    filled = {"sample_id": "0012", "sex": "female", "onset_days": -400, "onset_site": "bulbar"}
+    sheet.append([filled.get(name) for name in names])
+    header = [cell.value for cell in book["alsfrs"][1]]
+    book["alsfrs"].append([{"sample_id": "0012", "days": 0, "total": 40}.get(n) for n in header])
+    header = [cell.value for cell in book["biomarkers"][1]]
+    value = {"sample_id": "0012", "analyte": "nfl_serum", "value": 30, "unit": "pg/mL", "days": 0}
+    book["biomarkers"].append([value.get(name) for name in header])
+    book.save(folder / "cohort.xlsx")
+    report = check_cohort(open_cohort(folder / "cohort.yaml"))
+    assert [one["found"] for one in report["problems"] if one["severity"] == "error"] == []
+    assert report["contents"]["ALSFRS visits"] == report["contents"]["biomarker values"] == 1
+
+
+def test_choices_of_the_empty_tables_are_words_of_the_contract(tmp_path):
+    write_templates(tmp_path, "x")
+    choices = load_workbook(tmp_path / "cohort.xlsx")["choices"]
+    levels = patient_columns(shipped())["levels"]
+    for column in choices.iter_cols(values_only=True):
+        name, *words = [cell for cell in column if cell]
+        if name in levels.index:
+            assert tuple(words) == levels[name]
+
+
+def test_empty_tables_overwrite_nothing(tmp_path, capsys):
+    assert als_ml(["init", "--output", str(tmp_path), "--quiet"]) == 0
+    assert als_ml(["init", "--output", str(tmp_path), "--quiet"]) == 2
+    assert "is there already" in said(capsys)

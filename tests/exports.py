@@ -1,0 +1,286 @@
+"""Exports as three hospitals send them, made of a simulated cohort: other words, other forms,
+several files, and the dirt that comes with them.
+
+German: a workbook with a cover sheet, title rows, merged headers, dates of birth, dates without a
+day; laboratory values in a text file of Windows whose ids lost their zeros. French: text files with
+semicolons, day first, units in a column beside. American: month first, an OpenDocument file,
+genomes named by the sequencer.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pysam
+from openpyxl import Workbook
+
+from tests.features.tables.test_open_document import row as ods_row
+from tests.features.tables.test_open_document import written as ods_file
+
+ITEMS = [f"q{number}" for number in range(1, 13)]
+DRAWN = ("nfl_serum", "creatinine_serum", "ck_serum", "fvc_pct")
+
+
+class Simulated:
+    """The tables of a simulated cohort, with calendar dates in them."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.patients = pd.read_csv(folder / "patients.csv", dtype={"index_date": str})
+        self.visits = pd.read_csv(folder / "alsfrs.csv")
+        self.values = pd.read_csv(folder / "biomarkers.csv")
+        self.index = dict(
+            zip(
+                self.patients["sample_id"],
+                self.patients["index_date"].to_numpy("datetime64[D]"),
+                strict=True,
+            )
+        )
+
+    def day(self, patient: str, days: float, form: str) -> str:
+        """A day of a patient as a date; empty where it is not known."""
+        if days != days:
+            return ""
+        return pd.Timestamp(self.index[patient] + np.timedelta64(int(days), "D")).strftime(form)
+
+    def born(self, patient: "pd.Series", form: str) -> str:
+        """A date of birth that gives the age at onset."""
+        days = patient["onset_days"] - round(365.25 * patient["age_at_onset"])
+        return self.day(patient["sample_id"], days, form)
+
+    def drawn(self) -> pd.DataFrame:
+        """One row a patient and day with values, a column an analyte and one with its unit."""
+        kept = self.values[self.values["analyte"].isin(DRAWN)]
+        return kept.drop_duplicates(["sample_id", "days", "analyte"])
+
+    def genomes(self, path: Path, names: dict[str, str]) -> None:
+        """The VCF under other names of its samples."""
+        lines = gzipped_lines(self.folder / "variants.vcf.gz")
+        head = next(i for i, line in enumerate(lines) if line.startswith("#CHROM"))
+        fixed, samples = lines[head].split("\t")[:9], lines[head].split("\t")[9:]
+        lines[head] = "\t".join([*fixed, *(names[name] for name in samples)])
+        path.with_suffix("").write_text("\n".join(lines) + "\n")
+        pysam.tabix_compress(str(path.with_suffix("")), str(path), force=True)
+        path.with_suffix("").unlink()
+        pysam.tabix_index(str(path), preset="vcf", force=True)
+
+
+def gzipped_lines(path: Path) -> list[str]:
+    with pysam.BGZFile(str(path)) as file:
+        return [line.decode() for line in file]
+
+
+def numbered(name: str) -> int:
+    return 32000 + int(name.rpartition("-")[2])
+
+
+def text_file(path: Path, rows: Sequence[Sequence[object]], separator: str, encoding: str) -> None:
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, delimiter=separator).writerows(rows)
+
+
+def comma(value: object) -> str:
+    return str(value).replace(".", ",")
+
+
+# --- German
+
+_SEX = {"female": "w", "male": "m"}
+_SITE = {
+    "bulbar": "bulbär",
+    "upper_limb": "obere Extremität",
+    "lower_limb": "untere Extremität",
+    "limb": "spinal",
+    "respiratory": "respiratorisch",
+    "axial": "Rumpf",
+}
+_KIN = {
+    "none": "keine",
+    "first_degree": "1. Grades",
+    "second_degree": "2. Grades",
+    "wider": "entfernt",
+    "unknown": "unbekannt",
+}
+_YES = {"yes": "ja", "no": "nein"}
+_DAY = "%d.%m.%Y"
+
+
+def german(made: Simulated, folder: Path) -> list[Path]:
+    """A workbook of three sheets, a text file beside it, genomes."""
+    book = Workbook()
+    book.active.title = "Deckblatt"
+    book.active.append(["Universitätsklinikum Musterstadt, ALS-Ambulanz"])
+    book.active.append(["Stand:", "01.09.2026"])
+    people = book.create_sheet("Stammdaten")
+    people.append(["Stammdaten der ALS-Ambulanz"])
+    people.append([])
+    head = ["Pat.-Nr.", "Geschlecht", "Geburtsdatum", "Erkrankungsbeginn", None, "Diagnosedatum"]
+    people.append([*head, "Familienanamnese", "Demenz", "PEG am", "Verstorben am", "Bemerkung"])
+    people.append([None, None, None, "Datum", "Region"])
+    people.merge_cells("D3:E3")
+    for column in "ABCFGHIJK":
+        people.merge_cells(f"{column}3:{column}4")
+    for i, one in made.patients.iterrows():
+        name = one["sample_id"]
+        onset = made.day(name, one["onset_days"], "%m/%Y" if i % 3 == 0 else _DAY)
+        death = made.day(name, one["death_days"], _DAY if i % 4 else "%Y")
+        facts = [f"{numbered(name):07d}", _SEX[one["sex"]], made.born(one, _DAY), onset]
+        facts += [_SITE[one["onset_site"]], made.day(name, one["diagnosis_days"], _DAY)]
+        facts += [_KIN[one["family_history"]], _YES[one["ftd"]]]
+        facts += [made.day(name, one["gastrostomy_days"], _DAY), death, "Frau Dr. Beispiel"]
+        people.append([fact or None for fact in facts])
+    visits = book.create_sheet("ALSFRS-R")
+    visits.append(["Pat.-Nr.", "Untersuchungsdatum", *(f"Frage {i}" for i in range(1, 13))])
+    for _, one in made.visits.iterrows():
+        name = one["sample_id"]
+        points = [None if one[item] != one[item] else int(one[item]) for item in ITEMS]
+        visits.append([f"{numbered(name):07d}", made.day(name, one["days"], _DAY), *points])
+    book.create_sheet("leer")
+    book.save(folder / "klinik.xlsx")
+    words = {
+        "nfl_serum": "NfL",
+        "creatinine_serum": "Kreatinin",
+        "ck_serum": "CK",
+        "fvc_pct": "FVC",
+    }
+    rows: list[list[object]] = [["Fallnr", "Abnahmedatum", "Parameter", "Messwert", "Einheit"]]
+    rows[0].append("Material")
+    for _, one in made.drawn().iterrows():
+        fluid = "" if one["matrix"] == "none" else "Serum"
+        unit = one["unit"].replace("umol", "µmol")
+        day = made.day(one["sample_id"], one["days"], _DAY)
+        what = [numbered(one["sample_id"]), day, words[one["analyte"]], comma(one["value"])]
+        rows.append([*what, unit, fluid])
+    text_file(folder / "labor.csv", rows, ";", "cp1252")
+    genomes = folder / "genome.vcf.gz"
+    made.genomes(genomes, {n: f"ALS-{numbered(n)}_S{i}" for i, n in enumerate(made.index)})
+    return [folder / "klinik.xlsx", folder / "labor.csv", genomes]
+
+
+# --- French
+
+_FRENCH_SITE = {
+    "bulbar": "bulbaire",
+    "upper_limb": "membre supérieur",
+    "lower_limb": "membre inférieur",
+    "limb": "spinale",
+    "respiratory": "respiratoire",
+    "axial": "tronc",
+}
+_FRENCH_KIN = {
+    "none": "aucun",
+    "first_degree": "premier degré",
+    "second_degree": "deuxième degré",
+    "wider": "éloigné",
+    "unknown": "inconnu",
+}
+_FRENCH_ITEMS = [
+    "Parole",
+    "Salivation",
+    "Déglutition",
+    "Écriture",
+    "Couper les aliments",
+    "Habillage et hygiène",
+    "Se tourner dans le lit",
+    "Marche",
+    "Monter les escaliers",
+    "Dyspnée",
+    "Orthopnée",
+    "Insuffisance respiratoire",
+]
+_SLASHED = "%d/%m/%Y"
+
+
+def french(made: Simulated, folder: Path) -> list[Path]:
+    """Three text files of Windows, genomes."""
+    head = "Numéro patient;Sexe;Date de naissance;Date d'inclusion;Date des premiers symptômes"
+    head += ";Site de début;Date du diagnostic;Antécédents familiaux;Démence;Date de décès"
+    head += ";Médecin traitant"
+    rows: list[list[object]] = [["Export du registre SLA"], [""], head.split(";")]
+    for _, one in made.patients.iterrows():
+        name = one["sample_id"]
+        facts: list[object] = [f"SLA-{numbered(name)}", {"female": "F", "male": "H"}[one["sex"]]]
+        facts += [made.born(one, _SLASHED), made.day(name, 0, _SLASHED)]
+        facts += [made.day(name, one["onset_days"], _SLASHED), _FRENCH_SITE[one["onset_site"]]]
+        facts += [made.day(name, one["diagnosis_days"], _SLASHED)]
+        facts += [_FRENCH_KIN[one["family_history"]], {"yes": "oui", "no": "non"}[one["ftd"]]]
+        rows.append([*facts, made.day(name, one["death_days"], _SLASHED), "Dr Exemple"])
+    text_file(folder / "patients.csv", rows, ";", "cp1252")
+    rows = [["N° patient", "Date de visite", *_FRENCH_ITEMS]]
+    for _, one in made.visits.iterrows():
+        name = one["sample_id"]
+        points = ["" if one[item] != one[item] else int(one[item]) for item in ITEMS]
+        rows.append([f"SLA-{numbered(name)}", made.day(name, one["days"], _SLASHED), *points])
+    text_file(folder / "alsfrs.csv", rows, ";", "cp1252")
+    names = {"nfl_serum": "NfL sérum (pg/mL)", "creatinine_serum": "Créatinine sérum"}
+    names |= {"ck_serum": "CK sérum (UI/L)", "fvc_pct": "CVF (%)"}
+    wide = made.drawn().pivot(  # noqa: PD010
+        index=["sample_id", "days"], columns="analyte", values=["value", "unit"]
+    )
+    rows = [["Identifiant patient", "Date de prélèvement", names["nfl_serum"]]]
+    rows[0] += [names["creatinine_serum"], "Unité créatinine", names["ck_serum"], names["fvc_pct"]]
+    for (name, days), one in wide.iterrows():
+        cells = {
+            c: "" if one["value", c] != one["value", c] else comma(one["value", c]) for c in DRAWN
+        }
+        unit = one["unit", "creatinine_serum"]
+        line = [f"SLA-{numbered(name)}", made.day(name, days, _SLASHED), cells["nfl_serum"]]
+        line += [cells["creatinine_serum"], "" if unit != unit else unit.replace("umol", "µmol")]
+        rows.append([*line, cells["ck_serum"], cells["fvc_pct"]])
+    text_file(folder / "biologie.csv", rows, ";", "cp1252")
+    genomes = folder / "genomes.vcf.gz"
+    made.genomes(genomes, {name: f"sla_{numbered(name)}.sorted" for name in made.index})
+    return [folder / name for name in ("patients.csv", "alsfrs.csv", "biologie.csv", genomes.name)]
+
+
+# --- American
+
+_AMERICAN_SITE = {
+    "bulbar": "Bulbar",
+    "upper_limb": "Limb - Upper",
+    "lower_limb": "Limb - Lower",
+    "limb": "Limb",
+    "respiratory": "Respiratory",
+    "axial": "Axial",
+}
+_MONTH_FIRST = "%m/%d/%Y"
+
+
+def american(made: Simulated, folder: Path) -> list[Path]:
+    """Two text files, an OpenDocument spreadsheet, genomes."""
+    head = "MRN,Gender,DOB,Race,Symptom Onset Date,Site of Onset,Date of Diagnosis,Family History"
+    rows: list[list[object]] = [[*head.split(","), "Date of Death", "Insurance"]]
+    for _, one in made.patients.iterrows():
+        name = one["sample_id"]
+        facts: list[object] = [f"{numbered(name):08d}", one["sex"].title()]
+        facts += [made.born(one, _MONTH_FIRST), "White"]
+        facts += [made.day(name, one["onset_days"], _MONTH_FIRST)]
+        facts += [_AMERICAN_SITE[one["onset_site"]]]
+        facts += [made.day(name, one["diagnosis_days"], _MONTH_FIRST)]
+        facts += [one["family_history"].replace("_", " ").title()]
+        rows.append([*facts, made.day(name, one["death_days"], _MONTH_FIRST), "Aetna"])
+    text_file(folder / "demographics.csv", rows, ",", "utf-8-sig")
+    rows = [["MRN", "Visit Date", *(f"ALSFRS-R Q{i}" for i in range(1, 13)), "ALSFRS-R Total"]]
+    for _, one in made.visits.iterrows():
+        name, points = one["sample_id"], [one[item] for item in ITEMS]
+        known = not any(point != point for point in points)
+        shown = ["" if point != point else int(point) for point in points]
+        line = [f"{numbered(name):08d}", made.day(name, one["days"], _MONTH_FIRST), *shown]
+        rows.append([*line, int(sum(points)) if known else ""])
+    text_file(folder / "alsfrs.csv", rows, ",", "utf-8")
+    words = {"nfl_serum": "NfL", "creatinine_serum": "Creatinine", "ck_serum": "CPK"}
+    words["fvc_pct"] = "FVC % predicted"
+    lines = [ods_row("Lab export"), ods_row("MRN", "Collection Date", "Test", "Result", "Units")]
+    for _, one in made.drawn().iterrows():
+        day = made.day(one["sample_id"], one["days"], _MONTH_FIRST)
+        what = [f"{numbered(one['sample_id']):08d}", day, words[one["analyte"]]]
+        lines.append(ods_row(*what, str(one["value"]), one["unit"]))
+    labs = ods_file(folder / "labs.ods", Cover=ods_row("Neuromuscular Center"), Labs="".join(lines))
+    genomes = folder / "cohort.vcf.gz"
+    made.genomes(genomes, {name: f"{numbered(name)}-WGS" for name in made.index})
+    return [folder / "demographics.csv", folder / "alsfrs.csv", labs, genomes]
+
+
+EXPORTS = {"german": german, "french": french, "american": american}
