@@ -210,7 +210,8 @@ class Labels:
     visits (`features.alsfrs.slopes.slope_scatter`), and the ordered `classes` with each patient's
     `level`. For a label from a column `slope` is how far its value lies beyond the threshold, and
     `likely` the probability of the label given its error. `at_risk` marks whose window of untreated
-    days begins, labelled or not (progression only).
+    days begins, labelled or not (progression only). Of a survival time `y` is 1 with the event and
+    0 censored, and `by_year` whether the event comes within 365 days.
     """
 
     y: np.ndarray
@@ -223,6 +224,14 @@ class Labels:
     level: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     at_risk: np.ndarray | None = None
+    by_year: np.ndarray | None = None
+
+    @property
+    def judged(self) -> np.ndarray:
+        """What a probability is held against (n,): the label, of a survival time whether the event
+        comes within 365 days after the landmark, NaN where nobody knows.
+        """
+        return self.y if self.by_year is None else self.by_year
 
     @property
     def usable(self) -> np.ndarray:

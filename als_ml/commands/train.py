@@ -120,18 +120,30 @@ _SHOWN = {
 }
 
 
+_SHOWN_OF_TIMES = {
+    "c_index": "c-index",
+    "c_index_low": "95 % low",
+    "c_index_high": "high",
+    "auc_12m": "AUC 12m",
+    "brier_12m": "brier 12m",
+    "brier_24m": "brier 24m",
+    "calibration_slope": "cal. slope",
+    "oe_12m": "O/E 12m",
+}
+
+
 def _print_training(
     training: "Training", table: list[dict[str, str | float]], logged: dict[str, str]
 ) -> None:
     """Print what a reader needs first: what is not shown, the figures, the checks, the model."""
     from als_ml.tracking.view import where_to_look
-    from als_ml.training.estimates import unbeaten
+    from als_ml.training.run import unbeaten_of
 
-    metrics, task = training.metrics, training.task
-    for sentence in unbeaten(metrics, task.name):
+    metrics, task, times = training.metrics, training.task, training.data.times is not None
+    for sentence in unbeaten_of(training):
         print(f"NOTE: {sentence}.")
-    print(f"\n{task.positive} v {task.negative}")
-    print_table(_figures(table, metrics))
+    print("\ntime to the event" if times else f"\n{task.positive} v {task.negative}")
+    print_table(_figures(table, metrics, _SHOWN_OF_TIMES if times else _SHOWN))
     for sentence in (
         *_of_the_possible(training),
         *_of_slopes_and_classes(metrics),
@@ -148,13 +160,16 @@ def _print_training(
 
 
 def _figures(
-    table: list[dict[str, str | float]], metrics: dict[str, float]
+    table: list[dict[str, str | float]], metrics: dict[str, float], shown: dict[str, str]
 ) -> list[dict[str, object]]:
     """One line for the model and each baseline."""
     from als_ml.training.metrics import interval_words
 
     rough = interval_words(metrics["n"], metrics["n_positive"])
-    heads = _SHOWN | {"roc_auc_low": f"{_SHOWN['roc_auc_low']} {rough}".rstrip()}
+    heads = {
+        metric: f"{head} {rough}".rstrip() if head == "95 % low" else head
+        for metric, head in shown.items()
+    }
     return [
         {"out of fold": row["name"], **{head: row.get(metric) for metric, head in heads.items()}}
         for row in table
@@ -188,6 +203,10 @@ def _of_the_assay(metrics: dict[str, float]) -> list[str]:
 
 def _of_sites(metrics: dict[str, float]) -> list[str]:
     """What is to be expected at a site that trained nothing."""
+    if "sites_harrell_c" in metrics:
+        first, last = metrics["sites_harrell_c_low"], metrics["sites_harrell_c_high"]
+        pooled = f"{metrics['sites_harrell_c']:.3f} ({first:.3f}-{last:.3f})"
+        return [f"held-out sites: pooled c-index (Harrell) {pooled}"]
     if "sites_roc_auc" not in metrics:
         return []
     auc, low, high = (metrics.get(f"sites_roc_auc{end}") for end in ("", "_low", "_high"))

@@ -141,7 +141,7 @@ def _labelled(predictor: Predictor, config: Config, cohort: Cohort) -> tuple[np.
         labels = make_labels(config, cohort)
     except DataError as error:
         return np.full(len(cohort), np.nan), f"labels: none ({error})"
-    return labels.y, f"labels: {in_words(labels, TASKS[predictor.fitted.task])}"
+    return labels.judged, f"labels: {in_words(labels, TASKS[predictor.fitted.task])}"
 
 
 def labels_or_none(config: Config, cohort: Cohort) -> np.ndarray:
@@ -160,7 +160,7 @@ def labels_or_none(config: Config, cohort: Cohort) -> np.ndarray:
         1, 0 or NaN.
     """
     try:
-        return make_labels(config, cohort).y
+        return make_labels(config, cohort).judged
     except DataError:
         return np.full(len(cohort), np.nan)
 

@@ -286,8 +286,11 @@ def _on_same_folds(
         cross_validate(trainable, config).probability["model"]
         for trainable, config in ((data, new), (other, old))
     )
-    v = new.validation
-    return paired_differences(data.y, p, q, data.families, v.bootstrap or 200, v.seed)
+    v, y = new.validation, data.judged
+    known = np.isfinite(y) & np.isfinite(p) & np.isfinite(q)
+    return paired_differences(
+        y[known], p[known], q[known], data.families[known], v.bootstrap or 200, v.seed
+    )
 
 
 def _record(

@@ -20,9 +20,10 @@ from als_ml.tracking.log import log_predictor
 from als_ml.tracking.store import quiet_mlflow, use_store
 from als_ml.training.metrics import evaluate
 from features.cohort import Cohort
-from features.errors import DataError
+from features.errors import DataError, RequestError
 from models.conformal import conformal_limits
 from models.fitted import Calibration, recalibrated
+from models.tasks import SURVIVAL
 
 _FEWEST, _SLOPE_FROM = 10, 100
 _SHOWN = ("calibration_intercept", "calibration_slope", "brier", "log_loss")
@@ -114,6 +115,13 @@ def recalibrate(uri: str, source: CohortSource) -> Recalibrated:
         With fewer than 10 patients of a label.
     """
     version, predictor = registered_version(uri), load(uri)
+    if predictor.fitted.task == SURVIVAL.name:
+        raise RequestError(
+            uri,
+            "a model of survival times is not recalibrated: its curve would need a new baseline",
+            "Train it on the new centre's patients.",
+            code="option_conflict",
+        )
     config = run_config(version.run_id, str(source.path))
     cohort = predictor.read(source)
     scored = scored_by(predictor, config, cohort)

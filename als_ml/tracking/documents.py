@@ -19,14 +19,15 @@ from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.manifest import git_commit
 from als_ml.tracking.small_cells import shown_tables
 from als_ml.training.estimand import estimand
-from als_ml.training.estimates import unbeaten
 from als_ml.training.metrics import interval_words
-from als_ml.training.run import Training, summary
+from als_ml.training.run import Training, summary, unbeaten_of
 from features.stored import Json
 from features.tables.problems import DROPPED, Problem
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _DOCUMENTS = {"model_card": "Model card", "tripod_ai": "TRIPOD+AI checklist"}
+# The template of a document of a survival time, where it is another.
+_OF_TIMES = {"model_card": "survival_card"}
 _VERDICTS = ("failed", "attention", "passed", "not tried")
 
 
@@ -49,7 +50,8 @@ def write_documents(training: Training, folder: Path, pictures: list[Path]) -> l
     """
     facts, written = card_facts(training), []
     for name, title in _DOCUMENTS.items():
-        markdown = _environment().get_template(f"{name}.md.j2").render(facts)
+        template = _OF_TIMES.get(name, name) if training.data.times is not None else name
+        markdown = _environment().get_template(f"{template}.md.j2").render(facts)
         shown = pictures if name == "model_card" else []
         for path, text in (
             (folder / f"{name}.md", markdown),
@@ -82,12 +84,14 @@ def card_facts(training: Training) -> Json:
         "counts": training.labels.counts,
         "left_out": left_out(training.warnings),
         "rough": interval_words(metrics["n"], metrics["n_positive"]),
-        "unbeaten": unbeaten(metrics, config.task),
+        "unbeaten": unbeaten_of(training),
         "checks": sorted(training.checks, key=lambda check: order[check.verdict]),
         "rows": summary(training),
-        "differences": _differences(metrics),
+        "differences": (
+            _differences(metrics) if training.data.times is None else _differences_of_times(metrics)
+        ),
         "estimand": estimand(config),
-        "tables": {"sites": [], "learning_curve": []} | shown_tables(training),
+        "tables": _NO_TABLES | shown_tables(training),
         "features": len(training.rows.columns),
         "missing": float(training.rows.isna().to_numpy().mean()),
         "threshold": training.predictor.fitted.calibration.threshold,
@@ -127,6 +131,26 @@ def left_out(problems: Sequence[Problem]) -> dict[str, int]:
         if what and problem.code == "left_out":
             counts[what] = counts.get(what, 0) + problem.count
     return counts
+
+
+# Tables that not every run has.
+_NO_TABLES: Json = {
+    name: [] for name in ("sites", "learning_curve", "calibration", "calibration_24m", "incidence")
+}
+
+
+def _differences_of_times(
+    metrics: dict[str, float],
+) -> list[tuple[str, str, float, float, float]]:
+    """Baseline, figure, and the difference with its interval."""
+    rows = []
+    for metric, words in (("c_index", "c-index"), ("auc_12m", "ROC AUC, month 12")):
+        for key in metrics:
+            name = key.removeprefix("difference_").removesuffix(f"_{metric}")
+            if key == f"difference_{name}_{metric}":
+                low, high = (metrics.get(f"{key}_{end}", metrics[key]) for end in ("low", "high"))
+                rows.append((name, words, metrics[key], low, high))
+    return rows
 
 
 def _differences(metrics: dict[str, float]) -> list[tuple[str, float, float, float]]:

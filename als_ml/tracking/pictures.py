@@ -39,6 +39,8 @@ def draw_run(training: Training, folder: Path) -> list[Path]:
     list of Path
         PNG files; that of the sites only where they were validated.
     """
+    if training.data.times is not None:
+        return [_draw_times(training, folder), _draw_importance(training, folder)]
     drawn = [
         _draw_curves(training, folder),
         _draw_importance(training, folder),
@@ -73,12 +75,62 @@ def _draw_curves(training: Training, folder: Path) -> Path:
     return path
 
 
+def _draw_times(training: Training, folder: Path) -> Path:
+    """Survival by fifth of the risk, seen and said, and calibration at months 12 and 24."""
+    figure, axes = plt.subplots(1, 3, figsize=(14, 4.6), layout="constrained")
+    tables = training.tables
+    _draw_fifths(axes[0], training)
+    bins = {12: tables.get("calibration", []), 24: tables.get("calibration_24m", [])}
+    for axis, (month, rows) in zip(axes[1:], bins.items(), strict=True):
+        axis.plot([0, 1], [0, 1], color="0.7", lw=1)
+        for row in rows:
+            axis.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=_STYLES[0][0])
+            axis.plot(row["predicted"], row["observed"], "o", color=_STYLES[0][0])
+        axis.set(
+            title=f"Calibration by month {month} (95 % interval)",
+            xlabel="predicted risk",
+            ylabel="observed (Kaplan-Meier)",
+            xlim=(-0.01, 1.01),
+            ylim=(-0.01, 1.01),
+        )
+        axis.spines[["top", "right"]].set_visible(False)
+    return _finished(figure, training, folder / "curves.png")
+
+
+def _draw_fifths(axis: Axes, training: Training) -> None:
+    rows = training.tables["risk_groups"]
+    colours = [*(colour for colour, _ in _STYLES), "0.2"]
+    for fifth, colour in enumerate(colours, start=1):
+        mine = [row for row in rows if row["fifth"] == fifth]
+        axis.plot(
+            [row["months"] for row in mine],
+            [row["predicted"] for row in mine],
+            color=colour,
+            lw=2,
+            label=f"fifth {fifth} of the risk",
+        )
+        axis.plot(
+            [row["months"] for row in mine], [row["observed"] for row in mine], ":", color=colour
+        )
+    axis.set(
+        title="Predicted (line) and observed (dots)",
+        xlabel="months after the landmark",
+        ylabel="without the event",
+        ylim=(-0.01, 1.01),
+    )
+    axis.legend(frameon=False, fontsize=8)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
 def _title(training: Training) -> str:
     task, simulated = (
         training.task,
         "  (SIMULATED patients: machinery, not medicine)" if training.best_possible else "",
     )
     counts = f"{len(training.y)} patients, {int(training.y.sum())} {task.positive}"
+    if training.data.times is not None:
+        counts = f"{len(training.y)} patients, {int(training.y.sum())} with the event"
+        return f"time to the event: out-of-fold, {counts}. Research use only.{simulated}"
     return (
         f"{task.positive} v {task.negative}: out-of-fold, {counts}. Research use only.{simulated}"
     )

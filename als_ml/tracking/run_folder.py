@@ -28,6 +28,7 @@ from als_ml.tracking.pictures import draw_run
 from als_ml.tracking.small_cells import FEWEST, is_small, shown_tables
 from als_ml.training.metrics import evaluate
 from als_ml.training.run import Training, summary
+from als_ml.training.survival_estimates import seen, short_figures
 from features.errors import RequestError
 from features.stored import Json
 from features.tables.formulas import inert
@@ -185,6 +186,8 @@ def _folds(training: Training) -> list[dict[str, float]]:
 
     None of a fold where a label has fewer than FEWEST of them.
     """
+    if training.data.times is not None:
+        return _folds_of_times(training)
     return [
         (
             _finite(
@@ -202,6 +205,16 @@ def _folds(training: Training) -> list[dict[str, float]]:
         )
         for fold in training.validated.folds
     ]
+
+
+def _folds_of_times(training: Training) -> list[dict[str, float]]:
+    """C-index and calibration of each fold on its own patients."""
+    data, rows = training.data, []
+    for fold in training.validated.folds:
+        events = np.bincount(training.y[fold.test].astype(int), minlength=2)
+        part = seen(data, fold.curves, fold.test)
+        rows.append(_finite(short_figures(part)) if events.min() >= FEWEST else {})
+    return rows
 
 
 def _trials(training: Training) -> list[SubRun]:

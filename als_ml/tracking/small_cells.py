@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from als_ml.training.run import Training
-from als_ml.training.tables import CalibrationBin, Counted, Figures, GroupRow
+from als_ml.training.tables import CalibrationBin, Counted, Figures, GroupRow, RunTables
 
 # Counts of patients below this are not shown, so that no row of a table points at a person (P).
 FEWEST = 5
@@ -64,11 +64,44 @@ def shown_tables(training: Training) -> dict[str, Sequence[Shown]]:
         "subgroups": _subgroups(tables.get("subgroups", [])),
         "sites": without_small_rows(tables.get("sites", []), ("site",)),
         "calibration": _bins(tables.get("calibration", [])),
+        **({} if training.data.times is None else _of_times(tables, len(y))),
         "reliability": _bins(tables.get("reliability", [])),
         "thresholds": _at_cuts(tables.get("thresholds", []), "threshold", y, probability["model"]),
         "enrichment": _enrichment(tables.get("enrichment", []), y, probability["model"]),
         "decision_curve": _net_benefit(tables.get("decision_curve", []), y, probability),
     }
+
+
+def _of_times(tables: RunTables, n: int) -> dict[str, Sequence[Shown]]:
+    """Tables of a survival time: shares of which a small count would follow are left out."""
+    by_cause = [
+        {
+            name: None if name != "months" and is_small(round(value * n)) else value
+            for name, value in row.items()
+        }
+        for row in tables.get("incidence", [])
+    ]
+    return {
+        "calibration_24m": _bins(tables.get("calibration_24m", [])),
+        "risk_groups": _steps(tables.get("risk_groups", [])),
+        "incidence": by_cause,
+    }
+
+
+def _steps(rows: list[Figures]) -> list[Shown]:
+    """Observed survival of a group by time, where no step to the one shown before is of 1 to 4
+    patients.
+    """
+    shown: list[Shown] = []
+    before: dict[float, int] = {}
+    for row in rows:
+        gone = round((1 - row["observed"]) * row["n"])
+        if is_small(gone - before.get(row["fifth"], 0)):
+            shown.append({**row, "observed": None, "low": None, "high": None})
+        else:
+            shown.append(row)
+            before[row["fifth"]] = gone
+    return shown
 
 
 def _subgroups(rows: list[GroupRow]) -> list[Shown]:

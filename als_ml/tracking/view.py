@@ -21,13 +21,19 @@ from mlflow.types.schema import ColSpec, DataType, Schema
 
 from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.store import shown_store
-from models.tasks import TASKS
+from models.tasks import SURVIVAL, TASKS
 
 if TYPE_CHECKING:
     from als_ml.tracking.run_folder import StoredRun
 
-# The six that a model's own page shows, in this order.
+# Those that a model's own page shows first, in this order: of a survival time, and of a label.
 HEADLINES = (
+    "c_index",
+    "auc_12m",
+    "brier_12m",
+    "brier_24m",
+    "oe_12m",
+    "oe_24m",
     "roc_auc",
     "average_precision",
     "brier",
@@ -57,6 +63,10 @@ _WHOLE = {
     "cohort": re.compile(r"n|n_positive|n_families"),
     "conformal": re.compile(r"coverage.*|abstention_rate"),
     "simulated": re.compile(r"best_possible_roc_auc|share_of_possible"),
+    "times": re.compile(
+        r"(harrell_c|auc_24m|bound)(_.*)?|tau_months|d_calibration.*|integrated_brier"
+        r"|(follow_up|end)_months"
+    ),
 }
 _OTHERS, FOLDS = "others", "folds"
 
@@ -102,7 +112,7 @@ def shown_name(name: str) -> str:
 
 
 def shown_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Figures of a run as MLflow's pages show them, the six headlines first.
+    """Figures of a run as MLflow's pages show them, the headlines first.
 
     Parameters
     ----------
@@ -273,6 +283,13 @@ def model_description(task: str) -> str:
         For the registry.
     """
     asked = TASKS[task]
+    if asked is SURVIVAL:
+        return (
+            "Risk of the event (death, tracheostomy or NIV >= 23 h/day, unless the run says"
+            " otherwise) within 365 days after the landmark, and the survival curve behind it,"
+            " trained by als-ml. The version with the alias `champion` is in use."
+            f" {RESEARCH_USE}"
+        )
     return (
         f"Probability that a patient with ALS is {asked.positive} rather than {asked.negative}, "
         f"trained by als-ml. The version with the alias `champion` is in use. {RESEARCH_USE}"
@@ -297,7 +314,7 @@ def version_description(stored: "StoredRun") -> str:
     sentences = [
         (
             f"{metrics['n']:.0f} labelled patients, {metrics['n_positive']:.0f} of them"
-            f" {asked.positive}."
+            f" {'with the event' if asked is SURVIVAL else asked.positive}."
         ),
         f"Cross-validated: {_figures(metrics)}.",
         f"Definitions {tags['definitions_version']}, als-ml {tags['als_ml_version']}.",

@@ -24,6 +24,8 @@ def estimand(config: Config) -> list[tuple[str, str]]:
     if label.column is not None:
         limit = f"above {label.above:g}" if label.above is not None else f"below {label.below:g}"
         return [("population", population), ("variable", f"column {label.column} {limit}")]
+    if config.task == "survival":
+        return _of_a_time(config)
     if config.task == "familial":
         degrees = " or ".join(label.familial_degrees).replace("_", " ")
         return [
@@ -59,4 +61,32 @@ def estimand(config: Config) -> list[tuple[str, str]]:
             "no event but missing data: no label, taken as missing at random given the features",
         ),
         ("summary", f"P(label as defined) of a patient, with what is known of him on day {day}"),
+    ]
+
+
+def _of_a_time(config: Config) -> list[tuple[str, str]]:
+    """The estimand of a survival time."""
+    label, day = config.label, config.landmark_days
+    treated = "hypothetical: censored there, as if nobody had been treated"
+    policy = "treatment policy: as it happens"
+    events = "death" if label.event == "death" else _EVENT
+    rest = "no event: the time goes on" if label.event == "death" else "part of the event"
+    cut = "" if label.follow_up_days is None else f", at most to day {label.follow_up_days}"
+    return [
+        (
+            "population",
+            f"diagnosis als or als_ftd; alive, not ventilated and followed at day {day}",
+        ),
+        ("variable", f"months from day {day} to {events}, whichever comes first{cut}"),
+        (
+            "start of tofersen or a trial drug",
+            treated if label.end_at_treatment else policy,
+        ),
+        ("tracheostomy, NIV >= 23 h/day", rest),
+        ("riluzole, edaravone, gastrostomy, less ventilation", policy),
+        (
+            "drop-out",
+            "no event: censored, taken as not depending on the prognosis (see the honesty check)",
+        ),
+        ("summary", f"survival curve of a patient, with what is known of him on day {day}"),
     ]

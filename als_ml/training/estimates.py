@@ -318,19 +318,35 @@ def subgroup_table(data: Trainable, validated: Validated) -> list[GroupRow]:
     list of dict
         One a group.
     """
+    table: list[GroupRow] = []
+    for variable, values in groups_of(data).items():
+        levels = sorted(set(map(str, values)))
+        for level in levels:
+            row = _of_group(data, validated, values.astype(str) == level)
+            table.append({"group": variable, "level": level, **row})
+    return table
+
+
+def groups_of(data: Trainable) -> dict[str, np.ndarray]:
+    """Variables by which a run looks for groups that it serves worse.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+
+    Returns
+    -------
+    dict of array (n,)
+        Name -> level of each patient, as text.
+    """
     age = data.cohort.patients["age_at_onset"].to_numpy(dtype=float)
     tested = np.where(data.assay_status.max(axis=1) > 0, "tested", "not tested")
     groups = {name: data.column(name) for name in ("sex", "ancestry", "site")}
     unknown = data.rows.isna().sum(axis=1).to_numpy()
     groups |= {"age at onset": _age_group(age), "assay": tested}
     groups["unknown features"] = unknown_group(unknown)
-    table: list[GroupRow] = []
-    for variable, values in groups.items():
-        levels = sorted(set(map(str, values)))
-        for level in levels:
-            row = _of_group(data, validated, values.astype(str) == level)
-            table.append({"group": variable, "level": level, **row})
-    return table
+    return groups
 
 
 def _age_group(age: np.ndarray) -> np.ndarray:

@@ -103,11 +103,11 @@ def cross_validate(
         for split in family_folds(data.y, data.families, v.folds, v.seed + repeat)
     ]
     parts = [(*split, how) for split, how in splits]
-    folds = _each(_on_one_core, data, parts, config.threads, progress, "cross-validation")
+    folds = each_part(_on_one_core, data, parts, config.threads, progress, "cross-validation")
     return merged(folds, len(data.y), v.repeats)
 
 
-def _each(
+def each_part(
     function: Callable[[Trainable, Part], Result],
     data: Trainable,
     parts: list[Part],
@@ -118,6 +118,26 @@ def _each(
     """Results of all parts, in order, worked on by one core each; tells how many are done.
 
     On a cluster the patients travel to each worker once, and stay there for the parts that follow.
+
+    Parameters
+    ----------
+    function : callable
+        Of the patients and a part.
+    data : Trainable
+        The labelled patients.
+    parts : list
+        What is to be done.
+    threads : int
+        Parts at once.
+    progress : callable
+        Told (what, done, of).
+    what : str
+        That is being done.
+
+    Returns
+    -------
+    list
+        One a part.
     """
     done = 0
 
@@ -412,7 +432,7 @@ def leave_one_site_out(
     """
     splits, plain = site_splits(data), _without_refits(config)
     parts = [(train, test, plain) for train, test in splits.values()]
-    folds = _each(_on_one_core, data, parts, config.threads, progress, "leaving one site out")
+    folds = each_part(_on_one_core, data, parts, config.threads, progress, "leaving one site out")
     return dict(zip(splits, folds, strict=True))
 
 
@@ -513,7 +533,7 @@ def probabilities_for(
         for train, test in folds
     ]
     probability = np.empty(len(y))
-    results = _each(_refitted, data, parts, config.threads, lambda *_: None, "")
+    results = each_part(_refitted, data, parts, config.threads, lambda *_: None, "")
     for (_, test), values in zip(folds, results, strict=True):
         probability[test] = values
     return probability

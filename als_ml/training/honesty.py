@@ -105,16 +105,16 @@ def honesty_checks(
         _signal(metrics, config),
         _baselines(metrics, config),
         _circular(data),
-        _own_sources(data),
+        own_sources(data),
         _alone("assay status", "assay_status", metrics, config),
         _alone("missingness", "missingness", metrics, config),
         _events_per_parameter(data),
         _sample_size(data, metrics),
         _optimism(metrics),
-        _site_recognised(data),
-        *_confounded(data),
-        _batches(data),
-        _tubes(data),
+        site_recognised(data),
+        *confounded(data),
+        batches(data),
+        tubes(data),
         _without_events(data, validated, metrics),
         _subgroups(tables.get("subgroups", [])),
         _sites(metrics, tables.get("sites", [])),
@@ -190,8 +190,19 @@ def _strength(values: np.ndarray, y: np.ndarray, slope: np.ndarray) -> float:
     return float(max(auc, 1 - auc, linear if linear >= _CIRCULAR_CORRELATION else 0.0))
 
 
-def _own_sources(data: Trainable) -> Check:
-    """Whether a column that the label comes from is a feature."""
+def own_sources(data: Trainable) -> Check:
+    """Whether a column that the label comes from is a feature.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+
+    Returns
+    -------
+    Check
+        With what was found.
+    """
     shared = sorted(set(data.spec.columns) & data.labels.sources)
     if shared:
         return Check(
@@ -279,9 +290,19 @@ def _optimism(metrics: dict[str, float]) -> Check:
     )
 
 
-def _site_recognised(data: Trainable) -> Check:
+def site_recognised(data: Trainable) -> Check:
     """Whether the features can tell the site: then a site's habits can stand in for its
     patients.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+
+    Returns
+    -------
+    Check
+        With what was found.
     """
     site = data.column("site")
     names, counts = np.unique(site, return_counts=True)
@@ -317,8 +338,19 @@ def _recognised(X: np.ndarray, of_site: np.ndarray) -> float:
     return float(roc_auc_score(of_site, score))
 
 
-def _confounded(data: Trainable) -> Iterator[Check]:
-    """Whether the label's share differs between sites, and between assays of one analyte."""
+def confounded(data: Trainable) -> Iterator[Check]:
+    """Whether the label's share differs between sites, and between assays of one analyte.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+
+    Returns
+    -------
+    iterator of Check
+        With what was found.
+    """
     yield _association("site and label", data.column("site"), data.y)
     table = data.cohort.biomarkers
     for analyte in ("nfl_serum", "nfl_plasma"):
@@ -358,14 +390,36 @@ def _association(name: str, group: np.ndarray, y: np.ndarray) -> Check:
     return Check(name=name, verdict="passed", found=finding)
 
 
-def _batches(data: Trainable) -> Check:
-    """Which analytes differ between batches of the laboratory by more than their patients do."""
+def batches(data: Trainable) -> Check:
+    """Which analytes differ between batches of the laboratory by more than their patients do.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+
+    Returns
+    -------
+    Check
+        With what was found.
+    """
     remedy = "Correct or re-measure the batch; never by the label."
     return _shift_by("batch", "batch effects", remedy, data)
 
 
-def _tubes(data: Trainable) -> Check:
-    """The same of what the blood was drawn into: a tube that one centre uses tells the centre."""
+def tubes(data: Trainable) -> Check:
+    """The same of what the blood was drawn into: a tube that one centre uses tells the centre.
+
+    Parameters
+    ----------
+    data : Trainable
+        The labelled patients.
+
+    Returns
+    -------
+    Check
+        With what was found.
+    """
     remedy = "Give the values of one tube, or leave the analyte out; the tube may stand for a site."
     return _shift_by("tube", "tube types", remedy, data)
 

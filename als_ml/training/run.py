@@ -27,8 +27,9 @@ from als_ml.training.estimates import (
     site_estimates,
     site_table,
     subgroup_table,
+    unbeaten,
 )
-from als_ml.training.folds import Validated, cross_validate, leave_one_site_out, temporal
+from als_ml.training.folds import Fold, Validated, cross_validate, leave_one_site_out, temporal
 from als_ml.training.honesty import Check, honesty_checks
 from als_ml.training.importance import importance_table
 from als_ml.training.metrics import (
@@ -42,7 +43,15 @@ from als_ml.training.metrics import (
 from als_ml.training.miscalibration import smooth_calibration
 from als_ml.training.sample_size import effective_parameters, r2_of
 from als_ml.training.selection import weighted_estimates
-from als_ml.training.tables import RunTables, TrialRow
+from als_ml.training.survival_estimates import (
+    pooled_over_sites,
+    seen,
+    survival_figures,
+    survival_sites,
+)
+from als_ml.training.survival_honesty import survival_checks, survival_unbeaten
+from als_ml.training.survival_metrics import calibration_table, harrell_c, observed_by
+from als_ml.training.tables import RunTables, SiteRow, TrialRow
 from als_ml.training.task_data import (
     Trainable,
     check_labels,
@@ -180,8 +189,8 @@ def train(
     progress("intervals", 0, 0)
     metrics, tables = _figures(data, validated, config)
     if config.validation.sites:
-        tables["sites"] = site_table(data, leave_one_site_out(data, config, progress))
-        metrics |= site_estimates(tables["sites"])
+        tables["sites"], over_sites = _at_sites(data, leave_one_site_out(data, config, progress))
+        metrics |= over_sites
     if config.validation.split_date:
         metrics |= _temporal_metrics(data, config, problems)
     progress("final fit", 0, 0)
@@ -191,16 +200,16 @@ def train(
         {
             "consequences": source.described.consequences,
             "patients": [remembered(patient_prints(data.cohort, key), key)],
-            **for_readers(config, data.y, validated.probability["model"]),
+            **_of_readers(config, data, validated),
         },
     )
     if config.validation.cohort:
         held_out = open_cohort(Path(config.validation.cohort), allow_outside)
         metrics |= _external_metrics(predictor, config, held_out, problems, progress)
-    apparent = predictor.fitted.probability(data.rows.to_numpy())
-    metrics |= _apparent(apparent, data, validated, metrics)
+    metrics |= _apparent(predictor, data, validated, metrics)
+    checked = honesty_checks if data.times is None else survival_checks
     with threadpool_limits(1):
-        checks = honesty_checks(data, validated, config, metrics, tables, progress)
+        checks = checked(data, validated, config, metrics, tables, progress)
     best = best_possible(config, data, validated.probability["model"])
     if best:
         metrics |= {"best_possible_roc_auc": best[0], "share_of_possible": best[1]}
@@ -242,10 +251,36 @@ def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> TrainingAggrega
     return {"question": label, "alike": seen}
 
 
+def _of_readers(config: Config, data: Trainable, validated: Validated) -> TrainingAggregates:
+    """`for_readers`; of a survival time with the risk by month 12 that was seen."""
+    if data.times is None:
+        return for_readers(config, data.y, validated.probability["model"])
+    question = config.label.model_dump(mode="json")
+    of = seen(data, validated.curves)
+    risks = of.risks("model")
+    if 12 not in risks:
+        return {"question": question, "alike": []}
+    risk = risks[12]
+    bins = min(max(1, len(risk) // _ALIKE), _MOST_ALIKE)
+    rows = calibration_table(of.months, of.event, risk, 12, bins)
+    firsts = np.cumsum([0, *(int(row["n"]) for row in rows[:-1])])
+    starts = np.sort(risk)[firsts].round(2).tolist()
+    alike = [
+        AlikePatients({**row, "n": int(row["n"]), "from": start})  # type: ignore[typeddict-item]
+        for row, start in zip(rows, starts, strict=True)
+    ]
+    one = np.ones((1, len(risk)))
+    observed = float(observed_by(of.months, of.event, one, 12)[0])
+    return {"question": question, "alike": alike, "positive": observed}
+
+
 def _figures(
     data: Trainable, validated: Validated, config: Config
 ) -> tuple[dict[str, float], RunTables]:
     """Single figures of the cross-validation, and its tables."""
+    if data.times is not None:
+        metrics, tables = survival_figures(data, validated, config)
+        return metrics, {**tables, **_of_folds(data, validated)}
     metrics, tables = estimates(data, validated, config), _tables(data, validated, config)
     tables["reliability"], denoised = denoised_reliability(data, validated, config)
     weighted = weighted_estimates(
@@ -299,6 +334,13 @@ def _tables(data: Trainable, validated: Validated, config: Config) -> RunTables:
             y, {name: validated.probability[name] for name in validated.predicted}, weights
         ),
         "enrichment": enrichment_table(y, p, data.slope, data.by_event, weights),
+        **_of_folds(data, validated),
+    }
+
+
+def _of_folds(data: Trainable, validated: Validated) -> RunTables:
+    """What the folds lean on, and what each of them chose."""
+    return {
         "importance": importance_table(data.cohort.definitions, data.spec, validated.folds),
         "folds": [
             {"fold": i, "calibration": fold.calibration, "members": fold.members}
@@ -307,12 +349,27 @@ def _tables(data: Trainable, validated: Validated, config: Config) -> RunTables:
     }
 
 
+def _at_sites(data: Trainable, folds: dict[str, Fold]) -> tuple[list[SiteRow], dict[str, float]]:
+    """Results at each held-out site, and pooled."""
+    if data.times is None:
+        table = site_table(data, folds)
+        return table, site_estimates(table)
+    table = survival_sites(data, folds)
+    return table, pooled_over_sites(table)
+
+
 def _apparent(
-    probability: np.ndarray, data: Trainable, validated: Validated, metrics: dict[str, float]
+    predictor: Predictor, data: Trainable, validated: Validated, metrics: dict[str, float]
 ) -> dict[str, float]:
-    """ROC AUC of the final model on its own training patients, how much of it is optimism, and the
-    parameters it spent.
+    """ROC AUC (of times the c-index) of the final model on its own training patients, how much of
+    it is optimism, and the parameters it spent.
     """
+    if data.times is not None:
+        score = predictor.fitted.score(data.rows.to_numpy())
+        one, times = np.ones((1, len(score))), data.times
+        c = harrell_c(times.months, times.event.astype(int), score, one)[0]
+        return {"apparent_harrell_c": float(c), "optimism": float(c) - metrics["harrell_c"]}
+    probability = predictor.fitted.probability(data.rows.to_numpy())
     y, repeats = data.y, validated.by_repeat["model"]
     apparent = auc_with_error(y, probability)[0]
     new = float(np.mean([losses(y, p).mean() for p in repeats]))
@@ -417,8 +474,8 @@ def external(
     probability = np.array(
         [np.nan if row["probability"] is None else row["probability"] for row in rows]
     )
-    kept = np.isfinite(labels.y) & np.isfinite(probability)
-    return labels.y[kept], probability[kept], cohort.families[kept]
+    kept = np.isfinite(labels.judged) & np.isfinite(probability)
+    return labels.judged[kept], probability[kept], cohort.families[kept]
 
 
 def _note_scheme(config: Config, definitions: Definitions, problems: Problems) -> None:
@@ -492,8 +549,31 @@ def best_possible(
     ):
         return None
     truth = pd.read_csv(path, dtype={"sample_id": str}).set_index("sample_id")
+    if column not in truth.columns:
+        return None
     best = truth[column].reindex(data.rows.index).to_numpy(dtype=float)
-    return share_of_possible(data.y, probability, best) if np.isfinite(best).all() else None
+    known = np.isfinite(data.judged) & np.isfinite(probability)
+    if not np.isfinite(best[known]).all() or len(np.unique(data.judged[known])) < 2:
+        return None
+    return share_of_possible(data.judged[known], probability[known], best[known])
+
+
+def unbeaten_of(training: Training) -> list[str]:
+    """Sentences on the lack of any signal and on the baselines that the model is not shown to beat.
+
+    Parameters
+    ----------
+    training : Training
+        Of `train`.
+
+    Returns
+    -------
+    list of str
+        Without a full stop; empty if all is well.
+    """
+    if training.data.times is not None:
+        return survival_unbeaten(training.metrics)
+    return unbeaten(training.metrics, training.task.name)
 
 
 def summary(training: Training) -> list[SummaryRow]:

@@ -17,7 +17,7 @@ class Counted(TypedDict):
 
 class Calibrated(TypedDict, total=False):
     """Calibration slope with its error, intercept with its 95 % interval and p value, observed by
-    expected with the error of its log.
+    expected with the error of its log; of a survival time its c-index.
     """
 
     calibration_slope: float
@@ -28,6 +28,7 @@ class Calibrated(TypedDict, total=False):
     intercept_p: float
     oe: float
     oe_error: float
+    c_index: float
 
 
 class Judged(Counted, Calibrated, total=False):
@@ -119,6 +120,9 @@ class RunTables(TypedDict, total=False):
     """The tables of a run; those that a configuration does not ask for are absent."""
 
     calibration: list[CalibrationBin]
+    calibration_24m: list[CalibrationBin]
+    risk_groups: list[Figures]
+    incidence: list[Figures]
     calibration_curve: list[Figures]
     subgroups: list[GroupRow]
     thresholds: list[Figures]

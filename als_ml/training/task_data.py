@@ -166,6 +166,11 @@ class Trainable:
         return fit_survival(X[train], learned, self.families[train], recipe_of(config))
 
     @property
+    def judged(self) -> np.ndarray:
+        """What a probability is held against (n,), NaN where nobody knows (`Labels.judged`)."""
+        return np.asarray(self.labels.judged[self.labels.usable])
+
+    @property
     def of_times(self) -> Times:
         """The times of the survival task."""
         if self.times is None:
@@ -639,7 +644,9 @@ def _baselines(
         "encals": ["encals_lp"],
     }
     if config.task == SURVIVAL.name:
-        columns = {"cox": ["log_delta_fs", "age_at_index"], "encals": ["encals_lp"]}
+        rates = ["log_delta_fs", "original_log_delta_fs"]  # a patient has one of the scales
+        columns = {"cox": [*rates, "age_at_index"], "encals": ["encals_lp"]}
+        columns = {name: _known(rows, inputs) for name, inputs in columns.items()}
     if config.label.measure == "delta_fs":
         columns = {"nfl": columns["nfl"]}
     present = {
@@ -647,6 +654,11 @@ def _baselines(
         for name, inputs in columns.items()
     }
     return {name: rows[inputs].to_numpy(dtype=float) for name, inputs in present.items() if inputs}
+
+
+def _known(rows: pd.DataFrame, names: list[str]) -> list[str]:
+    """Those of the columns that are known of anybody."""
+    return [name for name in names if name in rows.columns and rows[name].notna().any()]
 
 
 def _assay_status(cohort: Cohort) -> np.ndarray:

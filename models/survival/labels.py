@@ -2,8 +2,9 @@
 
 Time runs from the landmark, so that nobody is at risk before it is observed. The event is death,
 tracheostomy or NIV >= 23 h/day, whichever comes first, or death alone. Who has none is censored at
-the last contact, without one at the last visit or measurement on record, or earlier where the configuration ends the follow-up: at a day for everyone, or
-where tofersen or a trial drug starts.
+the last contact (where the last visit or measurement is later, or no contact is recorded, there),
+or earlier where the configuration ends the follow-up: at a day for everyone, or where tofersen or a
+trial drug starts.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.cohort import AnyCohort, Cohort
 from features.tables.columns import Frame
 from models.labels import Labels, event_days, last_seen_days, natural_until_days, scored
+from models.survival.times import YEAR
 
 # What may end a follow-up; 0 is a censoring.
 CAUSES = ("death", "tracheostomy", "niv_23h")
@@ -24,14 +26,14 @@ BRANCHES = (
     "excluded_lost",  # at or before the landmark
     "unlabelled_treatment_undated",  # treated, and nobody knows since when
     "unlabelled_treated_early",  # at or before the landmark
-    "unlabelled_no_follow_up",  # no event, no day of last contact, and nothing after the landmark
+    "unlabelled_no_follow_up",  # no event, and nothing known of any day after the landmark
     "event_death",
     "event_tracheostomy",
     "event_niv_23h",
     "censored_treated",
     "censored_follow_up_end",
     "censored_last_contact",
-    "censored_last_record",  # a visit or a measurement, where no last contact is given
+    "censored_last_visit",  # or measurement, later than any contact that is recorded
 )
 _FIRST_EVENT = BRANCHES.index("event_death")
 _LABELLED = range(_FIRST_EVENT, len(BRANCHES))
@@ -116,50 +118,67 @@ def survival_labels(cohort: Cohort, rule: TimeRule) -> tuple[Labels, Times]:
     stop = np.minimum(np.minimum(seen.followed, seen.treated), seen.end)
     months = np.where(timed, (stop - rule.landmark_days) / DAYS_PER_MONTH, np.nan)
     y = np.where(timed, event.astype(float), np.nan)
-    labels = Labels(y=y, counts=_counts(branch, y), sources=_sources(rule))
-    return labels, Times(months, np.where(event, seen.cause, 0))
+    times = Times(months, np.where(event, seen.cause, 0))
+    labels = Labels(y=y, counts=_counts(branch, y), sources=_sources(rule), by_year=_by_year(times))
+    return labels, times
+
+
+def _by_year(times: Times) -> np.ndarray:
+    """Whether the event comes within 365 days; NaN where that is not known."""
+    early = times.months <= YEAR
+    # Who is censored on day 365 was without the event through it.
+    lost = ~times.event & (times.months < YEAR)
+    known = np.where(times.event & early, 1.0, np.where(lost, np.nan, 0.0))
+    return np.where(np.isnan(times.months), np.nan, known)
 
 
 class _Seen(NamedTuple):
     """Days of each patient since the index day, inf where there is none.
 
-    `first` event with its `cause` (0 none), `followed`: the event, else the last contact (a death
-    is known although the last contact was before it), else the last visit or measurement: leaving
-    those out would keep the ones who had the event. `contact`: whether a last contact is given;
-    `treated` and `end` of what counts.
+    `first` event with its `cause` (0 none), `followed`: the event, else the last day of which
+    anything is known (a death is known although the last contact was before it), `treated` and
+    `end` of what counts.
     """
 
     first: np.ndarray
     cause: np.ndarray
     followed: np.ndarray
-    contact: np.ndarray
     treated: np.ndarray
     end: float
 
 
-def _seen(cohort: Cohort, rule: TimeRule) -> _Seen:
-    patients = cohort.patients
-    first, cause = _first_events(patients, rule)
-    natural = natural_until_days(patients)
-    contact = last_seen_days(patients)
-    known = np.where(np.isfinite(contact), contact, _last_record(cohort, rule.landmark_days))
+def _seen(cohort: AnyCohort, rule: TimeRule) -> _Seen:
+    first, cause = _first_events(cohort.patients, rule)
+    natural = natural_until_days(cohort.patients)
     return _Seen(
         first=first,
         cause=cause,
-        followed=np.where(np.isfinite(first), first, known),
-        contact=np.isfinite(contact),
+        followed=np.where(np.isfinite(first), first, last_known_days(cohort)),
         treated=natural if rule.end_at_treatment else np.full(len(first), np.inf),
         end=np.inf if rule.follow_up_days is None else float(rule.follow_up_days),
     )
 
 
-def _last_record(cohort: Cohort, landmark_days: int) -> np.ndarray:
-    """Last day after the landmark on which a patient was seen or measured; inf without one."""
+def last_known_days(cohort: AnyCohort) -> np.ndarray:
+    """Last day on which a patient is known to have been alive: last contact, visit or measurement.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients, uncut.
+
+    Returns
+    -------
+    array (n,)
+        Days since the index day; -inf where nothing is dated.
+    """
     last = np.full(len(cohort), -np.inf)
     for table in (cohort.alsfrs, cohort.biomarkers):
         days = table["days"].to_numpy(dtype=float)
-        np.maximum.at(last, table["row"].to_numpy(), np.where(np.isnan(days), -np.inf, days))
-    return np.where(last > landmark_days, last, np.inf)
+        dated = np.isfinite(days)
+        np.maximum.at(last, table["row"].to_numpy(dtype=int)[dated], days[dated])
+    contact = last_seen_days(cohort.patients)
+    return np.maximum(last, np.where(np.isinf(contact), -np.inf, contact))
 
 
 def _is_event(branch: np.ndarray) -> np.ndarray:
@@ -194,12 +213,12 @@ def _branches(patients: Frame, rule: TimeRule, seen: _Seen) -> np.ndarray:
         "excluded_lost": last_seen_days(patients) <= landmark,
         "unlabelled_treatment_undated": np.isneginf(seen.treated),
         "unlabelled_treated_early": seen.treated <= landmark,
-        "unlabelled_no_follow_up": np.isinf(seen.followed),
+        "unlabelled_no_follow_up": seen.followed <= landmark,
         **{f"event_{name}": happened & (seen.cause == 1 + i) for i, name in enumerate(CAUSES)},
         "censored_treated": seen.treated <= np.minimum(seen.followed, seen.end),
         "censored_follow_up_end": seen.end <= seen.followed,
-        "censored_last_contact": seen.contact,
-        "censored_last_record": np.ones(len(seen.first), dtype=bool),
+        "censored_last_contact": last_seen_days(patients) == seen.followed,
+        "censored_last_visit": np.ones(len(seen.first), dtype=bool),
     }
     chosen = np.select([reasons[name] for name in BRANCHES], np.arange(len(BRANCHES)).tolist())
     return np.asarray(chosen, dtype=int)
@@ -232,10 +251,10 @@ def events_only_beyond(cohort: AnyCohort, rule: TimeRule) -> tuple[int, int] | N
     """
     plain = replace(rule, follow_up_days=None)
     first, _ = _first_events(cohort.patients, plain)
-    last = last_seen_days(cohort.patients)
+    last = last_known_days(cohort)
     end = np.inf if rule.follow_up_days is None else float(rule.follow_up_days)
-    mine = scored(cohort) & (np.minimum(first, last) > rule.landmark_days)
-    censored = mine & np.isinf(first) & np.isfinite(last)
+    mine = scored(cohort) & (np.where(np.isfinite(first), first, last) > rule.landmark_days)
+    censored = mine & np.isinf(first)
     if censored.sum() < _FEWEST_BEYOND:
         return None
     day = float(np.quantile(last[censored], 0.99, method="inverted_cdf"))

@@ -78,32 +78,42 @@ def test_time_and_event(rule, dates, branch, day, cause):
 
 
 @pytest.mark.parametrize(
-    ("dates", "visits", "branch", "day"),
+    ("visit", "contact", "branch", "day"),
     [
-        ({}, (0, 300), "censored_last_record", 300),
-        ({}, (0, 91), "censored_last_record", 91),
-        ({}, (0, 90), "unlabelled_no_follow_up", None),
-        ({"last_contact_days": 200}, (0, 180), "censored_last_contact", 200),
-        ({"death_days": 400}, (0, 300), "event_death", 400),
+        (200, None, "censored_last_visit", 200),
+        (200, 300, "censored_last_contact", 300),
+        (300, 200, "censored_last_visit", 300),
+        (91, None, "censored_last_visit", 91),
+        (90, None, "unlabelled_no_follow_up", None),
     ],
 )
-def test_without_a_last_contact_the_last_visit_counts(dates, visits, branch, day):
-    """Only those with an event would be left otherwise."""
-    made = cohort(
-        {"diagnosis": "als", **dates},
-        visits=[{"sample_id": "P0", "days": d, "total": 40} for d in visits],
-    )
+def test_who_is_seen_at_a_visit_is_alive_on_that_day(visit, contact, branch, day):
+    dates = {} if contact is None else {"last_contact_days": contact}
+    made = cohort({"diagnosis": "als", **dates}, visits=[{"days": visit, "total": 40}])
     labels, times = survival_labels(made, RULE)
-    assert labels.counts.get(branch) == 1
-    found = times.months[0] * DAYS_PER_MONTH + RULE.landmark_days
-    assert (found == pytest.approx(day)) if day else np.isnan(found)
+    assert branch in labels.counts
+    days = times.months[0] * DAYS_PER_MONTH + 90
+    assert np.isnan(days) if day is None else round(days, 6) == day
 
 
-def test_a_measurement_is_a_record_too():
+def test_a_measurement_shows_it_too():
     made = cohort({"diagnosis": "als"}, biomarkers=[(0, "nfl_serum", 50.0, 250.0)])
-    labels, times = survival_labels(made, RULE)
-    assert labels.counts.get("censored_last_record") == 1
-    assert times.months[0] * DAYS_PER_MONTH == pytest.approx(160)
+    assert survival_labels(made, RULE)[1].months[0] * DAYS_PER_MONTH == pytest.approx(160)
+
+
+@pytest.mark.parametrize(
+    ("dates", "by_year"),
+    [
+        ({"death_days": 455}, 1.0),
+        ({"death_days": 456}, 0.0),
+        ({"last_contact_days": 454}, np.nan),
+        ({"last_contact_days": 455}, 0.0),
+        ({}, np.nan),
+    ],
+)
+def test_what_a_risk_by_day_365_is_held_against(dates, by_year):
+    labels, _ = survival_labels(cohort({"diagnosis": "als", **dates}), RULE)
+    np.testing.assert_array_equal(labels.judged, [by_year])
 
 
 def test_counts_in_words():
