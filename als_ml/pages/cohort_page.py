@@ -35,7 +35,7 @@ from features.blocks.mechanisms import panel_mechanisms
 from features.catalogue import Definitions, shipped
 from features.cohort import Cohort
 from features.stored import Json
-from models.tasks import TASKS
+from models.tasks import SURVIVAL, TASKS
 
 # Okabe and Ito's palette, which the colour-blind can tell apart (jfly.uni-koeln.de/color, R).
 PART = 250  # pages that are unpacked together
@@ -145,7 +145,7 @@ def _overview(report: Report) -> Shown:
         {"cells": _cells(page, tasks), "flags": _flags(page), "urgency": _urgency(page)}
         for page in report.pages
     ]
-    scores = [head for task in tasks for head in (f"P({TASKS[task].positive})", f"{task} set")]
+    scores = [head for task in tasks for head in _score_heads(task)]
     return {
         "rows": rows,
         "columns": [*_HEADS, *scores, *_LAST_HEADS],
@@ -154,6 +154,13 @@ def _overview(report: Report) -> Shown:
         "shared": shared_facts(report.rules, versions(report.cohort.definitions)),
         "figures": figures(report),
     }
+
+
+def _score_heads(task: str) -> tuple[str, str]:
+    """Of a probability and of what stands beside it; the latter has a hidden column of its own."""
+    if task == SURVIVAL.name:
+        return "Risk by month 12", "survival set"
+    return f"P({TASKS[task].positive})", f"{task} set"
 
 
 _HEADS = ("Needs", "Patient", "Diagnosis", "Gene")
@@ -207,6 +214,8 @@ def _urgency(page: Page) -> int:
 def _score_cells(score: Score | None) -> list[object]:
     if score is None or score["error"]:
         return [None, "not scored"]
+    if "outlook" in score:
+        return [score.get("probability"), score["outlook"]["short"]]
     return [score["probability"], (score["set"] or "none").replace("|", " or ")]
 
 
@@ -324,10 +333,8 @@ def _answers(pages: list[Page]) -> list[Shown]:
     for task in dict.fromkeys(score["task"] for page in pages for score in page["scores"]):
         scores = [score for page in pages for score in page["scores"] if score["task"] == task]
         good = [score for score in scores if not score["error"]]
-        classes = {
-            f"as {name}": sum(s["class"] == name for s in good)
-            for name in sorted({str(s["class"]) for s in good})
-        }
+        said = [_said(score) for score in good]
+        classes = {f"as {name}": said.count(name) for name in sorted(set(said))}
         flags = {
             "abstained": sum(bool(s["abstained"]) for s in good),
             "out of distribution": sum(bool(s["outside"]) for s in good),
@@ -343,6 +350,13 @@ def _answers(pages: list[Page]) -> list[Shown]:
             }
         )
     return rows
+
+
+def _said(score: Score) -> str:
+    """The class, or the fifth of the risk."""
+    if "outlook" in score:
+        return score["outlook"]["group"] or "one group"
+    return str(score["class"])
 
 
 def _sites(pages: list[Page]) -> list[Shown]:
@@ -427,7 +441,7 @@ def _subgroups(report: Report, name: _Group) -> list[Shown]:
 def _probability(page: Page, task: str) -> float:
     for score in page["scores"]:
         if score["task"] == task and not score["error"]:
-            return float(score["probability"])
+            return float(score.get("probability", np.nan))
     return np.nan
 
 
@@ -469,8 +483,12 @@ def _figure(title: str, words: str, traces: list[object], x: str, y: str) -> Pic
     return {"title": title, "words": words, "figure": json.loads(figure.to_json())}
 
 
+def _event_words(task: str) -> str:
+    return "the event by month 12" if task == SURVIVAL.name else TASKS[task].positive
+
+
 def _distribution(task: str, p: np.ndarray) -> Picture:
-    positive = TASKS[task].positive
+    positive = _event_words(task)
     low, middle, high = np.quantile(p, [0.25, 0.5, 0.75])
     words = (
         f"{len(p)} patients; half of them between {low:.2f} and {high:.2f}, the middle one at"
@@ -484,7 +502,7 @@ def _distribution(task: str, p: np.ndarray) -> Picture:
 
 
 def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> Picture:
-    positive, bins = TASKS[task].positive, calibration_bins(y, p, 8)
+    positive, bins = _event_words(task), calibration_bins(y, p, 8)
     expected, seen = [row["predicted"] for row in bins], [row["observed"] for row in bins]
     error = {
         "type": "data",

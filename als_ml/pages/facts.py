@@ -6,6 +6,8 @@ all of them. `None` means that something is withheld, or not known.
 
 from typing import TypedDict
 
+from als_ml.pages.outlook_words import OutlookWords
+
 
 class Alike(TypedDict):
     """Share of positives among training patients with a like score, its 95 % interval, in words."""
@@ -24,14 +26,12 @@ class _Named(TypedDict):
 
 
 # `class` is a word of Python's own.
-_Answered = TypedDict("_Answered", {"class": str | None, "set": str | None}, total=False)
+_Class = TypedDict("_Class", {"class": str | None, "set": str | None}, total=False)
 
 
-class Score(_Named, _Answered, total=False):
-    """The answer of one model; with an `error` it has nothing beside the names."""
+class Answered(_Class, total=False):
+    """The answer itself: a class with its probability, or a survival time (`outlook`)."""
 
-    outside: bool | None
-    reasons: list[str]
     sentence: str
     definition: str
     probability: float
@@ -40,6 +40,14 @@ class Score(_Named, _Answered, total=False):
     abstained: bool | None
     answer: str
     alike: Alike | None
+    outlook: OutlookWords
+
+
+class Score(_Named, Answered, total=False):
+    """The answer of one model; with an `error` it has nothing beside the names."""
+
+    outside: bool | None
+    reasons: list[str]
     drivers: list[tuple[str, float | None]]
     missing: int
 

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from als_ml.pages.driver_words import driver_words
-from als_ml.pages.facts import Page, PageDates, RuleLine, Score
+from als_ml.pages.facts import Answered, Page, PageDates, RuleLine, Score
 from als_ml.pages.genetic_result import CONFIRM, KIN, genetic_results
 from als_ml.pages.markers import marker_cards
 from als_ml.pages.mechanism_cards import mechanism_cards
+from als_ml.pages.outlook_words import outlook_words
 from als_ml.pages.patient_state import (
     STATE_WORDS,
     calendar,
@@ -53,6 +54,7 @@ from features.tables.columns import FrameT
 from features.tables.convert import as_frame, records_of
 from features.variants.evidence import Assessment
 from features.variants.variant import Variant
+from models.survival.fitted import FittedSurvival
 from models.tasks import TASKS
 
 Progress = Callable[[str, int, int], None]
@@ -220,7 +222,7 @@ def _add_scores(pages: list[Page], cohort: AnyCohort, predictor: Predictor) -> N
     X = predictor.cohort_matrix(trained)
     rows = predictor.predict_cohort(trained, matrix=X)
     genetic = genetic_features(predictor)
-    shown = [_score(predictor, row, genetic) for row in rows]
+    shown = [_score(predictor, row, genetic, x) for row, x in zip(rows, X, strict=True)]
     further = next_measurements(predictor, X)
     for page, score, tests in zip(pages, shown, further, strict=True):
         page["scores"].append(score)
@@ -232,7 +234,9 @@ def _add_scores(pages: list[Page], cohort: AnyCohort, predictor: Predictor) -> N
         page["next"].sort(key=lambda test: -test["changes"])
 
 
-def _score(predictor: Predictor, row: PredictionRow, genetic: frozenset[str]) -> Score:
+def _score(
+    predictor: Predictor, row: PredictionRow, genetic: frozenset[str], x: np.ndarray
+) -> Score:
     """A score as the page shows it: what is wrong with it before its number."""
     task = TASKS[row["task"]]
     kept = withheld(row, genetic)
@@ -243,17 +247,38 @@ def _score(predictor: Predictor, row: PredictionRow, genetic: frozenset[str]) ->
         "model": f"{row['model_name']} version {row['model_version']}",
         "error": _refused(kept, row),
     }
-    probability = kept["probability"]
-    if kept["error"] or probability is None:
+    if kept["error"]:
         return shown
-    meaning = definition(predictor)
-    reasons = [d["text"] for d in kept["drivers"] if d["contribution"] == 0]
     described = {feature.name: feature for feature in predictor.described}
     moved = [d for d in kept["drivers"] if d["contribution"] != 0]
     return {
         **shown,
         "outside": kept["out_of_distribution"],
-        "reasons": reasons,
+        "reasons": [d["text"] for d in kept["drivers"] if d["contribution"] == 0],
+        **_answered(predictor, kept, x),
+        "drivers": [
+            (driver_words(described.get(d["feature"]), d, task), _number(d["contribution"]))
+            for d in moved
+        ],
+        "missing": len(kept["missing_inputs"]),
+    }
+
+
+def _answered(predictor: Predictor, kept: PredictionRow, x: np.ndarray) -> Answered:
+    """A class with its probability, or a time; its risk by month 12 where the data reach so far."""
+    probability, task = kept["probability"], TASKS[kept["task"]]
+    if isinstance(predictor.fitted, FittedSurvival):
+        said: Answered = {"outlook": outlook_words(predictor, kept, x), "abstained": None}
+        risk: Answered = (
+            {}
+            if probability is None
+            else {"probability": probability, "alike": alike(predictor, probability)}
+        )
+        return said | risk
+    if probability is None:
+        raise ValueError("a row without an error has a probability")
+    meaning = definition(predictor)
+    return {
         "sentence": sentence(probability, meaning),
         "definition": f"{task.positive}: patients who {meaning}",
         "probability": probability,
@@ -264,11 +289,6 @@ def _score(predictor: Predictor, row: PredictionRow, genetic: frozenset[str]) ->
         "abstained": kept["abstained"],
         "answer": answer(predictor, kept),
         "alike": alike(predictor, probability),
-        "drivers": [
-            (driver_words(described.get(d["feature"]), d, task), _number(d["contribution"]))
-            for d in moved
-        ],
-        "missing": len(kept["missing_inputs"]),
     }
 
 

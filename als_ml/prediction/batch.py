@@ -37,6 +37,7 @@ from features.tables.convert import read_table
 from features.tables.formulas import inert
 from features.tables.problems import Problems
 from models.survival.fitted import FittedSurvival, Outlook
+from models.tasks import SURVIVAL
 
 Progress = Callable[[str, int, int], None]
 # A model and the cohort that was read for it.
@@ -494,7 +495,9 @@ def count_rows(table: pa.Table, counts: Counter[tuple[str, str]]) -> None:
         counts[task, "scored"] += len(good)
         for name in ("abstained", "out_of_distribution"):
             counts[task, name.replace("_", " ")] += pc.sum(good[name]).as_py() or 0
-        for item in pc.value_counts(good["predicted_class"]).to_pylist():
+        # A survival time has no class; its fifths of the training risk stand in its place.
+        answers = "risk_group" if task == SURVIVAL.name else "predicted_class"
+        for item in pc.value_counts(good[answers]).to_pylist():
             counts[task, f"as {item['values']}"] += item["counts"]
         for item in pc.value_counts(of_task["error"]).to_pylist():
             if item["values"] is not None:

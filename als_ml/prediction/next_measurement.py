@@ -13,6 +13,8 @@ import numpy as np
 from als_ml.prediction.predictor import Predictor
 from features.blocks.dictionary import Feature
 from features.catalogue import Definitions, analytes, derived
+from models.survival.fitted import FittedSurvival
+from models.survival.times import YEAR
 
 # Unknown inputs tried per patient, by the model's own order of importance; and tests shown (P).
 TRIED, SHOWN = 8, 3
@@ -49,6 +51,8 @@ def next_measurements(predictor: Predictor, X: np.ndarray) -> list[list[NextTest
     list of n lists of NextTest
         At most SHOWN a patient, the one that changes most first.
     """
+    if isinstance(predictor.fitted, FittedSurvival) and predictor.fitted.curve.end < YEAR:
+        return [[] for _ in X]  # it has no risk by month 12 that could change
     deciles = predictor.training["deciles"]
     tests = [ordered_test(feature, predictor.definitions) for feature in predictor.described]
     tried = [j for j in predictor.used if predictor.names[j] in deciles and tests[j]]
@@ -141,7 +145,11 @@ def _changes(
 
 
 def _answers(predictor: Predictor, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Probability (n,), and class and set (n, 2), of each row."""
+    """Probability (n,), and class and set (n, 2), of each row; of a time the fifth of its risk."""
+    if isinstance(predictor.fitted, FittedSurvival):
+        outlook = predictor.fitted.outlook(X)
+        fifths = np.array([outlook.risk_group] * 2, dtype=object).T.reshape(len(X), 2)
+        return outlook.risk_12m, fifths
     probability = predictor.fitted.probability(X)
     pairs = list(zip(*predictor.classes(X, probability), strict=True))
     return probability, np.array(pairs, dtype=object).reshape(len(X), 2)

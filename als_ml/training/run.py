@@ -255,7 +255,7 @@ def _of_readers(config: Config, data: Trainable, validated: Validated) -> Traini
     """`for_readers`; of a survival time with the risk by month 12 that was seen."""
     if data.times is None:
         return for_readers(config, data.y, validated.probability["model"])
-    question = config.label.model_dump(mode="json")
+    question = config.label.model_dump(mode="json") | {"coverage": config.validation.coverage}
     of = seen(data, validated.curves)
     risks = of.risks("model")
     if 12 not in risks:

@@ -32,7 +32,7 @@ def months_of(data: Trainable) -> np.ndarray:
     array (k,)
         Months after the landmark, 0 first, as far as enough patients were followed.
     """
-    return table_months(data.of_times.months)
+    return table_months(data.of_times.months, data.of_times.event)
 
 
 def baseline_curves(

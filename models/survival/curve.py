@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import expm1
 
 from features.stored import Json
+from models.survival.conformal import uncensored
 from models.survival.partial_likelihood import (
     FARTHEST,
     at_risk_sums,
@@ -26,6 +27,9 @@ from models.survival.times import TWO_YEARS, YEAR
 STEP = 0.5
 # Patients that must still be followed at the end of the table (P): fewer make a step of one death.
 FEWEST_FOLLOWED = 10
+# Share of those without the event who must be followed so far (P, as for Uno's c): beyond it hardly
+# anybody but those with an event is seen, and all seem to have it.
+LEAST_UNCENSORED = 0.1
 # Events after the first year from which it has a slope of its own (P).
 FEWEST_LATE_EVENTS = 20
 # The fifths of the training risk. ENCALS publishes no cut-offs, so these are not its groups.
@@ -250,7 +254,7 @@ def fit_curve(score: np.ndarray, months: np.ndarray, event: np.ndarray) -> Survi
     """
     centre = float(score.mean())
     slopes = _slopes(score - centre, months, event)
-    times = table_months(months)
+    times = table_months(months, event)
     curve = SurvivalCurve(
         months=tuple(map(float, times)),
         hazard=tuple(np.zeros(len(times))),
@@ -270,13 +274,15 @@ def _slopes(score: np.ndarray, months: np.ndarray, event: np.ndarray) -> tuple[f
     return first, slope_of(score[later], months[later], event[later])
 
 
-def table_months(months: np.ndarray) -> np.ndarray:
+def table_months(months: np.ndarray, event: np.ndarray) -> np.ndarray:
     """Times of the table up to where enough patients were followed.
 
     Parameters
     ----------
     months : array (n,)
         Time of event or censoring.
+    event : array of bool (n,)
+        Which of the two.
 
     Returns
     -------
@@ -286,7 +292,9 @@ def table_months(months: np.ndarray) -> np.ndarray:
     followed = np.sort(months)[::-1][min(FEWEST_FOLLOWED, len(months)) - 1]
     steps = np.arange(0.0, followed + STEP, STEP)
     times = np.unique(np.r_[steps, YEAR, TWO_YEARS])
-    return np.asarray(times[times <= followed])
+    times = times[times <= followed]
+    # 1 - 198 / 220 is a little below a tenth.
+    return np.asarray(times[uncensored(months, event, times) >= LEAST_UNCENSORED - 1e-9])
 
 
 def _fifths(score: np.ndarray, slope: float) -> tuple[float, ...]:

@@ -33,7 +33,7 @@ BRANCHES = (
     "censored_treated",
     "censored_follow_up_end",
     "censored_last_contact",
-    "censored_last_visit",  # or measurement, later than any contact that is recorded
+    "censored_last_record",  # or measurement, later than any contact that is recorded
 )
 _FIRST_EVENT = BRANCHES.index("event_death")
 _LABELLED = range(_FIRST_EVENT, len(BRANCHES))
@@ -218,7 +218,7 @@ def _branches(patients: Frame, rule: TimeRule, seen: _Seen) -> np.ndarray:
         "censored_treated": seen.treated <= np.minimum(seen.followed, seen.end),
         "censored_follow_up_end": seen.end <= seen.followed,
         "censored_last_contact": last_seen_days(patients) == seen.followed,
-        "censored_last_visit": np.ones(len(seen.first), dtype=bool),
+        "censored_last_record": np.ones(len(seen.first), dtype=bool),
     }
     chosen = np.select([reasons[name] for name in BRANCHES], np.arange(len(BRANCHES)).tolist())
     return np.asarray(chosen, dtype=int)

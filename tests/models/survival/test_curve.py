@@ -38,10 +38,19 @@ def test_the_baseline_is_that_of_basehaz():
 
 def test_nothing_is_said_beyond_the_time_that_enough_were_followed_to():
     months = np.r_[np.full(FEWEST_FOLLOWED - 1, 30.0), np.full(50, 13.3)]
-    assert table_months(months)[-1] == 13.0
-    months = np.r_[np.full(FEWEST_FOLLOWED, 30.0), np.full(50, 13.3)]
-    assert table_months(months)[-1] == 30.0
-    assert {YEAR, TWO_YEARS} <= set(table_months(months))
+    event = np.ones(len(months), dtype=bool)
+    assert table_months(months, event)[-1] == 13.0
+    months, event = np.r_[months, 30.0], np.r_[event, True]
+    assert table_months(months, event)[-1] == 30.0
+    assert {YEAR, TWO_YEARS} <= set(table_months(months, event))
+
+
+@pytest.mark.parametrize(("others", "end"), [(2, 30.0), (1, 13.0)])
+def test_nor_beyond_the_time_to_which_those_without_the_event_were(others, end):
+    # 20 have the event at month 30; of 200 without it two, or one, are followed as long and the
+    # rest to month 13.2: a tenth of all is left, or less.
+    months = np.r_[np.full(20 + others, 30.0), np.full(200 - others, 13.2)]
+    assert table_months(months, np.arange(220) < 20)[-1] == end
 
 
 def test_a_follow_up_of_365_days_has_a_risk_at_day_365_and_none_at_day_730():

@@ -80,10 +80,10 @@ def test_time_and_event(rule, dates, branch, day, cause):
 @pytest.mark.parametrize(
     ("visit", "contact", "branch", "day"),
     [
-        (200, None, "censored_last_visit", 200),
+        (200, None, "censored_last_record", 200),
         (200, 300, "censored_last_contact", 300),
-        (300, 200, "censored_last_visit", 300),
-        (91, None, "censored_last_visit", 91),
+        (300, 200, "censored_last_record", 300),
+        (91, None, "censored_last_record", 91),
         (90, None, "unlabelled_no_follow_up", None),
     ],
 )

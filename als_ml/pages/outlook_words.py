@@ -1,0 +1,147 @@
+"""A survival time in plain words: the group and the range first, the curve for who asks.
+
+The communication guide of ENCALS (BMC Neurology 2020, as an earlier reading has it: R) shows risk
+group and median with the middle half of patients, not the curve; a patient may not want to know.
+The groups are fifths of the training patients' risk: ENCALS publishes no cut-offs.
+"""
+
+from typing import TypedDict
+
+import numpy as np
+
+from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.row import PredictionRow
+from models.survival.fitted import FittedSurvival
+
+_EVENTS = {
+    "composite": "death, tracheostomy or ventilation for 23 hours a day, whichever comes first",
+    "death": "death",
+}
+# Months between two points of the drawn curve: finer ones look surer than they are (P).
+_STEP = 3.0
+
+
+class OutlookWords(TypedDict):
+    """What a page says of a survival time, in the order in which it says it.
+
+    `curve` are (month, share without the event) behind a click.
+    """
+
+    event: str
+    short: str
+    group: str | None
+    times: str
+    low: str | None
+    risks: list[str]
+    curve: list[tuple[float, float]]
+    end: float
+
+
+def outlook_words(predictor: Predictor, row: PredictionRow, x: np.ndarray) -> OutlookWords:
+    """A survival time as a page shows it.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Of the survival task.
+    row : dict
+        A prediction row without an error.
+    x : array (p,)
+        The patient's row of the model's matrix.
+
+    Returns
+    -------
+    OutlookWords
+        Plain values.
+    """
+    model = predictor.fitted
+    if not isinstance(model, FittedSurvival):
+        raise TypeError(f"{predictor.fitted.task} is not a time")
+    end = model.curve.end
+    months = np.append(np.arange(0.0, end, _STEP), end)
+    shares = model.survival(x[None, :], months)[0]
+    asked = predictor.training.get("question") or {}
+    return {
+        "event": _EVENTS[str(asked.get("event", "composite"))],
+        "short": _short_words(row),
+        "group": group_words(row["risk_group"]),
+        "times": times_words(row, end),
+        "low": _low_words(predictor, row),
+        "risks": _risk_words(row),
+        "curve": [
+            (round(float(m), 2), round(float(s), 4)) for m, s in zip(months, shares, strict=True)
+        ],
+        "end": round(end, 2),
+    }
+
+
+def group_words(group: str | None) -> str | None:
+    """The fifth of the training risk in words.
+
+    Examples
+    --------
+    >>> group_words("second_fifth"), group_words(None)
+    ("second fifth of the training patients' risk", None)
+    """
+    return None if group is None else f"{group.replace('_', ' ')} of the training patients' risk"
+
+
+def _short_words(row: PredictionRow) -> str:
+    """The group, for a table."""
+    return "" if row["risk_group"] is None else row["risk_group"].replace("_", " ")
+
+
+def times_words(row: PredictionRow, end: float) -> str:
+    """Median and middle half of patients like this one, as far as the data reach.
+
+    Parameters
+    ----------
+    row : dict
+        A prediction row of the survival task.
+    end : float
+        Months of the training follow-up.
+
+    Returns
+    -------
+    str
+        One sentence, in months after the landmark.
+    """
+    first, middle, last = (row["q25_months"], row["median_months"], row["q75_months"])
+    until = f"month {_month(end)}, where the data end"
+    if first is None:
+        return f"Fewer than a quarter of patients like this one reach it by {until}."
+    if middle is None:
+        return (
+            f"A quarter of patients like this one reach it by month {_month(first)}, fewer than"
+            f" half by {until}."
+        )
+    if last is None:
+        return (
+            f"A quarter of patients like this one reach it by month {_month(first)}, half by month"
+            f" {_month(middle)} (the median), fewer than three quarters by {until}."
+        )
+    return (
+        f"The middle half of patients like this one reach it between months {_month(first)} and"
+        f" {_month(last)}; the median is month {_month(middle)}."
+    )
+
+
+def _month(value: float) -> int:
+    return max(round(value), 1)
+
+
+def _low_words(predictor: Predictor, row: PredictionRow) -> str | None:
+    """The conformal bound as a share of patients; in whole months, rounded down."""
+    low = row["survival_low_months"]
+    if low is None:
+        return None
+    share = float((predictor.training.get("question") or {}).get("coverage", 0.9))
+    return (
+        f"{share:.0%} of such patients have not reached it by month {int(low)}; approximate where"
+        " patients are lost for reasons that go with their prognosis."
+    )
+
+
+def _risk_words(row: PredictionRow) -> list[str]:
+    named = {12: row["risk_12m"], 24: row["risk_24m"]}
+    return [f"by month {months}: {risk:.0%}" for months, risk in named.items() if risk is not None]
