@@ -70,10 +70,9 @@ def analyte_name(name: str) -> AnalyteName | None:
         if found is None:
             continue
         analyte, bare, is_fluid_said = found
-        litres = (
-            f"{bare.removesuffix('_pct')}_litres" if said and not _fits(analyte, said) else analyte
-        )
-        analyte = litres if said and _fits(litres, said) else analyte
+        litres = f"{bare.removesuffix('_pct')}_litres"
+        if said and not _fits(analyte, said) and _fits(litres, said):
+            analyte = litres
         if said and not _fits(analyte, said) and not _IN_BRACKETS.search(name):
             continue  # the last word is no unit but a part of the name
         unit = said if said and _fits(analyte, said) else None
