@@ -11,6 +11,8 @@ REQUEST_ELEMENTS = 1_000_000
 REQUEST_DEPTH = 16
 # Seconds for the headers of a request, for its whole body, and between two requests.
 HEADER_SECONDS, BODY_SECONDS, IDLE_SECONDS = 10.0, 30.0, 5
+# Seconds for the answer, as MLflow's own server has them.
+ANSWER_SECONDS = 60.0
 # Requests of a server process that are read or answered at one time; more are told to come back.
 REQUESTS_AT_ONCE = 32
 CONNECTIONS = 256

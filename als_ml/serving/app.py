@@ -46,7 +46,8 @@ def make_app() -> Guard:
     model = _model(settings)
     predictor = model.predictor()
     served = {name: settings[name] for name in ("name", "version", "digest")}
-    metrics = Metrics(Path.cwd(), served)
+    shared = Path.cwd() if settings["workers"] > 1 else None
+    metrics = Metrics(shared, served)
     scorer = _Scorer(predictor, settings["withhold"], metrics)
     app = scoring_server.init(_scored_by_us(model, scorer))
     routes = schema_routes(predictor)
@@ -63,7 +64,8 @@ def make_app() -> Guard:
         metrics=metrics,
         ready=_wanted,
     )
-    return Guard(app, limits=BodyLimits(**settings["limits"]), watch=watch, own=routes)
+    limits = BodyLimits(**settings["limits"])
+    return Guard(app, limits=limits, watch=watch, own=routes, score=scorer.answer)
 
 
 def _wanted() -> bool:
@@ -95,6 +97,10 @@ class _Scorer:
         rows: Any = self.model.predict(None, model_input, params=params)
         self.metrics.rows(rows)
         return rows if self.genetic is None else [withheld(row, self.genetic) for row in rows]
+
+    def answer(self, patients: list[Json]) -> bytes:
+        """What MLflow writes of these patients, by a faster way: the same rows, written by C."""
+        return json.dumps({"predictions": self.predict(patients)}).encode()
 
 
 def _scored_by_us(model: CheckedModel, scorer: _Scorer) -> Any:

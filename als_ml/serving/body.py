@@ -5,9 +5,10 @@ What is counted in bytes comes before the parser, whose memory follows from it.
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from features import bounds
+from features.stored import Json
 
 SHAPE = (
     'Send {"inputs": [patient, ...]} with Content-Type: application/json; a patient is an object'
@@ -36,6 +37,14 @@ def told(message: str, code: str = "BAD_REQUEST") -> bytes:
     return json.dumps({"error_code": code, "message": message}).encode()
 
 
+class Body(NamedTuple):
+    """A body that may go on: its bytes, the patients in it, and whether it holds nothing else."""
+
+    sent: bytes
+    patients: list[Json]
+    alone: bool
+
+
 @dataclass(frozen=True)
 class BodyLimits:
     """What a body may have: bytes (in MB), levels of its JSON, elements, patients."""
@@ -55,8 +64,8 @@ class BodyLimits:
         reason = f"the body is larger than {self.megabytes:g} MB"
         return RefusedError(413, reason, "Send fewer patients, or use predict.py.", why="bytes")
 
-    def checked(self, body: bytes) -> tuple[bytes, int]:
-        """A body that may go on, and how many patients it has.
+    def checked(self, body: bytes) -> Body:
+        """A body that may go on.
 
         Parameters
         ----------
@@ -65,8 +74,8 @@ class BodyLimits:
 
         Returns
         -------
-        bytes, int
-            The same bytes, unless a number of theirs is beyond all use.
+        Body
+            With the same bytes, unless a number of theirs is beyond all use.
 
         Raises
         ------
@@ -87,7 +96,7 @@ class BodyLimits:
             raise RefusedError(413, reason, f"{remedy}, or use predict.py.", why="patients")
         if deeper_than(content, self.depth):
             raise self._too_deep()
-        return body, len(inputs)
+        return Body(sent=body, patients=inputs, alone=len(content) == 1)
 
     def _check_elements(self, body: bytes) -> None:
         """By its signs, those inside of texts among them: no parser is asked yet."""

@@ -11,9 +11,10 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from als_ml.serving.access import OPEN, admitted
-from als_ml.serving.body import SHAPE, BodyLimits, RefusedError, told
+from als_ml.serving.body import SHAPE, Body, BodyLimits, RefusedError, told
 from als_ml.serving.metrics import Metrics
 from als_ml.serving.page import POLICY, Route
 from features import bounds
@@ -24,6 +25,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 App = Callable[[Message, Receive, Send], Awaitable[None]]
+# Patients to the bytes that MLflow's app would answer.
+Score = Callable[[list[Json]], bytes]
 
 SCORING = "/invocations"
 PATHS = {"/ping": "GET", "/health": "GET", "/version": "GET", SCORING: "POST"}
@@ -34,6 +37,19 @@ OWN = "no valid patient among "
 _CLOSE = (b"connection", b"close")
 _access = logging.getLogger("als_ml.access")
 _log = logging.getLogger("als_ml")
+
+
+@runtime_checkable
+class Refusal(Protocol):
+    """What MLflow's errors can say: the model raises one where it scored nobody."""
+
+    def get_http_status_code(self) -> int:
+        """Of the answer."""
+        ...
+
+    def serialize_as_json(self) -> str:
+        """The body of the answer."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -87,7 +103,9 @@ class _Request:
 
 
 class Guard:
-    """The layer: `app` is MLflow's, `own` has further addresses."""
+    """The layer: `app` is MLflow's, `own` has further addresses, and `score` answers what is a list
+    of patients and nothing else without a detour through `app`.
+    """
 
     def __init__(
         self,
@@ -95,8 +113,9 @@ class Guard:
         limits: BodyLimits | None = None,
         watch: Watch | None = None,
         own: Mapping[str, Route] | None = None,
+        score: Score | None = None,
     ):
-        self.app, self.own = app, dict(own or {})
+        self.app, self.own, self.score = app, dict(own or {}), score
         self.limits, self.watch = limits or BodyLimits(), watch or Watch()
         self.paths = PATHS | WATCHED | {path: route.method for path, route in self.own.items()}
         self.hosts = {host.lower() for host in self.watch.hosts}
@@ -135,18 +154,20 @@ class Guard:
 
     async def _passed_on(self, request: _Request, body: bytes) -> None:
         """Check a body, and hand it to who answers."""
-        scope, path = request.scope, request.scope["path"]
-        if scope["method"] == "POST":  # a large one in a thread, while others are answered
-            checked = self.limits.checked
+        path, checked = request.scope["path"], Body(sent=body, patients=[], alone=False)
+        if request.scope["method"] == "POST":  # a large one in a thread, while others are answered
+            check = self.limits.checked
             large = len(body) > bounds.LARGE_BODY
-            found = await asyncio.to_thread(checked, body) if large else checked(body)
-            body, request.patients = found
+            checked = await asyncio.to_thread(check, body) if large else check(body)
+            request.patients = len(checked.patients)
         if path in WATCHED:
             await self._watched(path, request.send)
         elif path in self.own:
-            await self._answer_ourselves(self.own[path], path, body, request.send)
+            await self._answer_ourselves(self.own[path], path, checked.sent, request.send)
+        elif self.score is not None and path == SCORING and checked.alone:
+            await self._scored(self.score, checked.patients, request.send)
         else:
-            await self._redacted(scope, body, request.send)
+            await self._redacted(request.scope, checked.sent, request.send)
 
     def _note(self, request: _Request) -> None:
         """The access log: what was asked and how it went, in words of ours alone."""
@@ -233,6 +254,25 @@ class Guard:
             await _answer(send, *_said(500, b""))
             return
         await _answer(send, 200, content, _kind(route.kind.encode()), *_PROTECTION)
+
+    async def _scored(self, score: Score, patients: list[Json], send: Send) -> None:
+        """Score patients as MLflow's app does, which parses and writes them once more in Python."""
+        try:
+            scoring = asyncio.to_thread(score, patients)
+            content = await asyncio.wait_for(scoring, bounds.ANSWER_SECONDS)
+        except TimeoutError:
+            await _answer(send, *_said(504, b""))
+        except Exception as error:  # noqa: BLE001  its text may hold what was sent
+            await _answer(send, *self._told_of(error))
+        else:
+            await _answer(send, 200, content)
+
+    def _told_of(self, error: Exception) -> tuple[int, bytes]:
+        """Status and body by what the model raised on purpose, or of any other error."""
+        if isinstance(error, Refusal):
+            return _said(error.get_http_status_code(), error.serialize_as_json().encode())
+        self._failed(error, SCORING)
+        return _said(500, b"")
 
     async def _redacted(self, scope: Message, body: bytes, send: Send) -> None:
         """Run the app on a body that was read; an error of its goes out without what it repeats."""

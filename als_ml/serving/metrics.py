@@ -106,18 +106,23 @@ class Metrics:
         rows : iterable of dict
             Prediction rows.
         """
+        counted: Counter[tuple[str, str, str]] = Counter()
         for row in rows:
             if row["error"]:
                 ours = row["error"]["field"] == OURS
-                self.add("als_ml_patients_total", outcome="failed" if ours else "refused")
+                outcome = "failed" if ours else "refused"
+                counted["als_ml_patients_total", "outcome", outcome] += 1
                 continue
-            self.add("als_ml_patients_total", outcome="scored")
+            counted["als_ml_patients_total", "outcome", "scored"] += 1
             self.add("als_ml_abstained_total", by=bool(row["abstained"]))
             self.add("als_ml_out_of_distribution_total", by=bool(row["out_of_distribution"]))
             if row["probability"] is not None:
                 self.observe("als_ml_probability", row["probability"], TENTHS)
-            for name in row["missing_inputs"] or ():
-                self.add("als_ml_missing_total", feature=name)
+            counted.update(
+                ("als_ml_missing_total", "feature", name) for name in row["missing_inputs"] or ()
+            )
+        for (name, label, value), times in counted.items():
+            self.add(name, times, **{label: value})
 
     def text(self, open_requests: int) -> str:
         """All counts in the text format of Prometheus.

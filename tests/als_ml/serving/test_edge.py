@@ -224,15 +224,15 @@ def test_elements_are_counted_before_anything_is_parsed(body, refused, monkeypat
             limits.checked(body)
         assert not parsed
     else:
-        assert limits.checked(body) == (body, 1)
+        assert limits.checked(body) == (body, json.loads(body)["inputs"], True)
 
 
 def test_a_number_without_end_goes_on_as_one_that_no_table_holds():
     """Python reads no number of more than 4,300 digits: the request would be refused whole."""
     body = b'{"inputs": [{"sample_id": "a", "age_at_onset": ' + b"9" * 5000 + b'}, {"x": 61.5}]}'
-    read, patients = BodyLimits().checked(body)
-    first, second = json.loads(read)["inputs"]
-    assert patients == 2
+    read = BodyLimits().checked(body)
+    first, second = json.loads(read.sent)["inputs"]
+    assert read.patients == [first, second]
     assert first["age_at_onset"] >= 2**63
     assert second == {"x": 61.5}
 
