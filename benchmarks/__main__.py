@@ -11,6 +11,7 @@ ALL = {
     "batch": "batch:main",
     "casi": "real:casi",
     "conformance": "conformance:main",
+    "course": "course:main",
     "coverage": "coverage:main",
     "drift": "drift:main",
     "endpoint": "endpoint:main",

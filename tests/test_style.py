@@ -217,6 +217,7 @@ AT_THE_EDGE = {
     "features/variants/lookups.py": "as a model stores it",
     "models/fitted.py": "as a model stores it",
     "models/survival/curve.py": "as a model stores it",
+    "models/course.py": "as a model stores it",
 }
 
 

@@ -11,7 +11,7 @@ import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -27,7 +27,16 @@ from als_ml.cohort.in_parts import LargeCohort
 from als_ml.formats import FORMATS
 from als_ml.output import whole_file
 from als_ml.prediction.predictor import BESIDE, SCOPE, Predictor
-from als_ml.prediction.row import CONSENTS, NESTED, PREDICTED, SAID, SCHEMA, PredictionRow
+from als_ml.prediction.row import (
+    CONSENTS,
+    NESTED,
+    OF_TIMES,
+    PREDICTED,
+    SAID,
+    SCHEMA,
+    PredictionRow,
+    course_columns,
+)
 from als_ml.prediction.withhold import genetic_features, withheld
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
@@ -145,13 +154,14 @@ def _said(predictor: Predictor, X: np.ndarray) -> dict[str, pa.Array]:
 
 
 def _times(outlook: Outlook) -> dict[str, pa.Array]:
-    numbers = asdict(outlook)
-    group = numbers.pop("risk_group")
+    numbers = {name: getattr(outlook, name) for name in OF_TIMES if name != "risk_group"}
+    if outlook.course is not None:
+        numbers |= course_columns(outlook.course)
     columns = {
         name: pa.array(values, pa.float64(), from_pandas=True) for name, values in numbers.items()
     }
     columns["probability"] = columns["risk_12m"]
-    return columns | {"risk_group": pa.array(group, pa.string())}
+    return columns | {"risk_group": pa.array(outlook.risk_group, pa.string())}
 
 
 def _text_column(cells: pd.Series) -> pa.Array:

@@ -3,7 +3,7 @@ follow from it.
 """
 
 from types import NoneType, UnionType
-from typing import get_args, get_type_hints
+from typing import cast, get_args, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow as pa
 from typing_extensions import TypedDict
 
 from als_ml.cohort.records import RowError
+from models.course import HORIZONS, Expected
 from models.survival.fitted import Outlook
 
 
@@ -28,7 +29,9 @@ class PredictionRow(TypedDict):
     """The reply for one patient; predictions are null where `error` is not.
 
     A model of two classes leaves the columns from `risk_12m` on null, one of a survival time
-    `predicted_class`, `prediction_set` and `abstained`. Times are months after the landmark.
+    `predicted_class`, `prediction_set` and `abstained`. Times are months after the landmark, slopes
+    points of the ALSFRS-R lost per month, totals those of a patient who is then alive; `_low` and
+    `_high` bound what would be measured.
     """
 
     sample_id: str | None
@@ -56,10 +59,20 @@ class PredictionRow(TypedDict):
     survival_low_months: float | None
     risk_group: str | None
     slope_predicted: float | None
+    slope_predicted_low: float | None
+    slope_predicted_high: float | None
     total_3m: float | None
+    total_3m_low: float | None
+    total_3m_high: float | None
     total_6m: float | None
+    total_6m_low: float | None
+    total_6m_high: float | None
     total_9m: float | None
+    total_9m_low: float | None
+    total_9m_high: float | None
     total_12m: float | None
+    total_12m_low: float | None
+    total_12m_high: float | None
     error: RowError | None
 
 
@@ -77,6 +90,21 @@ class Said(TypedDict, total=False):
     q75_months: float | None
     survival_low_months: float | None
     risk_group: str | None
+    slope_predicted: float | None
+    slope_predicted_low: float | None
+    slope_predicted_high: float | None
+    total_3m: float | None
+    total_3m_low: float | None
+    total_3m_high: float | None
+    total_6m: float | None
+    total_6m_low: float | None
+    total_6m_high: float | None
+    total_9m: float | None
+    total_9m_low: float | None
+    total_9m_high: float | None
+    total_12m: float | None
+    total_12m_low: float | None
+    total_12m_high: float | None
 
 
 class Later(TypedDict):
@@ -90,10 +118,20 @@ class Later(TypedDict):
     survival_low_months: float | None
     risk_group: str | None
     slope_predicted: float | None
+    slope_predicted_low: float | None
+    slope_predicted_high: float | None
     total_3m: float | None
+    total_3m_low: float | None
+    total_3m_high: float | None
     total_6m: float | None
+    total_6m_low: float | None
+    total_6m_high: float | None
     total_9m: float | None
+    total_9m_low: float | None
+    total_9m_high: float | None
     total_12m: float | None
+    total_12m_low: float | None
+    total_12m_high: float | None
 
 
 def nothing_later() -> Later:
@@ -107,10 +145,20 @@ def nothing_later() -> Later:
         "survival_low_months": None,
         "risk_group": None,
         "slope_predicted": None,
+        "slope_predicted_low": None,
+        "slope_predicted_high": None,
         "total_3m": None,
+        "total_3m_low": None,
+        "total_3m_high": None,
         "total_6m": None,
+        "total_6m_low": None,
+        "total_6m_high": None,
         "total_9m": None,
+        "total_9m_low": None,
+        "total_9m_high": None,
         "total_12m": None,
+        "total_12m_low": None,
+        "total_12m_high": None,
     }
 
 
@@ -163,9 +211,37 @@ def of_times(outlook: Outlook) -> list[Said]:
             "q75_months": _known(outlook.q75_months[i]),
             "survival_low_months": _known(outlook.survival_low_months[i]),
             "risk_group": outlook.risk_group[i],
+            **_of_course(outlook.course, i),
         }
         for i in range(len(outlook.risk_12m))
     ]
+
+
+def course_columns(course: Expected) -> dict[str, np.ndarray]:
+    """The columns of OF_COURSE.
+
+    Parameters
+    ----------
+    course : Expected
+        Of n patients.
+
+    Returns
+    -------
+    dict of arrays (n,)
+        Points a month, and points; NaN where nothing can be said.
+    """
+    slope = (course.slope, course.slope_low, course.slope_high)
+    totals = (course.total, course.total_low, course.total_high)
+    columns = [*slope, *(of[:, k] for k in range(len(HORIZONS)) for of in totals)]
+    return dict(zip(OF_COURSE, columns, strict=True))
+
+
+def _of_course(course: Expected | None, i: int) -> Said:
+    """The part of one patient's row; null where no course was learned."""
+    if course is None:
+        return cast("Said", dict.fromkeys(OF_COURSE))
+    columns = course_columns(course)
+    return cast("Said", {name: _known(values[i]) for name, values in columns.items()})
 
 
 def _known(value: float) -> float | None:
@@ -202,7 +278,8 @@ OF_TIMES = (
     "survival_low_months",
     "risk_group",
 )
-OF_COURSE = ("slope_predicted", "total_3m", "total_6m", "total_9m", "total_12m")
+_COURSE = ("slope_predicted", *(f"total_{months}m" for months in HORIZONS))
+OF_COURSE = tuple(f"{name}{end}" for name in _COURSE for end in ("", "_low", "_high"))
 # What a model says of a patient, and what stands empty where there is no prediction.
 SAID = (
     "probability",

@@ -25,6 +25,7 @@ from features.errors import DataError
 from features.plugins import check_needed
 from features.stored import Json
 from features.variants.lookups import Lookups
+from models.course import CourseModel
 from models.estimators import estimator, plugin_of, single_threaded
 from models.fitted import Calibration, FittedModel
 from models.ladder import Ladder
@@ -99,7 +100,10 @@ def _stored(model: FittedModel) -> Json:
         for m in model.members
     ]
     stored: Json = {"members": members, "calibration": model.calibration.to_json()}
-    return stored | ({"curve": model.curve.to_json()} if isinstance(model, FittedSurvival) else {})
+    if isinstance(model, FittedSurvival):
+        stored["curve"] = model.curve.to_json()
+        stored["course"] = None if model.course is None else model.course.to_json()
+    return stored
 
 
 def _restored(task: str, pipelines: list[Pipeline], stored: Json) -> FittedModel:
@@ -117,7 +121,9 @@ def _restored(task: str, pipelines: list[Pipeline], stored: Json) -> FittedModel
     if task != SURVIVAL.name:
         return FittedModel(task, members, calibration)
     curve = SurvivalCurve.from_json(stored["curve"])
-    return FittedSurvival(task, members, calibration, curve)
+    course = stored.get("course")
+    learned = None if course is None else CourseModel.from_json(course)
+    return FittedSurvival(task, members, calibration, curve, learned)
 
 
 # What any pipeline of `models.estimators` holds, apart from the types that skops trusts by itself.

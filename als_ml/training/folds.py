@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from als_ml import cluster
 from als_ml.config import Config
+from als_ml.training.course_estimates import CourseOfFold, course_of_fold
 from als_ml.training.survival_folds import baseline_curves, months_of, risks_at_year
 from als_ml.training.task_data import Trainable
 from features.errors import DataError
@@ -40,7 +41,8 @@ class Fold:
     `covered` (m, 2): whether the own label is in the conformal set, whether the set is not exactly
     one label. `importance` (p,): mean absolute contribution of each feature. `members`: estimators
     with the parameters that the fold chose. Of the survival task also `curves` (m, k) by method at
-    the months of `als_ml.training.survival_folds.months_of`, and `low` (m,), the lower bounds.
+    the months of `als_ml.training.survival_folds.months_of`, `low` (m,), the lower bounds, and
+    what was said of the course.
     """
 
     test: np.ndarray
@@ -54,6 +56,7 @@ class Fold:
     trials: list[Trial] = field(default_factory=list)
     curves: dict[str, np.ndarray] = field(default_factory=dict)
     low: np.ndarray | None = None
+    course: CourseOfFold | None = None
 
 
 @dataclass(frozen=True)
@@ -294,6 +297,7 @@ def _fold_of_times(data: Trainable, train: np.ndarray, test: np.ndarray, config:
         calibration=fitted.calibration.kind,
         curves=curves,
         low=fitted.outlook(X[test]).survival_low_months,
+        course=course_of_fold(data, X, train, test, fitted, config.landmark_days),
     )
 
 

@@ -25,6 +25,7 @@ from features.cohort import Cohort
 from features.errors import DataError
 from features.genotypes.repeats import NOT_TESTED, RepeatStates
 from features.genotypes.vcf import CallRule
+from models.course import followed
 from models.estimators import names, names_of_times
 from models.estimators.registry import Parameters
 from models.fitted import FittedModel, fit_model
@@ -163,7 +164,11 @@ class Trainable:
         """
         times = self.of_times.take(train)
         learned = signed(times.months, times.event)
-        return fit_survival(X[train], learned, self.families[train], recipe_of(config))
+        seen = followed(self.cohort, config.landmark_days).take(train)
+        columns = list(self.rows.columns)
+        return fit_survival(
+            X[train], learned, self.families[train], recipe_of(config), seen, columns
+        )
 
     @property
     def judged(self) -> np.ndarray:

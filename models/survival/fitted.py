@@ -1,10 +1,12 @@
 """A fitted model of a time to event: estimators, their weights, and one calibrated curve."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
 
+from models.course import CourseModel, Expected, Followed, fit_course_model
 from models.fitted import Calibration, FittedModel, training_range
 from models.members import Member, Recipe, family_folds, fit_member
 from models.survival.choice import choose
@@ -21,10 +23,10 @@ _EDGE = 1e-9
 
 @dataclass(frozen=True)
 class Outlook:
-    """What is said of the time of each patient; NaN where the data cannot say it.
+    """What is said of the time and the course of each patient; NaN where the data cannot say it.
 
     Arrays (n,), named as the columns of a row: risks 0 to 1, times in months after the landmark,
-    names of fifths.
+    names of fifths; `course` is null where no course was learned.
     """
 
     risk_12m: np.ndarray
@@ -34,13 +36,17 @@ class Outlook:
     q75_months: np.ndarray
     survival_low_months: np.ndarray
     risk_group: list[str | None]
+    course: Expected | None = None
 
 
 @dataclass(frozen=True)
 class FittedSurvival(FittedModel):
-    """Scores patients by log hazard ratio and says it as a curve."""
+    """Scores patients by log hazard ratio and says it as a curve; with the course of the ALSFRS-R
+    where visits after the landmark taught it.
+    """
 
     curve: SurvivalCurve
+    course: CourseModel | None = None
 
     def probability(self, X: np.ndarray) -> np.ndarray:
         """Risk of the event within 365 days after the landmark.
@@ -97,11 +103,17 @@ class FittedSurvival(FittedModel):
             q75_months=self.curve.months_until(score, 0.75),
             survival_low_months=self.curve.lower_bound(score),
             risk_group=self.curve.group(score),
+            course=None if self.course is None else self.course.expected(X, score),
         )
 
 
 def fit_survival(
-    X: np.ndarray, learned: np.ndarray, families: np.ndarray, recipe: Recipe
+    X: np.ndarray,
+    learned: np.ndarray,
+    families: np.ndarray,
+    recipe: Recipe,
+    seen: Followed | None = None,
+    names: Sequence[str] = (),
 ) -> FittedSurvival:
     """Fit the members on all rows.
 
@@ -118,6 +130,10 @@ def fit_survival(
         Relatives share a number.
     recipe : Recipe
         What to fit and how.
+    seen : Followed, optional
+        What the ALSFRS-R did after the landmark, to learn its course.
+    names : sequence of str
+        Of the columns of X, for the course.
 
     Returns
     -------
@@ -138,7 +154,13 @@ def fit_survival(
     curve = fit_curve(score, months, event)
     at_own = _at_own_time(curve, score, months)
     bound = low_risk(at_own, months, event, recipe.coverage, curve.end)
-    return _assembled(members, replace(curve, low_risk=bound), X)
+    fitted = _assembled(members, replace(curve, low_risk=bound), X)
+    if seen is None:
+        return fitted
+    course = fit_course_model(
+        X, score, seen, families, names, recipe.coverage, recipe.inner_folds, recipe.seed
+    )
+    return replace(fitted, course=course)
 
 
 def _assembled(members: tuple[Member, ...], curve: SurvivalCurve, X: np.ndarray) -> FittedSurvival:

@@ -15,7 +15,10 @@ CONTRACT = (
     " drivers, missing_inputs, genetic_cause,"
     " consent_genetic_return, consent_prognosis, model_name, model_version, als_ml_version,"
     " definitions_version, format, risk_12m, risk_24m, median_months, q25_months, q75_months,"
-    " survival_low_months, risk_group, slope_predicted, total_3m, total_6m, total_9m, total_12m,"
+    " survival_low_months, risk_group,"
+    " slope_predicted, slope_predicted_low, slope_predicted_high,"
+    " total_3m, total_3m_low, total_3m_high, total_6m, total_6m_low, total_6m_high,"
+    " total_9m, total_9m_low, total_9m_high, total_12m, total_12m_low, total_12m_high,"
     " error"
 )
 
