@@ -51,12 +51,12 @@ def main(arguments: Sequence[str] = ()) -> None:
 def measure(folder: Path) -> dict[str, float]:
     """Figures of one cohort."""
     changes = [f"cohort={folder}/cohort.yaml", "validation.honesty=false"]
+    changes.append("validation.bootstrap=200")
     config = load_config(CONFIG, changes)
     data = prepared(config, open_cohort(Path(config.cohort)))
     validated = cross_validate(data, config)
     courses = [fold.course for fold in validated.folds]
-    landmark, v = config.landmark_days, config.validation
-    metrics = course_estimates(data, courses, landmark, v.coverage, 200, v.seed)
+    metrics = course_estimates(data, courses, config)
     metrics["not beaten"] = float(len(unbeaten_courses(metrics)))
     return {name: metrics[name] for name in SHOWN} | _bias(data, validated, config, folder)
 

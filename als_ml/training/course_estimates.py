@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from als_ml.config import Config
 from als_ml.training.metrics import divided, family_weights, percentiles
 from als_ml.training.task_data import Trainable
 from models.course import HORIZONS, Followed, followed
@@ -18,6 +19,10 @@ from models.survival.fitted import FittedSurvival
 _NEAR = 1.5
 BASELINES = ("last_total", "early_slope")
 _FULL = 48.0
+# Fewer visits or slopes say little, and might betray whose they are (P).
+_FEWEST = 10
+# Enough for a 95 % percentile interval to two digits (P).
+_MOST_DRAWS = 500
 
 
 @dataclass(frozen=True)
@@ -106,12 +111,7 @@ def _baseline_slopes(
 
 
 def course_estimates(
-    data: Trainable,
-    folds: list[CourseOfFold | None],
-    landmark_days: int,
-    coverage: float,
-    draws: int,
-    seed: int,
+    data: Trainable, folds: list[CourseOfFold | None], config: Config
 ) -> dict[str, float]:
     """Errors of slope and totals, their difference to the baselines with 95 % intervals, and how
     often the intervals hold what was measured.
@@ -122,12 +122,8 @@ def course_estimates(
         The patients.
     folds : list of CourseOfFold or None
         Of each fold of each repeat; predictions of several repeats are averaged.
-    landmark_days : int
-        Where time starts.
-    coverage : float
-        That the intervals claim.
-    draws, seed : int
-        Of the family bootstrap.
+    config : Config
+        Of the run.
 
     Returns
     -------
@@ -138,9 +134,9 @@ def course_estimates(
     if not known:
         return {}
     n = len(data.families)
-    seen = followed(data.cohort, landmark_days)
-    event = np.asarray(data.y, dtype=float)
-    weights = np.concatenate([np.ones((1, n)), family_weights(event, data.families, draws, seed)])
+    seen, v = followed(data.cohort, config.landmark_days), config.validation
+    event, draws = np.asarray(data.y, dtype=float), min(v.bootstrap, _MOST_DRAWS)
+    weights = np.concatenate([np.ones((1, n)), family_weights(event, data.families, draws, v.seed)])
     tests, visits = ([getattr(fold, name) for fold in known] for name in ("test", "visits"))
     slope = _mean([fold.slope for fold in known], tests, n)
     total = _mean([fold.total for fold in known], visits, len(seen.row))
@@ -151,7 +147,7 @@ def course_estimates(
         name: _mean([fold.totals[name] for fold in known], visits, len(seen.row))
         for name in BASELINES
     }
-    metrics = {"course_coverage_claimed": coverage}
+    metrics = {"course_coverage_claimed": v.coverage}
     measured = np.flatnonzero(seen.measured)
     metrics |= _compared("slope", measured, measured, seen.slope, slope, slopes, weights)
     for months in HORIZONS:
@@ -183,16 +179,16 @@ def _compared(
     """Figures of one quantity: `places` of its values, `rows` of their patients."""
     y = measured[places]
     value, low, high = predicted[places].T
+    if len(places) < _FEWEST:
+        return {}
     metrics = {f"{name}_n": float(len(places))}
-    if len(places) < 2:
-        return metrics
     drawn = _root_mean_square(y - value, rows, weights)
     metrics |= _with_bounds(f"{name}_rmse", drawn)
     metrics[f"{name}_mae"] = float(np.abs(y - value).mean())
     metrics[f"{name}_coverage"] = float(((low <= y) & (y <= high)).mean())
     for baseline, values in baselines.items():
         known = np.isfinite(values[places])
-        if known.sum() < 2:
+        if known.sum() < _FEWEST:
             continue
         theirs = _root_mean_square((y - values[places])[known], rows[known], weights)
         ours = _root_mean_square((y - value)[known], rows[known], weights)

@@ -20,6 +20,7 @@ from als_ml.prediction.training_aggregates import (
     TrainingAggregates,
     training_aggregates,
 )
+from als_ml.training.course_estimates import course_estimates, unbeaten_courses
 from als_ml.training.denoised import denoised_reliability
 from als_ml.training.estimates import (
     baseline_names,
@@ -280,6 +281,8 @@ def _figures(
     """Single figures of the cross-validation, and its tables."""
     if data.times is not None:
         metrics, tables = survival_figures(data, validated, config)
+        courses = [fold.course for fold in validated.folds]
+        metrics |= course_estimates(data, courses, config)
         return metrics, {**tables, **_of_folds(data, validated)}
     metrics, tables = estimates(data, validated, config), _tables(data, validated, config)
     tables["reliability"], denoised = denoised_reliability(data, validated, config)
@@ -572,7 +575,7 @@ def unbeaten_of(training: Training) -> list[str]:
         Without a full stop; empty if all is well.
     """
     if training.data.times is not None:
-        return survival_unbeaten(training.metrics)
+        return survival_unbeaten(training.metrics) + unbeaten_courses(training.metrics)
     return unbeaten(training.metrics, training.task.name)
 
 
