@@ -6,6 +6,7 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
+from als_ml.cohort.columns_told import told_columns
 from als_ml.cohort.read import Reading, plain_reading, read_cohort
 from als_ml.cohort.source import CohortSource
 from als_ml.variant_table.carriers import CLASS_NAMES, shown_class
@@ -80,12 +81,14 @@ LabelCounts = TypedDict("LabelCounts", {"task": str, "counts": dict[str, int], "
 class CheckReport(TypedDict, total=False):
     """What is in the files of a cohort, and what is wrong with them.
 
-    `contents` and `samples` are counts, `files` the problems of each file; `labels` stands only
+    `contents` and `samples` are counts, `columns` what each column of a table is read as and how
+    full it is, `files` the problems of each file; `labels` stands only
     where a configuration was given and labels can be made.
     """
 
     contents: dict[str, int]
     samples: dict[str, int]
+    columns: list[dict[str, str | float]]
     analytes: list[AnalyteRow]
     sites: list[SiteRow]
     genes: list[GeneRow]
@@ -136,6 +139,7 @@ def check_cohort(
     report: CheckReport = {
         "contents": {},
         "samples": {},
+        "columns": [],
         "analytes": [],
         "sites": [],
         "genes": [],
@@ -146,7 +150,10 @@ def check_cohort(
     except DataError as error:
         problems.error(error.where, error.found, error.remedy, code=error.code)
     else:
+        rows = told_columns(source, cohort.definitions, problems)
+        report["columns"] = [row._asdict() for row in rows]
         _question_dates(cohort, problems)
+        _note_scales(cohort, problems)
         _question_duplicates(cohort, problems)
         _hint_at_units(cohort, problems)
         _question_tubes(cohort, problems)
@@ -425,6 +432,23 @@ def _count(bad: np.ndarray, where: str, what: str, problems: Problems) -> None:
             n,
             code="days_doubtful",
         )
+
+
+def _note_scales(cohort: Cohort, problems: Problems) -> None:
+    """Count the visits of the older scale beside those of the newer one."""
+    counts = cohort.alsfrs["scale"].value_counts()
+    if len(counts) > 1:
+        said = ", ".join(f"{n} on the {_SCALES[str(name)]}" for name, n in counts.items())
+        problems.note(
+            "alsfrs",
+            f"its visits are of two scales: {said}",
+            "A total, a slope and a label never mix them.",
+            len(cohort.alsfrs),
+            code="value_unused",
+        )
+
+
+_SCALES = {"alsfrs_r": "ALSFRS-R", "alsfrs": "ALSFRS"}
 
 
 def _question_duplicates(cohort: Cohort, problems: Problems) -> None:

@@ -95,6 +95,7 @@ def _print_check(report: "CheckReport") -> None:
     if report["contents"]:
         print_table([{"in the files": name, "n": n} for name, n in report["contents"].items()])
         print_table([report["samples"]], "patients found in")
+        _print_columns(report["columns"])
         if report["analytes"]:
             print_table(report["analytes"], "biomarkers, in the canonical unit")
         if "labels" in report:
@@ -111,6 +112,24 @@ def _print_check(report: "CheckReport") -> None:
             print(
                 f"  {problem['severity']}:{place} {problem['found']}. {problem['remedy']}".rstrip()
             )
+
+
+def _print_columns(columns: "list[dict[str, str | float]]") -> None:
+    """Print what each column is read as, and how full it is, a line for each table."""
+    for table in dict.fromkeys(row["table"] for row in columns):
+        own = [row for row in columns if row["table"] == table]
+        read = [f"{_shown(row)} {row['filled']:.0f} %" for row in own if row["read_as"]]
+        print(f"{table}: read, and how full: {', '.join(read)}")
+        others = [row for row in own if not row["read_as"] and row["form"]]
+        if others:
+            said = [f"{r['column']} ({r['form']}) {r['filled']:.0f} %" for r in others]
+            print(f"{table}: unknown to the contract: {examples(said, 20)}")
+
+
+def _shown(row: "dict[str, str | float]") -> str:
+    """What a column is read as, and its own name where that is another."""
+    same = row["column"] == row["read_as"]
+    return str(row["column"]) if same else f"{row['read_as']} ({row['column']})"
 
 
 def _print_sites(sites: "list[SiteRow]") -> None:

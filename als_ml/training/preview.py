@@ -10,7 +10,13 @@ from als_ml.cohort.check import LabelCounts
 from als_ml.cohort.record_keys import PAGE_FIELDS
 from als_ml.cohort.source import CohortFile
 from als_ml.config import Config
-from als_ml.training.task_data import Trainable, check_labels, make_labels, spec_of
+from als_ml.training.task_data import (
+    Trainable,
+    check_labels,
+    make_labels,
+    name_missing_tables,
+    spec_of,
+)
 from features.blocks.rows import feature_dictionary, with_columns
 from features.blocks.unused import name_unused
 from features.cohort import Cohort
@@ -31,6 +37,7 @@ def preview_of(
     LabelCounts or None
         None where there can be no labels.
     """
+    name_missing_tables(config, described, problems)
     try:
         return _labels(config, described, cohort, problems)
     except UserError as error:

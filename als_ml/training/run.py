@@ -57,6 +57,7 @@ from als_ml.training.task_data import (
     Trainable,
     check_labels,
     make_labels,
+    name_missing_tables,
     prepare,
     reading_of,
 )
@@ -180,6 +181,7 @@ def train(
     # The key is asked for now: without a good one nothing is fitted.
     task, problems, key = TASKS[config.task], Problems(), patient_key()
     source = open_cohort(Path(config.cohort), allow_outside, extracts, allow_remote)
+    name_missing_tables(config, source.described, problems)
     cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
     data = prepare(config, cohort, source.described)
     _note_scheme(config, cohort.definitions, problems)

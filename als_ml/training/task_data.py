@@ -25,6 +25,7 @@ from features.cohort import Cohort
 from features.errors import DataError
 from features.genotypes.repeats import NOT_TESTED, RepeatStates
 from features.genotypes.vcf import CallRule
+from features.tables.problems import Problems
 from models.course import followed
 from models.estimators import names, names_of_times
 from models.estimators.registry import Parameters
@@ -440,6 +441,40 @@ def _early_visits(
     visits = of_scale(known_visits(cohort.take(kept), spec.landmark_days), "alsfrs_r")
     row, days, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     return row, days, total
+
+
+def name_missing_tables(config: Config, described: CohortFile, problems: Problems) -> None:
+    """Warn where a cohort has no table that the labels or the features of a run come from.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    described : CohortFile
+        Of the cohort.
+    problems : Problems
+        Gets a warning for the labels, a note for each block of features.
+    """
+    if config.task == "progression" and config.label.column is None and not described.alsfrs:
+        problems.warn(
+            "cohort file",
+            "it names no alsfrs table, and fast or slow is told by visits",
+            "Name it (`alsfrs: FILE`); without it only deaths and ventilation make labels.",
+            code="file_absent",
+        )
+    sources = {
+        "biomarkers": described.biomarkers,
+        "alsfrs": described.alsfrs,
+        "genetics": described.variants or described.repeats,
+    }
+    for block, there in sources.items():
+        if block in config.features.blocks and not there:
+            problems.note(
+                "cohort file",
+                f"it names nothing that the features of the block {block} come from",
+                "They are unknown in all patients; leave the block out, or name the files.",
+                code="file_absent",
+            )
 
 
 def make_labels(config: Config, cohort: Cohort) -> Labels:

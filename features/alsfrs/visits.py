@@ -137,6 +137,7 @@ def checked_visits(
         dialect=rules.dialect,
         index_dates=index_dates,
     )
+    _name_undated(table["days"], row, where, problems)
     scale = categories(
         present["scale"],
         tuple(FULL_SCORE),
@@ -164,6 +165,19 @@ def checked_visits(
     _check_course(visits, table["days"], patients, where, problems)
     kept = _in_order(row, visits["days"], visits["scale"])
     return table_of({name: visits[name][kept] for name in COLUMNS}, table)
+
+
+def _name_undated(written: Cells, row: np.ndarray, where: str, problems: Problems) -> None:
+    """Count the visits without a day, which nothing can use."""
+    empty = pd.isna(written.to_numpy(object)) & (row >= 0)
+    problems.question(
+        empty,
+        f"{where}, column days",
+        None,
+        "is empty: the visit is left out",
+        "Give the day or the date of the visit.",
+        code="cell_empty",
+    )
 
 
 def _in_order(row: np.ndarray, day: np.ndarray, scale: np.ndarray) -> np.ndarray:

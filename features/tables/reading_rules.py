@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
-from features.catalogue import Definitions, normal_name, value_aliases
+from features.catalogue import Definitions, normal_name, patient_columns, value_aliases
+from features.errors import RequestError, nearest
 from features.tables.cells import PLAIN, Dialect
 
 
@@ -40,9 +41,34 @@ class ReadingRules:
         -------
         dict
             Normal word -> value of the contract.
+
+        Raises
+        ------
+        RequestError
+            If the user gives a word a value that the column does not have.
         """
-        users = {normal_name(word): value for word, value in self.values.get(column, {}).items()}
-        return value_aliases(definitions, column) | users
+        known = value_aliases(definitions, column)
+        users = {
+            normal_name(word): self._meant(definitions, column, word, value)
+            for word, value in self.values.get(column, {}).items()
+        }
+        return known | users
+
+    def _meant(self, definitions: Definitions, column: str, word: str, value: str) -> str:
+        """The value of the contract that the user gives a word."""
+        levels = patient_columns(definitions)["levels"].get(column)
+        if not levels:
+            return value
+        normal = normal_name(value)
+        meant = value_aliases(definitions, column).get(normal, normal)
+        if meant not in levels:
+            raise RequestError(
+                f"cohort file, key values.{column}.{word}",
+                f"{value!r} is not a value of {column}",
+                nearest(value, levels),
+                code="key_value",
+            )
+        return meant
 
     def in_calendar(self, calendar: bool) -> "ReadingRules":
         """The same rules for a cohort with calendar dates, or without.
