@@ -49,15 +49,15 @@ class Decision:
     columns: tuple[str, ...] = ()
 
 
-def _blocks(name: str, *skip: str) -> Decision:
-    test = f"tests/features/blocks/test_{name}.py"
-    return Decision(f"features/blocks/{name}.py", (test,), skip=(*skip, "_dictionary", "_compute"))
+def _blocks(name: str, *skip: str, further: tuple[str, ...] = ()) -> Decision:
+    tests = tuple(f"tests/features/blocks/test_{of}.py" for of in (name, *further))
+    return Decision(f"features/blocks/{name}.py", tests, skip=(*skip, "_dictionary", "_compute"))
 
 
 _LABELS = ("tests/models/test_label_rule.py", "tests/models/test_label_columns.py")
 _SETS = "tests/models/test_conformal.py"
 DECISIONS = (
-    _blocks("genetics", "genetic_dictionary", "_known_rows"),
+    _blocks("genetics", "genetic_dictionary", "_known_rows", further=("haplotypes",)),
     _blocks("landmark"),
     _blocks("clinical", "clinical_dictionary", "_time_since_onset"),
     _blocks("prognosis", "prognosis_dictionary"),

@@ -1,5 +1,6 @@
 """Cohorts made by hand, cell by cell: no file is read and no evidence weighed."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from features.cohort import Cohort
 from features.genotypes.genotype import (
     ALLELE_TYPES,
     NO_CALL_TYPES,
+    PHASE_TYPES,
     SITE_TYPES,
     Genotypes,
     typed_table,
@@ -93,10 +95,12 @@ def cohort(
     biomarkers: list[tuple[int, str, float, float]] | None = None,
     visits: list[dict[str, Any]] | None = None,
     lookups: Lookups = NO_LOOKUPS,
+    phases: "list[tuple[int, int, int, bool]] | None" = None,
 ) -> Cohort:
     """A cohort of some patients (one without any cell, where none is stated).
 
-    Biomarkers are (row, analyte, value, days); visits are rows of the contract's table.
+    Biomarkers are (row, analyte, value, days); visits are rows of the contract's table; phases are
+    (row, allele, allele, whether in cis).
     """
     rows = rows or ({},)
     table = patients(*rows)
@@ -114,7 +118,10 @@ def cohort(
         patients=table,
         biomarkers=_measured(biomarkers or []),
         alsfrs=seen,
-        genotypes=genotypes(alleles, assayed, no_calls or []),
+        genotypes=replace(
+            genotypes(alleles, assayed, no_calls or []),
+            phases=None if phases is None else typed_table(phases, PHASE_TYPES),
+        ),
         variants=typed_table(known, VARIANT_TYPES),
         lookups=lookups,
         repeats=typed_table(sizes, CALL_TYPES),

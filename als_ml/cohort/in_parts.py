@@ -23,12 +23,14 @@ from als_ml.cohort.read import (
     Genetics,
     Reading,
     beside_genotypes,
+    by_row,
     gather_genotypes,
     is_excluded,
     long_tables,
     names_without_zeros,
     read_patients,
     table_names,
+    with_phases,
     without_errors,
 )
 from als_ml.cohort.source import CohortFile, CohortSource, TableFile, TableKind
@@ -62,6 +64,7 @@ class LargeCohort:
     genotypes: GatheredOnDisk
     targeted: np.ndarray | None
     beside: Beside
+    vcf_names: list[str]
     folder: Path
     size: int
 
@@ -134,10 +137,13 @@ class LargeCohort:
         genotypes = self.genotypes.part(number)
         if self.targeted is not None:
             genotypes = with_targets(genotypes, self.targeted)
+        variants = self.beside["variants"]
+        names = [self.vcf_names[row] for row in rows.tolist()]
+        genotypes = with_phases(genotypes, variants, self.source, self.reading, names)
         repeats = moved_rows(self.beside["repeats"], position)
         return Genetics(
             genotypes=genotypes,
-            variants=self.beside["variants"],
+            variants=variants,
             lookups=self.beside["lookups"],
             repeats=repeats,
         )
@@ -204,6 +210,7 @@ def large_cohort(
             genotypes=genotypes,
             targeted=targeted,
             beside=beside,
+            vcf_names=by_row(vcf_rows, len(patients)),
             folder=scratch,
             size=part,
         )

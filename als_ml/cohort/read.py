@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -16,15 +17,17 @@ from features.alsfrs.visits import after_visits, checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.biomarkers.wide import checked_wide
+from features.blocks.genetics import paired_alleles
 from features.catalogue import Definitions, analytes, column_aliases, normal_name, shipped
 from features.cohort import Cohort
 from features.errors import DataError, examples, nearest
 from features.genotypes.coverage import targeted_fraction
-from features.genotypes.extraction import Panel, gather, with_targets
+from features.genotypes.extraction import Panel, gather, phases_of, with_targets
 from features.genotypes.families import duplicated, family_numbers
 from features.genotypes.gathered import Gathered
 from features.genotypes.genotype import Genotypes
 from features.genotypes.kept import KeptExtracts
+from features.genotypes.phase import phase_pairs
 from features.genotypes.repeats import RepeatStates, read_repeats
 from features.genotypes.vcf import ANY_CALL, CallRule
 from features.overlay import overlaid, with_names
@@ -50,6 +53,7 @@ from features.variants.lookups import (
     read_lookups,
 )
 from features.variants.scores import read_missense_score
+from features.variants.structural import is_structural
 from features.variants.weigh import weigh_sites
 
 Progress = Callable[[str], None]
@@ -74,12 +78,15 @@ class Reading:
         cohort file names.
     of_model : bool
         Whether the tables are those of a model, to which a cohort may add names and units only.
+    haplotypes : bool
+        Whether phase and structural variants are read; models before edition 3 know neither.
     """
 
     definitions: Definitions
     rule: CallRule
     lookups: Lookups | None = None
     of_model: bool = False
+    haplotypes: bool = True
 
     def tables(self, source: CohortSource, problems: Problems) -> tuple[Definitions, Definitions]:
         """By which tables the cells of a cohort are read, and by which its values are judged.
@@ -623,7 +630,55 @@ def read_genetics(
     if targeted is not None:
         genotypes = with_targets(genotypes, targeted)
     others = beside_genotypes(source, reading, genotypes.sites, vcf_rows, problems, progress)
+    genotypes = with_phases(genotypes, others["variants"], source, reading, by_row(vcf_rows, n))
     return Genetics(genotypes=genotypes, **others)
+
+
+def by_row(vcf_rows: dict[str, int], n: int) -> list[str]:
+    """Sample name of each patient in the genetic files, empty where another has the same."""
+    names = [""] * n
+    for name, row in vcf_rows.items():
+        names[row] = name
+    return names
+
+
+def with_phases(
+    genotypes: Genotypes,
+    variants: pd.DataFrame,
+    source: CohortSource,
+    reading: Reading,
+    names: list[str],
+) -> Genotypes:
+    """Ask the files of the phase of alleles that may be two of a recessive gene.
+
+    Parameters
+    ----------
+    genotypes : Genotypes
+        Of n patients.
+    variants : DataFrame
+        What they are and weigh.
+    source : CohortSource
+        With the files.
+    reading : Reading
+        Whether phase is wanted.
+    names : list of str
+        Sample name of each patient in the files.
+
+    Returns
+    -------
+    Genotypes
+        With `phases`; as given where it is not wanted.
+    """
+    if not reading.haplotypes:
+        return genotypes
+    chosen = paired_alleles(reading.definitions, genotypes, variants)
+    asked = partial(
+        phases_of,
+        source.files("variants"),
+        panel=panel_of(source, reading),
+        parents={},
+    )
+    return replace(genotypes, phases=phase_pairs(genotypes, chosen, names, asked))
 
 
 def gather_genotypes(
@@ -677,6 +732,7 @@ def panel_of(source: CohortSource, reading: Reading) -> Panel:
         build=source.described.genome_build,
         rule=reading.rule,
         fasta=source.reference("fasta"),
+        structural=reading.haplotypes,
     )
 
 
@@ -715,7 +771,7 @@ def _lookups(
     fasta, gff = source.reference("fasta"), source.reference("gff")
     if fasta is None:
         return lookups
-    keys = list(sites["key"])
+    keys = [key for key in sites["key"] if not is_structural(key)]
     effects = predicted_effects(
         reading.definitions, keys, source.described.genome_build, fasta, gff
     )

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from als_ml.formats import FORMATS, is_known, with_removed_keys
 from features.alsfrs.visits import checked_visits, no_visits
 from features.biomarkers.derived import with_derived
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
+from features.blocks.dictionary import HAPLOTYPES_FROM
 from features.blocks.spec import FeatureSpec
 from features.catalogue import (
     Definitions,
@@ -45,6 +47,7 @@ from features.errors import RequestError, nearest, resembling
 from features.genome_build import known_build
 from features.genotypes.genotype import (
     NO_CALL_TYPES,
+    PHASE_TYPES,
     SITE_TYPES,
     DistinctSites,
     Genotype,
@@ -71,7 +74,8 @@ TREATMENTS = ("riluzole", "edaravone", "tofersen", "trial_drug")
 
 
 # Gene (index into the panel), key, copies and ploidy of a carried allele.
-Allele = tuple[int, str, int, int]
+# Gene, key, copies, ploidy, and the chromosome (0 or 1) that a phased genotype says, else -1.
+Allele = tuple[int, str, int, int, int]
 # Locus, short and long allele, interval of the longer one (repeat units), whether both are called.
 Repeat = tuple[str, float, float, float, float, bool]
 
@@ -428,6 +432,10 @@ def _objects(value: object, name: str, keys: tuple[str, ...]) -> list[Json]:
     return [{key: cell for key, cell in item.items() if cell is not None} for item in value]
 
 
+# Which chromosome has the allele: all phased ones of a record are one set, as without PS in a VCF.
+_PHASED = {"1|0": 0, "0|1": 1}
+
+
 def _variants(
     definitions: Definitions, variants: object, build: str
 ) -> tuple[list[Allele], list[str]]:
@@ -442,10 +450,10 @@ def _variants(
         raise RecordError("variants", "is not a list", 'Send ["21-31667299-G-C 0/1", ...].')
     sites = [_variant(definitions, item, build) for item in variants]
     alleles, no_calls = [], []
-    for chrom, pos, ref, alt, genotype in sites:
+    for chrom, pos, ref, alt, genotype, chromosome in sites:
         gene, key = gene_at(definitions, chrom, pos, build), variant_key(chrom, pos, ref, alt)
         if gene >= 0 and genotype.copies.get(1):
-            alleles.append((gene, key, genotype.copies[1], genotype.ploidy))
+            alleles.append((gene, key, genotype.copies[1], genotype.ploidy, chromosome))
         if gene >= 0 and genotype.missing:
             no_calls.append(key)
     return alleles, no_calls
@@ -453,7 +461,7 @@ def _variants(
 
 def _variant(
     definitions: Definitions, item: object, build: str
-) -> tuple[str, int, str, str, Genotype]:
+) -> tuple[str, int, str, str, Genotype, int]:
     remedy = (
         "Write chrom-pos-ref-alt and a genotype, as in '21-31667299-G-C 0/1', or a known one, as in"
         " 'SOD1:p.Ala5Val 0/1'."
@@ -470,7 +478,7 @@ def _variant(
             or not set(ref + alt) <= set("ACGTNacgtn")
         ):
             raise ValueError
-        return chrom, int(pos), ref, alt, genotype
+        return chrom, int(pos), ref, alt, genotype, _PHASED.get(text, -1)
     except (ValueError, RequestError):
         raise RecordError("variants", "an entry is not a variant with a genotype", remedy) from None
 
@@ -578,7 +586,7 @@ def _cohort(
     rows = {name: i for i, name in enumerate(ids)}
     biomarkers = _checked_biomarkers(definitions, parsed, rows, patients, problems)
     visits = _checked_visits(definitions, parsed, rows, patients, problems)
-    genotypes = _genotypes(definitions, parsed)
+    genotypes = _genotypes(definitions, parsed, spec.edition >= HAPLOTYPES_FROM)
     return Cohort(
         name="request",
         patients=patients,
@@ -653,7 +661,9 @@ def _with_days(visits: Table) -> Table:
     return visits if "days" in visits.columns else visits.assign(days=np.full(len(visits), np.nan))
 
 
-def _genotypes(definitions: Definitions, parsed: list[_Record]) -> Genotypes[Table]:
+def _genotypes(
+    definitions: Definitions, parsed: list[_Record], haplotypes: bool
+) -> Genotypes[Table]:
     assayed = np.full((len(parsed), len(gene_names(definitions))), np.nan)
     carried = [(i, *allele) for i, record in enumerate(parsed) for allele in record.alleles]
     no_calls = [(i, key) for i, record in enumerate(parsed) for key in record.no_calls]
@@ -661,7 +671,7 @@ def _genotypes(definitions: Definitions, parsed: list[_Record]) -> Genotypes[Tab
         for gene, fraction in record.assayed.items():
             assayed[i, gene_names(definitions).index(gene)] = fraction
     distinct = DistinctSites()
-    number = distinct.numbers_of([(key, gene, None) for _, gene, key, _, _ in carried])
+    number = distinct.numbers_of([(key, gene, None) for _, gene, key, *_ in carried])
     sites, place = distinct.ordered()
     arrays = {
         "row": np.array([c[0] for c in carried], dtype=int),
@@ -674,7 +684,23 @@ def _genotypes(definitions: Definitions, parsed: list[_Record]) -> Genotypes[Tab
         alleles=ordered_alleles(arrays, NO_ROWS),
         no_calls=typed_table(no_calls, NO_CALL_TYPES, NO_ROWS),
         assayed=assayed,
+        phases=_phases(carried, arrays["site"]) if haplotypes else None,
     )
+
+
+def _phases(carried: list[tuple[int, int, str, int, int, int]], site: np.ndarray) -> Table:
+    """Pairs of alleles of a patient in one gene, where both are phased."""
+    groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for (row, gene, _, _, _, chromosome), number in zip(carried, site.tolist(), strict=True):
+        if chromosome >= 0:
+            groups.setdefault((row, gene), []).append((number, chromosome))
+    pairs = [
+        (row, one, other, of_one == of_other)
+        for (row, _), alleles in groups.items()
+        for (one, of_one), (other, of_other) in combinations(alleles, 2)
+        if one != other
+    ]
+    return typed_table(pairs, PHASE_TYPES, NO_ROWS)
 
 
 def _repeat_table(parsed: list[_Record]) -> Table:

@@ -4,7 +4,7 @@ A page is put together step by step, so that none of its keys is required here; 
 all of them. `None` means that something is withheld, or not known.
 """
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from als_ml.pages.outlook_words import OutlookWords
 
@@ -67,7 +67,10 @@ _Finding = TypedDict("_Finding", {"class": str})
 
 
 class Finding(_Finding):
-    """A variant or repeat: what it is, by what method it was found, and what it means."""
+    """A variant or repeat: what it is, by what method it was found, and what it means.
+
+    `tempo`: the course that carriers of a known variant were seen to have, with its source.
+    """
 
     gene: str
     what: str
@@ -75,6 +78,7 @@ class Finding(_Finding):
     inheritance: str
     method: str
     meaning: str
+    tempo: NotRequired[str]
 
 
 class GeneticResult(TypedDict):

@@ -9,13 +9,14 @@ import numpy as np
 
 from als_ml.pages.facts import Finding, GeneticResult
 from als_ml.variant_table.carriers import inheritance_of, shown_class
-from features.blocks.genetics import genetic_cause, telling_alleles
-from features.catalogue import Definitions, core_genes, gene_names, repeat_loci
+from features.blocks.genetics import genetic_cause, second_alleles, telling_alleles
+from features.catalogue import BUILDS, Definitions, core_genes, gene_names, repeat_loci
 from features.cohort import Cohort
 from features.genotypes.coverage import ASSAYED_FROM
 from features.genotypes.genotype import zygosity
+from features.genotypes.phase import CIS, TRANS, UNPHASED
 from features.genotypes.repeats import LABORATORY, NORMAL, STATES, RepeatStates
-from features.variants.variant import Variant
+from features.variants.variant import Variant, known_tempo
 
 HEADLINES = {
     "found": ("positive", "A genetic cause was found"),
@@ -93,7 +94,7 @@ def _variant_findings(
 ) -> tuple[list[list[Finding]], list[list[Finding]]]:
     """Telling variants of each patient, the causal ones first, and alleles of risk."""
     alleles, sites = cohort.genotypes.alleles, cohort.variants
-    says = telling_alleles(cohort)
+    says, second = telling_alleles(cohort), second_alleles(cohort)
     named = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
     rows, positions = (alleles[name].to_numpy() for name in ("row", "site"))
     role = sites["role"].to_numpy()
@@ -110,10 +111,24 @@ def _variant_findings(
             "class": shown_class(cohort.definitions, variant, assessment),
             "inheritance": _INHERITANCE.get(inheritance_of(cohort.definitions, variant), "risk"),
             "method": "sequencing",
-            "meaning": _meaning(variant, str(says[k])),
+            "meaning": _meaning(variant, str(says[k]), str(second[k])),
         }
+        if tempo := _tempo(cohort.definitions, variant):
+            finding["tempo"] = tempo
         (telling if says[k] else risk)[rows[k]].append(finding)
     return telling, risk
+
+
+def _tempo(definitions: Definitions, variant: Variant) -> str:
+    """The course that carriers of a known variant were seen to have, in words; mostly empty.
+
+    A key is of one build, so that the other has no row of it.
+    """
+    if not variant.role:
+        return ""
+    told = (known_tempo(definitions, variant.key, build) for build in BUILDS)
+    course, source = next((pair for pair in told if pair[0]), (None, None))
+    return f"{course} ({source})" if course else ""
 
 
 def _variant_name(variant: Variant) -> str:
@@ -124,9 +139,21 @@ def _variant_name(variant: Variant) -> str:
     return name or variant.legacy_name or variant.key
 
 
-def _meaning(variant: Variant, says: str) -> str:
+# What another allele of the gene, in which two cause disease, means by where it lies.
+_SECOND = {
+    TRANS: "with the other allele, on the other copy of the gene: a compound heterozygote",
+    UNPHASED: "a possible compound heterozygote: whether the other allele lies on the other copy of"
+    " the gene is not known",
+    CIS: "on the same copy of the gene as the other allele: a carrier, not a cause by itself",
+}
+
+
+def _meaning(variant: Variant, says: str, second: str) -> str:
     if says == "found":
-        return "a known cause of ALS"
+        known = "a known cause of ALS"
+        return f"{known}, {_SECOND[TRANS]}" if second == TRANS else known
+    if says and second:
+        return _SECOND[second]
     if variant.role == "causal_recessive":
         return "one copy of a recessive variant: a carrier, not a cause by itself"
     if variant.role == "modifier":

@@ -308,6 +308,11 @@ def _add_genetics(pages: list[Page], cohort: Cohort) -> None:
     results = genetic_results(cohort)
     for page, result, variants in zip(pages, results, _variants(cohort), strict=True):
         consent = page["consent"]
+        for finding in [*result["findings"], *result["risk"]]:
+            if "tempo" in finding:
+                course = finding["tempo"] if page["prognosis"] else NO_PROGNOSIS
+                finding["tempo"] = f"Course seen in groups of carriers: {course}"
+                finding["meaning"] += f". {finding['tempo']}"
         listed = [one for one in variants if one[2] not in _NO_FINDING]
         page["genetics"] = result if consent else None
         page["variants"] = listed if consent else None

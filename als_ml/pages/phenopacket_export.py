@@ -24,6 +24,7 @@ from features.catalogue import analytes
 from features.cohort import Cohort
 from features.stored import Json
 from features.tables.convert import records_of
+from features.variants.structural import changed_bases, is_structural
 
 ALS = {"id": "MONDO:0004976", "label": "amyotrophic lateral sclerosis"}
 ALS_FTD = {
@@ -182,6 +183,17 @@ def _measurements(cohort: Cohort, age: np.ndarray) -> list[list[Json]]:
     return measured
 
 
+def _vcf_record(key: str, build: str) -> Json:
+    chrom, pos, ref, alt = key.split("-")
+    record: Json = {"genomeAssembly": build, "chrom": chrom, "pos": int(pos)}
+    if is_structural(key):
+        # The first base of a structural variant is not here; the specification has N for it.
+        return {**record, "ref": "N", "alt": alt.partition(":")[0].rstrip(">") + ">"} | {
+            "info": f"SVTYPE={changed_bases(key)[2]};END={ref}"
+        }
+    return {**record, "ref": ref, "alt": alt}
+
+
 def _calls(cohort: Cohort, build: str) -> list[list[Json]]:
     alleles, sites = cohort.genotypes.alleles, cohort.variants
     calls: list[list[Json]] = [[] for _ in range(len(cohort))]
@@ -190,11 +202,9 @@ def _calls(cohort: Cohort, build: str) -> list[list[Json]]:
     ):
         variant, assessment = sites["variant"].iloc[site], sites["assessment"].iloc[site]
         state = _ZYGOSITY["hemi" if ploidy == 1 else "hom" if copies >= 2 else "het"]
-        chrom, pos, ref, alt = variant.key.split("-")
-        record = {"genomeAssembly": build, "chrom": chrom, "pos": int(pos), "ref": ref, "alt": alt}
         named = {
             "id": re.sub(r"\W", "-", variant.key),
-            "vcfRecord": record,
+            "vcfRecord": _vcf_record(variant.key, build),
             "allelicState": state,
             "moleculeContext": "genomic",
         }

@@ -30,7 +30,7 @@ from als_ml.prediction.row import (
 from als_ml.prediction.training_aggregates import TrainingAggregates, no_aggregates
 from features.alsfrs.mixed_model import SUMS
 from features.blocks.alsfrs import mixed_features, revised_sums
-from features.blocks.dictionary import Feature
+from features.blocks.dictionary import HAPLOTYPES_FROM, Feature
 from features.blocks.genetics import genetic_cause
 from features.blocks.rows import feature_dictionary, feature_matrix
 from features.blocks.spec import FeatureSpec
@@ -122,14 +122,17 @@ class Predictor:
             rule=CallRule(min_gq=self.spec.min_gq, min_depth=self.spec.min_depth),
             lookups=self.lookups,
             of_model=True,
+            haplotypes=self.spec.edition >= HAPLOTYPES_FROM,
         )
 
     @property
-    def reads_like(self) -> tuple[str, str, CallRule]:
+    def reads_like(self) -> tuple[str, str, CallRule, bool]:
         """Models that agree in this can share a cohort: references are weighed anew by
         `as_trained`.
         """
-        return self.spec.genome_build, self.definitions.version, self.reading.rule
+        reading = self.reading
+        build, version = self.spec.genome_build, self.definitions.version
+        return build, version, reading.rule, reading.haplotypes
 
     @property
     def read_as(self) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from als_ml.output import whole_file
 from features.catalogue import Definitions
 from features.genotypes.gathered import GatheredOnDisk
-from features.genotypes.phase import CIS, RELATIONS, TRANS, UNPHASED, Phases
+from features.genotypes.phase import CIS, RELATIONS, TRANS, UNPHASED, Phases, ReadPhases
 from features.tables.formulas import inert
 from features.variants.evidence import NULL_KINDS, Assessment
 from features.variants.variant import Variant, inheritance, rules_of
@@ -33,8 +33,6 @@ FINDINGS = (
 # Whether a carrier has another (likely) pathogenic recessive allele in the gene, and where.
 NO_SECOND = "none"
 SECONDS = (NO_SECOND, *RELATIONS)
-# Sample -> keys of the alleles of one gene that may be a pair -> what is known of their phase.
-ReadPhases = Callable[[dict[str, set[str]]], Phases]
 # One null allele of such a gene is a risk, two are a cause.
 RECESSIVE_OR_RISK = "recessive, one copy a risk"
 REDUCED = "dominant, reduced penetrance"

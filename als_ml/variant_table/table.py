@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from als_ml import cluster
@@ -23,7 +22,6 @@ from features.errors import DataError
 from features.genotypes.extraction import Panel, gather
 from features.genotypes.gathered import GatheredOnDisk
 from features.genotypes.phase import Parents, read_phases
-from features.genotypes.structural import read_structural
 from features.genotypes.vcf import ANY_CALL, CallRule, read_header, site_query
 from features.tables.problems import Problems
 from features.temporary import working_folder
@@ -31,8 +29,8 @@ from features.variants.evidence import Assessment, Sources, ratio_names
 from features.variants.lookups import Lookups, predicted_effects
 from features.variants.scores import MISSENSE_SCORES
 from features.variants.sequences import coding_sequences, unresolved_genes
-from features.variants.structural import is_structural, structural_sites
-from features.variants.variant import Variant, inheritance, known_row
+from features.variants.structural import is_structural
+from features.variants.variant import Variant, inheritance, known_tempo
 from features.variants.vrs import Around, fasta_around, known_around, vrs_id
 from features.variants.weigh import Weighed, weigh
 
@@ -95,7 +93,6 @@ def variant_table(
     with working_folder("variants") as folder:
         gathered = GatheredOnDisk(definitions, len(samples), Path(folder), PATIENTS)
         _gather(asked, sources, samples, gathered, problems, progress)
-        _gather_structural(asked, sources, samples, gathered)
         weighed = _weighed(asked, sources, gathered.all_sites())
         table = pd.DataFrame(_rows(asked, sources, weighed), columns=list(COLUMNS))
         if samples:
@@ -132,6 +129,7 @@ def _gather(
         rule=asked.rule,
         fasta=asked.fasta,
         every=True,
+        structural=True,
     )
     rows = {name: i for i, name in enumerate(samples)}
     gather(
@@ -143,31 +141,6 @@ def _gather(
         progress=progress,
         map_parts=cluster.map_parts(),
     )
-
-
-def _gather_structural(
-    asked: Asked, sources: Sources, samples: tuple[str, ...], gathered: GatheredOnDisk
-) -> None:
-    """Structural variants, where a file may have them: they are read in a pass of their own."""
-    definitions, build = sources.definitions, sources.build
-    query = site_query(definitions, asked.path, build)
-    header = query.header
-    if not header.structural and (header.blocks or not gathered.counts["symbolic"]):
-        return
-    rows = {name: i for i, name in enumerate(samples)}
-    found = read_structural(query, asked.rule, rows)
-    of_variant = structural_sites(definitions, found.variants, build)
-    sites = [site for some in of_variant for site in some]
-    first = np.cumsum([0, *map(len, of_variant)])
-    pieces = [
-        np.flatnonzero(found.carried["site"] == i)
-        for i, some in enumerate(of_variant)
-        for _ in some
-    ]
-    taken = np.concatenate([np.empty(0, dtype=int), *pieces])
-    site = np.repeat(np.arange(first[-1]), [len(piece) for piece in pieces])
-    alleles = {name: column[taken] for name, column in found.carried.items()}
-    gathered.add_alleles(sites, {**alleles, "site": site.astype(np.int32)})
 
 
 def _weighed(asked: Asked, sources: Sources, distinct: pd.DataFrame) -> list[Weighed]:
@@ -266,41 +239,6 @@ def _note_unused(lookups: Lookups, weighed: list[Weighed], problems: Problems) -
 
 def _has_ratio(variant: Variant, ratios: dict[str, float]) -> bool:
     return any(name in ratios for name in ratio_names(variant))
-
-
-# What the known-variant table says where nothing is known of the course.
-NO_TEMPO = ("", "unknown")
-
-
-def known_tempo(definitions: Definitions, key: str, build: str) -> tuple[str | None, str | None]:
-    """Course that carriers of a known variant were seen to have, and how sure that is.
-
-    Parameters
-    ----------
-    definitions : Definitions
-        Whose `known_variants.tsv` counts.
-    key : str
-        chrom-pos-ref-alt, minimal.
-    build : str
-        GRCh37 or GRCh38.
-
-    Returns
-    -------
-    (str or None, str or None)
-        As `fast` or `slow when homozygous`; the status of the statement and its source.
-
-    Examples
-    --------
-    >>> from features.catalogue import shipped
-    >>> known_tempo(shipped(), "21-31659783-C-T", "GRCh38")[0]
-    'fast'
-    """
-    row = known_row(definitions, key, build)
-    if row is None or row["progression_class"] in NO_TEMPO:
-        return None, None
-    return row["progression_class"], "; ".join(
-        filter(None, [row["phenotype_status"], row["source"]])
-    )
 
 
 def _hgvs_note(definitions: Definitions, variant: Variant) -> str | None:

@@ -6,8 +6,11 @@ from typing import NamedTuple
 # Edition of the feature dictionary that a new model gets. A change of which columns there are, or
 # of what one means, is a new edition; blocks leave out for an older one what came later, so that a
 # stored model keeps the columns it was trained with. 1: before editions were counted. 2: items,
-# both ALSFRS scales, months since onset, vital capacity in litres, tube types.
-EDITION = 2
+# both ALSFRS scales, months since onset, vital capacity in litres, tube types. 3: structural
+# variants that take exons, and phase (two alleles on one chromosome are one copy).
+EDITION = 3
+# From which edition on phase and structural variants are read.
+HAPLOTYPES_FROM = 3
 
 
 class Feature(NamedTuple):

@@ -5,8 +5,10 @@ called, P), else unknown. A *known pathogenic carrier* has a `causal_*` row of t
 table with the zygosity its role needs: dominant and X-linked one allele, recessive two (or one,
 hemizygous). A variant is *rare* below the frequency limit of the model, and *damaging* if it is
 rare and has two or more points of evidence (P); risk alleles and modifiers are never either. A
-(likely) benign variant is neither, nor is a short variant in a gene that is read for its repeat
-only.
+structural variant that is there takes or repeats exons, and counts as rare (P): files of short
+variants say nothing of it. Two alleles that are known to lie on one chromosome are one copy of a
+recessive gene; where phase is unknown they may be two. A (likely) benign variant is neither, nor
+is a short variant in a gene that is read for its repeat only.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,6 +27,8 @@ from features.catalogue import (
 )
 from features.cohort import AnyCohort
 from features.genotypes.coverage import ASSAYED_FROM
+from features.genotypes.genotype import PHASE_TYPES, Genotypes
+from features.genotypes.phase import CIS, TRANS, UNPHASED
 from features.genotypes.repeats import (
     EXPANDED,
     INDETERMINATE,
@@ -34,10 +38,12 @@ from features.genotypes.repeats import (
     RISK,
     RepeatStates,
 )
-from features.tables.columns import Cells
-from features.variants.variant import CAUSAL, inheritance
+from features.tables.columns import Cells, FrameT
+from features.variants.structural import is_structural
+from features.variants.variant import CAUSAL, inheritance, rules_of
 
 DAMAGING_FROM = 2
+_DIPLOID, _OF_ALLELE = 2, ("row", "site", "copies", "ploidy")
 # Points up to which a variant is likely benign or benign (contract, section Genetics).
 BENIGN_TO = -1
 # Weakest first.
@@ -387,6 +393,88 @@ def core_tested(cohort: AnyCohort) -> np.ndarray:
     return np.asarray(assayed.all(axis=1) & (c9orf72.state != NOT_TESTED))
 
 
+def paired_alleles(
+    definitions: Definitions, genotypes: Genotypes[FrameT], variants: FrameT
+) -> np.ndarray:
+    """Heterozygous alleles that may be one of two in a gene where two cause disease.
+
+    They are causal, or have the points of a damaging one, and the patient has another in the gene.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose inheritance counts.
+    genotypes : Genotypes
+        Of n patients.
+    variants : DataFrame or Table
+        `Cohort.variants`.
+
+    Returns
+    -------
+    array of bool (alleles,)
+        In the order of `genotypes.alleles`.
+    """
+    role, points = variants["role"].to_numpy(), variants["points"].to_numpy()
+    telling = _is_one(role, *CAUSAL) | (points >= DAMAGING_FROM)
+    telling &= np.isin(genotypes.sites["gene"].to_numpy(), _of_two(definitions))
+    row, site, copies, ploidy = (genotypes.alleles[name].to_numpy() for name in _OF_ALLELE)
+    may = telling[site] & (copies == 1) & (ploidy == _DIPLOID)
+    group = row.astype(np.int64) * len(gene_names(definitions)) + genotypes.genes()
+    distinct, times = np.unique(group[may], return_counts=True)
+    return np.asarray(may & np.isin(group, distinct[times > 1]))
+
+
+@derived
+def _of_two(definitions: Definitions) -> tuple[int, ...]:
+    """Genes in which two alleles cause disease, as index into `gene_names()`."""
+    by_loss = (
+        gene
+        for gene in scored_genes(definitions)
+        if rules_of(definitions, gene)["loss_of_function"] == "recessive"
+    )
+    return tuple(_positions(definitions, (*recessive_genes(definitions), *by_loss)))
+
+
+def second_alleles(cohort: AnyCohort) -> np.ndarray:
+    """Of each carried allele where another one of a pair lies: `trans`, `cis`, `unphased`, or empty
+    without another.
+
+    In trans to one is enough; in cis to all others is no second copy.
+
+    Parameters
+    ----------
+    cohort : Cohort or ServedCohort
+        With classified variants.
+
+    Returns
+    -------
+    array of str (alleles,)
+        In the order of `cohort.genotypes.alleles`.
+    """
+    chosen = paired_alleles(cohort.definitions, cohort.genotypes, cohort.variants)
+    second = np.full(len(chosen), "", dtype=object)
+    row, site = (cohort.genotypes.alleles[name].to_numpy().tolist() for name in ("row", "site"))
+    gene = cohort.genotypes.genes().tolist()
+    known = {(r, *sorted(pair)): cis for r, *pair, cis in _known_pairs(cohort)}
+    at = np.flatnonzero(chosen).tolist()
+    for i in at:
+        others = [j for j in at if j != i and (row[j], gene[j]) == (row[i], gene[i])]
+        pairs = [(row[i], *sorted((site[i], site[j]))) for j in others]
+        relations = [known.get(pair) for pair in pairs]
+        all_cis = all(relation is True for relation in relations)
+        second[i] = TRANS if False in relations else CIS if all_cis else UNPHASED
+    return second
+
+
+def _known_pairs(cohort: AnyCohort) -> list[tuple[int, int, int, bool]]:
+    """Rows of `Genotypes.phases`; none where phase was not asked for."""
+    phases = cohort.genotypes.phases
+    if phases is None:
+        return []
+    columns = (phases[name].to_numpy().tolist() for name in PHASE_TYPES)
+    return list(zip(*columns, strict=True))
+
+
 def _of_alleles(cohort: AnyCohort, column: str) -> np.ndarray:
     """A column of `cohort.variants` for each carried allele."""
     return np.asarray(
@@ -399,9 +487,21 @@ def _qualifies(cohort: AnyCohort) -> np.ndarray:
     role, alleles = _of_alleles(cohort, "role"), cohort.genotypes.alleles
     copies, ploidy = alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy()
     one_is_enough = (role == "causal_dominant") | (role == "causal_xlinked")
-    return np.asarray(
-        one_is_enough | ((role == "causal_recessive") & ((copies >= 2) | (ploidy == 1))), dtype=bool
-    )
+    two = (copies >= 2) | (ploidy == 1) | _beside_another(cohort)
+    return np.asarray(one_is_enough | ((role == "causal_recessive") & two), dtype=bool)
+
+
+def _beside_another(cohort: AnyCohort) -> np.ndarray:
+    """Which carried alleles lie in trans to a recessive row of the known-variant table."""
+    recessive = cohort.variants["role"].to_numpy() == "causal_recessive"
+    met = {
+        (row, one)
+        for row, *pair, cis in _known_pairs(cohort)
+        for one, other in (pair, pair[::-1])
+        if not cis and recessive[other]
+    }
+    row, site = (cohort.genotypes.alleles[name].to_numpy().tolist() for name in ("row", "site"))
+    return np.array([bool(met) and pair in met for pair in zip(row, site, strict=True)], dtype=bool)
 
 
 def telling_alleles(cohort: AnyCohort) -> np.ndarray:
@@ -514,8 +614,10 @@ def _alleles_per_patient(cohort: AnyCohort, chosen: np.ndarray) -> np.ndarray:
 def _rare(cohort: AnyCohort, limit: float) -> np.ndarray:
     """Which sites are known to be rare; one of unknown frequency is not."""
     frequency = cohort.variants["frequency"].to_numpy()
+    keys = cohort.genotypes.sites["key"].to_numpy(dtype=object)
+    structural = np.array([is_structural(key) for key in keys], dtype=bool)
     with np.errstate(invalid="ignore"):
-        return np.asarray(frequency < limit, dtype=bool)
+        return np.asarray((frequency < limit) | structural, dtype=bool)
 
 
 def _counted(cohort: AnyCohort) -> np.ndarray:
@@ -587,9 +689,22 @@ def _burden(cohort: AnyCohort, rare: np.ndarray, counted: np.ndarray) -> dict[st
     strength = strength[:, _positions(cohort.definitions, scored)]
     features |= {f"points_{gene}": strength[:, i] for i, gene in enumerate(scored)}
     copies = np.array([features[f"damaging_{gene}"] for gene in recessive])
-    two = np.where(np.isnan(copies), np.nan, copies >= 2)
+    one = _on_one_chromosome(cohort, damaging)[:, _positions(cohort.definitions, recessive)].T
+    two = np.where(np.isnan(copies), np.nan, (copies >= 2) & ~one)
     features |= {f"biallelic_{gene}": flags for gene, flags in zip(recessive, two, strict=True)}
     return features | _over_genes(cohort.definitions, features)
+
+
+def _on_one_chromosome(cohort: AnyCohort, chosen: np.ndarray) -> np.ndarray:
+    """Of which patients all the chosen alleles of a gene lie on one chromosome, (n, G)."""
+    gene = cohort.genotypes.sites["gene"].to_numpy()
+    pairs = np.zeros((len(cohort), len(gene_names(cohort.definitions))))
+    for row, one, other, cis in _known_pairs(cohort):
+        if cis and chosen[one] and chosen[other]:
+            pairs[row, gene[one]] += 1
+    copies = _gene_matrix(cohort, chosen, np.add) if pairs.any() else pairs
+    # Of k alleles, one copy each, k (k - 1) / 2 pairs must be known to lie so.
+    return np.asarray((pairs > 0) & (pairs == copies * (copies - 1) / 2))
 
 
 def _over_genes(definitions: Definitions, features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ thresholds. REF at the positions of known variants is compared with both builds.
 side by side and put together as they arrive, always in the same order.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,9 +17,15 @@ import numpy as np
 
 from features.catalogue import Definitions
 from features.errors import DataError, examples
-from features.genotypes.file_calls import FileCalls, check_reference, read_file
+from features.genotypes.file_calls import (
+    FileCalls,
+    check_reference,
+    read_file,
+    with_structural,
+)
 from features.genotypes.gathered import Gathered
 from features.genotypes.genotype import Genotypes
+from features.genotypes.phase import Parents, Phases, read_phases
 from features.genotypes.remote import is_remote, staged, url_of
 from features.genotypes.samples import check_match
 from features.genotypes.vcf import (
@@ -69,6 +75,8 @@ class Panel:
         trimmed.
     every : bool
         Whether alleles that nobody carries are wanted too; then a file needs no genotypes.
+    structural : bool
+        Whether structural variants are wanted; of a cohort those that take or repeat exons.
     """
 
     definitions: Definitions
@@ -76,6 +84,7 @@ class Panel:
     rule: CallRule = ANY_CALL
     fasta: Path | None = None
     every: bool = False
+    structural: bool = False
 
 
 @dataclass
@@ -86,8 +95,10 @@ class Extract:
     ----------
     files : list of FileCalls
         One for each file that has patients.
-    seen : set of str
-        Samples of the files, patients or not.
+    strangers : set of str
+        Samples of the files that are not patients; the others stand in `files` by their number.
+    unread : set of str
+        Patients of files that were opened and cannot be used.
     unindexed : list of Path
         Files that were read from end to end.
     problems : list of Problem
@@ -95,7 +106,8 @@ class Extract:
     """
 
     files: list[FileCalls] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
+    strangers: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
     unindexed: list[Path] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -199,9 +211,10 @@ def _extract_file(
     header = read_header(path)
     check_build(panel.definitions, header, panel.build, where)
     _check_formats(header, panel, where, problems)
-    into.seen.update(header.samples)
-    wanted = panel.every or any(name in patients for name in header.samples)
-    if problems.errors or not wanted:
+    own = [name for name in header.samples if name in patients]
+    into.strangers.update(set(header.samples).difference(own))
+    into.unread.update(own)
+    if problems.errors or not (own or panel.every):
         return
     query = Query(
         definitions=panel.definitions,
@@ -211,7 +224,11 @@ def _extract_file(
         build=panel.build,
         fasta=panel.fasta,
     )
-    into.files.append(read_file(query, panel.rule, patients, panel.every))
+    found = read_file(query, panel.rule, patients, panel.every)
+    if panel.structural:
+        found = with_structural(found, query, panel.rule, patients, panel.every)
+    into.files.append(found)
+    into.unread.difference_update(own)
 
 
 def _check_formats(header: Header, panel: Panel, where: str, problems: Problems) -> None:
@@ -315,15 +332,19 @@ def gather(
     if panel.fasta is not None:
         check_fasta(panel.definitions, panel.fasta, panel.build)
     said, where = Extract(), _named(paths)
+    met = np.zeros(max(patients.values(), default=-1) + 1, dtype=bool)
     todo = tasks(panel, paths)
     for part in read_tasks(todo, patients, panel, progress, kept, map_parts):
         for file in part.files:
             into.add(file)
-        said.seen |= part.seen
+            met[file.coverage.rows] = True
+        said.strangers |= part.strangers
+        said.unread |= part.unread
         said.unindexed += part.unindexed
         said.problems += part.problems
     _report(said.problems, len(paths), problems)
-    check_match(patients, said.seen, paths, problems)
+    absent = [name for name, row in patients.items() if not met[row] and name not in said.unread]
+    check_match(patients, absent, said.strangers, paths, problems)
     _report_indexes(said.unindexed, len(paths), problems)
     if into.agreement:
         check_reference(into.agreement, panel.build, where, problems)
@@ -374,6 +395,48 @@ def read_tasks(
 
 def _read(of: tuple[dict[str, int], Panel], task: Task) -> Extract:
     return extract(*task, *of)
+
+
+def phases_of(
+    paths: list[Path],
+    wanted: Mapping[str, Iterable[str]],
+    panel: Panel,
+    parents: Mapping[str, Parents],
+) -> Phases:
+    """Read the phase of some alleles of some patients from the files that hold them.
+
+    Parameters
+    ----------
+    paths : list of Path
+        All genomes of a cohort.
+    wanted : mapping
+        Sample -> keys of the alleles.
+    panel : Panel
+        What was asked of every genome.
+    parents : mapping
+        Of `read_ped`; those that are not in the same file tell nothing.
+
+    Returns
+    -------
+    Phases
+        As far as each file tells; nothing is known between two files.
+    """
+    known = Phases(of={}, inherited={})
+    regions = panel_regions(panel.definitions, panel.build)
+    for number, path in enumerate(paths if wanted else []):
+        with _here(path, regions, panel, Extract()) as (local, _):
+            header = read_header(local)
+            some = {name: wanted[name] for name in header.samples if name in wanted}
+            query = Query(
+                definitions=panel.definitions,
+                path=local,
+                regions=regions,
+                header=header,
+                build=panel.build,
+            )
+            if some:
+                known.add(number, read_phases(query, some, parents))
+    return known
 
 
 def _lost(task: Task, reason: str) -> Extract:

@@ -1,7 +1,7 @@
 """What one file says of the panel: who carries what, what is missing in whom, which build it is."""
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from features.catalogue import BUILDS, Definitions, derived, known_variants, pla
 from features.genotypes.calls import Calls, no_calls, read_panel
 from features.genotypes.coverage import Coverage, coverage_of
 from features.genotypes.genotype import Site
+from features.genotypes.structural import read_structural
 from features.genotypes.vcf import (
     LAST_POSITION,
     CallRule,
@@ -21,6 +22,8 @@ from features.genotypes.vcf import (
     read_sites,
 )
 from features.tables.problems import Problems
+from features.variants.annotation import consequence_kinds
+from features.variants.structural import structural_sites
 
 # What no good file has.
 IMPOSSIBLE = ("beyond the contig", "calls to no allele")
@@ -103,6 +106,52 @@ def read_file(
         calls = no_calls(sites.names())
     rows = [vcf_rows[name] for name in query.header.samples if name in vcf_rows]
     return _file_calls(sites, calls, np.array(sorted(rows), dtype=np.int32), query, every)
+
+
+def with_structural(
+    found: FileCalls, query: Query, rule: CallRule, vcf_rows: dict[str, int], every: bool
+) -> FileCalls:
+    """The same with structural variants, where the file may have them: they need another pass.
+
+    Parameters
+    ----------
+    found : FileCalls
+        Of `read_file`.
+    query, rule, vcf_rows
+        As for `read_file`.
+    every : bool
+        Whether all are wanted; else those that somebody carries and that take or repeat exons.
+
+    Returns
+    -------
+    FileCalls
+        Its further sites stand behind the others.
+    """
+    header = query.header
+    if not header.structural and (header.blocks or not found.counts["symbolic"]):
+        return found
+    told = read_structural(query, rule, vcf_rows)
+    of_variant = structural_sites(query.definitions, told.variants, query.build)
+    own, sites = set(query.gene_indices()), list(found.sites)
+    pieces: list[tuple[np.ndarray, np.ndarray]] = []
+    for number, some in enumerate(of_variant):
+        at = np.flatnonzero(told.carried["site"] == number)
+        # Of the parts of a file, the one that reads a gene takes what meets it.
+        for site in (site for site in some if site[1] in own):
+            if every or (len(at) and _is_null(query.definitions, site)):
+                pieces.append((at, np.full(len(at), len(sites))))
+                sites.append(site)
+    if not pieces:
+        return found
+    taken, numbers = (np.concatenate(some) for some in zip(*pieces, strict=True))
+    further = {name: column[taken] for name, column in told.carried.items()} | {"site": numbers}
+    alleles = {n: np.concatenate([c, further[n].astype(c.dtype)]) for n, c in found.alleles.items()}
+    return replace(found, sites=sites, alleles=alleles)
+
+
+def _is_null(definitions: Definitions, site: Site) -> bool:
+    effect = site[2]
+    return effect is not None and consequence_kinds(definitions).get(effect.consequence) == "null"
 
 
 def _file_calls(

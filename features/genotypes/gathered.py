@@ -18,7 +18,6 @@ from features.genotypes.genotype import (
     SITE_TYPES,
     DistinctSites,
     Genotypes,
-    Site,
     Types,
     no_call_table,
     ordered_alleles,
@@ -71,19 +70,6 @@ class Gathered:
         for key, rows in file.no_calls.items():
             code = self.missing_keys.setdefault(key, len(self.missing_keys))
             self._keep_missing({"row": rows, "key": np.full(len(rows), code)})
-
-    def add_alleles(self, sites: list[Site], alleles: Columns) -> None:
-        """Take over alleles that were read beside the files, as structural variants are.
-
-        Parameters
-        ----------
-        sites : list of Site
-            Alleles that are there, carried or not.
-        alleles : dict of arrays
-            As in `FileCalls`; `site` is a position in `sites`.
-        """
-        number = self.sites.numbers_of(sites)
-        self._keep_alleles({**alleles, "site": number[alleles["site"]]})
 
     def _keep_alleles(self, columns: Columns) -> None:
         self._alleles.append(tuple(columns[name] for name in ALLELE_TYPES))

@@ -29,6 +29,7 @@ MOST_ALLELES, MOST_ALTERNATIVES = 100, 10_000
 ALLELE_TYPES: Types = {"row": np.int32, "site": np.int32, "copies": np.int8, "ploidy": np.int8}
 SITE_TYPES: Types = {"key": object, "gene": np.int64, "effect": object}
 NO_CALL_TYPES: Types = {"row": np.int64, "key": object}
+PHASE_TYPES: Types = {"row": np.int32, "site": np.int32, "other": np.int32, "cis": np.bool_}
 # `key`, `gene` (index into `gene_names()`), `effect` of an alternative allele.
 Site = tuple[str, int, Effect | None]
 
@@ -152,12 +153,16 @@ class Genotypes(Generic[FrameT_co]):
         `row`, `key`: known variants at which the patient's genotype is missing or filtered.
     assayed : array (n, G)
         Fraction of a gene that was called in the patient: 0 none, 1 all, NaN unknown.
+    phases : DataFrame, optional
+        Pairs of heterozygous alleles of a patient whose phase is known: `row`, `site`, `other`, and
+        whether both lie on one chromosome (`cis`). None where phase is not asked for.
     """
 
     sites: FrameT_co
     alleles: FrameT_co
     no_calls: FrameT_co
     assayed: np.ndarray
+    phases: FrameT_co | None = None
 
     def keys(self) -> np.ndarray:
         """Key of each row of `alleles`."""
@@ -187,6 +192,7 @@ class Genotypes(Generic[FrameT_co]):
             alleles=moved_rows(self.alleles, position),
             no_calls=moved_rows(self.no_calls, position),
             assayed=self.assayed[rows],
+            phases=None if self.phases is None else moved_rows(self.phases, position),
         )
 
 

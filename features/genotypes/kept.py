@@ -60,6 +60,7 @@ class KeptExtracts:
             panel.build,
             panel.rule,
             panel.every,
+            panel.structural,
         ]
         self._same = json.dumps([*made_from, fasta, sorted(patients.items())]).encode()
 
@@ -159,7 +160,8 @@ def _stamp(path: Path) -> list[tuple[str, int, int]]:
 def _arrays(extract: Extract) -> dict[str, np.ndarray]:
     facts = {
         "files": [_facts(file) for file in extract.files],
-        "seen": sorted(extract.seen),
+        "strangers": sorted(extract.strangers),
+        "unread": sorted(extract.unread),
         "unindexed": [str(path) for path in extract.unindexed],
         "problems": [asdict(problem) for problem in extract.problems],
     }
@@ -186,7 +188,8 @@ def _extract(arrays: Mapping[str, np.ndarray]) -> Extract:
     facts = json.loads(arrays["facts"].tobytes())
     return Extract(
         files=[_file_calls(arrays, i, file) for i, file in enumerate(facts["files"])],
-        seen=set(facts["seen"]),
+        strangers=set(facts["strangers"]),
+        unread=set(facts["unread"]),
         unindexed=[Path(name) for name in facts["unindexed"]],
         problems=[Problem(**problem) for problem in facts["problems"]],
     )

@@ -9,13 +9,17 @@ call tells nothing. A FASTA is not asked here: an allele that had to be shifted 
 is asked for is found no more, and its phase is unknown.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
+
 from features.errors import DataError
-from features.genotypes.genotype import allele_key
+from features.genotypes.genotype import PHASE_TYPES, Genotypes, allele_key, typed_table
 from features.genotypes.vcf import Query
 from features.temporary import working_folder
 
@@ -31,7 +35,7 @@ _NO_PARENT = "0"
 class Phased(NamedTuple):
     """Where one allele of a patient lies: its record, phase set (empty: none) and chromosome."""
 
-    record: int
+    record: str
     phase_set: str
     chromosome: int | None
 
@@ -58,6 +62,21 @@ class Phases:
     of: dict[tuple[str, str], Phased]
     inherited: dict[tuple[str, str], str]
 
+    def add(self, number: int, file: "Phases") -> None:
+        """Take over what another file says; its records and phase sets are its own.
+
+        Parameters
+        ----------
+        number : int
+            Of the file.
+        file : Phases
+            Of `read_phases`.
+        """
+        for name, place in file.of.items():
+            of_file = f"{number}:{place.phase_set}" if place.phase_set else ""
+            self.of[name] = Phased(f"{number}:{place.record}", of_file, place.chromosome)
+        self.inherited.update(file.inherited)
+
     def relation(self, sample: str, one: str, other: str) -> str:
         """Whether two heterozygous alleles of a patient lie on the same chromosome.
 
@@ -82,6 +101,50 @@ class Phases:
         if from_one and from_other:
             return CIS if from_one == from_other else TRANS
         return UNPHASED
+
+
+# Sample -> keys of the alleles of one gene that may be a pair -> what is known of their phase.
+ReadPhases = Callable[[dict[str, set[str]]], Phases]
+
+
+def phase_pairs(
+    genotypes: Genotypes, chosen: np.ndarray, names: Sequence[str], read: ReadPhases
+) -> pd.DataFrame:
+    """What is known of the phase of some alleles: each pair of a patient in one gene.
+
+    Parameters
+    ----------
+    genotypes : Genotypes
+        Of a cohort.
+    chosen : array of bool (alleles,)
+        The heterozygous alleles that are asked for.
+    names : sequence of str
+        Sample name of each patient in the files.
+    read : callable
+        Told which keys of which samples are wanted, says what is known.
+
+    Returns
+    -------
+    DataFrame
+        As `Genotypes.phases`; a pair of which nothing is known has no row.
+    """
+    row, site = (genotypes.alleles[n].to_numpy()[chosen].tolist() for n in ("row", "site"))
+    keys = genotypes.sites["key"].to_numpy(dtype=object)
+    groups: dict[tuple[int, int], list[int]] = {}
+    for patient, gene, number in zip(row, genotypes.genes()[chosen].tolist(), site, strict=True):
+        groups.setdefault((patient, gene), []).append(number)
+    wanted: dict[str, set[str]] = {}
+    for (patient, _), sites in groups.items():
+        if len(sites) > 1:
+            wanted.setdefault(names[patient], set()).update(keys[sites])
+    phases = read(wanted) if wanted else Phases(of={}, inherited={})
+    pairs = [
+        (patient, one, other, relation == CIS)
+        for (patient, _), sites in groups.items()
+        for one, other in combinations(sites, 2)
+        if (relation := phases.relation(names[patient], keys[one], keys[other])) != UNPHASED
+    ]
+    return typed_table(pairs, PHASE_TYPES)
 
 
 def read_ped(path: Path) -> dict[str, Parents]:
@@ -191,7 +254,7 @@ def _add(
         return
     chromosome = call.ordered.index(allele) if allele in call.ordered else None
     phase_set = call.phase_set if chromosome is not None else ""
-    phases.of[sample, key] = Phased(record, phase_set, chromosome)
+    phases.of[sample, key] = Phased(str(record), phase_set, chromosome)
     if parents is None:
         return
     father, mother = (calls[name].alleles for name in parents)

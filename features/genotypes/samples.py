@@ -69,7 +69,11 @@ def near_misses(patients: Iterable[str], samples: Iterable[str]) -> dict[str, st
 
 
 def check_match(
-    vcf_rows: dict[str, int], samples: set[str], paths: list[Path], problems: Problems
+    vcf_rows: dict[str, int],
+    absent: list[str],
+    strangers: set[str],
+    paths: list[Path],
+    problems: Problems,
 ) -> None:
     """Report patients without a sample: an error if none has one, else a warning, with the near
     misses as suggestion.
@@ -78,18 +82,19 @@ def check_match(
     ----------
     vcf_rows : dict
         Sample name that each patient should have -> patient index.
-    samples : set of str
-        What the files hold.
+    absent : list of str
+        Those of them that no file holds.
+    strangers : set of str
+        Samples of the files that are not patients.
     paths : list of Path
         The files, for the message.
     problems : Problems
         Gets the error or the warning.
     """
-    absent = [name for name in vcf_rows if name not in samples]
     if not absent:
         return
     where = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-    near = near_misses(absent, samples - set(vcf_rows))
+    near = near_misses(absent, strangers)
     pairs = examples(f"{name} -> {sample}" for name, sample in near.items())
     advice = (
         "Near misses, to be put into a `sample_map` table (sample_id, vcf_id) if they are right:"
@@ -100,7 +105,7 @@ def check_match(
     if len(absent) == len(vcf_rows):
         reason = (
             f"none of the {len(vcf_rows)} patients ({examples(vcf_rows)}) is a sample of it"
-            f" ({examples(sorted(samples))})"
+            f" ({examples(sorted(strangers))})"
         )
         problems.error(
             where,

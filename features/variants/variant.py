@@ -360,6 +360,41 @@ def known_row(definitions: Definitions, key: str, build: str) -> dict[str, str] 
     return known_rows(definitions, build).get(key)
 
 
+# What the known-variant table says where nothing is known of the course.
+NO_TEMPO = ("", "unknown")
+
+
+def known_tempo(definitions: Definitions, key: str, build: str) -> tuple[str | None, str | None]:
+    """Course that carriers of a known variant were seen to have, and how sure that is.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose `known_variants.tsv` counts.
+    key : str
+        chrom-pos-ref-alt, minimal.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    (str or None, str or None)
+        As `fast` or `slow when homozygous`; the status of the statement and its source.
+
+    Examples
+    --------
+    >>> from features.catalogue import shipped
+    >>> known_tempo(shipped(), "21-31659783-C-T", "GRCh38")[0]
+    'fast'
+    """
+    row = known_row(definitions, key, build)
+    if row is None or row["progression_class"] in NO_TEMPO:
+        return None, None
+    return row["progression_class"], "; ".join(
+        filter(None, [row["phenotype_status"], row["source"]])
+    )
+
+
 def find_known(definitions: Definitions, gene: str, name: str, build: str) -> str:
     """Key of a known variant by its protein change, in either numbering of SOD1.
 

@@ -178,7 +178,7 @@ def _state(ref: str, alt: str, seed: int) -> dict[str, object]:
     What is added keeps the rhythm if it repeats the last bases of the reference, as many as divide
     the number of bases that were added: the most that do are the unit (Normalization, step 5).
     """
-    unit = seed if len(alt) < len(ref) else _rhythm(ref, alt, seed)
+    unit = _rhythm(ref, alt, seed)
     if not unit:
         return _literal(alt)
     return {
@@ -189,7 +189,10 @@ def _state(ref: str, alt: str, seed: int) -> dict[str, object]:
 
 
 def _rhythm(ref: str, alt: str, seed: int) -> int:
-    """Bases of the unit that the added bases repeat; 0 if they do not."""
+    """Bases of the unit that the added bases repeat; 0 if they do not.
+
+    Where bases are removed, none are added, and it is as many as are removed.
+    """
     for unit in range(min(seed, len(ref)), 0, -1):
         if seed % unit == 0 and all(alt[i] == alt[i - unit] for i in range(len(ref), len(alt))):
             return unit

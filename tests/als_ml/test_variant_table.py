@@ -12,8 +12,8 @@ import pytest
 from als_ml.__main__ import main
 from als_ml.variant_table.annotated import encoded, field_name
 from als_ml.variant_table.columns import COUNTED, DESCRIBED
-from als_ml.variant_table.table import known_tempo
 from features.catalogue import shipped
+from features.variants.variant import known_tempo
 from tests.vcf_files import write_vcf
 
 RECORDS = [

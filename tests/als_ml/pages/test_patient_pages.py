@@ -131,6 +131,34 @@ def finding(page: dict) -> dict:
     return one
 
 
+@pytest.mark.parametrize(
+    ("variant", "course", "source"),
+    [
+        ("SOD1:p.Ala5Val", "fast", "verified; Bali 2017"),
+        ("SOD1:p.Ala5Thr", "fast", "recalled; "),
+        ("SOD1:p.Asp91Ala", "slow when homozygous", "mixed; "),
+        ("SOD1:p.Asp110Tyr", None, None),  # nothing is known of its course
+    ],
+)
+def test_the_known_course_of_a_variant_stands_beside_it_with_its_source(variant, course, source):
+    found = finding(page_of(variants=[f"{variant} 0/1"]))
+    if course is None:
+        assert "tempo" not in found
+    else:
+        words = f"Course seen in groups of carriers: {course} ({source}"
+        assert found["tempo"].startswith(words)
+        # On the page it stands behind what the variant means.
+        assert f". {words}" in found["meaning"]
+
+
+@pytest.mark.parametrize("consent", ["yes", "no"])
+def test_the_course_of_a_variant_is_a_prognosis(consent):
+    found = finding(page_of(variants=["SOD1:p.Ala5Val 0/1"], consent_prognosis=consent))
+    assert ("fast" in found["tempo"]) == (consent == "yes")
+    assert ("no consent to a prognosis" in found["tempo"]) == (consent == "no")
+    assert found["what"] == "p.Ala5Val (A4V)"
+
+
 def test_an_expanded_c9orf72_is_named_with_its_size():
     page = page_of(repeats={"C9orf72": {"alleles": [2, 300], "ci": [250, 400]}})
     assert page["genetics"]["status"] == "positive"

@@ -254,6 +254,8 @@ def test_in_trans_counts_for_recessive_disease_only(tmp_path, key, gene, allowed
         ("variant PS2", f"{A5G} certain", "PS2: 'certain' is no strength"),
         ("variant PS2", "SOD1:A5Q strong", "no known variant has this name"),
         ("variant PS2", "21:31659783 strong", "no known variant of this gene"),
+        # The first colon ends the gene; the message names the gene and what was asked of it.
+        ("variant PS2", "SOD1:p.A:A4V strong", "SOD1 p.A:A4V|no known variant has this name"),
         ("variant PS2", "1-5-A-C strong", "is not in a gene of the panel"),
         ("variant PS2", f"{A5G} strong\n{A5G} strong", "line 3: .* is there twice"),
     ],
@@ -268,6 +270,8 @@ def test_a_known_variant_by_its_name_and_a_note(tmp_path):
     ((key, (criterion,)),) = found.items()
     assert (key, criterion.name, criterion.points) == ("21-31659783-C-T", "PS4", 4)
     assert criterion.reason.endswith("stated by the laboratory: seen")
+    ((_, (without,)),) = stated(tmp_path, "variant PS4", "SOD1:A4V strong").items()
+    assert without.reason.endswith("stated by the laboratory")
 
 
 def test_a_laboratorys_functional_study_takes_the_place_of_a_score():

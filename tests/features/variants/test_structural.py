@@ -10,13 +10,18 @@ import pysam.bcftools
 import pytest
 
 from als_ml.__main__ import main
-from features.catalogue import gene_names, shipped
+from features.catalogue import gene_names, genes, shipped
 from features.genotypes.structural import Structural, read_structural
 from features.genotypes.vcf import ANY_CALL, site_query
 from features.variants.evidence import Sources, assess
 from features.variants.gene_models import transcripts
 from features.variants.lookups import NO_LOOKUPS, Lookups
-from features.variants.structural import exons_of, structural_sites
+from features.variants.structural import (
+    changed_bases,
+    consequence_of,
+    exons_of,
+    structural_sites,
+)
 from features.variants.variant import describe
 
 B = "GRCh38"
@@ -218,6 +223,67 @@ def test_a_deletion_of_two_genes_is_a_row_for_each(tmp_path):
     keys = [key for key, _, _ in sites]
     assert len(set(keys)) == len(keys) > 1
     assert "9-0-138394717-<DEL:C9orf72>" in keys
+
+
+def genes_met(start, end, kind="DEL", chrom="12") -> list[str]:
+    sites = structural_sites(shipped(), [Structural(chrom, start, end, kind)], B)[0]
+    return [gene_names(shipped())[gene] for _, gene, _ in sites]
+
+
+TBK1_BOUNDS = genes(shipped(), B).loc["TBK1", ["start", "end"]].astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "met"),
+    [
+        # 5,000 bases beside a gene belong to it, on both sides.
+        (TBK1_BOUNDS[0] - 5100, TBK1_BOUNDS[0] - 5001, False),
+        (TBK1_BOUNDS[0] - 5100, TBK1_BOUNDS[0] - 5000, True),
+        (TBK1_BOUNDS[1] + 5000, TBK1_BOUNDS[1] + 5100, True),
+        (TBK1_BOUNDS[1] + 5001, TBK1_BOUNDS[1] + 5100, False),
+    ],
+)
+def test_a_variant_meets_a_gene_up_to_its_padding(start, end, met):
+    assert ("TBK1" in genes_met(start, end)) == met
+
+
+def test_a_variant_over_exactly_two_genes_has_a_key_for_each():
+    """C9orf72 and SIGMAR1 are the first two of chromosome 9."""
+    panel = genes(shipped(), B)
+    bounds = int(panel.loc["C9orf72", "start"]), int(panel.loc["SIGMAR1", "end"])
+    sites = structural_sites(shipped(), [Structural("9", *bounds, "DEL")], B)[0]
+    met = {key.partition("<")[2] for key, _, _ in sites}
+    assert met == {"DEL:C9orf72>", "DEL:SIGMAR1>"}
+
+
+def test_the_kind_of_a_key_is_read_without_its_gene():
+    assert changed_bases("9-0-138394717-<DEL:C9orf72>") == (1, 138394717, "DEL")
+    assert changed_bases("2-200-300-<DUP>") == (201, 300, "DUP")
+
+
+def test_a_gene_without_a_model_has_no_exons_to_lose():
+    bounds = genes(shipped(), B).loc["ATXN2"]
+    event = Structural("12", int(bounds["start"]), int(bounds["end"]), "DEL")
+    assert "ATXN2" not in transcripts(shipped(), B)
+    assert consequence_of(None, event) == "structural_variant"
+    assert "ATXN2" in genes_met(event.start, event.end)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "term"),
+    [
+        # From the first or to the last base of the gene on it is the whole gene.
+        (0, -100, "transcript_amplification"),
+        (1, -100, "feature_elongation"),
+        (100, 0, "transcript_amplification"),
+        (100, -1, "feature_elongation"),
+    ],
+)
+def test_a_duplication_lies_inside_of_a_gene_or_not(first, last, term):
+    """All coding exons of TBK1 lie more than 100 bases inside of it."""
+    model = transcripts(shipped(), B)["TBK1"]
+    event = Structural("12", model.starts[0] + first, model.ends[-1] + last, "DUP")
+    assert consequence_of(model, event) == term
 
 
 def test_a_deletion_of_the_end_of_fus_gains_no_function():

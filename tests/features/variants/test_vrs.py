@@ -63,6 +63,38 @@ def test_identifiers_of_indels_are_those_of_the_reference_implementation(key, ex
     assert vrs_id(shipped(), key, "GRCh38", around) == expected
 
 
+@pytest.mark.parametrize(
+    ("key", "bases", "start", "ref", "alt"),
+    [
+        # By hand after the specification (Normalization): one more CAG beside GCAG, whose first
+        # base is no C, and one less of three.
+        ("21-3-G-GCAG", "TTGCAGTT", 2, "GCAG", "GCAGCAG"),
+        ("21-2-TCAG-T", "TTCAGCAGCAGTT", 2, "CAGCAGCAG", "CAGCAG"),
+    ],
+)
+def test_a_repeat_is_named_by_its_length_and_unit(key, bases, start, ref, alt):
+    found = vrs_id(shipped(), key, "GRCh38", lambda _, pos: bases[pos - 1 : pos])
+    accession = shipped().table("contigs").set_index("chrom").loc["21", "refget_grch38"]
+    state = {
+        "length": len(alt),
+        "repeatSubunitLength": 3,
+        "type": "ReferenceLengthExpression",
+    }
+    assert bases[start : start + len(ref)] == ref
+    assert found == allele_id(accession, start, start + len(ref), state)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize(("run", "named"), [(999, True), (1000, True), (1001, False)])
+def test_a_variant_that_shifts_further_than_1000_bases_has_no_identifier(side, run, named):
+    """A run of T between two A; one T is added at its first or its last base."""
+    bases = "CA" + "T" * run + "AC"
+    pos = 2 if side == "right" else 2 + run
+    key = f"21-{pos}-{bases[pos - 1]}-{bases[pos - 1]}T"
+    found = vrs_id(shipped(), key, "GRCh38", lambda _, pos: bases[pos - 1 : pos])
+    assert bool(found) == named
+
+
 @pytest.mark.parametrize(("known", "named"), [((5, 7), True), ((5, 6), False), ((6, 7), False)])
 def test_an_identifier_needs_the_bases_up_to_where_a_shift_ends(known, named):
     """One more T in CTTTA, of which only some bases are known: it can shift from 5 to 7."""
