@@ -48,8 +48,9 @@ from features.tables.problems import Problem, Problems
 # enough to keep 16 of them busy, few enough that opening the file again and again does not count.
 PARTS, MANY_SAMPLES = 16, 500
 # Of more files than there are shards of a cohort (one a chromosome, or a few), some are read at a
-# time: handing over a task costs about as much as reading a small file.
-SHARDS, BATCH = 64, 25
+# time: Dask takes 3.2 ms to hand over a task, and a small file 7.3 ms to be read (docs/scaling.md);
+# 48 of them take 100 times what handing them over takes.
+SHARDS, BATCH = 64, 48
 # Files that a message names.
 SHOWN_FILES = 20
 

@@ -113,8 +113,8 @@ def test_an_indexed_file_of_many_is_read_in_parts(forms, monkeypatch):
 
 def test_many_files_are_read_some_at_a_time():
     sizes = {n: len(extraction.tasks(PANEL, [Path(f"{i}.vcf") for i in range(n)])) for n in
-             (17, 64, 65, 1_600, 10_000)}  # fmt: skip
-    assert sizes == {17: 17, 64: 64, 65: 33, 1_600: 64, 10_000: 400}
+             (17, 64, 65, 3_072, 3_073, 10_000)}  # fmt: skip
+    assert sizes == {17: 17, 64: 64, 65: 33, 3_072: 64, 3_073: 65, 10_000: 209}
 
 
 def test_what_travels_does_not_grow_with_the_genes(tmp_path):
