@@ -21,6 +21,7 @@ from features.errors import DataError, examples
 from features.genotypes.coverage import STATES, UNKNOWN, coverage_state
 from features.tables.convert import decoded
 from features.tables.problems import Issue, Problem, ProblemRow, Problems, issue_of
+from models.survival.labels import TimeRule, events_only_beyond
 
 # A site is compared with the others from this many values on; its ratio must meet a factor within
 # this share of ln(factor) (P).
@@ -154,6 +155,7 @@ def check_cohort(
         report["columns"] = [row._asdict() for row in rows]
         _question_dates(cohort, problems)
         _note_scales(cohort, problems)
+        question_follow_up(cohort, TimeRule(landmark_days=0), problems)
         _question_duplicates(cohort, problems)
         _hint_at_units(cohort, problems)
         _question_tubes(cohort, problems)
@@ -420,6 +422,33 @@ def _question_dates(cohort: Cohort, problems: Problems) -> None:
         start, stop = (patients[f"{drug}_{end}_days"].to_numpy() for end in ("start", "stop"))
         with np.errstate(invalid="ignore"):
             _count(stop < start, "patients", f"end {drug} before it begins", problems)
+
+
+def question_follow_up(cohort: Cohort, rule: TimeRule, problems: Problems) -> None:
+    """Warn where a follow-up beyond a day is known of those with an event alone: a model of times
+    would have everyone die after it.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n patients, uncut.
+    rule : TimeRule
+        What counts as the event, and until when.
+    problems : Problems
+        Gets the warning.
+    """
+    found = events_only_beyond(cohort, rule)
+    if found is None:
+        return
+    day, n = found
+    problems.warn(
+        "patients",
+        f"after day {day} only patients with an event are followed, {n} of them",
+        f"Give the last contact of the others, or set label.follow_up_days: {day} in a"
+        " configuration of the survival task.",
+        n,
+        code="days_doubtful",
+    )
 
 
 def _count(bad: np.ndarray, where: str, what: str, problems: Problems) -> None:

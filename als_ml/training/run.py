@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from als_ml.cohort.check import question_follow_up
 from als_ml.cohort.known_patients import patient_key, patient_prints, remembered
 from als_ml.cohort.read import read_cohort
 from als_ml.cohort.source import CohortSource, open_cohort
@@ -60,6 +61,7 @@ from als_ml.training.task_data import (
     name_missing_tables,
     prepare,
     reading_of,
+    time_rule,
 )
 from als_ml.training.usefulness import decision_curve, enrichment_table, threshold_table
 from features.blocks.unused import name_unused
@@ -186,6 +188,8 @@ def train(
     data = prepare(config, cohort, source.described)
     _note_scheme(config, cohort.definitions, problems)
     name_unused(cohort, data.spec, problems, frozenset(data.labels.sources))
+    if rule := time_rule(config):
+        question_follow_up(cohort, rule, problems)
     say(f"labels: {in_words(data.labels, task)}")
     check_labels(data.y, data.families, config)
     validated = cross_validate(data, config, progress)

@@ -35,6 +35,8 @@ Value = float | int | str | bool | None
 OF_TIMES = {
     "cox": "models.survival.elastic_net_cox",
     "xgboost_cox": "models.survival.cox_trees",
+    "xgboost_aft": "models.survival.aft_trees",
+    "discrete_time": "models.survival.discrete_time",
 }
 
 # Settings of an estimator by the names of its constructor.

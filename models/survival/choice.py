@@ -5,9 +5,10 @@ As `models.choice` for labels: Cox without `C` gets its penalty and the weight o
 XGBoost without `n_estimators` its number of trees; the folds that choose also calibrate.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from models.choice import CURVATURES, PENALTIES, TREES, Choice, Folds, Prepared, bent, prepared
 from models.estimators.registry import Parameters
@@ -52,8 +53,8 @@ def choose(
     """
     if name == "cox" and "C" not in parameters:
         return _best(_linear(parameters, X, learned, folds, recipe), learned)
-    if name == "xgboost_cox" and "n_estimators" not in parameters:
-        return _best(_boosted(parameters, X, learned, folds, recipe), learned)
+    if name in ("xgboost_cox", "xgboost_aft") and "n_estimators" not in parameters:
+        return _best(_boosted(name, parameters, X, learned, folds, recipe), learned)
     score = np.empty(len(learned))
     for train, test in folds:
         fitted = fit_member(name, parameters, X[train], learned[train], recipe)
@@ -102,15 +103,28 @@ def _penalties(
 
 
 def _boosted(
-    parameters: Parameters, X: np.ndarray, learned: np.ndarray, folds: Folds, recipe: Recipe
+    name: str,
+    parameters: Parameters,
+    X: np.ndarray,
+    learned: np.ndarray,
+    folds: Folds,
+    recipe: Recipe,
 ) -> Iterator[Scored]:
     """Scores of each number of trees; one fit a fold serves all numbers."""
-    from models.estimators.xgboost_trees import staged_scores  # a served linear model needs none
-
+    staged_scores = _staged(name)
     grown = {**parameters, "n_estimators": TREES[-1]}
     scores = np.empty((len(TREES), len(learned)))
     for train, test in folds:
-        fitted = fit_member("xgboost_cox", grown, X[train], learned[train], recipe)
+        fitted = fit_member(name, grown, X[train], learned[train], recipe)
         scores[:, test] = staged_scores(fitted.pipeline, fitted.own(X[test]), TREES)
     for trees, score in zip(TREES, scores, strict=True):
         yield {**parameters, "n_estimators": trees}, score
+
+
+def _staged(name: str) -> Callable[[Pipeline, np.ndarray, tuple[int, ...]], np.ndarray]:
+    """Scores by the first trees alone; imported here, since a served linear model needs none."""
+    if name == "xgboost_aft":
+        from models.survival.aft_trees import staged_scores
+    else:
+        from models.estimators.xgboost_trees import staged_scores
+    return staged_scores

@@ -51,7 +51,8 @@ class SurvivalCurve:
     slopes : (float, float)
         Of the score in the first year and after it.
     groups : tuple of 4 float
-        Scores between the fifths of the training patients; empty where they do not differ.
+        Scores less the centre between the fifths of the training patients; empty where these do
+        not differ.
     low_risk : float
         Risk at which the conformal lower bound of the survival time lies.
     """
@@ -209,7 +210,8 @@ class SurvivalCurve:
         """
         if not self.groups:
             return [None] * len(score)
-        return [GROUPS[i] for i in np.searchsorted(self.groups, score, side="right")]
+        apart = score - self.centre
+        return [GROUPS[i] for i in np.searchsorted(self.groups, apart, side="right")]
 
     def to_json(self) -> Json:
         """Plain lists."""
@@ -260,7 +262,7 @@ def fit_curve(score: np.ndarray, months: np.ndarray, event: np.ndarray) -> Survi
         hazard=tuple(np.zeros(len(times))),
         centre=centre,
         slopes=slopes,
-        groups=_fifths(score, slopes[0]),
+        groups=_fifths(score - centre, slopes[0]),
     )
     baseline = _breslow(curve, score, months, event)
     return replace(curve, hazard=tuple(map(float, baseline(times))))

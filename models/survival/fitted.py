@@ -145,7 +145,7 @@ def fit_survival(
     chosen = [
         choose(name, parameters, X, learned, folds, recipe) for name, parameters in recipe.members
     ]
-    scores = np.column_stack([choice.score for choice in chosen])
+    scores = _centred(np.column_stack([choice.score for choice in chosen]), folds)
     score, weights = _stacked(scores, learned, folds)
     members = tuple(
         replace(fit_member(name, choice.parameters, X, learned, recipe), weight=float(weight))
@@ -163,8 +163,20 @@ def fit_survival(
     return replace(fitted, course=course)
 
 
+def _centred(scores: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Scores less the mean of each tested fold: a log hazard ratio has no level of its own, and
+    that of trees moves from fit to fit.
+    """
+    centred = scores.copy()
+    for _, test in folds:
+        centred[test] -= scores[test].mean(axis=0)
+    return centred
+
+
 def _assembled(members: tuple[Member, ...], curve: SurvivalCurve, X: np.ndarray) -> FittedSurvival:
-    """With the range of the training data and the weight of each column."""
+    """With the level of the final members, the range of the training data, and the weight of each
+    column.
+    """
     low, high = training_range(X)
     plain = Calibration(
         limits=(1.0, 1.0),
@@ -177,6 +189,7 @@ def _assembled(members: tuple[Member, ...], curve: SurvivalCurve, X: np.ndarray)
         intercept=0.0,
     )
     model = FittedSurvival(SURVIVAL.name, members, plain, curve)
+    model = replace(model, curve=replace(curve, centre=float(model.raw_sum(X).mean())))
     weight = np.abs(model.contributions(X)).mean(axis=0)
     known = replace(plain, importance=tuple(map(float, weight)))
     return replace(model, calibration=known)

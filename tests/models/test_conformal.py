@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.conformal import conformal_limits
-from models.fitted import Calibration, FittedModel, _training_range, joined_sets, recalibrated
+from models.fitted import Calibration, FittedModel, joined_sets, recalibrated, training_range
 from models.ladder import Ladder
 
 # Ten patients, four of them positive.
@@ -144,16 +144,16 @@ def test_a_value_outside_the_training_data(value, outside):
     assert fitted.outside(np.array([[value, 1e9]])).tolist() == [[outside, False]]
 
 
-def test_the_training_range():
+def test_thetraining_range():
     """The central 98 % and half of their width beyond each end; of 0..100 these are 1 and 99."""
     X = np.column_stack(
         [np.arange(101.0), np.arange(101) % 4, np.arange(101) % 5, np.full(101, np.nan)]
     )
-    low, high = _training_range(X)
+    low, high = training_range(X)
     assert low == pytest.approx([1 - 49, np.nan, -2, np.nan], nan_ok=True)
     assert high == pytest.approx([99 + 49, np.nan, 6, np.nan], nan_ok=True)
     X[3:, 0] = np.nan
-    assert np.isnan(_training_range(X)[0][0])  # three values say nothing of a range
+    assert np.isnan(training_range(X)[0][0])  # three values say nothing of a range
 
 
 @pytest.mark.parametrize(
