@@ -29,5 +29,15 @@ LONGEST_HEADER, MOST_COLUMNS = 1 << 22, 20_000
 MOST_CELLS = 50_000_000
 # Lines of the header of a VCF: a file of a large cohort has 4,000.
 MOST_HEADER_LINES = 100_000
+# What one record of a genome may print (bytes; a million samples take 20 MB), what its alleles and
+# annotations may have (100 transcripts take 50 kB), and what all records of the panel may take in
+# memory (so many a record beside its text; gnomAD's genomes take 2 GB).
+RECORD_BYTES, ANNOTATION_BYTES = 1 << 26, 1 << 22
+PANEL_BYTES, EACH_RECORD = 1 << 32, 500
+# Memory of a process that reads a genome (bytes; Linux): a record of 100,000 samples takes some MB.
+GENOME_MEMORY = 1 << 30
+# Bytes of a compressed VCF without an index that is searched once more, for positions that no VCF
+# can have; more of it would take longer than is worth it.
+FAR_BYTES = 1 << 25
 # Bytes and depth of a configuration or a cohort file: ours have 5 kB and 4 levels.
 CONFIG_BYTES, CONFIG_DEPTH = 1 << 20, 32

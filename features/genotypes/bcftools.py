@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from features import bounds
 from features.errors import DataError
 
 _SCRIPT = Path(__file__).with_name("bcftools_worker.py")
@@ -40,7 +41,8 @@ class _Worker:
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self.socket, theirs = socket.socketpair()
         # -P: the folder of the script is not a place to import from.
-        command = [sys.executable, "-P", str(_SCRIPT), str(theirs.fileno())]
+        numbers = (theirs.fileno(), bounds.GENOME_MEMORY)
+        command = [sys.executable, "-P", str(_SCRIPT), *map(str, numbers)]
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - our own script
                 command,
@@ -163,6 +165,9 @@ def bcftools(*steps: Sequence[str], where: str, folder: Path | None = None) -> I
         worker.close()
 
 
+_CRASHED = f"it crashed; a record of more than {bounds.GENOME_MEMORY >> 30} GB lets it"
+
+
 def _error(complaints: bytes, where: str) -> DataError:
     reason = _reason(complaints)
     remedy = "Repair the file."
@@ -177,4 +182,4 @@ def _reason(complaints: bytes) -> str:
     # pysam wraps what bcftools said: 'bcftools returned with error 1: stdout=..., stderr=...'.
     text = first.rpartition("stderr=")[2].replace("\\n", "\n")
     lines = [line.strip(" '\")") for line in text.splitlines() if line.strip(" '\")")]
-    return lines[-1][:300] if lines else "it crashed"
+    return lines[-1][:300] if lines else _CRASHED

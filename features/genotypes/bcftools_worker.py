@@ -9,6 +9,7 @@ pipe ended. It runs the last step itself and forks for those before it.
 import gzip
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -42,6 +43,19 @@ def serve(client: socket.socket) -> None:
         failed = _run_pipe(steps, output, complaints)
         os.write(status, b"failed" if failed else b"done")
         os.close(status)
+
+
+def limit_memory(most: int) -> None:
+    """Let a record of a gigabyte, which packs into one megabyte, end the step and no more.
+
+    Parameters
+    ----------
+    most : int
+        Bytes.
+    """
+    here = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    most = most if here == resource.RLIM_INFINITY else min(most, here)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, here))
 
 
 def _run_pipe(steps: list[list[str]], output: int, complaints: int) -> bool:
@@ -121,4 +135,5 @@ def clean(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    limit_memory(int(sys.argv[2]))
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -13,6 +13,7 @@ from features.genotypes.vcf import (
     PASSING,
     SITE_CELLS,
     CallRule,
+    Kept,
     Query,
     Sites,
     known_fields,
@@ -145,21 +146,21 @@ def read_panel(query: Query, rule: CallRule, vcf_rows: dict[str, int]) -> tuple[
     fields = known_fields(query)
     width = SITE_CELLS + len(fields)
     tokens, codes, counts = _Tokens(vcf_rows), array("i"), array("i")
-    rows: list[list[bytes]] = []
+    kept = Kept(str(query.path))
     pieces: list[tuple[Columns, Columns]] = []
     template = site_template(query, fields) + r"[\t%SAMPLE=%GT]\n"
     with query.lines("-f", template, "-i", _ANY_RECORD, rule=rule) as lines:
         for line in lines:
             cells = line.rstrip(b"\n").split(b"\t")
             called = cells[width:] if cells[_FILTER] in _PASSING else []
-            rows.append(cells[:width])
+            kept.add(cells[:width])
             codes.extend(map(tokens.__getitem__, called))
             counts.append(len(called))
             if len(codes) > CHUNK:
-                pieces.append(tokens.decoded(codes, counts, len(rows) - len(counts)))
+                pieces.append(tokens.decoded(codes, counts, len(kept.rows) - len(counts)))
                 codes, counts = array("i"), array("i")
-    pieces.append(tokens.decoded(codes, counts, len(rows) - len(counts)))
-    sites = sites_of(query, fields, rows)
+    pieces.append(tokens.decoded(codes, counts, len(kept.rows) - len(counts)))
+    sites = sites_of(query, fields, kept.rows)
     carried, missing = ([tuple(piece[i].values()) for piece in pieces] for i in (0, 1))
     calls = Calls(sites.names(), together(carried, CARRIED_TYPES), together(missing, MISSING_TYPES))
     return sites, calls

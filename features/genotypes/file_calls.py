@@ -10,6 +10,7 @@ from features.catalogue import BUILDS, Definitions, derived, known_variants, pla
 from features.genotypes.calls import Calls, no_calls, read_panel
 from features.genotypes.coverage import Coverage, coverage_of
 from features.genotypes.genotype import Site
+from features.genotypes.positions import far_positions
 from features.genotypes.structural import read_structural
 from features.genotypes.vcf import (
     LAST_POSITION,
@@ -164,7 +165,7 @@ def _file_calls(
     at = np.array([number[name] for name in names], dtype=int)
     first = at == np.arange(len(names))
     lost = (at[calls.missing["record"]], calls.missing["row"])
-    odd = dict(zip(IMPOSSIBLE, (_beyond(sites, query.build), impossible), strict=True))
+    odd = dict(zip(IMPOSSIBLE, (_beyond(sites, query), _places(sites, impossible)), strict=True))
     carried, alleles = _carried(sites, calls, at)
     if every:
         carried += alternatives(sites)
@@ -175,7 +176,7 @@ def _file_calls(
         coverage=coverage_of(sites, first, lost, rows, query.gene_indices(), query.build),
         counts=_counts(sites, first, lost, len(rows)) | {name: len(i) for name, i in odd.items()},
         agreement=reference_agreement(query.definitions, names),
-        named={name: _places(sites, i) for name, i in odd.items()},
+        named={name: list(dict.fromkeys(places))[:NAMED] for name, places in odd.items()},
     )
 
 
@@ -202,8 +203,8 @@ def _possible(sites: Sites, calls: Calls) -> tuple[Calls, np.ndarray]:
 
 
 def _places(sites: Sites, at: np.ndarray) -> list[str]:
-    """Contig and position of the first few of some records."""
-    return [f"{sites.chrom[i]}:{sites.pos[i]}" for i in dict.fromkeys(at.tolist())][:NAMED]
+    """Contig and position of some records."""
+    return [f"{sites.chrom[i]}:{sites.pos[i]}" for i in at.tolist()]
 
 
 def _counts(
@@ -222,11 +223,14 @@ def _counts(
     return dict(zip(COUNTS[: -len(IMPOSSIBLE)], values, strict=True))
 
 
-def _beyond(sites: Sites, build: str) -> np.ndarray:
-    """Records that lie beyond the end of their contig."""
-    lengths = contig_lengths(sites.definitions, build)
+def _beyond(sites: Sites, query: Query) -> list[str]:
+    """Records that lie beyond the end of their contig, those that bcftools cannot read last."""
+    lengths = contig_lengths(sites.definitions, query.build)
     last = np.array([lengths.get(plain_contig(c), LAST_POSITION) for c in sites.chrom], dtype=int)
-    return np.flatnonzero(sites.pos > last)
+    far = far_positions(query.path)
+    return _places(sites, np.flatnonzero(sites.pos > last)) + [
+        f"{contig}:{pos}" for contig, pos in far if plain_contig(contig) in lengths
+    ]
 
 
 def _carried(

@@ -45,8 +45,8 @@ Region = tuple[str, int, int]
 INDEXES = (".tbi", ".csi")
 # Symbolic alleles of structural variants (VCF 4.5, section 1.4.5).
 _STRUCTURAL = re.compile(r"(DEL|DUP|INV|INS|CNV|BND|TRA|CN\d+)\b")
-# The last position that an index of the kind .tbi can hold (tabix specification).
-LAST_POSITION = 2**29 - 1
+# The last position that a VCF can have (POS is an integer of 32 bits: VCF 4.5, section 1.3).
+LAST_POSITION = 2**31 - 1
 PASSING = frozenset(["PASS", "."])
 # Cells of `site_template` before those of INFO: CHROM, POS, REF, ALT, FILTER, END.
 SITE_CELLS = 6
@@ -480,7 +480,7 @@ class Query:
     @contextmanager
     def lines(
         self, *query: str, rule: CallRule = ANY_CALL, sites_only: bool = False
-    ) -> Iterator[IO[bytes]]:
+    ) -> Iterator[Iterator[bytes]]:
         """What `bcftools query` prints of the file, with the regions and the rule applied.
 
         Parameters
@@ -494,20 +494,21 @@ class Query:
 
         Yields
         ------
-        binary file
+        iterator of bytes
             A line at a time.
 
         Raises
         ------
         DataError
-            At the end of the block, if bcftools cannot read the file.
+            At the end of the block, if bcftools cannot read the file; within it, at a line that is
+            longer than `bounds.RECORD_BYTES`.
         """
         with _scratch(self.fasta is not None) as folder:
             called = [] if sites_only else self._quality(rule)
             normalised = self._normalised(folder, sites_only)
             steps = self._steps([*called, *normalised, ["query", *query]])
             with bcftools(*steps, where=str(self.path)) as lines:
-                yield lines
+                yield _bounded(lines, str(self.path))
 
     def _steps(self, wanted: list[list[str]]) -> list[list[str]]:
         """Steps of the pipe; the first one reads the file, restricted to the regions."""
@@ -767,8 +768,55 @@ def read_sites(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> Sites:
         If bcftools cannot read the file.
     """
     fields = known_fields(query, wanted)
+    kept = Kept(str(query.path))
     with query.lines("-f", site_template(query, fields) + r"\n", sites_only=True) as lines:
-        return sites_of(query, fields, [line.rstrip(b"\n").split(b"\t") for line in lines])
+        for line in lines:
+            kept.add(line.rstrip(b"\n").split(b"\t"))
+    return sites_of(query, fields, kept.rows)
+
+
+class Kept:
+    """Cells of the panel's records, as many as memory is for."""
+
+    def __init__(self, where: str):
+        self.where, self.rows, self.size = where, list[list[bytes]](), 0
+
+    def add(self, cells: list[bytes]) -> None:
+        """Keep the cells of one more record.
+
+        Parameters
+        ----------
+        cells : list of bytes
+            Of `site_template`.
+
+        Raises
+        ------
+        DataError
+            If there is too much of it (`features.bounds`).
+        """
+        length = sum(map(len, cells))
+        if length > bounds.ANNOTATION_BYTES:
+            place = b":".join(cells[:2]).decode(errors="replace")
+            raise _too_much(self.where, f"the record at {place} has {length:,} characters")
+        self.size += length + bounds.EACH_RECORD
+        if self.size > bounds.PANEL_BYTES:
+            most = f"{bounds.PANEL_BYTES >> 30} GB"
+            found = f"its {len(self.rows):,} first records in the gene panel alone take {most}"
+            raise _too_much(self.where, found)
+        self.rows.append(cells)
+
+
+def _bounded(lines: IO[bytes], where: str) -> Iterator[bytes]:
+    while line := lines.readline(bounds.RECORD_BYTES + 1):
+        if len(line) > bounds.RECORD_BYTES:
+            found = f"a record prints more than {bounds.RECORD_BYTES >> 20} MB"
+            raise _too_much(where, found)
+        yield line
+
+
+def _too_much(where: str, found: str) -> DataError:
+    remedy = "Split the file, or leave the annotations out; no genome has that much."
+    return DataError(where, found, remedy, code="file_unreadable")
 
 
 def known_fields(query: Query, wanted: tuple[str, ...] = INFO_FIELDS) -> list[str]:

@@ -166,8 +166,8 @@ def test_coverage_of_each_label_is_kept(seed):
     promised.
     """
     rng = np.random.default_rng(seed)
-    y, new = ((rng.random(4000) < 0.1).astype(float) for _ in range(2))
-    p, q = (1 / (1 + np.exp(-(rng.normal(size=4000) + labels - 2))) for labels in (y, new))
+    y, new = ((rng.random(8000) < 0.1).astype(float) for _ in range(2))
+    p, q = (1 / (1 + np.exp(-(rng.normal(size=8000) + labels - 2))) for labels in (y, new))
     negative, positive = conformal_limits(p, y, 0.9)
     assert np.mean(q[new == 0] <= negative) == pytest.approx(0.9, abs=0.035)
     assert np.mean(1 - q[new == 1] <= positive) == pytest.approx(0.9, abs=0.09)

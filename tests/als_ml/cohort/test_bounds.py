@@ -2,8 +2,11 @@
 message each, before the work.
 """
 
+import gzip
 import io
+import sys
 import zipfile
+from contextlib import nullcontext
 
 import openpyxl
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from als_ml.__main__ import main as als_ml
 from features import bounds
 from features.errors import DataError
+from features.genotypes.bcftools import bcftools, stop_workers
 from features.genotypes.genotype import MOST_ALLELES, MOST_ALTERNATIVES, parse_genotype
 from features.tables.convert import read_table
 from features.yaml_text import read_yaml
@@ -178,3 +182,43 @@ def test_the_lines_of_a_header_are_counted(tmp_path, capsys, monkeypatch):
     status, told = checked(tmp_path, capsys, **vcf("0/1", f"{head}\n{more}{rest}"))
     assert status == 1
     assert "its header has more than 5 lines" in told
+
+
+# The record of `vcf` has 20 characters in its cells (FILTER is written out), and prints 32 with its
+# genotype.
+@pytest.mark.parametrize(
+    ("name", "most", "message"),
+    [
+        ("RECORD_BYTES", 32, None),
+        ("RECORD_BYTES", 31, "a record prints more than 0 MB"),
+        ("ANNOTATION_BYTES", 20, None),
+        ("ANNOTATION_BYTES", 19, "the record at chr21:31667299 has 20 characters"),
+        ("PANEL_BYTES", 20 + bounds.EACH_RECORD, None),
+        ("PANEL_BYTES", 19 + bounds.EACH_RECORD, "its 0 first records in the gene panel alone"),
+    ],
+)
+def test_what_the_records_of_a_genome_take_is_bounded(
+    name, most, message, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(bounds, name, most)
+    status, told = checked(tmp_path, capsys, **vcf("0/1"))
+    assert status == (1 if message else 0), told
+    assert message is None or message in told
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS bounds no memory of a process")
+@pytest.mark.parametrize(("megabytes", "refused"), [(200, False), (40, True)])
+def test_a_record_that_packs_well_ends_its_process_alone(megabytes, refused, tmp_path, monkeypatch):
+    """One of a gigabyte takes 1 MB on the way; 48 MB of them are enough to see it here."""
+    monkeypatch.setattr(bounds, "GENOME_MEMORY", megabytes << 20)
+    stop_workers()
+    path = tmp_path / "v.vcf.gz"
+    line = b"chr21\t31667299\t.\tG\tC\t.\tPASS\tX=" + b"x" * (48 << 20) + b"\tGT\t0/1\n"
+    path.write_bytes(gzip.compress(VCF.encode() + line, 1))
+    with (
+        pytest.raises(DataError, match="cannot read it") if refused else nullcontext(),
+        bcftools(["query", "-f", "%POS\n", str(path)], where="v") as lines,
+    ):
+        assert list(lines) == ([] if refused else [b"31667299\n"])
+    stop_workers()

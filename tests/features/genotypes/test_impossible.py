@@ -2,12 +2,16 @@
 the rest is kept; `test_bounds.py` has other limits.
 """
 
+import gzip
+
 import numpy as np
 import pytest
 
+from features import bounds
 from features.catalogue import gene_names, shipped
-from features.genotypes import extraction
+from features.genotypes import extraction, positions
 from features.genotypes.extraction import Panel, read_genotypes
+from features.genotypes.positions import far_positions
 from features.genotypes.vcf import contig_lengths
 from features.tables.problems import Problems
 from tests.vcf_files import write_vcf
@@ -44,6 +48,42 @@ def test_a_file_read_in_parts_counts_each_record_once(tmp_path, monkeypatch):
     records = ["2 250000000 C T PASS 0/1 0/0", "21 31659783 C T PASS 0/1 0/1"]
     whole = found(tmp_path, records, "a.vcf.gz")[1]
     assert "1 records lie beyond the end of their chromosome (2:250000000)" in whole
+
+
+@pytest.mark.parametrize("pos", [2**29, 2**31 - 1, 2**31, 2**32 + 31659783, 2**40])
+@pytest.mark.parametrize("packed", [False, True])
+def test_positions_that_no_index_and_no_bcf_can_hold(tmp_path, pos, packed):
+    """bcftools prints 32 bits of a position: 2**32 + x would be read as x, here in SOD1."""
+    records = ["21 31659783 C T PASS 0/1 0/1", f"21 {pos} G C PASS 0/1 0/0"]
+    path = write_vcf(tmp_path / "a.vcf", ["p", "q"], records)
+    if packed:
+        path = tmp_path / "b.vcf.gz"
+        path.write_bytes(gzip.compress((tmp_path / "a.vcf").read_bytes()))
+    problems, panel = Problems(), Panel(shipped(), "GRCh38")
+    genotypes, _ = read_genotypes(panel, [path], {"p": 0, "q": 1}, 2, problems)
+    assert set(genotypes.keys()) == {KNOWN}
+    words = [problem.found for problem in problems.found]
+    assert f"1 records lie beyond the end of their chromosome (21:{pos})" in words
+
+
+def test_positions_are_searched_for_within_bounds(tmp_path, monkeypatch):
+    far = "\n21\t2147483648\tx\n21\t2147483647\tx\n21\t1\t2147483648\t" + "x" * 400
+    far += "\n9\t99999999999\tx"
+    plain, packed = tmp_path / "a.vcf", tmp_path / "b.vcf.gz"
+    plain.write_text(far)
+    packed.write_bytes(gzip.compress(far.encode()))
+    found = [("21", 2**31), ("9", 99999999999)]
+    assert far_positions(plain) == far_positions(packed) == found
+    with monkeypatch.context() as small:
+        for size in (3, 50, 61):
+            small.setattr(positions, "_CHUNK", size)
+            assert far_positions(plain) == found
+    monkeypatch.setattr(bounds, "FAR_BYTES", packed.stat().st_size - 1)
+    assert (far_positions(plain), far_positions(packed)) == (found, [])
+    plain.write_text("BCF\0" + far)
+    packed.write_bytes(packed.read_bytes()[:30])
+    monkeypatch.setattr(bounds, "FAR_BYTES", 30)
+    assert far_positions(plain) == far_positions(packed) == []
 
 
 def test_a_good_file_says_nothing_of_it(tmp_path):
