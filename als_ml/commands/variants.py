@@ -12,7 +12,9 @@ from features.genome_build import known_build
 if TYPE_CHECKING:
     import pandas as pd
 
+    from als_ml.variant_table.table import Asked
     from features.catalogue import Definitions
+    from features.variants.evidence import Sources
     from features.variants.lookups import Lookups
 
 SUMMARY = "write every ALS-gene variant of a VCF with its evidence, class and pathogenicity"
@@ -80,54 +82,60 @@ def add_options(made: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the variants of a VCF with their evidence, and their carriers."""
     outputs = _outputs(arguments)
-    from als_ml.variant_table.table import Asked, reference_path, variant_table
-    from features.catalogue import shipped
-    from features.genotypes.phase import read_ped
-    from features.genotypes.vcf import CallRule
-    from features.variants.evidence import Sources
+    from als_ml.variant_table.table import variant_table
 
-    build, path, definitions = arguments.genome_build, Path(arguments.vcf), shipped()
-    given = {
-        name: reference_path(getattr(arguments, name), f"--{name}")
-        for name in (
-            "fasta",
-            "gff",
-            "frequencies",
-            "clinvar",
-            "scores",
-            "functional",
-            "evidence",
-            "ped",
-        )
-    }
+    given = _given(arguments)
     with progress_bar(arguments.quiet) as progress:
         progress("reading references", 0, 0)
-        lookups = _lookups(definitions, build, given, arguments.missense_score)
-        sources = Sources(
-            definitions=definitions,
-            build=build,
-            lookups=lookups,
-            assertions=arguments.clinvar_assertions,
-            known=not arguments.clinvar_off,
-        )
-        asked = Asked(
-            path=path,
-            rule=CallRule(arguments.min_gq, arguments.min_depth),
-            fasta=given["fasta"],
-            gff=given["gff"],
-            parents=read_ped(given["ped"]) if given["ped"] else {},
-        )
         table, problems = variant_table(
-            asked,
-            sources,
+            _asked(arguments, given),
+            _sources(arguments, given),
             carriers=Path(arguments.carriers) if arguments.carriers else None,
             progress=lambda what: progress(f"reading {what}", 0, 0),
         )
-        _write(table, outputs[0], path, build)
+        _write(table, outputs[0], Path(arguments.vcf), arguments.genome_build)
     if not arguments.quiet:
         report_problems(problems.found)
         _print_variants(table, outputs)
     return 0
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Path | None]:
+    """The files beside the VCF, by the name of their option."""
+    from als_ml.variant_table.table import reference_path
+
+    names = ["fasta", "gff", "frequencies", "clinvar", "scores", "functional", "evidence", "ped"]
+    return {name: reference_path(getattr(arguments, name), f"--{name}") for name in names}
+
+
+def _asked(arguments: argparse.Namespace, given: dict[str, Path | None]) -> "Asked":
+    """The VCF, and how its calls are read."""
+    from als_ml.variant_table.table import Asked
+    from features.genotypes.phase import read_ped
+    from features.genotypes.vcf import CallRule
+
+    return Asked(
+        path=Path(arguments.vcf),
+        rule=CallRule(arguments.min_gq, arguments.min_depth),
+        fasta=given["fasta"],
+        gff=given["gff"],
+        parents=read_ped(given["ped"]) if given["ped"] else {},
+    )
+
+
+def _sources(arguments: argparse.Namespace, given: dict[str, Path | None]) -> "Sources":
+    """Where the evidence comes from."""
+    from features.catalogue import shipped
+    from features.variants.evidence import Sources
+
+    definitions, build = shipped(), arguments.genome_build
+    return Sources(
+        definitions=definitions,
+        build=build,
+        lookups=_lookups(definitions, build, given, arguments.missense_score),
+        assertions=arguments.clinvar_assertions,
+        known=not arguments.clinvar_off,
+    )
 
 
 def _lookups(

@@ -115,26 +115,13 @@ def recalibrate(uri: str, source: CohortSource) -> Recalibrated:
         With fewer than 10 patients of a label.
     """
     version, predictor = registered_version(uri), load(uri)
-    if predictor.fitted.task == SURVIVAL.name:
-        raise RequestError(
-            uri,
-            "a model of survival times is not recalibrated: its curve would need a new baseline",
-            "Train it on the new centre's patients.",
-            code="option_conflict",
-        )
+    _check_task(uri, predictor)
     config = run_config(version.run_id, str(source.path))
     cohort = predictor.read(source)
     scored = scored_by(predictor, config, cohort)
     known = np.isfinite(scored.y) & np.isfinite(scored.probability)
-    y, p, families = scored.y[known], scored.probability[known], scored.families[known]
-    if min(y.sum(), (1 - y).sum()) < _FEWEST:
-        reason = f"{len(y)} labelled and scored patients, {int(y.sum())} of them positive"
-        raise DataError(
-            str(source.path),
-            reason,
-            f"Recalibration needs {_FEWEST} of each label.",
-            code="labels_unusable",
-        )
+    y, p = scored.y[known], scored.probability[known]
+    _check_labels(source, y)
     old = predictor.fitted.calibration
     new = recalibration(old, p, y, config.validation.coverage)
     if config.decision.threshold != "prevalence":
@@ -150,23 +137,45 @@ def recalibrate(uri: str, source: CohortSource) -> Recalibrated:
         "n_positive": str(int(y.sum())),
     }
     registered = _registered(changed, version.name, version.run_id, tags)
-    after = changed.fitted.calibration
-    q = recalibrated(
-        p,
-        replace(
-            after, update_slope=_relative(old, after)[0], update_intercept=_relative(old, after)[1]
-        ),
-    )
-    before, now = (evaluate(y, values, values >= 0.5, families, 0, 0) for values in (p, q))
+    moved = recalibrated(p, _from(old, changed.fitted.calibration))
+    families = scored.families[known]
     return Recalibrated(
         name=version.name,
         version=registered,
         n=len(y),
         n_positive=int(y.sum()),
         labels=scored.labels,
-        before={metric: before[metric] for metric in _SHOWN},
-        after={metric: now[metric] for metric in _SHOWN},
+        before=_shown(y, p, families),
+        after=_shown(y, moved, families),
     )
+
+
+def _check_task(uri: str, predictor: Predictor) -> None:
+    if predictor.fitted.task == SURVIVAL.name:
+        raise RequestError(
+            uri,
+            "a model of survival times is not recalibrated: its curve would need a new baseline",
+            "Train it on the new centre's patients.",
+            code="option_conflict",
+        )
+
+
+def _check_labels(source: CohortSource, y: np.ndarray) -> None:
+    if min(y.sum(), (1 - y).sum()) < _FEWEST:
+        reason = f"{len(y)} labelled and scored patients, {int(y.sum())} of them positive"
+        remedy = f"Recalibration needs {_FEWEST} of each label."
+        raise DataError(str(source.path), reason, remedy, code="labels_unusable")
+
+
+def _from(old: Calibration, new: Calibration) -> Calibration:
+    """The new calibration as a change of what the old one says."""
+    slope, intercept = _relative(old, new)
+    return replace(new, update_slope=slope, update_intercept=intercept)
+
+
+def _shown(y: np.ndarray, p: np.ndarray, families: np.ndarray) -> dict[str, float]:
+    found = evaluate(y, p, p >= 0.5, families, 0, 0)
+    return {metric: found[metric] for metric in _SHOWN}
 
 
 def _with_patients(training: TrainingAggregates, cohort: Cohort) -> TrainingAggregates:
