@@ -3,7 +3,8 @@ folder.
 
 A phenopacket lists findings, so a sample without a listed variant is unknown there (`./.`), never
 reference. It knows ages, not days: the age at the last encounter becomes day 0. Nothing in it tells
-the site of onset, the family history or a consent.
+the site of onset or a consent. A Family is its proband and its relatives, with one family_id; the
+family history of each is the nearest relative whose own phenopacket says ALS.
 """
 
 import re
@@ -14,7 +15,7 @@ import pandas as pd
 import pysam
 import yaml
 from google.protobuf.json_format import Parse, ParseError
-from phenopackets.schema.v2 import Phenopacket
+from phenopackets.schema.v2 import Family, Phenopacket
 
 from als_ml.imports.folder import whole_folder
 from features.biomarkers.units import unit_factor
@@ -37,6 +38,9 @@ SEXES = {1: "female", 2: "male"}
 FTD = "HP:0002145"
 DRUGS = ("riluzole", "edaravone", "tofersen")
 REJECTED, DECEASED = 1, 2
+# Of a person of a pedigree.
+AFFECTED = 2
+DEGREES = {1: "first_degree", 2: "second_degree"}
 _DURATION = re.compile(
     r"P(?:(\d+(?:\.\d+)?)Y)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)W)?(?:(\d+(?:\.\d+)?)D)?"
 )
@@ -77,8 +81,10 @@ def import_phenopackets(source: Path, output: Path, problems: Problems) -> dict[
     DataError
         For broken JSON, a repeated id, several genome builds, or no phenopacket at all.
     """
-    definitions, packets = shipped(), _packets(source, problems)
+    definitions = shipped()
+    packets, families = _packets(source, problems)
     patients = pd.DataFrame([_patient(packet) for packet in packets.values()])
+    patients = _with_families(patients, families, problems)
     _check_patients(patients, packets, problems)
     values = pd.DataFrame(
         [row for packet in packets.values() for row in _measurements(definitions, packet, problems)]
@@ -107,21 +113,18 @@ def import_phenopackets(source: Path, output: Path, problems: Problems) -> dict[
     return {"patients": len(patients), "variants": len(calls), "biomarker values": len(values)}
 
 
-def _packets(source: Path, problems: Problems) -> dict[Path, Phenopacket]:
-    packets, others = {}, []
+def _packets(source: Path, problems: Problems) -> tuple[dict[Path, Phenopacket], list[Any]]:
+    """Phenopackets by their file, those of families among them, and the families."""
+    packets, families, others = {}, [], []
     for path in sorted(source.rglob("*.json")):
         text = path.read_text(encoding="utf-8", errors="replace")
-        try:
-            packet = Parse(text, Phenopacket(), ignore_unknown_fields=True)
-        except ParseError as error:
-            reason = str(error).splitlines()[0][:120]
-            raise DataError(
-                str(path),
-                f"this is not a phenopacket ({reason})",
-                "Repair or remove the file.",
-                code="file_unreadable",
-            ) from None
-        if packet.id and packet.HasField("subject"):
+        family = _parsed(text, Family(), path)
+        packet = _parsed(text, Phenopacket(), path)
+        if family.id and family.HasField("proband"):
+            families.append(family)
+            for number, member in enumerate((family.proband, *family.relatives)):
+                packets[path / str(number)] = member
+        elif packet.id and packet.HasField("subject"):
             packets[path] = packet
         else:
             others.append(path.name)
@@ -135,11 +138,113 @@ def _packets(source: Path, problems: Problems) -> dict[Path, Phenopacket]:
     if not packets:
         raise DataError(
             str(source),
-            "there is no phenopacket (JSON with an id and a subject)",
+            "there is no phenopacket (JSON with an id and a subject) and no family",
             "Give their folder.",
             code="file_absent",
         )
-    return packets
+    return packets, families
+
+
+def _parsed(text: str, message: Any, path: Path) -> Any:
+    try:
+        return Parse(text, message, ignore_unknown_fields=True)
+    except ParseError as error:
+        # A field of the one message may have another type in the other.
+        if isinstance(message, Family):
+            return Family()
+        reason = str(error).splitlines()[0][:120]
+        raise DataError(
+            str(path),
+            f"this is not a phenopacket ({reason})",
+            "Repair or remove the file.",
+            code="file_unreadable",
+        ) from None
+
+
+def _with_families(patients: pd.DataFrame, families: list[Any], problems: Problems) -> pd.DataFrame:
+    """Relatives in one family, and whose kin have ALS, as far as their own phenopackets say."""
+    if not families:
+        return patients
+    known = patients.set_index("sample_id")
+    for family in families:
+        people = [family.proband, *family.relatives]
+        of = {packet.subject.id: packet.id for packet in people}
+        ill = {
+            packet.subject.id
+            for packet in people
+            if _diagnosis(_disease(packet)) in ("als", "als_ftd")
+        }
+        known.loc[list(of.values()), "family_id"] = family.id
+        degrees = kinship_degrees(family.pedigree)
+        for person, sample in of.items():
+            kin = [degree for other, degree in degrees.get(person, {}).items() if other in ill]
+            if kin:
+                known.loc[sample, "family_history"] = DEGREES.get(min(kin), "wider")
+            elif known.loc[sample, "diagnosis"] == "control":
+                known.loc[sample, "diagnosis"] = "unaffected_relative"
+        affected = sum(
+            person.affected_status == AFFECTED and person.individual_id not in of
+            for person in family.pedigree.persons
+        )
+        if affected:
+            problems.note(
+                "families",
+                f"{affected} affected relatives of a pedigree have no phenopacket",
+                "Which disease they have is not said, so no family history follows from them.",
+                affected,
+                code="left_out",
+            )
+    return known.reset_index()
+
+
+def kinship_degrees(pedigree: Any) -> dict[str, dict[str, int]]:
+    """Of each person of a pedigree the degree of each relative: 1 for parents, children and full
+    siblings, 2 for half-siblings, grandparents, aunts and what else is two steps away.
+
+    Parameters
+    ----------
+    pedigree : Pedigree
+        Of the GA4GH schema, its persons with the ids of their parents.
+
+    Returns
+    -------
+    dict of dict of int
+        Person -> relative -> degree; nobody who is not related.
+    """
+    parents = {
+        person.individual_id: [one for one in (person.paternal_id, person.maternal_id) if one]
+        for person in pedigree.persons
+    }
+    up = {name: _generations(name, parents) for name in parents}
+    degrees: dict[str, dict[str, int]] = {name: {} for name in parents}
+    for one in parents:
+        for other in parents:
+            degree = None if one == other else _degree(up[one], up[other])
+            if degree is not None:
+                degrees[one][other] = degree
+    return degrees
+
+
+def _generations(name: str, parents: dict[str, list[str]]) -> dict[str, int]:
+    """Fewest generations up to each ancestor, 0 to the person himself."""
+    found, level, steps = {name: 0}, [name], 0
+    while level:
+        steps += 1
+        level = [up for one in level for up in parents.get(one, []) if up not in found]
+        found |= dict.fromkeys(level, steps)
+    return found
+
+
+def _degree(one: dict[str, int], other: dict[str, int]) -> int | None:
+    """Steps over the nearest ancestor that two people share; two such ancestors are a couple, and
+    spare a step.
+    """
+    shared = {name: one[name] + other[name] for name in one.keys() & other.keys()}
+    if not shared:
+        return None
+    steps = min(shared.values())
+    nearest_ones = [name for name in shared if shared[name] == steps and one[name] and other[name]]
+    return steps - 1 if len(nearest_ones) > 1 else steps
 
 
 def _check_patients(

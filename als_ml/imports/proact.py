@@ -2,8 +2,9 @@
 
 Tables and columns: V, from public curation code. Only the schema is public,
 so nothing here was tried on the real data. Deltas are days from the start of the trial; the first
-ALSFRS visit of a patient becomes day 0. PRO-ACT has almost no genotype and no NfL: use it for
-progression only. What is left out is counted and named in `problems`.
+ALSFRS visit of a patient becomes day 0. PRO-ACT has almost no genotype, and NfL of few subjects
+(`F_PROACT_Neurofilament`): use it for progression only. What is left out is counted and named in
+`problems`.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ import yaml
 
 from als_ml.imports.folder import whole_folder
 from features.biomarkers.units import unit_factor
-from features.catalogue import Definitions, analytes, normal_name, shipped
+from features.catalogue import Definitions, analyte_names, analytes, normal_name, shipped
 from features.errors import DataError, RequestError, examples, nearest
 from features.tables.cells import Dialect, read_values
 from features.tables.convert import MOST_DAYS, read_table
@@ -52,6 +53,8 @@ NEEDED = {
     "ELESCORIAL": ("el_escorial",),
     "RILUZOLE": ("subject_used_riluzole",),
     "TREATMENT": ("study_arm", "treatment_group_delta"),
+    # Columns: V, from public analyses of a release that has the table.
+    "NEUROFILAMENT": ("collection_delta", "analyte", "matrix", "result"),
 }
 # Half of it, so that a day counted from another day stays one that the tables accept.
 FARTHEST_DAY = MOST_DAYS // 2
@@ -319,6 +322,7 @@ def _biomarkers(
         _labs(definitions, release, problems),
         *(_capacity(release, name) for name in ("FVC", "SVC")),
         *_size(definitions, release),
+        _neurofilaments(definitions, release, problems),
     ]
     table = pd.concat(parts, ignore_index=True)
     known = table["value"].notna() & table["days"].notna()
@@ -372,6 +376,35 @@ def _labs(definitions: Definitions, release: Release, problems: Problems) -> pd.
     value = _lab_values(_column(table, "test_result"), factor, where, problems)
     unit = analyte.map(analytes(definitions)["unit"])
     return _long(table["subject_id"], _column(table, "laboratory_delta"), value, analyte, unit)
+
+
+# Names that the unit of a neurofilament may have; public analyses found pg/mL throughout.
+_UNIT_COLUMNS = ("unit", "units", "result_unit", "test_unit")
+
+
+def _neurofilaments(definitions: Definitions, release: Release, problems: Problems) -> pd.DataFrame:
+    """Neurofilaments by their analyte and matrix, which never share an id."""
+    table, where = release.table("NEUROFILAMENT"), "PROACT_NEUROFILAMENT.csv"
+    names = analyte_names(definitions)
+    said = zip(_column(table, "analyte"), _column(table, "matrix"), strict=True)
+    meant = [names.get(f"{normal_name(str(a))}_{normal_name(str(m))}") for a, m in said]
+    analyte = pd.Series(meant, index=table.index, dtype=object)
+    _left_out(int(analyte.isna().sum()), where, "values are of another analyte or matrix", problems)
+    table, analyte = table[analyte.notna()], analyte.dropna()
+    column = next((name for name in _UNIT_COLUMNS if name in table.columns), None)
+    if column is None and len(table):
+        problems.note(
+            where,
+            f"{len(table)} values have no column of units",
+            "They are taken for pg/mL, as public analyses of the release found.",
+            len(table),
+            code="unit_doubtful",
+        )
+    unit = _column(table, column) if column else pd.Series("pg/mL", index=table.index)
+    factor = _lab_factors(definitions, analyte, unit, where, problems)
+    value = _lab_values(_column(table, "result"), factor, where, problems)
+    canonical = analyte.map(analytes(definitions)["unit"])
+    return _long(table["subject_id"], _column(table, "collection_delta"), value, analyte, canonical)
 
 
 def _lab_factors(

@@ -208,3 +208,92 @@ def test_published_patients(reference_data, tmp_path, capsys):
     assert patients.index[patients["diagnosis"] == "als"].tolist() == ["PMID_30236613_patient"]
     assert "21-31667337-C-CT" in set(cohort.genotypes.sites["key"])  # his frameshift in SOD1
     assert not np.isnan(patients.loc["PMID_30236613_patient", "age_at_onset"])
+
+
+# --- families
+
+
+def member(name, diseases=None, **more):
+    made = packet(name, diseases=diseases, **more)
+    return {**made, "subject": {**made["subject"], "id": f"s-{name}"}}
+
+
+def person(name, father="", mother="", status="UNAFFECTED"):
+    return {
+        "familyId": "F1",
+        "individualId": f"s-{name}",
+        "paternalId": f"s-{father}" if father else "",
+        "maternalId": f"s-{mother}" if mother else "",
+        "affectedStatus": status,
+    }
+
+
+PEDIGREE = [
+    person("grandfather"),
+    person("grandmother"),
+    person("father", "grandfather", "grandmother"),
+    person("mother"),
+    person("aunt", "grandfather", "grandmother"),
+    person("child", "father", "mother"),
+    person("sister", "father", "mother"),
+    person("half", "father", "other"),
+    person("other"),
+    person("cousin", "", "aunt"),
+]
+
+
+def family(*relatives, proband=None, persons=PEDIGREE):
+    return {
+        "id": "F1",
+        "proband": proband or member("child"),
+        "relatives": list(relatives),
+        "pedigree": {"persons": persons},
+    }
+
+
+@pytest.mark.parametrize(
+    ("ill", "history"),
+    [
+        ("father", "first_degree"),
+        ("sister", "first_degree"),
+        ("half", "second_degree"),
+        ("aunt", "second_degree"),
+        ("grandmother", "second_degree"),
+        ("cousin", "wider"),
+        ("other", None),  # the mother of a half-sibling is no kin
+    ],
+)
+def test_a_family_history_by_the_nearest_relative_with_als(tmp_path, ill, history):
+    cohort, _ = imported(tmp_path, family(member(ill)))
+    patients = cohort.patients.set_index("sample_id")
+    assert patients.loc["child", "family_history"] == history
+    assert patients["family_id"].tolist() == ["F1", "F1"]
+    assert cohort.families[0] == cohort.families[1]
+
+
+def test_the_nearest_of_several_counts(tmp_path):
+    cohort, _ = imported(tmp_path, family(member("cousin"), member("father"), member("aunt")))
+    assert cohort.patients["family_history"].tolist()[0] == "first_degree"
+
+
+def test_a_relative_without_als_is_no_patient(tmp_path):
+    cohort, _ = imported(tmp_path, family(member("mother", diseases=[])))
+    patients = cohort.patients.set_index("sample_id")
+    assert patients.loc["mother", "diagnosis"] == "control"  # no kin of hers has ALS but her child
+    assert patients["family_history"].isna().tolist()[0]
+
+
+def test_an_affected_person_of_a_pedigree_alone_says_no_disease(tmp_path):
+    persons = [
+        {**one, "affectedStatus": "AFFECTED"} if one["individualId"] == "s-father" else one
+        for one in PEDIGREE
+    ]
+    cohort, told = imported(tmp_path, family(persons=persons))
+    assert cohort.patients["family_history"].isna().all()
+    assert "1 affected relatives of a pedigree have no phenopacket" in told
+
+
+def test_families_beside_single_phenopackets(tmp_path):
+    cohort, _ = imported(tmp_path, family(member("father")), packet("alone"))
+    assert cohort.patients["sample_id"].tolist() == ["child", "father", "alone"]
+    assert len(set(cohort.families)) == 2

@@ -440,3 +440,40 @@ def test_from_the_release_to_a_trained_model(tmp_path, monkeypatch):
     found = train(load_config(ROOT / "configs/quick.yaml", changes))
     assert found.metrics["n"] == 160
     assert found.metrics["roc_auc"] > 0.7
+
+
+def nfl(result="40", matrix="Serum", **more):
+    facts = {"subject_id": 1, "Analyte": "Neurofilament light chain", "Matrix": matrix}
+    return {**facts, "Result": result, "Collection_Delta": 7, **more}
+
+
+@pytest.mark.parametrize(
+    ("row", "analyte", "value"),
+    [
+        (nfl(), "nfl_serum", 40),
+        (nfl(matrix="CSF"), "nfl_csf", 40),
+        (nfl(matrix="SERUM", Unit="pg/mL"), "nfl_serum", 40),
+        (nfl("<4", Unit="ng/L"), "nfl_serum", 4 / 2**0.5),
+    ],
+)
+def test_neurofilaments_of_newer_releases(tmp_path, row, analyte, value):
+    cohort, found = imported(tmp_path, Neurofilament=[row])
+    own = cohort.biomarkers[cohort.biomarkers["analyte"] == analyte]
+    assert own["value"].tolist() == pytest.approx([value])
+    assert own["days"].tolist() == [7]
+    assert ("no column of units" in found) == ("Unit" not in row)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (nfl(Analyte="Tau"), "1 values are of another analyte or matrix"),
+        (nfl(matrix="Tears"), "1 values are of another analyte or matrix"),
+        (nfl(Unit="U/L"), "a unit that does not fit"),
+        (nfl("Trace"), "1 results are not numbers"),
+    ],
+)
+def test_neurofilaments_that_are_left_out(tmp_path, row, message):
+    cohort, found = imported(tmp_path, Neurofilament=[row])
+    assert cohort.biomarkers.empty
+    assert message in found
