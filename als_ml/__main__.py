@@ -34,6 +34,7 @@ from als_ml.commands import (
     serve,
     simulate,
     train,
+    trial,
     variants,
 )
 
@@ -55,6 +56,7 @@ COMMANDS: dict[str, ModuleType] = {
     "monitor": monitor,
     "recalibrate": recalibrate,
     "lock": lock,
+    "trial": trial,
     "reproduce": reproduce,
     "push": push,
     "references": references,

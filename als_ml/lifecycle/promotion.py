@@ -196,7 +196,7 @@ def _on_other_patients(
             _refuse_same_table(one, source)
     labelled = np.isfinite(ours.y)
     seen = {
-        number: labelled & _seen(models[number], number, cohort)
+        number: labelled & known_to(models[number], number, cohort)
         for number, cohort in cohorts.items()
     }
     either = np.logical_or.reduce(list(seen.values()))
@@ -223,8 +223,28 @@ def _on_other_patients(
 _OTHERS = "Give other patients, leave these out with --leave-out, or use --training-cohort."
 
 
-def _seen(model: Predictor, number: str, cohort: Cohort) -> np.ndarray:
-    """Which patients of a cohort a model was trained or recalibrated on."""
+def known_to(model: Predictor, number: str, cohort: Cohort) -> np.ndarray:
+    """Which patients of a cohort a model was trained or recalibrated on.
+
+    Parameters
+    ----------
+    model : Predictor
+        With what it remembers of its patients.
+    number : str
+        Its version, for the message.
+    cohort : Cohort
+        n patients.
+
+    Returns
+    -------
+    array of bool (n,)
+        False for all where it remembers none.
+
+    Raises
+    ------
+    RequestError
+        If they were remembered with another key than the one here.
+    """
     seen = np.zeros(len(cohort), dtype=bool)
     key = patient_key()
     for memory in model.training.get("patients", []):

@@ -1,0 +1,119 @@
+"""What a model says of patients that it was not trained on, or, where it knows nearly all of them,
+what its configuration says out of fold.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from als_ml.cohort.source import CohortSource
+from als_ml.config import Config
+from als_ml.lifecycle.registry import run_config
+from als_ml.tracking.versions import registered_version
+from als_ml.training.folds import cross_validate
+from als_ml.training.task_data import Trainable, prepared, time_rule
+from als_ml.trials.patients import Pool, pool_of
+from als_ml.trials.planning import FEWEST
+from features.cohort import Cohort
+from features.errors import DataError, RequestError
+from features.tables.problems import Problems
+from models.survival.labels import TimeRule
+from models.tasks import FAMILIAL
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The patients of a plan, how their predictions were made, and how many the model knew."""
+
+    pool: Pool
+    how: str
+    known: int
+    task: str
+
+
+def predicted_pool(
+    uri: str, source: CohortSource, adjust: tuple[str, ...], problems: Problems
+) -> Predicted:
+    """Predict the patients of a cohort.
+
+    Parameters
+    ----------
+    uri : str
+        Of a registered model, `models:/NAME/VERSION` or `models:/NAME@ALIAS`.
+    source : CohortSource
+        The cohort.
+    adjust : tuple of str
+        What the trial adjusts for anyway.
+    problems : Problems
+        Gets what was found while reading.
+
+    Returns
+    -------
+    Predicted
+        Patients with a time, a total at baseline and a prediction.
+
+    Raises
+    ------
+    RequestError, DataError
+        If the model says nothing of progression, or fewer than 50 such patients are there.
+    """
+    from als_ml.lifecycle.promotion import known_to
+    from als_ml.tracking.loader import load
+
+    version = registered_version(uri)
+    predictor = load(uri)
+    if predictor.fitted.task == FAMILIAL.name:
+        raise RequestError(
+            uri,
+            "it tells familial from sporadic, and says nothing of the course",
+            "Give a model of the task survival or progression.",
+            code="option_value",
+        )
+    config = run_config(version.run_id, str(source.path))
+    cohort = predictor.read(source, problems)
+    seen = known_to(predictor, str(version.version), cohort)
+    rows = predictor.predict_cohort(cohort, drivers=False)
+    risk = _column([row["probability"] for row in rows])
+    slope = _column([row["slope_predicted"] for row in rows])
+    unseen = _pool(cohort, config, np.where(seen, np.nan, risk), slope, adjust)
+    task = predictor.fitted.task
+    if len(unseen.months) >= FEWEST:
+        how = "the model, on patients that it was not trained on"
+        return Predicted(pool=unseen, how=how, known=int(seen.sum()), task=task)
+    data = prepared(config, source)
+    pool = _out_of_fold(data, config, adjust)
+    if len(pool.months) < FEWEST:
+        raise DataError(
+            f"cohort {source.path.name}",
+            f"{len(pool.months)} patients have a follow-up, a total at day"
+            f" {config.landmark_days} and a prediction: fewer than {FEWEST}",
+            "Give a larger cohort; `als-ml check --config` says why patients have no time.",
+            code="labels_unusable",
+        )
+    how = "the configuration of the model's run, cross-validated on the cohort (out of fold)"
+    return Predicted(pool=pool, how=how, known=int(seen.sum()), task=task)
+
+
+def _column(values: list[float | None]) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+
+def _pool(
+    cohort: Cohort,
+    config: Config,
+    risk: np.ndarray,
+    slope: np.ndarray,
+    adjust: tuple[str, ...],
+) -> Pool:
+    rule = time_rule(config) or TimeRule(landmark_days=config.landmark_days)
+    return pool_of(cohort, rule, risk, slope if np.isfinite(slope).any() else None, adjust)
+
+
+def _out_of_fold(data: Trainable, config: Config, adjust: tuple[str, ...]) -> Pool:
+    """Each patient by a model that was fitted without him."""
+    validated = cross_validate(data, config)
+    slope = np.full(len(data.y), np.nan)
+    for fold in validated.folds:
+        if fold.course is not None:
+            slope[fold.course.test] = fold.course.slope[:, 0]
+    return _pool(data.cohort, config, validated.probability["model"], slope, adjust)
