@@ -416,6 +416,8 @@ def variant_key(chrom: str, pos: int, ref: str, alt: str) -> str:
     return f"{plain_contig(chrom)}-{pos}-{ref}-{alt}"
 
 
+# A file spells a few contigs, each of its records one.
+@lru_cache(maxsize=1024)
 def plain_contig(name: str) -> str:
     """Contig without `chr`, mitochondrion as MT.
 

@@ -1,6 +1,7 @@
 """Write the panel variants of a VCF with their evidence."""
 
 import argparse
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,9 @@ SUMMARY = "write every ALS-gene variant of a VCF with its evidence, class and pa
 
 def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
-    made.add_argument("--vcf", required=True, help="VCF or BCF, with or without samples")
+    made.add_argument(
+        "--vcf", required=True, help="VCF or BCF, with or without samples: a path, or a URL"
+    )
     made.add_argument(
         "--genome-build",
         required=True,
@@ -82,20 +85,22 @@ def add_options(made: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the variants of a VCF with their evidence, and their carriers."""
     outputs = _outputs(arguments)
-    from als_ml.variant_table.table import variant_table
+    from als_ml.variant_table.table import named_by, on_this_machine, variant_table
 
-    given = _given(arguments)
-    with progress_bar(arguments.quiet) as progress:
+    given, path = _given(arguments), Path(arguments.vcf)
+    with progress_bar(arguments.quiet) as progress, ExitStack() as stack:
         progress("reading references", 0, 0)
+        sources = _sources(arguments, given)
+        local = stack.enter_context(on_this_machine(path, sources))
         table, problems = variant_table(
-            _asked(arguments, given),
-            _sources(arguments, given),
+            _asked(arguments, given, local),
+            sources,
             carriers=Path(arguments.carriers) if arguments.carriers else None,
             progress=lambda what: progress(f"reading {what}", 0, 0),
         )
-        _write(table, outputs[0], Path(arguments.vcf), arguments.genome_build)
+        _write(table, outputs[0], local, arguments.genome_build)
     if not arguments.quiet:
-        report_problems(problems.found)
+        report_problems(named_by(path, local, problems.found))
         _print_variants(table, outputs)
     return 0
 
@@ -108,14 +113,14 @@ def _given(arguments: argparse.Namespace) -> dict[str, Path | None]:
     return {name: reference_path(getattr(arguments, name), f"--{name}") for name in names}
 
 
-def _asked(arguments: argparse.Namespace, given: dict[str, Path | None]) -> "Asked":
+def _asked(arguments: argparse.Namespace, given: dict[str, Path | None], path: Path) -> "Asked":
     """The VCF, and how its calls are read."""
     from als_ml.variant_table.table import Asked
     from features.genotypes.phase import read_ped
     from features.genotypes.vcf import CallRule
 
     return Asked(
-        path=Path(arguments.vcf),
+        path=path,
         rule=CallRule(arguments.min_gq, arguments.min_depth),
         fasta=given["fasta"],
         gff=given["gff"],

@@ -1,7 +1,8 @@
 """Every panel variant of a VCF with its evidence, and what it means for each carrier."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,8 +23,16 @@ from features.errors import DataError
 from features.genotypes.extraction import Panel, gather
 from features.genotypes.gathered import GatheredOnDisk
 from features.genotypes.phase import Parents, read_phases
-from features.genotypes.vcf import ANY_CALL, CallRule, read_header, site_query
-from features.tables.problems import Problems
+from features.genotypes.remote import is_remote, staged, url_of
+from features.genotypes.vcf import (
+    ANY_CALL,
+    CallRule,
+    panel_regions,
+    read_header,
+    restriction,
+    site_query,
+)
+from features.tables.problems import Problem, Problems
 from features.temporary import working_folder
 from features.variants.evidence import Assessment, Sources, ratio_names
 from features.variants.lookups import Lookups, predicted_effects
@@ -59,6 +68,65 @@ class Asked:
     fasta: Path | None = None
     gff: Path | None = None
     parents: dict[str, Parents] = field(default_factory=dict)
+
+
+@contextmanager
+def on_this_machine(path: Path, sources: Sources) -> Iterator[Path]:
+    """A file that can be read here: the path itself, or the panel's records behind a URL.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a URL (`features.genotypes.remote`).
+    sources : Sources
+        Whose panel is wanted.
+
+    Yields
+    ------
+    Path
+        Of a file, as long as the block lasts.
+
+    Raises
+    ------
+    DataError
+        If what is behind the URL cannot be read; what is wrong with it names the URL.
+    """
+    if not is_remote(path):
+        yield path
+        return
+    regions = panel_regions(sources.definitions, sources.build)
+    with staged(path, restriction(sources.definitions, regions, sources.build)) as local:
+        try:
+            yield local
+        except DataError as error:
+            where = error.where.replace(str(local), url_of(path))
+            raise DataError(where, error.found, error.remedy, code=error.code) from None
+
+
+def named_by(path: Path, local: Path, found: list[Problem]) -> list[Problem]:
+    """What was said of the local copy, said of the URL; that the copy has no index is left out.
+
+    Parameters
+    ----------
+    path : Path
+        As it was asked for.
+    local : Path
+        What `on_this_machine` made of it.
+    found : list of Problem
+        Of the reading.
+
+    Returns
+    -------
+    list of Problem
+        As given for a file of this machine.
+    """
+    if not is_remote(path):
+        return found
+    return [
+        replace(problem, where=problem.where.replace(str(local), url_of(path)))
+        for problem in found
+        if problem.code != "genome_index"
+    ]
 
 
 def variant_table(

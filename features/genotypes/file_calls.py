@@ -1,5 +1,6 @@
 """What one file says of the panel: who carries what, what is missing in whom, which build it is."""
 
+import re
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -26,6 +27,8 @@ from features.tables.problems import Problems
 from features.variants.annotation import consequence_kinds
 from features.variants.structural import structural_sites
 
+# An alternative that is not written in bases.
+_SYMBOLIC = re.compile(r"[<\[\]*]")
 # What no good file has.
 IMPOSSIBLE = ("beyond the contig", "calls to no allele")
 COUNTS = (
@@ -217,7 +220,7 @@ def _counts(
         sum("," in alt for alt in sites.alt[inside]),
         filtered,
         int((inside & ~first).sum()),
-        sum(any(c in alt for c in "<[]*") for alt in sites.alt[inside]),
+        sum(_SYMBOLIC.search(alt) is not None for alt in sites.alt[inside]),
         int((sites.gene[lost[0]] >= 0).sum()) + filtered * patients,
     )
     return dict(zip(COUNTS[: -len(IMPOSSIBLE)], values, strict=True))

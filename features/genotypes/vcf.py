@@ -32,6 +32,7 @@ from features.catalogue import (
     genes,
     known_variants,
     plain_contig,
+    recently_derived,
 )
 from features.errors import DataError
 from features.genotypes.bcftools import bcftools
@@ -314,6 +315,11 @@ def panel_regions(definitions: Definitions, build: str) -> list[Region]:
     list of (contig, start, end)
         1-based inclusive, contigs without `chr`.
     """
+    return list(_panel_regions(definitions, build))
+
+
+@derived
+def _panel_regions(definitions: Definitions, build: str) -> tuple[Region, ...]:
     panel = genes(definitions, build)
     bounds = list(
         zip(panel["chrom"], panel["start"] - PADDING, panel["end"] + PADDING, strict=True)
@@ -325,7 +331,7 @@ def panel_regions(definitions: Definitions, build: str) -> list[Region]:
             merged[-1] = (chrom, merged[-1][1], max(end, merged[-1][2]))
         else:
             merged.append((chrom, int(start), int(end)))
-    return merged
+    return tuple(merged)
 
 
 def has_index(path: Path) -> bool:
@@ -547,11 +553,7 @@ class Query:
 
     def gene_indices(self) -> list[int]:
         """Genes whose bounds lie in the regions, as indices into `gene_names()`."""
-        return [
-            i
-            for i, (chrom, start, end) in enumerate(_gene_bounds(self.definitions, self.build))
-            if any(c == chrom and s <= start and end <= e for c, s, e in self.regions)
-        ]
+        return list(_genes_within(self.definitions, tuple(self.regions), self.build))
 
 
 def restriction(
@@ -573,14 +575,31 @@ def restriction(
     kind : str
         `regions` by the index, `targets` without one.
     """
+    return [f"--{kind}", _spelled(definitions, tuple(regions), build), f"--{kind}-overlap", "1"]
+
+
+# Each file of a cohort is asked for the same regions.
+@recently_derived(64)
+def _spelled(definitions: Definitions, regions: tuple[Region, ...], build: str) -> str:
     other = known_reference(definitions, next(b for b in BUILDS if b != build))
     wanted = [*regions, *((chrom, pos, pos) for chrom, pos in other)]
     wanted += _beyond(definitions, regions, build)
-    spelled = ",".join(f"{p}{c}:{s}-{e}" for c, s, e in wanted for p in ("", "chr"))
-    return [f"--{kind}", spelled, f"--{kind}-overlap", "1"]
+    return ",".join(f"{p}{c}:{s}-{e}" for c, s, e in wanted for p in ("", "chr"))
 
 
-def _beyond(definitions: Definitions, regions: list[Region], build: str) -> list[Region]:
+@recently_derived(64)
+def _genes_within(
+    definitions: Definitions, regions: tuple[Region, ...], build: str
+) -> tuple[int, ...]:
+    """Genes whose bounds lie in some regions, as indices into `gene_names()`."""
+    return tuple(
+        i
+        for i, (chrom, start, end) in enumerate(_gene_bounds(definitions, build))
+        if any(c == chrom and s <= start and end <= e for c, s, e in regions)
+    )
+
+
+def _beyond(definitions: Definitions, regions: tuple[Region, ...], build: str) -> list[Region]:
     """What lies beyond the contigs, which is nothing in a good file.
 
     Of the parts of a file, that with the first region of a contig looks there.
@@ -874,7 +893,7 @@ def sites_of(query: Query, fields: list[str], rows: list[list[bytes]]) -> Sites:
     Sites
         Genes are positions in the panel, -1 outside of it.
     """
-    texts = [[cell.decode(errors="replace") for cell in row] for row in rows]
+    texts = [b"\t".join(row).decode(errors="replace").split("\t") for row in rows]
     columns = list(zip(*(row[:SITE_CELLS] for row in texts), strict=True)) or [()] * SITE_CELLS
     chrom, ref, alt, last = (np.array(columns[i], dtype=object) for i in (0, 2, 3, 5))
     pos = np.array(columns[1], dtype=np.int64)

@@ -241,7 +241,15 @@ def test_recent_results_are_bounded():
 
 SOURCES = sorted([*(ROOT / "features").rglob("*.py"), *(ROOT / "models").rglob("*.py")])
 # Caches of the process: each is of its arguments alone, or of the packages that are installed.
-PURE = {"normal_name", "parse_genotype", "_field_names", "_needs_cleaning", "_registry", "_levels"}
+PURE = {
+    "normal_name",
+    "plain_contig",
+    "parse_genotype",
+    "_field_names",
+    "_needs_cleaning",
+    "_registry",
+    "_levels",
+}
 # Of the file that the caller has open, for as long as it is.
 PURE |= {"installed", "estimator", "block", "_read_header", "chunk"}
 

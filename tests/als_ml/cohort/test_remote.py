@@ -13,6 +13,7 @@ from als_ml.cohort.digests import genomes_digest, times_digest
 from features.genotypes import extraction
 from features.genotypes.bcftools import stop_workers
 from tests.features.genotypes.test_extraction import SAMPLES, records
+from tests.tls import certificates, files_behind_https
 from tests.vcf_files import write_vcf
 
 BUCKET = "genomes"
@@ -161,3 +162,76 @@ def test_workers_of_a_cluster_read_urls(bucket, folder, monkeypatch):
     assert (folder / "here.csv").read_bytes() == (folder / "there.csv").read_bytes()
     assert list(Path.cwd().iterdir()) == []
     assert os.environ["HTS_S3_ADDRESS_STYLE"] == "path"
+
+
+@pytest.fixture(scope="module")
+def behind_https(tmp_path_factory):
+    """A server on this machine with a certificate of a site's own authority."""
+    pytest.importorskip("aiohttp", reason="als-ml[remote] is not installed")
+    folder, keys = tmp_path_factory.mktemp("https"), tmp_path_factory.mktemp("keys")
+    for name in SAMPLES:
+        write_vcf(folder / f"{name}.vcf.gz", [name], records([name]))
+    files = certificates(keys)
+    with pytest.MonkeyPatch.context() as patch, files_behind_https(folder, files) as server:
+        # By these libcurl and OpenSSL know the authority.
+        for name in ("CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+            patch.setenv(name, files["authority.pem"])
+        stop_workers()
+        yield server
+        stop_workers()
+
+
+def address(server) -> str:
+    return f"https://127.0.0.1:{server.server_address[1]}"
+
+
+@pytest.mark.slow
+def test_files_behind_https_give_the_bits_of_files(behind_https, folder):
+    own = (f"{address(behind_https)}/{name}.vcf.gz" for name in SAMPLES)
+    described(folder, "there.yaml", *own)
+    assert written(folder, "here") == 0
+    assert written(folder, "there", "--allow-remote") == 0
+    assert (folder / "here.csv").read_bytes() == (folder / "there.csv").read_bytes()
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_server_that_is_not_trusted_or_lacks_the_file_is_told(behind_https, folder, capsys):
+    described(folder, "there.yaml", f"{address(behind_https)}/absent.vcf.gz")
+    assert written(folder, "there", "--allow-remote") == 1
+    assert f"{address(behind_https)}/absent.vcf.gz" in capsys.readouterr().err
+    described(folder, "there.yaml", f"{address(behind_https)}/p0.vcf.gz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CURL_CA_BUNDLE")
+        stop_workers()
+        assert written(folder, "there", "--allow-remote") == 1
+    assert f"{address(behind_https)}/p0.vcf.gz: bcftools cannot read it" in capsys.readouterr().err
+    stop_workers()
+
+
+def table_of(vcf: object, folder: Path, name: str) -> bytes:
+    options = ["--genome-build", "GRCh38", "--output", str(folder / name), "--quiet"]
+    carriers = ["--carriers", str(folder / f"carriers-{name}")]
+    assert main(["variants", "--vcf", str(vcf), *options, *carriers]) == 0
+    return (folder / name).read_bytes() + (folder / f"carriers-{name}").read_bytes()
+
+
+def test_variants_of_a_url_are_those_of_the_file(behind_https, bucket, folder):
+    local = table_of(folder / "p1.vcf.gz", folder, "here.csv")
+    assert local == table_of(f"{address(behind_https)}/p1.vcf.gz", folder, "https.csv")
+    assert local == table_of(f"{URL}/p1.vcf.gz", folder, "s3.csv")
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_what_is_wrong_with_a_url_of_variants_names_the_url(behind_https, folder, capsys):
+    url = f"{address(behind_https)}/p1.vcf.gz"
+    options = ["--genome-build", "GRCh37", "--output", str(folder / "v.csv")]
+    assert main(["variants", "--vcf", url, *options]) == 1
+    said = capsys.readouterr().err
+    assert f"{url}: contig" in said
+    assert "panel.bcf" not in said
+    options = ["--genome-build", "GRCh38", "--output", str(folder / "v.csv")]
+    assert main(["variants", "--vcf", url, *options]) == 0
+    said = capsys.readouterr().err
+    assert url in said
+    assert "panel.bcf" not in said
+    assert "no index" not in said

@@ -36,6 +36,7 @@ from features.errors import RequestError
 from tests.cohorts import read
 from tests.records import record
 from tests.stores import store_in
+from tests.tls import certificates
 
 MODEL = "models:/als-progression@champion"
 JSON = {"content-type": "application/json", "host": "localhost:5001"}
@@ -414,48 +415,6 @@ def test_spark(store, monkeypatch):
     finally:
         spark.stop()
     assert row.p.probability == load(MODEL).predict_records([plain])[0]["probability"]
-
-
-def certificates(folder):
-    """A site's authority, and a certificate of it for 127.0.0.1 with its key; PEM files."""
-    import datetime as dt
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    now = dt.datetime.now(dt.UTC)
-
-    def made(name, issuer=None, signer=None):
-        key = ec.generate_private_key(ec.SECP256R1())
-        own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(own)
-            .issuer_name(issuer or own)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-        )
-        here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        if signer is None:
-            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
-        builder = builder.add_extension(here, False)
-        done = builder.sign(signer or key, hashes.SHA256())
-        pem = serialization.Encoding.PEM
-        (folder / f"{name}.pem").write_bytes(done.public_bytes(pem))
-        kind, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        (folder / f"{name}.key").write_bytes(key.private_bytes(pem, kind, none))
-        return own, key
-
-    authority, signer = made("authority")
-    made("server", authority, signer)
-    made("client", authority, signer)
-    made("stranger")
-    return {name: str(folder / name) for name in ("authority.pem", "server.pem", "server.key")}
 
 
 @pytest.mark.slow
