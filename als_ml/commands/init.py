@@ -48,6 +48,8 @@ def _propose(files: list[Path], folder: Path, name: str, quiet: bool) -> int:
         raise RequestError(
             str(absent[0]), "there is no such file", "Correct the path.", code="file_absent"
         )
+    # `folder/*` names the indexes of genomes, too; they are found beside their files.
+    files = [path for path in files if path.suffix not in (".tbi", ".csi")]
     with progress_bar(quiet) as progress:
         proposal = propose(files, name, lambda what: progress(what, 0, 0))
         written = write_proposal(proposal, folder)
