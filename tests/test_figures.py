@@ -43,13 +43,15 @@ def test_every_figure_of_every_page_is_known():
     marked = {name for path in PAGES for name in figures.marks(path.read_text())}
     assert marked == {figure.name for figure in FIGURES if not figure.picture}
     pictures = {path.name for path in (ROOT / "docs/images").iterdir()} - DRAWN
+    pictures |= {path.name for path in (ROOT / "docs/notebooks").iterdir()}
     assert pictures == {figure.name for figure in FIGURES if figure.picture}
     assert set(LINES) == {figure.name for figure in FIGURES} | set(MEASURED)
 
 
 def test_every_output_in_the_readme_comes_from_a_command():
     """A block of text is a figure, but for the tree of folders."""
-    page = (ROOT / "README.md").read_text()
+    pages = ("README.md", "docs/start.md", "docs/hospital-export.md")
+    page = "".join((ROOT / name).read_text() for name in pages)
     outputs = re.findall(r"(.*)\n```text\n(\S*)", page)
     assert [first for mark, first in outputs if not figures.marks(mark)] == ["train.py"]
 

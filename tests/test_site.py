@@ -1,5 +1,7 @@
 """The site says what the code says, leaves nothing out, and fetches nothing."""
 
+import importlib
+import json
 import re
 import shutil
 import subprocess
@@ -14,7 +16,11 @@ from als_ml.config import Config
 from features.codes import CODES, DATA, REQUEST
 from tests.conftest import ROOT
 from tools.site import checks, commands, configuration, definitions, messages
+from tools.site.formulas import with_formulas
+from tools.site.notebooks import as_page, run
 from tools.site.staging import FROM_ROOT, GENERATED
+
+NUMBERS = (ROOT / "docs/numbers.md").read_text()
 
 
 def test_every_key_of_a_configuration_is_described():
@@ -35,7 +41,7 @@ def test_the_configuration_page_has_every_key_with_its_default():
     page = configuration.configuration_page()
     assert "| `landmark_days` | integer | `90` |" in page
     assert "| `miss_cost` | number | `4.0` |" in page
-    assert "| `task` | `familial`, `progression` | **required** |" in page
+    assert re.search(r"^\| `task` \| `familial`, `progression`.* \| \*\*required\*\* \|", page, re.M)
     for key in configuration.keys(Config):
         assert f"| `{key.rpartition('.')[2]}` |" in page
     for path in (ROOT / "configs").glob("*.yaml"):
@@ -96,6 +102,22 @@ def pages_of(value):
     return [page for part in value for inner in part.values() for page in pages_of(inner)]
 
 
+def test_the_places_that_the_page_of_numbers_names_are_there():
+    places = re.findall(r"`((?:als_ml|features|models)\.[\w.]+):([\w.]+)`", NUMBERS)
+    assert len(places) > 20
+    for module, name in places:
+        found = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+
+
+def test_a_formula_is_drawn_without_a_script():
+    drawn = with_formulas(NUMBERS)
+    assert drawn.count("<math") > NUMBERS.count("```math") > 10
+    assert "```math" not in drawn
+    assert "$`" not in drawn
+
+
 GOOD = '<h1 id="a b">A</h1><a href="#a%20b">here</a><a href="https://example.org/x">there</a>'
 MACHINE = "/" + "home/somebody/x"
 REGISTRY = "files.python" + "hosted.org/x"
@@ -132,6 +154,30 @@ def test_a_style_sheet_that_fetches_is_found(tmp_path):
     (tmp_path / "a.css").write_text("@font-face {src: url(https://example.org/f.woff)}")
     (tmp_path / "b.css").write_text("a {background: url(data:image/png;base64,x)}")
     assert checks.wrong(tmp_path) == ["a.css: a style sheet fetches"]
+
+
+NOTEBOOKS = sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_kept_with_what_it_printed(path, tmp_path):
+    page = as_page(path, tmp_path)
+    assert page.startswith("# ")
+    assert page.count("```python") > 4
+    assert page.count("```text title") + page.count('class="output"') > 2
+    assert "Traceback" not in page
+    pictures = re.findall(r"\]\((\S+\.png)\)", page)
+    assert {path.name for path in tmp_path.iterdir()} == set(pictures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_its_first_cell_to_its_last(path, tmp_path):
+    kept = json.loads(path.read_text())["cells"]
+    made = run(path, tmp_path).cells
+    assert [len(cell.get("outputs", [])) for cell in made] == [
+        len(cell.get("outputs", [])) for cell in kept
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,11 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
+
+from tools import mlflow_pictures, tutorial
+from tools.site import notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = ROOT / "docs/figures.tsv"
@@ -59,8 +63,8 @@ class Figure:
 
     @property
     def picture(self) -> bool:
-        """Whether it is a file of its own."""
-        return self.page.startswith("docs/images/")
+        """Whether it is a file of its own, a picture or a notebook."""
+        return self.page.startswith(("docs/images/", "docs/notebooks/"))
 
 
 def digest(content: bytes) -> str:
@@ -193,7 +197,8 @@ def _run(*arguments: str, folder: Path) -> str:
     return done.stdout
 
 
-def _demo(folder: Path) -> None:
+@cache
+def _demo(folder: Path) -> Path:
     """The first steps of `make demo`, with its output kept, and the report of its cohort."""
     _run("simulate", "--patients", "800", "--seed", "1", "--output", "demo", folder=folder)
     for task in ("familial", "progression"):
@@ -204,6 +209,7 @@ def _demo(folder: Path) -> None:
     models = [part for task in TASKS for part in ("--model", f"models:/als-{task}@champion")]
     shown = ["--cohort", "demo/cohort.yaml", "--output", "report.html"]
     _run("report", *shown, *models, folder=folder)
+    return folder
 
 
 TASKS = ("familial", "progression")
@@ -211,7 +217,7 @@ TASKS = ("familial", "progression")
 
 def _training(folder: Path) -> bytes:
     """What training says, up to the name of the model."""
-    said = (folder / "progression.txt").read_text(encoding="utf-8")
+    said = (_demo(folder) / "progression.txt").read_text(encoding="utf-8")
     until = [line.partition("; run ")[0] for line in said.splitlines() if line[:6] != "look: "]
     return without_passed(shortened("\n".join(until))).encode()
 
@@ -244,7 +250,9 @@ def without_passed(said: str) -> str:
 
 def _curves(folder: Path) -> bytes:
     """The picture of the curves among the run's artifacts: the newest run is the progression's."""
-    pictures = sorted(folder.glob("mlruns/**/curves.png"), key=lambda path: path.stat().st_mtime)
+    pictures = sorted(
+        _demo(folder).glob("mlruns/**/curves.png"), key=lambda path: path.stat().st_mtime
+    )
     return pictures[-1].read_bytes()
 
 
@@ -275,11 +283,11 @@ def _variants(folder: Path) -> bytes:
 
 
 def _cohort_page(folder: Path) -> bytes:
-    return _screenshot(folder, width=1280, height=800, patient=False)
+    return _screenshot(_demo(folder), width=1280, height=800, patient=False)
 
 
 def _patient_page(folder: Path) -> bytes:
-    return _screenshot(folder, width=1100, height=1250, patient=True)
+    return _screenshot(_demo(folder), width=1100, height=1250, patient=True)
 
 
 def _screenshot(folder: Path, *, width: int, height: int, patient: bool) -> bytes:
@@ -303,17 +311,68 @@ def _screenshot(folder: Path, *, width: int, height: int, patient: bool) -> byte
     return bytes(taken)
 
 
+# The tutorial, and MLflow's pages after it.
+
+
+@cache
+def _hospital(folder: Path) -> dict[str, str]:
+    """What the commands of the tutorial print, run in a folder of their own."""
+    work = folder / "tutorial"
+    shutil.copytree(ROOT / "examples/hospital", work / "hospital")
+    printed: dict[str, str] = {}
+    for done in tutorial.run((ROOT / TUTORIAL).read_text(encoding="utf-8"), work, {}):
+        if done.status:
+            raise SystemExit(f"{TUTORIAL}: {done.step.text}\n{done.errors[-3000:]}")
+        printed |= dict.fromkeys(done.step.figures, done.printed)
+    return printed
+
+
+def _printed(name: str, folder: Path) -> bytes:
+    lines = [line.partition("; run ")[0] for line in _hospital(folder)[name].splitlines()]
+    said = "\n".join(line for line in lines if line[:6] != "look: ")
+    return without_passed(shortened(said)).encode()
+
+
+@cache
+def _mlflow(folder: Path) -> dict[str, bytes]:
+    """Pictures of MLflow's pages, with a second run beside that of the tutorial."""
+    _hospital(folder)
+    work = folder / "tutorial"
+    for done in tutorial.run((ROOT / "docs/mlflow.md").read_text(encoding="utf-8"), work, {}):
+        if done.status:
+            raise SystemExit(f"docs/mlflow.md: {done.step.text}\n{done.errors[-3000:]}")
+    return mlflow_pictures.take(work / "mlflow.db", "als-progression")
+
+
+def _notebook(name: str, folder: Path) -> bytes:
+    """A notebook, run."""
+    work = folder / f"notebook-{name}"
+    work.mkdir()
+    return notebooks.as_bytes(notebooks.run(notebooks.FOLDER / name, work))
+
+
+TUTORIAL = "docs/hospital-export.md"
+SHOWN_BY_TUTORIAL = (
+    "hospital-init",
+    "hospital-guesses",
+    "hospital-check",
+    "hospital-dry-run",
+    "hospital-train",
+    "hospital-predict",
+    "hospital-serve",
+)
+_EXPORT = ("examples/hospital/*", "configs/progression.yaml")
 FIGURES = (
     Figure(
         name="demo-progression",
-        page="README.md",
+        page="docs/start.md",
         command="make demo",
         inputs=DEMO,
         make=_training,
     ),
     Figure(
         name="variants",
-        page="README.md",
+        page="docs/variants.md",
         command="als-ml variants",
         inputs=(),
         make=_variants,
@@ -338,6 +397,36 @@ FIGURES = (
         command="als-ml report",
         inputs=REPORT,
         make=_patient_page,
+    ),
+    *(
+        Figure(
+            name=name,
+            page=TUTORIAL,
+            command=TUTORIAL,
+            inputs=_EXPORT,
+            make=partial(_printed, name),
+        )
+        for name in SHOWN_BY_TUTORIAL
+    ),
+    *(
+        Figure(
+            name=name,
+            page=f"docs/images/{name}",
+            command="docs/mlflow.md",
+            inputs=_EXPORT,
+            make=lambda folder, name=name: _mlflow(folder)[name],  # type: ignore[misc]
+        )
+        for name in mlflow_pictures.NAMES
+    ),
+    *(
+        Figure(
+            name=path.name,
+            page=f"docs/notebooks/{path.name}",
+            command="python -m tools.figures",
+            inputs=("als_ml/simulate/*.py",),
+            make=partial(_notebook, path.name),
+        )
+        for path in sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
     ),
 )
 # Page -> what its tables were measured by: too long for each change, so they carry their day.
@@ -386,14 +475,17 @@ def main(argv: list[str] | None = None) -> int:
     """Write the figures anew, or record that pages were measured."""
     parser = argparse.ArgumentParser(prog="python -m tools.figures", description=__doc__)
     parser.add_argument("--measured", nargs="+", choices=sorted(MEASURED), default=[])
-    pages = parser.parse_args(argv).measured
+    names = [figure.name for figure in FIGURES]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="FIGURE")
+    given = parser.parse_args(argv)
+    pages = given.measured
     if pages:
         _record([measured(page) for page in pages])
         return 0
     with tempfile.TemporaryDirectory(prefix="als-ml-figures-") as name:
         folder = Path(name)
-        _demo(folder)
-        made = [(figure, figure.make(folder)) for figure in FIGURES]
+        wanted = [figure for figure in FIGURES if figure.name in given.only]
+        made = [(figure, figure.make(folder)) for figure in wanted]
     _record([write(*pair) for pair in made])
     print(f"{len(made)} figures written; see `git diff`")
     return 0

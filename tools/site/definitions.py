@@ -29,7 +29,7 @@ FEATURES = """# Features
 Every column that a model may see, by block (`features.blocks` of a configuration), with the
 shipped definitions, the last value of each analyte (`features.biomarker_values` adds first, mean
 and slope) and the landmark of 90 days. How a value comes about: [features and
-labels](../features.md). This page is made from the
+labels](../features.md), [how each number is made](../numbers.md). This page is made from the
 feature dictionary, which `als-ml features` writes beside every table of features.
 
 """

@@ -1,14 +1,12 @@
-"""Notebooks: run with `python -m tools.site.notebooks`, and shown as pages with what they printed.
+"""Notebooks: run, and shown as pages with what they printed.
 
-`docs/notebooks/*.ipynb` are kept with their outputs. A slow test runs each again, in an empty
-folder.
+`docs/notebooks/*.ipynb` are kept with their outputs (`make figures`). A slow test runs each again,
+in an empty folder.
 """
 
 import base64
 import json
 import re
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -84,6 +82,24 @@ def _plain(notebook: "NotebookNode") -> "NotebookNode":
     return notebook
 
 
+def as_bytes(notebook: "NotebookNode") -> bytes:
+    """A notebook as its file has it.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        With outputs.
+
+    Returns
+    -------
+    bytes
+        JSON.
+    """
+    import nbformat
+
+    return str(nbformat.writes(notebook)).encode()
+
+
 def as_page(path: Path, images: Path) -> str:
     """A notebook as Markdown; its pictures are written beside it.
 
@@ -129,19 +145,3 @@ def _outputs(outputs: list[Output], images: Path, stem: str) -> Iterator[str]:
 
 def _joined(text: str | list[str]) -> str:
     return text if isinstance(text, str) else "".join(text)
-
-
-def main() -> int:
-    """Run every notebook and keep its outputs."""
-    import nbformat
-
-    for path in sorted(FOLDER.glob("*.ipynb")):
-        with tempfile.TemporaryDirectory(prefix="als-ml-notebook-") as name:
-            notebook = run(path, Path(name))
-        nbformat.write(notebook, path)
-        print(f"{path.name}: {len(notebook.cells)} cells")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
