@@ -41,7 +41,8 @@ def test_the_configuration_page_has_every_key_with_its_default():
     page = configuration.configuration_page()
     assert "| `landmark_days` | integer | `90` |" in page
     assert "| `miss_cost` | number | `4.0` |" in page
-    assert re.search(r"^\| `task` \| `familial`, `progression`.* \| \*\*required\*\* \|", page, re.M)
+    (task,) = re.findall(r"^\| `task` \| (.*) \| \*\*required\*\* \|", page, re.MULTILINE)
+    assert task.startswith("`familial`, `progression`")
     for key in configuration.keys(Config):
         assert f"| `{key.rpartition('.')[2]}` |" in page
     for path in (ROOT / "configs").glob("*.yaml"):
