@@ -26,6 +26,7 @@ ALL = {
     "share": "share_of_possible:main",
     "style": "style:main",
     "tables": "tables:main",
+    "times": "times:main",
     "variants": "variants:main",
     "worst": "worst:main",
     "missense": "missense:main",

@@ -1,0 +1,211 @@
+"""A survival model from its configuration to a table, a page and a reply: the same numbers to the
+last bit; and tables that no model can be made of.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import predict
+import train
+from als_ml.__main__ import main as als_ml
+from als_ml.prediction.row import ROW_FIELDS
+from als_ml.serving.server import wait_until_up
+from als_ml.tracking.loader import load
+from models.survival.curve import GROUPS
+from tests.records import record
+
+ROOT = Path(__file__).resolve().parent.parent
+URI = "models:/als-survival@champion"
+TIMES = ("risk_12m", "median_months", "q25_months", "survival_low_months")
+SMALL = [
+    "validation.folds=3",
+    "validation.inner_folds=3",
+    "validation.bootstrap=20",
+    "validation.honesty=false",
+    "validation.sites=false",
+]
+CONFIG = str(ROOT / "configs/survival.yaml")
+
+
+def changes(*more: str) -> list[str]:
+    return [part for change in (*SMALL, *more) for part in ("--set", change)]
+
+
+@pytest.fixture(scope="module")
+def survival(demo, migrated, tmp_path_factory):
+    """The shipped model on the shared cohort, registered in a store of its own."""
+    folder = tmp_path_factory.mktemp("survival")
+    shutil.copy(migrated, folder / "mlflow.db")
+    before, here = os.environ.get("MLFLOW_TRACKING_URI"), Path.cwd()
+    os.chdir(folder)
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+    try:
+        made = ["--config", CONFIG, "--quiet", *changes(f"cohort={demo}/cohort.yaml")]
+        assert train.main(made) == 0
+        yield folder
+    finally:
+        os.chdir(here)
+        if before is None:
+            del os.environ["MLFLOW_TRACKING_URI"]
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+@pytest.fixture(scope="module")
+def batch(survival, demo):
+    path = survival / "predictions.parquet"
+    arguments = ["--model", URI, "--cohort", f"{demo}/cohort.yaml", "--output", str(path)]
+    assert predict.main([*arguments, "--quiet"]) == 0
+    return pd.read_parquet(path)
+
+
+@pytest.fixture(scope="module")
+def endpoint(survival):
+    """The server of this model in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "als_ml", "serve", "--model", URI, "--port", str(port)]
+    with (survival / "server.log").open("w") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            wait_until_up(server, ("127.0.0.1", port))
+            yield f"http://127.0.0.1:{port}/invocations"
+        finally:
+            server.terminate()
+            server.wait(40)
+
+
+def asked(url: str, records: list[dict]) -> list[dict]:
+    body = json.dumps({"inputs": records}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.load(reply)["predictions"]
+
+
+@pytest.fixture(scope="module")
+def rows(survival, cohort):
+    return load(URI).predict_cohort(cohort)
+
+
+@pytest.mark.slow
+def test_the_row_of_a_survival_model(batch):
+    assert tuple(batch.columns) == ROW_FIELDS
+    scored = batch[batch["error"].isna()]
+    assert len(scored) > 200
+    assert scored[["predicted_class", "prediction_set", "abstained"]].isna().all(axis=None)
+    assert scored["risk_12m"].between(0, 1).all()
+    assert (scored["probability"] == scored["risk_12m"]).all()
+    assert scored["risk_24m"].isna().all()  # nobody is followed so far
+    assert set(scored["risk_group"]) <= set(GROUPS)
+    assert (scored["survival_low_months"] > 0).all()
+    assert batch[batch["error"].notna()][list(TIMES)].isna().all(axis=None)
+
+
+@pytest.mark.slow
+def test_alone_in_a_batch_from_a_table_and_in_a_reply_the_same_bits(
+    survival, batch, rows, cohort, demo, endpoint
+):
+    kept = batch.set_index("sample_id")
+    predictor = load(URI)
+    scored = [i for i, row in enumerate(rows) if row["error"] is None][:40]
+    records = [record(cohort, i) for i in scored]
+    replies = asked(endpoint, records)
+    for i, reply in zip(scored, replies, strict=True):
+        alone = predictor.predict_records([record(cohort, i)])[0]
+        for name in (*TIMES, "risk_group", "slope_predicted", "total_6m"):
+            told = rows[i][name]
+            assert reply[name] == told == alone[name]
+            written = kept.loc[rows[i]["sample_id"], name]
+            assert (pd.isna(written) and told is None) or written == told
+    features, again = survival / "f.parquet", survival / "again.parquet"
+    made = ["features", "--cohort", f"{demo}/cohort.yaml", "--model", URI, "--quiet"]
+    assert als_ml([*made, "--output", str(features)]) == 0
+    scores = ["--model", URI, "--features", str(features), "--output", str(again), "--quiet"]
+    assert predict.main(scores) == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(again)[list(TIMES)], batch[list(TIMES)])
+
+
+@pytest.mark.slow
+def test_what_mlflow_keeps_of_the_run(survival, cohort):
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    version = client.get_model_version_by_alias("als-survival", "champion")
+    metrics = client.get_run(version.run_id).data.metrics
+    for name in ("c_index", "brier_12m", "oe_12m", "calibration_slope"):
+        assert {name, f"{name}_low", f"{name}_high"} <= set(metrics)
+    assert {"baseline_cox_c_index", "baseline_kaplan_meier_brier_12m"} <= set(metrics)
+    assert "brier_24m" not in metrics
+    artifacts = {item.path for item in client.list_artifacts(version.run_id)}
+    assert {"model_card.md", "tripod_ai.md", "curves.png", "manifest.json"} <= artifacts
+    ids = [name.encode() for name in cohort.patients["sample_id"]]
+    for path in survival.rglob("*"):
+        if path.is_file() and path.name in ("model.json", "model_card.html", "mlflow.db"):
+            content = path.read_bytes()
+            assert not any(name in content for name in ids), path
+
+
+@pytest.mark.slow
+def test_the_page_shows_the_group_first_and_nothing_without_consent(survival, demo):
+    folder = survival / "cohort"
+    shutil.copytree(demo, folder)
+    patients = pd.read_csv(folder / "patients.csv", dtype=str)
+    patients["consent_prognosis"] = np.where(patients.index < 100, "no", "")
+    patients.to_csv(folder / "patients.csv", index=False)
+    page, table = survival / "report.html", survival / "report.csv"
+    made = ["report", "--cohort", f"{folder}/cohort.yaml", "--model", URI, "--quiet"]
+    assert als_ml([*made, "--output", str(page), "--table", str(table)]) == 0
+    facts = pd.read_csv(table, dtype=str)
+    told = facts[facts.iloc[:, 1].str.startswith("scores/1/outlook")]
+    silent = set(patients["sample_id"][patients["consent_prognosis"] == "no"])
+    assert len(set(told["sample_id"])) > 100
+    assert not set(told["sample_id"]) & silent
+
+
+def _one_event(patients: pd.DataFrame) -> pd.DataFrame:
+    none = patients.assign(death_days="", tracheostomy_days="", niv_23h_days="")
+    none.loc[none.index[5], "death_days"] = "300"
+    return none
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda p: p.assign(death_days="-30"), "0 have the event"),  # all before the landmark
+        (
+            lambda p: p.assign(death_days="", tracheostomy_days="", niv_23h_days=""),
+            "0 have the event",
+        ),
+        (_one_event, "1 have the event"),
+        (lambda p: p.assign(last_contact_days="-4"), "0 patients with a follow-up"),
+    ],
+    ids=["before the landmark", "all censored", "one event", "negative times"],
+)
+def test_tables_that_no_model_can_be_made_of(survival, demo, tmp_path, spoil, message, capsys):
+    folder = tmp_path / "cohort"
+    shutil.copytree(demo, folder)
+    patients = pd.read_csv(folder / "patients.csv", dtype=str)
+    spoil(patients).to_csv(folder / "patients.csv", index=False)
+    made = ["--config", CONFIG, *changes(f"cohort={folder}/cohort.yaml")]
+    assert train.main(made) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_survival_model_is_not_recalibrated(survival, demo, capsys):
+    assert als_ml(["recalibrate", "--model", URI, "--cohort", f"{demo}/cohort.yaml"]) == 2
+    assert "is not recalibrated" in capsys.readouterr().err
