@@ -183,13 +183,13 @@ def _one_event(patients: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda p: p.assign(death_days="-30"), "0 have the event"),  # all before the landmark
+        (lambda p: p.assign(tracheostomy_days="30"), "of 0 patients with a follow-up"),
         (
             lambda p: p.assign(death_days="", tracheostomy_days="", niv_23h_days=""),
             "0 have the event",
         ),
         (_one_event, "1 have the event"),
-        (lambda p: p.assign(last_contact_days="-4"), "0 patients with a follow-up"),
+        (lambda p: p.assign(last_contact_days="-4"), "of 0 patients with a follow-up"),
     ],
     ids=["before the landmark", "all censored", "one event", "negative times"],
 )
