@@ -10,6 +10,7 @@ from importlib import import_module
 ALL = {
     "batch": "batch:main",
     "casi": "real:casi",
+    "censoring": "censoring:main",
     "conformance": "conformance:main",
     "course": "course:main",
     "coverage": "coverage:main",

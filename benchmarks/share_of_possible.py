@@ -1,5 +1,6 @@
 """What the shipped configurations reach on simulated cohorts: share of the possible, coverage,
-calibration, abstention.
+calibration, abstention; of survival Uno's c up to month 12 beside the oracle's, O/E, D-calibration
+and the lower bound.
 
 python -m benchmarks share [SEEDS] [PATIENTS ...] [--resume FOLDER]: by default 10 seeds of 800 and
 of 3,000 patients. Everything is out of fold. Simulated data: this proves the machinery, not
@@ -9,7 +10,7 @@ medicine.
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,16 @@ from als_ml.config import Config, load_config
 from als_ml.simulate import simulate
 from als_ml.training.folds import cross_validate
 from als_ml.training.metrics import exact_interval, share_of_possible
+from als_ml.training.survival_estimates import survival_figures
+from als_ml.training.survival_metrics import uno_c
 from als_ml.training.task_data import Trainable, prepared
 from benchmarks.kept import Kept, whole_number
 from models.conformal import conformal_limits
+from models.tasks import SURVIVAL
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs"
-TASKS = ("familial", "progression")
+TASKS = ("familial", "progression", "survival")
 FIGURES: tuple[str, ...] = (
     "best",
     "share",
@@ -41,8 +45,25 @@ FIGURES: tuple[str, ...] = (
     "slope",
     "slope_holds",
 )
+OF_TIMES: tuple[str, ...] = (
+    "best",
+    "share",
+    "latent",
+    "c",
+    "slope",
+    "slope_holds",
+    "oe",
+    "oe_holds",
+    "d_calibration",
+    "bound",
+    "bound_holds",
+)
 # What a kept result rests on beside the cohort and the configuration.
-_SOURCES = (*sorted((ROOT / "models").glob("*.py")), ROOT / "als_ml/training/folds.py")
+_SOURCES = (
+    *sorted((ROOT / "models").glob("*.py")),
+    *sorted((ROOT / "models/survival").glob("*.py")),
+    ROOT / "als_ml/training/folds.py",
+)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -84,10 +105,11 @@ def _measured(
 
     def make() -> list[np.ndarray]:
         found = _figures(config, data, truth)
-        return [np.array([float(found[figure]) for figure in FIGURES])]
+        return [np.array([float(found[figure]) for figure in names])]
 
+    names = OF_TIMES if task == SURVIVAL.name else FIGURES
     values = kept.result(name, rests_on, make)[0]
-    return dict(zip(FIGURES, map(float, values), strict=True))
+    return dict(zip(names, map(float, values), strict=True))
 
 
 def _digest(config: Config, data: Trainable, truth: np.ndarray) -> str:
@@ -108,6 +130,9 @@ def report(task: str, patients: int, found: pd.DataFrame) -> None:
         spread = f"SD {values.std(ddof=1):.3f}, {values.min():.2f}-{values.max():.2f}"
         return f"{values.mean():.3f} ({spread})"
 
+    if task == SURVIVAL.name:
+        print("\n  ".join(_lines_of_times(patients, found, mean)), flush=True)
+        return
     held = found[["holds", "holds_positive", "holds_negative"]].astype(bool)
     counts = held.sum()
     slopes = int(found["slope_holds"].sum())
@@ -123,6 +148,23 @@ def report(task: str, patients: int, found: pd.DataFrame) -> None:
     print("\n  ".join(lines), flush=True)
 
 
+def _lines_of_times(patients: int, found: pd.DataFrame, mean: Callable[[str], str]) -> list[str]:
+    slopes, ratios, bounds = (
+        int(found[f"{name}_holds"].sum()) for name in ("slope", "oe", "bound")
+    )
+    uniform = int((found["d_calibration"] > 0.05).sum())
+    oracle = f"the oracle's c {mean('best')}, with the true rate {mean('latent')}"
+    bound = f"live as long as the lower bound {mean('bound')}"
+    return [
+        f"survival, {patients} patients, {len(found)} seeds: {oracle}; the model's {mean('c')}",
+        f"share of it {mean('share')}",
+        f"calibration slope {mean('slope')}, 1 in its 95 % interval in {slopes}",
+        f"O/E by month 12 {mean('oe')}, 1 in its 95 % interval in {ratios}",
+        f"D-calibration p above 0.05 in {uniform}",
+        f"{bound}, 0.9 in its 95 % interval in {bounds}",
+    ]
+
+
 def measure(task: str, folder: Path, *more: str) -> dict[str, Any]:
     """Out-of-fold figures of the shipped configuration on one cohort, and the oracle's on the same
     patients.
@@ -134,7 +176,7 @@ def _cohort(task: str, folder: Path, *more: str) -> tuple[Config, Trainable, np.
     """Configuration, patients and their true probability (n,)."""
     changes = [
         f"cohort={folder}/cohort.yaml",
-        "validation.bootstrap=0",
+        f"validation.bootstrap={200 if task == SURVIVAL.name else 0}",
         "validation.honesty=false",
         *more,
     ]
@@ -145,6 +187,8 @@ def _cohort(task: str, folder: Path, *more: str) -> tuple[Config, Trainable, np.
 
 
 def _figures(config: Config, data: Trainable, truth: np.ndarray) -> dict[str, Any]:
+    if data.times is not None:
+        return _of_times(config, data, truth)
     validated, y = cross_validate(data, config), data.y
     p = validated.probability["model"]
     best, share = share_of_possible(y, p, truth)
@@ -160,6 +204,35 @@ def _figures(config: Config, data: Trainable, truth: np.ndarray) -> dict[str, An
         first, last = exact_interval(round(inside.sum()), len(inside), 0.99)
         found[f"holds{name}"] = first <= config.validation.coverage <= last
     return found | _slope(y, p)
+
+
+def _of_times(config: Config, data: Trainable, truth: np.ndarray) -> dict[str, Any]:
+    """Figures of a survival time; c up to month 12, where everybody's risk is stated."""
+    validated, times, one = cross_validate(data, config), data.of_times, np.ones((1, len(truth)))
+    metrics, _ = survival_figures(data, validated, config)
+    latent = pd.read_csv(Path(config.cohort).parent / "truth.csv").set_index("sample_id")
+    scores = {
+        "best": truth,
+        "latent": latent["p_survival_latent"].reindex(data.rows.index).to_numpy(),
+        "c": validated.probability["model"],
+    }
+    event = times.event.astype(float)
+    found = {k: float(uno_c(times.months, event, v, one, 12.0)[0]) for k, v in scores.items()}
+    low, high = (metrics.get(f"bound_coverage_{end}", np.nan) for end in ("low", "high"))
+    return found | {
+        "share": (found["c"] - 0.5) / (found["best"] - 0.5),
+        "slope": metrics["calibration_slope"],
+        "slope_holds": _holds(metrics, "calibration_slope"),
+        "oe": metrics["oe_12m"],
+        "oe_holds": _holds(metrics, "oe_12m"),
+        "d_calibration": metrics["d_calibration_p"],
+        "bound": metrics["bound_coverage"],
+        "bound_holds": low <= metrics["bound_asked"] <= high,
+    }
+
+
+def _holds(metrics: dict[str, float], name: str) -> bool:
+    return metrics[f"{name}_low"] <= 1 <= metrics[f"{name}_high"]
 
 
 def _slope(y: np.ndarray, p: np.ndarray) -> dict[str, Any]:

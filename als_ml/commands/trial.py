@@ -148,9 +148,8 @@ def _print(rows: "list[PlanRow]", facts: dict[str, str], output: Path) -> None:
         if row["not_enrolled_share"] == 0
     ]
     print_table(shown, "everybody enrolled; trial.tsv has the cuts")
-    print(
-        f"{facts['patients']} patients, predictions by {facts['how']}; {facts['known']} known to it."
-    )
+    print(f"{facts['patients']} patients, predictions by {facts['how']}.")
+    print(f"{facts['known']} patients of the cohort are known to the model.")
     if facts["simulated"]:
         print("SIMULATED cohort: this proves the machinery, not medicine.")
     print(f"written: {output}: trial.tsv, trial.svg, protocol.md, covariate.lock.json.")
