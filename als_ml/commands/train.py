@@ -152,6 +152,8 @@ def _print_training(
         *_of_sites(metrics),
     ):
         print(sentence)
+    if courses := _of_courses(metrics):
+        print_table(courses, "ALSFRS-R out of fold: error, beside naive courses")
     print_table(
         [{"honesty check": c.name, "verdict": c.verdict, "found": c.found} for c in training.checks]
     )
@@ -185,8 +187,26 @@ def _of_the_possible(training: "Training") -> list[str]:
     return [f"{reached} This proves the machinery, not medicine."]
 
 
+def _of_courses(metrics: dict[str, float]) -> list[dict[str, object]]:
+    """A line for the slope and each total that a survival model predicts."""
+    return [
+        {
+            "course": name,
+            "measured": int(metrics[f"{name}_n"]),
+            "error": metrics[f"{name}_rmse"],
+            "last total": metrics.get(f"baseline_last_total_{name}_rmse"),
+            "early slope": metrics.get(f"baseline_early_slope_{name}_rmse"),
+            "in the interval": metrics[f"{name}_coverage"],
+        }
+        for name in ("slope", "total_3m", "total_6m", "total_9m", "total_12m")
+        if f"{name}_rmse" in metrics
+    ]
+
+
 def _of_slopes_and_classes(metrics: dict[str, float]) -> list[str]:
     """Agreement of rates and classes, where they are learned."""
+    if "slope_rmse" in metrics:  # of a survival model: a table of its own
+        return []
     prefixes = ("slope_", "baseline_mean_", "classes_")
     further = {name: value for name, value in metrics.items() if name.startswith(prefixes)}
     words = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in further.items()]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from als_ml.commands.train import _of_courses
 from als_ml.training.course_estimates import (
     CourseOfFold,
     _compared,
@@ -207,3 +208,14 @@ def test_folds_are_joined_and_a_lost_comparison_is_said(monkeypatch):
         "total_6m does not beat the baseline early_slope (error +0.000, +0.000 to +0.000)",
     ]
     assert course_estimates(data, [None], CONFIG) == {}
+    shown = _of_courses(metrics)
+    assert [row["course"] for row in shown] == ["slope", "total_3m", "total_6m"]
+    assert shown[2] == {
+        "course": "total_6m",
+        "measured": 2,
+        "error": 0,
+        "last total": pytest.approx(5),
+        "early slope": 0,
+        "in the interval": 1,
+    }
+    assert _of_courses({"slope_mae": 0.4}) == []
