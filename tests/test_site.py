@@ -16,6 +16,7 @@ from als_ml.config import Config
 from features.codes import CODES, DATA, REQUEST
 from tests.conftest import ROOT
 from tools.site import checks, commands, configuration, definitions, messages
+from tools.site.bad_cohort import examples
 from tools.site.formulas import with_formulas
 from tools.site.notebooks import as_page, run
 from tools.site.staging import FROM_ROOT, GENERATED
@@ -85,6 +86,14 @@ def test_a_message_reads_as_its_receiver_reads_it():
     assert "<" not in found["option_conflict", "there is no --config that it changes"].found
     names = [one.remedy for one in messages.messages() if "nearest" in one.remedy]
     assert all("the nearest that is known" in remedy for remedy in names)
+
+
+def test_messages_are_shown_as_check_says_them():
+    shown = examples()
+    assert len(shown) > 14
+    assert DATA not in shown, "a message has no code of its own"
+    assert {one["severity"] for one in shown.values()} == {"error", "warning", "note"}
+    assert "'m/w' is not a known value. Known: female, male." in messages.page()
 
 
 def test_every_page_is_in_the_navigation():

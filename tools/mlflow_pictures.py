@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 NAMES = ("mlflow-runs.png", "mlflow-compare.png", "mlflow-card.png", "mlflow-versions.png")
-_SIZE = {"width": 1400, "height": 760}
+_SIZE = {"width": 1200, "height": 680}
 # MLflow's server imports much; on a busy machine it takes a minute.
 _SECONDS = 180
 _MODE = "workflowType=machine_learning"
@@ -59,13 +60,18 @@ def server(store: Path) -> Iterator[str]:
     command = [mlflow, "ui", "--backend-store-uri", f"sqlite:///{store}", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
-        command, cwd=store.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=store.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         _wait(f"{address}/health")
         yield address
     finally:
-        process.terminate()
+        # It has started others.
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 

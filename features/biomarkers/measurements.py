@@ -568,8 +568,10 @@ def _flag_implausible(
     if not outside.any() or (problems.silent and not rules.strict):
         return
     labels = _labels(checked, outside)
-    report = problems.reject if rules.strict else problems.question
-    remedy = (
-        "Correct the value or its unit." if rules.strict else "Check the unit; the value is kept."
-    )
-    report(outside, where, labels, "lies outside the plausible range", remedy)
+    found = "lies outside the plausible range"
+    if rules.strict:
+        remedy = "Correct the value or its unit."
+        problems.reject(outside, where, labels, found, remedy, code="cell_range")
+    else:
+        remedy = "Check the unit; the value is kept."
+        problems.question(outside, where, labels, found, remedy, code="values_doubtful")

@@ -5,12 +5,14 @@ stands as its name in angle brackets.
 """
 
 import ast
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from features.codes import CODES
+from tools.site.bad_cohort import examples
 from tools.site.markdown import cell, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +38,8 @@ found**, **what to do**. Errors end a command with exit status 1 (the data) or 2
 warnings and notes do not. `check --json`, replies of the server and `--issues` carry the code,
 which programs may rely on ([compatibility](../compatibility.md)); the words may change. What a
 message takes from your data stands here in angle brackets. This page is made from the code: each
-message stands once.
+message stands once; those in a grey box are of a cohort in which much is wrong
+(`tools/site/bad_cohort.py`).
 
 """
 
@@ -86,7 +89,16 @@ def _section(name: str, said: list[Message]) -> str:
     heading = f"## {name}\n\n{cell(CODES[name])[:1].upper()}{cell(CODES[name])[1:]}.\n\n"
     if not rows:
         return heading + "Passed on from another package, or from a rule that a table states.\n\n"
-    return heading + table(["", "where", "found", "what to do"], rows)
+    return heading + _example(name) + table(["", "where", "found", "what to do"], rows)
+
+
+def _example(name: str) -> str:
+    """How one of them is read by its receiver, where the bad cohort has one."""
+    if name not in examples():
+        return ""
+    one = examples()[name]
+    said = f"{one['severity']}: {one['where']}: {one['found']}. {one['remedy']}".rstrip()
+    return f'```text title="As als-ml check says it"\n{textwrap.fill(said, 100)}\n```\n\n'
 
 
 def _of_file(tree: ast.Module, module: str) -> Iterator[Message]:
