@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,7 @@ from features.stored import Json
 from features.tables.convert import read_table
 from features.tables.formulas import inert
 from features.tables.problems import Problems
+from features.temporary import owned
 from models.survival.fitted import FittedSurvival, Outlook
 from models.tasks import SURVIVAL
 
@@ -434,15 +435,28 @@ def write_parts(
     done = _taken_over(folder, state, resume)
     for number, chunk in enumerate(chunks(done), start=done):
         progress("scoring", number, of)
-        with whole_file(folder / f"{number:06d}.parquet") as temporary:
+        with whole_file(_part(folder, number)) as temporary:
             pq.write_table(chunk, temporary)
     progress("writing", of, of)
     counts: Counter[tuple[str, str]] = Counter()
-    parts = sorted(folder.glob("[0-9]*.parquet"))
+    parts = [_part(folder, number) for number in range(of)]
     with whole_file(output) as temporary:
         _join(parts, temporary, output.suffix.lower() == ".parquet", counts)
-    shutil.rmtree(folder)
+    _remove(folder, output)
     return counts
+
+
+def _part(folder: Path, number: int) -> Path:
+    return folder / f"{number:06d}.parquet"
+
+
+def _remove(folder: Path, output: Path) -> None:
+    """Remove the parts, under another name first: who is killed meanwhile leaves no folder that is
+    taken for an unfinished run, and the next command sweeps it.
+    """
+    gone = output.with_name(f"{owned(f'.{output.stem}')}parts")
+    folder.rename(gone)
+    shutil.rmtree(gone)
 
 
 def _taken_over(folder: Path, state: str, resume: bool) -> int:
@@ -465,7 +479,8 @@ def _taken_over(folder: Path, state: str, resume: bool) -> int:
             )
         for leftover in folder.glob(".*"):
             leftover.unlink()
-        return len(list(folder.glob("[0-9]*.parquet")))
+        # Those after a gap are made again: a part is taken over by its number.
+        return next(number for number in count() if not _part(folder, number).exists())
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     with whole_file(note) as temporary:

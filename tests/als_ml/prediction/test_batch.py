@@ -101,6 +101,49 @@ def test_a_run_that_broke_goes_on(store, features, tmp_path, monkeypatch):
     assert not list(tmp_path.glob(".*"))
 
 
+def rows_of(numbers, ids="abc"):
+    """Chunks of one row each, from a number on."""
+    return lambda first: iter([_row(ids[number]) for number in list(numbers)[first:]])
+
+
+def _row(sample_id):
+    row = dict.fromkeys(batch.SCHEMA.names) | {"sample_id": sample_id, "task": "familial"}
+    return batch.pa.Table.from_pylist([row], schema=batch.SCHEMA)
+
+
+def written(output, chunks=None, resume=True):
+    batch.write_parts(chunks or rows_of(range(3)), 3, output, {}, resume, lambda *_: None)
+    return pq.read_table(output)["sample_id"].to_pylist()
+
+
+def test_who_is_killed_while_the_parts_go_is_not_taken_for_unfinished(tmp_path, monkeypatch):
+    """The output is whole; a later `--resume` begins anew, and sweeps what was left."""
+    output, own = tmp_path / "out.parquet", batch.shutil.rmtree
+
+    def killed(folder, ignore_errors=False):
+        if not ignore_errors:  # else it is the beginning, with nothing to remove
+            batch._part(folder, 0).unlink()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch.shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        written(output, resume=False)
+    monkeypatch.setattr(batch.shutil, "rmtree", own)
+    assert pq.read_table(output)["sample_id"].to_pylist() == ["a", "b", "c"]
+    monkeypatch.setattr("features.temporary.is_alive", lambda _: False)
+    assert written(output) == ["a", "b", "c"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_parts_behind_a_gap_are_made_again(tmp_path):
+    """Each part is taken over by its number, however they came to be fewer."""
+    output = tmp_path / "out.parquet"
+    with pytest.raises(ZeroDivisionError):
+        written(output, lambda first: (_row("abc"[n]) if n < 2 else 1 / 0 for n in range(3)), False)
+    batch._part(tmp_path / ".out.parquet.parts", 0).unlink()
+    assert written(output) == ["a", "b", "c"]
+
+
 def test_parts_of_something_else_are_not_taken_over(store, features, tmp_path, capsys):
     parts = tmp_path / ".out.parquet.parts"
     parts.mkdir()
