@@ -117,7 +117,7 @@ def test_the_hospital_page_runs_as_it_stands_there(tmp_path):
         printed |= dict.fromkeys(done.step.figures, done.printed)
     # What the page says of it.
     assert "genomes: 220 patients have a name" in printed["hospital-init"]
-    assert printed["hospital-guesses"].count("CHECK") == 4
+    assert printed["hospital-guesses"].count("  # CHECK") == 4
     assert "\n0 errors, " in printed["hospital-check"]
     assert "nothing was stored" in printed["hospital-dry-run"]
     assert "model models:/als-progression@champion (version 1)" in printed["hospital-train"]
