@@ -156,17 +156,18 @@ def _of_endpoint(rows: list[PlanRow], endpoint: str) -> list[str]:
     mine = [r for r in rows if r["endpoint"] == endpoint and r["not_enrolled_share"] == 0]
     lines = [f"## {_NAMES[endpoint][:1].upper()}{_NAMES[endpoint][1:]}", ""]
     if not mine:
-        return [*lines, "Too few patients of the cohort for this endpoint.", ""]
+        return [*lines, "Too few patients of the cohort for this endpoint."]
     without, with_it = mine
     if endpoint == "slope" and np.isfinite(with_it["r2"]):
         lines.append(
             f"Beyond these covariates the prediction explains R2 = {with_it['r2']:.3f}"
-            f" ({with_it['r2_low']:.3f} to {with_it['r2_high']:.3f}) of the slope's variance, out"
-            f" of fold; the size is that of the formula x (1 - R2)."
+            f" ({with_it['r2_low']:.3f} to {with_it['r2_high']:.3f}) of the slope's variance, in"
+            " patients unknown to the model that predicts them; the size is that of the formula"
+            " x (1 - R2)."
         )
     else:
         lines.append("By simulation alone: no factor 1 - R2 holds for this endpoint.")
-    return [*lines, *(_needed(row) for row in (without, with_it)), ""]
+    return [*lines, "", *(_needed(row) for row in (without, with_it))]
 
 
 def _needed(row: PlanRow) -> str:
