@@ -24,9 +24,9 @@ def with_formulas(text: str) -> str:
     >>> with_formulas("an $`x`$").replace("http://www.w3.org/1998/Math/MathML", "...")
     'an <math xmlns="..." display="inline"><mrow><mi>x</mi></mrow></math>'
     """
-    # A tag at the beginning of a line would begin a block of HTML; after a sign without width it
+    # A tag at the beginning of a line would begin a block of HTML; after a joiner without width it
     # stands inside of its sentence.
-    text = re.sub(r"^(?=\$`)", "&#8203;", text, flags=re.MULTILINE)
+    text = re.sub(r"^(?=\$`)", "&#8288;", text, flags=re.MULTILINE)
     text = _BLOCK.sub(lambda found: f'<div class="formula">{_drawn(found[1], "block")}</div>', text)
     return _INLINE.sub(lambda found: _drawn(found[1], "inline"), text)
 
