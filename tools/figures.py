@@ -431,12 +431,14 @@ FIGURES = (
 )
 # Page -> what its tables were measured by: too long for each change, so they carry their day.
 MEASURED = {
+    "docs/course.md": "python -m benchmarks course, censoring",
     "docs/evidence.md": "python -m benchmarks real, share",
     "docs/models.md": "python -m benchmarks coverage",
     "docs/mutation.md": "make mutate",
     "docs/operations.md": "python -m benchmarks drift, batch",
     "docs/scaling.md": "python -m benchmarks scale",
     "docs/security.md": "python -m benchmarks fuzz, models, privacy, worst",
+    "docs/survival.md": "python -m benchmarks times",
     "docs/variants.md": "python -m benchmarks pathogenicity, population, variants",
 }
 
