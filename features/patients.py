@@ -146,8 +146,11 @@ def day_bounds(patients: Frame, column: str) -> tuple[np.ndarray, np.ndarray]:
     ([-365.0, nan], [-1.0, nan])
     """
     first, last = np.full(len(patients), np.nan), np.full(len(patients), np.nan)
-    for i, cell in enumerate(patients["uncertain_dates"].to_numpy(dtype=object)):
-        if isinstance(cell, str) and (interval := re.search(rf"\b{column} {_INTERVAL}", cell)):
+    cells = patients["uncertain_dates"].to_numpy(dtype=object)
+    for i in np.flatnonzero(pd.notna(cells)).tolist():
+        if isinstance(cell := cells[i], str) and (
+            interval := re.search(rf"\b{column} {_INTERVAL}", cell)
+        ):
             first[i], last[i] = map(float, interval.groups())
     return first, last
 

@@ -133,8 +133,9 @@ def feature_matrix(
     values |= _further_values(cohort.patients, spec, values)
     names = names or [feature.name for feature in feature_dictionary(spec, cohort.definitions)]
     matrix = np.empty((len(cohort), len(names)), dtype=np.float32)
+    # Each is let go when it stands in the matrix: of many patients all of them are most of memory.
     for i, name in enumerate(names):
-        matrix[:, i] = values[name]
+        matrix[:, i] = values.pop(name)
     return names, matrix
 
 

@@ -18,6 +18,7 @@ from typing import cast, overload
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
@@ -281,12 +282,16 @@ def read_sheet(path: Path, sheet: str | int | None = None) -> pd.DataFrame:
 def _read_delimited(path: Path, layout: Layout) -> tuple[list[str], list[pd.Series]]:
     """CSV or TSV by Arrow, each column as codes of its distinct cells."""
     names, options = delimited(path, layout)
-    kinds = dict.fromkeys(map(str, range(len(names))), pa.dictionary(pa.int32(), pa.string()))
+    kinds = dict.fromkeys(map(str, range(len(names))), pa.string())
     table = arrow_csv.read_csv(
         path, *options, arrow_csv.ConvertOptions(column_types=kinds, strings_can_be_null=False)
     )
-    columns = [column.combine_chunks() for column in table.unify_dictionaries().columns]
-    return names, [_arrow_column(column, len(table)) for column in columns]
+    n, columns = len(table), table.columns
+    del table
+    # Coded here, not by Arrow's reader, which takes twice as long for it; from the last column on,
+    # so that Arrow lets go of each when it has been read.
+    read = [_arrow_column(columns.pop().dictionary_encode().combine_chunks(), n) for _ in names]
+    return names, read[::-1]
 
 
 def delimited(
@@ -347,11 +352,22 @@ def _header(path: Path, layout: Layout) -> tuple[list[str], str]:
     return joined_names(list(header)), separator
 
 
+_CLEAN, _MISSING_FORMS = r"^([!-&(-~]([ -~]*[!-~])?)?$", pa.array(sorted(MISSING))
+
+
 def _arrow_column(column: pa.Array, n: int) -> pd.Series:
     if n == 0:
         return _coded(np.empty(0, dtype=np.int32), np.empty(0, dtype=object))
     array = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-    return _coded(np.asarray(array.indices), np.asarray(array.dictionary, dtype=object))
+    codes, levels = np.asarray(array.indices), array.dictionary
+    # What is empty, or begins and ends in print and not with an apostrophe, is clean.
+    clean = pc.match_substring_regex(levels, _CLEAN)
+    if not pc.all(clean).as_py():
+        return _coded(codes, np.asarray(levels, dtype=object))
+    missing = pc.is_in(pc.ascii_lower(levels), value_set=_MISSING_FORMS).to_numpy(False)
+    known = np.asarray(levels.filter(pa.array(~missing)), dtype=object)
+    number = np.where(missing, -1, np.cumsum(~missing, dtype=np.int32) - 1)
+    return _categorical(number, codes, known)
 
 
 def _typed(column: pd.Series) -> pd.Series:
@@ -369,9 +385,13 @@ def _coded(codes: np.ndarray, levels: np.ndarray) -> pd.Series:
     clean = [unescaped(level.strip()) for level in levels.tolist()]
     known = [None if cell.lower() in MISSING else cell for cell in clean]
     recoded, distinct = factorized(np.array([*known, None], dtype=object)[:-1])
-    return pd.Series(
-        pd.Categorical.from_codes(np.append(recoded, -1)[codes], pd.Index(distinct, dtype=object))
-    )
+    return _categorical(recoded, codes, distinct)
+
+
+def _categorical(number: np.ndarray, codes: np.ndarray, known: np.ndarray) -> pd.Series:
+    """Codes by the number of each level (-1 unknown) among those that are known."""
+    recoded = np.append(number, -1)[codes]
+    return pd.Series(pd.Categorical.from_codes(recoded, pd.Index(known, dtype=object)))
 
 
 @overload

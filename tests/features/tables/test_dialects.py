@@ -17,6 +17,7 @@ from features.blocks.rows import feature_rows
 from features.blocks.spec import FeatureSpec
 from features.catalogue import patient_columns, shipped
 from features.errors import DataError
+from features.tables.convert import decoded, read_coded
 from features.tables.problems import Problems
 from tests.cohorts import read
 
@@ -320,3 +321,30 @@ def test_an_ambiguous_cell_is_refused_with_its_address(folder):
     ):
         read(folder / "cohort.yaml")
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("cell", "read"),
+    [
+        ("a", "a"),
+        ("a b", "a b"),
+        (" a", "a"),
+        ("a\u00a0", "a"),
+        ("\u00e9", "\u00e9"),
+        ("'=1", "=1"),
+        ("'a", "'a"),
+        ("NA", None),
+        (" na ", None),
+        ("n/a", None),
+        ("", None),
+        ("-", "-"),
+        ("~", "~"),
+    ],
+)
+@pytest.mark.parametrize("beside", ["a", " a", "NA"])
+def test_a_cell_is_read_the_same_beside_any_other(tmp_path, cell, read, beside):
+    """Whether a column is clean or not: a cell, the same again, and another that may mean it."""
+    path = tmp_path / "t.csv"
+    path.write_text(f'x,y\n1,"{cell}"\n2,"{beside}"\n3,"{cell}"\n', encoding="utf-8")
+    found = decoded(read_coded(path)["y"]).tolist()
+    assert found == [read, {"NA": None}.get(beside, "a"), read]
