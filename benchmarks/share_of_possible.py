@@ -131,6 +131,7 @@ def report(task: str, patients: int, found: pd.DataFrame) -> None:
         return f"{values.mean():.3f} ({spread})"
 
     if task == SURVIVAL.name:
+        found = found.assign(of_c=found["c"] / found["best"])
         print("\n  ".join(_lines_of_times(patients, found, mean)), flush=True)
         return
     held = found[["holds", "holds_positive", "holds_negative"]].astype(bool)
@@ -157,7 +158,7 @@ def _lines_of_times(patients: int, found: pd.DataFrame, mean: Callable[[str], st
     bound = f"live as long as the lower bound {mean('bound')}"
     return [
         f"survival, {patients} patients, {len(found)} seeds: {oracle}; the model's {mean('c')}",
-        f"share of it {mean('share')}",
+        f"share of its distance from 0.5 {mean('share')}, of the oracle's c {mean('of_c')}",
         f"calibration slope {mean('slope')}, 1 in its 95 % interval in {slopes}",
         f"O/E by month 12 {mean('oe')}, 1 in its 95 % interval in {ratios}",
         f"D-calibration p above 0.05 in {uniform}",

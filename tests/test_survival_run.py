@@ -209,3 +209,27 @@ def test_tables_that_no_model_can_be_made_of(survival, demo, tmp_path, spoil, me
 def test_a_survival_model_is_not_recalibrated(survival, demo, capsys):
     assert als_ml(["recalibrate", "--model", URI, "--cohort", f"{demo}/cohort.yaml"]) == 2
     assert "is not recalibrated" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_trial_is_planned_with_predictions_of_unknown_patients(survival, demo, capsys):
+    """The cohort is the training cohort: the configuration is cross-validated on it."""
+    plan = survival / "plan"
+    asked = ["trial", "--cohort", f"{demo}/cohort.yaml", "--model", URI, "--output", str(plan)]
+    assert als_ml([*asked, "--endpoint", "slope", "--simulations", "50"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "cross-validated on the cohort (out of fold)" in said
+    assert "0 patients of the cohort are known" not in said
+    table = pd.read_csv(plan / "trial.tsv", sep="\t")
+    whole = table[table["not_enrolled_share"] == 0].set_index("prediction")
+    assert 0 < whole.loc["with", "r2"] < 0.6
+    assert whole.loc["with", "enrolled"] < whole.loc["without", "enrolled"]
+    lock = plan / "covariate.lock.json"
+    scored = ["--lock", str(lock), "--cohort", f"{demo}/cohort.yaml", "--quiet"]
+    assert predict.main([*scored, "--output", str(survival / "locked.csv")]) == 0
+    pinned = json.loads(lock.read_text()) | {"digest": "0" * 64}
+    lock.write_text(json.dumps(pinned))
+    assert predict.main([*scored, "--output", str(survival / "other.csv")]) == 2
+    assert "digest is" in capsys.readouterr().err
+    assert "SIMULATED" in said
+    assert "simulated" in (plan / "protocol.md").read_text()
