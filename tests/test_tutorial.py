@@ -20,6 +20,7 @@ from tools import tutorial
 EXPORT = ROOT / "examples/hospital"
 HOSPITAL = (ROOT / "docs/hospital-export.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PARSER = make_parser()
 OURS = re.compile(r"^(?:als-ml|python -m als_ml|python (?=train\.py|predict\.py))\s*")
 
 
@@ -47,7 +48,7 @@ def test_each_command_of_a_page_is_one_that_there_is(page, capsys):
         if "..." in given or given[-1:] in (["--help"], ["--version"]):
             continue
         try:
-            make_parser().parse_args(given)
+            PARSER.parse_args(given)
         except SystemExit:
             pytest.fail(f"{page.name}: als-ml {shlex.join(given)}: {capsys.readouterr().err}")
 
@@ -126,7 +127,7 @@ def test_the_hospital_page_runs_as_it_stands_there(tmp_path):
     answer = json.loads((tmp_path / "answer.json").read_text())["predictions"]
     assert [row["error"] for row in answer] == [None]
     assert printed["hospital-serve"].startswith(str(answer[0]["probability"]))
-    assert "data-ready" in (tmp_path / "report.html").read_text()
+    assert "dataset.ready" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.slow
