@@ -19,7 +19,7 @@ from scipy.stats import norm
 from als_ml.training.metrics import divided, exact_interval, percentiles
 from als_ml.trials.endpoints import ENDPOINTS, Arms, statistic
 from als_ml.trials.patients import Pool
-from als_ml.trials.sizes import ALPHA, partial_r2, patients_for_difference, residual_sd
+from als_ml.trials.sizes import ALPHA, drawn_r2, partial_r2, patients_for_difference, residual_sd
 
 # Shares of the screened, lowest score first, that are not enrolled. Fixed beforehand: a cut that is
 # chosen after seeing flatters itself (P).
@@ -220,15 +220,10 @@ def _slope_sizes(
         _even(2 * patients_for_difference(sd * factor, difference, settings.power) / stay)
         for factor in (1.0, np.sqrt(1 - r2))
     ]
-    families = np.unique(pool.families[known], return_inverse=True)[1]
-    drawn = []
-    for _ in range(_DRAWS):
-        times = np.bincount(rng.integers(0, families.max() + 1, families.max() + 1))
-        rows = np.repeat(
-            np.arange(len(y)), np.pad(times, (0, families.max() + 1 - len(times)))[families]
-        )
-        drawn.append(partial_r2(y[rows], usual[rows], covariate[rows]))
-    return sizes, (r2, *percentiles(np.array(drawn)))
+    names, families = np.unique(pool.families[known], return_inverse=True)
+    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=_DRAWS)
+    drawn = drawn_r2(y, usual, covariate, times[:, families].astype(float))
+    return sizes, (r2, *percentiles(drawn))
 
 
 def _even(size: float) -> float:

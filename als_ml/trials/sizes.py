@@ -128,6 +128,41 @@ def partial_r2(outcome: np.ndarray, usual: np.ndarray, covariate: np.ndarray) ->
     return max(0.0, 1 - after / before) if before > 0 else 0.0
 
 
+def drawn_r2(
+    outcome: np.ndarray, usual: np.ndarray, covariate: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """`partial_r2` of each draw of a bootstrap.
+
+    Parameters
+    ----------
+    outcome, usual, covariate : arrays
+        As in `partial_r2`.
+    weights : array (draws, n)
+        How often each patient is drawn.
+
+    Returns
+    -------
+    array (draws,)
+        0 to 1.
+    """
+    before, after = (
+        _drawn_variance(outcome, columns, weights)
+        for columns in (usual, np.column_stack([usual, covariate]))
+    )
+    return np.maximum(0.0, 1 - after / before)
+
+
+def _drawn_variance(outcome: np.ndarray, columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Residual variance of each draw by its normal equations."""
+    design = np.column_stack([np.ones(len(outcome)), columns])
+    y, p = outcome - outcome.mean(), design.shape[1]
+    products = (design[:, :, None] * design[:, None, :]).reshape(len(y), -1)
+    left = np.linalg.pinv((weights @ products).reshape(-1, p, p), hermitian=True)
+    right = weights @ (design * y[:, None])
+    explained = np.einsum("mi,mij,mj->m", right, left, right)
+    return (weights @ y**2 - explained) / (weights.sum(axis=1) - p)
+
+
 def residual_sd(outcome: np.ndarray, columns: np.ndarray) -> float:
     """SD of an outcome around its regression on some columns.
 

@@ -170,6 +170,14 @@ def test_errors_by_hand():
     )
 
 
+@pytest.mark.parametrize(("places", "known"), [(np.arange(9), False), (np.arange(10), True)])
+def test_fewer_than_ten_values_have_no_figure(places, known):
+    predicted = np.zeros((10, 3))
+    rows, weights = np.arange(len(places)), np.ones((1, 10))
+    found = _compared("slope", places, rows, np.arange(10.0), predicted, {}, weights)
+    assert ("slope_rmse" in found) == known
+
+
 def test_folds_are_joined_and_a_lost_comparison_is_said(monkeypatch):
     monkeypatch.setattr("als_ml.training.course_estimates._FEWEST", 2)
     seen = Followed(

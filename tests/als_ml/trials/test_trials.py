@@ -17,6 +17,7 @@ from als_ml.trials.endpoints import Arms, joint_scores, statistic
 from als_ml.trials.patients import pool_of
 from als_ml.trials.planning import CUTS, Settings, _drawn, _later, plan
 from als_ml.trials.sizes import (
+    drawn_r2,
     events_for_hazard_ratio,
     partial_r2,
     patients_for_difference,
@@ -107,6 +108,12 @@ def test_r2_beyond_the_usual_covariates_costs_its_freedom():
     assert found == pytest.approx(0.05765310754, rel=1e-7)
     assert residual_sd(y, usual) == pytest.approx(0.9010998073, rel=1e-9)
     assert partial_r2(y, usual, BESIDE[:, 0]) == 0
+    weights = 1.0 + np.arange(len(y)) % 3
+    rows = np.repeat(np.arange(len(y)), weights.astype(int))
+    risk = LUNG["risk_183"].to_numpy()
+    drawn = drawn_r2(y, usual, risk, np.stack([np.ones(len(y)), weights]))
+    written = partial_r2(y[rows], usual[rows], risk[rows])
+    assert drawn == pytest.approx([found, written], rel=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +199,8 @@ def test_the_power_is_what_was_asked_for_and_the_prediction_saves_patients(pool)
     assert half["cut"] == pytest.approx(np.median(pool.score))
 
 
-def test_same_seed_same_plan(pool):
+def test_same_seed_same_plan(pool, monkeypatch):
+    monkeypatch.setattr("als_ml.trials.planning.CUTS", (0.0,))
     settings = Settings(endpoints=("slope",), simulations=3)
     assert str(plan(pool, settings)) == str(plan(pool, settings))
     other = plan(pool, replace(settings, seed=2))
@@ -299,3 +307,58 @@ def test_a_familial_model_says_nothing_of_the_course(monkeypatch):
     monkeypatch.setattr(predictions, "registered_version", lambda _: None)
     with pytest.raises(RequestError, match="says nothing of the course"):
         predictions.predicted_pool("models:/f/1", None, (), Problems())
+
+
+def of_visits(*days):
+    """One patient, seen long, with a point lost a month."""
+    visits = [{"sample_id": "P0", "days": 0, "total": 44}]
+    visits += [{"sample_id": "P0", "days": d, "total": 44 - i - 1} for i, d in enumerate(days)]
+    made = cohort({"diagnosis": "als", "last_contact_days": 900}, visits=visits)
+    return pool_of(made, TimeRule(), np.array([0.5]), None, ()).at_end(12.0)
+
+
+@pytest.mark.parametrize(
+    ("day", "planned"),
+    [
+        (90 + 45, [np.nan] * 4),  # 1.48 months
+        (90 + 46, [-1, np.nan, np.nan, np.nan]),  # 1.51
+        (90 + 136, [-1, np.nan, np.nan, np.nan]),  # 4.47
+        (90 + 137, [np.nan, -1, np.nan, np.nan]),  # 4.50, nearer to none: the later one has it
+        (90 + 410, [np.nan, np.nan, np.nan, -1]),  # 13.47
+        (90 + 411, [np.nan] * 4),  # 13.50 and a little
+    ],
+)
+def test_a_visit_stands_for_the_planned_one_within_six_weeks(day, planned):
+    assert np.array_equal(of_visits(day).changes[0], planned, equal_nan=True)
+
+
+def test_the_nearest_visit_counts():
+    assert of_visits(90 + 60, 90 + 92, 90 + 130).changes[0, 0] == -2
+
+
+@pytest.mark.parametrize(("last", "known"), [(90 + 20 + 59, False), (90 + 20 + 60, True)])
+def test_a_slope_needs_sixty_days(last, known):
+    assert np.isfinite(of_visits(90 + 20, last).slope[0]) == known
+
+
+def test_a_cut_that_leaves_fewer_than_fifty_ends_the_table(pool):
+    settings = Settings(endpoints=("slope",), simulations=2)
+    hundred = pool.take(np.arange(100))
+    assert len(plan(hundred, settings)) == 2 * len(CUTS)
+    fewer = plan(pool.take(np.arange(98)), settings)
+    assert [row["not_enrolled_share"] for row in fewer[::2]] == [0.0, 0.1, 0.2, 0.3, 0.4]
+
+
+@pytest.mark.parametrize(("end", "code"), [(11.5, 0), (11.4, 2)])
+def test_half_a_month_of_follow_up_may_lack(command, pool, monkeypatch, end, code):
+    monkeypatch.setattr("als_ml.trials.planning.CUTS", (0.0,))
+    followed = predictions.Predicted(pool.at_end(end), "the model", 0, "survival")
+    monkeypatch.setattr(predictions, "predicted_pool", lambda *_: followed)
+    assert command("--endpoint", "slope", "--simulations", "50") == code
+
+
+def test_more_than_4000_patients_are_not_simulated(pool):
+    rows = plan(pool, Settings(endpoints=("slope",), simulations=2, effect=0.01))
+    assert np.isnan(rows[0]["enrolled"])
+    assert np.isnan(rows[0]["power"])
+    assert np.isfinite(rows[1]["r2"])
