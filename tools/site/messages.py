@@ -143,7 +143,7 @@ def _severity(node: ast.Call) -> str | None:
 def _message(node: ast.Call, known: dict[str, ast.expr], module: str) -> Message | None:
     severity = _severity(node)
     by_row = ast.unparse(node.func).endswith((".reject", ".question"))
-    given = dict(zip(_OF_ROWS if by_row else _PARTS, node.args, strict=False))
+    given = dict(zip(_OF_ROWS if by_row else _PARTS, _unpacked(node.args), strict=False))
     given |= {word.arg: word.value for word in node.keywords if word.arg}
     stated = given.get("code")
     if severity is None or not isinstance(stated, ast.Constant) or "found" not in given:
@@ -161,12 +161,18 @@ def _message(node: ast.Call, known: dict[str, ast.expr], module: str) -> Message
     )
 
 
+def _unpacked(given: list[ast.expr]) -> list[ast.expr]:
+    """Arguments with `*place_and_reason` as the two that it is."""
+    two = (ast.Name(id="where"), ast.Name(id="reason"))
+    return [part for one in given for part in (two if isinstance(one, ast.Starred) else (one,))]
+
+
 def _said(node: ast.expr | None, known: dict[str, ast.expr], depth: int = 0) -> str:
     """An expression as words: its text, and in angle brackets what it takes from the data."""
     if node is None:
         return ""
     if isinstance(node, ast.Constant):
-        return str(node.value)
+        return node.value if isinstance(node.value, str) else ""
     if isinstance(node, ast.JoinedStr):
         return "".join(_said(part, known, depth) for part in node.values)
     if isinstance(node, ast.FormattedValue):
@@ -188,6 +194,8 @@ def _named(node: ast.expr, known: dict[str, ast.expr], depth: int) -> str:
         value = known[node.id]
         if isinstance(value, ast.Constant | ast.JoinedStr | ast.IfExp):
             return _said(value, known, depth + 1)
+    if isinstance(node, ast.IfExp):
+        return _said(node, known, depth)
     return f"<{_subject(node)}>"
 
 
