@@ -245,7 +245,9 @@ def test_promotion(trained, scored_with, expected, monkeypatch):
 
     with store_in(trained[0]), watched() as seen:
         other, own = (registered_version(f"models:/als-progression/{n}") for n in (2, 1))
-        monkeypatch.setattr(promotion, "_seen", lambda *words: np.zeros(len(words[-1]), dtype=bool))
+        monkeypatch.setattr(
+            promotion, "known_to", lambda *words: np.zeros(len(words[-1]), dtype=bool)
+        )
         said: list[str] = []
         promotion._on_other_patients(other, own, open_cohort(scored_with), False, said.append)
     assert seen.rows == expected

@@ -27,13 +27,8 @@ if TYPE_CHECKING:
     from als_ml.tracking.run_folder import StoredRun
 
 # Those that a model's own page shows first, in this order: of a survival time, and of a label.
+TIME_HEADLINES = ("c_index", "auc_12m", "brier_12m", "brier_24m", "oe_12m", "oe_24m")
 HEADLINES = (
-    "c_index",
-    "auc_12m",
-    "brier_12m",
-    "brier_24m",
-    "oe_12m",
-    "oe_24m",
     "roc_auc",
     "average_precision",
     "brier",
@@ -42,7 +37,8 @@ HEADLINES = (
     "calibration_intercept",
 )
 # Named by the contract: never renamed.
-_CONTRACT = re.compile(rf"({'|'.join((*HEADLINES, 'balanced_accuracy'))})(_low|_high)?|baseline_.*")
+_FIRST = (*TIME_HEADLINES, *HEADLINES)
+_CONTRACT = re.compile(rf"({'|'.join((*_FIRST, 'balanced_accuracy'))})(_low|_high)?|baseline_.*")
 # Group -> how the names begin that belong to it; there the group stands for that beginning.
 _BEGINNINGS = {
     "denoised": "denoised_",
@@ -129,8 +125,8 @@ def shown_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     >>> shown_metrics({"n": 240.0, "brier": 0.2, "roc_auc": 0.8})
     {'roc_auc': 0.8, 'brier': 0.2, 'cohort/n': 240.0}
     """
-    first = [name for name in HEADLINES if name in metrics]
-    rest = [name for name in metrics if name not in HEADLINES]
+    first = [name for name in _FIRST if name in metrics]
+    rest = [name for name in metrics if name not in _FIRST]
     return {shown_name(name): metrics[name] for name in [*first, *rest]}
 
 
@@ -329,7 +325,7 @@ def version_description(stored: "StoredRun") -> str:
 def _figures(metrics: Mapping[str, float]) -> str:
     return ", ".join(
         f"{name.replace('_', ' ')} {metrics[name]:.3f}{_interval(metrics, name)}"
-        for name in HEADLINES
+        for name in _FIRST
         if name in metrics
     )
 

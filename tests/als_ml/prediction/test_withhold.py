@@ -8,7 +8,7 @@ import pytest
 
 import predict
 from als_ml.__main__ import main as als_ml
-from als_ml.prediction.row import PREDICTED
+from als_ml.prediction.row import OF_COURSE, OF_TIMES, PREDICTED
 from als_ml.prediction.withhold import genetic_features, withheld
 from als_ml.tracking.loader import load
 from tests.stores import store_in
@@ -29,6 +29,14 @@ ROW = {
     "genetic_cause": "found",
     "error": None,
 }
+# What a survival model says in place of a class.
+TIME = {
+    **dict.fromkeys(("predicted_class", "prediction_set", "abstained")),
+    **dict.fromkeys(OF_TIMES, 12.5),
+    **dict.fromkeys(OF_COURSE, 30.0),
+    "risk_group": "middle_fifth",
+}
+CLASS = ("probability", "predicted_class", "prediction_set", "abstained", "out_of_distribution")
 GENETIC = frozenset(["rare_SOD1", "points_FUS", "tofersen"])
 
 
@@ -63,9 +71,17 @@ def test_with_consent_all_is_kept():
 @pytest.mark.parametrize(("consent", "shown"), [("no", False), ("yes", True), (None, True)])
 def test_a_prognosis_is_withheld_by_a_no_alone(consent, shown):
     kept = withheld(row("progression", "yes", consent), GENETIC)
-    assert all((kept[name] is not None) == shown for name in PREDICTED)
+    assert all((kept[name] is not None) == shown for name in CLASS)
     assert (kept["error"] is None) == shown
     assert withheld(row("familial", "yes", consent), GENETIC)["probability"] == 0.4
+
+
+@pytest.mark.parametrize(("consent", "shown"), [("no", False), ("yes", True), (None, True)])
+def test_so_is_everything_that_a_survival_time_says(consent, shown):
+    kept = withheld(row("survival", "yes", consent, **TIME), GENETIC)
+    said = [name for name in PREDICTED if kept[name] is not None]
+    assert said == ([name for name in PREDICTED if name not in CLASS[1:4]] if shown else [])
+    assert (kept["error"] is None) == shown
 
 
 def test_the_models_own_reason_goes_first():
