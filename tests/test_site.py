@@ -88,6 +88,11 @@ def test_a_message_reads_as_its_receiver_reads_it():
     assert all("the nearest that is known" in remedy for remedy in names)
 
 
+def test_every_error_says_what_to_do():
+    mute = [one for one in messages.messages() if one.severity == "error" and not one.remedy]
+    assert mute == []
+
+
 def test_messages_are_shown_as_check_says_them():
     shown = examples()
     assert len(shown) > 14

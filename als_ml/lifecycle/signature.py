@@ -146,7 +146,10 @@ def _trusted() -> frozenset[str] | None:
         lines = Path(named).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(
-            f"{TRUSTED}={named}", f"it cannot be read ({error})", "", code="file_unreadable"
+            f"{TRUSTED}={named}",
+            f"it cannot be read ({error})",
+            "Name a text file with a key a line, or unset the variable.",
+            code="file_unreadable",
         ) from None
     return frozenset(line.split("#")[0].strip() for line in lines) - {""}
 
