@@ -2,9 +2,11 @@
 several files, and the dirt that comes with them.
 
 German: a workbook with a cover sheet, title rows, merged headers, dates of birth, dates without a
-day; laboratory values in a text file of Windows whose ids lost their zeros. French: text files with
-semicolons, day first, units in a column beside. American: month first, an OpenDocument file,
-genomes named by the sequencer.
+day; laboratory values in a text file of Windows whose ids lost their zeros; a visit that was typed
+twice. French: text files with semicolons, day first, units in a column beside. American: month
+first, an OpenDocument file with a haemolysed sample, genomes named by the sequencer.
+
+Also the tables of the OMOP CDM and of PRO-ACT, as far as they say the same.
 """
 
 import csv
@@ -137,6 +139,8 @@ def german(made: Simulated, folder: Path) -> list[Path]:
         name = one["sample_id"]
         points = [None if one[item] != one[item] else int(one[item]) for item in ITEMS]
         visits.append([f"{numbered(name):07d}", made.day(name, one["days"], _DAY), *points])
+    first = [cell.value for cell in visits[2]]
+    visits.append([*first[:2], *(4 - int(point or 0) for point in first[2:])])  # typed twice
     book.create_sheet("leer")
     book.save(folder / "klinik.xlsx")
     words = {
@@ -277,10 +281,159 @@ def american(made: Simulated, folder: Path) -> list[Path]:
         day = made.day(one["sample_id"], one["days"], _MONTH_FIRST)
         what = [f"{numbered(one['sample_id']):08d}", day, words[one["analyte"]]]
         lines.append(ods_row(*what, str(one["value"]), one["unit"]))
+    first = f"{numbered(made.patients['sample_id'][0]):08d}"
+    day = made.day(made.patients["sample_id"][0], 0, _MONTH_FIRST)
+    lines.append(ods_row(first, day, "CPK", "hemolyzed", "U/L"))
     labs = ods_file(folder / "labs.ods", Cover=ods_row("Neuromuscular Center"), Labs="".join(lines))
     genomes = folder / "cohort.vcf.gz"
     made.genomes(genomes, {name: f"{numbered(name)}-WGS" for name in made.index})
     return [folder / "demographics.csv", folder / "alsfrs.csv", labs, genomes]
+
+
+# --- others' schemas
+
+_CONCEPTS = {"nfl_serum": 2100000001, "creatinine_serum": 3016723, "ck_serum": 3007220}
+_CONCEPTS["fvc_pct"] = 2100000002
+_UNITS = {"pg/mL": 2100000003, "mg/dL": 8840, "umol/L": 0, "U/L": 8645, "%": 2100000004}
+_SITES = {"bulbar": 2000002017, "upper_limb": 4200396, "lower_limb": 4267861}
+_SITES |= {"limb": 4282006, "respiratory": 4156081, "axial": 4086896}
+_RELATIVES = {"first_degree": 4051255, "second_degree": 4050943, "wider": 713135}
+_ITEM_CONCEPTS = dict(
+    zip(ITEMS, (*range(42529071, 42529076), *range(42529077, 42529084)), strict=True)
+)
+_ISO = "%Y-%m-%d"
+# What the map of als-ml does not have.
+OWN_CONCEPTS = """kind,concept,ours
+measurement,2100000001,nfl_serum
+measurement,2100000002,fvc_pct
+unit,2100000003,pg/mL
+unit,2100000004,%
+"""
+
+
+def omop(made: Simulated, folder: Path) -> None:
+    """Tables of the OMOP CDM, Parquet and CSV."""
+    person, condition, observation, death = [], [], [], []
+    for _, one in made.patients.iterrows():
+        name, key = one["sample_id"], numbered(one["sample_id"])
+        born = pd.Timestamp(made.born(one, _ISO))
+        sex = {"male": 8507, "female": 8532}[one["sex"]]
+        parts = {"year_of_birth": born.year, "month_of_birth": born.month}
+        person.append(
+            {"person_id": key, "gender_concept_id": sex, **parts, "day_of_birth": born.day}
+        )
+        about = {"person_id": key, "condition_concept_id": 373182}
+        day = made.day(name, one["diagnosis_days"], _ISO)
+        condition.append({**about, "condition_start_date": day})
+        onset = {"condition_concept_id": 2000000397}
+        day = made.day(name, one["onset_days"], _ISO)
+        condition.append({**about, **onset, "condition_start_date": day})
+        seen = {"person_id": key, "observation_date": made.day(name, 0, _ISO)}
+        site = {"observation_concept_id": 2000000396}
+        site["value_as_concept_id"] = _SITES[one["onset_site"]]
+        observation.append({**seen, **site})
+        if one["family_history"] in _RELATIVES:
+            relative = {"observation_concept_id": _RELATIVES[one["family_history"]]}
+            observation.append({**seen, **relative, "value_as_concept_id": 373182})
+        if died := made.day(name, one["death_days"], _ISO):
+            death.append({"person_id": key, "death_date": died})
+    for _, one in made.visits.iterrows():
+        seen = {"person_id": numbered(one["sample_id"])}
+        seen["observation_date"] = made.day(one["sample_id"], one["days"], _ISO)
+        for item, concept in _ITEM_CONCEPTS.items():
+            points = {"observation_concept_id": concept, "value_as_number": one[item]}
+            observation += [{**seen, **points}] if one[item] == one[item] else []
+    measurement = [
+        {
+            "person_id": numbered(one["sample_id"]),
+            "measurement_concept_id": _CONCEPTS[one["analyte"]],
+            "measurement_date": made.day(one["sample_id"], one["days"], _ISO),
+            "value_as_number": float(str(one["value"]).lstrip("<>")),
+            "operator_concept_id": {"<": 4171756, ">": 4172704}.get(str(one["value"])[0], 4172703),
+            "unit_concept_id": _UNITS[one["unit"]],
+            "unit_source_value": one["unit"],
+        }
+        for _, one in made.drawn().iterrows()
+    ]
+    pd.DataFrame(person).to_csv(folder / "PERSON.csv", index=False)
+    pd.DataFrame(condition).to_csv(folder / "CONDITION_OCCURRENCE.csv", index=False)
+    pd.DataFrame(death).to_csv(folder / "death.csv", index=False)
+    pd.DataFrame(observation).to_parquet(folder / "observation.parquet")
+    pd.DataFrame(measurement).to_parquet(folder / "measurement.parquet")
+
+
+_PROACT_ITEMS = [
+    "Q1_Speech",
+    "Q2_Salivation",
+    "Q3_Swallowing",
+    "Q4_Handwriting",
+    "Q5a_Cutting_without_Gastrostomy",
+    "Q6_Dressing_and_Hygiene",
+    "Q7_Turning_in_Bed",
+    "Q8_Walking",
+    "Q9_Climbing_Stairs",
+    "R_1_Dyspnea",
+    "R_2_Orthopnea",
+    "R_3_Respiratory_Insufficiency",
+]
+
+
+def proact(made: Simulated, folder: Path) -> None:
+    """Tables of PRO-ACT with its newer one of neurofilaments."""
+    patients = made.patients
+    key = patients["sample_id"].map(numbered)
+    site = patients["onset_site"].replace({"upper_limb": "Limb", "lower_limb": "Limb"})
+    tables = {
+        "DEMOGRAPHICS": pd.DataFrame(
+            {
+                "subject_id": key,
+                "Age": (patients["age_at_onset"] - patients["onset_days"] / 365.25).round(2),
+                "Sex": patients["sex"].str.title(),
+            }
+        ),
+        "ALSHISTORY": pd.DataFrame(
+            {
+                "subject_id": key,
+                "Site_of_Onset": "Onset: " + site.str.title(),
+                "Onset_Delta": patients["onset_days"],
+                "Diagnosis_Delta": patients["diagnosis_days"],
+            }
+        ),
+        "DEATHDATA": pd.DataFrame(
+            {
+                "subject_id": key,
+                "Subject_Died": np.where(patients["death_days"].notna(), "Yes", "No"),
+                "Death_Days": patients["death_days"],
+            }
+        ),
+        "ALSFRS": made.visits[ITEMS]
+        .rename(columns=dict(zip(ITEMS, _PROACT_ITEMS, strict=True)))
+        .assign(
+            subject_id=made.visits["sample_id"].map(numbered),
+            ALSFRS_Delta=made.visits["days"],
+        ),
+    }
+    values = made.drawn()
+    nfl = values[values["analyte"] == "nfl_serum"]
+    tables["Neurofilament"] = pd.DataFrame(
+        {
+            "subject_id": nfl["sample_id"].map(numbered),
+            "Analyte": "Neurofilament light chain",
+            "Matrix": "Serum",
+            "Result": nfl["value"],
+            "Collection_Delta": nfl["days"],
+        }
+    )
+    fvc = values[values["analyte"] == "fvc_pct"]
+    tables["FVC"] = pd.DataFrame(
+        {
+            "subject_id": fvc["sample_id"].map(numbered),
+            "pct_of_Normal_Trial_1": fvc["value"],
+            "Forced_Vital_Capacity_Delta": fvc["days"],
+        }
+    )
+    for name, table in tables.items():
+        table.to_csv(folder / f"F_PROACT_{name}.csv", index=False)
 
 
 EXPORTS = {"german": german, "french": french, "american": american}
