@@ -66,7 +66,25 @@ def told_columns(
         of_table = _columns(source, definitions, kind)
         _tell_unread(of_table, source, kind, problems)
         rows += of_table
+    _tell_bare_rows(source, problems)
     return rows
+
+
+def _tell_bare_rows(source: CohortSource, problems: Problems) -> None:
+    """Ask about rows of patients in which one cell alone is filled: the foot of an export is no
+    patient.
+    """
+    table = read_as_described(source, "patients", problems)
+    filled = table.notna().sum(axis=1).to_numpy()
+    if len(table.columns) > 1:
+        problems.question(
+            filled == 1,
+            source.described.shown("patients"),
+            None,
+            "has one filled cell alone: is it a patient?",
+            "If it is the foot of the table, remove the row or name it under `exclude`.",
+            code="values_doubtful",
+        )
 
 
 def _columns(source: CohortSource, definitions: Definitions, kind: TableKind) -> list[ColumnRow]:

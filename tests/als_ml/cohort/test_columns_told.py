@@ -159,3 +159,12 @@ def test_words_get_values_that_there_are(tmp_path, values, message):
     else:
         with pytest.raises(RequestError, match=message):
             checked(tmp_path, people, values=given)
+
+
+def test_the_foot_of_a_table_is_asked_about(tmp_path):
+    report = checked(tmp_path, f"{PEOPLE}Stand 1.1.2024,,,\n")
+    (warned,) = [one for one in told(report, "warning") if "one filled cell" in one]
+    assert warned.startswith("p.csv, line 5: has one filled cell alone: is it a patient?")
+    assert "one filled cell" not in str(told(checked(tmp_path), "warning"))
+    only_ids = checked(tmp_path, "sample_id\nA\nB\nC\n")
+    assert "one filled cell" not in str(told(only_ids, "warning"))
