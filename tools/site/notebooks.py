@@ -18,8 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/notebooks"
 # No cell of ours takes longer, on a busy machine.
 _SECONDS = 600
-# A table of pandas comes with a style sheet of its own, and marks of the notebook.
-_STYLE = re.compile(r"<style scoped>.*?</style>|</?div>", re.DOTALL)
+# A table of pandas comes with a look of its own; the site has one for all tables.
+_LOOK = re.compile(
+    r"<style scoped>.*?</style>|</?div>"
+    r'| border="1" class="dataframe"| style="text-align: right;"',
+    re.DOTALL,
+)
 
 
 class Output(TypedDict, total=False):
@@ -137,7 +141,7 @@ def _outputs(outputs: list[Output], images: Path, stem: str) -> Iterator[str]:
             (images / name).write_bytes(base64.b64decode(_joined(data["image/png"])))
             yield f"![Picture of the cell above]({name})"
         elif "text/html" in data:
-            yield f'<div class="output">{_STYLE.sub("", _joined(data["text/html"]))}</div>'
+            yield f'<div class="output">{_LOOK.sub("", _joined(data["text/html"]))}</div>'
         else:
             text = _joined(output.get("text", data.get("text/plain", "")))
             yield f'```text title="Output"\n{text.rstrip()}\n```'
