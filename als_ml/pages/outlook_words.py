@@ -109,20 +109,20 @@ def times_words(row: PredictionRow, end: float) -> str:
     first, middle, last = (row["q25_months"], row["median_months"], row["q75_months"])
     until = f"month {_month(end)}, where the data end"
     if first is None:
-        return f"Fewer than a quarter of patients like this one reach it by {until}."
+        return f"Fewer than a quarter of patients like this one have the event by {until}."
     if middle is None:
         return (
-            f"A quarter of patients like this one reach it by month {_month(first)}, fewer than"
-            f" half by {until}."
+            f"A quarter of patients like this one have the event by month {_month(first)}, fewer"
+            f" than half by {until}."
         )
     if last is None:
         return (
-            f"A quarter of patients like this one reach it by month {_month(first)}, half by month"
-            f" {_month(middle)} (the median), fewer than three quarters by {until}."
+            f"A quarter of patients like this one have the event by month {_month(first)}, half by"
+            f" month {_month(middle)} (the median), fewer than three quarters by {until}."
         )
     return (
-        f"The middle half of patients like this one reach it between months {_month(first)} and"
-        f" {_month(last)}; the median is month {_month(middle)}."
+        f"The middle half of patients like this one have the event between months"
+        f" {_month(first)} and {_month(last)}; the median is month {_month(middle)}."
     )
 
 
@@ -137,8 +137,8 @@ def _low_words(predictor: Predictor, row: PredictionRow) -> str | None:
         return None
     share = float((predictor.training.get("question") or {}).get("coverage", 0.9))
     return (
-        f"{share:.0%} of such patients have not reached it by month {int(low)}; approximate where"
-        " patients are lost for reasons that go with their prognosis."
+        f"{share:.0%} of such patients are without the event until month {int(low)}; approximate"
+        " where patients are lost for reasons that go with their prognosis."
     )
 
 

@@ -111,7 +111,7 @@ const driverRow = ([text, share]) => {
   return make("li", {}, bar, text);
 };
 const curve = (outlook) => {
-  const [W, H, left, bottom] = [300, 130, 30, 22];
+  const [W, H, left, bottom] = [300, 130, 44, 22];
   const x = (month) => left + ((W - left - 8) * month) / outlook.end;
   const y = (share) => 6 + (H - bottom - 6) * (1 - share);
   const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, class: "scale", role: "img", "aria-label": `Share without the event: ${outlook.curve.map(([month, share]) => `month ${Math.round(month)} ${Math.round(share * 100)} percent`).join(", ")}` });
@@ -130,7 +130,7 @@ const outlookCard = (one) => {
   card.append(
     outlook.group ? make("p", { class: "big" }, `Risk group: ${outlook.group}.`) : "",
     make("p", { class: "big" }, outlook.times),
-    note(`Counted is ${outlook.event}, in months from the day of the scores. The groups are fifths of the training patients, not those of ENCALS.`),
+    note(`The event is ${outlook.event}, in months from the day of the scores. The groups are fifths of the training patients, not those of ENCALS.`),
     folded("The curve, the risks and the lower bound", curve(outlook), note("Share of patients like this one without the event; nothing is drawn beyond the training follow-up."),
       outlook.risks.length ? make("p", {}, `Risk ${outlook.risks.join(", ")}.`) : "", outlook.low ? make("p", {}, outlook.low) : "", one.alike ? note(one.alike.text) : ""),
     make("h5", {}, "What moved it"),
