@@ -395,3 +395,13 @@ def test_empty_tables_overwrite_nothing(tmp_path, capsys):
     assert als_ml(["init", "--output", str(tmp_path), "--quiet"]) == 0
     assert als_ml(["init", "--output", str(tmp_path), "--quiet"]) == 2
     assert "is there already" in said(capsys)
+
+
+def test_an_index_that_a_star_names_is_passed_over(tmp_path, capsys):
+    files = [tmp_path / name for name in french(tmp_path)]
+    for name in ("genome.vcf.gz.tbi", "genome.bcf.csi"):
+        (tmp_path / name).write_bytes(b"\x1f\x8b\x00")
+        files.append(tmp_path / name)
+    output = tmp_path / "cohort"
+    assert als_ml(["init", *map(str, files), "--output", str(output)]) == 0
+    assert "genome." not in (output / "cohort.yaml").read_text()
