@@ -414,7 +414,7 @@ def open_cohort(
         raise RequestError(
             str(path),
             "there is no such cohort file",
-            "Give the path of a cohort.yaml.",
+            "Give the path of a cohort.yaml (to train: --set cohort=PATH), or make one: als-ml init.",
             code="file_absent",
         )
     source = CohortSource(

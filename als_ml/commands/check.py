@@ -118,8 +118,11 @@ def _print_columns(columns: "list[dict[str, str | float]]") -> None:
     """Print what each column is read as, and how full it is, a line for each table."""
     for table in dict.fromkeys(row["table"] for row in columns):
         own = [row for row in columns if row["table"] == table]
-        read = [f"{_shown(row)} {row['filled']:.0f} %" for row in own if row["read_as"]]
-        print(f"{table}: read, and how full: {', '.join(read)}")
+        known = [row for row in own if row["read_as"]]
+        read = [f"{_shown(row)} {row['filled']:.0f} %" for row in known if row["form"]]
+        print(f"{table}: read, and how full: {', '.join(read) or 'nothing'}")
+        if empty := [_shown(row) for row in known if not row["form"]]:
+            print(f"{table}: empty: {examples(empty, 20)}")
         others = [row for row in own if not row["read_as"] and row["form"]]
         if others:
             said = [f"{r['column']} ({r['form']}) {r['filled']:.0f} %" for r in others]
