@@ -22,8 +22,8 @@ def row(first, middle, last):
         (
             (8.4, 15.6, None),
             (
-                "A quarter of patients like this one have the event by month 8, half by month 16 (the"
-                " median), fewer than three quarters by month 24, where the data end."
+                "A quarter of patients like this one have the event by month 8, half by month 16"
+                " (the median), fewer than three quarters by month 24, where the data end."
             ),
         ),
         (
@@ -36,8 +36,8 @@ def row(first, middle, last):
         (
             (None, None, None),
             (
-                "Fewer than a quarter of patients like this one have the event by month 24, where the"
-                " data end."
+                "Fewer than a quarter of patients like this one have the event by month 24, where"
+                " the data end."
             ),
         ),
     ],
