@@ -13,6 +13,10 @@ import pytest
 
 from als_ml.__main__ import main as als_ml
 from als_ml.__main__ import make_parser
+from features.blocks.rows import feature_dictionary
+from features.blocks.spec import FeatureSpec
+from features.catalogue import progression_schemes, shipped
+from features.overlay import overlaid
 from tests.conftest import ROOT
 from tests.hospital import write_export
 from tools import tutorial
@@ -83,6 +87,16 @@ def test_every_block_of_the_tutorial_that_shows_an_output_follows_a_command():
     assert len(shown) == len(set(shown)) == HOSPITAL.count("<!-- figure: ")
     edits = [step.text for step in tutorial.steps(HOSPITAL) if step.file]
     assert sum(text.count("\n") for text in edits) <= 5  # lines to edit by hand
+
+
+def test_the_lines_that_the_recipes_show_can_be_laid_over_ours(tmp_path):
+    lines = re.findall(r"```text\n(.*?)```", (ROOT / "docs/adding.md").read_text(), re.DOTALL)
+    for name, text in zip(("biomarkers", "assays", "progression_schemes"), lines, strict=True):
+        (tmp_path / f"{name}.tsv").write_text(text)
+    tables = overlaid(shipped(), [tmp_path])
+    assert progression_schemes(tables)["ours"] == (0.8,)
+    columns = {feature.name for feature in feature_dictionary(FeatureSpec(), tables)}
+    assert {"log_tau_serum", "log_nfl_serum_lumipulse"} <= columns
 
 
 @pytest.mark.slow
