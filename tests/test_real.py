@@ -303,7 +303,7 @@ def test_the_share_of_the_possible_goes_on_too(tmp_path, capsys):
     assert kept.stat().st_mtime_ns != stamp
 
 
-@pytest.mark.parametrize("arguments", [["0"], ["2", "x"], ["--tasks", "survival"]])
+@pytest.mark.parametrize("arguments", [["0"], ["2", "x"], ["--tasks", "lifetime"]])
 def test_a_wrong_share_is_refused(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         share_of_possible.main(arguments)
