@@ -20,7 +20,7 @@ from features.biomarkers.wide import checked_wide
 from features.blocks.genetics import paired_alleles
 from features.catalogue import Definitions, analytes, column_aliases, normal_name, shipped
 from features.cohort import Cohort
-from features.errors import DataError, examples, nearest
+from features.errors import DataError, UserError, examples, nearest
 from features.genotypes.coverage import targeted_fraction
 from features.genotypes.extraction import Panel, gather, phases_of, with_targets
 from features.genotypes.families import duplicated, family_numbers
@@ -45,7 +45,7 @@ from features.tables.convert import (
     with_known_names,
 )
 from features.tables.layout import is_workbook, sheet_names
-from features.tables.problems import Problems
+from features.tables.problems import Problem, Problems
 from features.tables.reading_rules import ReadingRules
 from features.variants.lookups import (
     Lookups,
@@ -271,14 +271,41 @@ def _count_excluded(source: CohortSource, problems: Problems) -> None:
 def _with_errors(definitions: Definitions, source: CohortSource) -> dict[str, set[str]]:
     """Patients with an error in a row of a table, and of which kinds."""
     trial = Problems(collect=True, issues=[])
-    patients = read_patients(definitions, source, trial)
-    rows = {name: i for i, name in enumerate(patients["sample_id"]) if name is not None}
-    long_tables(definitions, source, rows, patients, trial)
+    _read_tables(definitions, source, trial)
     found: dict[str, set[str]] = {}
     for issue in trial.issues or []:
         if issue.severity == "error" and issue.sample_id:
             found.setdefault(issue.sample_id, set()).add(issue.code)
     return found
+
+
+def _read_tables(definitions: Definitions, source: CohortSource, problems: Problems) -> None:
+    patients = read_patients(definitions, source, problems)
+    rows = {name: i for i, name in enumerate(patients["sample_id"]) if name is not None}
+    long_tables(definitions, source, rows, patients, problems)
+
+
+def table_errors(source: CohortSource) -> list[Problem]:
+    """What is wrong with the tables of a cohort, its genomes aside.
+
+    Parameters
+    ----------
+    source : CohortSource
+        Of `als_ml.cohort.source.open_cohort`.
+
+    Returns
+    -------
+    list of Problem
+        Errors alone.
+    """
+    problems = Problems(collect=True)
+    tables, _ = plain_reading().tables(source, problems)
+    dropping = replace(problems, drops_values=source.described.on_error == "drop_value")
+    try:
+        _read_tables(tables, source, dropping)
+    except UserError as error:
+        problems.error(error.where, error.found, error.remedy, code=error.code)
+    return problems.errors
 
 
 def _table(

@@ -414,7 +414,7 @@ def open_cohort(
         raise RequestError(
             str(path),
             "there is no such cohort file",
-            "Give the path of a cohort.yaml (to train: --set cohort=PATH), or make one: als-ml init.",
+            "Give the path of a cohort.yaml (to train: --set cohort=PATH); als-ml init makes one.",
             code="file_absent",
         )
     source = CohortSource(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-_SLASHED = re.compile(r"^(\d{1,2})/(\d{1,2})/\d{4}$")
+_SLASHED = re.compile(r"^(\d{1,2})[/-](\d{1,2})[/-]\d{4}$")
 _DATE = re.compile(r"^\d{1,2}[./-]\d{1,2}[./-]\d{4}|^\d{4}-\d{1,2}-\d{1,2}|^\d{1,2}[ -][A-Za-z]{3}")
 _YEAR, _MONTH = r"(?:19|20)\d{2}", r"\d{1,2}[./-]\d{4}|\d{4}[/-]\d{1,2}|[A-Za-z]{3,9}\.? \d{4}"
 _PARTIAL = re.compile(rf"^(?:{_YEAR}|{_MONTH})$")
@@ -85,7 +85,7 @@ def is_dated(cells: Iterable[str]) -> bool:
 
 
 def _order(cells: list[str]) -> tuple[Literal["day_first", "month_first"] | None, bool]:
-    """Order of day and month where slashes leave it open, and whether some cell decides it."""
+    """Order of day and month where slashes or dashes leave it open, and whether a cell decides."""
     pairs = [(int(m[1]), int(m[2])) for m in map(_SLASHED.match, cells) if m]
     if not pairs:
         return None, True

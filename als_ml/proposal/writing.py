@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from als_ml.cohort.read import table_errors
 from als_ml.cohort.source import open_cohort
 from als_ml.output import whole_file
 from als_ml.proposal.dialect import Written
@@ -17,6 +18,7 @@ from als_ml.proposal.genomes import Match
 from als_ml.proposal.recognition import Recognised
 from features.errors import RequestError
 from features.tables.layout import UTF_8
+from features.tables.problems import OF_ONE_CELL
 
 CHECK = "# CHECK"
 _PLAIN = re.compile(r"^[A-Za-zÀ-ÿ_][\wÀ-ÿ .()/%-]*$")
@@ -30,7 +32,8 @@ class Proposal:
 
     `left` says what was read and is not used, `absent` what a cohort of dates needs and has not.
     `from_first_visit` makes the first visit day 0, `lost_zeros` counts the names of patients in a
-    table that lack the zeros before them.
+    table that lack the zeros before them. `unread_cells` counts the cells that cannot be read as
+    proposed, `wrong` says what else is wrong with the tables.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Proposal:
     absent: list[str] = field(default_factory=list)
     from_first_visit: bool = False
     lost_zeros: dict[str, int] = field(default_factory=dict)
+    unread_cells: int = 0
+    wrong: list[str] = field(default_factory=list)
 
 
 def write_proposal(proposal: Proposal, folder: Path) -> list[Path]:
@@ -80,10 +85,20 @@ def write_proposal(proposal: Proposal, folder: Path) -> list[Path]:
     renamed = [match for match in proposal.matches if match.sample_id != match.vcf_id]
     if renamed:
         written.append(_write_map(proposal.matches, folder / "sample_map.csv"))
-    with whole_file(target) as temporary:
-        temporary.write_text(cohort_text(proposal, bool(renamed)), encoding="utf-8")
-    open_cohort(target)  # what we wrote must be what we read
+    _write(target, cohort_text(proposal, bool(renamed)))
+    errors = table_errors(open_cohort(target))  # what we wrote must be what we read
+    if errors:
+        cells = [one for one in errors if one.code in OF_ONE_CELL]
+        others = [one for one in errors if one.code not in OF_ONE_CELL]
+        told = [f"{one.where}: {one.found}. {one.remedy}" for one in others]
+        tried = replace(proposal, unread_cells=sum(one.count for one in cells), wrong=told)
+        _write(target, cohort_text(tried, bool(renamed)))
     return [target, *written]
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _files(proposal: Proposal) -> list[Path]:
@@ -156,6 +171,8 @@ def cohort_text(proposal: Proposal, mapped: bool) -> str:
     lines += _values(proposal.tables)
     lines += _listed("Not understood, and not read:", proposal.left + _unread(proposal.tables))
     lines += _listed("Needed, and not found:", proposal.absent)
+    head = "Wrong in the tables (correct it, or name the patients under `exclude`):"
+    lines += _listed(head, proposal.wrong)
     return "\n".join(lines) + "\n"
 
 
@@ -232,9 +249,11 @@ def _rules(proposal: Proposal) -> list[str]:
         lost = ", ".join(f"{n} in {where}" for where, n in proposal.lost_zeros.items())
         lines.append("leading_zeros: ignored" + _mark(f"names of patients without them: {lost}"))
     unknown = sum(len(words) for one in proposal.tables for words in one.unknown.values())
-    if unknown:
-        why = f"{unknown} words below are not understood; without this line they are errors"
-        lines.append("on_error: drop_value" + _mark(why))
+    if unknown or proposal.unread_cells:
+        why = f"{unknown} words below are not understood" if unknown else ""
+        if proposal.unread_cells:
+            why += f"{' and ' if why else ''}{proposal.unread_cells} cells cannot be read"
+        lines.append("on_error: drop_value" + _mark(f"{why}; without this line they are errors"))
     return lines
 
 

@@ -817,11 +817,12 @@ def dated_days(
     Days
         Arrays (k,).
     """
-    first, last = _calendar(column, where, problems, dialect)
+    first, last, unclear = _calendar(column, where, problems, dialect)
     is_date = ~np.isnat(first)
     plain: Cells = column
-    if is_date.any():
-        plain = pd.Series(decoded(column).to_numpy(dtype=object), dtype=object).mask(is_date, None)
+    if is_date.any() or unclear.any():
+        cells = pd.Series(decoded(column).to_numpy(dtype=object), dtype=object)
+        plain = cells.mask(is_date | unclear, None)
     values = _whole_days(plain, where, problems, dialect)
     year = (values >= YEARS[0]) & (values <= YEARS[1])
     if year.any():
@@ -914,15 +915,18 @@ def _whole_days(plain: Cells, where: str, problems: Problems, dialect: Dialect) 
 
 def _calendar(
     column: Cells, where: str, problems: Problems, dialect: Dialect
-) -> tuple[np.ndarray, np.ndarray]:
-    """First and last day of each cell that is a date or a month, NaT for any other."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First and last day of each cell that is a date or a month, NaT for any other, and which cells
+    may be two dates.
+    """
     none = np.full(len(column), np.datetime64("NaT"), dtype="datetime64[D]")
+    none_unclear = np.zeros(len(column), dtype=bool)
     if column.dtype == float:
-        return none, none
+        return none, none, none_unclear
     codes, levels = codes_of(column)
     at = np.flatnonzero([_MAY_BE_DATE.search(str(level)) is not None for level in levels])
     if not len(at):
-        return none, none
+        return none, none, none_unclear
     first, last = (np.full(len(levels) + 1, np.datetime64("NaT"), "datetime64[D]") for _ in "fl")
     first[at], last[at] = read_months(levels[at])
     read = read_dates(levels[at], dialect)
@@ -934,7 +938,7 @@ def _calendar(
     problems.reject(
         unclear[codes], where, column, "may be day or month first", remedy, code="cell_ambiguous"
     )
-    return first[codes], last[codes]
+    return first[codes], last[codes], unclear[codes]
 
 
 def _with_years(

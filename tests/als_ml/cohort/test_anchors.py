@@ -114,3 +114,11 @@ def test_check_reads_them_too(tmp_path):
     patients = "sample_id,birth_date,onset_days\nA,1960-02-01,2019-02-01\nB,,\n"
     report = check_cohort(written(tmp_path, patients, **FIRST))
     assert [one for one in report["problems"] if one["severity"] == "error"] == []
+
+
+def test_a_date_of_two_meanings_is_told_once(tmp_path):
+    patients = "sample_id,index_date,death_days\nA,2020-01-01,05-06-2021\n"
+    visits = "sample_id,days,total\nA,2020-01-01,40\n"
+    report = check_cohort(written(tmp_path, patients, visits))
+    wrong = [one["found"] for one in report["problems"] if one["severity"] == "error"]
+    assert wrong == ["'05-06-2021' may be day or month first"]

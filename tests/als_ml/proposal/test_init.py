@@ -165,6 +165,8 @@ def test_names_match_only_where_one_fits(patients, samples, pairs):
         (["13/02/2020"], "day_first", ()),
         (["12/02/2020"], "day_first", ("dates",)),
         (["02/13/2020"], "month_first", ()),
+        (["13-02-2020"], "day_first", ()),
+        (["12-02-2020"], "day_first", ("dates",)),
         (["13.02.2020"], None, ()),
         (["2020-02-13"], None, ()),
         (["2020-02-13", "2019"], None, ("partial_dates",)),
@@ -405,3 +407,22 @@ def test_an_index_that_a_star_names_is_passed_over(tmp_path, capsys):
     output = tmp_path / "cohort"
     assert als_ml(["init", *map(str, files), "--output", str(output)]) == 0
     assert "genome." not in (output / "cohort.yaml").read_text()
+
+
+def test_cells_that_cannot_be_read_do_not_stop_the_check_and_are_counted(tmp_path):
+    visits = "Patient,Date,Total\n0012,2020-01-01,40\n0013,2020-01-01,n.d.\n"
+    said = proposed(tmp_path, p=PEOPLE, v=visits)
+    assert said["on_error"] == "drop_value"
+    text = (tmp_path / "cohort/cohort.yaml").read_text()
+    assert "# CHECK: 1 cells cannot be read; without this line they are errors" in text
+    report = check_cohort(open_cohort(tmp_path / "cohort/cohort.yaml"))
+    assert [one for one in report["problems"] if one["severity"] == "error"] == []
+
+
+def test_what_else_is_wrong_is_listed(tmp_path):
+    visits = "Patient,Date,Total\n0012,2020-01-01,40\n0012,2020-01-01,30\n"
+    said = proposed(tmp_path, p=PEOPLE, v=visits)
+    assert "on_error" not in said
+    text = (tmp_path / "cohort/cohort.yaml").read_text()
+    assert "# Wrong in the tables" in text
+    assert "'2020-01-01' occurs twice with other points" in text
