@@ -40,10 +40,9 @@ from models.survival.times import TWO_YEARS, YEAR
 HORIZONS = {12: YEAR, 24: TWO_YEARS}
 # How much later a censored patient counts as seen.
 _THROUGH_THE_DAY = 0.9 / DAYS_PER_MONTH
-# Draws for an interval of the c-index, which compares all pairs: fewer for large cohorts, whose
-# intervals are narrow (P). 1,000 draws of 4,000 patients take about as long as 40 of 20,000.
-_PAIRS = 1.6e10
-_FEWEST_DRAWS = 40
+# Patients times draws of the intervals: 20,000 patients get 150 draws, up to 3,000 all of 1,000.
+# Intervals of large cohorts are narrow, and each draw sorts them anew (P).
+_PATIENT_DRAWS, _FEWEST_DRAWS = 3e6, 100
 # A site or a group needs that many events, and as many without, for a figure of its own (P).
 _LEAST = 10
 # Draws for the error of a site's c-index.
@@ -165,8 +164,7 @@ def survival_figures(
 
 
 def _draws(of: Seen, config: Config) -> int:
-    pairs = float(len(of.months)) * float(of.event.sum())
-    most = int(max(_PAIRS / max(pairs, 1.0), _FEWEST_DRAWS))
+    most = max(int(_PATIENT_DRAWS / len(of.months)), _FEWEST_DRAWS)
     return min(config.validation.bootstrap, most)
 
 
