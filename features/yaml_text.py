@@ -69,6 +69,17 @@ def _constructed(text: str, as_words: AsWords) -> Any:
         loader.dispose()
 
 
+def _refuse_twice(node: yaml.MappingNode) -> None:
+    """A key that stands there twice: YAML would take the last one without a word."""
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if isinstance(key, yaml.ScalarNode) and key.value in seen:
+            first = seen[key.value]
+            raise yaml.YAMLError(f"line {line}: the key {key.value} stands in line {first} too")
+        seen[str(key.value)] = line
+
+
 _TEXT = "tag:yaml.org,2002:str"
 _TAKEN = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "timestamp"))
 
@@ -81,7 +92,8 @@ def _keep_words(node: yaml.Node, path: tuple[str, ...], as_words: AsWords) -> No
     elif isinstance(node, yaml.SequenceNode):
         for part in node.value:
             _keep_words(part, path, as_words)
-    else:
+    elif isinstance(node, yaml.MappingNode):
+        _refuse_twice(node)
         for key, value in node.value:
             _keep_words(key, path, as_words)
             _keep_words(value, (*path, str(key.value)), as_words)

@@ -79,6 +79,8 @@ def test_one_file_alone_needs_no_list(tmp_path):
         ("- a\n", "it has no keys"),
         ("name: x\n\tpatients: p.csv\n", r"line 2: .*Line 2 has a tab"),
         ("name: a: b\n", r"line 1: mapping values.*Quote a text with a colon"),
+        ("patients: p.csv\nname: a\nname: b\n", "line 3: the key name stands in line 2 too"),
+        ("patients: p.csv\nvalues: {sex: {m: male, m: female}}\n", "line 2: the key m stands"),
         ("patient: p.csv\n", r"line 1, key patient: .* Did you mean 'patients'"),
         ("name: x\n", "key patients: this key is missing"),
         ("patients: p.csv\nreference:\n  fasto: x\n", r"line 3, key reference.fasto.*'fasta'"),
