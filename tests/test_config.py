@@ -69,3 +69,24 @@ def test_broken_files(tmp_path, content, message):
         load_config(path)
     with pytest.raises(RequestError, match="there is no such configuration"):
         load_config(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("survival", ["model.estimator=elastic_net"], "does not fit the task survival; use cox"),
+        ("progression", ["model.estimator=cox"], "does not fit the task progression; use elastic"),
+        ("progression", ["model.estimator=stack", "model.members.cox={}"], "cox does not fit"),
+        ("survival", ["label.column=x", "label.above=1"], "two classes, not a time"),
+        ("survival", ["label.follow_up_days=90"], "is not after landmark_days 90"),
+        ("survival", ["label.event=alive"], "'composite' or 'death'"),
+    ],
+)
+def test_what_does_not_go_with_a_task_is_refused(name, changes, message):
+    with pytest.raises(RequestError, match=message):
+        load_config(ROOT / f"configs/{name}.yaml", changes)
+
+
+def test_a_follow_up_may_end_a_day_after_the_landmark():
+    config = load_config(ROOT / "configs/survival.yaml", ["label.follow_up_days=91"])
+    assert config.label.follow_up_days == 91
