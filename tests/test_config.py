@@ -71,12 +71,15 @@ def test_broken_files(tmp_path, content, message):
         load_config(tmp_path / "absent.yaml")
 
 
+_WITH_COX = ["model.estimator=stack", "model.members.cox={}", "model.members.xgboost={}"]
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
         ("survival", ["model.estimator=elastic_net"], "does not fit the task survival; use cox"),
         ("progression", ["model.estimator=cox"], "does not fit the task progression; use elastic"),
-        ("progression", ["model.estimator=stack", "model.members.cox={}"], "cox does not fit"),
+        ("progression", _WITH_COX, "cox does not fit the task progression"),
         ("survival", ["label.column=x", "label.above=1"], "two classes, not a time"),
         ("survival", ["label.follow_up_days=90"], "is not after landmark_days 90"),
         ("survival", ["label.event=alive"], "'composite' or 'death'"),
