@@ -1,6 +1,7 @@
 """What the evidence makes of variants whose answer is known, and that its rules are the tables'."""
 
 from dataclasses import replace
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -85,34 +86,50 @@ def test_clinvar_off_uses_no_known_variant():
     assert not {"KNOWN", "PS1", "PM5"} & set(names(off))
 
 
-@pytest.mark.parametrize(
-    ("said", "points"),
-    [
-        ("Pathogenic", 8),
-        ("Pathogenic (2 stars)", 8),
-        ("Pathogenic/Likely pathogenic", 8),
-        ("Likely pathogenic", 6),
-        ("Pathogenic (recalled)", 6),
-        ("Pathogenic / likely pathogenic (recalled)", 6),
-        ("Conflicting classifications of pathogenicity", 6),
-        ("", 6),
-    ],
+# What ClinVar may have said of a causal row, and what the row then weighs.
+SAID = (
+    ("Pathogenic", 8),
+    ("Pathogenic (2 stars)", 8),
+    ("Pathogenic/Likely pathogenic", 8),
+    ("Likely pathogenic", 6),
+    ("Pathogenic (recalled)", 6),
+    ("Pathogenic / likely pathogenic (recalled)", 6),
+    ("Conflicting classifications of pathogenicity", 6),
+    ("", 6),
 )
-def test_the_known_table_counts_by_its_source(said, points):
+
+
+@cache
+def tables_of_what_was_said() -> tuple[Definitions, Definitions, tuple[str, ...]]:
+    """Tables in which causal rows of SOD1 have these words, those of an earlier model, and the
+    variants.
+    """
     rows = shipped().table("known_variants").copy()
-    rows.loc[rows["hgvs_p"] == "p.Ala5Val", "clinvar_significance"] = said
+    own = (rows["gene"] == "SOD1") & (rows["als_role"] == "causal_dominant")
+    at = rows.index[own][: len(SAID)]
+    rows.loc[at, "clinvar_significance"] = [said for said, _ in SAID]
     text = rows.to_csv(sep="\t", index=False, lineterminator="\n")
     tables = Definitions({**shipped().texts, "known_variants": text})
-    variant = describe(tables, A5V, "SOD1", None, B, NO_LOOKUPS)
+    lines = tables.texts["evidence"].split("\n")
+    earlier = "\n".join(line for line in lines if not line.startswith("KNOWN_likely"))
+    terms = [line.split("\t") for line in tables.texts["consequences"].splitlines()]
+    without = "\n".join("\t".join([*cells[:3], *cells[4:]]) for cells in terms)
+    former = Definitions({**tables.texts, "evidence": earlier, "consequences": without})
+    keys = rows.loc[at, ["chrom", "pos_grch38", "ref", "alt"]].agg("-".join, axis=1)
+    return tables, former, tuple(keys)
+
+
+@pytest.mark.parametrize(("number", "said", "points"), [(i, *pair) for i, pair in enumerate(SAID)])
+def test_the_known_table_counts_by_its_source(number, said, points):
+    tables, former, keys = tables_of_what_was_said()
+    key = keys[number]
+    variant = describe(tables, key, "SOD1", None, B, NO_LOOKUPS)
     found = assess(variant, Sources(tables, B))
     known = next(c for c in found.criteria if c.name == "KNOWN")
     assert known.points == points
     assert (said or "not in ClinVar") in known.reason
     # The tables of an earlier model have one weight.
-    lines = tables.texts["evidence"].split("\n")
-    earlier = "\n".join(line for line in lines if not line.startswith("KNOWN_likely"))
-    former = Definitions({**tables.texts, "evidence": earlier})
-    weighed_then = assess(describe(former, A5V, "SOD1", None, B, NO_LOOKUPS), Sources(former, B))
+    weighed_then = assess(describe(former, key, "SOD1", None, B, NO_LOOKUPS), Sources(former, B))
     assert next(c.points for c in weighed_then.criteria if c.name == "KNOWN") == 8
 
 
@@ -401,11 +418,7 @@ def test_prior_of_several_possible_effects_is_their_mean():
 
 
 def test_an_earlier_model_has_one_prior():
-    text = "\n".join(
-        "\t".join(cell for i, cell in enumerate(line.split("\t")) if i != 3)
-        for line in shipped().texts["consequences"].splitlines()
-    )
-    tables = Definitions({**shipped().texts, "consequences": text})
+    _, tables, _ = tables_of_what_was_said()
     variant = describe(tables, SILENT[0], "TBK1", Effect(SILENT[2]), B, NO_LOOKUPS)
     assert assess(variant, Sources(tables, B, known=False)).pathogenicity == posterior(-1)
 
