@@ -8,7 +8,7 @@ side by side and put together as they arrive, always in the same order.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -425,7 +425,8 @@ def phases_of(
     known = Phases(of={}, inherited={})
     regions = panel_regions(panel.definitions, panel.build)
     for number, path in enumerate(paths if wanted else []):
-        with _here(path, regions, panel, Extract()) as (local, _):
+        # A file that cannot be read was named when its calls were.
+        with suppress(DataError), _here(path, regions, panel, Extract()) as (local, _):
             header = read_header(local)
             some = {name: wanted[name] for name in header.samples if name in wanted}
             query = Query(

@@ -79,6 +79,15 @@ def test_one_file_a_patient_says_the_same(tmp_path):
     assert biallelic(cohort_of(tmp_path)) == BIALLELIC
 
 
+def test_check_goes_on_where_another_file_is_broken(tmp_path):
+    written(tmp_path, {f"{name}.vcf": [name] for name in ("cis", "trans", "none")})
+    (tmp_path / "none.vcf").write_text("no VCF")
+    problems = Problems(collect=True)
+    made = read_cohort(open_cohort(tmp_path / "cohort.yaml"), plain_reading(), problems)
+    assert made.genotypes.phases["cis"].tolist() == [True, False]
+    assert [p.where.endswith("none.vcf") for p in problems.found if p.severity == "error"] == [True]
+
+
 def test_two_files_do_not_share_a_phase_set(tmp_path):
     """Two shards, each phased by itself: nothing tells how the two lie."""
     for name, record in zip(("a.vcf.gz", "b.vcf.gz"), records(["cis"]), strict=True):
