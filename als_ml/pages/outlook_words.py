@@ -24,7 +24,7 @@ _STEP = 3.0
 class OutlookWords(TypedDict):
     """What a page says of a survival time, in the order in which it says it.
 
-    `curve` are (month, share without the event) behind a click.
+    `curve` are (month, share without the event) and `course` lines on the ALSFRS-R, behind a click.
     """
 
     event: str
@@ -33,6 +33,7 @@ class OutlookWords(TypedDict):
     times: str
     low: str | None
     risks: list[str]
+    course: list[str]
     curve: list[tuple[float, float]]
     end: float
 
@@ -68,6 +69,7 @@ def outlook_words(predictor: Predictor, row: PredictionRow, x: np.ndarray) -> Ou
         "times": times_words(row, end),
         "low": _low_words(predictor, row),
         "risks": _risk_words(row),
+        "course": course_words(row),
         "curve": [
             (round(float(m), 2), round(float(s), 4)) for m, s in zip(months, shares, strict=True)
         ],
@@ -124,6 +126,39 @@ def times_words(row: PredictionRow, end: float) -> str:
         f"The middle half of patients like this one have the event between months"
         f" {_month(first)} and {_month(last)}; the median is month {_month(middle)}."
     )
+
+
+def course_words(row: PredictionRow) -> list[str]:
+    """Expected totals of the ALSFRS-R and the rate of decline, in whole points and tenths.
+
+    Parameters
+    ----------
+    row : dict
+        A prediction row of the survival task.
+
+    Returns
+    -------
+    list of str
+        Empty where no course was learned.
+    """
+    said = []
+    totals = (
+        (3, row["total_3m"], row["total_3m_low"], row["total_3m_high"]),
+        (6, row["total_6m"], row["total_6m_low"], row["total_6m_high"]),
+        (9, row["total_9m"], row["total_9m_low"], row["total_9m_high"]),
+        (12, row["total_12m"], row["total_12m_low"], row["total_12m_high"]),
+    )
+    for months, total, low, high in totals:
+        if total is not None and low is not None and high is not None:
+            said.append(f"month {months}: {round(total)} ({round(low)} to {round(high)})")
+    slope, least, most = (
+        row["slope_predicted"],
+        row["slope_predicted_low"],
+        row["slope_predicted_high"],
+    )
+    if slope is not None and least is not None and most is not None:
+        said.append(f"points lost a month: {slope:z.1f} ({least:z.1f} to {most:z.1f})")
+    return said
 
 
 def _month(value: float) -> int:

@@ -133,6 +133,8 @@ const outlookCard = (one) => {
     note(`The event is ${outlook.event}, in months from the day of the scores. The groups are fifths of the training patients, not those of ENCALS.`),
     folded("The curve, the risks and the lower bound", curve(outlook), note("Share of patients like this one without the event; nothing is drawn beyond the training follow-up."),
       outlook.risks.length ? make("p", {}, `Risk ${outlook.risks.join(", ")}.`) : "", outlook.low ? make("p", {}, outlook.low) : "", one.alike ? note(one.alike.text) : ""),
+    outlook.course.length ? folded("The ALSFRS-R to be expected, if alive then", list(outlook.course),
+      note("Points; in brackets what the model's interval allows for a measurement (90 % unless its configuration says otherwise). Months from the day of the scores.")) : "",
     make("h5", {}, "What moved it"),
     one.drivers.length ? make("ul", { class: "drivers" }, ...one.drivers.map(driverRow)) : make("p", {}, "Nothing measured moved it."),
     note(`${one.model}; ${one.missing} inputs unknown. Bars: log hazard ratio, later left, earlier right, ${WIDEST} at the end.`));
