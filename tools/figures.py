@@ -438,6 +438,7 @@ MEASURED = {
     "docs/operations.md": "python -m benchmarks drift, batch",
     "docs/scaling.md": "python -m benchmarks scale",
     "docs/security.md": "python -m benchmarks fuzz, models, privacy, worst",
+    "docs/simulation.md": "python -m benchmarks share",
     "docs/survival.md": "python -m benchmarks times",
     "docs/variants.md": "python -m benchmarks pathogenicity, population, variants",
 }
