@@ -65,6 +65,7 @@ def test_a_column_that_looks_like_ours_is_a_warning_with_the_line_to_write(tmp_p
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Age at onsett", "age_onsett", "Edad de inicio", "DOD"])
 def test_slips_and_other_languages(tmp_path, name):
     report = checked(tmp_path, PEOPLE.replace("Alter bei Beginn", name))

@@ -61,6 +61,7 @@ def test_vital_capacity(tmp_path):
     assert cohort.biomarkers["days"].tolist() == [10, 10]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("disease", "diagnosis"),
     [

@@ -98,6 +98,7 @@ def test_1900_is_no_date(tmp_path):
     assert "values have no number or no date" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "value"),
     [
@@ -115,6 +116,7 @@ def test_a_measurement(tmp_path, row, value):
     assert cohort.biomarkers["value"].tolist() == pytest.approx([value], rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -158,6 +160,7 @@ def test_the_first_day_of_a_drug_by_any_of_its_names(tmp_path):
     assert cohort.patients["edaravone"].isna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "site"),
     [
@@ -177,6 +180,7 @@ def test_site_of_onset(tmp_path, answers, site):
     assert ("several sites of onset" in told) == (len(answers) == 2 and site is None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("relatives", "history"),
     [
@@ -194,6 +198,7 @@ def test_family_history(tmp_path, relatives, history):
     assert cohort.patients["family_history"].tolist() == [history]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("observation", "message", "visits"),
     [
