@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from features.errors import RequestError
+from features.temporary import owned, sweep
 
 
 @contextlib.contextmanager
@@ -43,7 +44,9 @@ def whole_folder(output: Path) -> Iterator[Path]:
             "Make it first.",
             code="output_refused",
         )
-    temporary = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
+    beginning = f".{output.name}"
+    sweep(output.parent, beginning)
+    temporary = Path(tempfile.mkdtemp(dir=output.parent, prefix=owned(beginning)))
     try:
         yield temporary
         temporary.chmod(0o755)

@@ -5,8 +5,11 @@ from; `--resume` takes them over if nothing of that has changed. The output appe
 there.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -432,18 +435,36 @@ def write_parts(
     """
     folder = output.with_name(f".{output.name}.parts")
     state = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
-    done = _taken_over(folder, state, resume)
-    for number, chunk in enumerate(chunks(done), start=done):
-        progress("scoring", number, of)
-        with whole_file(_part(folder, number)) as temporary:
-            pq.write_table(chunk, temporary)
-    progress("writing", of, of)
     counts: Counter[tuple[str, str]] = Counter()
-    parts = [_part(folder, number) for number in range(of)]
-    with whole_file(output) as temporary:
-        _join(parts, temporary, output.suffix.lower() == ".parquet", counts)
-    _remove(folder, output)
+    with _only_writer(folder, output):
+        done = _taken_over(folder, state, resume)
+        for number, chunk in enumerate(chunks(done), start=done):
+            progress("scoring", number, of)
+            with whole_file(_part(folder, number)) as temporary:
+                pq.write_table(chunk, temporary)
+        progress("writing", of, of)
+        parts = [_part(folder, number) for number in range(of)]
+        with whole_file(output) as temporary:
+            _join(parts, temporary, output.suffix.lower() == ".parquet", counts)
+        _remove(folder, output)
     return counts
+
+
+@contextlib.contextmanager
+def _only_writer(folder: Path, output: Path) -> Iterator[None]:
+    """Hold the folder of the parts: two commands of other inputs would mix theirs in it."""
+    folder.mkdir(exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        remedy = "Wait for it, or name another output."
+        raise RequestError(
+            f"--output {output}", "another command is writing it", remedy, code="output_refused"
+        ) from None
+    finally:
+        os.close(handle)
 
 
 def _part(folder: Path, number: int) -> Path:
@@ -468,8 +489,8 @@ def _taken_over(folder: Path, state: str, resume: bool) -> int:
         If the parts were made from something else.
     """
     note = folder / "state"
-    if folder.exists() and resume:
-        if not note.is_file() or note.read_text() != state:
+    if resume and note.is_file():
+        if note.read_text() != state:
             remedy = "Leave --resume out to begin again."
             raise RequestError(
                 "--resume",
@@ -481,8 +502,8 @@ def _taken_over(folder: Path, state: str, resume: bool) -> int:
             leftover.unlink()
         # Those after a gap are made again: a part is taken over by its number.
         return next(number for number in count() if not _part(folder, number).exists())
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    for earlier in folder.iterdir():
+        earlier.unlink()
     with whole_file(note) as temporary:
         temporary.write_text(state)
     return 0

@@ -27,6 +27,7 @@ from als_ml.simulate.genetics import CAUSES, draw_genome, draw_people, draw_repe
 from als_ml.simulate.oracle import Best, course_best, familial_best
 from als_ml.simulate.panel import draw_panel
 from features.errors import RequestError
+from features.temporary import owned, sweep
 
 __all__ = ["simulate"]
 _MADE_BY_US = ("cohort.yaml", "truth.csv", "README.txt")
@@ -61,7 +62,9 @@ def simulate(
     """
     _check_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    beginning = f".{folder.name}"
+    sweep(folder.parent, beginning)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=owned(beginning)))
     try:
         made = _write(temporary, patients, np.random.default_rng(seed), progress)
         if folder.exists():

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from als_ml.imports.folder import whole_folder
 from als_ml.output import whole_file
 from features import temporary
 from features.temporary import owned, sweep, working_folder
@@ -12,10 +13,17 @@ from features.temporary import owned, sweep, working_folder
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
+from als_ml.imports.folder import whole_folder
 from als_ml.output import whole_file
 from features.temporary import working_folder
-with working_folder("test") as folder, whole_file(Path(sys.argv[1])) as file:
+output = Path(sys.argv[1])
+with (
+    working_folder("test"),
+    whole_file(output) as file,
+    whole_folder(output.with_name("made")) as folder,
+):
     file.write_text("half")
+    (folder / "half").touch()
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -31,12 +39,15 @@ def test_what_a_killed_command_left_is_swept(tmp_path, monkeypatch):
     output = tmp_path / "out[1].csv"
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", _KILLED, str(output)], env=environment, check=False)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 3
     assert not output.exists()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with working_folder("test"), whole_file(output) as file:
+    made = tmp_path / "made"
+    with working_folder("test"), whole_file(output) as file, whole_folder(made) as folder:
         file.write_text("whole")
-    assert [path.name for path in tmp_path.iterdir()] == ["out[1].csv"]
+        (folder / "whole").touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "out[1].csv"]
+    assert [path.name for path in made.iterdir()] == ["whole"]
 
 
 def test_nothing_of_others_is_swept(tmp_path, monkeypatch):
@@ -63,3 +74,15 @@ def test_a_folder_of_ours_goes_with_its_block():
         assert Path(name).is_dir()
         assert f"-p{os.getpid()}-" in name
     assert not Path(name).exists()
+
+
+def test_two_writers_of_one_output(tmp_path):
+    """Each writes a file of its own; the last one's stands, whole."""
+    output = tmp_path / "out.csv"
+    with whole_file(output) as first, whole_file(output) as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+        assert not output.exists()
+    assert output.read_text() == "first"  # whose block ended last
+    assert list(tmp_path.iterdir()) == [output]

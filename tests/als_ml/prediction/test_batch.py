@@ -120,10 +120,9 @@ def test_who_is_killed_while_the_parts_go_is_not_taken_for_unfinished(tmp_path, 
     """The output is whole; a later `--resume` begins anew, and sweeps what was left."""
     output, own = tmp_path / "out.parquet", batch.shutil.rmtree
 
-    def killed(folder, ignore_errors=False):
-        if not ignore_errors:  # else it is the beginning, with nothing to remove
-            batch._part(folder, 0).unlink()
-            raise KeyboardInterrupt
+    def killed(folder):
+        batch._part(folder, 0).unlink()
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(batch.shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -142,6 +141,25 @@ def test_parts_behind_a_gap_are_made_again(tmp_path):
         written(output, lambda first: (_row("abc"[n]) if n < 2 else 1 / 0 for n in range(3)), False)
     batch._part(tmp_path / ".out.parquet.parts", 0).unlink()
     assert written(output) == ["a", "b", "c"]
+
+
+def test_two_writers_of_one_output(tmp_path):
+    """The second is refused at once, and the first goes on."""
+    output = tmp_path / "out.parquet"
+
+    def chunks(first):
+        with pytest.raises(RequestError, match="another command is writing it"):
+            written(output)
+        return rows_of(range(3))(first)
+
+    assert written(output, chunks) == ["a", "b", "c"]
+    assert written(output, rows_of(range(3), "xyz"), resume=False) == ["x", "y", "z"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_who_was_killed_before_the_first_part_is_begun_again(tmp_path):
+    (tmp_path / ".out.parquet.parts").mkdir()
+    assert written(tmp_path / "out.parquet") == ["a", "b", "c"]
 
 
 def test_parts_of_something_else_are_not_taken_over(store, features, tmp_path, capsys):
