@@ -25,6 +25,7 @@ ELSEWHERE = {
     ("import-proact", "--output"): "by `whole_folder`, as --phenopackets is",
     ("import-phenopackets", "--output"): "by `whole_folder`, as --phenopackets is",
     ("import-amp-als", "--output"): "by `whole_folder`, as --phenopackets is",
+    ("trial", "--output"): "by `whole_folder`, as --phenopackets is",
     ("import-omop", "--output"): "by `whole_folder`, as --phenopackets is",
 }
 
