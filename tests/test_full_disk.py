@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from als_ml.__main__ import COMMANDS
+from als_ml.prediction.example import EXAMPLE
 from tests.conftest import ROOT
 
 PROGRESSION = "models:/als-progression@champion"
@@ -39,7 +40,8 @@ def cases(demo: Path, place: Path) -> list[tuple[list[str], list[str]]]:
 
     cohort, sites = ["--cohort", f"{demo}/cohort.yaml"], f"{demo}/variants.vcf.gz"
     model, variants = ["--model", PROGRESSION], ["variants", "--vcf", sites, "--genome-build"]
-    packets = out("packets/all")
+    packets, record = out("packets/all"), Path(out("record/x.json"))
+    record.write_text(json.dumps(EXAMPLE))
     rows = out("rows/features.parquet")
     return [
         (["check", *cohort], {"--issues": out("issues/x.csv")}),
@@ -58,7 +60,7 @@ def cases(demo: Path, place: Path) -> list[tuple[list[str], list[str]]]:
         ),
         (["predict.py", *model, "--features", rows], {"--output": out("pf/x.parquet")}),
         (["report", *cohort, *model], {"--output": out("r/x.html"), "--phenopackets": packets}),
-        (["report", *cohort, *model, "--patient", "DEMO-00001"], {"--output": out("one/x.html")}),
+        (["report", *model, "--patient", str(record)], {"--output": out("one/x.html")}),
         (["compare", PROGRESSION, PROGRESSION, *cohort], {"--output": out("compare/x.csv")}),
         (["monitor", *cohort, *model], {"--output": out("monitor/x.csv")}),
         (["lock", *model], {"--output": out("lock/x.json")}),
