@@ -64,8 +64,9 @@ def full(limit: int):
 
 
 def files(place: Path) -> list[Path]:
-    """The files that a target is."""
-    return [path for path in place.rglob("*") if path.is_file()] if place.is_dir() else [place]
+    """The files that a target is; `init` makes links to what is there."""
+    found = place.rglob("*") if place.is_dir() else [place]
+    return [path for path in found if path.is_file() and path.stat().st_nlink == 1]
 
 
 def made_anew(place: Path) -> None:
@@ -77,8 +78,11 @@ def made_anew(place: Path) -> None:
 
 
 def state(folder: Path) -> dict[str, bytes]:
-    """Name and content of all files of a folder, hidden ones too."""
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Name and content of all files of a folder, hidden ones too, but for the finished parts of a
+    batch, which wait for `--resume`.
+    """
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path): path.read_bytes() for path in found if path.parent.suffix != ".parts"}
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ PROGRESSION = "models:/als-progression@champion"
 WRITTEN = {"--output", "--issues", "--explanations", "--carriers", "--phenopackets"}
 # Of these, what is not tried here, and why.
 ELSEWHERE = {
+    ("init", "--output"): "each file by `whole_file`; a link that it made to a table stays",
     ("references", "--output"): "it fetches; each file by `whole_file` (tests/als_ml/references)",
     ("import-proact", "--output"): "by `whole_folder`, as --phenopackets is",
     ("import-phenopackets", "--output"): "by `whole_folder`, as --phenopackets is",
@@ -65,7 +66,6 @@ def cases(demo: Path, place: Path) -> list[tuple[list[str], list[str]]]:
         (["monitor", *cohort, *model], {"--output": out("monitor/x.csv")}),
         (["lock", *model], {"--output": out("lock/x.json")}),
         (["simulate", "--patients", "20"], {"--output": out("simulated/all")}),
-        (["init", f"{demo}/patients.csv"], {"--output": out("proposed/all")}),
     ]
 
 
