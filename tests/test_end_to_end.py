@@ -126,6 +126,7 @@ def test_a_feature_table_gives_the_same_predictions(batch, store, demo, tmp_path
     assert "they end at day 0, the model's at day 90" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_estimators_agree_alone_and_in_a_batch(cohort):
     from als_ml.config import load_config
     from als_ml.training.task_data import make_labels, recipe_of

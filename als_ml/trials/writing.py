@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from als_ml.trials.planning import PlanRow, Settings
+from features.tables.formulas import inert
 
 _NAMES = {"slope": "slope", "survival": "survival", "joint_rank": "joint rank (CAFS)"}
 _WORDS = {
@@ -41,7 +42,7 @@ def write_plan(
         What the trial adjusts for anyway.
     """
     table = pd.DataFrame(rows)
-    table.round(4).to_csv(folder / "trial.tsv", sep="\t", index=False)
+    inert(table.round(4)).to_csv(folder / "trial.tsv", sep="\t", index=False)
     _picture(table, folder / "trial.svg", settings, facts)
     (folder / "protocol.md").write_text(
         protocol_text(rows, settings, facts, adjust), encoding="utf-8"

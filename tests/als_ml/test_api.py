@@ -115,6 +115,7 @@ def test_a_cohort_is_read_with_what_was_noticed(demo):
     assert all(problem.where and problem.found for problem in noticed)
 
 
+@pytest.mark.slow
 def test_check_reports_what_the_command_prints(demo, capsys):
     import json
 

@@ -139,6 +139,7 @@ def of_the_variant(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(evidence=plain).reset_index(drop=True)
 
 
+@pytest.mark.slow
 def test_some_made_up_variants_are_the_same_everywhere(tmp_path):
     check(tmp_path, 300)
 

@@ -182,6 +182,7 @@ def test_any_table_is_read_or_refused(tmp_path, header, rows, suffix):
     refused_or_fine(read, tmp_path / "cohort.yaml", Problems())
 
 
+@pytest.mark.slow
 @fuzzed
 @given(st.data())
 def test_a_broken_vcf_is_read_or_refused(tmp_path, demo, data):

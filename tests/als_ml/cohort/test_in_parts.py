@@ -45,7 +45,8 @@ def predicted(folder, store, capsys, *more: str) -> tuple[int, str, bytes]:
     return status, capsys.readouterr().err, output.read_bytes() if output.exists() else b""
 
 
-WAYS = [".csv", ".parquet", ".tsv", ".csv.gz", pytest.param(".xlsx", marks=pytest.mark.slow)]
+DEAR = [".tsv", ".csv.gz", ".xlsx"]
+WAYS = [".csv", ".parquet", *(pytest.param(way, marks=pytest.mark.slow) for way in DEAR)]
 
 
 @pytest.mark.parametrize("suffix", WAYS)

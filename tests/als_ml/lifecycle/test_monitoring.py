@@ -108,6 +108,7 @@ def model_of(rows: pd.DataFrame):
     return SimpleNamespace(training=training_aggregates(rows, np.ones(len(rows))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [50, 100, 500])
 def test_few_cohorts_of_the_same_source_are_flagged(n):
     """Over cohorts: any feature flagged.

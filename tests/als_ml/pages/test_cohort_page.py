@@ -217,6 +217,7 @@ def test_pseudonyms_replace_every_name(cohort):
     assert [key[name] for name in names] != sorted(key.values())
 
 
+@pytest.mark.slow
 def test_the_command_with_pseudonyms(demo, tmp_path, capsys):
     output = tmp_path / "r.html"
     assert (

@@ -101,6 +101,7 @@ def scored(predictors: list[Predictor], demo: Path, output: Path) -> pd.DataFram
     return pd.read_parquet(output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("large", [False, True])
 def test_one_job_scores_both_as_each_does_alone(ours, theirs, demo, tmp_path, monkeypatch, large):
     if large:

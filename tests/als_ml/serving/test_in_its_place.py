@@ -160,6 +160,7 @@ def test_500_only_if_all_fail(failing, predictor):
         model.predict(None, [EXAMPLE | {"sex": 5}])
 
 
+@pytest.mark.slow
 def test_mutated_records_are_answered_alike():
     """Alone, in a batch and as files; `python -m benchmarks fuzz` tries 10,000."""
     told, wrong = fuzz.run(300, seed=7)

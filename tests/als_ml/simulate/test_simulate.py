@@ -61,6 +61,7 @@ def test_true_carriers_are_found(demo, cohort):
     assert np.mean(found) > 0.6  # 15 % are novel by design
 
 
+@pytest.mark.slow
 def test_familial_score_is_calibrated():
     rng = np.random.default_rng(4)
     people = draw_people(6000, rng)

@@ -421,6 +421,7 @@ def test_a_version_of_an_old_release_is_known_by_its_tree(registry, capfd):
         client.set_model_version_tag(NAME, "1", MODEL_DIGEST, before)
 
 
+@pytest.mark.slow
 def test_loading_a_model_imports_neither_mlflow_nor_the_training(registry, demo, tmp_path):
     """What predict.py has imported when it is done; xgboost only if a pipeline holds it, and
     nothing that scikit-learn would import for a list of its estimators.
@@ -442,6 +443,7 @@ def test_loading_a_model_imports_neither_mlflow_nor_the_training(registry, demo,
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_mutated_models_are_refused_or_give_the_same_answer():
     """`python -m benchmarks models` tries 1,000."""
     told, wrong = mutated_models.run(60, seed=3)

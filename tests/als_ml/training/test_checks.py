@@ -104,6 +104,7 @@ def test_a_planted_leak(spoiled, label):
     assert found.metrics["roc_auc"] > 0.95
 
 
+@pytest.mark.slow
 def test_a_planted_site_effect(spoiled):
     """One laboratory reports creatinine threefold: the features tell the site."""
     folder = spoiled("patients", lambda t: t)
@@ -126,6 +127,7 @@ def _times(table: pd.DataFrame, rows: pd.Series, factor: float) -> pd.Series:
     return value.mask(own, numeric * factor)
 
 
+@pytest.mark.slow
 def test_sites_confounded_with_the_label(spoiled, label):
     """Nearly all fast patients come from one site: its name says the label, and its risk is far off
     when it is held out.
@@ -239,6 +241,7 @@ def test_a_held_out_cohort(spoiled, demo):
     )
 
 
+@pytest.mark.slow
 def test_threads_change_no_bit(training, demo):
     """The same folds on one thread and on two."""
     changes = [f"cohort={demo}/cohort.yaml", FEW, *QUICK]

@@ -54,6 +54,7 @@ def test_a_bent_model_is_further_off_than_a_sound_one():
     assert sound["ici"] < 0.02 < 0.05 < bent["ici"]
 
 
+@pytest.mark.slow
 def test_the_band_holds_the_truth():
     """Pointwise 95 %: over 100 cohorts of 500 at the middle of the curve, with two standard
     errors.
