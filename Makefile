@@ -96,10 +96,10 @@ demo: $(STAMP) $(DEMO)/cohort.yaml
 	@echo "  README.md                                                    what it all means"
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not slow"
 
 test-slow: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m slow tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q -m slow tests
 
 # The lowest versions that pyproject.toml allows, in an environment of their own; the site is made with the lock alone.
 LOWEST := .venv-lowest
@@ -111,7 +111,7 @@ test-lowest: $(STAMP)
 	$(BIN)/uv pip install --quiet --compile-bytecode --only-binary :all: --python $(LOWEST)/bin/python \
 	  -r $(LOWEST)/lowest.txt
 	@$(LOWEST)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/python -m pytest -n 2 --dist loadgroup -q -m "not slow" \
+	@PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -q -m "not slow" \
 	  --ignore tests/test_mutants.py --ignore tests/test_site.py --ignore tools/site
 
 mutate: $(STAMP)

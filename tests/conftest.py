@@ -1,5 +1,8 @@
 """Fixtures that several test files share: a small simulated cohort, and both models trained on it
 in a store of their own.
+
+A file of tests meets one worker (`--dist loadfile`), which makes its fixtures once; those of a
+session are made by each of the two workers.
 """
 
 import os
@@ -21,22 +24,6 @@ settings.register_profile("als-ml", deadline=None, suppress_health_check=[Health
 settings.load_profile("als-ml")
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-# Fixtures of a session that take longer to make than most tests that use them.
-COSTLY = ("training", "store")
-
-
-@pytest.hookimpl(wrapper=True)  # so that it comes before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]):
-    """With `--dist loadgroup` tests that share something costly meet one worker, which makes it
-    once; so do those of one file.
-    """
-    for item in items:
-        names = getattr(item, "fixturenames", ())
-        shared = next((name for name in COSTLY if name in names), item.nodeid.split("::")[0])
-        item.add_marker(pytest.mark.xdist_group(shared))
-    return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -206,7 +206,6 @@ def site():
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine")
-@pytest.mark.xdist_group("site")
 def test_the_site_is_read_and_searched_without_a_server_or_a_network(site):
     from playwright.sync_api import sync_playwright
 

@@ -120,7 +120,6 @@ def records(path):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("tutorial")
 def test_the_hospital_page_runs_as_it_stands_there(tmp_path):
     shutil.copytree(EXPORT, tmp_path / "hospital")
     with socket.socket() as free:
