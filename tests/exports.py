@@ -109,7 +109,7 @@ _YES = {"yes": "ja", "no": "nein"}
 _DAY = "%d.%m.%Y"
 
 
-def german(made: Simulated, folder: Path) -> list[Path]:
+def german(made: Simulated, folder: Path, typed_twice: bool = True) -> list[Path]:
     """A workbook of three sheets, a text file beside it, genomes."""
     book = Workbook()
     book.active.title = "Deckblatt"
@@ -139,8 +139,9 @@ def german(made: Simulated, folder: Path) -> list[Path]:
         name = one["sample_id"]
         points = [None if one[item] != one[item] else int(one[item]) for item in ITEMS]
         visits.append([f"{numbered(name):07d}", made.day(name, one["days"], _DAY), *points])
-    first = [cell.value for cell in visits[2]]
-    visits.append([*first[:2], *(4 - int(point or 0) for point in first[2:])])  # typed twice
+    if typed_twice:
+        first = [cell.value for cell in visits[2]]
+        visits.append([*first[:2], *(4 - int(point or 0) for point in first[2:])])
     book.create_sheet("leer")
     book.save(folder / "klinik.xlsx")
     words = {

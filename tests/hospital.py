@@ -16,7 +16,7 @@ def write_export(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="als-ml-export-") as name:
         made = Path(name) / "cohort"
         simulate(made, PATIENTS, SEED)
-        german(Simulated(made), folder)
+        german(Simulated(made), folder, typed_twice=False)
 
 
 if __name__ == "__main__":

@@ -107,13 +107,24 @@ class Pool:
 
     @cached_property
     def hazard(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cumulative hazard (Nelson and Aalen) at each time, from 0 on, rising."""
-        times, place = np.unique(self.months, return_inverse=True)
-        left = np.bincount(place)
-        at_risk = left[::-1].cumsum()[::-1]
-        steps = np.bincount(place, self.event) / at_risk
-        rising = np.arange(len(times) + 1) * 1e-12
-        return np.r_[0.0, times], np.r_[0.0, np.cumsum(steps)] + rising
+        """Cumulative hazard of the event at each time, from 0 on, rising."""
+        return _cumulative(self.months, self.event)
+
+    @cached_property
+    def losses(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same of being lost; who is followed to the end is not."""
+        lost = (self.event == 0) & (self.months < self.months.max(initial=0.0))
+        return _cumulative(self.months, lost)
+
+
+def _cumulative(months: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nelson and Aalen's estimate."""
+    times, place = np.unique(months, return_inverse=True)
+    left = np.bincount(place)
+    at_risk = left[::-1].cumsum()[::-1]
+    steps = np.bincount(place, ends) / at_risk
+    rising = np.arange(len(times) + 1) * 1e-12
+    return np.r_[0.0, times], np.r_[0.0, np.cumsum(steps)] + rising
 
 
 def _nearest(

@@ -3,10 +3,10 @@
 Trials are drawn from the patients of a cohort, with replacement; the treatment slows what happened
 to them: rates and losses x (1 - effect), and the hazard x (1 - effect), which moves an event to the
 time at which the cohort's cumulative hazard is 1 / (1 - effect) times as high. Who was lost in the
-cohort is lost in the trial. A slope's size comes from the formula of `als_ml.trials.sizes` with the
-variance that the covariates leave; the sizes of the other two from the mean test statistic of
-simulated trials, which grows with the square root of the size. The power at that size is then
-simulated for all three.
+cohort is lost in the trial, and whose event comes later may be lost before it. A slope's size comes
+from the formula of `als_ml.trials.sizes` with the variance that the covariates leave; the sizes of
+the other two from the mean test statistic of simulated trials, which grows with the square root of
+the size. The power at that size is then simulated for all three.
 """
 
 from collections.abc import Callable
@@ -254,7 +254,7 @@ def _drawn(
     rows = rng.integers(0, len(pool.months), size)
     treated = np.arange(size) % 2 == 1
     pace = np.where(treated, 1 - settings.effect, 1.0)
-    months, event = _later(pool, rows, pace, settings.months)
+    months, event = _later(pool, rows, pace, settings.months, rng)
     changes = pool.changes[rows]
     loses = np.where(changes < 0, changes * pace[:, None], changes)
     slope = pool.slope[rows]
@@ -270,12 +270,25 @@ def _drawn(
 
 
 def _later(
-    pool: Pool, rows: np.ndarray, pace: np.ndarray, end: float
+    pool: Pool, rows: np.ndarray, pace: np.ndarray, end: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Time and event when the hazard is `pace` times as high; a censoring stays where it was."""
+    """Time and event when the hazard is `pace` times as high.
+
+    A censoring stays where it was. Whose event comes later may be lost before it, as others of the
+    cohort are: without that the treated who stay are those with an event, and the effect shrinks.
+    """
     months, event = pool.months[rows], pool.event[rows]
     times, hazard = pool.hazard
     reached = np.interp(months, times, hazard) / pace
     moved = np.interp(reached, hazard, times, right=np.inf)
     moved = np.where((event == 1) & (pace < 1), moved, months)
-    return np.minimum(moved, end), np.where(moved > end, 0, event)
+    stay = np.where(moved > months, _lost_after(pool, months, rng), np.inf)
+    last = np.minimum(stay, end)
+    return np.minimum(moved, last), np.where(moved > last, 0, event)
+
+
+def _lost_after(pool: Pool, months: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw when patients who are still there would be lost; infinite: not in the cohort's time."""
+    times, hazard = pool.losses
+    drawn = np.interp(months, times, hazard) + rng.exponential(size=len(months))
+    return np.interp(drawn, hazard, times, right=np.inf)

@@ -160,13 +160,13 @@ def test_a_hazard_ratio_is_what_it_says():
     months, n = rng.exponential(10, 4000), 4000
     whole = made_pool(20).take(np.arange(0))
     pool = replace(whole, months=months, event=np.ones(n, dtype=int))
-    moved, event = _later(pool, np.arange(n), np.full(n, 0.5), 20.0)
+    moved, event = _later(pool, np.arange(n), np.full(n, 0.5), 20.0, rng)
     early = months < 8
     assert (moved / months)[early & (months > 1)] == pytest.approx(2.0, rel=0.12)
     assert not event[months > 11].any()
     assert moved.max() == 20
     censored = replace(pool, event=np.zeros(n, dtype=int))
-    stays, none = _later(censored, np.arange(n), np.full(n, 0.5), 20.0)
+    stays, none = _later(censored, np.arange(n), np.full(n, 0.5), 20.0, rng)
     assert np.array_equal(stays, np.minimum(months, 20))
     assert not none.any()
 
