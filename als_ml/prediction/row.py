@@ -25,21 +25,21 @@ class Driver(TypedDict):
     text: str
 
 
-class PredictionRow(TypedDict):
-    """The reply for one patient; predictions are null where `error` is not.
-
-    A model of two classes leaves the columns from `risk_12m` on null, one of a survival time
-    `predicted_class`, `prediction_set` and `abstained`. Times are months after the landmark, slopes
-    points of the ALSFRS-R lost per month, totals those of a patient who is then alive; `_low` and
-    `_high` bound what would be measured.
-    """
-
+class _Whose(TypedDict):
     sample_id: str | None
     task: str
+
+
+class OfClasses(TypedDict):
+    """Columns of a model of two or more classes, which one of a survival time leaves null."""
+
     probability: float | None
     predicted_class: str | None
     prediction_set: str | None
     abstained: bool | None
+
+
+class _Beside(TypedDict):
     out_of_distribution: bool | None
     drivers: list[Driver]
     missing_inputs: list[str]
@@ -51,6 +51,11 @@ class PredictionRow(TypedDict):
     als_ml_version: str
     definitions_version: str
     format: int
+
+
+class OfTimes(TypedDict):
+    """Columns of a survival time: risks 0 to 1, months after the landmark."""
+
     risk_12m: float | None
     risk_24m: float | None
     median_months: float | None
@@ -58,38 +63,11 @@ class PredictionRow(TypedDict):
     q75_months: float | None
     survival_low_months: float | None
     risk_group: str | None
-    slope_predicted: float | None
-    slope_predicted_low: float | None
-    slope_predicted_high: float | None
-    total_3m: float | None
-    total_3m_low: float | None
-    total_3m_high: float | None
-    total_6m: float | None
-    total_6m_low: float | None
-    total_6m_high: float | None
-    total_9m: float | None
-    total_9m_low: float | None
-    total_9m_high: float | None
-    total_12m: float | None
-    total_12m_low: float | None
-    total_12m_high: float | None
-    error: RowError | None
 
 
-class Said(TypedDict, total=False):
-    """The part of a row that a model says: a class, or a time."""
+class OfCourse(TypedDict):
+    """Columns of the ALSFRS-R to come: points lost a month, totals of a patient then alive."""
 
-    probability: float | None
-    predicted_class: str | None
-    prediction_set: str | None
-    abstained: bool | None
-    risk_12m: float | None
-    risk_24m: float | None
-    median_months: float | None
-    q25_months: float | None
-    q75_months: float | None
-    survival_low_months: float | None
-    risk_group: str | None
     slope_predicted: float | None
     slope_predicted_low: float | None
     slope_predicted_high: float | None
@@ -107,59 +85,29 @@ class Said(TypedDict, total=False):
     total_12m_high: float | None
 
 
-class Later(TypedDict):
+class Later(OfTimes, OfCourse):
     """Columns of what is to come, which a model of two classes leaves null."""
 
-    risk_12m: float | None
-    risk_24m: float | None
-    median_months: float | None
-    q25_months: float | None
-    q75_months: float | None
-    survival_low_months: float | None
-    risk_group: str | None
-    slope_predicted: float | None
-    slope_predicted_low: float | None
-    slope_predicted_high: float | None
-    total_3m: float | None
-    total_3m_low: float | None
-    total_3m_high: float | None
-    total_6m: float | None
-    total_6m_low: float | None
-    total_6m_high: float | None
-    total_9m: float | None
-    total_9m_low: float | None
-    total_9m_high: float | None
-    total_12m: float | None
-    total_12m_low: float | None
-    total_12m_high: float | None
+
+class Said(OfClasses, Later):
+    """The part of a row that a model says: a class, or a time."""
+
+
+class PredictionRow(_Whose, OfClasses, _Beside, Later):
+    """The reply for one patient; predictions are null where `error` is not.
+
+    A model of two classes leaves the columns from `risk_12m` on null, one of a survival time
+    `predicted_class`, `prediction_set` and `abstained`. Times are months after the landmark, slopes
+    points of the ALSFRS-R lost per month, totals those of a patient who is then alive; `_low` and
+    `_high` bound what would be measured.
+    """
+
+    error: RowError | None
 
 
 def nothing_later() -> Later:
     """Null in each column of what is to come."""
-    return {
-        "risk_12m": None,
-        "risk_24m": None,
-        "median_months": None,
-        "q25_months": None,
-        "q75_months": None,
-        "survival_low_months": None,
-        "risk_group": None,
-        "slope_predicted": None,
-        "slope_predicted_low": None,
-        "slope_predicted_high": None,
-        "total_3m": None,
-        "total_3m_low": None,
-        "total_3m_high": None,
-        "total_6m": None,
-        "total_6m_low": None,
-        "total_6m_high": None,
-        "total_9m": None,
-        "total_9m_low": None,
-        "total_9m_high": None,
-        "total_12m": None,
-        "total_12m_low": None,
-        "total_12m_high": None,
-    }
+    return cast("Later", dict.fromkeys((*OF_TIMES, *OF_COURSE)))
 
 
 def of_classes(probability: np.ndarray, classes: list[str], sets: list[str]) -> list[Said]:
@@ -183,6 +131,7 @@ def of_classes(probability: np.ndarray, classes: list[str], sets: list[str]) -> 
             "predicted_class": name,
             "prediction_set": labels,
             "abstained": labels.count("|") != 0 or not labels,
+            **nothing_later(),
         }
         for p, name, labels in zip(probability, classes, sets, strict=True)
     ]
@@ -204,6 +153,9 @@ def of_times(outlook: Outlook) -> list[Said]:
     return [
         {
             "probability": _known(outlook.risk_12m[i]),
+            "predicted_class": None,
+            "prediction_set": None,
+            "abstained": None,
             "risk_12m": _known(outlook.risk_12m[i]),
             "risk_24m": _known(outlook.risk_24m[i]),
             "median_months": _known(outlook.median_months[i]),
@@ -236,12 +188,12 @@ def course_columns(course: Expected) -> dict[str, np.ndarray]:
     return dict(zip(OF_COURSE, columns, strict=True))
 
 
-def _of_course(course: Expected | None, i: int) -> Said:
+def _of_course(course: Expected | None, i: int) -> OfCourse:
     """The part of one patient's row; null where no course was learned."""
     if course is None:
-        return cast("Said", dict.fromkeys(OF_COURSE))
+        return cast("OfCourse", dict.fromkeys(OF_COURSE))
     columns = course_columns(course)
-    return cast("Said", {name: _known(values[i]) for name, values in columns.items()})
+    return cast("OfCourse", {name: _known(values[i]) for name, values in columns.items()})
 
 
 def _known(value: float) -> float | None:
@@ -269,26 +221,10 @@ ROW_FIELDS = tuple(get_type_hints(PredictionRow))
 # Whether a reader may pass the row on to the patient (contract, Consent).
 CONSENTS = ("consent_genetic_return", "consent_prognosis")
 # What a model of a survival time says, and what is said of the course of the ALSFRS-R.
-OF_TIMES = (
-    "risk_12m",
-    "risk_24m",
-    "median_months",
-    "q25_months",
-    "q75_months",
-    "survival_low_months",
-    "risk_group",
-)
-_COURSE = ("slope_predicted", *(f"total_{months}m" for months in HORIZONS))
-OF_COURSE = tuple(f"{name}{end}" for name in _COURSE for end in ("", "_low", "_high"))
+OF_TIMES = tuple(get_type_hints(OfTimes))
+OF_COURSE = tuple(get_type_hints(OfCourse))
 # What a model says of a patient, and what stands empty where there is no prediction.
-SAID = (
-    "probability",
-    "predicted_class",
-    "prediction_set",
-    "abstained",
-    *OF_TIMES,
-    *OF_COURSE,
-)
+SAID = tuple(get_type_hints(Said))
 PREDICTED = (*SAID, "out_of_distribution")
 _ARROW: dict[object, pa.DataType] = {
     str: pa.string(),
