@@ -60,8 +60,8 @@ _WHOLE = {
     "conformal": re.compile(r"coverage.*|abstention_rate"),
     "simulated": re.compile(r"best_possible_roc_auc|share_of_possible"),
     "times": re.compile(
-        r"(harrell_c|auc_24m|bound)(_.*)?|tau_months|d_calibration.*|integrated_brier"
-        r"|(follow_up|end)_months"
+        r"(harrell_c|auc_24m|calibration_slope_24m|bound)(_.*)?|tau_months|d_calibration.*"
+        r"|integrated_brier|(follow_up|end)_months"
     ),
 }
 _OTHERS, FOLDS = "others", "folds"

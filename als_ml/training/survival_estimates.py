@@ -182,7 +182,7 @@ def _metrics(of: Seen, config: Config) -> dict[str, float]:
             tau,
         )
         if name == "kaplan_meier":  # constant in each fold: a slope over the folds means nothing
-            figures.pop("calibration_slope")
+            figures = {k: v for k, v in figures.items() if not k.startswith("calibration_slope")}
         prefix = "" if name == "model" else f"baseline_{name}_"
         metrics |= {f"{prefix}{key}": value for key, value in figures.items()}
     return {

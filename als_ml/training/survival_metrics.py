@@ -26,6 +26,10 @@ _Z = 1.959964
 # Ten bins, as Haider 2020 has them.
 D_BINS = 10
 _EDGE = 1e-9
+# Steps of the calibration slope (six are usual), and the move at which they end.
+_MOST_STEPS, _STILL = 50, 1e-9
+# exp(-30) and exp(30) are no other risk than 0 and 1.
+_FARTHEST = 30.0
 
 
 @dataclass(frozen=True)
@@ -479,60 +483,63 @@ def observed_by_expected(
 
 
 def calibration_slope(
-    months: np.ndarray,
-    event: np.ndarray,
-    risk: np.ndarray,
-    weights: np.ndarray,
-    entry: np.ndarray | None = None,
+    months: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, horizon: float
 ) -> np.ndarray:
-    """Coefficient of log(-log(1 - risk)) in a Cox model (ties after Breslow); under proportional
-    hazards 1, below it the predictions are too extreme (McLernon 2023).
+    """Slope of log(-log(1 - risk)) in a regression of the event by `horizon` with that link,
+    weighted for censoring as the Brier score is; below 1 the risks lie too far apart.
+
+    A Cox model of all times would ask for proportional hazards, and answer for what comes after the
+    horizon as well: where hazard ratios fade with time, true risks have a slope below 1 in it.
 
     Parameters
     ----------
-    months, event, weights, entry : arrays
+    months, event, weights : arrays
         As in `harrell_c`.
     risk : array (n,)
-        Predicted probability of the event by one horizon, the same for all.
+        Predicted probability of the event by `horizon`.
+    horizon : float
+        Months.
 
     Returns
     -------
     array (draws,)
-        NaN where the risks do not differ.
+        NaN where the risks do not differ, or one of event and none by the horizon is not seen.
     """
     x = np.log(-np.log1p(-np.clip(risk, _EDGE, 1 - _EDGE)))
-    x = x - x.mean()
-    if np.ptp(x) == 0:
+    spread = float(x.std())
+    if spread == 0:
         return np.full(len(weights), np.nan)
+    z = (x - x.mean()) / spread
+    case, control, g = _by_horizon(months, event, weights, horizon)
+    control = control * divided(np.ones_like(g), g)[:, None]
+    events, free = case.sum(axis=1), control.sum(axis=1)
+    share = np.clip(divided(events, events + free), _EDGE, 1 - _EDGE)
+    level = np.log(-np.log1p(-share))
     slope = np.zeros(len(weights))
-    for _ in range(50):
-        score, information = _partial_likelihood(months, event, x, slope, weights, entry)
-        # A long step may overshoot where few have the event: never more than 1 at once.
-        step = np.clip(divided(score, information, empty=0.0), -1.0, 1.0)
-        slope = slope + step
-        if np.max(np.abs(step)) < 1e-9:
+    for _ in range(_MOST_STEPS):
+        up, steeper = _step(z, case, control, level, slope)
+        level, slope = level + up, slope + steeper
+        if not (np.maximum(np.abs(up), np.abs(steeper)) > _STILL).any():
             break
-    return slope
+    return np.where((events > 0) & (free > 0), slope / spread, np.nan)
 
 
-def _partial_likelihood(
-    months: np.ndarray,
-    event: np.ndarray,
-    x: np.ndarray,
-    slope: np.ndarray,
-    weights: np.ndarray,
-    entry: np.ndarray | None,
+def _step(
+    z: np.ndarray, case: np.ndarray, control: np.ndarray, level: np.ndarray, slope: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First derivative and minus the second of Cox's log partial likelihood, (draws,) each."""
-    relative = weights * np.exp(slope[:, None] * x)
-    _, s0, _, _ = _counts(months, event, relative, entry)
-    _, s1, _, _ = _counts(months, event, relative * x, entry)
-    _, s2, _, _ = _counts(months, event, relative * x * x, entry)
-    _, _, events, _ = _counts(months, event, weights, entry)
-    mean = divided(s1, s0, empty=0.0)
-    spread = divided(s2, s0, empty=0.0) - mean**2
-    score = (weights * (event * x)).sum(axis=1) - (events * mean).sum(axis=1)
-    return score, (events * spread).sum(axis=1)
+    """Fisher's scoring of P(event) = 1 - exp(-exp(level + slope z)), one step of each draw, never
+    longer than 1: a long one may overshoot where few have the event.
+    """
+    hazard = np.exp(np.clip(level[:, None] + slope[:, None] * z, -_FARTHEST, _FARTHEST))
+    # (1 - p) / p of the event; a hazard of which it is 0 in floats is past any doubt.
+    odds = 1 / np.expm1(np.minimum(hazard, _FARTHEST))
+    pull = hazard * (case * odds - control)
+    bend = hazard**2 * odds * (case + control)
+    s0, s1, s2 = bend.sum(axis=1), bend @ z, bend @ z**2
+    g0, g1 = pull.sum(axis=1), pull @ z
+    whole = s0 * s2 - s1**2
+    up, steeper = divided(s2 * g0 - s1 * g1, whole), divided(s0 * g1 - s1 * g0, whole)
+    return np.clip(up, -1.0, 1.0), np.clip(steeper, -1.0, 1.0)
 
 
 def calibration_table(
@@ -662,8 +669,8 @@ def evaluate_survival(
     Returns
     -------
     dict of float
-        `c_index`, `harrell_c`, `calibration_slope`, and of each horizon `brier_12m`, `auc_12m`,
-        `oe_12m`.
+        `c_index`, `harrell_c`, `calibration_slope` of the first horizon, and of each horizon
+        `brier_12m`, `auc_12m`, `oe_12m`, and `calibration_slope_24m` of a further one.
     """
     weights = np.ones((1, len(months)))
     if draws:
@@ -697,9 +704,10 @@ def _all_metrics(
     found = {
         "c_index": uno,
         "harrell_c": harrell,
-        "calibration_slope": calibration_slope(months, event, score, weights),
     }
-    for horizon, risk in risks.items():
+    for place, (horizon, risk) in enumerate(risks.items()):
+        name = f"calibration_slope_{horizon}m" if place else "calibration_slope"
+        found[name] = calibration_slope(months, event, risk, weights, horizon)
         found[f"brier_{horizon}m"] = brier(months, event, risk, weights, horizon)
         found[f"auc_{horizon}m"] = auc_by(months, event, risk, weights, horizon)
         found[f"oe_{horizon}m"] = observed_by_expected(months, event, risk, weights, horizon)

@@ -106,11 +106,35 @@ def test_brier_and_auc_are_those_of_risk_regression():
     assert found == pytest.approx(area / 365, **EXACT)
 
 
-def test_the_calibration_slope_is_that_of_coxph():
-    """`coxph(Surv(time, event) ~ log(-log(1 - risk)), ties = "breslow")`."""
-    assert calibration_slope(TIME, EVENT, RISK, ONE) == pytest.approx(0.998551773054, rel=1e-7)
-    assert calibration_slope(TIME, EVENT, RISK, ONE, ENTRY) == pytest.approx(1.00822781, rel=1e-7)
-    assert calibration_slope(TIME, EVENT, RISK, WEIGHTS) == pytest.approx(0.952422639514, rel=1e-7)
+def test_the_calibration_slope_is_that_of_glm():
+    """`glm(died ~ log(-log(1 - risk)), quasibinomial("cloglog"), weights)`: weights 1 / G of
+    `survfit` at the death by the horizon, or at the horizon for those watched beyond it.
+    """
+    close, of = {"rel": 1e-6}, {t: LUNG[f"risk_{t}"].to_numpy() for t in HORIZONS}
+    both = calibration_slope(TIME, EVENT, RISK, np.vstack([ONE, WEIGHTS]), 365)
+    assert both == pytest.approx([0.761132168093, 0.856364727094], **close)
+    assert calibration_slope(TIME, EVENT, of[183], ONE, 183) == pytest.approx(1.4261765653, **close)
+    assert calibration_slope(TIME, EVENT, of[548], ONE, 548) == pytest.approx(0.6205486912, **close)
+
+
+@pytest.mark.parametrize("hidden", [0.0, 1.2])
+def test_true_risks_have_a_slope_of_1_although_hazard_ratios_fade(hidden):
+    """Who has an unknown frailty and is still there has less of it: with it, a Cox model of all
+    times gives the true risks a slope of 0.92.
+    """
+    rng = np.random.default_rng(3)
+    known, frailty = rng.normal(0, 0.7, 40_000), rng.normal(0, hidden, 40_000)
+    died = rng.exponential(np.exp(-known - frailty) * 24)
+    left = rng.uniform(6, 60, len(died))
+    points, shares = np.polynomial.hermite_e.hermegauss(60)  # of a normal frailty
+    rates = np.exp(known[:, None] + hidden * points) * 12 / 24
+    risk = 1 - np.exp(-rates) @ shares / shares.sum()
+    months, event = np.minimum(died, left), (died <= left).astype(float)
+    one = np.ones((1, len(risk)))
+    found = calibration_slope(months, event, risk, one, 12.0)[0]
+    assert found == pytest.approx(1, abs=0.04)
+    spread = 1 - (1 - risk) ** np.exp(0.25 * known)  # a quarter too steep
+    assert calibration_slope(months, event, spread, one, 12.0)[0] < 0.9
 
 
 def test_observed_by_expected_divides_by_the_mean_prediction():
@@ -141,6 +165,8 @@ def test_a_draw_counts_a_patient_as_often_as_if_written_down_so_often():
         for metric, further in ((uno_c, 548), (brier, 365), (auc_by, 365)):
             drawn = metric(TIME, EVENT, RISK, draw[None], further)
             assert drawn == pytest.approx(metric(*written, further), **EXACT)
+        drawn = calibration_slope(TIME, EVENT, RISK, draw[None], 365)
+        assert drawn == pytest.approx(calibration_slope(*written, 365), rel=1e-6)
 
 
 def test_more_comparisons_than_fit_at_once_change_nothing(monkeypatch):
@@ -196,7 +222,9 @@ def test_what_cannot_be_said_is_nan():
     assert np.isnan(auc_by(TIME, nobody, RISK, ONE, 365)).all()
     assert np.isnan(auc_by(TIME, EVENT, RISK, ONE, TIME.max())).all()  # nobody watched beyond
     assert np.isnan(brier(TIME, EVENT, RISK, ONE, TIME.max())).all()
-    assert np.isnan(calibration_slope(TIME, EVENT, np.full(len(TIME), 0.3), ONE)).all()
+    assert np.isnan(calibration_slope(TIME, EVENT, np.full(len(TIME), 0.3), ONE, 365)).all()
+    assert np.isnan(calibration_slope(TIME, nobody, RISK, ONE, 365)).all()
+    assert np.isnan(calibration_slope(TIME, EVENT, RISK, ONE, TIME.max())).all()
     assert kaplan_meier(TIME, EVENT).at(0) == (1.0, 1.0, 1.0)
     dead = kaplan_meier(np.array([1.0, 2.0]), np.ones(2)).at(2)
     assert dead[0] == 0
@@ -204,7 +232,7 @@ def test_what_cannot_be_said_is_nan():
 
 
 def test_risks_of_0_and_1_have_a_finite_slope():
-    found = calibration_slope(TIME, EVENT, np.where(RISK > 0.6, 1.0, 0.0), ONE)
+    found = calibration_slope(TIME, EVENT, np.where(RISK > 0.6, 1.0, 0.0), ONE, 365)
     assert np.isfinite(found).all()
 
 
@@ -214,6 +242,8 @@ def test_intervals_hold_what_they_are_of_and_families_move_together():
     for name in ("c_index", "harrell_c", "brier_365m", "brier_548m", "auc_548m", "oe_365m"):
         assert alone[f"{name}_low"] < alone[name] < alone[f"{name}_high"], name
     assert alone["tau_months"] == 548
+    assert alone["calibration_slope"] == pytest.approx(0.761132168093, rel=1e-6)
+    assert alone["calibration_slope_548m"] == pytest.approx(0.6205486912, rel=1e-6)
     # R: sqrt(concordance(...)$var) = 0.0254987
     width = alone["harrell_c_high"] - alone["harrell_c_low"]
     assert width == pytest.approx(2 * 1.96 * 0.0254987, rel=0.25)
