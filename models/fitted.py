@@ -332,12 +332,7 @@ def fit_model(
         Calibrated.
     """
     learned = y if learned is None else learned
-    if recipe.search is not None:
-        from models.search import tuned  # a served model needs no Optuna
-
-        recipe, tried = tuned(X, y, families, recipe, learned)
-        if trials is not None:
-            trials += tried
+    recipe = searched(X, y, families, recipe, learned, trials)
     folds = family_folds(y, families, recipe.inner_folds, recipe.seed)
     chosen = [
         choose(name, parameters, X, y, learned, folds, recipe)
@@ -351,6 +346,47 @@ def fit_model(
     )
     model = _with_gaps(FittedModel(recipe.task, members, _unfitted(X)), X, y, recipe)
     return _calibrated(model, model.faded(X, score), y, folds, recipe)
+
+
+def searched(
+    X: np.ndarray,
+    y: np.ndarray,
+    families: np.ndarray,
+    recipe: Recipe,
+    learned: np.ndarray,
+    trials: list[Trial] | None,
+) -> Recipe:
+    """The recipe with the parameters that its search finds on these patients; as it is without a
+    search.
+
+    Parameters
+    ----------
+    X : array (n, p)
+        Features, NaN unknown.
+    y : array (n,)
+        0/1 labels that judge; of times, whether each ended in the event.
+    families : array (n,)
+        Relatives share a number.
+    recipe : Recipe
+        What to fit and how.
+    learned : array (n,)
+        What is learned: see `fit_model`, or signed times.
+    trials : list, optional
+        Gets the trials.
+
+    Returns
+    -------
+    Recipe
+        Without a search.
+    """
+    if recipe.search is None:
+        return recipe
+    from models.search import tuned  # a served model needs no Optuna
+
+    recipe, tried = tuned(X, y, families, recipe, learned)
+    if trials is not None:
+        trials += tried
+    return recipe
 
 
 def _unfitted(X: np.ndarray) -> Calibration:

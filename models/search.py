@@ -1,8 +1,8 @@
 """A search for parameters with Optuna inside a training part: seeded trial by trial, pruned,
 resumable, bounded.
 
-The loss of a trial is the log loss of its scores on inner folds behind a sigmoid, so that the scale
-of a score does not count. The first trial is always what the configuration or the defaults say.
+The loss of a trial is the log loss of its scores on inner folds behind a sigmoid, of times the
+negative partial likelihood at the best slope, so that the scale of a score does not count. The first trial is always what the configuration or the defaults say.
 """
 
 import hashlib
@@ -14,10 +14,13 @@ import numpy as np
 import optuna
 from sklearn.impute import SimpleImputer
 
-from models.choice import log_loss
+from models.choice import TREES, log_loss
 from models.estimators import estimator, fit, make_pipeline
-from models.estimators.registry import Parameters
+from models.estimators.registry import OF_TIMES, Parameters
 from models.members import Recipe, Search, Trial, family_folds, fit_member, varying
+from models.survival.choice import BOOSTED, scores_by_trees
+from models.survival.partial_likelihood import cox_loss
+from models.survival.times import unsigned
 from models.tasks import TASKS
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -35,13 +38,13 @@ def tuned(
     X : array (n, p)
         Features, NaN unknown.
     y : array (n,)
-        0/1 labels that judge.
+        0/1 labels that judge; of times, whether each ended in the event.
     families : array of int (n,)
         Relatives share a number.
     recipe : Recipe
         With `search`.
     learned : array (n,)
-        What is learned, NaN unknown.
+        What is learned, NaN unknown; of times, signed months.
 
     Returns
     -------
@@ -113,8 +116,9 @@ def _loss(
         chosen = {**parameters, **kind.space(trial, recipe.continuous)}
     losses, trees = [], []
     for step, (train, test) in enumerate(folds):
-        score, used = _scored(name, chosen, recipe, X[train], learned[train], X[test], y[test])
-        losses.append(log_loss(score, y[test]))
+        seen, held_out = (X[train], learned[train]), (X[test], y[test], learned[test])
+        loss, used = _judged(name, chosen, recipe, seen, held_out)
+        losses.append(loss)
         trees.append(used)
         trial.report(float(np.mean(losses)), step)
         if step + 1 < len(folds) and trial.should_prune():
@@ -123,6 +127,26 @@ def _loss(
         chosen = {**chosen, "n_estimators": int(np.mean(trees))}
     trial.set_user_attr("parameters", chosen)
     return float(np.mean(losses))
+
+
+def _judged(
+    name: str,
+    parameters: Parameters,
+    recipe: Recipe,
+    seen: tuple[np.ndarray, np.ndarray],
+    held_out: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> tuple[float, int]:
+    """Loss on the held-out patients, and the trees that they choose (0 where they do not)."""
+    X_test, y_test, learned_test = held_out
+    if name not in OF_TIMES:
+        score, used = _scored(name, parameters, recipe, *seen, X_test, y_test)
+        return log_loss(score, y_test), used
+    times = unsigned(learned_test)
+    if name not in BOOSTED:
+        return cox_loss(fit_member(name, parameters, *seen, recipe).score(X_test), *times), 0
+    scores = scores_by_trees(name, parameters, seen, X_test, recipe)
+    losses = [cox_loss(score, *times) for score in scores]
+    return min(losses), TREES[int(np.argmin(losses))]
 
 
 def _scored(

@@ -283,7 +283,8 @@ def run_fold(data: Trainable, train: np.ndarray, test: np.ndarray, config: Confi
 def _fold_of_times(data: Trainable, train: np.ndarray, test: np.ndarray, config: Config) -> Fold:
     """Curves of the test patients and their lower bounds; no class is predicted."""
     X, months = data.matrix(train), months_of(data)
-    fitted = data.fit_times(X, train, config)
+    trials: list[Trial] = []
+    fitted = data.fit_times(X, train, config, trials)
     curves = {"model": fitted.survival(X[test], months)}
     curves |= baseline_curves(data, X, train, test, config)
     return Fold(
@@ -295,6 +296,7 @@ def _fold_of_times(data: Trainable, train: np.ndarray, test: np.ndarray, config:
         importance=np.abs(fitted.contributions(X[test])).mean(axis=0),
         members=[{"estimator": m.name, "weight": m.weight, **m.parameters} for m in fitted.members],
         calibration=fitted.calibration.kind,
+        trials=trials,
         curves=curves,
         low=fitted.outlook(X[test]).survival_low_months,
         course=course_of_fold(data, X, train, test, fitted, config.landmark_days),

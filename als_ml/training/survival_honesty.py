@@ -361,7 +361,8 @@ def _shuffled(data: Trainable, config: Config) -> Check:
 
 
 def scores_for(data: Trainable, config: Config, kept: np.ndarray | None = None) -> np.ndarray:
-    """Out-of-fold scores of refits that ask what if, in the folds of the first repeat.
+    """Out-of-fold scores of refits that ask what if, without search and in the folds of the first
+    repeat.
 
     Parameters
     ----------
@@ -379,10 +380,10 @@ def scores_for(data: Trainable, config: Config, kept: np.ndarray | None = None) 
         train.
     """
     v = config.validation
+    plain = config.model_copy(update={"model": config.model.model_copy(update={"search": None})})
     folds = family_folds(data.y, data.families, v.folds, v.seed)
     parts = [
-        (train, train if kept is None else train[kept[train]], test, config)
-        for train, test in folds
+        (train, train if kept is None else train[kept[train]], test, plain) for train, test in folds
     ]
     score = np.full(len(data.y), np.nan)
     found = each_part(_refitted, data, parts, config.threads, lambda *_: None, "")

@@ -136,7 +136,7 @@ class Trainable:
             The lower steps.
         """
         if self.times is not None:
-            return self.fit_times(X, train, config), None
+            return self.fit_times(X, train, config, trials), None
         y, families = self.y[train], self.families[train]
         recipe = replace(recipe_of(config), rising=self.rising(config.task))
         fitted = fit_model(X[train], y, families, recipe, self.learned(train, config), trials)
@@ -146,7 +146,9 @@ class Trainable:
             X[train], self.level[train], families, recipe, self.labels.classes
         )
 
-    def fit_times(self, X: np.ndarray, train: np.ndarray, config: Config) -> FittedSurvival:
+    def fit_times(
+        self, X: np.ndarray, train: np.ndarray, config: Config, trials: list[Trial] | None = None
+    ) -> FittedSurvival:
         """Fit the model of a survival time on some patients.
 
         Parameters
@@ -157,6 +159,8 @@ class Trainable:
             Positions of the training patients.
         config : Config
             Of the run.
+        trials : list, optional
+            Gets the trials of a search.
 
         Returns
         -------
@@ -167,9 +171,8 @@ class Trainable:
         learned = signed(times.months, times.event)
         seen = followed(self.cohort, config.landmark_days).take(train)
         columns = list(self.rows.columns)
-        return fit_survival(
-            X[train], learned, self.families[train], recipe_of(config), seen, columns
-        )
+        recipe, families = recipe_of(config), self.families[train]
+        return fit_survival(X[train], learned, families, recipe, seen, columns, trials)
 
     @property
     def judged(self) -> np.ndarray:

@@ -17,6 +17,8 @@ from models.survival.partial_likelihood import cox_loss
 from models.survival.times import unsigned
 
 Scored = tuple[Parameters, np.ndarray]
+# One fit of these serves every number of trees.
+BOOSTED = ("xgboost_cox", "xgboost_aft")
 # A weaker penalty is no longer tried once the loss has risen this often in a row.
 _PATIENCE = 1
 
@@ -53,7 +55,7 @@ def choose(
     """
     if name == "cox" and "C" not in parameters:
         return _best(_linear(parameters, X, learned, folds, recipe), learned)
-    if name in ("xgboost_cox", "xgboost_aft") and "n_estimators" not in parameters:
+    if name in BOOSTED and "n_estimators" not in parameters:
         return _best(_boosted(name, parameters, X, learned, folds, recipe), learned)
     score = np.empty(len(learned))
     for train, test in folds:
@@ -111,14 +113,45 @@ def _boosted(
     recipe: Recipe,
 ) -> Iterator[Scored]:
     """Scores of each number of trees; one fit a fold serves all numbers."""
-    staged_scores = _staged(name)
-    grown = {**parameters, "n_estimators": TREES[-1]}
     scores = np.empty((len(TREES), len(learned)))
     for train, test in folds:
-        fitted = fit_member(name, grown, X[train], learned[train], recipe)
-        scores[:, test] = staged_scores(fitted.pipeline, fitted.own(X[test]), TREES)
+        scores[:, test] = scores_by_trees(
+            name, parameters, (X[train], learned[train]), X[test], recipe
+        )
     for trees, score in zip(TREES, scores, strict=True):
         yield {**parameters, "n_estimators": trees}, score
+
+
+def scores_by_trees(
+    name: str,
+    parameters: Parameters,
+    seen: tuple[np.ndarray, np.ndarray],
+    X: np.ndarray,
+    recipe: Recipe,
+) -> np.ndarray:
+    """Scores of other patients by each number of trees, from one fit.
+
+    Parameters
+    ----------
+    name : str
+        Of BOOSTED.
+    parameters : dict
+        Without a number of trees.
+    seen : arrays (m, p), (m,)
+        Features and signed times of the patients who train.
+    X : array (n, p)
+        Features of the others.
+    recipe : Recipe
+        How members are fitted.
+
+    Returns
+    -------
+    array (len(TREES), n)
+        Log hazard ratios.
+    """
+    grown = {**parameters, "n_estimators": TREES[-1]}
+    fitted = fit_member(name, grown, *seen, recipe)
+    return _staged(name)(fitted.pipeline, fitted.own(X), TREES)
 
 
 def _staged(name: str) -> Callable[[Pipeline, np.ndarray, tuple[int, ...]], np.ndarray]:

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from models.course import CourseModel, Expected, Followed, fit_course_model
-from models.fitted import Calibration, FittedModel, training_range
-from models.members import Member, Recipe, family_folds, fit_member
+from models.fitted import Calibration, FittedModel, searched, training_range
+from models.members import Member, Recipe, Trial, family_folds, fit_member
 from models.survival.choice import choose
 from models.survival.conformal import low_risk
 from models.survival.curve import SurvivalCurve, fit_curve
@@ -116,6 +116,7 @@ def fit_survival(
     recipe: Recipe,
     seen: Followed | None = None,
     names: Sequence[str] = (),
+    trials: list[Trial] | None = None,
 ) -> FittedSurvival:
     """Fit the members on all rows.
 
@@ -136,6 +137,8 @@ def fit_survival(
         What the ALSFRS-R did after the landmark, to learn its course.
     names : sequence of str
         Of the columns of X, for the course.
+    trials : list, optional
+        Gets the trials of the search.
 
     Returns
     -------
@@ -143,6 +146,7 @@ def fit_survival(
         Calibrated.
     """
     months, event = unsigned(learned)
+    recipe = searched(X, event.astype(float), families, recipe, learned, trials)
     folds = family_folds(event.astype(float), families, recipe.inner_folds, recipe.seed)
     chosen = [
         choose(name, parameters, X, learned, folds, recipe) for name, parameters in recipe.members

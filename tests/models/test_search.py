@@ -12,11 +12,15 @@ from sklearn.metrics import roc_auc_score
 from als_ml.config import load_config
 from als_ml.training.task_data import recipe_of
 from features.errors import RequestError
-from models.estimators import as_certain, names
+from models.choice import TREES
+from models.estimators import as_certain, names, names_of_times
 from models.fitted import fit_model
 from models.labels import likely_labels
-from models.members import Search, fit_member, varying
+from models.members import Search, Trial, family_folds, fit_member, varying
 from models.search import tuned
+from models.survival.fitted import fit_survival
+from models.survival.partial_likelihood import cox_loss
+from models.survival.times import signed, unsigned
 from tests.test_config import ROOT
 
 PROGRESSION = ROOT / "configs/progression.yaml"
@@ -99,6 +103,65 @@ def test_time_ends_a_search():
     )
     X, y, families = patients()
     assert len(tuned(X, y, families, made, y)[1]) < 10
+
+
+def times(n=160, seed=0):
+    """Patients whose hazard rises with the first column; a third are lost before the event."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 4)).astype(np.float32)
+    died, left = rng.exponential(12 * np.exp(-1.5 * X[:, 0])), rng.exponential(30, n)
+    X[rng.random(X.shape) < 0.05] = np.nan
+    return X, signed(np.minimum(died, left) + 0.01, died <= left), np.arange(n)
+
+
+def recipe_of_times(name, *changes):
+    only = [f"model.estimator={name}", "validation.inner_folds=2"]
+    return recipe_of(load_config(ROOT / "configs/survival.yaml", [*only, *changes]))
+
+
+@pytest.mark.parametrize("name", names_of_times())
+def test_each_estimator_of_times_is_searched_and_the_same_seed_gives_the_same_bits(name):
+    few = "{classifier: elastic_net, interval_months: 6}" if name == "discrete_time" else "{}"
+    made = recipe_of_times(name, f"model.parameters={few}", "model.search={trials: 2, folds: 2}")
+    tried: list[Trial] = []
+    first, second = (fit_survival(*times(90), made, trials=tried) for _ in range(2))
+    assert first.members[0].parameters == second.members[0].parameters
+    assert np.array_equal(first.probability(times(seed=1)[0]), second.probability(times(seed=1)[0]))
+    assert [trial.number for trial in tried] == [0, 1, 0, 1]
+
+
+def test_of_times_the_best_trial_orders_the_held_out_best():
+    """The loss of a trial is Cox's of its held-out scores, computed here from the fits."""
+    X, learned, families = times()
+    made = recipe_of_times("cox", "model.search={trials: 4, folds: 2}")
+    event = (learned > 0).astype(float)
+    found, trials = tuned(X, event, families, made, learned)
+    folds = family_folds(event, families, 2, made.seed)
+    for trial in [one for one in trials if one.state == "COMPLETE"]:
+        scores = [
+            fit_member("cox", trial.parameters, X[a], learned[a], made).score(X[b])
+            for a, b in folds
+        ]
+        losses = [
+            cox_loss(score, *unsigned(learned[b]))
+            for score, (_, b) in zip(scores, folds, strict=True)
+        ]
+        assert trial.loss == pytest.approx(np.mean(losses))
+    best = min(trials, key=lambda one: one.loss if one.state == "COMPLETE" else np.inf)
+    assert found.members[0][1] == best.parameters
+    assert trials[0].parameters == {"l1_ratio": 0.5}  # what the configuration says
+
+
+@pytest.mark.parametrize("name", ["xgboost_cox", "xgboost_aft"])
+def test_trees_of_times_are_as_many_as_the_held_out_choose(name):
+    X, learned, families = times()
+    made = recipe_of_times(name, "model.search={trials: 1, folds: 2}")
+    found, trials = tuned(X, (learned > 0).astype(float), families, made, learned)
+    trees = found.members[0][1]["n_estimators"]
+    assert TREES[0] <= trees <= TREES[-1]
+    # A hundred and sixty patients with one signal need few trees, and more of them are worse.
+    assert trees < 200
+    assert trials[0].parameters["n_estimators"] == trees
 
 
 def test_a_stack_leans_on_the_member_that_knows():
