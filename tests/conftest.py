@@ -60,6 +60,19 @@ def cohort(demo: Path):
     return read(demo / "cohort.yaml")
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium of the system."""
+    sync = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not chromium:
+        pytest.skip("no Chromium here (Debian's package is `chromium`)")
+    with sync.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow store in SQLite without a run, shared by the workers: making one takes ten seconds,

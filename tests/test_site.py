@@ -3,7 +3,6 @@
 import importlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 
@@ -205,28 +204,20 @@ def site():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine")
-def test_the_site_is_read_and_searched_without_a_server_or_a_network(site):
-    from playwright.sync_api import sync_playwright
-
+def test_the_site_is_read_and_searched_without_a_server_or_a_network(site, browser):
     said: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        page = browser.new_context(offline=True).new_page()
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("requestfailed", lambda request: said.append(request.url))
-        page.goto((site / "reference/messages.html").as_uri())
-        page.locator("[data-md-component=search] button").first.click()
-        page.get_by_role("combobox", name="Search").fill("cell_partial_date")
-        hits = page.get_by_role("option")
-        hits.first.wait_for()
-        addresses = [hit.get_attribute("href") or "" for hit in hits.all()]
-        assert any(re.search(r"messages\.html.*#cell_partial_date$", one) for one in addresses)
-        page.keyboard.press("Escape")
-        page.set_viewport_size({"width": 390, "height": 844})
-        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.evaluate(wide) <= 0
-        browser.close()
+    page = browser.new_context(offline=True).new_page()
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("requestfailed", lambda request: said.append(request.url))
+    page.goto((site / "reference/messages.html").as_uri())
+    page.locator("[data-md-component=search] button").first.click()
+    page.get_by_role("combobox", name="Search").fill("cell_partial_date")
+    hits = page.get_by_role("option")
+    hits.first.wait_for()
+    addresses = [hit.get_attribute("href") or "" for hit in hits.all()]
+    assert any(re.search(r"messages\.html.*#cell_partial_date$", one) for one in addresses)
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 390, "height": 844})
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wide) <= 0
     assert said == []

@@ -4,6 +4,7 @@ last bit; and tables that no model can be made of.
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -157,7 +158,7 @@ def test_what_mlflow_keeps_of_the_run(survival, cohort):
 
 
 @pytest.mark.slow
-def test_the_page_shows_the_group_first_and_nothing_without_consent(survival, demo):
+def test_the_page_shows_the_group_first_and_nothing_without_consent(survival, demo, browser):
     folder = survival / "cohort"
     shutil.copytree(demo, folder)
     patients = pd.read_csv(folder / "patients.csv", dtype=str)
@@ -171,6 +172,35 @@ def test_the_page_shows_the_group_first_and_nothing_without_consent(survival, de
     silent = set(patients["sample_id"][patients["consent_prognosis"] == "no"])
     assert len(set(told["sample_id"])) > 100
     assert not set(told["sample_id"]) & silent
+    of_fifths_in_order(browser.new_page(), page.as_uri())
+
+
+def of_fifths_in_order(shown, address: str) -> None:
+    """The table has the group and the middle half; the risk is two clicks away."""
+    shown.goto(address)
+    shown.wait_for_selector("html[data-ready]")
+    heads = shown.locator("#patients thead th").all_inner_texts()
+    assert "Risk by month 12" not in heads
+    head = shown.get_by_role("columnheader", name="Risk group")
+    head.click()
+    shown.wait_for_selector("#patients th[aria-sort=ascending]")
+    head.click()  # who has none stands first
+    shown.wait_for_selector("#patients th[aria-sort=descending]")
+    number = heads.index("Risk group") + 1
+    cells = shown.locator(f"#patients tbody tr td:nth-child({number})").all_inner_texts()
+    assert all(
+        re.fullmatch(r"\w+ fifth, (months? \d+ to \d+|\w+ month \d+( on)?)", c) for c in cells
+    )
+    names = [group.replace("_", " ") for group in GROUPS]
+    places = [names.index(cell.partition(",")[0]) for cell in cells]
+    assert places == sorted(places, reverse=True)
+    shown.locator("#patients tbody a").first.click()
+    shown.wait_for_selector("#patient h2")
+    risk = shown.get_by_text("by month 12:")
+    assert risk.count() == 1
+    assert not risk.is_visible()
+    shown.get_by_text("The curve, the risks and the lower bound").click()
+    risk.wait_for(state="visible")
 
 
 def _one_event(patients: pd.DataFrame) -> pd.DataFrame:

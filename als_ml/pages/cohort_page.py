@@ -145,10 +145,11 @@ def _overview(report: Report) -> Shown:
         {"cells": _cells(page, tasks), "flags": _flags(page), "urgency": _urgency(page)}
         for page in report.pages
     ]
-    scores = [head for task in tasks for head in _score_heads(task)]
+    scores = [_score_heads(task) for task in tasks]
     return {
         "rows": rows,
-        "columns": [*_HEADS, *scores, *_LAST_HEADS],
+        "columns": [*_HEADS, *(head for heads in scores for head in heads), *_LAST_HEADS],
+        "hidden": [behind for _, behind in scores],
         "wide": list(_WIDE),
         "part": PART,
         "shared": shared_facts(report.rules, versions(report.cohort.definitions)),
@@ -157,9 +158,11 @@ def _overview(report: Report) -> Shown:
 
 
 def _score_heads(task: str) -> tuple[str, str]:
-    """Of a probability and of what stands beside it; the latter has a hidden column of its own."""
+    """Of what the table shows and of the hidden column behind it: the set that stands beside a
+    probability, or the risk that orders the groups of a time and is shown on the patient's page.
+    """
     if task == SURVIVAL.name:
-        return "Risk by month 12", "survival set"
+        return "Risk group", "Risk by month 12"
     return f"P({TASKS[task].positive})", f"{task} set"
 
 
@@ -184,7 +187,7 @@ def _cells(page: Page, tasks: list[str]) -> list[object]:
         page["sample_id"],
         _words(page["diagnosis"]).replace("als", "ALS").replace("ftd", "FTD"),
         gene_cell(page),
-        *(cell for task in tasks for cell in _score_cells(scores.get(task))),
+        *(cell for task in tasks for cell in _score_cells(task, scores.get(task))),
         page["alsfrs"][-1][1] if page["alsfrs"] else None,
         page["slope"],
         page["age_at_onset"],
@@ -211,11 +214,11 @@ def _urgency(page: Page) -> int:
     return 2 * acts + (len(page["needs"]) > acts)
 
 
-def _score_cells(score: Score | None) -> list[object]:
+def _score_cells(task: str, score: Score | None) -> list[object]:
     if score is None or score["error"]:
-        return [None, "not scored"]
+        return [None, None if task == SURVIVAL.name else "not scored"]
     if "outlook" in score:
-        return [score.get("probability"), score["outlook"]["short"]]
+        return [score["outlook"]["short"], score.get("probability")]
     return [score["probability"], (score["set"] or "none").replace("|", " or ")]
 
 

@@ -64,7 +64,7 @@ def outlook_words(predictor: Predictor, row: PredictionRow, x: np.ndarray) -> Ou
     asked = predictor.training.get("question") or {}
     return {
         "event": _EVENTS[str(asked.get("event", "composite"))],
-        "short": _short_words(row),
+        "short": short_words(row, end),
         "group": group_words(row["risk_group"]),
         "times": times_words(row, end),
         "low": _low_words(predictor, row),
@@ -88,9 +88,31 @@ def group_words(group: str | None) -> str | None:
     return None if group is None else f"{group.replace('_', ' ')} of the training patients' risk"
 
 
-def _short_words(row: PredictionRow) -> str:
-    """The group, for a table."""
-    return "" if row["risk_group"] is None else row["risk_group"].replace("_", " ")
+def short_words(row: PredictionRow, end: float) -> str:
+    """Group and middle half for a table: no risk and no median stand there.
+
+    Parameters
+    ----------
+    row : dict
+        A prediction row of the survival task.
+    end : float
+        Months of the training follow-up.
+
+    Returns
+    -------
+    str
+        Whole months after the landmark.
+    """
+    group = [] if row["risk_group"] is None else [row["risk_group"].replace("_", " ")]
+    return ", ".join([*group, _range_words(row["q25_months"], row["q75_months"], end)])
+
+
+def _range_words(first: float | None, last: float | None, end: float) -> str:
+    if first is None:
+        return f"after month {_month(end)}"
+    if last is None:
+        return f"from month {_month(first)} on"
+    return f"months {_month(first)} to {_month(last)}"
 
 
 def times_words(row: PredictionRow, end: float) -> str:

@@ -8,7 +8,7 @@ const unpack = async (id) => {
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const colours = () => ({ text: dark.matches ? "#eceff4" : "#1a1a1a", grid: dark.matches ? "#444a55" : "#d5d9df", blue: dark.matches ? "#56b4e9" : "#0072b2", orange: "#d55e00" });
 
-const { rows: patients, part, figures, columns: heads, wide, shared } = await unpack("payload");
+const { rows: patients, part, figures, columns: heads, hidden, wide, shared } = await unpack("payload");
 const { default: DataTable } = await import("data:text/javascript;base64," + document.getElementById("datatables").textContent);
 // The pages of the patients lie in parts that are unpacked when the first of them is opened.
 const parts = new Map();
@@ -38,8 +38,14 @@ const draw = async (node, traces, layout, label) => {
 let chosen = "";
 DataTable.ext.search.push((settings, data, index) => !chosen || patients[index].flags.includes(chosen));
 const shown = document.getElementById("shown");
-// A probability with the conformal set behind it; the set has a hidden column of its own.
-const withSet = (value, next, set) => `${+value.toFixed(2)}${(next ?? "").endsWith(" set") ? ` ${DataTable.util.escapeHtml(set)}` : ""}`;
+// Behind a probability stands a hidden column with its conformal set, behind a risk group one with the risk that orders it.
+const withSet = (value, next, set) => `${+value.toFixed(2)}${hidden.includes(next) ? ` ${DataTable.util.escapeHtml(set)}` : ""}`;
+const rendered = (title, i) => (value, type, row) => {
+  if (title === "Risk group" && (type === "sort" || type === "type")) return row[i + 3] ?? "";
+  if (value === null) return type === "display" ? "–" : "";
+  if (type === "display" && typeof value === "number") return withSet(value, heads[i + 1], row[i + 3]);
+  return DataTable.util.escapeHtml(String(value));
+};
 const table = new DataTable("#patients", {
   data: patients.map((patient, i) => [i, patient.urgency, ...patient.cells]),
   deferRender: true,
@@ -53,8 +59,8 @@ const table = new DataTable("#patients", {
       title,
       className: `${wide.includes(title) ? "wide " : ""}${i === 0 ? "needs" : ""}`,
       orderData: i === 0 ? [1] : [i + 2],
-      visible: !title.endsWith(" set"),
-      render: (value, type, row) => (value === null ? (type === "display" ? "–" : "") : type === "display" && typeof value === "number" ? withSet(value, heads[i + 1], row[i + 3]) : DataTable.util.escapeHtml(String(value))),
+      visible: !hidden.includes(title),
+      render: rendered(title, i),
       createdCell: title !== "Patient" ? undefined : (cell, value, row) => cell.replaceChildren(make("a", { href: `#patient=${row[0]}` }, String(value))),
     })),
   ],

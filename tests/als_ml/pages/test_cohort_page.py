@@ -335,19 +335,6 @@ def test_phenopackets_can_be_read_back(demo, tmp_path):
     ).sum()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium of the system."""
-    sync = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
-        pytest.skip("no Chromium here (Debian's package is `chromium`)")
-    with sync.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_a_browser(browser, written, scheme, tmp_path):

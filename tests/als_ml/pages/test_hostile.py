@@ -4,7 +4,6 @@ latter two, in the report, and inert in both.
 
 import csv
 import json
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -58,22 +57,15 @@ def test_annotations_of_a_vcf_are_inert_in_csv(cohort, tmp_path):
 
 @pytest.mark.slow
 def test_annotations_of_a_vcf_are_seen_and_inert_in_the_report(
-    store, cohort, tmp_path, monkeypatch
+    store, cohort, browser, tmp_path, monkeypatch
 ):
-    sync = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
-        pytest.skip("no Chromium here (Debian's package is `chromium`)")
     monkeypatch.chdir(store["folder"])
     model = ["--model", "models:/als-progression@champion", "--cohort", str(cohort), "--quiet"]
     output = tmp_path / "report.html"
     assert als_ml(["report", *model, "--output", str(output)]) == 0
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        seen_and_inert(browser.new_page(), output.as_uri(), EVIL)
-        # A patient's own page names the gene, and nothing of what the file says of the variant.
-        seen_and_inert(browser.new_page(), f"{output.as_uri()}#patient=0", "SOD1")
-        browser.close()
+    seen_and_inert(browser.new_page(), output.as_uri(), EVIL)
+    # A patient's own page names the gene, and nothing of what the file says of the variant.
+    seen_and_inert(browser.new_page(), f"{output.as_uri()}#patient=0", "SOD1")
 
 
 def seen_and_inert(page, address: str, text: str) -> None:

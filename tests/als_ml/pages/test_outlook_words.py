@@ -2,7 +2,7 @@
 
 import pytest
 
-from als_ml.pages.outlook_words import group_words, times_words
+from als_ml.pages.outlook_words import group_words, short_words, times_words
 
 
 def row(first, middle, last):
@@ -53,3 +53,17 @@ def test_nobody_is_told_month_0():
 def test_the_group_is_that_of_the_training_patients():
     assert group_words("highest_fifth") == "highest fifth of the training patients' risk"
     assert group_words(None) is None
+
+
+@pytest.mark.parametrize(
+    ("group", "times", "words"),
+    [
+        ("second_fifth", (8.4, 15.6, 31.0), "second fifth, months 8 to 31"),
+        ("highest_fifth", (0.2, 0.9, 2.1), "highest fifth, months 1 to 2"),
+        ("second_fifth", (8.4, 15.6, None), "second fifth, from month 8 on"),
+        ("lowest_fifth", (None, None, None), "lowest fifth, after month 24"),
+        (None, (8.4, None, None), "from month 8 on"),
+    ],
+)
+def test_a_table_shows_the_group_and_the_middle_half(group, times, words):
+    assert short_words({"risk_group": group, **row(*times)}, 24.0) == words

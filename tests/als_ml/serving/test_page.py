@@ -6,7 +6,6 @@ The model is one of the stored ones, so that nothing is trained; the patient is 
 import asyncio
 import json
 import re
-import shutil
 import socket
 from pathlib import Path
 
@@ -275,19 +274,6 @@ def address(store):
     with store_in(Path(store["folder"])), serving(MODEL, place, extras=extras) as server:
         wait_until_up(server, place)
         yield f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium of the system."""
-    sync = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
-        pytest.skip("no Chromium here (Debian's package is `chromium`)")
-    with sync.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.mark.slow
