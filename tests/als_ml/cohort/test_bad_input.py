@@ -221,6 +221,26 @@ def test_a_one_class_label(folder, capsys, tmp_path_factory, monkeypatch):
     assert list(Path.cwd().iterdir()) == []  # no run, no store
 
 
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ([], "data/demo/cohort.yaml"),  # before `make demo`
+        (["--set", "cohort=mine/cohort.yaml"], "mine/cohort.yaml"),  # as the message says
+    ],
+)
+def test_training_without_a_cohort_names_what_train_takes(
+    changes, path, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    asked = ["--config", str(ROOT / "configs/progression.yaml"), "--quiet", *changes]
+    assert train.main(asked) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {path}: there is no such cohort file")
+    assert "(to train: --set cohort=PATH)" in line
+    assert "--cohort" not in line  # train has no such option
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_label_is_no_feature(folder, capsys):
     changes = ["features.columns=[family_history]", "features.known_at=baseline"]
     arguments = [
