@@ -2,7 +2,8 @@
 resumable, bounded.
 
 The loss of a trial is the log loss of its scores on inner folds behind a sigmoid, of times the
-negative partial likelihood at the best slope, so that the scale of a score does not count. The first trial is always what the configuration or the defaults say.
+negative partial likelihood at the best slope, so that the scale of a score does not count. The
+first trial is always what the configuration or the defaults say.
 """
 
 import hashlib

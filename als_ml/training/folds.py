@@ -23,13 +23,14 @@ from als_ml.config import Config
 from als_ml.training.course_estimates import CourseOfFold, course_of_fold
 from als_ml.training.survival_folds import baseline_curves, months_of, risks_at_year
 from als_ml.training.task_data import Trainable
+from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.errors import DataError
 from features.genotypes.workers import Part, Result
 from models.estimators.registry import Parameters
 from models.fitted import FittedModel
 from models.ladder import Ladder
 from models.members import Trial, family_folds
-from models.tasks import PROGRESSION
+from models.tasks import PROGRESSION, SURVIVAL
 
 Progress = Callable[[str, int, int], None]
 
@@ -442,8 +443,10 @@ def leave_one_site_out(
     return dict(zip(splits, folds, strict=True))
 
 
-def temporal(data: Trainable, config: Config) -> tuple[Fold | None, dict[str, int]]:
+def temporal(data: Trainable, config: Config) -> tuple[Fold | None, dict[str, int], Trainable]:
     """Train on patients whose label was known before a date and test on those who came from it on.
+
+    A survival time trains as far as it was known on the date.
 
     Parameters
     ----------
@@ -454,11 +457,11 @@ def temporal(data: Trainable, config: Config) -> tuple[Fold | None, dict[str, in
 
     Returns
     -------
-    Fold or None, dict
+    Fold or None, dict, Trainable
         None where a side lacks a label; how many patients trained, were tested, had no date, came
         before the date with a
         label that was known only after it (`embargoed`), or were left out because relatives stand
-        on the other side.
+        on the other side; and the patients as the fold saw them.
     """
     day = data.cohort.patients["index_date"].to_numpy().astype("datetime64[D]")
     split, dated = np.datetime64(config.validation.split_date, "D"), ~np.isnat(day)
@@ -473,16 +476,30 @@ def temporal(data: Trainable, config: Config) -> tuple[Fold | None, dict[str, in
         "embargoed": int((dated & (day < split) & ~known).sum()),
         "related": len(later) - len(test),
     }
+    data = _known_by(data, train, (split - day[train]).astype(float) - config.landmark_days)
     if not _enough(data, train) or len(np.unique(data.y[test])) < 2:
-        return None, counts
-    return run_fold(data, train, test, _without_refits(config)), counts
+        return None, counts, data
+    return run_fold(data, train, test, _without_refits(config)), counts, data
+
+
+def _known_by(data: Trainable, train: np.ndarray, days: np.ndarray) -> Trainable:
+    """The patients with the times of some of them cut so many days after the landmark; labels are
+    as they are.
+    """
+    if data.times is None:
+        return data
+    end = np.full(len(data.y), np.inf)
+    end[train] = days / DAYS_PER_MONTH
+    times = data.times.until(end)
+    return replace(data, times=times, y=times.event.astype(float))
 
 
 def days_to_label(config: Config) -> int:
     """Days from the index to the day on which features and label are known.
 
-    The progression label is known at the end of its window. A family history, dFS and a column of
-    patients (which nothing dates) are taken as known at the landmark.
+    The progression label is known at the end of its window; of a survival time something is known
+    from the day after the landmark on. A family history, dFS and a column of patients (which
+    nothing dates) are taken as known at the landmark.
 
     Parameters
     ----------
@@ -496,6 +513,8 @@ def days_to_label(config: Config) -> int:
     """
     label = config.label
     later = config.task == PROGRESSION.name and label.column is None and label.measure == "slope"
+    if config.task == SURVIVAL.name:
+        return config.landmark_days + 1
     return config.landmark_days + (label.window_days if later else 0)
 
 

@@ -46,8 +46,11 @@ from als_ml.training.miscalibration import smooth_calibration
 from als_ml.training.sample_size import effective_parameters, r2_of
 from als_ml.training.selection import weighted_estimates
 from als_ml.training.survival_estimates import (
+    Seen,
+    figures_of_others,
     pooled_over_sites,
     seen,
+    seen_rows,
     survival_figures,
     survival_sites,
 )
@@ -69,6 +72,7 @@ from features.catalogue import Definitions, progression_schemes
 from features.tables.problems import Problem, Problems
 from models.labels import Labels, in_words
 from models.members import Trial
+from models.survival.labels import TimeRule, survival_labels
 from models.tasks import FAMILIAL, TASKS, Task
 
 Progress = Callable[[str, int, int], None]
@@ -393,7 +397,7 @@ def _apparent(
 
 
 def _temporal_metrics(data: Trainable, config: Config, problems: Problems) -> dict[str, float]:
-    fold, counts = temporal(data, config)
+    fold, counts, known = temporal(data, config)
     said = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items())
     remedy = (
         "Embargoed: indexed before the date, but the label was known only after it. "
@@ -408,6 +412,9 @@ def _temporal_metrics(data: Trainable, config: Config, problems: Problems) -> di
             code="labels_unusable",
         )
         return {}
+    if known.times is not None:
+        figures = figures_of_others(seen(known, fold.curves, fold.test), config)
+        return {f"temporal_{name}": value for name, value in figures.items()}
     return _prefixed(
         "temporal",
         data.y[fold.test],
@@ -443,6 +450,8 @@ def _external_metrics(
 ) -> dict[str, float]:
     """Metrics of the final model on a held-out cohort."""
     progress("held-out cohort", 0, 0)
+    if rule := time_rule(config):
+        return _external_times(predictor, config, rule, source, problems)
     y, probability, families = external(predictor, config, source, problems)
     if len(np.unique(y)) < 2:
         problems.warn(
@@ -454,6 +463,56 @@ def _external_metrics(
         return {}
     predicted = (probability >= predictor.fitted.calibration.threshold).astype(float)
     return _prefixed("external", y, probability, predicted, families, config)
+
+
+def _external_times(
+    predictor: Predictor,
+    config: Config,
+    rule: TimeRule,
+    source: CohortSource,
+    problems: Problems,
+) -> dict[str, float]:
+    """The same of survival times."""
+    of = external_times(predictor, rule, source, problems)
+    events = int(of.event.sum())
+    if not 0 < events < len(of.event):
+        problems.warn(
+            "validation.cohort",
+            f"of its {len(of.event)} patients with a time and a risk {events} have the event",
+            "Give a cohort with and without the event, followed beyond the landmark.",
+            code="labels_unusable",
+        )
+        return {}
+    figures = figures_of_others(of, config)
+    return {f"external_{name}": value for name, value in figures.items()}
+
+
+def external_times(
+    predictor: Predictor, rule: TimeRule, source: CohortSource, problems: Problems
+) -> Seen:
+    """Time, risks and family of the patients of another cohort who have both.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    rule : TimeRule
+        How times are made.
+    source : CohortSource
+        The other cohort.
+    problems : Problems
+        Gets the count of each reason.
+
+    Returns
+    -------
+    Seen
+        Whom the model had not seen, if the cohort is another one.
+    """
+    cohort = predictor.read(source, Problems())
+    labels, times = survival_labels(cohort, rule)
+    said = in_words(labels, TASKS[predictor.fitted.task])
+    problems.note("validation.cohort", f"its labels: {said}", "", code="labels_counted")
+    return seen_rows(times, cohort.families, predictor.predict_cohort(cohort, drivers=False))
 
 
 def external(

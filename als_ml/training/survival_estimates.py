@@ -5,12 +5,13 @@ Who is censored on a day was without the event through that day: so that he coun
 censorings are moved by most of a day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from als_ml.config import Config
+from als_ml.prediction.row import PredictionRow
 from als_ml.training.estimates import groups_of
 from als_ml.training.folds import Fold, Validated
 from als_ml.training.metrics import exact_interval, family_weights, percentiles, pooled
@@ -32,7 +33,7 @@ from als_ml.training.task_data import Trainable
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from models.survival.conformal import uncensored
 from models.survival.curve import GROUPS
-from models.survival.labels import CAUSES
+from models.survival.labels import CAUSES, Times
 from models.survival.times import TWO_YEARS, YEAR
 
 # Horizon in months -> the time of the curves that answers for it. In whole days no event lies
@@ -116,13 +117,17 @@ def seen(data: Trainable, curves: dict[str, np.ndarray], of: np.ndarray | None =
     known = np.all([np.isfinite(curve).all(axis=0) for curve in curves.values()], axis=0)
     known &= months > 0
     return Seen(
-        months=np.where(times.event, times.months, times.months + _THROUGH_THE_DAY),
+        months=_through_the_day(times),
         own=times.months,
         cause=times.cause,
         families=data.families[of],
         grid=months[known],
         curves={name: curve[:, known] for name, curve in curves.items()},
     )
+
+
+def _through_the_day(times: Times) -> np.ndarray:
+    return np.where(times.event, times.months, times.months + _THROUGH_THE_DAY)
 
 
 def survival_figures(
@@ -379,6 +384,61 @@ def short_figures(of: Seen, draws: int = 0) -> dict[str, float]:
     risks = of.risks("model") or {round(of.grid[-1]): of.order("model")}
     tau = largest_tau(of.months, of.event)
     return evaluate_survival(of.months, of.event, risks, of.families, draws, 0, tau)
+
+
+def figures_of_others(of: Seen, config: Config) -> dict[str, float]:
+    """Metrics, with intervals, of patients whom the model had not seen; those that are known.
+
+    Parameters
+    ----------
+    of : Seen
+        The patients.
+    config : Config
+        With the number of draws.
+
+    Returns
+    -------
+    dict of float
+        As `short_figures` gives them, with the patients and the events.
+    """
+    figures = short_figures(of, _draws(of, config))
+    figures |= {"n": float(len(of.months)), "n_positive": float(of.event.sum())}
+    return {name: value for name, value in figures.items() if np.isfinite(value)}
+
+
+def seen_rows(times: Times, families: np.ndarray, rows: Sequence[PredictionRow]) -> Seen:
+    """What rows say of the risk by each horizon, beside what happened; of whom both are known.
+
+    Parameters
+    ----------
+    times : Times
+        Of n patients, months NaN without a time.
+    families : array of int (n,)
+        Relatives share a number.
+    rows : sequence of n PredictionRow
+        Of a survival model.
+
+    Returns
+    -------
+    Seen
+        With the horizons that the model speaks of.
+    """
+    risks = {
+        YEAR: np.array([row["risk_12m"] for row in rows], dtype=float),
+        TWO_YEARS: np.array([row["risk_24m"] for row in rows], dtype=float),
+    }
+    told = {at: risk for at, risk in risks.items() if np.isfinite(risk).any()}
+    known = np.isfinite(times.months) & np.isfinite(risks[YEAR])
+    own = times.take(known)
+    curve = [1 - risk[known] for risk in told.values()]
+    return Seen(
+        months=_through_the_day(own),
+        own=own.months,
+        cause=own.cause,
+        families=families[known],
+        grid=np.array(list(told)),
+        curves={"model": np.column_stack(curve) if curve else np.empty((len(own.months), 0))},
+    )
 
 
 def survival_sites(data: Trainable, folds: dict[str, Fold]) -> list[SiteRow]:

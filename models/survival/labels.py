@@ -93,6 +93,23 @@ class Times:
         """
         return Times(self.months[kept], self.cause[kept])
 
+    def until(self, months: np.ndarray) -> "Times":
+        """The times as they were known earlier: who had no event by then was censored there.
+
+        Parameters
+        ----------
+        months : array (n,)
+            After the landmark, above 0.
+
+        Examples
+        --------
+        >>> known = Times(np.array([5.0, 5.0, 5.0]), np.array([1, 1, 0])).until(np.array([5, 4, 9]))
+        >>> known.months.tolist(), known.cause.tolist()
+        ([5.0, 4.0, 5.0], [1, 0, 0])
+        """
+        cause = np.where(self.months <= months, self.cause, 0)
+        return Times(np.minimum(self.months, months), cause)
+
 
 def survival_labels(cohort: Cohort, rule: TimeRule) -> tuple[Labels, Times]:
     """Time and event of each patient, with the count of each reason.

@@ -221,7 +221,7 @@ def test_a_temporal_split(spoiled):
         ROOT / "configs/progression.yaml",
         [f"cohort={folder}/cohort.yaml", FEW, *QUICK, "validation.split_date=2021-06-01"],
     )
-    _, counts = temporal(found.data, config)
+    _, counts, _ = temporal(found.data, config)
     assert counts["without_date"] > 0
     assert counts["embargoed"] > 0
     assert any("embargoed" in problem.found for problem in found.warnings)

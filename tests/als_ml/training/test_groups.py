@@ -201,7 +201,7 @@ def test_an_embargo_lies_before_the_date(training):
     ]
     patients = data.cohort.patients.assign(index_date=pd.to_datetime(dates))
     moved = replace(data, cohort=replace(data.cohort, patients=patients))
-    fold, counts = temporal(moved, config)
+    fold, counts, _ = temporal(moved, config)
     assert fold is None
     assert counts == {
         "train": 2,
