@@ -36,8 +36,7 @@ RECORD_BYTES, ANNOTATION_BYTES = 1 << 26, 1 << 22
 PANEL_BYTES, EACH_RECORD = 1 << 32, 500
 # Memory of a process that reads a genome (bytes; Linux): a record of 100,000 samples takes some MB.
 GENOME_MEMORY = 1 << 30
-# Bytes of a compressed VCF without an index that is searched once more, for positions that no VCF
-# can have; more of it would take longer than is worth it.
-FAR_BYTES = 1 << 25
+# Records of a genome that lie beyond position 2^31 (none does); more are not listed but refused.
+FAR_RECORDS = 100_000
 # Bytes and depth of a configuration or a cohort file: ours have 5 kB and 4 levels.
 CONFIG_BYTES, CONFIG_DEPTH = 1 << 20, 32

@@ -24,20 +24,37 @@ def main(cases: list[tuple[list[str], list[str]]]) -> None:
     for words, targets in cases:
         places = [Path(target) for target in targets]
         assert run(words)[0] == 0, words
-        largest = max(path.stat().st_size for place in places for path in files(place))
+        sizes = {size for place in places for size in written(place)}
         whole = {place: place.read_bytes() for place in places if place.is_file()}
         ended = {place: state(place.parent) for place in places}
-        for limit in (largest // 2, largest - 1):
+        for limit in limits(sizes):
             for place in places:
                 made_anew(place)
             before = {place: state(place.parent) for place in places}
             with full(limit):
                 status, said = run(words)
-            # Of two outputs the smaller one may be whole.
-            left = [str(p) for p in places if state(p.parent) not in (before[p], ended[p])]
+            after = {place: state(place.parent) for place in places}
+            left = [str(place) for place in places if after[place] != before[place]]
+            assert after != ended, (words, limit)
             print(json.dumps([" ".join(words[:1]), limit, status, said, left]), flush=True)
         for place, content in whole.items():  # a later case reads it
             place.write_bytes(content)
+
+
+def limits(sizes: set[int]) -> list[int]:
+    """Half of the largest file, and all but the last byte of each: of several outputs some are
+    whole then, and others are not.
+    """
+    return [max(sizes) // 2, *(size - 1 for size in sorted(sizes))]
+
+
+def written(place: Path) -> list[int]:
+    """Bytes of each file beside an output that is a file, or of the largest in one that is a
+    folder.
+    """
+    if place.is_dir():
+        return [max(path.stat().st_size for path in files(place))]
+    return [path.stat().st_size for path in files(place.parent)]
 
 
 def run(words: list[str]) -> tuple[int, str]:
@@ -78,11 +95,12 @@ def made_anew(place: Path) -> None:
 
 
 def state(folder: Path) -> dict[str, bytes]:
-    """Name and content of all files of a folder, hidden ones too, but for the finished parts of a
-    batch, which wait for `--resume`.
+    """Name and content of all files of a folder, hidden ones too, but for what an unfinished batch
+    keeps for `--resume`: finished parts, and what it read of the genomes.
     """
     found = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path): path.read_bytes() for path in found if path.parent.suffix != ".parts"}
+    kept = (".parts", ".extracts")
+    return {str(path): path.read_bytes() for path in found if path.parent.suffix not in kept}
 
 
 if __name__ == "__main__":

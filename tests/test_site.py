@@ -125,6 +125,37 @@ def test_the_places_that_the_page_of_numbers_names_are_there():
             found = getattr(found, part)
 
 
+# A test as a page names it: its file, its name, or `file::name`.
+NAMED = re.compile(r"`(?:([\w/]*\btest_\w+\.py)(?:::)?)?(test_\w+)?`")
+DEFINED = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
+
+
+def absent_tests(page: str) -> list[str]:
+    """The tests that a page names and that are not there."""
+    paths = (ROOT / "tests").rglob("test_*.py")
+    there = {f"/{path.relative_to(ROOT)}": DEFINED.findall(path.read_text()) for path in paths}
+    absent = []
+    for file, name in NAMED.findall(page):
+        files = [path for path in there if path.endswith(f"/{file}")] if file else list(there)
+        if not files or (name and not any(name in there[path] for path in files)):
+            absent.append(f"{file}::{name}")
+    return absent
+
+
+def test_every_test_that_a_page_names_is_there():
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("deploy/*.md")]
+    assert {path.name: absent for path in pages if (absent := absent_tests(path.read_text()))} == {}
+
+
+def test_a_test_that_is_not_there_is_found():
+    here = "`test_site.py::test_a_test_that_is_not_there_is_found` and `tests/test_site.py`"
+    other = "`test_style.py::test_a_test_that_is_not_there_is_found`"
+    gone = "`test_gone_of_no_file` (`tests/test_gone.py`)"
+    assert absent_tests(here) == []
+    assert absent_tests(other) == ["test_style.py::test_a_test_that_is_not_there_is_found"]
+    assert absent_tests(gone) == ["::test_gone_of_no_file", "tests/test_gone.py::"]
+
+
 def test_a_formula_is_drawn_without_a_script():
     drawn = with_formulas(NUMBERS)
     assert drawn.count("<math") > NUMBERS.count("```math") > 10

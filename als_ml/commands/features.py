@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from als_ml.cli import Progress, add_cluster, add_extracts, progress_bar, report_problems
-from als_ml.output import check_output, write_table
+from als_ml.output import check_output, together, write_table
 from features.errors import RequestError, examples
 
 if TYPE_CHECKING:
@@ -56,10 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
         rows = feature_rows(cohort, spec)
         beside = beside_features(cohort, spec)
         dictionary = output.with_name(f"{output.stem}.dictionary.csv")
-        write_table(pd.DataFrame(feature_dictionary(spec, cohort.definitions)), dictionary)
-        write_table(pd.concat([beside, rows], axis=1).reset_index(), output)
-        if config is not None:
-            counts = _write_labels(config, cohort, spec, output)
+        with together():
+            write_table(pd.DataFrame(feature_dictionary(spec, cohort.definitions)), dictionary)
+            write_table(pd.concat([beside, rows], axis=1).reset_index(), output)
+            if config is not None:
+                counts = _write_labels(config, cohort, spec, output)
     if not arguments.quiet:
         report_problems(problems.found)
         empty = [name for name in rows.columns if rows[name].isna().all()]

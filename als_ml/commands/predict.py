@@ -12,7 +12,7 @@ from als_ml.cli import (
     progress_bar,
     report_problems,
 )
-from als_ml.output import TABLE_SUFFIXES, check_output, write_table
+from als_ml.output import TABLE_SUFFIXES, check_apart, check_output
 from features.errors import RequestError
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(output, () if in_parts else TABLE_SUFFIXES)
     if explanations is not None:
         check_output(explanations)
+    check_apart(output, explanations)
     if explanations and arguments.withhold:
         raise RequestError(
             "--explanations",
@@ -88,8 +89,6 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(arguments.quiet) as progress:
         progress("loading models", 0, 0)
         done = _scored(arguments, progress)
-        if explanations and done.explanations is not None:
-            write_table(done.explanations, explanations)
     if not arguments.quiet:
         report_problems(done.problems)
         _print_predictions(done.counts, output, done.seconds)
@@ -105,6 +104,7 @@ def _scored(arguments: argparse.Namespace, progress: Progress) -> "Done":
         predictors=_predictors(arguments),
         named=[*(arguments.model or []), *(arguments.lock or [])],
         output=Path(arguments.output),
+        explanations=Path(arguments.explanations) if arguments.explanations else None,
         content=Content(drivers=not arguments.no_drivers, withhold=arguments.withhold),
         resume=arguments.resume,
         progress=progress,
@@ -121,7 +121,7 @@ def _scored(arguments: argparse.Namespace, progress: Progress) -> "Done":
         extracts=arguments.extracts,
         allow_remote=arguments.allow_remote,
     )
-    return score_source(job, source, explain=bool(arguments.explanations))
+    return score_source(job, source)
 
 
 def _predictors(arguments: argparse.Namespace) -> "list[Predictor]":

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from als_ml.cli import progress_bar
-from als_ml.output import check_output, write_table
+from als_ml.output import check_apart, check_output, together, write_table
 from features.errors import RequestError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     table = Path(arguments.table) if arguments.table else None
     if table:
         check_output(table)
+    check_apart(output, table, _key_file(output))
     if bool(arguments.cohort) == bool(arguments.patient):
         raise RequestError(
             "report",
@@ -70,16 +71,29 @@ def run(arguments: argparse.Namespace) -> int:
             "See report --help.",
             code="option_conflict",
         )
-    pages = _one_patient(arguments, output) if arguments.patient else _cohort(arguments, output)
-    if table:
-        from als_ml.pages.page_table import page_table
+    make = _one_patient if arguments.patient else _cohort
+    with together():
+        pages, key = make(arguments, output)
+        if table:
+            from als_ml.pages.page_table import page_table
 
-        write_table(page_table(pages), table)
+            write_table(page_table(pages), table)
+    if not arguments.quiet:
+        _say(output, len(pages), key)
     return 0
 
 
-def _one_patient(arguments: argparse.Namespace, output: Path) -> "list[Page]":
-    """Write the page of the record in a file."""
+def _say(output: Path, patients: int, key: dict[str, str]) -> None:
+    size = f"{output.stat().st_size / 1e6:.1f} MB, {patients:,} patients"
+    print(f"written: {output} ({size}). Research use only.")
+    if key:
+        print(f"who is who: {_key_file(output)}; keep it apart from the report")
+
+
+def _one_patient(
+    arguments: argparse.Namespace, output: Path
+) -> "tuple[list[Page], dict[str, str]]":
+    """Write the page of the record in a file; nobody on it has a pseudonym."""
     from als_ml.output import whole_file
     from als_ml.pages.one_patient import one_page, write_patient_page
     from als_ml.pages.patient_pages import Setting
@@ -104,13 +118,11 @@ def _one_patient(arguments: argparse.Namespace, output: Path) -> "list[Page]":
     answer = one_page(Path(arguments.patient), models, Setting(rules=rules))
     with whole_file(output) as temporary:
         write_patient_page(answer, temporary)
-    if not arguments.quiet:
-        print(f"written: {output}. Research use only.")
-    return [answer["page"]]
+    return [answer["page"]], {}
 
 
-def _cohort(arguments: argparse.Namespace, output: Path) -> "list[Page]":
-    """Write the report of a cohort."""
+def _cohort(arguments: argparse.Namespace, output: Path) -> "tuple[list[Page], dict[str, str]]":
+    """Write the report of a cohort, and who is who."""
     from als_ml.cohort.source import open_cohort
     from als_ml.output import whole_file
     from als_ml.pages.cohort_page import pseudonymised, write_report
@@ -132,13 +144,8 @@ def _cohort(arguments: argparse.Namespace, output: Path) -> "list[Page]":
             progress("exporting", 0, 0)
             build = source.described.genome_build
             write_phenopackets(report.cohort, build, Path(arguments.phenopackets), key)
-        names = _write_key(key, output)
-    if not arguments.quiet:
-        size = f"{output.stat().st_size / 1e6:.1f} MB, {len(report.pages):,} patients"
-        print(f"written: {output} ({size}). Research use only.")
-        if key:
-            print(f"who is who: {names}; keep it apart from the report")
-    return report.pages
+        _write_key(key, output)
+    return report.pages, key
 
 
 def _rules(arguments: argparse.Namespace) -> "tuple[Rule, ...]":
@@ -149,13 +156,15 @@ def _rules(arguments: argparse.Namespace) -> "tuple[Rule, ...]":
     return read_rules(given, tuple(arguments.region), recalled=not arguments.verified_only)
 
 
-def _write_key(key: dict[str, str], output: Path) -> Path:
+def _write_key(key: dict[str, str], output: Path) -> None:
     """Who is who, in a file that only its owner reads."""
-    names = output.with_suffix(".key.csv")
-    if key:
-        import pandas as pd
+    if not key:
+        return
+    import pandas as pd
 
-        rows = pd.DataFrame({"sample_id": list(key), "pseudonym": list(key.values())})
-        write_table(rows, names)
-        names.chmod(0o600)
-    return names
+    rows = pd.DataFrame({"sample_id": list(key), "pseudonym": list(key.values())})
+    write_table(rows, _key_file(output), private=True)
+
+
+def _key_file(output: Path) -> Path:
+    return output.with_suffix(".key.csv")

@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Plan the trial and write what it needs."""
     settings = _settings(arguments)
     from als_ml.cohort.source import open_cohort
-    from als_ml.imports.folder import whole_folder
     from als_ml.lifecycle.lock import locked_predictor, locked_uri, read_lock, write_lock
+    from als_ml.output import whole_folder
     from als_ml.trials.planning import plan
     from als_ml.trials.predictions import predicted_pool
     from als_ml.trials.writing import write_plan

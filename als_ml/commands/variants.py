@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from als_ml.cli import LOG, add_cluster, print_table, progress_bar, report_problems
-from als_ml.output import TABLE_SUFFIXES, check_output, write_table
+from als_ml.output import TABLE_SUFFIXES, check_apart, check_output, together, write_table
 from features.genome_build import known_build
 
 if TYPE_CHECKING:
@@ -92,13 +92,14 @@ def run(arguments: argparse.Namespace) -> int:
         progress("reading references", 0, 0)
         sources = _sources(arguments, given)
         local = stack.enter_context(on_this_machine(path, sources))
-        table, problems = variant_table(
-            _asked(arguments, given, local),
-            sources,
-            carriers=Path(arguments.carriers) if arguments.carriers else None,
-            progress=lambda what: progress(f"reading {what}", 0, 0),
-        )
-        _write(table, outputs[0], local, arguments.genome_build)
+        with together():
+            table, problems = variant_table(
+                _asked(arguments, given, local),
+                sources,
+                carriers=Path(arguments.carriers) if arguments.carriers else None,
+                progress=lambda what: progress(f"reading {what}", 0, 0),
+            )
+            _write(table, outputs[0], local, arguments.genome_build)
     if not arguments.quiet:
         report_problems(named_by(path, local, problems.found))
         _print_variants(table, outputs)
@@ -169,6 +170,7 @@ def _outputs(arguments: argparse.Namespace) -> list[Path]:
     if carriers is None:
         return [table]
     check_output(Path(carriers))
+    check_apart(table, Path(carriers))
     return [table, Path(carriers)]
 
 

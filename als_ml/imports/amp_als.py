@@ -16,8 +16,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from als_ml.imports.folder import whole_folder
 from als_ml.imports.left_out import identifier, left_out, number
+from als_ml.output import whole_folder
 from features.catalogue import normal_name
 from features.errors import DataError, RequestError, examples, nearest
 from features.tables.convert import read_table

@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from als_ml.imports.folder import whole_folder
 from als_ml.imports.left_out import identifier, left_out, number, optional
+from als_ml.output import whole_folder
 from features.biomarkers.units import unit_factor
 from features.catalogue import Definitions, analyte_names, analytes, normal_name, shipped
 from features.errors import DataError, RequestError, examples, nearest

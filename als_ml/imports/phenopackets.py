@@ -17,7 +17,7 @@ import yaml
 from google.protobuf.json_format import Parse, ParseError
 from phenopackets.schema.v2 import Family, Phenopacket
 
-from als_ml.imports.folder import whole_folder
+from als_ml.output import whole_folder
 from features.biomarkers.units import unit_factor
 from features.catalogue import (
     BUILDS,

@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToJson, ParseDict
 from phenopackets.schema.v2 import Phenopacket
 
 import als_ml
-from als_ml.imports.folder import whole_folder
+from als_ml.output import whole_folder
 from als_ml.pages.protocol_inputs import last_days
 from features.blocks.clinical import DAYS_PER_YEAR
 from features.blocks.mechanisms import age_at

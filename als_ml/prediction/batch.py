@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 import als_ml
 from als_ml.cohort.in_parts import LargeCohort
 from als_ml.formats import FORMATS
-from als_ml.output import whole_file
+from als_ml.output import together, whole_file
 from als_ml.prediction.predictor import BESIDE, SCOPE, Predictor
 from als_ml.prediction.row import (
     CONSENTS,
@@ -410,6 +410,7 @@ def write_parts(
     made_from: Json,
     resume: bool,
     progress: Progress,
+    beside: Callable[[], None] = lambda: None,
 ) -> Counter[tuple[str, str]]:
     """Write chunks as parts and, when all are there, the output.
 
@@ -427,6 +428,8 @@ def write_parts(
         Gives the chunks from a number on.
     made_from : dict
         What the parts depend on; a resumed run must agree.
+    beside : callable
+        Writes what is to appear together with the output.
 
     Returns
     -------
@@ -444,8 +447,10 @@ def write_parts(
                 pq.write_table(chunk, temporary)
         progress("writing", of, of)
         parts = [_part(folder, number) for number in range(of)]
-        with whole_file(output) as temporary:
-            _join(parts, temporary, output.suffix.lower() == ".parquet", counts)
+        with together():
+            with whole_file(output) as temporary:
+                _join(parts, temporary, output.suffix.lower() == ".parquet", counts)
+            beside()
         _remove(folder, output)
     return counts
 

@@ -11,11 +11,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-import pandas as pd
-
 from als_ml.cohort import in_parts
 from als_ml.cohort.digests import GENOMES, file_digests, times_digest
 from als_ml.cohort.source import CohortSource
+from als_ml.output import write_table
 from als_ml.prediction import batch
 from als_ml.prediction.explanations import explanations
 from als_ml.prediction.predictor import Predictor
@@ -39,6 +38,8 @@ class Job:
         How the user named them: URIs or lock files; a resumed job must agree.
     output : Path
         Predictions, CSV or Parquet.
+    explanations : Path, optional
+        Contributions by feature, block and mechanism, which appear with the predictions.
     content : Content
         Whether the rows say what drove the score, and keep what a consent withholds.
     resume : bool
@@ -50,6 +51,7 @@ class Job:
     predictors: list[Predictor]
     named: list[str]
     output: Path
+    explanations: Path | None = None
     content: batch.Content = field(default_factory=batch.Content)
     resume: bool = False
     progress: batch.Progress = lambda *_: None
@@ -62,14 +64,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a job: rows by task and kind, problems of the files, seconds, and explanations
-    if asked for.
-    """
+    """What became of a job: rows by task and kind, seconds, and problems of the files."""
 
     counts: Counter[tuple[str, str]]
     seconds: float
     problems: list[Problem] = field(default_factory=list)
-    explanations: pd.DataFrame | None = None
 
 
 def score_table(job: Job, path: Path) -> Done:
@@ -114,7 +113,7 @@ def score_table(job: Job, path: Path) -> Done:
     return Done(counts=counts, seconds=time.perf_counter() - started)
 
 
-def score_source(job: Job, source: CohortSource, explain: bool = False) -> Done:
+def score_source(job: Job, source: CohortSource) -> Done:
     """Score the cohort of a cohort file; a large one part by part, unless explanations are asked
     for.
 
@@ -124,17 +123,15 @@ def score_source(job: Job, source: CohortSource, explain: bool = False) -> Done:
         Models, output and options.
     source : CohortSource
         Of `als_ml.cohort.source.open_cohort`.
-    explain : bool
-        Whether contributions are returned too.
 
     Returns
     -------
     Done
-        Counts, seconds, problems, and explanations where asked for.
+        Counts, seconds and problems.
     """
     job.progress("reading", 0, 0)
     with _extracts_kept(job, source) as kept_job:
-        return _scored(job, kept_job, explain)
+        return _scored(job, kept_job)
 
 
 @contextmanager
@@ -153,10 +150,10 @@ def _extracts_kept(job: Job, source: CohortSource) -> Iterator[CohortSource]:
     shutil.rmtree(folder)
 
 
-def _scored(job: Job, source: CohortSource, explain: bool) -> Done:
+def _scored(job: Job, source: CohortSource) -> Done:
     started, problems = time.perf_counter(), Problems()
     made_from = job.made_from() | {"cohort": file_digests(source), "changed": _changed(source)}
-    if not explain and in_parts.patient_count(source) >= in_parts.LARGE:
+    if job.explanations is None and in_parts.patient_count(source) >= in_parts.LARGE:
         counts = _scored_in_parts(job, source, made_from, problems)
         seconds = time.perf_counter() - started
         return Done(counts=counts, seconds=seconds, problems=merged(problems.found))
@@ -168,10 +165,15 @@ def _scored(job: Job, source: CohortSource, explain: bool) -> Done:
         made_from=made_from,
         resume=job.resume,
         progress=job.progress,
+        beside=lambda: _explain(job, pairs),
     )
-    table = explanations(pairs) if explain else None
     seconds = time.perf_counter() - started
-    return Done(counts=counts, seconds=seconds, problems=problems.found, explanations=table)
+    return Done(counts=counts, seconds=seconds, problems=problems.found)
+
+
+def _explain(job: Job, pairs: list[batch.Scoring]) -> None:
+    if job.explanations is not None:
+        write_table(explanations(pairs), job.explanations)
 
 
 def _changed(source: CohortSource) -> list[str]:

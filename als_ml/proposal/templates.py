@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from als_ml.cohort.source import open_cohort
-from als_ml.output import whole_file
+from als_ml.output import together, whole_file
+from als_ml.proposal.writing import scalar
 from features.alsfrs.visits import ALL_ITEMS
 from features.catalogue import analytes, patient_columns, shipped
 from features.errors import RequestError
@@ -74,11 +75,12 @@ def write_templates(folder: Path, name: str) -> list[Path]:
                 code="output_refused",
             )
     folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(book) as temporary:
-        _workbook().save(temporary)
-    with whole_file(described) as temporary:
-        text = _TEXT.format(book=BOOK, name=f'"{name}"')
-        temporary.write_text(text, encoding="utf-8")
+    with together():
+        with whole_file(book) as temporary:
+            _workbook().save(temporary)
+        with whole_file(described) as temporary:
+            text = _TEXT.format(book=BOOK, name=scalar(name))
+            temporary.write_text(text, encoding="utf-8")
     open_cohort(described)  # what we wrote must be what we read
     return [described, book]
 

@@ -3,22 +3,21 @@
 import csv
 import io
 import json
-import os
 import re
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from als_ml.cohort.read import table_errors
 from als_ml.cohort.source import open_cohort
-from als_ml.output import whole_file
+from als_ml.output import link_or_copy, whole_file
 from als_ml.proposal.dialect import Written
 from als_ml.proposal.genomes import Match
 from als_ml.proposal.recognition import Recognised
 from features.errors import RequestError
 from features.tables.layout import UTF_8
-from features.tables.problems import OF_ONE_CELL
+from features.tables.problems import OF_ONE_CELL, Problem
 
 CHECK = "# CHECK"
 _PLAIN = re.compile(r"^[A-Za-zÀ-ÿ_][\wÀ-ÿ .()/%-]*$")
@@ -70,30 +69,57 @@ def write_proposal(proposal: Proposal, folder: Path) -> list[Path]:
     Raises
     ------
     RequestError
-        If a file that it would write is there already.
+        If a file that it would write is there already; then, or when the disk is full, the folder
+        is as it was.
     """
-    target = folder / "cohort.yaml"
-    if target.exists():
-        raise RequestError(
-            str(target),
-            "is there already",
-            "Give another --output, or remove it: nothing is overwritten.",
-            code="output_refused",
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    written = [_placed(path, folder) for path in _files(proposal)]
-    renamed = [match for match in proposal.matches if match.sample_id != match.vcf_id]
-    if renamed:
-        written.append(_write_map(proposal.matches, folder / "sample_map.csv"))
-    _write(target, cohort_text(proposal, bool(renamed)))
-    errors = table_errors(open_cohort(target))  # what we wrote must be what we read
-    if errors:
-        cells = [one for one in errors if one.code in OF_ONE_CELL]
-        others = [one for one in errors if one.code not in OF_ONE_CELL]
-        told = [f"{one.where}: {one.found}. {one.remedy}" for one in others]
-        tried = replace(proposal, unread_cells=sum(one.count for one in cells), wrong=told)
-        _write(target, cohort_text(tried, bool(renamed)))
+    target, who = folder / "cohort.yaml", folder / "sample_map.csv"
+    renamed = any(match.sample_id != match.vcf_id for match in proposal.matches)
+    for path in (target, who) if renamed else (target,):
+        if path.exists():
+            raise RequestError(
+                str(path),
+                "is there already",
+                "Give another --output, or remove it: nothing is overwritten.",
+                code="output_refused",
+            )
+    with _emptied_on_failure(folder):
+        written = [_placed(path, folder) for path in _files(proposal)]
+        if renamed:
+            written.append(_write_map(proposal.matches, who))
+        _write(target, cohort_text(proposal, renamed))
+        errors = table_errors(open_cohort(target))  # what we wrote must be what we read
+        if errors:
+            _write(target, cohort_text(_told(proposal, errors), renamed))
     return [target, *written]
+
+
+@contextmanager
+def _emptied_on_failure(folder: Path) -> Iterator[None]:
+    """Make a folder, and remove what a block that fails has put into it. The cohort file is read
+    where it lies, so it cannot wait for its place as other outputs do.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    before = set(folder.iterdir())
+    try:
+        yield
+    except BaseException:
+        for path in set(folder.iterdir()) - before:
+            path.unlink(missing_ok=True)
+        for path in made:
+            path.rmdir()
+        raise
+
+
+def _told(proposal: Proposal, errors: Sequence[Problem]) -> Proposal:
+    """The proposal with what is wrong in its tables: cells are counted, the rest is named."""
+    cells = [one for one in errors if one.code in OF_ONE_CELL]
+    others = [one for one in errors if one.code not in OF_ONE_CELL]
+    return replace(
+        proposal,
+        unread_cells=sum(one.count for one in cells),
+        wrong=[f"{one.where}: {one.found}. {one.remedy}" for one in others],
+    )
 
 
 def _write(path: Path, text: str) -> None:
@@ -115,7 +141,7 @@ def _files(proposal: Proposal) -> list[Path]:
 
 def _placed(path: Path, folder: Path) -> Path:
     """The file in the folder: itself, a hard link, or a copy where none can be made."""
-    if path.resolve().is_relative_to(folder.resolve()):
+    if path.parent.resolve() == folder.resolve():
         return path
     placed = folder / path.name
     if placed.exists() and not placed.samefile(path):
@@ -123,10 +149,7 @@ def _placed(path: Path, folder: Path) -> Path:
             str(placed), "another file has this name", "Rename one.", code="output_refused"
         )
     if not placed.exists():
-        try:
-            os.link(path, placed)
-        except OSError:
-            shutil.copy2(path, placed)
+        link_or_copy(path, placed)
     return placed
 
 
@@ -158,7 +181,7 @@ def cohort_text(proposal: Proposal, mapped: bool) -> str:
     lines = [
         "# Proposed by `als-ml init`. Look at each line marked CHECK, then:",
         "#   als-ml check --cohort cohort.yaml",
-        f"name: {_scalar(proposal.name)}",
+        f"name: {scalar(proposal.name)}",
         f"genome_build: {proposal.build}" + _why("genome_build", proposal),
     ]
     lines += _genomes("variants", proposal.variants) + _genomes("repeats", proposal.repeats)
@@ -183,15 +206,15 @@ def _why(key: str, proposal: Proposal) -> str:
 def _genomes(key: str, paths: list[Path]) -> list[str]:
     if not paths:
         return []
-    return [f"{key}:", *(f"  - {_scalar(path.name)}" for path in paths)]
+    return [f"{key}:", *(f"  - {scalar(path.name)}" for path in paths)]
 
 
 def _table(one: Recognised) -> list[str]:
     """The place of a table and the names of its columns."""
     table, kind = one.table, "biomarkers" if one.kind == "wide" else one.kind
-    lines = [f"{kind}:", f"  file: {_scalar(table.path.name)}"]
+    lines = [f"{kind}:", f"  file: {scalar(table.path.name)}"]
     if table.sheet is not None:
-        lines.append(f"  sheet: {_scalar(table.sheet)}")
+        lines.append(f"  sheet: {scalar(table.sheet)}")
     if table.header_row > 1:
         lines.append(f"  header_row: {table.header_row}")
     if table.header_rows > 1:
@@ -204,7 +227,7 @@ def _table(one: Recognised) -> list[str]:
     if named:
         lines.append("  columns:")
         lines += [
-            f"    {ours}: {_scalar(theirs)}" + _mark(one.likely.get(ours))
+            f"    {ours}: {scalar(theirs)}" + _mark(one.likely.get(ours))
             for ours, theirs in named.items()
         ]
     return lines + _wide(one)
@@ -215,11 +238,11 @@ def _wide(one: Recognised) -> list[str]:
         return []
     lines = ["wide:"]
     if "days" in one.columns:
-        lines.append(f"  days: {_scalar(one.columns['days'])}" + _mark(one.likely.get("days")))
+        lines.append(f"  days: {scalar(one.columns['days'])}" + _mark(one.likely.get("days")))
     lines.append("  columns:")
     for name, facts in one.wide.items():
-        inside = ", ".join(f"{key}: {_scalar(value)}" for key, value in facts.items())
-        lines.append(f"    {_scalar(name)}: {{{inside}}}" + _mark(one.likely.get(f"wide.{name}")))
+        inside = ", ".join(f"{key}: {scalar(value)}" for key, value in facts.items())
+        lines.append(f"    {scalar(name)}: {{{inside}}}" + _mark(one.likely.get(f"wide.{name}")))
     return lines
 
 
@@ -234,7 +257,7 @@ def _dialect(written: Written) -> list[str]:
         "partial_dates": "years and months at their middle, or refuse",
     }
     return [
-        f"{key}: {_scalar(value)}" + _mark(why[key] if key in written.unsure else None)
+        f"{key}: {scalar(value)}" + _mark(why[key] if key in written.unsure else None)
         for key, value in said.items()
         if value is not None
     ]
@@ -265,12 +288,12 @@ def _values(tables: list[Recognised]) -> list[str]:
             lines.append(f"  {column}:")
             known = one.words.get(column, {}).items()
             lines += [
-                f"    {_scalar(word)}: {_scalar(meant)}"
+                f"    {scalar(word)}: {scalar(meant)}"
                 + _mark(one.likely.get(f"values.{column}.{word}"))
                 for word, meant in known
             ]
             lines += [
-                f"    # {_scalar(word)}:   {CHECK}: what does it mean?"
+                f"    # {scalar(word)}:   {CHECK}: what does it mean?"
                 for word in one.unknown.get(column, [])
             ]
             if not one.words.get(column):
@@ -283,19 +306,41 @@ def _unread(tables: list[Recognised]) -> list[str]:
 
 
 def _listed(head: str, items: list[str]) -> list[str]:
-    return [f"# {head}", *(f"#   {item}" for item in items)] if items else []
+    return [f"# {head}", *(f"#   {_one_line(item)}" for item in items)] if items else []
 
 
 def _mark(why: str | None) -> str:
-    return f"  {CHECK}: {why}" if why else ""
+    return f"  {CHECK}: {_one_line(why)}" if why else ""
 
 
-def _scalar(text: str) -> str:
+def _one_line(text: str) -> str:
+    r"""A text as it may stand in a comment: a name with a line end in it would end that.
+
+    >>> print(_one_line("a" + chr(10) + "b: c"))
+    a\nb: c
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def scalar(text: str) -> str:
     """A text as YAML reads it back, quoted where it must be.
 
-    >>> [_scalar(text) for text in ("Geschlecht", "ja", "1", "a: b", "Größe (cm)")]
+    Parameters
+    ----------
+    text : str
+        Any.
+
+    Returns
+    -------
+    str
+        Plain or in double quotes, on one line.
+
+    Examples
+    --------
+    >>> [scalar(text) for text in ("Geschlecht", "ja", "1", "a: b", "Größe (cm)")]
     ['Geschlecht', '"ja"', '"1"', '"a: b"', 'Größe (cm)']
     """
-    if _PLAIN.match(text) and text.lower() not in _WORDS and text == text.strip():
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS and text == text.strip():
         return text
-    return json.dumps(text, ensure_ascii=False)
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)

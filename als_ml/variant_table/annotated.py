@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from als_ml import __version__
-from als_ml.output import whole_file
+from als_ml.output import together, whole_file
 from als_ml.variant_table.columns import COUNTED, DESCRIBED, Column
 from features.catalogue import plain_contig
 from features.variants.structural import is_structural
@@ -62,12 +62,12 @@ def write_annotated(table: "pd.DataFrame", path: Path, contigs: dict[str, int], 
     spelled = {plain_contig(name): name for name in contigs}
     contigs = {**contigs, **{chrom: 0 for chrom in met if chrom not in spelled}}
     fields = [c for c in (*DESCRIBED, *COUNTED) if c.name in table.columns]
-    with whole_file(path) as temporary:
+    place = path.with_name(path.name + INDEX)
+    with together(), whole_file(place) as index, whole_file(path) as temporary:
         with pysam.BGZFile(str(temporary), "wb", None) as written:
             for line in (*_header(contigs, fields, build), *_records(table, fields, spelled)):
                 written.write(line.encode() + b"\n")
-        index = Path(pysam.tabix_index(str(temporary), preset="vcf", force=True) + INDEX)
-        index.replace(path.with_name(path.name + INDEX))
+        pysam.tabix_index(str(temporary), preset="vcf", force=True, index=str(index))
 
 
 def field_name(column: str) -> str:

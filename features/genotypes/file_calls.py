@@ -19,6 +19,7 @@ from features.genotypes.vcf import (
     Query,
     Sites,
     contig_lengths,
+    contigs_begun,
     known_reference,
     other_build,
     read_sites,
@@ -230,10 +231,10 @@ def _beyond(sites: Sites, query: Query) -> list[str]:
     """Records that lie beyond the end of their contig, those that bcftools cannot read last."""
     lengths = contig_lengths(sites.definitions, query.build)
     last = np.array([lengths.get(plain_contig(c), LAST_POSITION) for c in sites.chrom], dtype=int)
-    far = far_positions(query.path)
-    return _places(sites, np.flatnonzero(sites.pos > last)) + [
-        f"{contig}:{pos}" for contig, pos in far if plain_contig(contig) in lengths
-    ]
+    begun = contigs_begun(sites.definitions, query.regions, query.build)
+    far = far_positions(query.path, begun)
+    named = [f"{contig}:{pos}" for contig, pos in far]
+    return _places(sites, np.flatnonzero(sites.pos > last)) + named
 
 
 def _carried(

@@ -583,7 +583,11 @@ def restriction(
 def _spelled(definitions: Definitions, regions: tuple[Region, ...], build: str) -> str:
     other = known_reference(definitions, next(b for b in BUILDS if b != build))
     wanted = [*regions, *((chrom, pos, pos) for chrom, pos in other)]
-    wanted += _beyond(definitions, regions, build)
+    lengths = contig_lengths(definitions, build)
+    wanted += [
+        (chrom, lengths[chrom] + 1, LAST_POSITION)
+        for chrom in contigs_begun(definitions, list(regions), build)
+    ]
     return ",".join(f"{p}{c}:{s}-{e}" for c, s, e in wanted for p in ("", "chr"))
 
 
@@ -599,16 +603,29 @@ def _genes_within(
     )
 
 
-def _beyond(definitions: Definitions, regions: tuple[Region, ...], build: str) -> list[Region]:
-    """What lies beyond the contigs, which is nothing in a good file.
+def contigs_begun(definitions: Definitions, regions: list[Region], build: str) -> list[str]:
+    """Contigs beyond whose end is looked, where nothing lies in a good file.
 
     Of the parts of a file, that with the first region of a contig looks there.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Whose panel counts.
+    regions : list of Region
+        Of `panel_regions`, or some of them.
+    build : str
+        GRCh37 or GRCh38.
+
+    Returns
+    -------
+    list of str
+        Without `chr`.
     """
-    lengths, first = contig_lengths(definitions, build), dict[str, Region]()
+    first = dict[str, Region]()
     for region in panel_regions(definitions, build):
         first.setdefault(region[0], region)
-    named = [chrom for chrom, region in first.items() if region in regions]
-    return [(chrom, lengths[chrom] + 1, LAST_POSITION) for chrom in named]
+    return [chrom for chrom, region in first.items() if region in regions]
 
 
 @derived

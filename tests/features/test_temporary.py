@@ -5,15 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from als_ml.imports.folder import whole_folder
-from als_ml.output import whole_file
+from als_ml.output import whole_file, whole_folder
 from features import temporary
 from features.temporary import owned, sweep, working_folder
 
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from als_ml.imports.folder import whole_folder
+from als_ml.output import whole_folder
 from als_ml.output import whole_file
 from features.temporary import working_folder
 output = Path(sys.argv[1])

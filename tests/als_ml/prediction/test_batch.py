@@ -17,6 +17,7 @@ import pytest
 
 import predict
 from als_ml.__main__ import main
+from als_ml.output import whole_file
 from als_ml.prediction import batch
 from als_ml.prediction.batch import SCHEMA, as_table, predicted
 from als_ml.tracking.loader import load
@@ -132,6 +133,30 @@ def test_who_is_killed_while_the_parts_go_is_not_taken_for_unfinished(tmp_path, 
     monkeypatch.setattr("features.temporary.is_alive", lambda _: False)
     assert written(output) == ["a", "b", "c"]
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_parts_stay_until_what_belongs_beside_the_output_is_written(tmp_path):
+    """A disk that is full for the explanations costs neither them nor the predictions."""
+    output, beside = tmp_path / "out.parquet", tmp_path / "beside.csv"
+
+    def write(beside, chunks):
+        batch.write_parts(chunks, 3, output, {}, True, lambda *_: None, beside)
+
+    def full():
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write(full, rows_of(range(3)))
+    assert [path.name for path in tmp_path.iterdir()] == [".out.parquet.parts"]
+
+    def told():
+        with whole_file(beside) as temporary:
+            temporary.write_text("whole")
+        assert not output.exists()
+
+    write(told, lambda first: iter([] if first == 3 else [1 / 0]))  # nothing is scored again
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["beside.csv", "out.parquet"]
+    assert pq.read_table(output)["sample_id"].to_pylist() == ["a", "b", "c"]
 
 
 def test_parts_behind_a_gap_are_made_again(tmp_path):

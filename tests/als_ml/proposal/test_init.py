@@ -16,11 +16,13 @@ from als_ml.cohort.read import plain_reading, read_cohort
 from als_ml.cohort.source import open_cohort
 from als_ml.proposal.analyte_headers import analyte_name
 from als_ml.proposal.dialect import written
+from als_ml.proposal.from_files import propose
 from als_ml.proposal.genomes import match_names
 from als_ml.proposal.recognition import recognise
 from als_ml.proposal.sheets import find_tables
 from als_ml.proposal.templates import write_templates
 from als_ml.proposal.words import column_words, value_words
+from als_ml.proposal.writing import write_proposal
 from features.catalogue import patient_columns, shipped
 
 BASELINE = date(2020, 3, 1)
@@ -207,6 +209,97 @@ def test_nothing_is_overwritten(tmp_path, capsys):
     assert als_ml(["init", *files, "--output", str(tmp_path), "--quiet"]) == 2
     assert "is there already" in said(capsys)
     assert (tmp_path / "cohort.yaml").read_text() == before
+
+
+def test_a_sample_map_that_is_there_is_not_overwritten(tmp_path, capsys):
+    files = named_otherwise(tmp_path)
+    (tmp_path / "sample_map.csv").write_text("mine")
+    assert als_ml(["init", *files, "--output", str(tmp_path), "--quiet"]) == 2
+    assert "sample_map.csv: is there already" in said(capsys)
+    assert (tmp_path / "sample_map.csv").read_text() == "mine"
+    assert not (tmp_path / "cohort.yaml").exists()
+
+
+@pytest.mark.parametrize("folder", ["there", "new/below"])
+def test_who_cannot_write_the_last_file_leaves_the_folder_as_it_was(folder, tmp_path, monkeypatch):
+    """Links to tables of another folder, and the map, go again; so does a folder that was made."""
+    source, target = tmp_path / "export", tmp_path / folder
+    source.mkdir()
+    files = [Path(path) for path in named_otherwise(source)]
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/notes.txt").write_text("mine")
+    before = sorted(path for path in tmp_path.rglob("*"))
+    proposal = propose(files, "mine")
+
+    def full(*_):
+        assert {path.name for path in target.iterdir()} >= {"p.csv", "sample_map.csv"}
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("als_ml.proposal.writing._write", full)
+    with pytest.raises(OSError, match="No space"):
+        write_proposal(proposal, target)
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
+def test_empty_tables_are_written_with_their_cohort_file_or_not_at_all(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("als_ml.proposal.templates.scalar", full)
+    with pytest.raises(OSError, match="No space"):
+        write_templates(tmp_path / "new", "mine")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def named_otherwise(folder: Path) -> list[str]:
+    """A table and a genome whose names of patients differ."""
+    (folder / "p.csv").write_text(PEOPLE)
+    names = "\t".join(f"ALS-{n}" for n in ("0012", "0013", "0014"))
+    lines = [
+        "##fileformat=VCFv4.2",
+        "##contig=<ID=21,length=46709983>",
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="GT">',
+        f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{names}",
+    ]
+    (folder / "g.vcf").write_text("\n".join(lines) + "\n")
+    return [str(folder / "p.csv"), str(folder / "g.vcf")]
+
+
+def test_files_of_a_folder_below_are_taken_along(tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/p.csv").write_text(PEOPLE)
+    words = ["init", str(tmp_path / "below/p.csv"), "--output", str(tmp_path), "--quiet"]
+    assert als_ml(words) == 0
+    assert len(read_cohort(open_cohort(tmp_path / "cohort.yaml"), plain_reading()).patients) == 3
+
+
+HOSTILE = [
+    'a"b',
+    "a\nindex_date: first_visit",
+    "a\x85b\u2028c",
+    "\u202egnp.exe",
+    "a: [&x *x]",
+    "\x7f",
+]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "😀 #", "null", "- x", "'"])
+def test_a_name_is_read_back_as_it_was_given(name, tmp_path):
+    """Of the cohort and of a file, whatever YAML makes of its characters."""
+    write_templates(tmp_path / "empty", name)
+    assert open_cohort(tmp_path / "empty/cohort.yaml").described.name == name
+    table = tmp_path / f"{name}.csv"
+    table.write_text(PEOPLE.replace("Sex", "Favourite colour"))
+    strange = tmp_path / f"{name}.tsv"  # not understood, so named in a comment
+    strange.write_text("size\tcolour\n1\tblue\n")
+    words = ["init", str(table), str(strange), "--output", str(tmp_path / "made"), "--quiet"]
+    assert als_ml([*words, "--name", name]) == 0
+    text = (tmp_path / "made/cohort.yaml").read_text()
+    assert all(char.isprintable() for char in text.replace("\n", ""))
+    described = yaml.safe_load(text)
+    assert described["name"] == name
+    assert described["patients"]["file"] == table.name
+    assert set(described) == {"name", "genome_build", "patients"}
 
 
 def test_files_of_another_folder_are_taken_along(tmp_path):

@@ -5,10 +5,12 @@ the rest is kept; `test_bounds.py` has other limits.
 import gzip
 
 import numpy as np
+import pysam
 import pytest
 
 from features import bounds
 from features.catalogue import gene_names, shipped
+from features.errors import DataError
 from features.genotypes import extraction, positions
 from features.genotypes.extraction import Panel, read_genotypes
 from features.genotypes.positions import far_positions
@@ -50,15 +52,30 @@ def test_a_file_read_in_parts_counts_each_record_once(tmp_path, monkeypatch):
     assert "1 records lie beyond the end of their chromosome (2:250000000)" in whole
 
 
-@pytest.mark.parametrize("pos", [2**29, 2**31 - 1, 2**31, 2**32 + 31659783, 2**40])
-@pytest.mark.parametrize("packed", [False, True])
-def test_positions_that_no_index_and_no_bcf_can_hold(tmp_path, pos, packed):
-    """bcftools prints 32 bits of a position: 2**32 + x would be read as x, here in SOD1."""
+FAR = [2**29, 2**31 - 1, 2**31, 2**31 + 1, 2**32 + 31659783, 2**40]
+
+
+@pytest.mark.parametrize("pos", FAR)
+@pytest.mark.parametrize("kind", ["text", "packed", "indexed", "in parts"])
+def test_positions_beyond_32_bits_are_not_read_and_named(tmp_path, pos, kind, monkeypatch):
+    """bcftools prints 32 bits of a position: 2**32 + x would be read as x, here in SOD1.
+
+    An index of the CSI kind can hold them, where a header claims a contig of that length.
+    """
     records = ["21 31659783 C T PASS 0/1 0/1", f"21 {pos} G C PASS 0/1 0/0"]
     path = write_vcf(tmp_path / "a.vcf", ["p", "q"], records)
-    if packed:
+    text = path.read_text().replace("46709983", str(2**41))
+    if kind == "packed":
         path = tmp_path / "b.vcf.gz"
-        path.write_bytes(gzip.compress((tmp_path / "a.vcf").read_bytes()))
+        path.write_bytes(gzip.compress(path.with_name("a.vcf").read_bytes()))
+    elif kind != "text":
+        path = tmp_path / "c.vcf.gz"
+        with pysam.BGZFile(str(path), "wb", None) as written:
+            written.write(text.encode())
+        pysam.tabix_index(str(path), preset="vcf", csi=True)
+        monkeypatch.setattr(extraction, "check_build", lambda *_: None)
+    if kind == "in parts":
+        monkeypatch.setattr(extraction, "MANY_SAMPLES", 2)
     problems, panel = Problems(), Panel(shipped(), "GRCh38")
     genotypes, _ = read_genotypes(panel, [path], {"p": 0, "q": 1}, 2, problems)
     assert set(genotypes.keys()) == {KNOWN}
@@ -68,22 +85,25 @@ def test_positions_that_no_index_and_no_bcf_can_hold(tmp_path, pos, packed):
 
 def test_positions_are_searched_for_within_bounds(tmp_path, monkeypatch):
     far = "\n21\t2147483648\tx\n21\t2147483647\tx\n21\t1\t2147483648\t" + "x" * 400
-    far += "\n9\t99999999999\tx"
-    plain, packed = tmp_path / "a.vcf", tmp_path / "b.vcf.gz"
+    far += "\n9\tchr99999999999\tx\nchr9\t99999999999\tx\nHLA\t99999999999\tx"
+    plain, packed, where = tmp_path / "a.vcf", tmp_path / "b.vcf.gz", ["9", "21"]
     plain.write_text(far)
     packed.write_bytes(gzip.compress(far.encode()))
-    found = [("21", 2**31), ("9", 99999999999)]
-    assert far_positions(plain) == far_positions(packed) == found
+    found = [("21", 2**31), ("chr9", 99999999999)]
+    assert far_positions(plain, where) == far_positions(packed, where) == found
+    assert far_positions(plain, ["21"]) == found[:1]
     with monkeypatch.context() as small:
         for size in (3, 50, 61):
             small.setattr(positions, "_CHUNK", size)
-            assert far_positions(plain) == found
-    monkeypatch.setattr(bounds, "FAR_BYTES", packed.stat().st_size - 1)
-    assert (far_positions(plain), far_positions(packed)) == (found, [])
+            assert far_positions(plain, where) == found
+    monkeypatch.setattr(bounds, "FAR_RECORDS", 2)
+    assert far_positions(plain, where) == found
+    monkeypatch.setattr(bounds, "FAR_RECORDS", 1)
+    with pytest.raises(DataError, match=r"more than 1 of its records lie beyond position 2\^31"):
+        far_positions(plain, where)
     plain.write_text("BCF\0" + far)
     packed.write_bytes(packed.read_bytes()[:30])
-    monkeypatch.setattr(bounds, "FAR_BYTES", 30)
-    assert far_positions(plain) == far_positions(packed) == []
+    assert far_positions(plain, where) == far_positions(packed, where) == []
 
 
 def test_a_good_file_says_nothing_of_it(tmp_path):
