@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from models.survival.elastic_net_cox import ElasticNetCox
-from models.survival.partial_likelihood import cox_loss, moments, risk_sets, slope_of, value_of
+from models.survival.partial_likelihood import (
+    cox_loss,
+    cumulated,
+    moments,
+    risk_sets,
+    slope_of,
+    value_of,
+)
 from models.survival.times import signed, unsigned
 
 # a, b, c, months, event, entry.
@@ -62,6 +69,42 @@ def test_the_likelihood_is_that_of_coxph():
     assert climbed(None)[1] == pytest.approx(-22.57059073, abs=1e-8)
 
 
+def test_the_curvature_is_the_inverse_of_the_variance_of_coxph():
+    line = climbed(None)[0]
+    variance = np.linalg.inv(moments(X, risk_sets(MONTHS, EVENT), X @ line).curvature)
+    expected = [
+        [0.162408222, -0.008822998, 0.014281245],
+        [-0.008822998, 0.101222448, -0.046367914],
+        [0.014281245, -0.046367914, 0.153216703],
+    ]
+    np.testing.assert_allclose(variance, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("eta", "value"),
+    [
+        # The first of two dies: eta1 - log(exp(eta1) + exp(eta2)).
+        ((-29.95, 0.0), -29.95),
+        ((-30.05, 0.0), -30.0),
+        ((0.0, 29.95), -29.95),
+        ((0.0, 30.05), -30.0),
+        ((0.0, 1000.0), -30.0),
+    ],
+)
+def test_a_log_hazard_ratio_counts_up_to_30(eta, value):
+    sets = risk_sets(np.array([1.0, 2.0]), np.array([True, False]))
+    assert value_of(sets, np.array(eta)) == pytest.approx(value, abs=1e-9)
+    assert moments(np.ones((2, 1)), sets, np.array(eta)).value == pytest.approx(value, abs=1e-9)
+
+
+def test_who_enters_and_leaves_between_two_events_has_no_hazard():
+    # Events at 2 and 8 with increments 0.1 and 0.4: at risk at both, at neither, at the second,
+    # at the first.
+    months, entry = np.array([8.0, 6.0, 9.0, 2.0]), np.array([0.0, 3.0, 2.0, 1.0])
+    sets = risk_sets(months, np.array([True, False, False, True]), entry)
+    assert cumulated(sets, np.array([0.1, 0.4])).tolist() == [0.5, 0.0, 0.4, 0.1]
+
+
 @pytest.mark.parametrize(
     ("l1_ratio", "penalty", "expected"),
     [
@@ -89,6 +132,41 @@ def test_a_path_ends_where_each_fit_alone_does():
 
 def test_the_slope_of_one_score_is_that_of_coxph():
     assert slope_of(X[:, 0], MONTHS, EVENT) == pytest.approx(0.70534233, abs=1e-6)
+    assert slope_of(X[:, 2], MONTHS, EVENT) == pytest.approx(0.1132014938, abs=1e-6)
+    assert slope_of(X[:, 0], MONTHS, EVENT, ENTRY) == pytest.approx(0.3356587122, abs=1e-6)
+
+
+# One value is far from the others: a whole step of Newton's goes too far and does not come back.
+FAR_OUT = (
+    np.array([-31.3, 500.0, -1.4, -11.9, 1.2, -12.3, 16.1, 8.6]),
+    np.array([10.0, 1, 15, 2, 4, 18, 20, 2]),
+    np.ones(8, dtype=bool),
+)
+
+
+def test_a_step_too_far_is_halved():
+    # R: coxph(..., ties = "breslow", control = coxph.control(iter.max = 50)).
+    assert slope_of(*FAR_OUT) == pytest.approx(0.008758684523, rel=1e-7)
+
+
+@pytest.mark.parametrize(("C", "expected"), [(1.0, 0.8497), (10.0, 1.3100), (100.0, 1.4457)])
+def test_the_ridge_of_one_column_is_the_minimum_of_optimize(C, expected):
+    # R: optimize() of C x negative log partial likelihood + b^2 / 2, the column standardised.
+    score, months, event = FAR_OUT
+    z = (score - score.mean()) / score.std()
+    cox = ElasticNetCox(C=C, l1_ratio=0.0, tol=1e-9).fit(z[:, None], signed(months, event))
+    assert cox.coef_[0] == pytest.approx(expected, abs=2e-4)
+    assert cox.intercept_ == 0
+
+
+def test_without_columns_there_are_no_coefficients():
+    assert ElasticNetCox().fit(np.empty((20, 0)), signed(MONTHS, EVENT)).coef_.shape == (0,)
+
+
+def test_the_default_fit_is_within_a_thousandth_of_the_exact_one():
+    exact = ElasticNetCox(C=0.1, tol=1e-9).fit(X, signed(MONTHS, EVENT)).coef_
+    found = ElasticNetCox().fit(X, signed(MONTHS, EVENT)).coef_
+    np.testing.assert_allclose(found, exact, atol=1e-3)
 
 
 def test_a_score_that_says_nothing_or_the_opposite_has_no_slope():
@@ -100,6 +178,13 @@ def test_a_score_that_says_nothing_or_the_opposite_has_no_slope():
 def test_the_scale_of_a_score_does_not_count_in_its_loss():
     assert cox_loss(7 * X[:, 0], MONTHS, EVENT) == pytest.approx(cox_loss(X[:, 0], MONTHS, EVENT))
     assert cox_loss(X[:, 0], MONTHS, EVENT) < cox_loss(np.ones(20), MONTHS, EVENT)
+
+
+def test_the_loss_is_that_of_coxph_an_event():
+    assert cox_loss(X[:, 0], MONTHS, EVENT) == pytest.approx(24.35945018 / 10, abs=1e-8)
+    one = np.arange(20) == 2  # dies in the first month, as the first of 20 alike
+    assert cox_loss(np.ones(20), MONTHS, one) == pytest.approx(np.log(20), abs=1e-12)
+    assert cox_loss(np.ones(20), MONTHS, np.zeros(20, dtype=bool)) == 0
 
 
 def test_a_column_that_does_not_vary_gets_no_coefficient():

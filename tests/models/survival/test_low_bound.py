@@ -23,6 +23,29 @@ def test_the_bound_by_hand():
     assert low_risk(risk, months, np.ones(19, dtype=bool), 0.85, 100.0) == risk[2]
 
 
+@pytest.mark.parametrize(("n", "bound"), [(8, 0.0), (9, 1 / 20), (18, 1 / 20), (19, 2 / 20)])
+def test_the_bound_around_each_number_of_patients(n, bound):
+    # Of n patients, none censored, (events below + 1) / (n + 1) is to be 0.1 at most: 1/9 is more,
+    # 1/10 and 1/19 allow no event, 2/20 allows one.
+    months, risk = np.arange(1.0, n + 1), np.arange(1, n + 1) / 20
+    assert low_risk(risk, months, np.ones(n, dtype=bool), 0.9, 100.0) == bound
+
+
+@pytest.mark.parametrize(("coverage", "bound"), [(0.61, 0.1), (0.6, 0.2), (0.31, 0.2), (0.3, 0.3)])
+def test_an_event_after_a_censoring_counts_for_those_who_were_lost(coverage, bound):
+    # The second of four is censored, so that each later event counts 1 / (2/3) = 1.5 patients:
+    # (1 + 1) / 5 = 0.4, (2.5 + 1) / 5 = 0.7, (4 + 1) / 5 = 1.
+    months, event = np.arange(1.0, 5), np.array([True, False, True, True])
+    risk = np.array([0.1, 0.15, 0.2, 0.3])
+    assert low_risk(risk, months, event, coverage, 9.0) == bound
+
+
+@pytest.mark.parametrize(("end", "bound"), [(2.9, 1.0), (3.0, 0.3)])
+def test_an_event_on_the_last_day_of_the_follow_up_counts(end, bound):
+    months, risk = np.arange(1.0, 4), np.array([0.1, 0.2, 0.3])
+    assert low_risk(risk, months, np.ones(3, dtype=bool), 0.25, end) == bound
+
+
 def test_too_few_patients_give_no_bound_and_few_events_one_beyond_the_follow_up():
     assert low_risk(np.array([0.5]), np.array([3.0]), np.array([True]), 0.9, 9.0) == 0
     months, event = np.arange(1.0, 101), np.arange(100) < 3
