@@ -21,6 +21,7 @@ from features.errors import RequestError, nearest
 from features.plugins import not_allowed
 from features.stored import Json
 from features.yaml_text import line_of, read_yaml, text_of, yaml_fault
+from models.tasks import SURVIVAL, TASKS, Task
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -141,11 +142,11 @@ class Label(_Part):
     min_span_days: int = Field(
         default=180, gt=0, description="days from the first to the last of them"
     )
-    event: Literal["composite", "death"] = Field(
+    event: Literal["composite", "death", "niv", "gastrostomy"] = Field(
         default="composite",
         description=(
-            "of a survival time: death, tracheostomy or NIV >= 23 h/day, whichever first, or death"
-            " alone"
+            "of a survival time: death, tracheostomy or NIV >= 23 h/day, whichever first; death"
+            " alone; or the start of NIV or a gastrostomy, with which death competes"
         ),
     )
     follow_up_days: int | None = Field(
@@ -400,6 +401,14 @@ class Config(_Part):
         from features.overlay import overlaid
 
         return overlaid(shipped(), [Path(folder) for folder in self.definitions])
+
+    @property
+    def question(self) -> Task:
+        """What is learned: the task, or the time until NIV or a gastrostomy (`label.event`), which
+        rows, models and pages name so.
+        """
+        asked_of_time = self.task == SURVIVAL.name and self.label.event in TASKS
+        return TASKS[self.label.event if asked_of_time else self.task]
 
     @property
     def cutoffs(self) -> tuple[float, ...]:

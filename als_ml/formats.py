@@ -16,7 +16,7 @@ from features.errors import RequestError
 from features.stored import Json
 
 # The newest of each kind. Only a change that an older reader would misread makes a new number.
-FORMATS = {"cohort file": 1, "configuration": 1, "record": 1, "row": 1, "model": 2}
+FORMATS = {"cohort file": 1, "configuration": 1, "record": 1, "row": 1, "model": 3}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from features.cohort import AnyCohort, Cohort
 from features.errors import DataError
 from features.patients import SCORED_DIAGNOSES
 from features.tables.columns import Frame
-from models.tasks import PROGRESSION, SURVIVAL, Task
+from models.tasks import GASTROSTOMY, NIV, PROGRESSION, Task
 
 # Why a patient has a label or none, first come first served. Who is excluded is neither trained nor
 # scored.
@@ -534,8 +534,8 @@ def likely_labels(
 
 
 def out_of_scope(cohort: AnyCohort, task: Task, landmark_days: int) -> np.ndarray:
-    """Reason why a patient is not scored, empty where it is: another diagnosis, or an event before
-    the landmark.
+    """Reason why a patient is not scored, empty where it is: another diagnosis, an event before
+    the landmark, or NIV or a gastrostomy by then where that is asked for.
 
     Parameters
     ----------
@@ -549,17 +549,42 @@ def out_of_scope(cohort: AnyCohort, task: Task, landmark_days: int) -> np.ndarra
     Returns
     -------
     array of str (n,)
-        `diagnosis`, `landmark` or empty.
+        `diagnosis`, `landmark`, `has_niv`, `has_gastrostomy` or empty.
     """
     other = ~scored(cohort)
     reason = np.full(len(cohort), "", dtype=object)
-    if task in (PROGRESSION, SURVIVAL):
+    if task in (NIV, GASTROSTOMY):
+        reason[start_days(cohort.patients, task.name) <= landmark_days] = f"has_{task.name}"
+    if task is PROGRESSION or task.of_time:
         gone = (event_days(cohort.patients) <= landmark_days) | (
             last_seen_days(cohort.patients) <= landmark_days
         )
         reason[gone] = "landmark"
     reason[other] = "diagnosis"
     return reason
+
+
+# The dates of what a time may be asked until; who is ventilated 23 hours a day has NIV.
+STARTS = {"niv": ("niv_start_days", "niv_23h_days"), "gastrostomy": ("gastrostomy_days",)}
+
+
+def start_days(patients: Frame, name: str) -> np.ndarray:
+    """Day from which a patient has NIV or a gastrostomy; inf where none is recorded.
+
+    Parameters
+    ----------
+    patients : DataFrame or Table
+        Checked, n rows.
+    name : str
+        Of STARTS.
+
+    Returns
+    -------
+    array (n,)
+        Days since the index day.
+    """
+    dates = np.column_stack([patients[date].to_numpy(dtype=float) for date in STARTS[name]])
+    return np.asarray(np.where(np.isnan(dates), np.inf, dates).min(axis=1))
 
 
 def event_days(patients: Frame) -> np.ndarray:

@@ -82,7 +82,7 @@ _WITH_COX = ["model.estimator=stack", "model.members.cox={}", "model.members.xgb
         ("progression", _WITH_COX, "cox does not fit the task progression"),
         ("survival", ["label.column=x", "label.above=1"], "two classes, not a time"),
         ("survival", ["label.follow_up_days=90"], "is not after landmark_days 90"),
-        ("survival", ["label.event=alive"], "'composite' or 'death'"),
+        ("survival", ["label.event=alive"], "'composite', 'death', 'niv' or 'gastrostomy'"),
     ],
 )
 def test_what_does_not_go_with_a_task_is_refused(name, changes, message):

@@ -142,7 +142,7 @@ def _print_training(
     metrics, task, times = training.metrics, training.task, training.data.times is not None
     for sentence in unbeaten_of(training):
         print(f"NOTE: {sentence}.")
-    print("\ntime to the event" if times else f"\n{task.positive} v {task.negative}")
+    print(f"\ntime to {task.event_words}" if times else f"\n{task.positive} v {task.negative}")
     print_table(_figures(table, metrics, _SHOWN_OF_TIMES if times else _SHOWN))
     for sentence in (
         *_of_the_possible(training),

@@ -23,7 +23,7 @@ from features.cohort import Cohort
 from features.errors import DataError, RequestError
 from models.conformal import conformal_limits
 from models.fitted import Calibration, recalibrated
-from models.tasks import SURVIVAL
+from models.tasks import TASKS
 
 _FEWEST, _SLOPE_FROM = 10, 100
 _SHOWN = ("calibration_intercept", "calibration_slope", "brier", "log_loss")
@@ -151,7 +151,7 @@ def recalibrate(uri: str, source: CohortSource) -> Recalibrated:
 
 
 def _check_task(uri: str, predictor: Predictor) -> None:
-    if predictor.fitted.task == SURVIVAL.name:
+    if TASKS[predictor.fitted.task].of_time:
         raise RequestError(
             uri,
             "a model of survival times is not recalibrated: its curve would need a new baseline",

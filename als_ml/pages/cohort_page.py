@@ -161,9 +161,14 @@ def _score_heads(task: str) -> tuple[str, str]:
     """Of what the table shows and of the hidden column behind it: the set that stands beside a
     probability, or the risk that orders the groups of a time and is shown on the patient's page.
     """
-    if task == SURVIVAL.name:
-        return "Risk group", "Risk by month 12"
+    if TASKS[task].of_time:
+        return f"Risk group{_of(task)}", f"Risk{_of(task)} by month 12"
     return f"P({TASKS[task].positive})", f"{task} set"
+
+
+def _of(task: str) -> str:
+    """Of what a risk is, where it is not the event of the survival time."""
+    return "" if task == SURVIVAL.name else f" of {TASKS[task].positive}"
 
 
 _HEADS = ("Needs", "Patient", "Diagnosis", "Gene")
@@ -216,7 +221,7 @@ def _urgency(page: Page) -> int:
 
 def _score_cells(task: str, score: Score | None) -> list[object]:
     if score is None or score["error"]:
-        return [None, None if task == SURVIVAL.name else "not scored"]
+        return [None, None if TASKS[task].of_time else "not scored"]
     if "outlook" in score:
         return [score["outlook"]["short"], score.get("probability")]
     return [score["probability"], (score["set"] or "none").replace("|", " or ")]
@@ -487,7 +492,8 @@ def _figure(title: str, words: str, traces: list[object], x: str, y: str) -> Pic
 
 
 def _event_words(task: str) -> str:
-    return "the event by month 12" if task == SURVIVAL.name else TASKS[task].positive
+    asked = TASKS[task]
+    return f"{asked.event_words} by month 12" if asked.of_time else asked.positive
 
 
 def _distribution(task: str, p: np.ndarray) -> Picture:

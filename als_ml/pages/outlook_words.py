@@ -12,10 +12,13 @@ import numpy as np
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.row import PredictionRow
 from models.survival.fitted import FittedSurvival
+from models.tasks import TASKS
 
 _EVENTS = {
     "composite": "death, tracheostomy or ventilation for 23 hours a day, whichever comes first",
     "death": "death",
+    "niv": "the start of NIV; who dies before it never has it",
+    "gastrostomy": "a gastrostomy; who dies before it never has one",
 }
 # Months between two points of the drawn curve: finer ones look surer than they are (P).
 _STEP = 3.0
@@ -24,10 +27,12 @@ _STEP = 3.0
 class OutlookWords(TypedDict):
     """What a page says of a survival time, in the order in which it says it.
 
-    `curve` are (month, share without the event) and `course` lines on the ALSFRS-R, behind a click.
+    `curve` are (month, share without the event) and `course` lines on the ALSFRS-R, behind a click;
+    `share` says what that share is.
     """
 
     event: str
+    share: str
     short: str
     group: str | None
     times: str
@@ -64,7 +69,8 @@ def outlook_words(predictor: Predictor, row: PredictionRow, x: np.ndarray) -> Ou
     asked = predictor.training.get("question") or {}
     return {
         "event": _EVENTS[str(asked.get("event", "composite"))],
-        "short": short_words(row, end),
+        "share": _share_words(model),
+        "short": short_words(row, end) if model.rival is None else group_short(row),
         "group": group_words(row["risk_group"]),
         "times": times_words(row, end),
         "low": _low_words(predictor, row),
@@ -77,6 +83,13 @@ def outlook_words(predictor: Predictor, row: PredictionRow, x: np.ndarray) -> Ou
     }
 
 
+def _share_words(model: FittedSurvival) -> str:
+    """What one minus the risk is the share of."""
+    if model.rival is None:
+        return "without the event"
+    return f"{TASKS[model.task].negative} so far, alive or dead"
+
+
 def group_words(group: str | None) -> str | None:
     """The fifth of the training risk in words.
 
@@ -86,6 +99,15 @@ def group_words(group: str | None) -> str | None:
     ("second fifth of the training patients' risk", None)
     """
     return None if group is None else f"{group.replace('_', ' ')} of the training patients' risk"
+
+
+def group_short(row: PredictionRow) -> str:
+    """The group alone: where death competes, who is not in a range may never have the event.
+
+    >>> group_short({"risk_group": "lowest_fifth"}), group_short({"risk_group": None})
+    ('lowest fifth', '')
+    """
+    return (row["risk_group"] or "").replace("_", " ")
 
 
 def short_words(row: PredictionRow, end: float) -> str:
@@ -103,7 +125,7 @@ def short_words(row: PredictionRow, end: float) -> str:
     str
         Whole months after the landmark.
     """
-    group = [] if row["risk_group"] is None else [row["risk_group"].replace("_", " ")]
+    group = [group_short(row)] if row["risk_group"] else []
     return ", ".join([*group, _range_words(row["q25_months"], row["q75_months"], end)])
 
 

@@ -9,7 +9,7 @@ from als_ml.pages.facts import Alike
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.row import PredictionRow
 from features.stored import Json
-from models.tasks import SURVIVAL, TASKS
+from models.tasks import TASKS, Task
 
 _DEGREES = {"first_degree": "first", "second_degree": "second"}
 _EVENT = "die or need a tracheostomy or ventilation for 23 hours a day"
@@ -177,10 +177,20 @@ def alike(predictor: Predictor, probability: float) -> Alike | None:
     if not below or predictor.fitted.calibration.updated:
         return None
     row = below[-1]
-    positive = TASKS[predictor.fitted.task].positive
-    what = "had the event by month 12" if positive == SURVIVAL.positive else f"were {positive}"
+    what = _seen_words(TASKS[predictor.fitted.task])
     text = (
         f"Of {row['n']} training patients with a like score {row['observed']:.0%} {what}"
         f" (95 % interval {row['low']:.0%} to {row['high']:.0%})."
     )
     return {"low": round(row["low"], 4), "high": round(row["high"], 4), "text": text}
+
+
+def _seen_words(task: Task) -> str:
+    """What was seen of the positive.
+
+    >>> _seen_words(TASKS["niv"]), _seen_words(TASKS["familial"])
+    ('had NIV by month 12', 'were familial')
+    """
+    if not task.of_time:
+        return f"were {task.positive}"
+    return f"had {task.event_words} by month 12"

@@ -50,7 +50,7 @@ from features.tables.formulas import inert
 from features.tables.problems import Problems
 from features.temporary import owned
 from models.survival.fitted import FittedSurvival, Outlook
-from models.tasks import SURVIVAL
+from models.tasks import TASKS
 
 Progress = Callable[[str, int, int], None]
 # A model and the cohort that was read for it.
@@ -547,7 +547,7 @@ def count_rows(table: pa.Table, counts: Counter[tuple[str, str]]) -> None:
         for name in ("abstained", "out_of_distribution"):
             counts[task, name.replace("_", " ")] += pc.sum(good[name]).as_py() or 0
         # A survival time has no class; its fifths of the training risk stand in its place.
-        answers = "risk_group" if task == SURVIVAL.name else "predicted_class"
+        answers = "risk_group" if TASKS[task].of_time else "predicted_class"
         for item in pc.value_counts(good[answers]).to_pylist():
             counts[task, f"as {item['values']}"] += item["counts"]
         for item in pc.value_counts(of_task["error"]).to_pylist():

@@ -72,6 +72,16 @@ SCOPE: dict[str, RowError] = {
         "reason": "the patient died, was ventilated or was lost at or before the landmark",
         "remedy": "No score is possible.",
     },
+    "has_niv": {
+        "field": "niv_start_days",
+        "reason": "the patient had NIV at the landmark, the start of which is predicted",
+        "remedy": "No score is possible.",
+    },
+    "has_gastrostomy": {
+        "field": "gastrostomy_days",
+        "reason": "the patient had a gastrostomy at the landmark, which is predicted",
+        "remedy": "No score is possible.",
+    },
 }
 
 _FLAGS = {

@@ -4,11 +4,12 @@ Formats of `model.json`, its key `format`; each release reads all earlier ones:
 
 1. (no such key) of releases that kept the definition tables as files of the model's code
 2. the tables stand in `definitions`
+3. of a time with which death competes: `models` holds the competing hazard beside the model
 """
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -31,8 +32,11 @@ from models.fitted import Calibration, FittedModel
 from models.ladder import Ladder
 from models.members import Member
 from models.survival.curve import SurvivalCurve
-from models.survival.fitted import FittedSurvival
-from models.tasks import SURVIVAL
+from models.survival.fitted import FittedSurvival, Rival
+from models.tasks import TASKS
+
+# Format of a model that an earlier release reads as well as this one.
+_WITHOUT_RIVAL = 2
 
 
 def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
@@ -50,9 +54,9 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
     dict
         Name -> path, as MLflow's `artifacts` wants it.
     """
-    models = [predictor.fitted, *(predictor.ladder.lower if predictor.ladder else ())]
+    models = _models(predictor)
     stored = {
-        "format": FORMATS["model"],
+        "format": FORMATS["model"] if _rival(predictor.fitted) else _WITHOUT_RIVAL,
         "task": predictor.fitted.task,
         "features": asdict(predictor.spec),
         "models": [_stored(model) for model in models],
@@ -66,9 +70,8 @@ def save_predictor(predictor: Predictor, folder: Path) -> dict[str, Path]:
         "definitions_version": predictor.definitions.version,
     }
     paths = {"pipeline": folder / "pipeline.skops", "model": folder / "model.json"}
-    skops_io().dump(
-        [[member.pipeline for member in model.members] for model in models], paths["pipeline"]
-    )
+    pipelines = [[member.pipeline for member in model.members] for model in models]
+    skops_io().dump(pipelines, paths["pipeline"])
     paths["model"].write_text(json.dumps(stored, indent=1, allow_nan=False))
     return paths
 
@@ -86,19 +89,35 @@ def plugin_pins(predictor: Predictor) -> list[str]:
     list of str
         Empty where all code is ours.
     """
-    models = [predictor.fitted, *(predictor.ladder.lower if predictor.ladder else ())]
+    models = _models(predictor)
     named = {member.name for model in models for member in model.members}
     plugins = [plugin_of(name) for name in sorted(named)]
     plugins += [registry.plugin_of(name) for name in predictor.spec.blocks]
     return sorted({plugin.pin for plugin in plugins if plugin})
 
 
-def _stored(model: FittedModel) -> Json:
+def _rival(fitted: FittedModel) -> Rival | None:
+    return fitted.rival if isinstance(fitted, FittedSurvival) else None
+
+
+def _models(predictor: Predictor) -> list[FittedModel | Rival]:
+    """All that scores, in the order of the file: the model first, then what competes with its
+    event, or the lower steps of a ladder.
+    """
+    rival = _rival(predictor.fitted)
+    lower = predictor.ladder.lower if predictor.ladder else ()
+    return [predictor.fitted, *([rival] if rival else []), *lower]
+
+
+def _stored(model: FittedModel | Rival) -> Json:
     """Everything of a fitted model but its pipelines, as JSON."""
     members = [
         {"name": m.name, "parameters": m.parameters, "columns": list(m.columns), "weight": m.weight}
         for m in model.members
     ]
+    if isinstance(model, Rival):
+        limits = list(model.limits)
+        return {"members": members, "curve": model.curve.to_json(), "limits": limits}
     stored: Json = {"members": members, "calibration": model.calibration.to_json()}
     if isinstance(model, FittedSurvival):
         stored["curve"] = model.curve.to_json()
@@ -106,8 +125,8 @@ def _stored(model: FittedModel) -> Json:
     return stored
 
 
-def _restored(task: str, pipelines: list[Pipeline], stored: Json) -> FittedModel:
-    members = tuple(
+def _members(pipelines: list[Pipeline], stored: Json) -> tuple[Member, ...]:
+    return tuple(
         Member(
             name=m["name"],
             parameters=m["parameters"],
@@ -117,8 +136,17 @@ def _restored(task: str, pipelines: list[Pipeline], stored: Json) -> FittedModel
         )
         for pipeline, m in zip(pipelines, stored["members"], strict=True)
     )
+
+
+def _restored_rival(pipelines: list[Pipeline], stored: Json) -> Rival:
+    curve = SurvivalCurve.from_json(stored["curve"])
+    return Rival(_members(pipelines, stored), curve, tuple(stored["limits"]))
+
+
+def _restored(task: str, pipelines: list[Pipeline], stored: Json) -> FittedModel:
+    members = _members(pipelines, stored)
     calibration = Calibration.from_json(stored["calibration"])
-    if task != SURVIVAL.name:
+    if not TASKS[task].of_time:
         return FittedModel(task, members, calibration)
     curve = SurvivalCurve.from_json(stored["curve"])
     course = stored.get("course")
@@ -268,15 +296,17 @@ def _assembled(
 ) -> Predictor:
     members = [member["name"] for model in stored["models"] for member in model["members"]]
     task, pipelines = stored["task"], skops_io().loads(pipeline, trusted=trusted_types(members))
-    fitted, *lower = (
-        _restored(task, *pair) for pair in zip(pipelines, stored["models"], strict=True)
-    )
+    first, *further = zip(pipelines, stored["models"], strict=True)
+    fitted, lower = _restored(task, *first), further
+    if isinstance(fitted, FittedSurvival) and further:
+        fitted, lower = replace(fitted, rival=_restored_rival(*further[0])), []
+    steps = tuple(_restored(task, *pair) for pair in lower)
     return Predictor(
         fitted=fitted,
         spec=FeatureSpec.from_json(stored["features"]),
         lookups=Lookups.from_json(stored["lookups"]),
         definitions=_definitions(stored, definitions),
-        ladder=Ladder(tuple(stored["classes"]), tuple(lower)) if lower else None,
+        ladder=Ladder(tuple(stored["classes"]), steps) if steps else None,
         training=stored["training"],
         model_name=name,
         model_version=version,

@@ -114,7 +114,7 @@ const curve = (outlook) => {
   const [W, H, left, bottom] = [300, 130, 44, 22];
   const x = (month) => left + ((W - left - 8) * month) / outlook.end;
   const y = (share) => 6 + (H - bottom - 6) * (1 - share);
-  const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, class: "scale", role: "img", "aria-label": `Share without the event: ${outlook.curve.map(([month, share]) => `month ${Math.round(month)} ${Math.round(share * 100)} percent`).join(", ")}` });
+  const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, class: "scale", role: "img", "aria-label": `Share ${outlook.share}: ${outlook.curve.map(([month, share]) => `month ${Math.round(month)} ${Math.round(share * 100)} percent`).join(", ")}` });
   picture.append(svg("line", { x1: left, x2: x(outlook.end), y1: y(0), y2: y(0), class: "axis" }), svg("line", { x1: left, x2: left, y1: y(0), y2: y(1), class: "axis" }));
   picture.append(svg("polyline", { points: outlook.curve.map(([month, share]) => `${x(month)},${y(share)}`).join(" "), fill: "none", stroke: "currentColor", "stroke-width": 2 }));
   const label = (text, at) => { const node = svg("text", at); node.textContent = text; picture.append(node); };
@@ -123,15 +123,16 @@ const curve = (outlook) => {
   label(`month ${Math.round(outlook.end)}`, { x: x(outlook.end), y: H - 6, "text-anchor": "end" });
   return picture;
 };
+const TIMES = { survival: "Survival time", niv: "Time to NIV", gastrostomy: "Time to gastrostomy" };
 const outlookCard = (one) => {
   const { outlook } = one;
-  const card = make("section", { class: "card", "data-task": one.task }, make("h4", {}, "Survival time"));
+  const card = make("section", { class: "card", "data-task": one.task }, make("h4", {}, TIMES[one.task]));
   if (one.outside) card.append(warning(`Unlike the training patients: what follows may not hold.${one.reasons.length ? ` ${one.reasons.join("; ")}.` : ""}`));
   card.append(
     outlook.group ? make("p", { class: "big" }, `Risk group: ${outlook.group}.`) : "",
     make("p", { class: "big" }, outlook.times),
     note(`The event is ${outlook.event}, in months from the day of the scores. The groups are fifths of the training patients, not those of ENCALS.`),
-    folded("The curve, the risks and the lower bound", curve(outlook), note("Share of patients like this one without the event; nothing is drawn beyond the training follow-up."),
+    folded(outlook.low ? "The curve, the risks and the lower bound" : "The curve and the risks", curve(outlook), note(`Share of patients like this one ${outlook.share}; nothing is drawn beyond the training follow-up.`),
       outlook.risks.length ? make("p", {}, `Risk ${outlook.risks.join(", ")}.`) : "", outlook.low ? make("p", {}, outlook.low) : "", one.alike ? note(one.alike.text) : ""),
     outlook.course.length ? folded("The ALSFRS-R to be expected, if alive then", list(outlook.course),
       note("Points; in brackets what the model's interval allows for a measurement (90 % unless its configuration says otherwise). Months from the day of the scores.")) : "",
@@ -142,7 +143,7 @@ const outlookCard = (one) => {
 };
 const scoreCard = (one) => {
   if (one.outlook) return outlookCard(one);
-  const card = make("section", { class: "card", "data-task": one.task }, make("h4", {}, one.task === "survival" ? "Survival time" : `${one.positive === "fast" ? "Progression" : "Family history"}: ${one.positive} or ${one.negative}`));
+  const card = make("section", { class: "card", "data-task": one.task }, make("h4", {}, TIMES[one.task] || `${one.positive === "fast" ? "Progression" : "Family history"}: ${one.positive} or ${one.negative}`));
   if (one.error) { card.append(make("p", {}, `No score: ${one.error}.`)); return card; }
   if (one.outside) card.append(warning(`Unlike the training patients: the number below may not hold.${one.reasons.length ? ` ${one.reasons.join("; ")}.` : ""}`));
   card.append(

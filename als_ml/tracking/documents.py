@@ -21,6 +21,7 @@ from als_ml.tracking.small_cells import shown_tables
 from als_ml.training.estimand import estimand
 from als_ml.training.metrics import interval_words
 from als_ml.training.run import Training, summary, unbeaten_of
+from als_ml.training.survival_folds import seen_by
 from features.stored import Json
 from features.tables.problems import DROPPED, Problem
 
@@ -75,7 +76,7 @@ def card_facts(training: Training) -> Json:
     dict
         By the names in the templates.
     """
-    config, metrics = training.config, training.metrics
+    config, metrics, times = training.config, training.metrics, training.data.times
     order = {verdict: i for i, verdict in enumerate(_VERDICTS)}
     return {
         "config": config,
@@ -91,6 +92,9 @@ def card_facts(training: Training) -> Json:
             _differences(metrics) if training.data.times is None else _differences_of_times(metrics)
         ),
         "estimand": estimand(config),
+        "rivals": [] if times is None else [_CAUSES[name] for name in times.rivals],
+        "causes": {} if times is None else {n: _CAUSES[n] for n in (*times.causes, *times.rivals)},
+        "seen_by": "" if times is None else seen_by(times),
         "tables": _NO_TABLES | shown_tables(training),
         "features": len(training.rows.columns),
         "missing": float(training.rows.isna().to_numpy().mean()),
@@ -105,6 +109,13 @@ def card_facts(training: Training) -> Json:
     }
 
 
+_CAUSES = {
+    "death": "death",
+    "tracheostomy": "tracheostomy",
+    "niv_23h": "NIV >= 23 h/day",
+    "niv": "NIV",
+    "gastrostomy": "gastrostomy",
+}
 _BY_KEY = {
     "cohort file, key exclude": "patients named under `exclude` of the cohort file",
     "cohort file, key on_error": "patients with an error in a table (`on_error: drop_patient`)",

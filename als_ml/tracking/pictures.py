@@ -13,6 +13,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from als_ml.training.metrics import calibration_bins, interval_words
 from als_ml.training.run import Training
+from als_ml.training.survival_folds import seen_by
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -76,7 +77,9 @@ def _draw_curves(training: Training, folder: Path) -> Path:
 
 
 def _draw_times(training: Training, folder: Path) -> Path:
-    """Survival by fifth of the risk, seen and said, and calibration at months 12 and 24."""
+    """Share without the event by fifth of the risk, seen and said, and calibration at months 12
+    and 24.
+    """
     figure, axes = plt.subplots(1, 3, figsize=(14, 4.6), layout="constrained")
     tables = training.tables
     _draw_fifths(axes[0], training)
@@ -89,7 +92,7 @@ def _draw_times(training: Training, folder: Path) -> Path:
         axis.set(
             title=f"Calibration by month {month} (95 % interval)",
             xlabel="predicted risk",
-            ylabel="observed (Kaplan-Meier)",
+            ylabel=f"observed ({seen_by(training.data.of_times)})",
             xlim=(-0.01, 1.01),
             ylim=(-0.01, 1.01),
         )
@@ -115,11 +118,18 @@ def _draw_fifths(axis: Axes, training: Training) -> None:
     axis.set(
         title="Predicted (line) and observed (dots)",
         xlabel="months after the landmark",
-        ylabel="without the event",
+        ylabel=_without(training),
         ylim=(-0.01, 1.01),
     )
     axis.legend(frameon=False, fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def _without(training: Training) -> str:
+    """What a curve shows; where death competes, who died first is without the event for good."""
+    if not training.data.of_times.rivals:
+        return "without the event"
+    return f"{training.task.negative} so far, alive or dead"
 
 
 def _title(training: Training) -> str:
@@ -129,8 +139,8 @@ def _title(training: Training) -> str:
     )
     counts = f"{len(training.y)} patients, {int(training.y.sum())} {task.positive}"
     if training.data.times is not None:
-        counts = f"{len(training.y)} patients, {int(training.y.sum())} with the event"
-        return f"time to the event: out-of-fold, {counts}. Research use only.{simulated}"
+        counts = f"{len(training.y)} patients, {int(training.y.sum())} with {task.event_words}"
+        return f"time to {task.event_words}: out-of-fold, {counts}. Research use only.{simulated}"
     return (
         f"{task.positive} v {task.negative}: out-of-fold, {counts}. Research use only.{simulated}"
     )

@@ -21,7 +21,7 @@ from mlflow.types.schema import ColSpec, DataType, Schema
 
 from als_ml.prediction.predictor import RESEARCH_USE
 from als_ml.tracking.store import shown_store
-from models.tasks import SURVIVAL, TASKS
+from models.tasks import SURVIVAL, TASKS, Task
 
 if TYPE_CHECKING:
     from als_ml.tracking.run_folder import StoredRun
@@ -279,6 +279,12 @@ def model_description(task: str) -> str:
         For the registry.
     """
     asked = TASKS[task]
+    if asked.of_time and asked is not SURVIVAL:
+        return (
+            f"Risk of {asked.positive} within 365 days after the landmark, of patients who may die"
+            " before it (cumulative incidence), trained by als-ml. The version with the alias"
+            f" `champion` is in use. {RESEARCH_USE}"
+        )
     if asked is SURVIVAL:
         return (
             "Risk of the event (death, tracheostomy or NIV >= 23 h/day, unless the run says"
@@ -310,7 +316,7 @@ def version_description(stored: "StoredRun") -> str:
     sentences = [
         (
             f"{metrics['n']:.0f} labelled patients, {metrics['n_positive']:.0f} of them"
-            f" {'with the event' if asked is SURVIVAL else asked.positive}."
+            f" {_positive_words(asked)}."
         ),
         f"Cross-validated: {_figures(metrics)}.",
         f"Definitions {tags['definitions_version']}, als-ml {tags['als_ml_version']}.",
@@ -320,6 +326,11 @@ def version_description(stored: "StoredRun") -> str:
     if stored["note"]:
         sentences.append(f"{stored['note'].rstrip('. ')}.")
     return " ".join([*sentences, RESEARCH_USE])
+
+
+def _positive_words(asked: Task) -> str:
+    """The positive of many patients."""
+    return f"with {asked.event_words}" if asked.of_time else asked.positive
 
 
 def _figures(metrics: Mapping[str, float]) -> str:

@@ -8,6 +8,13 @@ none: it leaves data missing.
 from als_ml.config import Config
 
 _EVENT = "death, tracheostomy, NIV >= 23 h/day"
+# What ends a time of a patient who never has the event: its row of the table, and what is done.
+_RIVALS = {
+    "niv": "death or tracheostomy before NIV",
+    "gastrostomy": "death before a gastrostomy",
+}
+_HAD = {"niv": "any ventilation", "gastrostomy": "ventilation or a gastrostomy"}
+_STARTS = {"niv": "the start of NIV", "gastrostomy": "a gastrostomy"}
 _EVENTS = {
     "without_slope": (
         "composite: fast, where it leaves no slope; else while alive: the slope before it"
@@ -24,6 +31,8 @@ def estimand(config: Config) -> list[tuple[str, str]]:
     if label.column is not None:
         limit = f"above {label.above:g}" if label.above is not None else f"below {label.below:g}"
         return [("population", population), ("variable", f"column {label.column} {limit}")]
+    if config.label.event in _RIVALS and config.task == "survival":
+        return _of_a_start(config)
     if config.task == "survival":
         return _of_a_time(config)
     if config.task == "familial":
@@ -89,4 +98,37 @@ def _of_a_time(config: Config) -> list[tuple[str, str]]:
             "no event: censored, taken as not depending on the prognosis (see the honesty check)",
         ),
         ("summary", f"survival curve of a patient, with what is known of him on day {day}"),
+    ]
+
+
+def _of_a_start(config: Config) -> list[tuple[str, str]]:
+    """The estimand of the time to NIV or a gastrostomy, with which death competes."""
+    label, day = config.label, config.landmark_days
+    start, cut = _STARTS[label.event], label.follow_up_days
+    policy = "treatment policy: as it happens"
+    return [
+        (
+            "population",
+            f"als or als_ftd; alive, followed and without {_HAD[label.event]} at day {day}",
+        ),
+        (
+            "variable",
+            f"months from day {day} to {start}{'' if cut is None else f', at most to day {cut}'}",
+        ),
+        (
+            _RIVALS[label.event],
+            "competing: it ends the time; risks are shares of all patients (cumulative incidence)",
+        ),
+        (
+            "start of tofersen or a trial drug",
+            "hypothetical: censored there, as if nobody had been treated"
+            if label.end_at_treatment
+            else policy,
+        ),
+        ("riluzole, edaravone, other care", policy),
+        (
+            "drop-out",
+            "no event: censored, taken as not depending on the prognosis (see the honesty check)",
+        ),
+        ("summary", f"absolute risk of {start}, with what is known of a patient on day {day}"),
     ]

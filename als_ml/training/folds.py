@@ -299,7 +299,7 @@ def _fold_of_times(data: Trainable, train: np.ndarray, test: np.ndarray, config:
         calibration=fitted.calibration.kind,
         trials=trials,
         curves=curves,
-        low=fitted.outlook(X[test]).survival_low_months,
+        low=None if fitted.rival else fitted.outlook(X[test]).survival_low_months,
         course=course_of_fold(data, X, train, test, fitted, config.landmark_days),
     )
 

@@ -24,7 +24,6 @@ from features.errors import UserError
 from features.tables.problems import Problems
 from models.labels import in_words
 from models.members import family_folds
-from models.tasks import TASKS
 
 
 def preview_of(
@@ -63,7 +62,7 @@ def _labels(
         check_labels(labels.y[kept], cohort.families[kept], config)
     except UserError as error:
         problems.error(error.where, error.found, error.remedy, code=error.code)
-    said = in_words(labels, TASKS[config.task])
+    said = in_words(labels, config.question)
     return {"task": config.task, "counts": labels.counts, "in words": said}
 
 
@@ -118,7 +117,7 @@ def plan_of(config: Config, data: Trainable) -> Plan:
     data.fit(data.rows.to_numpy(), np.asarray(train), config)
     return Plan(
         patients=len(data.y),
-        labels=in_words(data.labels, TASKS[config.task]),
+        labels=in_words(data.labels, config.question),
         blocks=dict(Counter(feature.block for feature in features)),
         known=float(data.rows.notna().to_numpy().mean()),
         estimator=config.model.estimator,

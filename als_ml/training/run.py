@@ -185,7 +185,7 @@ def train(
     """
     started = datetime.now(UTC)
     # The key is asked for now: without a good one nothing is fitted.
-    task, problems, key = TASKS[config.task], Problems(), patient_key()
+    task, problems, key = config.question, Problems(), patient_key()
     source = open_cohort(Path(config.cohort), allow_outside, extracts, allow_remote)
     name_missing_tables(config, source.described, problems)
     cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
@@ -380,7 +380,7 @@ def _apparent(
     if data.times is not None:
         score = predictor.fitted.score(data.rows.to_numpy())
         one, times = np.ones((1, len(score))), data.times
-        c = harrell_c(times.months, times.event.astype(int), score, one)[0]
+        c = harrell_c(times.months, times.outcome, score, one)[0]
         return {"apparent_harrell_c": float(c), "optimism": float(c) - metrics["harrell_c"]}
     probability = predictor.fitted.probability(data.rows.to_numpy())
     y, repeats = data.y, validated.by_repeat["model"]
@@ -474,7 +474,7 @@ def _external_times(
 ) -> dict[str, float]:
     """The same of survival times."""
     of = external_times(predictor, rule, source, problems)
-    events = int(of.event.sum())
+    events = of.events
     if not 0 < events < len(of.event):
         problems.warn(
             "validation.cohort",
@@ -536,7 +536,7 @@ def external(
     """
     cohort = predictor.read(source, Problems())
     labels = make_labels(config, cohort)
-    said = in_words(labels, TASKS[config.task])
+    said = in_words(labels, config.question)
     problems.note("validation.cohort", f"its labels: {said}", "", code="labels_counted")
     rows = predictor.predict_cohort(cohort, drivers=False)
     probability = np.array(

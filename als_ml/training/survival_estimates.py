@@ -15,7 +15,7 @@ from als_ml.prediction.row import PredictionRow
 from als_ml.training.estimates import groups_of
 from als_ml.training.folds import Fold, Validated
 from als_ml.training.metrics import exact_interval, family_weights, percentiles, pooled
-from als_ml.training.survival_folds import months_of
+from als_ml.training.survival_folds import OF_ALL, months_of
 from als_ml.training.survival_metrics import (
     aalen_johansen,
     auc_by,
@@ -23,10 +23,10 @@ from als_ml.training.survival_metrics import (
     d_calibration,
     evaluate_survival,
     integrated_brier,
-    kaplan_meier,
     largest_tau,
     survival_at,
     uno_c,
+    without_event,
 )
 from als_ml.training.tables import CalibrationBin, Figures, GroupRow, RunTables, SiteRow
 from als_ml.training.task_data import Trainable
@@ -54,21 +54,30 @@ _SITE_DRAWS = 200
 class Seen:
     """Patients with their time, cause and out-of-fold curves.
 
-    `months` (n,) as the metrics count them, `own` as they are; `cause` (n,) 0 censored; `grid` (k,)
-    months above 0 up to which every curve says something; `curves` (n, k) by method.
+    `months` (n,) as the metrics count them, `times` as they are; `grid` (k,) months above 0 up to
+    which every curve says something; `curves` (n, k) by method: the share without the event.
     """
 
     months: np.ndarray
-    own: np.ndarray
-    cause: np.ndarray
+    times: Times
     families: np.ndarray
     grid: np.ndarray
     curves: dict[str, np.ndarray]
 
     @property
     def event(self) -> np.ndarray:
-        """1 event, 0 censored."""
-        return (self.cause > 0).astype(int)
+        """1 event, 0 censored, 2 a competing event."""
+        return self.times.outcome
+
+    @property
+    def own(self) -> np.ndarray:
+        """Months as they are (n,)."""
+        return self.times.months
+
+    @property
+    def events(self) -> int:
+        """Patients with the event."""
+        return int(self.times.event.sum())
 
     def risks(self, name: str) -> dict[int, np.ndarray]:
         """Risk by each horizon that the curves reach, of a method."""
@@ -87,8 +96,7 @@ class Seen:
         """The same of some patients."""
         return Seen(
             months=self.months[kept],
-            own=self.own[kept],
-            cause=self.cause[kept],
+            times=self.times.take(kept),
             families=self.families[kept],
             grid=self.grid,
             curves={name: curve[kept] for name, curve in self.curves.items()},
@@ -118,8 +126,7 @@ def seen(data: Trainable, curves: dict[str, np.ndarray], of: np.ndarray | None =
     known &= months > 0
     return Seen(
         months=_through_the_day(times),
-        own=times.months,
-        cause=times.cause,
+        times=times,
         families=data.families[of],
         grid=months[known],
         curves={name: curve[:, known] for name, curve in curves.items()},
@@ -127,7 +134,7 @@ def seen(data: Trainable, curves: dict[str, np.ndarray], of: np.ndarray | None =
 
 
 def _through_the_day(times: Times) -> np.ndarray:
-    return np.where(times.event, times.months, times.months + _THROUGH_THE_DAY)
+    return np.where(times.ended, times.months, times.months + _THROUGH_THE_DAY)
 
 
 def survival_figures(
@@ -160,7 +167,7 @@ def survival_figures(
     }
     metrics |= {
         "n": float(len(of.months)),
-        "n_positive": float(of.event.sum()),
+        "n_positive": float(of.events),
         "n_families": float(len(np.unique(of.families))),
         "follow_up_months": float(np.median(of.own)),
         "end_months": float(of.grid[-1]),
@@ -186,7 +193,7 @@ def _metrics(of: Seen, config: Config) -> dict[str, float]:
             config.validation.seed,
             tau,
         )
-        if name == "kaplan_meier":  # constant in each fold: a slope over the folds means nothing
+        if name in OF_ALL:  # constant in each fold: a slope over the folds means nothing
             figures = {k: v for k, v in figures.items() if not k.startswith("calibration_slope")}
         prefix = "" if name == "model" else f"baseline_{name}_"
         metrics |= {f"{prefix}{key}": value for key, value in figures.items()}
@@ -202,11 +209,11 @@ def _differences(of: Seen, config: Config) -> dict[str, float]:
     draws, seed = _draws(of, config), config.validation.seed
     weights = np.ones((1, len(of.months)))
     if draws:
-        weights = np.vstack([weights, family_weights(of.event, of.families, draws, seed)])
+        weights = np.vstack([weights, family_weights(of.event == 1, of.families, draws, seed)])
     metrics: dict[str, float] = {}
     ours = dict(_discrimination(of, "model", weights))
     for name in of.curves:
-        if name in ("model", "kaplan_meier"):
+        if name in ("model", *OF_ALL):
             continue
         for metric, theirs in _discrimination(of, name, weights):
             change = ours[metric] - theirs
@@ -226,21 +233,25 @@ def _discrimination(of: Seen, name: str, weights: np.ndarray) -> Iterator[tuple[
 
 
 def _distribution(of: Seen) -> dict[str, float]:
-    """Whether whole curves hold: integrated Brier score, and D-calibration."""
+    """Whether whole curves hold: integrated Brier score, and D-calibration where nothing competes
+    (with it a curve does not end at 0, and its values at the events are not uniform).
+    """
     curve, one = of.curves["model"], np.ones((1, len(of.months)))
-    beyond = of.own > of.grid[-1]
-    own = survival_at(of.grid, curve, np.minimum(of.own, of.grid[-1]))
-    share, p = d_calibration(np.where(beyond, 0, of.event), own)
-    figures = {
-        "d_calibration_p": p,
-        "d_calibration_largest": float(np.abs(share - 1 / len(share)).max()),
-    }
+    figures = {} if of.times.rivals else _d_calibration(of, curve)
     reached = of.grid < of.months.max()
     if reached.sum() > 1:
         grid, part = of.grid[reached], curve[:, reached]
         score = integrated_brier(of.months, of.event, grid, part, one)
         figures["integrated_brier"] = float(score[0])
     return {name: value for name, value in figures.items() if np.isfinite(value)}
+
+
+def _d_calibration(of: Seen, curve: np.ndarray) -> dict[str, float]:
+    beyond = of.own > of.grid[-1]
+    own = survival_at(of.grid, curve, np.minimum(of.own, of.grid[-1]))
+    share, p = d_calibration(np.where(beyond, 0, of.event), own)
+    largest = float(np.abs(share - 1 / len(share)).max())
+    return {"d_calibration_p": p, "d_calibration_largest": largest}
 
 
 def _bound(of: Seen, validated: Validated, config: Config) -> dict[str, float]:
@@ -295,9 +306,9 @@ def _risk_groups(of: Seen) -> list[Figures]:
         mine = place == i
         if not mine.any():
             continue
-        observed = kaplan_meier(of.months[mine], of.event[mine])
+        months, event = of.months[mine], of.event[mine]
         for j in range(len(of.grid)):
-            value, low, high = observed.at(of.grid[j])
+            value, low, high = without_event(months, event, of.grid[j])
             rows.append(
                 {
                     "fifth": float(i + 1),
@@ -314,14 +325,15 @@ def _risk_groups(of: Seen) -> list[Figures]:
 
 def _incidence(of: Seen) -> list[Figures]:
     """Share of all patients who have had each kind of event first, by Aalen and Johansen."""
-    times, incidence = aalen_johansen(of.months, of.cause)
+    times, incidence = aalen_johansen(of.months, of.times.cause)
     rows: list[Figures] = []
     for horizon, at in HORIZONS.items():
         if at > of.grid[-1]:
             continue
         last = np.searchsorted(times, at, side="right") - 1
         row: Figures = {"months": float(horizon)}
-        for k, name in enumerate(CAUSES):
+        for name in (*of.times.causes, *of.times.rivals):
+            k = CAUSES.index(name)
             known = k < len(incidence) and last >= 0
             row[name] = float(incidence[k, last]) if known else 0.0
         rows.append(row)
@@ -354,7 +366,7 @@ def survival_subgroups(data: Trainable, of: Seen) -> list[GroupRow]:
 
 def _of_group(of: Seen, members: np.ndarray) -> GroupRow:
     part = of.take(members)
-    row: GroupRow = {"n": int(members.sum()), "positive": int(part.event.sum())}
+    row: GroupRow = {"n": int(members.sum()), "positive": part.events}
     if not _enough(part):
         return row
     figures = short_figures(part)
@@ -362,8 +374,7 @@ def _of_group(of: Seen, members: np.ndarray) -> GroupRow:
 
 
 def _enough(of: Seen) -> bool:
-    events = int(of.event.sum())
-    return min(events, len(of.event) - events) >= _LEAST
+    return min(of.events, len(of.event) - of.events) >= _LEAST
 
 
 def short_figures(of: Seen, draws: int = 0) -> dict[str, float]:
@@ -402,7 +413,7 @@ def figures_of_others(of: Seen, config: Config) -> dict[str, float]:
         As `short_figures` gives them, with the patients and the events.
     """
     figures = short_figures(of, _draws(of, config))
-    figures |= {"n": float(len(of.months)), "n_positive": float(of.event.sum())}
+    figures |= {"n": float(len(of.months)), "n_positive": float(of.events)}
     return {name: value for name, value in figures.items() if np.isfinite(value)}
 
 
@@ -433,8 +444,7 @@ def seen_rows(times: Times, families: np.ndarray, rows: Sequence[PredictionRow])
     curve = [1 - risk[known] for risk in told.values()]
     return Seen(
         months=_through_the_day(own),
-        own=own.months,
-        cause=own.cause,
+        times=own,
         families=families[known],
         grid=np.array(list(told)),
         curves={"model": np.column_stack(curve) if curve else np.empty((len(own.months), 0))},
@@ -459,7 +469,7 @@ def survival_sites(data: Trainable, folds: dict[str, Fold]) -> list[SiteRow]:
     table: list[SiteRow] = []
     for site, fold in folds.items():
         part = seen(data, fold.curves, fold.test)
-        row: SiteRow = {"site": site, "n": len(part.event), "positive": int(part.event.sum())}
+        row: SiteRow = {"site": site, "n": len(part.event), "positive": part.events}
         if _enough(part):
             figures = short_figures(part, _SITE_DRAWS)
             row["c_index"] = figures["harrell_c"]

@@ -11,9 +11,12 @@ from als_ml.config import Config
 from als_ml.training.task_data import Trainable
 from models.survival.curve import SurvivalCurve, fit_curve, table_months
 from models.survival.elastic_net_cox import ElasticNetCox
+from models.survival.fitted import competing_risk
 from models.survival.labels import Times
 from models.survival.times import YEAR, signed
 
+# Curves that are the same for every patient: what is seen of all, without or with competing events.
+OF_ALL = ("kaplan_meier", "aalen_johansen")
 # Of the rules with one or two columns hardly any penalty, of all columns one that lets a few
 # hundred events carry a hundred of them (P).
 _RULE, _ALL = 1e3, 0.1
@@ -32,13 +35,32 @@ def months_of(data: Trainable) -> np.ndarray:
     array (k,)
         Months after the landmark, 0 first, as far as enough patients were followed.
     """
-    return table_months(data.of_times.months, data.of_times.event)
+    return table_months(data.of_times.months, data.of_times.ended)
+
+
+def seen_by(times: Times) -> str:
+    """By which estimate the share with the event is seen.
+
+    Parameters
+    ----------
+    times : Times
+        Of a run.
+
+    Returns
+    -------
+    str
+        For a document.
+    """
+    return "Aalen-Johansen" if times.rivals else "Kaplan-Meier"
 
 
 def baseline_curves(
     data: Trainable, X: np.ndarray, train: np.ndarray, test: np.ndarray, config: Config
 ) -> dict[str, np.ndarray]:
     """Survival of the test patients by Kaplan-Meier, the simple rules, and Cox on all features.
+
+    Where an event competes it is one minus the cumulative incidence, by Aalen and Johansen and by
+    Cox's model of each cause.
 
     Parameters
     ----------
@@ -57,8 +79,9 @@ def baseline_curves(
         Name -> survival at each of `months_of`.
     """
     months, times = months_of(data), data.of_times.take(train)
-    alike = fit_curve(np.zeros(len(train)), times.months, times.event)
-    curves = {"kaplan_meier": alike.survival(np.zeros(len(test)), months)}
+    nothing, of_nothing = np.zeros((len(train), 0)), np.zeros((len(test), 0))
+    alike = _by_rule(nothing, times, of_nothing, months, _RULE)
+    curves = {OF_ALL[1 if times.rivals else 0]: alike}
     for name, columns in data.baselines.items():
         curves[name] = _by_rule(columns[train], times, columns[test], months, _RULE)
     if config.validation.honesty:
@@ -70,8 +93,12 @@ def _by_rule(
     columns: np.ndarray, times: Times, of_test: np.ndarray, months: np.ndarray, C: float
 ) -> np.ndarray:
     """Curves of Cox's model on standardised columns; an unknown value is the training mean."""
-    fitted, curve = plain_cox(columns, times, C)
-    return curve.survival(fitted(of_test), months)
+    cox, curve = plain_cox(columns, times, C)
+    if not times.rivals:
+        return curve.survival(cox(of_test), months)
+    other, of_other = plain_cox(columns, times.of_rivals, C)
+    scores = (cox(of_test), other(of_test))
+    return 1 - competing_risk((curve, of_other), scores, months)
 
 
 class PlainCox:
@@ -88,6 +115,9 @@ class PlainCox:
     """
 
     def __init__(self, columns: np.ndarray, times: Times, C: float) -> None:
+        self._line = np.zeros(columns.shape[1])
+        if not columns.shape[1] or not times.event.any():
+            return
         self._steps = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
         X = self._steps.fit_transform(columns.astype(float))
         cox = ElasticNetCox(C=C, l1_ratio=0.0)
@@ -95,6 +125,8 @@ class PlainCox:
 
     def __call__(self, columns: np.ndarray) -> np.ndarray:
         """Log hazard ratio of each patient (m,)."""
+        if not self._line.any():
+            return np.zeros(len(columns))
         return np.asarray(self._steps.transform(columns.astype(float)) @ self._line)
 
 
@@ -120,7 +152,7 @@ def plain_cox(
         With its baseline.
     """
     cox = PlainCox(columns, times, C)
-    return cox, fit_curve(cox(columns), times.months, times.event)
+    return cox, fit_curve(cox(columns), times.months, times.event, times.ended)
 
 
 def risks_at_year(curves: dict[str, np.ndarray], months: np.ndarray) -> dict[str, np.ndarray]:

@@ -176,7 +176,7 @@ def _circular(data: Trainable) -> Check:
 
 def _c(times: Times, score: np.ndarray) -> float:
     weights = np.ones((1, len(score)))
-    return float(harrell_c(times.months, times.event.astype(int), score, weights)[0])
+    return float(harrell_c(times.months, times.outcome, score, weights)[0])
 
 
 def _follow_up(data: Trainable, config: Config) -> Check:
@@ -197,7 +197,7 @@ def _follow_up(data: Trainable, config: Config) -> Check:
 
 def _censoring(of: Seen) -> Check:
     """Whether who is lost before the end has another risk than who stays."""
-    lost = (of.cause == 0) & (of.own < of.grid[-1])
+    lost = (of.event == 0) & (of.own < of.grid[-1])
     name = "censoring and prognosis"
     if lost.sum() < 20:
         few = f"{int(lost.sum())} patients are lost before the end"
@@ -274,6 +274,9 @@ def _optimism(metrics: dict[str, float]) -> Check:
 
 def _distribution(metrics: dict[str, float]) -> Check:
     """D-calibration: whether whole curves hold, not one time."""
+    if "d_calibration_p" not in metrics:
+        text = "it is not defined where another event competes"
+        return Check(name="D-calibration", verdict="not tried", found=text)
     p, off = metrics["d_calibration_p"], metrics["d_calibration_largest"]
     wrong = p < _D_LEVEL and off > _D_OFF
     return Check(

@@ -1,9 +1,11 @@
 """Metrics of predicted survival, where some patients are known only to have lived until a day.
 
-All times are months from where time starts (the landmark), `event` is 1 for the event and 0 for
-censored. Everything that is drawn by the bootstrap takes a (draws, n) matrix of weights, how often
-each patient counts, and computes all draws at once, as `als_ml.training.metrics` does; a weight of
-2 is the same as writing the patient twice.
+All times are months from where time starts (the landmark), `event` is 1 for the event, 0 for
+censored and 2 for an event after which it can no longer come (competing causes): who had that is
+known not to have the event by any later time, and every figure is of the share of all patients who
+have it, as in R's riskRegression and pec. Everything that is drawn by the bootstrap takes a
+(draws, n) matrix of weights, how often each patient counts, and computes all draws at once, as
+`als_ml.training.metrics` does; a weight of 2 is the same as writing the patient twice.
 
 What depends on the distribution of censoring (Uno's c, Brier score, time-dependent AUC) weights
 each patient by 1 / G, the Kaplan-Meier estimate of remaining uncensored: right where censoring does
@@ -131,6 +133,56 @@ def aalen_johansen(
     return times, np.cumsum(np.array(steps).reshape(-1, len(times)), axis=1)
 
 
+def without_event(months: np.ndarray, event: np.ndarray, at: float) -> tuple[float, float, float]:
+    """Share of patients who have not had the event by a time, with its 95 % interval on the log
+    scale.
+
+    By Kaplan and Meier; where another event competes one minus the cumulative incidence of Aalen
+    and Johansen, with the variance of Gaynor 1993 (doi:10.1080/01621459.1993.10476289; R's
+    prodlim), which is Greenwood's where nothing competes.
+
+    Parameters
+    ----------
+    months : array (n,)
+        Time of the first event or of censoring.
+    event : array (n,)
+        1 event, 0 censored, 2 competing event.
+    at : float
+        Months.
+
+    Returns
+    -------
+    share, low, high : float
+        0 to 1.
+    """
+    if not (event == 2).any():
+        return kaplan_meier(months, event).at(at)
+    share, error = _incidence_with_error(months, event, at)
+    if share == 1:
+        return 0.0, float("nan"), float("nan")
+    factor = float(np.exp(_Z * error / (1 - share)))
+    return 1 - share, (1 - share) / factor, min((1 - share) * factor, 1.0)
+
+
+def _incidence_with_error(months: np.ndarray, event: np.ndarray, at: float) -> tuple[float, float]:
+    """Cumulative incidence of the event by a time and its standard error."""
+    one = np.ones((1, len(months)))
+    times, at_risk, any_event, _ = _counts(months, event > 0, one, None)
+    kept = times <= at
+    n, both = at_risk[0][kept], any_event[0][kept]
+    own = _counts(months, event == 1, one, None)[2][0][kept]
+    before = np.r_[1.0, np.cumprod(1 - both / n)[:-1]][: len(n)]
+    so_far = np.cumsum(before * own / n)
+    share = float(so_far[-1]) if len(n) else 0.0
+    rest = share - so_far
+    variance = (
+        divided(rest**2 * both, n * (n - both), empty=0.0)
+        + before**2 * (n - own) * own / n**3
+        - 2 * rest * before * own / n**2
+    )
+    return share, float(np.sqrt(variance.sum()))
+
+
 def survival_at(grid: np.ndarray, survival: np.ndarray, months: np.ndarray) -> np.ndarray:
     """Each patient's predicted survival at his own time, linear between the points of the grid.
 
@@ -206,7 +258,7 @@ class Censoring:
 def censoring(months: np.ndarray, event: np.ndarray, weights: np.ndarray) -> Censoring:
     """Estimate how many remain uncensored.
 
-    Who has the event at a time is no longer at risk of censoring there.
+    Who has the event, or a competing one, at a time is no longer at risk of censoring there.
 
     Parameters
     ----------
@@ -220,7 +272,7 @@ def censoring(months: np.ndarray, event: np.ndarray, weights: np.ndarray) -> Cen
     Censoring
         Of each draw.
     """
-    times, at_risk, events, leaving = _counts(months, event, weights, None)
+    times, at_risk, events, leaving = _counts(months, event > 0, weights, None)
     steps = 1 - divided(leaving - events, at_risk - events, empty=0.0)
     values = np.column_stack([np.ones(len(weights)), np.cumprod(steps, axis=1)])
     return Censoring(times=times, values=values)
@@ -238,12 +290,14 @@ def harrell_c(
     earlier event (Harrell 1982); equal risks count half.
 
     A pair is usable where one has the event while the other is at risk and leaves later; someone
-    censored on the day of the event leaves later. Depends on the distribution of censoring.
+    censored on the day of the event leaves later. So does everyone with a competing event, who
+    never has this one (Wolbers 2014, doi:10.1093/biostatistics/kxt059). Depends on the distribution
+    of censoring.
 
     Parameters
     ----------
     months, event : arrays (n,)
-        As in `kaplan_meier`.
+        As in `without_event`.
     risk : array (n,)
         Higher = earlier event.
     weights : array (draws, n)
@@ -258,14 +312,15 @@ def harrell_c(
     array (draws,)
         0 to 1; NaN without a pair.
     """
-    return _concordance(months, event, risk, weights, entry, [(1.0, tau)])[0]
+    return _concordance(months, event, risk, weights, entry, [_plain(event, tau)])[0]
 
 
 def uno_c(
     months: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, tau: float
 ) -> np.ndarray:
     """Uno's c up to `tau`: Harrell's pairs, each event weighted by 1 / G(t-)^2 (Uno 2011,
-    doi:10.1002/sim.4154).
+    doi:10.1002/sim.4154); beside who had a competing event at s <= t by 1 / (G(t-) G(s-)) (Wolbers
+    2014).
 
     Does not depend on the distribution of censoring, where that is independent of prognosis.
 
@@ -281,14 +336,31 @@ def uno_c(
     array (draws,)
         0 to 1; NaN without a pair.
     """
-    of_event = _uno(months, event, weights)
-    return _concordance(months, event, risk, weights, None, [(of_event, tau)])[0]
+    return _concordance(months, event, risk, weights, None, [_uno(months, event, weights, tau)])[0]
 
 
-def _uno(months: np.ndarray, event: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """1 / G(t-)^2 at each patient's time, (draws, n); G is 0 only for those a draw left out."""
+@dataclass(frozen=True)
+class _Pairs:
+    """How pairs count: `later` (draws, n) of an event beside whoever leaves later, `gone` (draws,
+    n) of both of a pair in which the other has had a competing event; events up to `tau`.
+    """
+
+    later: np.ndarray
+    gone: np.ndarray
+    tau: float
+
+
+def _plain(event: np.ndarray, tau: float = np.inf) -> _Pairs:
+    """Each pair once."""
+    one = np.ones((1, len(event)))
+    return _Pairs(later=one, gone=one, tau=tau)
+
+
+def _uno(months: np.ndarray, event: np.ndarray, weights: np.ndarray, tau: float) -> _Pairs:
+    """By G just before each patient's time; it is 0 only for those a draw left out."""
     g = censoring(months, event, weights).before(months)
-    return divided(np.ones_like(g), g**2, empty=0.0)
+    one = np.ones_like(g)
+    return _Pairs(later=divided(one, g**2, empty=0.0), gone=divided(one, g, empty=0.0), tau=tau)
 
 
 def _concordance(
@@ -297,19 +369,44 @@ def _concordance(
     risk: np.ndarray,
     weights: np.ndarray,
     entry: np.ndarray | None,
-    kinds: list[tuple[np.ndarray | float, float]],
+    kinds: list[_Pairs],
 ) -> list[np.ndarray]:
     """Weighted concordant over weighted usable pairs, for each kind of weight of an event and last
     time: comparing every pair is what costs, so it is done once.
     """
     below = _lower_risk_later(months, event, risk, weights, entry)
-    times, at_risk, events, _ = _counts(months, event, weights, entry)
+    times, at_risk, events, _ = _counts(months, event > 0, weights, entry)
     later = (at_risk - events)[:, np.searchsorted(times, months)]
     found = []
-    for of_event, tau in kinds:
-        mass = weights * (of_event * ((event == 1) & (months <= tau)))
-        found.append(divided((mass * below).sum(axis=1), (mass * later).sum(axis=1)))
+    for pairs in kinds:
+        early = (event == 1) & (months <= pairs.tau)
+        mass = weights * (pairs.later * early)
+        right, usable = (mass * below).sum(axis=1), (mass * later).sum(axis=1)
+        if (event == 2).any():
+            mass = weights * (pairs.gone * early)
+            lower, all_gone = _lower_risk_gone(months, event, risk, weights * pairs.gone)
+            right = right + (mass * lower).sum(axis=1)
+            usable = usable + (mass * all_gone).sum(axis=1)
+        found.append(divided(right, usable))
     return found
+
+
+def _lower_risk_gone(
+    months: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each patient with the event: weight of those who had a competing one by then with a lower
+    risk, an equal one half, and of all of these, (draws, n) each.
+    """
+    lower, whole = np.zeros(weights.shape), np.zeros(weights.shape)
+    gone, events = np.flatnonzero(event == 2), np.flatnonzero(event == 1)
+    for start in range(0, len(events), _BLOCK):
+        of = events[start : start + _BLOCK]
+        some = of[:, None]
+        before = months[gone] <= months[some]
+        share = ((risk[gone] < risk[some]) + 1.0 * (risk[gone] <= risk[some])) / 2
+        lower[:, of] = weights[:, gone] @ (share * before).T
+        whole[:, of] = weights[:, gone] @ before.T.astype(float)
+    return lower, whole
 
 
 def _lower_risk_later(
@@ -347,8 +444,8 @@ def brier(
 ) -> np.ndarray:
     """Mean squared error of the predicted risk by `horizon`, weighted for censoring (Graf 1999).
 
-    An event by then weighs 1 / G(t-), who is watched beyond it 1 / G(horizon), who is censored
-    before it nothing.
+    An event by then weighs 1 / G(t-), a competing one too (who had it is without the event), who is
+    watched beyond it 1 / G(horizon), who is censored before it nothing.
 
     Parameters
     ----------
@@ -365,19 +462,23 @@ def brier(
         Lower is better; NaN where nobody is watched beyond the horizon and some were censored
         before it.
     """
-    case, control, g = _by_horizon(months, event, weights, horizon)
+    case, gone, control, g = _by_horizon(months, event, weights, horizon)
     error = case @ (1 - risk) ** 2 + control @ risk**2 * divided(np.ones_like(g), g)
+    error = error + gone @ risk**2
     return np.asarray(error / weights.sum(axis=1))
 
 
 def _by_horizon(
     months: np.ndarray, event: np.ndarray, weights: np.ndarray, horizon: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights of the events by the horizon and of those watched beyond it, and G(horizon)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Weights of the events and the competing ones by the horizon, and of those watched beyond it;
+    G(horizon).
+    """
     estimate = censoring(months, event, weights)
-    early = (months <= horizon) & (event == 1)
-    mass = divided(weights * early, estimate.before(months), empty=0.0)
-    return mass, weights * (months > horizon), estimate.at(horizon)
+    before, early = estimate.before(months), months <= horizon
+    case = divided(weights * (early & (event == 1)), before, empty=0.0)
+    gone = divided(weights * (early & (event == 2)), before, empty=0.0)
+    return case, gone, weights * (months > horizon), estimate.at(horizon)
 
 
 def integrated_brier(
@@ -410,8 +511,9 @@ def integrated_brier(
 def auc_by(
     months: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, horizon: float
 ) -> np.ndarray:
-    """Cumulative-dynamic ROC AUC: who has the event by `horizon` against who is watched beyond it,
-    weighted for censoring (Uno 2007; R's timeROC).
+    """Cumulative-dynamic ROC AUC: who has the event by `horizon` against who is watched beyond it
+    or had a competing event by then, weighted for censoring (Uno 2007, Blanche 2013; R's timeROC
+    and riskRegression).
 
     Parameters
     ----------
@@ -425,7 +527,8 @@ def auc_by(
     array (draws,)
         0 to 1; NaN without cases or controls.
     """
-    case, control, _ = _by_horizon(months, event, weights, horizon)
+    case, gone, control, g = _by_horizon(months, event, weights, horizon)
+    control = control + gone * g[:, None]
     order = np.argsort(risk, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(risk[order]) != 0])
     cases = np.add.reduceat(case[:, order], starts, axis=1)
@@ -438,7 +541,8 @@ def auc_by(
 def observed_by(
     months: np.ndarray, event: np.ndarray, weights: np.ndarray, horizon: float
 ) -> np.ndarray:
-    """Kaplan-Meier risk of the event by `horizon`.
+    """Share who have the event by `horizon`: by Kaplan and Meier, with a competing event by Aalen
+    and Johansen.
 
     Parameters
     ----------
@@ -452,17 +556,19 @@ def observed_by(
     array (draws,)
         0 to 1.
     """
-    times, at_risk, events, _ = _counts(months, event, weights, None)
+    times, at_risk, either, _ = _counts(months, event > 0, weights, None)
+    own = _counts(months, event == 1, weights, None)[2]
     kept = times <= horizon
-    steps = 1 - divided(events[:, kept], at_risk[:, kept], empty=0.0)
-    return np.asarray(1 - np.prod(steps, axis=1))
+    left = np.cumprod(1 - divided(either[:, kept], at_risk[:, kept], empty=0.0), axis=1)
+    before = np.column_stack([np.ones(len(weights)), left])[:, : kept.sum()]
+    return np.asarray((before * divided(own[:, kept], at_risk[:, kept], empty=0.0)).sum(axis=1))
 
 
 def observed_by_expected(
     months: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, horizon: float
 ) -> np.ndarray:
-    """Kaplan-Meier risk by `horizon` over the mean predicted one (McLernon 2023,
-    doi:10.7326/M22-0844).
+    """Share seen with the event by `horizon` over the mean predicted one (McLernon 2023,
+    doi:10.7326/M22-0844; with competing events van Geloven 2022, doi:10.1136/bmj-2021-069249).
 
     Parameters
     ----------
@@ -491,6 +597,8 @@ def calibration_slope(
     A Cox model of all times would ask for proportional hazards, and answer for what comes after the
     horizon as well: where hazard ratios fade with time, true risks have a slope below 1 in it.
 
+    Who had a competing event is without the event (van Geloven 2022, doi:10.1136/bmj-2021-069249).
+
     Parameters
     ----------
     months, event, weights : arrays
@@ -510,8 +618,8 @@ def calibration_slope(
     if spread == 0:
         return np.full(len(weights), np.nan)
     z = (x - x.mean()) / spread
-    case, control, g = _by_horizon(months, event, weights, horizon)
-    control = control * divided(np.ones_like(g), g)[:, None]
+    case, gone, control, g = _by_horizon(months, event, weights, horizon)
+    control = control * divided(np.ones_like(g), g)[:, None] + gone
     events, free = case.sum(axis=1), control.sum(axis=1)
     share = np.clip(divided(events, events + free), _EDGE, 1 - _EDGE)
     level = np.log(-np.log1p(-share))
@@ -561,12 +669,13 @@ def calibration_table(
     Returns
     -------
     list of dict
-        `n`, mean `predicted`, Kaplan-Meier `observed`, with its 95 % interval `low` and `high`.
+        `n`, mean `predicted`, share `observed` with the event (Kaplan-Meier, or Aalen-Johansen),
+        with its 95 % interval `low` and `high`.
     """
     table = []
     order = np.argsort(risk, kind="stable")
     for members in np.array_split(order, min(bins, len(order))):
-        value, low, high = kaplan_meier(months[members], event[members]).at(horizon)
+        value, low, high = without_event(months[members], event[members], horizon)
         row = {"n": float(len(members)), "predicted": float(risk[members].mean())}
         table.append(row | {"observed": 1 - value, "low": 1 - high, "high": 1 - low})
     return table
@@ -633,7 +742,7 @@ def largest_tau(months: np.ndarray, event: np.ndarray, least: float = 0.1) -> fl
     float
         Months; NaN without an event.
     """
-    times, at_risk, events, _ = _counts(months, event, np.ones((1, len(months))), None)
+    times, at_risk, events, _ = _counts(months, event == 1, np.ones((1, len(months))), None)
     kept = times[(events[0] > 0) & (at_risk[0] >= least * len(months))]
     return float(kept[-1]) if len(kept) else float("nan")
 
@@ -674,7 +783,7 @@ def evaluate_survival(
     """
     weights = np.ones((1, len(months)))
     if draws:
-        drawn = family_weights(np.asarray(event, dtype=float), families, draws, seed)
+        drawn = family_weights(np.asarray(event == 1, dtype=float), families, draws, seed)
         weights = np.concatenate([weights, drawn])
     chunk = max(_CELLS // len(months), 1)
     parts = [
@@ -698,8 +807,7 @@ def _all_metrics(
     tau: float,
 ) -> dict[str, np.ndarray]:
     score = next(iter(risks.values()))
-    kinds: list[tuple[np.ndarray | float, float]] = [(_uno(months, event, weights), tau)]
-    kinds.append((1.0, np.inf))  # Harrell's
+    kinds = [_uno(months, event, weights, tau), _plain(event)]
     uno, harrell = _concordance(months, event, score, weights, None, kinds)
     found = {
         "c_index": uno,

@@ -172,7 +172,8 @@ class Trainable:
         seen = followed(self.cohort, config.landmark_days).take(train)
         columns = list(self.rows.columns)
         recipe, families = recipe_of(config), self.families[train]
-        return fit_survival(X[train], learned, families, recipe, seen, columns, trials)
+        rival = times.outcome == 2 if times.rivals else None
+        return fit_survival(X[train], learned, families, recipe, seen, columns, trials, rival)
 
     @property
     def judged(self) -> np.ndarray:
@@ -612,8 +613,8 @@ def _check_events(y: np.ndarray, families: np.ndarray, config: Config) -> None:
     if events < needed:
         raise DataError(
             f"times of the task {SURVIVAL.name}",
-            f"of {len(y)} patients with a follow-up {int((y == 1).sum())} have the event, in"
-            f" {events} families: fewer than {needed}",
+            f"of {len(y)} patients with a follow-up {int((y == 1).sum())} have the event"
+            f" ({config.label.event}), in {events} families: fewer than {needed}",
             "Give more patients or a longer follow-up; look at `als-ml check --config` for why"
             " patients have no time.",
             code="labels_unusable",
@@ -651,7 +652,7 @@ def recipe_of(config: Config) -> Recipe:
             journal=model.search.journal,
         )
     return Recipe(
-        task=config.task,
+        task=config.question.name,
         members=members,
         seed=v.seed,
         inner_folds=v.inner_folds,

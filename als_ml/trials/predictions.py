@@ -18,7 +18,7 @@ from features.cohort import Cohort
 from features.errors import DataError, RequestError
 from features.tables.problems import Problems
 from models.survival.labels import TimeRule
-from models.tasks import FAMILIAL
+from models.tasks import FAMILIAL, GASTROSTOMY, NIV, TASKS
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,14 @@ def predicted_pool(
             uri,
             "it tells familial from sporadic, and says nothing of the course",
             "Give a model of the task survival or progression.",
+            code="option_value",
+        )
+    if predictor.fitted.task in (NIV.name, GASTROSTOMY.name):
+        raise RequestError(
+            uri,
+            f"it predicts {TASKS[predictor.fitted.task].positive}, which is no endpoint of a trial"
+            " planned here",
+            "Give a model of the task survival with `label.event: composite` or `death`.",
             code="option_value",
         )
     config = run_config(version.run_id, str(source.path))

@@ -237,8 +237,13 @@ class SurvivalCurve:
         )
 
 
-def fit_curve(score: np.ndarray, months: np.ndarray, event: np.ndarray) -> SurvivalCurve:
+def fit_curve(
+    score: np.ndarray, months: np.ndarray, event: np.ndarray, ended: np.ndarray | None = None
+) -> SurvivalCurve:
     """Calibrate scores and learn the baseline.
+
+    Of one of several causes the hazard is the cause-specific one: who had another leaves the risk
+    set then.
 
     Parameters
     ----------
@@ -248,6 +253,8 @@ def fit_curve(score: np.ndarray, months: np.ndarray, event: np.ndarray) -> Survi
         Time of event or censoring, above 0.
     event : array of bool (n,)
         Which of the two.
+    ended : array of bool (n,), optional
+        Whether the time ended in an event of any cause; by default `event`.
 
     Returns
     -------
@@ -256,7 +263,7 @@ def fit_curve(score: np.ndarray, months: np.ndarray, event: np.ndarray) -> Survi
     """
     centre = float(score.mean())
     slopes = _slopes(score - centre, months, event)
-    times = table_months(months, event)
+    times = table_months(months, event if ended is None else ended)
     curve = SurvivalCurve(
         months=tuple(map(float, times)),
         hazard=tuple(np.zeros(len(times))),
@@ -276,15 +283,15 @@ def _slopes(score: np.ndarray, months: np.ndarray, event: np.ndarray) -> tuple[f
     return first, slope_of(score[later], months[later], event[later])
 
 
-def table_months(months: np.ndarray, event: np.ndarray) -> np.ndarray:
+def table_months(months: np.ndarray, ended: np.ndarray) -> np.ndarray:
     """Times of the table up to where enough patients were followed.
 
     Parameters
     ----------
     months : array (n,)
         Time of event or censoring.
-    event : array of bool (n,)
-        Which of the two.
+    ended : array of bool (n,)
+        Which of the two; an event of any cause.
 
     Returns
     -------
@@ -296,7 +303,7 @@ def table_months(months: np.ndarray, event: np.ndarray) -> np.ndarray:
     times = np.unique(np.r_[steps, YEAR, TWO_YEARS])
     times = times[times <= followed]
     # 1 - 198 / 220 is a little below a tenth.
-    return np.asarray(times[uncensored(months, event, times) >= LEAST_UNCENSORED - 1e-9])
+    return np.asarray(times[uncensored(months, ended, times) >= LEAST_UNCENSORED - 1e-9])
 
 
 def _fifths(score: np.ndarray, slope: float) -> tuple[float, ...]:

@@ -6,13 +6,14 @@ import pytest
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from models.labels import in_words, out_of_scope
 from models.survival.labels import TimeRule, events_only_beyond, survival_labels
-from models.tasks import SURVIVAL
+from models.tasks import GASTROSTOMY, NIV, SURVIVAL
 from tests.made import cohort
 
 RULE = TimeRule()  # landmark 90, death, tracheostomy or NIV >= 23 h/day
 DEATH = TimeRule(event="death")
 CUT = TimeRule(follow_up_days=400)
 NATURAL = TimeRule(end_at_treatment=True)
+NIV_STARTS, FED = TimeRule(event="niv"), TimeRule(event="gastrostomy")
 EARLY, UNDATED = "unlabelled_treated_early", "unlabelled_treatment_undated"
 
 
@@ -114,6 +115,94 @@ def test_a_measurement_shows_it_too():
 def test_what_a_risk_by_day_365_is_held_against(dates, by_year):
     labels, _ = survival_labels(cohort({"diagnosis": "als", **dates}), RULE)
     np.testing.assert_array_equal(labels.judged, [by_year])
+
+
+@pytest.mark.parametrize(
+    ("rule", "dates", "branch", "day", "outcome"),
+    [
+        (NIV_STARTS, {"niv_start_days": 200, "death_days": 300}, "event_niv", 200, 1),
+        (NIV_STARTS, {"niv_start_days": 300, "death_days": 200}, "ended_by_death", 200, 2),
+        # On one day the event comes first.
+        (NIV_STARTS, {"niv_start_days": 300, "death_days": 300}, "event_niv", 300, 1),
+        (NIV_STARTS, {"death_days": 300, "last_contact_days": 200}, "ended_by_death", 300, 2),
+        (NIV_STARTS, {"last_contact_days": 300}, "censored_last_contact", 300, 0),
+        # Who is ventilated 23 hours a day has NIV, whichever is recorded first.
+        (NIV_STARTS, {"niv_23h_days": 200, "death_days": 300}, "event_niv", 200, 1),
+        (NIV_STARTS, {"niv_start_days": 150, "niv_23h_days": 200}, "event_niv", 150, 1),
+        (
+            NIV_STARTS,
+            {"tracheostomy_days": 199, "niv_start_days": 200},
+            "ended_by_tracheostomy",
+            199,
+            2,
+        ),
+        # A gastrostomy may follow a tracheostomy and NIV, but not death.
+        (FED, {"gastrostomy_days": 300, "tracheostomy_days": 200}, "event_gastrostomy", 300, 1),
+        (FED, {"gastrostomy_days": 300, "niv_23h_days": 200}, "event_gastrostomy", 300, 1),
+        (FED, {"death_days": 200}, "ended_by_death", 200, 2),
+        (FED, {"niv_start_days": 80, "last_contact_days": 200}, "censored_last_contact", 200, 0),
+        # Who has it at the landmark, and a day after.
+        (NIV_STARTS, {"niv_start_days": 90, "death_days": 300}, "excluded_has_niv", None, 0),
+        (NIV_STARTS, {"niv_start_days": 91, "death_days": 300}, "event_niv", 91, 1),
+        (NIV_STARTS, {"niv_23h_days": 90, "death_days": 300}, "excluded_event", None, 0),
+        (FED, {"gastrostomy_days": -20, "death_days": 300}, "excluded_has_gastrostomy", None, 0),
+        (FED, {"gastrostomy_days": 90, "death_days": 300}, "excluded_has_gastrostomy", None, 0),
+        (FED, {"gastrostomy_days": 91, "death_days": 300}, "event_gastrostomy", 91, 1),
+        (FED, {"gastrostomy_days": 91, "death_days": 90}, "excluded_event", None, 0),
+        # They end no time where they are not asked for.
+        (
+            RULE,
+            {"niv_start_days": 80, "gastrostomy_days": 90, "death_days": 300},
+            "event_death",
+            300,
+            1,
+        ),
+        (DEATH, {"niv_start_days": 200, "death_days": 300}, "event_death", 300, 1),
+    ],
+)
+def test_time_to_niv_or_gastrostomy_with_death_beside_it(rule, dates, branch, day, outcome):
+    labels, times = survival_labels(cohort({"diagnosis": "als", **dates}), rule)
+    assert one(rule, **dates)[:2] == ([branch], day)
+    assert list(times.outcome) == [outcome]
+    assert list(times.ended) == [outcome > 0]
+    assert list(times.of_rivals.outcome) == [
+        {0: 0, 1: 2, 2: 1}[outcome] if rule.rivals else 2 * outcome
+    ]
+    expected = np.nan if day is None else float(outcome == 1)
+    np.testing.assert_array_equal(labels.y, [expected])
+
+
+@pytest.mark.parametrize(
+    ("dates", "by_year"),
+    [
+        ({"niv_start_days": 455}, 1.0),
+        ({"niv_start_days": 456}, 0.0),
+        ({"death_days": 100}, 0.0),  # never has NIV
+        ({"last_contact_days": 100}, np.nan),
+        ({"niv_start_days": 90, "death_days": 100}, np.nan),
+    ],
+)
+def test_what_a_risk_of_niv_is_held_against(dates, by_year):
+    labels, _ = survival_labels(cohort({"diagnosis": "als", **dates}), NIV_STARTS)
+    np.testing.assert_array_equal(labels.judged, [by_year])
+
+
+def test_who_is_not_scored_for_niv_or_a_gastrostomy():
+    made = cohort(
+        {"diagnosis": "als", "niv_start_days": 90},
+        {"diagnosis": "als", "niv_start_days": 91, "gastrostomy_days": 91},
+        {"diagnosis": "als", "gastrostomy_days": 90},
+        {"diagnosis": "als", "niv_start_days": 50, "gastrostomy_days": 50, "death_days": 90},
+        {"diagnosis": "mimic", "niv_start_days": 50, "gastrostomy_days": 50},
+    )
+    both = ["landmark", "diagnosis"]
+    assert list(out_of_scope(made, NIV, 90)) == ["has_niv", "", "", *both]
+    assert list(out_of_scope(made, GASTROSTOMY, 90)) == ["", "", "has_gastrostomy", *both]
+    assert list(out_of_scope(made, SURVIVAL, 90)) == ["", "", "", *both]
+    labels, _ = survival_labels(made, NIV_STARTS)
+    assert in_words(labels, NIV).startswith(
+        "1 NIV, 0 no NIV, 4 without a label: 1 excluded event, 1 excluded has niv"
+    )
 
 
 def test_counts_in_words():
