@@ -1,8 +1,13 @@
 """A survival time in words: as far as the data reach, and no further."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from als_ml.pages.outlook_words import group_words, short_words, times_words
+from als_ml.pages.cohort_page import _event_words, _score_heads
+from als_ml.pages.outlook_words import _share_words, group_words, short_words, times_words
+from als_ml.tracking.view import model_description
+from models.tasks import TASKS
 
 
 def row(first, middle, last):
@@ -67,3 +72,26 @@ def test_the_group_is_that_of_the_training_patients():
 )
 def test_a_table_shows_the_group_and_the_middle_half(group, times, words):
     assert short_words({"risk_group": group, **row(*times)}, 24.0) == words
+
+
+@pytest.mark.parametrize(
+    ("task", "share", "of", "event"),
+    [
+        ("survival", "without the event", "", "the event by month 12"),
+        ("niv", "no NIV so far, alive or dead", " of NIV", "NIV by month 12"),
+        (
+            "gastrostomy",
+            "no gastrostomy so far, alive or dead",
+            " of gastrostomy",
+            "gastrostomy by month 12",
+        ),
+    ],
+)
+def test_a_page_says_of_what_a_time_and_a_risk_are(task, share, of, event):
+    model = SimpleNamespace(task=task, rival=None if task == "survival" else object())
+    assert _share_words(model) == share
+    assert _score_heads(task) == (f"Risk group{of}", f"Risk{of} by month 12")
+    assert _event_words(task) == event
+    said = model_description(task)
+    assert ("who may die before it (cumulative incidence)" in said) is (task != "survival")
+    assert TASKS[task].event_words in said

@@ -70,11 +70,14 @@ def test_one_minus_kaplan_meier_is_not_the_risk():
     assert naive > 1.4 * observed_by(TIME, CAUSE, ONE, 180)[0]
 
 
-def test_the_calibration_slope_is_that_of_fine_and_gray():
-    """`coxph` on `finegray` data with x = log(-log(1 - risk)), ties = "breslow"."""
-    assert calibration_slope(TIME, CAUSE, RISK, ONE) == pytest.approx(1.05145622235, rel=1e-7)
-    found = calibration_slope(TIME, CAUSE, RISK, WEIGHTS)
-    assert found == pytest.approx(0.982866895159, rel=1e-7)
+def test_the_calibration_slope_is_that_of_glm():
+    """`glm(had it by then ~ log(-log(1 - risk)), quasibinomial("cloglog"), weights)`: who died
+    before it is without the event, with the weight of that day.
+    """
+    both = calibration_slope(TIME, CAUSE, RISK, np.vstack([ONE, WEIGHTS]), 120)
+    assert both == pytest.approx([0.991926255595, 0.965791537766], rel=1e-6)
+    found = calibration_slope(TIME, CAUSE, RISK, ONE, 60)
+    assert found == pytest.approx(1.13079791268, rel=1e-6)
 
 
 def test_unos_c_is_that_of_pec():
@@ -103,11 +106,9 @@ def test_a_draw_counts_a_patient_as_often_as_if_written_down_so_often():
     rows = np.repeat(np.arange(len(TIME)), draw.astype(int))
     few = np.ones((1, len(rows)))
     written = [TIME[rows], CAUSE[rows], RISK[rows], few]
-    for metric in (uno_c, brier, auc_by):
+    for metric in (uno_c, brier, auc_by, calibration_slope):
         drawn = metric(TIME, CAUSE, RISK, draw[None], 120)
         assert drawn == pytest.approx(metric(*written, 120), **EXACT)
-    drawn = calibration_slope(TIME, CAUSE, RISK, draw[None])
-    assert drawn == pytest.approx(calibration_slope(*written), **EXACT)
 
 
 def test_each_bin_of_the_calibration_curve_is_a_cumulative_incidence():

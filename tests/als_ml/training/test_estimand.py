@@ -37,6 +37,16 @@ from als_ml.training.estimand import estimand
             "variable",
             "column late_rate below -0.5",
         ),
+        ("survival", {"event": "niv"}, "variable", "months from day 90 to the start of NIV"),
+        ("survival", {"event": "niv"}, "population", "without any ventilation at day 90"),
+        ("survival", {"event": "niv"}, "death or tracheostomy before NIV", "cumulative incidence"),
+        ("survival", {"event": "gastrostomy"}, "death before a gastrostomy", "competing"),
+        (
+            "survival",
+            {"event": "gastrostomy", "follow_up_days": 800},
+            "variable",
+            "months from day 90 to a gastrostomy, at most to day 800",
+        ),
         (
             "familial",
             {},
@@ -46,7 +56,10 @@ from als_ml.training.estimand import estimand
     ],
 )
 def test_what_is_estimated(task, label, attribute, words):
-    config = Config.model_validate({"task": task, "cohort": "c.yaml", "label": label})
+    given = {"task": task, "cohort": "c.yaml", "label": label}
+    if task == "survival":
+        given["model"] = {"estimator": "cox"}
+    config = Config.model_validate(given)
     assert words in dict(estimand(config))[attribute]
 
 

@@ -171,6 +171,22 @@ def test_a_hazard_ratio_is_what_it_says():
     assert not none.any()
 
 
+@pytest.mark.parametrize("effect", [0.0, 0.2, 0.4])
+def test_the_treated_are_lost_as_often_as_others(effect):
+    """Constant hazards, of the event 1/10 and of being lost 1/15 a month: events and losses by the
+    months watched give them back in either arm. Were those whose event comes later followed for
+    sure, a hazard ratio of 0.6 would come out as 0.63 and the losses too low.
+    """
+    rng, n = np.random.default_rng(6), 60_000
+    life, lost = rng.exponential(10, n), rng.exponential(15, n)
+    months, event = np.minimum(life, lost), (life <= lost).astype(int)
+    pool = replace(made_pool(20).take(np.arange(0)), months=months, event=event)
+    moved, still = _later(pool, np.arange(n), np.full(n, 1 - effect), 20.0, rng)
+    assert still.sum() / moved.sum() == pytest.approx((1 - effect) / 10, rel=0.012)
+    left = (still == 0) & (moved < 20)
+    assert left.sum() / moved.sum() == pytest.approx(1 / 15, rel=0.012)
+
+
 def test_the_treated_lose_less_and_nobody_else(pool):
     settings = Settings(effect=0.4)
     arms = _drawn(pool.at_end(12), "slope", 4000, settings, np.random.default_rng(1))
@@ -301,11 +317,19 @@ def test_a_full_folder_is_refused(command, tmp_path, capsys):
     assert "not empty" in capsys.readouterr().err
 
 
-def test_a_familial_model_says_nothing_of_the_course(monkeypatch):
-    model = SimpleNamespace(fitted=SimpleNamespace(task="familial"))
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("familial", "says nothing of the course"),
+        ("niv", "predicts NIV, which is no endpoint"),
+        ("gastrostomy", "predicts gastrostomy, which is no endpoint"),
+    ],
+)
+def test_a_model_of_something_else_plans_no_trial(monkeypatch, task, words):
+    model = SimpleNamespace(fitted=SimpleNamespace(task=task))
     monkeypatch.setattr("als_ml.tracking.loader.load", lambda _: model)
     monkeypatch.setattr(predictions, "registered_version", lambda _: None)
-    with pytest.raises(RequestError, match="says nothing of the course"):
+    with pytest.raises(RequestError, match=words):
         predictions.predicted_pool("models:/f/1", None, (), Problems())
 
 
