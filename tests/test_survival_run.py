@@ -19,6 +19,7 @@ import pytest
 import predict
 import train
 from als_ml.__main__ import main as als_ml
+from als_ml.cohort.source import open_cohort
 from als_ml.prediction.row import ROW_FIELDS
 from als_ml.serving.server import wait_until_up
 from als_ml.tracking.loader import load
@@ -263,3 +264,76 @@ def test_a_trial_is_planned_with_predictions_of_unknown_patients(survival, demo,
     assert "digest is" in capsys.readouterr().err
     assert "SIMULATED" in said
     assert "simulated" in (plan / "protocol.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def niv(survival, demo):
+    """A model of the time to NIV on a cohort in which some have NIV at the landmark."""
+    folder = survival / "niv"
+    shutil.copytree(demo, folder)
+    patients = pd.read_csv(folder / "patients.csv", dtype=str)
+    had = patients.index < 40
+    patients["niv_start_days"] = np.where(had, "90", patients["niv_start_days"])
+    patients.to_csv(folder / "patients.csv", index=False)
+    asked = changes(f"cohort={folder}/cohort.yaml", "label.event=niv", "model.estimator=cox")
+    assert train.main(["--config", CONFIG, "--quiet", *asked]) == 0
+    return folder
+
+
+@pytest.mark.slow
+def test_the_time_to_niv_from_its_configuration_to_a_page(niv, capsys):
+    """Named by its event, with death beside it; alone, in a batch and from a table the same."""
+    uri, cohort_file = "models:/als-niv@champion", f"{niv}/cohort.yaml"
+    path, page, table = niv / "p.parquet", niv / "r.html", niv / "r.csv"
+    scored = ["--model", uri, "--cohort", cohort_file, "--output", str(path), "--quiet"]
+    assert predict.main(scored) == 0
+    batch = pd.read_parquet(path)
+    assert set(batch["task"]) == {"niv"}
+    refused = batch["error"].dropna().str.contains("had NIV at the landmark")
+    assert 20 < refused.sum() <= 40
+    good = batch[batch["error"].isna()].set_index("sample_id")
+    assert good["risk_12m"].between(0, 1, inclusive="neither").all()
+    assert good[["survival_low_months", "slope_predicted", "total_3m"]].isna().all(axis=None)
+    assert set(good["risk_group"]) == set(GROUPS)
+
+    predictor = load(uri)
+    whole = predictor.read(open_cohort(Path(cohort_file)))
+    rows = predictor.predict_cohort(whole)
+    for i in [i for i, row in enumerate(rows) if row["error"] is None][:20]:
+        alone = predictor.predict_records([record(whole, i)])[0]
+        told = good.loc[rows[i]["sample_id"], "risk_12m"]
+        assert alone["risk_12m"] == rows[i]["risk_12m"] == told
+    features, again = niv / "f.parquet", niv / "again.parquet"
+    made = ["features", "--cohort", cohort_file, "--model", uri, "--quiet"]
+    assert als_ml([*made, "--output", str(features)]) == 0
+    scores = ["--model", uri, "--features", str(features), "--output", str(again), "--quiet"]
+    assert predict.main(scores) == 0
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(again)[["risk_12m", "error"]], batch[["risk_12m", "error"]]
+    )
+
+    made = ["report", "--cohort", cohort_file, "--model", uri, "--quiet"]
+    assert als_ml([*made, "--output", str(page), "--table", str(table)]) == 0
+    facts = pd.read_csv(table, dtype=str)
+    told = facts[facts.iloc[:, 1] == "scores/1/outlook/share"]
+    assert set(told.iloc[:, 2]) == {"no NIV so far, alive or dead"}
+    assert "Time to NIV" in page.read_text()
+
+
+@pytest.mark.slow
+def test_the_card_of_the_time_to_niv_says_what_its_risk_is(niv):
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    run = client.get_run(client.get_model_version_by_alias("als-niv", "champion").run_id)
+    metrics = run.data.metrics
+    assert 0.8 < metrics["oe_12m"] < 1.25
+    assert {"baseline_aalen_johansen_brier_12m", "baseline_cox_c_index"} <= set(metrics)
+    assert not {"d_calibration_p", "bound_coverage", "slope_rmse"} & set(metrics)
+    card = Path(client.download_artifacts(run.info.run_id, "model_card.md")).read_text()
+    assert card.startswith("# Model card: time to NIV")
+    assert "share of **all** patients who have the event by then (cumulative incidence)" in card
+    assert "| excluded has niv |" in card
+    assert "| by month | NIV | death | tracheostomy |" in card
+    assert "observed (Aalen-Johansen, 95 %)" in card
+    assert "Lower bound of the survival time" not in card
