@@ -446,7 +446,9 @@ def _of_total(rate: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 
 def _fit_size(residual: np.ndarray, columns: np.ndarray) -> tuple[float, ...]:
-    """Non-negative regression of the squared error on what it grows with."""
+    """Non-negative regression of the squared error on what it grows with; NaN without errors."""
+    if not len(residual):
+        return (np.nan,) * columns.shape[1]
     return tuple(map(float, nnls(columns, residual**2)[0]))
 
 

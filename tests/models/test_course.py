@@ -113,14 +113,15 @@ def test_too_few_slopes_teach_nothing():
 
 
 def test_visits_after_the_landmark_until_a_treatment_count():
-    days = (90, 91, 150, 240, 546, 547)
+    days = (90, 91, 150, 200, 240, 546, 547)
     one = {"diagnosis": "als", "trial_drug_start_days": 200}
     visits = [{"sample_id": f"P{p}", "days": d, "total": 40} for p in (0, 1) for d in days]
     seen = followed(cohort({"diagnosis": "als"}, one, visits=visits), 90)
     found = [
         (np.round(seen.months[seen.row == p] * 30.4375) + 90).astype(int).tolist() for p in (0, 1)
     ]
-    assert found == [[91, 150, 240, 546], [91, 150]]  # 15 months after day 90 is day 546.56
+    # 15 months after day 90 is day 546.56; the visit on the day of the first dose comes before it.
+    assert found == [[91, 150, 200, 240, 546], [91, 150, 200]]
 
 
 @pytest.mark.parametrize(
