@@ -42,8 +42,9 @@ from features.genotypes.extraction import with_targets
 from features.genotypes.gathered import GatheredOnDisk
 from features.genotypes.genotype import moved_rows
 from features.patients import has_calendar
-from features.tables.convert import delimited, read_coded, text
-from features.tables.layout import is_workbook
+from features.tables.convert import read_coded, text
+from features.tables.delimited import check_quotes, delimited, has_lines, readable
+from features.tables.layout import Layout, is_workbook
 from features.tables.problems import Problems
 from features.temporary import working_folder
 
@@ -334,10 +335,19 @@ def _batches(source: CohortSource, kind: TableKind) -> Iterator[pa.Table]:
     elif is_workbook(path):
         yield pa.Table.from_pandas(read_coded(path, layout).astype(object), preserve_index=False)
     else:
+        yield from _delimited_batches(path, layout)
+
+
+def _delimited_batches(path: Path, layout: Layout) -> Iterator[pa.Table]:
+    with readable(path, layout):
         names, options = delimited(path, layout)
         kinds = arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(map(str, range(len(names))), pa.string())
         )
+        checked = False
         with arrow_csv.open_csv(path, *options, kinds) as reader:
             for batch in reader:
+                if not checked and any(has_lines(column) for column in batch.columns):
+                    check_quotes(path, layout)
+                    checked = True
                 yield pa.Table.from_batches([batch]).rename_columns(names)

@@ -41,6 +41,9 @@ REJECTED, DECEASED = 1, 2
 # Of a person of a pedigree.
 AFFECTED = 2
 DEGREES = {1: "first_degree", 2: "second_degree"}
+# In what protobuf's reader says: the fields that it went through, and where it stopped.
+_FIELD = re.compile(r"Failed to parse (\w+) field")
+_PLACE = re.compile(r"""at "?([A-Za-z]\w*(?:[.\[\]\w]*))"?[\s.]""")
 _DURATION = re.compile(
     r"P(?:(\d+(?:\.\d+)?)Y)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)W)?(?:(\d+(?:\.\d+)?)D)?"
 )
@@ -115,17 +118,19 @@ def import_phenopackets(source: Path, output: Path, problems: Problems) -> dict[
 
 def _packets(source: Path, problems: Problems) -> tuple[dict[Path, Phenopacket], list[Any]]:
     """Phenopackets by their file, those of families among them, and the families."""
-    packets, families, others = {}, [], []
+    packets, families, others, strange = {}, [], [], list[str]()
     for path in sorted(source.rglob("*.json")):
         text = path.read_text(encoding="utf-8", errors="replace")
         family = _parsed(text, Family(), path)
         packet = _parsed(text, Phenopacket(), path)
         if family.id and family.HasField("proband"):
             families.append(family)
+            strange.append(_strange_place(text, Family()))
             for number, member in enumerate((family.proband, *family.relatives)):
                 packets[path / str(number)] = member
         elif packet.id and packet.HasField("subject"):
             packets[path] = packet
+            strange.append(_strange_place(text, Phenopacket()))
         else:
             others.append(path.name)
     if others:
@@ -133,6 +138,14 @@ def _packets(source: Path, problems: Problems) -> tuple[dict[Path, Phenopacket],
             str(source),
             f"{len(others)} JSON files are not phenopackets ({examples(others)})",
             "They are left out.",
+            code="left_out",
+        )
+    if places := [place for place in strange if place]:
+        problems.warn(
+            str(source),
+            f"{len(places)} files have a field or a word that the schema of phenopackets does not"
+            f" have ({examples(places)})",
+            "It is read as unknown: correct it, such as MALE for male.",
             code="left_out",
         )
     if not packets:
@@ -152,13 +165,26 @@ def _parsed(text: str, message: Any, path: Path) -> Any:
         # A field of the one message may have another type in the other.
         if isinstance(message, Family):
             return Family()
-        reason = str(error).splitlines()[0][:120]
+        told = str(error)
+        # Its words may end in the value: only the fields are ours to repeat.
+        fields = ".".join(_FIELD.findall(told))
+        reason = f"its field {fields} has another type" if fields else "its JSON is broken"
         raise DataError(
             str(path),
             f"this is not a phenopacket ({reason})",
             "Repair or remove the file.",
             code="file_unreadable",
         ) from None
+
+
+def _strange_place(text: str, message: Any) -> str:
+    """Where a packet first has a field or a word that is not of its schema; empty if nowhere."""
+    try:
+        Parse(text, message)
+    except ParseError as error:
+        place = _PLACE.search(str(error))
+        return place[1].rstrip(".") if place else type(message).__name__
+    return ""
 
 
 def _with_families(patients: pd.DataFrame, families: list[Any], problems: Problems) -> pd.DataFrame:

@@ -235,7 +235,7 @@ def _opened(path: Path) -> pq.ParquetFile:
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(
             str(path),
-            f"it cannot be read ({error})",
+            f"it cannot be read ({type(error).__name__})",
             "Give a table of `python -m als_ml features`.",
             code="file_unreadable",
         ) from None

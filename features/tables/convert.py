@@ -6,7 +6,6 @@ distinct cells (pandas Categorical), so that a column of a million rows is check
 through its few distinct cells.
 """
 
-import csv
 import gzip
 import re
 import zipfile
@@ -28,9 +27,9 @@ from features.errors import DataError, nearest
 from features.stored import Record
 from features.tables.cells import PLAIN, YEARS, Dialect, read_dates, read_months, read_values
 from features.tables.columns import Cells, Column, Frame, FrameT, Table, factorized
+from features.tables.delimited import check_quotes, delimited, has_lines, readable
 from features.tables.formulas import unescaped
 from features.tables.layout import (
-    UTF_8,
     WHOLE_FILE,
     Layout,
     engine_of,
@@ -45,8 +44,6 @@ MISSING = frozenset(["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "<na>", "na
 # More days than a life has: a calendar date or a spreadsheet's serial number stands where days
 # belong (P).
 MOST_DAYS = 40_000
-# What Excel takes for its separator, and no other program.
-_SEPARATOR_LINE = re.compile(r"sep=.", re.IGNORECASE)
 # Where a table whose empty rows were left out keeps the places of the others, from 0.
 PLACES = "places of its rows"
 _MAY_BE_DATE = re.compile(r"\d{4}.*[-/. ]|[-/. ].*\d{4}")
@@ -107,26 +104,9 @@ def read_coded(path: Path, layout: Layout = WHOLE_FILE) -> pd.DataFrame:
             "Correct the path in the cohort file or on the command line.",
             code="file_absent",
         )
-    try:
+    with readable(path, layout):
         _check_unpacked(path)
         names, columns = _read(path, layout)
-    except (
-        ValueError,
-        OSError,
-        pa.ArrowException,
-        UnicodeDecodeError,
-        zipfile.BadZipFile,
-        csv.Error,
-        EOFError,
-        KeyError,
-    ) as error:
-        reason, remedy = _unreadable(error)
-        raise DataError(
-            str(path),
-            f"this is not a readable table ({reason})",
-            remedy,
-            code="file_unreadable",
-        ) from None
     names, columns = _named([str(name).strip().lstrip("\ufeff") for name in names], columns)
     twice = pd.Index(names)[pd.Index(names).duplicated()]
     if len(twice):
@@ -157,17 +137,6 @@ def _without_empty_rows(table: pd.DataFrame) -> pd.DataFrame:
     kept = table[~empty].reset_index(drop=True)
     kept.attrs[PLACES] = np.flatnonzero(~empty)
     return kept
-
-
-def _unreadable(error: Exception) -> tuple[str, str]:
-    """Why a file cannot be read, and what to do."""
-    if isinstance(error, UnicodeDecodeError) or "invalid UTF8" in str(error):
-        reason = "its text is not in the encoding that it is read in, which is UTF-8 by default"
-        return reason, (
-            "Say its encoding in the cohort file, such as {file: NAME, encoding: cp1252}, or save"
-            " it as UTF-8."
-        )
-    return str(error).splitlines()[0], "Save it as CSV (UTF-8), TSV, Parquet or xlsx."
 
 
 def _most_unpacked(path: Path) -> int:
@@ -290,66 +259,18 @@ def _read_delimited(path: Path, layout: Layout) -> tuple[list[str], list[pd.Seri
     del table
     # Coded here, not by Arrow's reader, which takes twice as long for it; from the last column on,
     # so that Arrow lets go of each when it has been read.
-    read = [_arrow_column(columns.pop().dictionary_encode().combine_chunks(), n) for _ in names]
+    read, lines = [], False
+    for _ in names:
+        column = columns.pop().dictionary_encode().combine_chunks()
+        read.append(_arrow_column(column, n))
+        lines |= n > 0 and has_lines(_whole(column).dictionary)
+    if lines:
+        check_quotes(path, layout)
     return names, read[::-1]
 
 
-def delimited(
-    path: Path, layout: Layout = WHOLE_FILE
-) -> tuple[list[str], tuple[arrow_csv.ReadOptions, arrow_csv.ParseOptions]]:
-    """Column names of a CSV or TSV file, and how Arrow is to read and parse it: columns are
-    numbered, all text.
-
-    Parameters
-    ----------
-    path : Path
-        CSV or TSV, plain or gzipped.
-    layout : Layout
-        Its encoding and the line of its header.
-
-    Returns
-    -------
-    names : list of str
-        Of the header line.
-    options : pair
-        For `pyarrow.csv.read_csv`.
-
-    Raises
-    ------
-    ValueError
-        If it is empty, or its first line has no end.
-    """
-    names, separator = _header(path, layout)
-    numbered = [str(i) for i in range(len(names))]
-    read = arrow_csv.ReadOptions(
-        skip_rows=layout.above,
-        column_names=numbered,
-        block_size=1 << 24,
-        encoding="utf8" if layout.encoding == UTF_8 else layout.encoding,
-    )
-    return names, (read, arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True))
-
-
-def _header(path: Path, layout: Layout) -> tuple[list[str], str]:
-    """Column names, and the separator: a tab for .tsv and .txt, else whichever of comma, semicolon,
-    tab and bar splits best.
-    """
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rt", encoding=layout.encoding, newline="") as file:
-        lines = [file.readline(bounds.LONGEST_HEADER) for _ in range(layout.above)]
-    line = lines[-1]
-    if len(line) == bounds.LONGEST_HEADER:
-        raise ValueError("its first line has no end")
-    if not line.strip():
-        raise ValueError("it is empty")
-    if layout.header_row == 1 and (said := _SEPARATOR_LINE.match(line)):
-        raise ValueError(f"its first line is {said[0]!r}; say {{file: NAME, header_row: 2}} of it")
-    tab = path.suffix.lower() in (".tsv", ".txt") or path.name.endswith(".tsv.gz")
-    separator = "\t" if tab else max(",;\t|", key=line.count)
-    if line.count(separator) >= bounds.MOST_COLUMNS:
-        raise ValueError(f"it has more than {bounds.MOST_COLUMNS:,} columns")
-    header = csv.reader(lines[layout.header_row - 1 :], delimiter=separator)
-    return joined_names(list(header)), separator
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
 
 
 _CLEAN, _MISSING_FORMS = r"^([!-&(-~]([ -~]*[!-~])?)?$", pa.array(sorted(MISSING))
@@ -358,7 +279,7 @@ _CLEAN, _MISSING_FORMS = r"^([!-&(-~]([ -~]*[!-~])?)?$", pa.array(sorted(MISSING
 def _arrow_column(column: pa.Array, n: int) -> pd.Series:
     if n == 0:
         return _coded(np.empty(0, dtype=np.int32), np.empty(0, dtype=object))
-    array = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    array = _whole(column)
     codes, levels = np.asarray(array.indices), array.dictionary
     # What is empty, or begins and ends in print and not with an apostrophe, is clean.
     clean = pc.match_substring_regex(levels, _CLEAN)

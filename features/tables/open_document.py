@@ -43,7 +43,8 @@ def check_open_document(file: zipfile.ZipFile) -> None:
                     continue
                 element.clear()
     except ElementTree.ParseError as error:
-        raise ValueError(f"its content is broken: {error}") from None
+        line, column = error.position  # its words may name an entity of the file
+        raise ValueError(f"its content is broken at line {line}, column {column}") from None
 
 
 def _check_extent(rows: int, columns: int) -> None:

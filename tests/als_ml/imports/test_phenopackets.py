@@ -166,6 +166,12 @@ def test_measurements_findings_and_death(tmp_path):
     [
         (["{"], r"0.json: this is not a phenopacket"),
         (['{"id": 3, "subject": []}'], r"0.json: this is not a phenopacket"),
+        (['{"id": "x", "subject": {"id": "Mustermann"}} Mustermann'], r"\(its JSON is broken\)"),
+        (
+            ['{"id": "x", "subject": {"dateOfBirth": "Mustermann"}}'],
+            r"\(its field subject.dateOfBirth has another type\)",
+        ),
+        (["[" * 100_000], r"0.json: this is not a phenopacket"),
         (['{"cohortType": "mendelian"}'], r"there is no phenopacket"),
         ([packet("a"), packet("a")], r"1.json: its id is that of another phenopacket"),
         (
@@ -178,9 +184,29 @@ def test_measurements_findings_and_death(tmp_path):
     ],
 )
 def test_mistakes_leave_nothing_behind(tmp_path, packets, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as told:
         imported(tmp_path, *packets)
+    assert "Mustermann" not in str(told.value)
     assert [path.name for path in tmp_path.iterdir()] == ["packets"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "place"),
+    [
+        ({"sex": "male"}, "Phenopacket.subject.sex"),
+        ({"vitalStatus": {"status": "Mustermann"}}, "Phenopacket.subject.vitalStatus.status"),
+        ({"Mustermann": 1}, "Phenopacket.subject"),
+        ({"sex": "MALE"}, None),
+    ],
+)
+def test_what_the_schema_does_not_know_is_told_by_its_place(tmp_path, subject, place):
+    """protobuf passes over it, and the patient has no sex then."""
+    content = packet()
+    content["subject"] |= subject
+    _, found = imported(tmp_path, content, packet("other"))
+    told = f"1 files have a field or a word that the schema of phenopackets does not have ({place})"
+    assert (told in found) == (place is not None)
+    assert "Mustermann" not in str(found)
 
 
 def test_an_output_in_use_and_a_missing_folder(tmp_path, capsys):

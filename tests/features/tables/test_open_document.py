@@ -94,3 +94,11 @@ def test_what_is_no_spreadsheet(tmp_path):
     for name in ("a.ods", "b.ods"):
         with pytest.raises(DataError, match="not a readable table"):
             read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("broken", ["&Mustermann;", "<Mustermann>", "Mustermann</x>"])
+def test_a_broken_one_is_told_by_the_place(broken, tmp_path):
+    path = written(tmp_path / "k.ods", Stamm=HEAD + row(broken.replace("<", "<text:p><", 1)))
+    with pytest.raises(DataError, match=r"its content is broken at line 1, column \d+") as told:
+        read_table(path)
+    assert "Mustermann" not in str(told.value)
