@@ -18,6 +18,8 @@ from models.survival.partial_likelihood import moments, risk_sets
 ENDPOINTS = ("slope", "survival", "joint_rank")
 # Newton steps of Cox's model with a few covariates (five are usual), and the move at which it ends.
 _STEPS, _STILL = 25, 1e-8
+# What rounding leaves of an outcome that is the same for all, as a share of its square.
+_ROUNDED = 1e-20
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def joint_scores(months: np.ndarray, event: np.ndarray, changes: np.ndarray) -> 
 
 
 def _linear(treated: np.ndarray, columns: np.ndarray, outcome: np.ndarray) -> float:
-    """T of the treatment in a regression; 0 where it cannot be fitted."""
+    """T of the treatment in a regression; 0 where it cannot be fitted, or nothing varies."""
     design = np.column_stack([treated, np.ones(len(treated)), columns])
     freedom = len(outcome) - design.shape[1]
     if freedom < 1:
@@ -108,7 +110,10 @@ def _linear(treated: np.ndarray, columns: np.ndarray, outcome: np.ndarray) -> fl
     inverse = np.linalg.pinv(design.T @ design)
     fitted = inverse @ (design.T @ outcome)
     left = outcome - design @ fitted
-    error = np.sqrt(inverse[0, 0] * float(left @ left) / freedom)
+    unexplained = float(left @ left)
+    if unexplained <= _ROUNDED * float(outcome @ outcome):
+        return 0.0
+    error = np.sqrt(inverse[0, 0] * unexplained / freedom)
     return float(fitted[0] / error) if error > 0 else 0.0
 
 

@@ -1,10 +1,6 @@
-"""Plans of trials: formulas and test statistics are R's, simulated power is what was asked for.
-
-R 4.2.2 with survival 3.5-3; the patients are `tests/fixtures/lung.csv`.
-"""
+"""Plans of trials: the simulated power is what was asked for, and what the command writes."""
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,145 +9,16 @@ import pytest
 
 from als_ml.__main__ import main
 from als_ml.trials import predictions
-from als_ml.trials.endpoints import Arms, joint_scores, statistic
-from als_ml.trials.patients import pool_of
 from als_ml.trials.planning import CUTS, Settings, _drawn, _later, plan
-from als_ml.trials.sizes import (
-    drawn_r2,
-    events_for_hazard_ratio,
-    partial_r2,
-    patients_for_difference,
-    power_of_difference,
-    residual_sd,
-)
+from als_ml.trials.sizes import events_for_hazard_ratio
 from features.errors import RequestError
 from features.tables.problems import Problems
-from models.survival.labels import TimeRule
-from tests.made import cohort
-
-LUNG = pd.read_csv(Path(__file__).parents[2] / "fixtures/lung.csv")
-TREATED = (np.arange(1, len(LUNG) + 1) % 2 == 0).astype(float)
-BESIDE = (np.arange(1, len(LUNG) + 1) % 7).astype(float)[:, None]
-
-
-def made_pool(n=200, seed=1):
-    """Patients whose slope, and hazard, follow a score in part."""
-    rng = np.random.default_rng(seed)
-    score = rng.normal(size=n)
-    rate = np.maximum(0.9 + 0.25 * score + rng.normal(0, 0.35, n), 0.05)
-    months = rng.exponential(30 / np.exp(0.7 * score))
-    lost = rng.uniform(6, 30, n)
-    event = months <= lost
-    stop = np.minimum(months, lost)
-    rows, visits = [], []
-    for i in range(n):
-        day = 90 + int(stop[i] * 30.4375) + 1
-        rows.append(
-            {"diagnosis": "als", "onset_days": -365, "onset_site": "lower_limb"}
-            | ({"death_days": day} if event[i] else {"last_contact_days": day})
-        )
-        totals = [(0, 40)] + [
-            (90 + 91 * k, float(np.clip(round(40 - rate[i] * 3 * k), 0, 48))) for k in range(1, 5)
-        ]
-        visits += [{"sample_id": f"P{i}", "days": d, "total": t} for d, t in totals if d < day]
-    made = cohort(*rows, visits=visits)
-    risk = 1 / (1 + np.exp(-score))
-    return pool_of(made, TimeRule(), risk, 0.9 + 0.25 * score, ("total",))
+from tests.als_ml.trials.test_patients import made_pool
 
 
 @pytest.fixture(scope="module")
 def pool():
     return made_pool()
-
-
-@pytest.mark.parametrize(
-    ("sd", "difference", "power", "per_arm"),
-    [(0.62, 0.27, 0.8, 83.74518843), (0.5, 0.1, 0.9, 526.3333712), (1.0, 3.0, 0.9, 3.62481805)],
-)
-def test_sizes_of_a_difference_are_those_of_power_t_test(sd, difference, power, per_arm):
-    assert patients_for_difference(sd, difference, power) == pytest.approx(per_arm, rel=1e-5)
-    assert power_of_difference(per_arm, sd, difference) == pytest.approx(power, rel=1e-5)
-
-
-def test_no_difference_has_no_size():
-    assert np.isnan(patients_for_difference(1.0, 0.0, 0.8))
-    assert np.isnan(patients_for_difference(1.0, 0.001, 0.8))
-    assert patients_for_difference(1.0, 100.0, 0.8) == 2.0
-    assert events_for_hazard_ratio(1.0, 0.8) == np.inf
-
-
-def test_test_statistics_are_those_of_coxph_and_lm():
-    """`coxph(Surv(time, event) ~ treated + z (+ x), ties = "breslow")`, `lm(log(time) ~ ...)`."""
-    time, event = LUNG["time"].to_numpy(float), LUNG["event"].to_numpy()
-    arms = Arms(
-        treated=TREATED,
-        months=time,
-        event=event,
-        changes=np.empty((len(time), 0)),
-        slope=np.log(time),
-        usual=BESIDE,
-        prediction=LUNG["risk_183"].to_numpy(),
-    )
-    # A higher hazard, and a higher slope, is worse.
-    assert statistic(arms, "survival", False) == pytest.approx(-2.583317516, rel=1e-6)
-    assert statistic(arms, "survival", True) == pytest.approx(-3.006237122, rel=1e-6)
-    assert statistic(arms, "slope", False) == pytest.approx(2.146440051, rel=1e-6)
-    assert statistic(arms, "slope", True) == pytest.approx(2.522495109, rel=1e-6)
-    unknown = replace(arms, slope=np.where(np.arange(len(time)) < 5, np.nan, arms.slope))
-    assert statistic(unknown, "slope", True) != statistic(arms, "slope", True)
-
-
-def test_r2_beyond_the_usual_covariates_costs_its_freedom():
-    """R: 1 - summary(larger)$sigma^2 / summary(smaller)$sigma^2."""
-    y, usual = np.log(LUNG["time"].to_numpy(float)), np.column_stack([BESIDE, TREATED])
-    found = partial_r2(y, usual, LUNG["risk_183"].to_numpy())
-    assert found == pytest.approx(0.05765310754, rel=1e-7)
-    assert residual_sd(y, usual) == pytest.approx(0.9010998073, rel=1e-9)
-    assert partial_r2(y, usual, BESIDE[:, 0]) == 0
-    weights = 1.0 + np.arange(len(y)) % 3
-    rows = np.repeat(np.arange(len(y)), weights.astype(int))
-    risk = LUNG["risk_183"].to_numpy()
-    drawn = drawn_r2(y, usual, risk, np.stack([np.ones(len(y)), weights]))
-    written = partial_r2(y[rows], usual[rows], risk[rows])
-    assert drawn == pytest.approx([found, written], rel=1e-7)
-
-
-@pytest.mark.parametrize(
-    ("months", "event", "changes", "scores"),
-    [
-        # The earlier of two deaths does worse, whatever they had lost.
-        ([3, 5], [1, 1], [[-1], [-9]], [-1, 1]),
-        # On the same day neither does: the loss decides.
-        ([5, 5], [1, 1], [[-1], [-9]], [1, -1]),
-        # Lost before the death of the other: what both had decides.
-        ([3, 5], [0, 1], [[-1], [-9]], [1, -1]),
-        # Watched through the day of the death.
-        ([5, 5], [0, 1], [[-9], [-1]], [1, -1]),
-        # The last visit that both have: the second is one's alone.
-        ([9, 9], [0, 0], [[-2, -3], [-1, np.nan]], [-1, 1]),
-        ([9, 9], [0, 0], [[-2, -3], [-1, -4]], [1, -1]),
-        ([9, 9], [0, 0], [[-2], [-2]], [0, 0]),
-        ([9, 9], [0, 0], [[np.nan], [-2]], [0, 0]),
-    ],
-)
-def test_pairs_of_the_joint_rank(months, event, changes, scores):
-    found = joint_scores(np.array(months), np.array(event), np.array(changes, dtype=float))
-    assert found.tolist() == scores
-
-
-def test_what_a_trial_sees_until_its_end(pool):
-    short = pool.at_end(6.0)
-    assert short.changes.shape == (len(pool.months), 2)
-    assert short.months.max() == 6
-    assert not short.event[pool.months > 6].any()
-    assert (short.event == pool.event)[pool.months <= 6].all()
-    i = int(np.flatnonzero(pool.months > 12.5)[0])
-    own = pool.row == i
-    nearest = pool.total[own][np.argmin(np.abs(pool.when[own] - 6))]
-    assert short.changes[i, 1] == nearest - pool.baseline[i]
-    assert pool.at_end(12.0).changes.shape[1] == 4
-    nobody = pool.months < 1.4
-    assert np.isnan(short.changes[nobody]).all()
 
 
 def test_a_hazard_ratio_is_what_it_says():
@@ -231,17 +98,6 @@ def test_simulated_survival_needs_the_events_of_schoenfeld():
     events = row["events"] * (1 + treated) / 2
     assert events == pytest.approx(events_for_hazard_ratio(0.6, 0.8), rel=0.2)
     assert row["power"] == pytest.approx(0.8, abs=0.07)
-
-
-def test_who_has_no_time_no_total_or_no_prediction_is_left_out():
-    rows = [{"diagnosis": "als", "last_contact_days": 500} for _ in range(3)]
-    rows.append({"diagnosis": "als", "last_contact_days": 80})
-    visits = [{"sample_id": f"P{i}", "days": 0, "total": 40} for i in (0, 2, 3)]
-    risk = np.array([0.1, 0.2, np.nan, 0.1])
-    pool = pool_of(cohort(*rows, visits=visits), TimeRule(), risk, None)
-    assert pool.baseline.tolist() == [40]
-    assert pool.score == pytest.approx([np.log(0.1 / 0.9)])
-    assert np.array_equal(pool.for_slope, pool.score)
 
 
 @pytest.fixture
@@ -331,38 +187,6 @@ def test_a_model_of_something_else_plans_no_trial(monkeypatch, task, words):
     monkeypatch.setattr(predictions, "registered_version", lambda _: None)
     with pytest.raises(RequestError, match=words):
         predictions.predicted_pool("models:/f/1", None, (), Problems())
-
-
-def of_visits(*days):
-    """One patient, seen long, with a point lost a month."""
-    visits = [{"sample_id": "P0", "days": 0, "total": 44}]
-    visits += [{"sample_id": "P0", "days": d, "total": 44 - i - 1} for i, d in enumerate(days)]
-    made = cohort({"diagnosis": "als", "last_contact_days": 900}, visits=visits)
-    return pool_of(made, TimeRule(), np.array([0.5]), None, ()).at_end(12.0)
-
-
-@pytest.mark.parametrize(
-    ("day", "planned"),
-    [
-        (90 + 45, [np.nan] * 4),  # 1.48 months
-        (90 + 46, [-1, np.nan, np.nan, np.nan]),  # 1.51
-        (90 + 136, [-1, np.nan, np.nan, np.nan]),  # 4.47
-        (90 + 137, [np.nan, -1, np.nan, np.nan]),  # 4.50, nearer to none: the later one has it
-        (90 + 410, [np.nan, np.nan, np.nan, -1]),  # 13.47
-        (90 + 411, [np.nan] * 4),  # 13.50 and a little
-    ],
-)
-def test_a_visit_stands_for_the_planned_one_within_six_weeks(day, planned):
-    assert np.array_equal(of_visits(day).changes[0], planned, equal_nan=True)
-
-
-def test_the_nearest_visit_counts():
-    assert of_visits(90 + 60, 90 + 92, 90 + 130).changes[0, 0] == -2
-
-
-@pytest.mark.parametrize(("last", "known"), [(90 + 20 + 59, False), (90 + 20 + 60, True)])
-def test_a_slope_needs_sixty_days(last, known):
-    assert np.isfinite(of_visits(90 + 20, last).slope[0]) == known
 
 
 def test_a_cut_that_leaves_fewer_than_fifty_ends_the_table(pool):
