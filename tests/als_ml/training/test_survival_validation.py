@@ -11,6 +11,7 @@ import pytest
 import als_ml.training.folds
 from als_ml.config import load_config
 from als_ml.prediction.row import ROW_FIELDS
+from als_ml.tracking.documents import write_documents
 from als_ml.training.folds import Fold, days_to_label, temporal
 from als_ml.training.run import train
 from als_ml.training.survival_estimates import figures_of_others, seen_rows
@@ -171,6 +172,10 @@ def test_a_run_with_every_further_split(demo, tmp_path):
     assert metrics["sites_n"] == 2
     assert sum(row["n"] for row in found.tables["sites"]) == len(found.y)
     assert any("embargoed" in problem.found for problem in found.warnings)
+    card = write_documents(found, tmp_path, [])[0].read_text()
+    for words, prefix in (("the held-out cohort", "external"), ("the split date", "temporal")):
+        counts = f"{metrics[f'{prefix}_n']:.0f}, {metrics[f'{prefix}_n_positive']:.0f}"
+        assert f"{words} ({counts} with the event): c-index" in card
     late = train(load_config(SURVIVAL, [*changes[:-2], "validation.split_date=2050-01-01"]))
     assert "temporal_n" not in late.metrics
     assert any("too few patients" in problem.found for problem in late.warnings)
