@@ -337,3 +337,97 @@ def test_the_card_of_the_time_to_niv_says_what_its_risk_is(niv):
     assert "| by month | NIV | death | tracheostomy |" in card
     assert "observed (Aalen-Johansen, 95 %)" in card
     assert "Lower bound of the survival time" not in card
+
+
+@pytest.fixture(scope="module")
+def second(survival, demo, tmp_path_factory):
+    """A second version of the model (Cox alone), and a cohort that neither has seen."""
+    from als_ml.simulate import simulate
+
+    others = tmp_path_factory.mktemp("others") / "cohort"
+    simulate(others, patients=240, seed=9)
+    made = ["--config", CONFIG, "--quiet", *changes(f"cohort={demo}/cohort.yaml")]
+    assert train.main([*made, "--set", "model.estimator=cox"]) == 0
+    return "models:/als-survival/2", f"{others}/cohort.yaml"
+
+
+@pytest.mark.slow
+def test_two_survival_models_are_compared(survival, second, capsys):
+    uri, others = second
+    assert als_ml(["compare", "models:/als-survival/1", uri]) == 0
+    said = capsys.readouterr().out
+    assert "model.estimator" in said
+    figures = [line for line in said.splitlines() if line.strip().startswith("c_index")]
+    assert "-" not in figures[0].split()[1:]
+    changed = survival / "changed.csv"
+    pair = ["compare", "models:/als-survival/1", uri, "--cohort", others]
+    assert als_ml([*pair, "--output", str(changed)]) == 0
+    said = capsys.readouterr().out
+    assert "roc_auc: first minus second" in said
+    assert "patients change risk group" in said
+    assert set(pd.read_csv(changed)["from"]) <= set(GROUPS)
+    assert als_ml(["compare", "models:/als-survival/1", "models:/als-survival/99"]) == 2
+    assert "version=99) not found" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_survival_model_is_promoted_by_the_rule_or_by_a_reason(survival, second, demo, capsys):
+    from mlflow import MlflowClient
+
+    uri, others = second
+    assert als_ml(["promote", "--model", uri, "--cohort", f"{demo}/cohort.yaml"]) == 2
+    assert "are among those that version" in capsys.readouterr().err
+    assert als_ml(["promote", "--model", uri, "--cohort", others]) == 1
+    assert "the log loss may be worse by 0.01 or more" in capsys.readouterr().err
+    refitted = ["promote", "--model", uri, "--training-cohort", f"{demo}/cohort.yaml"]
+    assert als_ml(refitted) == 1
+    assert "the refusal is in the log" in capsys.readouterr().err
+    assert als_ml(["promote", "--model", uri, "--override", "  "]) == 2
+    assert "the reason is empty" in capsys.readouterr().err
+    assert als_ml(["promote", "--model", uri, "--override", "a trial of the command"]) == 0
+    client = MlflowClient()
+    assert client.get_model_version_by_alias("als-survival", "champion").version == 2
+    assert als_ml(["promote", "--model", "models:/als-survival/1", "--override", "back"]) == 0
+    capsys.readouterr()
+    assert als_ml(["promote", "--log", "--name", "als-survival"]) == 0
+    assert "override: back" in capsys.readouterr().out.replace("\n", " ")
+
+
+@pytest.mark.slow
+def test_a_survival_model_is_monitored(survival, second, capsys):
+    _, others = second
+    assert als_ml(["monitor", "--model", URI, "--cohort", others]) == 0
+    said = capsys.readouterr().out
+    assert "features have drifted" in said
+    assert "c_index" in said
+    assert "observed/expected" in said.replace("\n", " ")
+    assert "abstained" not in said
+    assert als_ml(["monitor", "--model", URI, "--cohort", "nowhere.yaml"]) == 2
+    assert "there is no such cohort file" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_survival_model_is_locked_and_scores_as_locked(survival, demo, capsys):
+    lock, output = survival / "trial.lock.json", survival / "trial.csv"
+    assert als_ml(["lock", "--model", URI, "--output", str(lock)]) == 0
+    pinned = json.loads(lock.read_text())
+    assert pinned["threshold"] == "none"
+    scored = ["--cohort", f"{demo}/cohort.yaml", "--output", str(output), "--quiet"]
+    assert predict.main(["--lock", str(lock), *scored]) == 0
+    for key, other in (("digest", "0" * 64), ("threshold", "0.5")):
+        lock.write_text(json.dumps(pinned | {key: other}))
+        assert predict.main(["--lock", str(lock), *scored]) == 2
+        assert f"{key} is" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_survival_run_is_reproduced(survival, second, demo, capsys):
+    from mlflow import MlflowClient
+
+    run_id = MlflowClient().get_model_version("als-survival", "2").run_id
+    assert als_ml(["reproduce", run_id, "--cohort", f"{demo}/cohort.yaml"]) == 0
+    assert "figures are the same" in capsys.readouterr().out
+    assert als_ml(["reproduce", run_id, "--cohort", second[1]]) == 1
+    assert "the data differ" in capsys.readouterr().err
+    assert als_ml(["reproduce", "0123456789", "--cohort", second[1]]) == 2
+    assert "not found" in capsys.readouterr().err

@@ -13,6 +13,30 @@ if TYPE_CHECKING:
 SUMMARY = "compare two models: what differs, how good they are, and who changes class"
 
 
+# Figures of two runs side by side, of classes and of a time.
+_OF_CLASSES = (
+    "roc_auc",
+    "average_precision",
+    "brier",
+    "log_loss",
+    "calibration_slope",
+    "coverage",
+    "sites_roc_auc",
+    "n",
+)
+_OF_TIMES = (
+    "c_index",
+    "harrell_c",
+    "auc_12m",
+    "brier_12m",
+    "calibration_slope",
+    "oe_12m",
+    "bound_coverage",
+    "sites_harrell_c",
+    "n",
+)
+
+
 def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
     made.add_argument(
@@ -84,10 +108,10 @@ def _print_comparison(found: "Compared", arguments: argparse.Namespace) -> None:
         print("no differences of performance: the labelled patients do not have both labels")
     print_table(
         records_of(found.classes.rename_axis("second \\ first").reset_index()),
-        "predicted classes",
+        "predicted classes" if found.answer == "class" else f"{found.answer}s",
     )
     where = f"written: {arguments.output}" if arguments.output else "name them with --output FILE"
-    print(f"{len(found.changed)} patients change class; {where}. Research use only.")
+    print(f"{len(found.changed)} patients change {found.answer}; {where}. Research use only.")
 
 
 def _compare_runs(arguments: argparse.Namespace) -> int:
@@ -97,16 +121,7 @@ def _compare_runs(arguments: argparse.Namespace) -> int:
     versions = [registered_version(uri) for uri in arguments.models]
     differences = what_differs(*(made(version) for version in versions))
     first, second = (run_metrics(version) for version in versions)
-    names = [
-        "roc_auc",
-        "average_precision",
-        "brier",
-        "log_loss",
-        "calibration_slope",
-        "coverage",
-        "sites_roc_auc",
-        "n",
-    ]
+    names = _OF_TIMES if "c_index" in first else _OF_CLASSES
     rows = [
         {"metric": name, "first": first.get(name), "second": second.get(name)} for name in names
     ]

@@ -10,11 +10,14 @@ from als_ml.config import Config
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.row import PredictionRow
 from als_ml.training.metrics import paired_differences
-from als_ml.training.task_data import make_labels
+from als_ml.training.survival_estimates import known_by_year
+from als_ml.training.task_data import make_labels, time_rule
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
 from features.tables.problems import Problems
 from models.labels import in_words
+from models.survival.curve import GROUPS
+from models.survival.labels import Times, survival_labels
 from models.tasks import TASKS
 
 
@@ -22,8 +25,9 @@ from models.tasks import TASKS
 class Scored:
     """A cohort as one model scores it.
 
-    Arrays of n, NaN where the model gives no probability or the patient has no label; `labels`
-    says how many have which and why, or why there is none.
+    Arrays of n, NaN where the model gives no probability or the patient has no label; `predicted`
+    is a class, of a survival time the fifth of the training risk. `labels` says how many have which
+    and why, or why there is none; `times` are those of a survival time.
     """
 
     samples: np.ndarray
@@ -33,6 +37,19 @@ class Scored:
     families: np.ndarray
     rows: list[PredictionRow]
     labels: str = ""
+    times: Times | None = None
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """Who counts, bool (n,): who has a label, or a time, however early it is censored."""
+        return np.isfinite(self.y if self.times is None else self.times.months)
+
+    @property
+    def stands_for(self) -> np.ndarray:
+        """How many patients each labelled one stands for (n,): more than one where some are lost
+        too early for a label.
+        """
+        return np.ones(len(self.y)) if self.times is None else known_by_year(self.times)
 
     def of(self, kept: np.ndarray) -> "Scored":
         """Some of the patients.
@@ -55,6 +72,7 @@ class Scored:
             families=self.families[kept],
             rows=[row for row, is_kept in zip(self.rows, kept, strict=True) if is_kept],
             labels=self.labels,
+            times=None if self.times is None else self.times.take(kept),
         )
 
 
@@ -64,7 +82,8 @@ class Compared:
 
     `largest` difference and `correlation` of the probabilities (NaN where one does not vary);
     `differences` maps a metric to difference, low and high, and is empty unless both labels occur;
-    `classes` counts the patients by both classes, `changed` names those whose class differs.
+    `classes` counts the patients by both answers, `changed` names those whose answer differs;
+    `answer` says what it is: a class, or of a time the fifth of the risk.
     """
 
     n: int
@@ -74,6 +93,7 @@ class Compared:
     differences: dict[str, tuple[float, float, float]]
     classes: pd.DataFrame
     changed: pd.DataFrame
+    answer: str = "class"
 
 
 def scored_cohort(
@@ -122,8 +142,9 @@ def scored(predictor: Predictor, config: Config, cohort: Cohort) -> Scored:
         [np.nan if row["probability"] is None else row["probability"] for row in rows]
     )
     samples = np.array([row["sample_id"] for row in rows])
-    predicted = np.array([row["predicted_class"] or "" for row in rows])
+    predicted = np.array([row["predicted_class"] or row["risk_group"] or "" for row in rows])
     y, said = _labelled(predictor, config, cohort)
+    rule = time_rule(config)
     return Scored(
         samples=samples,
         probability=probability,
@@ -132,6 +153,7 @@ def scored(predictor: Predictor, config: Config, cohort: Cohort) -> Scored:
         families=cohort.families,
         rows=rows,
         labels=said,
+        times=None if rule is None else survival_labels(cohort, rule)[1],
     )
 
 
@@ -195,24 +217,31 @@ def compare(ours: Scored, theirs: Scored, draws: int = 2000, seed: int = 1) -> C
             "Give a cohort that both can score.",
             code="patients_unusable",
         )
-    p, q = ours.probability[both], theirs.probability[both]
+    ours, theirs = ours.of(both), theirs.of(both)
+    p, q = ours.probability, theirs.probability
     varied = np.ptp(p) > 0 and np.ptp(q) > 0
-    known = both & np.isfinite(ours.y)
-    differences = {}
+    known, differences = np.isfinite(ours.y), {}
     if len(np.unique(ours.y[known])) == 2:
-        y, families = ours.y[known], ours.families[known]
-        differences = paired_differences(
-            y, ours.probability[known], theirs.probability[known], families, draws, seed
-        )
+        y, families, stands_for = ours.y[known], ours.families[known], ours.stands_for[known]
+        differences = paired_differences(y, p[known], q[known], families, draws, seed, stands_for)
     return Compared(
         n=int(both.sum()),
         n_labelled=int(known.sum()),
         largest=float(np.abs(p - q).max()),
         correlation=float(np.corrcoef(p, q)[0, 1]) if varied else float("nan"),
         differences=differences,
-        classes=pd.crosstab(pd.Series(theirs.predicted[both]), pd.Series(ours.predicted[both])),
-        changed=_changed(ours, theirs, both & (ours.predicted != theirs.predicted)),
+        classes=_crossed(theirs.predicted, ours.predicted),
+        changed=_changed(ours, theirs, ours.predicted != theirs.predicted),
+        answer="class" if ours.times is None else "risk group",
     )
+
+
+def _crossed(rows: np.ndarray, columns: np.ndarray) -> pd.DataFrame:
+    """Patients by both answers; fifths of the risk in their order, not the alphabet's."""
+    table = pd.crosstab(pd.Series(rows), pd.Series(columns))
+    places = {name: i for i, name in enumerate(GROUPS)}
+    down, across = (sorted(at, key=lambda name: places.get(name, -1)) for at in table.axes)
+    return table.loc[down, across]
 
 
 def _changed(ours: Scored, theirs: Scored, moved: np.ndarray) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from als_ml.prediction.predictor import Predictor
 from als_ml.tracking.loader import CheckedModel, checked_model
 from als_ml.tracking.versions import registered_version
 from features.errors import RequestError
+from models.tasks import TASKS
 
 _PINNED = ("name", "version", "digest", "threshold", "definitions_version", "als_ml_version")
 
@@ -33,9 +34,12 @@ def facts(model: CheckedModel, predictor: Predictor) -> dict[str, str]:
     dict of str
         Key -> value, as text.
     """
+    fitted = predictor.fitted
+    # A model of a time predicts no class.
+    threshold = "none" if TASKS[fitted.task].of_time else repr(fitted.calibration.threshold)
     return {
         **_of_files(model),
-        "threshold": repr(predictor.fitted.calibration.threshold),
+        "threshold": threshold,
         "definitions_version": predictor.definitions.version,
         "als_ml_version": als_ml.__version__,
     }

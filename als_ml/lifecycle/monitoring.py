@@ -17,16 +17,20 @@ from als_ml.prediction.training_aggregates import FEWEST, Cells, TrainingAggrega
 from als_ml.tracking.store import quiet_mlflow, store_and_reason, store_failures, use_store
 from als_ml.tracking.view import log_linked, mark_as_training
 from als_ml.training.metrics import calibration_errors, evaluate, exact_interval
+from als_ml.training.survival_estimates import seen_rows, short_figures
 from features.blocks.rows import feature_matrix
 from features.cohort import Cohort
 from features.errors import RequestError
 from models.labels import out_of_scope
+from models.survival.labels import Times
 from models.tasks import TASKS
 
 LOG = "als-ml-monitoring"
 # Calibration is not told of fewer patients (P); nothing is logged of fewer either, since it would
 # speak of single ones.
 _FEWEST = 20
+# Of the interval of a ratio of times, by the bootstrap over families (P).
+_DRAWS = 500
 # Population stability index: below 0.1 stable, from 0.25 shifted (Siddiqi 2006, R).
 _LOOK, _SHIFTED = 0.1, 0.25
 # A change of the missing share below this is not worth a word (P).
@@ -220,7 +224,8 @@ def _by_chance(training: TrainingAggregates, name: str, now: int, tail: float) -
 
 
 def flags(scored: Scored) -> dict[str, float]:
-    """Share of scored patients out of distribution and abstained, and how many were not scored.
+    """Share of scored patients out of distribution and abstained (of a time: not told, it never
+    does), and how many were not scored.
 
     Parameters
     ----------
@@ -233,12 +238,14 @@ def flags(scored: Scored) -> dict[str, float]:
         Counts and shares by name.
     """
     good = [row for row in scored.rows if not row["error"]]
-    return {
+    figures = {
         "scored": len(good),
         "not scored": len(scored.rows) - len(good),
         "out_of_distribution": _share([row["out_of_distribution"] for row in good]),
-        "abstained": _share([row["abstained"] for row in good]),
     }
+    if scored.times is not None:
+        return figures
+    return figures | {"abstained": _share([row["abstained"] for row in good])}
 
 
 def _share(held: list[bool | None]) -> float:
@@ -247,7 +254,7 @@ def _share(held: list[bool | None]) -> float:
 
 def calibration_now(scored: Scored) -> dict[str, float]:
     """Calibration where labels exist: intercept, slope, observed to expected with an exact
-    interval, ECE; else empty.
+    interval, ECE; of times those by month 12 that are weighted for censoring; else empty.
 
     Parameters
     ----------
@@ -259,6 +266,8 @@ def calibration_now(scored: Scored) -> dict[str, float]:
     dict of float
         Figures by name.
     """
+    if scored.times is not None:
+        return _calibration_of_times(scored, scored.times)
     known = np.isfinite(scored.y) & np.isfinite(scored.probability)
     y, p = scored.y[known], scored.probability[known]
     if len(y) < _FEWEST or len(np.unique(y)) < 2:
@@ -277,6 +286,24 @@ def calibration_now(scored: Scored) -> dict[str, float]:
         name: float(value)
         for name, value in (result | {"ece": calibration_errors(y, p)["ece"]}).items()
     }
+
+
+def _calibration_of_times(scored: Scored, times: Times) -> dict[str, float]:
+    """Who is lost within the year counts as long as seen: to leave them out would keep more of
+    those with the event.
+    """
+    of = seen_rows(times, scored.families, scored.rows)
+    if len(of.event) < _FEWEST or not 0 < of.events < len(of.event):
+        return {}
+    found = short_figures(of, _DRAWS)
+    figures = {
+        "labelled": float(len(of.event)),
+        **{name: found[name] for name in ("c_index", "auc_12m", "brier_12m", "calibration_slope")},
+        "observed/expected": found["oe_12m"],
+        "o/e low": found["oe_12m_low"],
+        "o/e high": found["oe_12m_high"],
+    }
+    return {name: value for name, value in figures.items() if np.isfinite(value)}
 
 
 def log_monitoring(

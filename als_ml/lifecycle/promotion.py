@@ -32,6 +32,7 @@ from als_ml.tracking.store import quiet_mlflow, use_store
 from als_ml.tracking.view import log_linked, mark_as_training
 from als_ml.training.folds import cross_validate
 from als_ml.training.metrics import paired_differences
+from als_ml.training.survival_estimates import known_by_year
 from als_ml.training.task_data import prepared
 from features.cohort import Cohort
 from features.errors import DataError, RequestError
@@ -194,7 +195,7 @@ def _on_other_patients(
     for one in (version, champion):
         if not models[one.version].training.get("patients"):
             _refuse_same_table(one, source)
-    labelled = np.isfinite(ours.y)
+    labelled = ours.labelled
     seen = {
         number: labelled & known_to(models[number], number, cohort)
         for number, cohort in cohorts.items()
@@ -205,7 +206,7 @@ def _on_other_patients(
             f"--cohort {source.path}", _shared(seen), _OTHERS, code="patients_shared"
         )
     ours, theirs = ours.of(labelled & ~either), theirs.of(labelled & ~either)
-    if len(np.unique(ours.y)) < 2:
+    if len(np.unique(ours.y[np.isfinite(ours.y)])) < 2:
         raise DataError(
             str(source.path),
             "its labelled patients do not have both labels",
@@ -295,7 +296,8 @@ def _on_same_folds(
     new, old = (run_config(v.run_id, str(source.path)) for v in (version, champion))
     old = old.model_copy(update={"validation": new.validation})
     data, other = prepared(new, source), prepared(old, source)
-    if list(data.rows.index) != list(other.rows.index) or not np.array_equal(data.y, other.y):
+    same = np.array_equal(data.judged, other.judged, equal_nan=True)
+    if list(data.rows.index) != list(other.rows.index) or not same:
         raise DataError(
             str(source.path),
             "the two configurations label other patients",
@@ -308,8 +310,17 @@ def _on_same_folds(
     )
     v, y = new.validation, data.judged
     known = np.isfinite(y) & np.isfinite(p) & np.isfinite(q)
+    if len(np.unique(y[known])) < 2:
+        raise DataError(
+            str(source.path),
+            "its labelled patients do not have both labels",
+            "Give a larger cohort.",
+            code="labels_unusable",
+        )
+    stands_for = None if data.times is None else known_by_year(data.times)[known]
+    draws = v.bootstrap or 200
     return paired_differences(
-        y[known], p[known], q[known], data.families[known], v.bootstrap or 200, v.seed
+        y[known], p[known], q[known], data.families[known], draws, v.seed, stands_for
     )
 
 

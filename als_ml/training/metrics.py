@@ -389,7 +389,13 @@ def class_metrics(level: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 
 
 def paired_differences(
-    y: np.ndarray, ours: np.ndarray, theirs: np.ndarray, families: np.ndarray, draws: int, seed: int
+    y: np.ndarray,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    families: np.ndarray,
+    draws: int,
+    seed: int,
+    stands_for: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float, float]]:
     """Ours minus theirs on the same patients: (difference, low, high) of ROC AUC, Brier score and
     log loss.
@@ -400,11 +406,13 @@ def paired_differences(
     ----------
     ours, theirs : arrays (n,) or (repeats, n)
         Probabilities; of several repeats of the folds the mean difference is taken.
+    stands_for : array (n,), optional
+        How many patients each stands for; by default one.
     """
     names = ("roc_auc", "brier", "log_loss")
-    one = np.ones((1, len(y)))
+    one = np.ones((1, len(y))) if stands_for is None else stands_for[None]
     weights = family_weights(y, families, draws, seed) if draws else np.empty((0, len(y)))
-    blocks = [one, *(weights[i : i + _CHUNK] for i in range(0, draws, _CHUNK))]
+    blocks = [one, *(weights[i : i + _CHUNK] * one for i in range(0, draws, _CHUNK))]
     parts = [[_mean_of_repeats(y, p, block) for p in (ours, theirs)] for block in blocks]
     result = {}
     for k, name in enumerate(names):

@@ -51,6 +51,7 @@ from als_ml.training.survival_estimates import (
     pooled_over_sites,
     seen,
     seen_rows,
+    share_by_year,
     survival_figures,
     survival_sites,
 )
@@ -588,8 +589,8 @@ def _as_simulated(config: Config) -> bool:
 def best_possible(
     config: Config, data: Trainable, probability: np.ndarray
 ) -> tuple[float, float] | None:
-    """ROC AUC of the simulator's own probability on the same patients, and the share of it reached;
-    None for real cohorts.
+    """ROC AUC of the simulator's own probability on the same patients (of a time by month 12), and
+    the share of it reached; None for real cohorts.
 
     A simulated cohort is known by its `truth.csv`; it is read here only, after everything is
     fitted.
@@ -623,6 +624,8 @@ def best_possible(
     known = np.isfinite(data.judged) & np.isfinite(probability)
     if not np.isfinite(best[known]).all() or len(np.unique(data.judged[known])) < 2:
         return None
+    if data.times is not None:
+        return share_by_year(data.times, probability, best)
     return share_of_possible(data.judged[known], probability[known], best[known])
 
 
@@ -664,7 +667,6 @@ def summary(training: Training) -> list[SummaryRow]:
     for row, name in zip(table[1:], names[1:], strict=True):
         row["name"] = f"baseline: {name}"
     if training.best_possible:
-        table.append(
-            {"name": "best possible (simulated truth)", "roc_auc": training.best_possible[0]}
-        )
+        metric = "roc_auc" if training.data.times is None else "auc_12m"
+        table.append({"name": "best possible (simulated truth)", metric: training.best_possible[0]})
     return table

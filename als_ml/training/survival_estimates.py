@@ -14,11 +14,12 @@ from als_ml.config import Config
 from als_ml.prediction.row import PredictionRow
 from als_ml.training.estimates import groups_of
 from als_ml.training.folds import Fold, Validated
-from als_ml.training.metrics import exact_interval, family_weights, percentiles, pooled
+from als_ml.training.metrics import divided, exact_interval, family_weights, percentiles, pooled
 from als_ml.training.survival_folds import OF_ALL, months_of
 from als_ml.training.survival_metrics import (
     aalen_johansen,
     auc_by,
+    by_horizon,
     calibration_table,
     d_calibration,
     evaluate_survival,
@@ -415,6 +416,53 @@ def figures_of_others(of: Seen, config: Config) -> dict[str, float]:
     figures = short_figures(of, _draws(of, config))
     figures |= {"n": float(len(of.months)), "n_positive": float(of.events)}
     return {name: value for name, value in figures.items() if np.isfinite(value)}
+
+
+def known_by_year(times: Times) -> np.ndarray:
+    """How many patients each of those stands for whose state 365 days after the landmark is known:
+    who is lost before cannot be counted, and leaves more of those with the event.
+
+    Parameters
+    ----------
+    times : Times
+        Of n patients, months NaN without a time.
+
+    Returns
+    -------
+    array (n,)
+        1 over the share not censored by then; 0 where the state is not known.
+    """
+    timed = np.isfinite(times.months)
+    own, stands_for = times.take(timed), np.zeros(len(times.months))
+    one = np.ones((1, len(own.months)))
+    case, gone, control, g = by_horizon(_through_the_day(own), own.outcome, one, 12)
+    stands_for[timed] = case[0] + gone[0] + control[0] * divided(np.ones_like(g), g, empty=0.0)
+    return stands_for
+
+
+def share_by_year(times: Times, probability: np.ndarray, best: np.ndarray) -> tuple[float, float]:
+    """ROC AUC by month 12 of the best possible risk on the same patients, and the share of its
+    distance from 0.5 that was reached.
+
+    Parameters
+    ----------
+    times : Times
+        Of n patients.
+    probability : array (n,)
+        Risk by the model.
+    best : array (n,)
+        Risk by the simulator.
+
+    Returns
+    -------
+    auc, share : float
+        1 is all that is possible.
+    """
+    months, one = _through_the_day(times), np.ones((1, len(best)))
+    reached, possible = (
+        float(auc_by(months, times.outcome, risk, one, 12)[0]) for risk in (probability, best)
+    )
+    return possible, (reached - 0.5) / (possible - 0.5)
 
 
 def seen_rows(times: Times, families: np.ndarray, rows: Sequence[PredictionRow]) -> Seen:

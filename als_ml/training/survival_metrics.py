@@ -462,17 +462,31 @@ def brier(
         Lower is better; NaN where nobody is watched beyond the horizon and some were censored
         before it.
     """
-    case, gone, control, g = _by_horizon(months, event, weights, horizon)
+    case, gone, control, g = by_horizon(months, event, weights, horizon)
     error = case @ (1 - risk) ** 2 + control @ risk**2 * divided(np.ones_like(g), g)
     error = error + gone @ risk**2
     return np.asarray(error / weights.sum(axis=1))
 
 
-def _by_horizon(
+def by_horizon(
     months: np.ndarray, event: np.ndarray, weights: np.ndarray, horizon: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Weights of the events and the competing ones by the horizon, and of those watched beyond it;
     G(horizon).
+
+    Parameters
+    ----------
+    months, event, weights : arrays
+        As in `harrell_c`.
+    horizon : float
+        Months.
+
+    Returns
+    -------
+    case, gone, control : arrays (draws, n)
+        The first two over G just before each patient's own time, the last as they are.
+    g : array (draws,)
+        Share that is not censored by the horizon.
     """
     estimate = censoring(months, event, weights)
     before, early = estimate.before(months), months <= horizon
@@ -527,7 +541,7 @@ def auc_by(
     array (draws,)
         0 to 1; NaN without cases or controls.
     """
-    case, gone, control, g = _by_horizon(months, event, weights, horizon)
+    case, gone, control, g = by_horizon(months, event, weights, horizon)
     control = control + gone * g[:, None]
     order = np.argsort(risk, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(risk[order]) != 0])
@@ -618,7 +632,7 @@ def calibration_slope(
     if spread == 0:
         return np.full(len(weights), np.nan)
     z = (x - x.mean()) / spread
-    case, gone, control, g = _by_horizon(months, event, weights, horizon)
+    case, gone, control, g = by_horizon(months, event, weights, horizon)
     control = control * divided(np.ones_like(g), g)[:, None] + gone
     events, free = case.sum(axis=1), control.sum(axis=1)
     share = np.clip(divided(events, events + free), _EDGE, 1 - _EDGE)

@@ -261,7 +261,8 @@ def scored(probability, y=None, predicted=None):
     p = np.array(probability, dtype=float)
     named = np.where(p >= 0.5, "fast", "slow") if predicted is None else predicted
     y = np.full(len(p), np.nan) if y is None else np.array(y, dtype=float)
-    return Scored(np.array([f"s{i}" for i in range(len(p))]), p, named, y, np.arange(len(p)), [])
+    names = np.array([f"s{i}" for i in range(len(p))])
+    return Scored(names, p, named, y, np.arange(len(p)), [{} for _ in p])
 
 
 def test_a_model_compared_with_itself():
