@@ -229,7 +229,7 @@ def without_errors(
         return source, problems
     wrong = _with_errors(definitions, source)
     if wrong:
-        kinds = Counter(kind for kinds in wrong.values() for kind in kinds)
+        kinds = Counter(kind for kinds in wrong.values() for kind in sorted(kinds))
         counted = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
         problems.warn(
             "cohort file, key on_error",
@@ -553,10 +553,10 @@ def long_tables(
     biomarkers, visits = no_biomarkers(judged), no_visits()
     if described.biomarkers:
         progress("biomarkers")
-        measured = _biomarkers(definitions, source, rows, patients, problems, rules)
+        biomarkers = _biomarkers(definitions, source, rows, patients, problems, rules)
         if judged.version != definitions.version:
-            measured = _known_to(judged, measured, described.shown("biomarkers"), problems)
-        biomarkers = with_derived(judged, measured, patients)
+            biomarkers = _known_to(judged, biomarkers, described.shown("biomarkers"), problems)
+        biomarkers = with_derived(judged, biomarkers, patients)
     if described.alsfrs:
         progress("alsfrs")
         table = _table(definitions, source, "alsfrs", problems)

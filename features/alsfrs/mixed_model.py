@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 
@@ -182,6 +181,8 @@ def _reml(patient: np.ndarray, years: np.ndarray, total: np.ndarray) -> Course |
     patients hardly differ, nothing ends or breaks.
     """
     # Around the line of all visits, so that large totals cancel nothing.
+    from scipy.optimize import minimize  # 36 MB, for training alone
+
     design = np.column_stack([np.ones(len(years)), years])
     line = np.linalg.lstsq(design, total)[0]
     left = total - design @ line

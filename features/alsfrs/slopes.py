@@ -136,9 +136,11 @@ def last_visit(
         Position among the visits.
     """
     candidates = np.flatnonzero(usable & (days <= until_days))
-    order = candidates[np.lexsort((days[candidates], row[candidates]))]
+    latest = np.full(n, -np.inf)
+    np.maximum.at(latest, row[candidates], days[candidates])
+    candidates = candidates[days[candidates] == latest[row[candidates]]]
     last = np.full(n, -1)
-    last[row[order]] = order
+    last[row[candidates]] = candidates  # of two on one day the later row
     return last
 
 

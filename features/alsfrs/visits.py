@@ -1,5 +1,6 @@
 """The table of visits: ALSFRS-R and ALSFRS, checked."""
 
+from functools import reduce
 from typing import overload
 
 import numpy as np
@@ -10,7 +11,15 @@ from features.biomarkers.measurements import dates_of_rows, patient_rows
 from features.catalogue import Definitions
 from features.patients import day_bounds
 from features.tables.columns import Cells, Column, Frame, FrameT, rows_of
-from features.tables.convert import categories, days, middle, numbers, require_columns, table_of
+from features.tables.convert import (
+    categories,
+    days,
+    middle,
+    no_cells,
+    numbers,
+    require_columns,
+    table_of,
+)
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 
@@ -128,7 +137,8 @@ def checked_visits(
     row = patient_rows(table["sample_id"], rows, where, problems)
     index_dates = dates_of_rows(patients["index_date"].to_numpy(), row)
     others = ("scale", "q5_form", "total")
-    present = {name: table[name] if name in table.columns else _empty(table) for name in others}
+    none = no_cells(len(table))
+    present = {name: table[name] if name in table.columns else none for name in others}
     visits = {"row": row}
     visits["days"] = days(
         table["days"],
@@ -162,14 +172,19 @@ def checked_visits(
     visits["q5"], visits["q5_form"] = _cutting(table, visits["q5"], form, where, problems)
     stated = numbers(present["total"], f"{where}, column total", problems, 0, 48, rules.dialect)
     visits["total"] = _totals(visits, stated, where, problems)
-    _check_course(visits, table["days"], patients, where, problems)
-    kept = _in_order(row, visits["days"], visits["scale"])
-    return table_of({name: visits[name][kept] for name in COLUMNS}, table)
+    original = visits["scale"] == "alsfrs"
+    order = np.lexsort((original, visits["days"], row))
+    _check_course(visits, original, order, table["days"], patients, where, problems)
+    kept = _each_once(row, visits["days"], original, order)
+    in_order = len(kept) == len(row) and bool((kept[1:] > kept[:-1]).all())
+    rows_kept = slice(None) if in_order else kept  # a large table is not copied for nothing
+    return table_of({name: visits[name][rows_kept] for name in COLUMNS}, table)
 
 
 def _name_undated(written: Cells, row: np.ndarray, where: str, problems: Problems) -> None:
     """Count the visits without a day, which nothing can use."""
-    empty = pd.isna(written.to_numpy(object)) & (row >= 0)
+    cells = written if isinstance(written, pd.Series) else written.to_numpy(object)
+    empty = np.asarray(pd.isna(cells)) & (row >= 0)
     problems.question(
         empty,
         f"{where}, column days",
@@ -180,15 +195,12 @@ def _name_undated(written: Cells, row: np.ndarray, where: str, problems: Problem
     )
 
 
-def _in_order(row: np.ndarray, day: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _each_once(
+    row: np.ndarray, day: np.ndarray, original: np.ndarray, order: np.ndarray
+) -> np.ndarray:
     """Visits of known patients and days, by patient and day, each once."""
-    usable = np.flatnonzero((row >= 0) & np.isfinite(day))
-    order = usable[np.lexsort((scale[usable] == "alsfrs", day[usable], row[usable]))]
-    return order[~_repeats_previous(row[order], day[order], scale[order])]
-
-
-def _empty(table: Frame) -> Column:
-    return Column(np.full(len(table), None, dtype=object))
+    order = order[(row[order] >= 0) & np.isfinite(day[order])]
+    return order[~_repeats_previous(row[order], day[order], original[order])]
 
 
 def _points(column: Cells, where: str, problems: Problems) -> np.ndarray:
@@ -243,9 +255,10 @@ def _totals(
     total, any_item = np.full(len(stated), np.nan), np.zeros(len(stated), dtype=bool)
     for scale, items in ITEMS.items():
         of_scale_rows = visits["scale"] == scale
-        points = np.sum([visits[item] for item in items], axis=0)
+        points = reduce(np.add, [visits[item] for item in items])
         total = np.where(of_scale_rows, points, total)  # NaN if an item is missing
-        any_item |= of_scale_rows & np.any([np.isfinite(visits[item]) for item in items], axis=0)
+        for item in items:
+            any_item |= of_scale_rows & np.isfinite(visits[item])
     differs = np.isfinite(total) & np.isfinite(stated) & (total != stated)
     remedy = "The total must be the sum of the items; correct one of them."
     problems.reject(
@@ -260,11 +273,19 @@ def _totals(
 
 
 def _check_course(
-    visits: dict[str, np.ndarray], written: Cells, patients: Frame, where: str, problems: Problems
+    visits: dict[str, np.ndarray],
+    original: np.ndarray,
+    order: np.ndarray,
+    written: Cells,
+    patients: Frame,
+    where: str,
+    problems: Problems,
 ) -> None:
-    """What a patient's visits say together; messages show their days as they are `written`."""
-    row, day, total, scale = (visits[name] for name in ("row", "days", "total", "scale"))
-    known = row >= 0
+    """What a patient's visits say together; messages show their days as they are `written`.
+
+    `order` is that by patient, day and whether the scale is the `original` one.
+    """
+    row, day, total = (visits[name] for name in ("row", "days", "total"))
     # Known to a month or a year, death is where a visit may still be before it.
     latest = day_bounds(patients, "death_days")[1]
     death = np.where(np.isnan(latest), patients["death_days"].to_numpy(), latest)
@@ -278,12 +299,13 @@ def _check_course(
         "Correct the day.",
         code="row_contradiction",
     )
-    _check_once_a_day(visits, written, where, problems)
-    order = np.lexsort((day, row, scale == "alsfrs"))
-    order = order[np.isfinite(total[order]) & known[order]]
-    same = (np.diff(row[order]) == 0) & (scale[order][1:] == scale[order][:-1])
+    _check_once_a_day(visits, original, order, written, where, problems)
     jumps = np.zeros(len(row), dtype=bool)
-    jumps[order[1:][same & (np.diff(total[order]) > 4)]] = True
+    counted = order[np.isfinite(total[order]) & (row[order] >= 0)]
+    for of_scale_rows in (original, ~original):
+        course = counted[of_scale_rows[counted]]
+        rises = (np.diff(row[course]) == 0) & (np.diff(total[course]) > 4)
+        jumps[course[1:][rises]] = True
     problems.question(
         jumps,
         f"{where}, column total",
@@ -292,15 +314,20 @@ def _check_course(
         "Check the items.",
         code="values_doubtful",
     )
-    _ask_for_months(row, day, total, scale, (place, written), problems)
+    _ask_for_months(row, day, total, original, (place, written), problems)
 
 
 def _check_once_a_day(
-    visits: dict[str, np.ndarray], written: Cells, where: str, problems: Problems
+    visits: dict[str, np.ndarray],
+    original: np.ndarray,
+    order: np.ndarray,
+    written: Cells,
+    where: str,
+    problems: Problems,
 ) -> None:
     """Refuse two visits of a day that differ; count those that repeat another exactly."""
-    row, day, original = visits["row"], visits["days"], visits["scale"] == "alsfrs"
-    same_day = _repeated(row, day, original) & (row >= 0)
+    row = visits["row"]
+    same_day = _repeated(order, row, visits["days"], original) & (row >= 0)
     if not same_day.any():
         return
     table = pd.DataFrame(visits)
@@ -334,7 +361,7 @@ def _ask_for_months(
     row: np.ndarray,
     day: np.ndarray,
     total: np.ndarray,
-    scale: np.ndarray,
+    original: np.ndarray,
     shown: tuple[str, Cells],
     problems: Problems,
 ) -> None:
@@ -344,7 +371,7 @@ def _ask_for_months(
     """
     place, written = shown
     n = int(row.max(initial=-1)) + 1
-    revised = (row >= 0) & np.isfinite(day) & (scale == "alsfrs_r")
+    revised = (row >= 0) & np.isfinite(day) & ~original
     slope, visits, span = decline(row[revised], day[revised], total[revised], n)
     several = visits >= 3
     if not several.any():
@@ -394,9 +421,8 @@ def after_visits(patients: FrameT, visits: Frame) -> FrameT:
     return patients.assign(death_days=death)
 
 
-def _repeated(*keys: np.ndarray) -> np.ndarray:
-    """Which rows share all keys with another row."""
-    order = np.lexsort(keys)
+def _repeated(order: np.ndarray, *keys: np.ndarray) -> np.ndarray:
+    """Which rows share all keys, by which they are in `order`, with another row."""
     equal = _repeats_previous(*(key[order] for key in keys))
     repeated = np.zeros(len(order), dtype=bool)
     repeated[order[equal]] = repeated[order[np.flatnonzero(equal) - 1]] = True

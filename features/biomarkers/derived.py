@@ -157,15 +157,11 @@ def _daily(
     """Means of replicates, summed in a fixed order."""
     if len(row) <= 1:
         return _Daily(row=row, days=days, value=value, line=line)
-    order = np.lexsort((line, value, assay, days, row))
+    order = np.lexsort((value, assay, days, row))
     row, days, assay, value, line = (array[order] for array in (row, days, assay, value, line))
-    new = np.r_[True, (np.diff(row) != 0) | (np.diff(days) != 0) | (np.diff(assay) != 0)][
-        : len(row)
-    ]
+    new = np.append(True, (np.diff(row) != 0) | (np.diff(days) != 0) | (np.diff(assay) != 0))
     number = np.cumsum(new) - 1
-    means = np.bincount(number, value, new.sum()) / np.maximum(
-        np.bincount(number, minlength=new.sum()), 1
-    )
+    means = np.bincount(number, value) / np.bincount(number)
     row, days, line = row[new], days[new], line[new]
     order = np.lexsort((means, days, row))
     return _Daily(row=row[order], days=days[order], value=means[order], line=line[order])
@@ -177,8 +173,9 @@ def _derive(rule: Derived, parts: dict[str, _Daily]) -> tuple[np.ndarray, np.nda
     if not len(first.row):
         return first.value, first.line
     product = np.full(len(first.row), rule.factor)
-    for name, power in rule.terms:
-        product = product * _last_known(parts[name], first, rule.tolerance) ** float(power)
+    with np.errstate(divide="ignore", invalid="ignore"):  # by a value of 0: not a known value
+        for name, power in rule.terms:
+            product = product * _last_known(parts[name], first, rule.tolerance) ** float(power)
     return _kept(product, first, parts[rule.analyte])
 
 

@@ -17,10 +17,12 @@ from features.errors import nearest
 from features.tables.cells import read_values
 from features.tables.columns import Cells, Column, Frame, FrameT, factorized, rows_of
 from features.tables.convert import (
-    categories,
+    coded_categories,
     codes_of,
     days,
+    no_cells,
     numbers,
+    of_rows,
     report_unclear,
     require_columns,
     table_of,
@@ -181,7 +183,7 @@ def _column(table: Frame, name: str) -> Cells:
     Numbers of a typed file stand as they would in a text file.
     """
     if name not in table.columns:
-        return Column(np.full(len(table), None, dtype=object))
+        return no_cells(len(table))
     typed = table[name].dtype == float and name not in ("days", "ref_low", "ref_high")
     return Column(text(table[name])) if typed else table[name]
 
@@ -335,14 +337,15 @@ def _values(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Numbers, and whether each is below or above a limit (code of CENSORED)."""
     column, place = table["value"], f"{where}, column {shown}"
-    stated = categories(
+    codes, words = coded_categories(
         _column(table, "censored"),
         CENSORED,
         f"{where}, column censored",
         problems,
         rules.words(definitions, "censored"),
     )
-    censored = np.select([stated == "below", stated == "above"], [BELOW, ABOVE], EXACT)
+    meant = [CENSORED.index(word) if word else EXACT for word in words]
+    censored = np.array([*meant, EXACT])[codes]
     if column.dtype == float:
         return column.to_numpy(), censored
     limit = numbers(
@@ -370,7 +373,7 @@ def _texts(
     report_unclear(column, codes, read.unclear, place, problems)
     remedy = "Write a plain number with a decimal point, or a limit such as <2.7."
     problems.reject(
-        np.append(read.wrong, False)[codes],
+        of_rows(read.wrong, codes),
         place,
         column,
         "is not a number",
@@ -387,7 +390,7 @@ def _texts(
         EXACT,
     )
     by_sign = np.append(signs, EXACT)[codes]
-    word = np.append(read.limit_word != "", False)[codes]
+    word = of_rows(read.limit_word != "", codes)
     value = np.where(word | (np.isnan(value) & (censored != EXACT)), limit, value)
     problems.reject(
         word & np.isnan(limit),
@@ -442,6 +445,8 @@ def _tubes(
     says it (EDTA plasma).
     """
     words = rules.words(definitions, "tube")
+    if "tube" not in table.columns and "matrix" not in table.columns:
+        return codes_of(no_cells(len(table)))
     stated_codes, levels = codes_of(_column(table, "tube"))
     matrix, matrices = codes_of(_column(table, "matrix"))
     stated = [words.get(normal_name(str(level)), normal_name(str(level))) for level in levels]
@@ -449,7 +454,9 @@ def _tubes(
     recoded, names = factorized(np.array([*stated, *implied, None], dtype=object))
     unknown = len(stated) + len(implied)
     position = np.where(
-        stated_codes >= 0, stated_codes, np.where(matrix >= 0, len(stated) + matrix, unknown)
+        stated_codes >= 0,
+        stated_codes,
+        np.where(matrix >= 0, len(stated) + matrix.astype(int), unknown),
     )
     return recoded[position], names
 

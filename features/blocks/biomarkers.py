@@ -237,20 +237,31 @@ def biomarker_features(
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.where(scaled, np.log(value), value)
     kept = (at >= 0) & np.isfinite(value)
-    cell = table["row"].to_numpy(dtype=int)[kept] * len(keys) + at[kept]
-    days, value, n = table["days"].to_numpy()[kept], value[kept], len(cohort) * len(keys)
-    used, cell = _numbered(cell, n)
-    summarised = {
-        s: _spread(_summary(s, cell, days, value, len(used)), used, n).reshape(-1, len(keys))
-        for s in {*summaries, "slope"}
-    }
+    column, days, value = at[kept], table["days"].to_numpy()[kept], value[kept]
+    cell = table["row"].to_numpy(dtype=int)[kept] * len(keys) + column
+    columns, n = _columns(cohort.definitions, summaries), len(cohort) * len(keys)
+    summarised = {}
+    for summary in {*summaries, "slope"}:
+        # A slope wants a sort, and as a rule few analytes have one.
+        read = _is_read(columns, keys, summary)[column]
+        used, numbered = _numbered(cell[read], n)
+        found = _summary(summary, numbered, days[read], value[read], len(used))
+        summarised[summary] = _spread(found, used, n).reshape(-1, len(keys))
     position = {key: i for i, key in enumerate(keys)}
     return {
         feature_name(cohort.definitions, analyte, assay, summary): summarised[summary][
             :, position[analyte, assay]
         ]
-        for analyte, assay, summary in _columns(cohort.definitions, summaries)
+        for analyte, assay, summary in columns
     }
+
+
+def _is_read(
+    columns: tuple[tuple[str, str, str], ...], keys: tuple[tuple[str, str], ...], summary: str
+) -> np.ndarray:
+    """Of which keys some column is that summary."""
+    read = {(analyte, assay) for analyte, assay, of in columns if of == summary}
+    return np.array([key in read for key in keys])
 
 
 def _assay_codes(definitions: Definitions, table: Frame) -> np.ndarray:
@@ -402,9 +413,13 @@ def ordered_mean(cell: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
     array (n,)
         In the unit of the values; NaN for a cell without values.
     """
-    order = np.lexsort((value, cell))
-    cell, value = cell[order], value[order]
-    total, count = np.bincount(cell, value, n), np.bincount(cell, minlength=n)
+    count = np.bincount(cell, minlength=n)
+    several = count[cell] > 1
+    if several.any():
+        order = np.lexsort((value[several], cell[several]))
+        cell = np.append(cell[~several], cell[several][order])
+        value = np.append(value[~several], value[several][order])
+    total = np.bincount(cell, value, n)
     return np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
 
 

@@ -46,7 +46,8 @@ class Block:
     compute : callable (cohort, spec, values) -> mapping
         Column -> array (n,) of float, NaN where unknown. The cohort is cut at the landmark already;
         `values` holds the columns of the blocks in `needs`, and of every other that the model sees
-        and that comes before.
+        and that comes before. Of a large cohort it gets some patients at a time, so what it says of
+        one may not depend on the others.
     needs : tuple of str
         Blocks whose columns it reads; they are computed even where the model does not see them.
     """

@@ -95,9 +95,8 @@ def feature_rows(cohort: AnyCohort, spec: FeatureSpec) -> pd.DataFrame:
         float32, NaN where unknown; index = sample_id; columns as in `feature_dictionary(spec)`.
     """
     names, matrix = feature_matrix(cohort, spec)
-    return pd.DataFrame(
-        matrix, columns=names, index=pd.Index(cohort.patients["sample_id"], name="sample_id")
-    )
+    index = pd.Index(cohort.patients["sample_id"], name="sample_id")
+    return pd.DataFrame(matrix, columns=names, index=index, copy=False)
 
 
 def feature_matrix(
@@ -126,33 +125,47 @@ def feature_matrix(
     DataError
         If a further column is missing, or holds text where the model takes a number.
     """
+    names = names or [feature.name for feature in feature_dictionary(spec, cohort.definitions)]
+    further = _further_columns(cohort.patients, spec)
+    matrix = np.empty((len(cohort), len(names)), dtype=np.float32)
+    # All at once where assays may not be mixed, which is asked of the whole cohort.
+    size = max(len(cohort), 1) if spec.assays == "refuse" else AT_A_TIME
+    for start in range(0, max(len(cohort), 1), size):
+        rows = slice(start, start + size)
+        part = {name: column[rows] for name, column in further.items()}
+        _compute(_some(cohort, rows), spec, part, names, matrix[rows])
+    return names, matrix
+
+
+# Patients at a time: their values are float64 and those of all blocks are held together, which for
+# 50,000 patients would be more memory than their tables; so few stay in a processor's cache, too.
+AT_A_TIME = 10_000
+
+
+def _some(cohort: AnyCohort, rows: slice) -> AnyCohort:
+    some = np.arange(len(cohort))[rows]
+    return cohort if len(some) == len(cohort) else cohort.take(some)
+
+
+def _compute(
+    cohort: AnyCohort,
+    spec: FeatureSpec,
+    further: dict[str, np.ndarray],
+    names: list[str],
+    into: np.ndarray,
+) -> None:
+    """Fill the rows of some patients: the columns of the blocks and the further ones, of which one
+    named as a feature (`fvc_litres`) is that feature where no dated value is known.
+    """
     known = as_known(cohort, spec.landmark_days)
     values: dict[str, np.ndarray] = {}
     for name in needed(spec.blocks):
         values |= block(name).compute(known, spec, values)
-    values |= _further_values(cohort.patients, spec, values)
-    names = names or [feature.name for feature in feature_dictionary(spec, cohort.definitions)]
-    matrix = np.empty((len(cohort), len(names)), dtype=np.float32)
-    # Each is let go when it stands in the matrix: of many patients all of them are most of memory.
+    for name, given in further.items():
+        stands = name in values and spec.edition > 1
+        values[name] = np.where(np.isnan(values[name]), given, values[name]) if stands else given
     for i, name in enumerate(names):
-        matrix[:, i] = values.pop(name)
-    return names, matrix
-
-
-def _further_values(
-    patients: Frame, spec: FeatureSpec, values: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Further columns.
-
-    One named as a feature (`fvc_litres`) is that feature where no dated value is known.
-    """
-    further = _further_columns(patients, spec)
-    if spec.edition == 1:
-        return further
-    return {
-        name: np.where(np.isnan(values[name]), given, values[name]) if name in values else given
-        for name, given in further.items()
-    }
+        into[:, i] = values[name]
 
 
 def _further_columns(patients: Frame, spec: FeatureSpec) -> dict[str, np.ndarray]:

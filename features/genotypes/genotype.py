@@ -214,7 +214,8 @@ def moved_rows(table: FrameT, position: np.ndarray) -> FrameT:
         As given, in the old order.
     """
     row = position[table["row"].to_numpy(dtype=int)]
-    return rows_of(table.assign(row=row.astype(table["row"].dtype)), row >= 0)
+    kept = row >= 0
+    return rows_of(table, kept).assign(row=row[kept].astype(table["row"].dtype))
 
 
 def no_genotypes(definitions: Definitions, n: int) -> Genotypes:

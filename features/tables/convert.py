@@ -9,7 +9,7 @@ through its few distinct cells.
 import gzip
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, overload
@@ -27,7 +27,7 @@ from features.errors import DataError, nearest
 from features.stored import Record
 from features.tables.cells import PLAIN, YEARS, Dialect, read_dates, read_months, read_values
 from features.tables.columns import Cells, Column, Frame, FrameT, Table, factorized
-from features.tables.delimited import check_quotes, delimited, has_lines, readable
+from features.tables.delimited import Options, check_quotes, delimited, has_lines, readable
 from features.tables.formulas import unescaped
 from features.tables.layout import (
     WHOLE_FILE,
@@ -251,36 +251,40 @@ def read_sheet(path: Path, sheet: str | int | None = None) -> pd.DataFrame:
 def _read_delimited(path: Path, layout: Layout) -> tuple[list[str], list[pd.Series]]:
     """CSV or TSV by Arrow, each column as codes of its distinct cells."""
     names, options = delimited(path, layout)
-    kinds = dict.fromkeys(map(str, range(len(names))), pa.string())
-    table = arrow_csv.read_csv(
-        path, *options, arrow_csv.ConvertOptions(column_types=kinds, strings_can_be_null=False)
-    )
-    n, columns = len(table), table.columns
-    del table
-    # Coded here, not by Arrow's reader, which takes twice as long for it; from the last column on,
-    # so that Arrow lets go of each when it has been read.
-    read, lines = [], False
-    for _ in names:
-        column = columns.pop().dictionary_encode().combine_chunks()
-        read.append(_arrow_column(column, n))
-        lines |= n > 0 and has_lines(_whole(column).dictionary)
+    columns: list[list[pa.Array]] = [[] for _ in names]
+    lines = False
+    for coded in _coded_blocks(path, options, len(names)):
+        for blocks, cells in zip(columns, coded, strict=True):
+            blocks.append(cells)
+            lines |= has_lines(cells.dictionary)
     if lines:
         check_quotes(path, layout)
-    return names, read[::-1]
+    read = [_arrow_column(columns.pop()) for _ in names][::-1]
+    pa.default_memory_pool().release_unused()  # it keeps what it had at most
+    return names, read
 
 
-def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+def _coded_blocks(path: Path, options: Options, n: int) -> Iterator[list[pa.Array]]:
+    """The `n` columns of each block, coded while Arrow reads the next: the text of a file is never
+    held whole.
+    """
+    kinds = dict.fromkeys(map(str, range(n)), pa.string())
+    convert = arrow_csv.ConvertOptions(column_types=kinds, strings_can_be_null=False)
+    with arrow_csv.open_csv(path, *options, convert) as reader:
+        for block in reader:
+            yield [column.dictionary_encode() for column in block.columns]
 
 
 _CLEAN, _MISSING_FORMS = r"^([!-&(-~]([ -~]*[!-~])?)?$", pa.array(sorted(MISSING))
 
 
-def _arrow_column(column: pa.Array, n: int) -> pd.Series:
-    if n == 0:
+def _arrow_column(blocks: list[pa.Array]) -> pd.Series:
+    """Coded blocks of a column as one, whose levels stand in the order of their first rows."""
+    if not blocks:
         return _coded(np.empty(0, dtype=np.int32), np.empty(0, dtype=object))
-    array = _whole(column)
-    codes, levels = np.asarray(array.indices), array.dictionary
+    column = pa.chunked_array(blocks).unify_dictionaries()
+    codes = np.concatenate([np.asarray(block.indices) for block in column.chunks])
+    levels = column.chunk(0).dictionary
     # What is empty, or begins and ends in print and not with an apostrophe, is clean.
     clean = pc.match_substring_regex(levels, _CLEAN)
     if not pc.all(clean).as_py():
@@ -417,6 +421,22 @@ def records_of(table: pd.DataFrame) -> list[Record]:
         In the order of the table.
     """
     return cast("list[Record]", table.to_dict("records"))
+
+
+def no_cells(n: int) -> Column:
+    """A column of text in which nothing is known, as of a table that lacks it.
+
+    Parameters
+    ----------
+    n : int
+        Its rows.
+
+    Returns
+    -------
+    Column
+        Without levels.
+    """
+    return Column(np.full(n, -1, dtype=np.int8), np.empty(0, dtype=object))
 
 
 def codes_of(column: Cells) -> tuple[np.ndarray, np.ndarray]:
@@ -582,8 +602,17 @@ def numbers(
     array (k,)
         In the column's own unit.
     """
+    remedy = (
+        f"Write a plain number with a decimal {'comma' if dialect.decimal == ',' else 'point'}, or"
+        " leave it empty."
+    )
+    bounds = (
+        f"must lie between {low:g} and {high:g}"
+        if np.isfinite(low + high)
+        else f"must be <= {high:g}"
+    )
     if column.dtype == float:
-        values = column.to_numpy()
+        codes, values = None, column.to_numpy()
         not_number = np.isinf(values)
     else:
         codes, levels = codes_of(column)
@@ -592,29 +621,50 @@ def numbers(
         read = read_values(levels, dialect)
         limits = (read.sign != "") | (read.limit_word != "")
         report_unclear(column, codes, read.unclear, where, problems)
-        values = np.append(np.where(limits, np.nan, read.value), np.nan)[codes]
-        not_number = np.append(read.wrong | limits, False)[codes]
-    remedy = (
-        f"Write a plain number with a decimal {'comma' if dialect.decimal == ',' else 'point'}, or"
-        " leave it empty."
-    )
-    problems.reject(not_number, where, column, "is not a number", remedy, code="cell_number")
+        values = np.where(limits, np.nan, read.value)
+        not_number = read.wrong | limits
     with np.errstate(invalid="ignore"):
-        outside = (values < low) | (values > high)
-    bounds = (
-        f"must lie between {low:g} and {high:g}"
-        if np.isfinite(low + high)
-        else f"must be <= {high:g}"
+        outside = ((values < low) | (values > high)) & ~not_number
+    problems.reject(
+        of_rows(not_number, codes), where, column, "is not a number", remedy, code="cell_number"
     )
     problems.reject(
-        outside & ~not_number,
+        of_rows(outside, codes),
         where,
         column,
         bounds,
         "Correct the value or leave it empty.",
         code="cell_range",
     )
-    return np.where(not_number | outside, np.nan, values)
+    values = np.where(not_number | outside, np.nan, values)
+    return values if codes is None else np.append(values, np.nan)[codes]
+
+
+def of_rows(flags: np.ndarray, codes: "np.ndarray | None") -> np.ndarray:
+    """Flags of the distinct cells of a column as flags of its rows.
+
+    Parameters
+    ----------
+    flags : array of bool (distinct cells,)
+        Or of the rows, where there are no codes.
+    codes : array of int (rows,), optional
+        Cell of each row, -1 unknown.
+
+    Returns
+    -------
+    array of bool
+        One a row, False where unknown.
+
+    Examples
+    --------
+    >>> of_rows(np.array([False, True]), np.array([1, -1, 0])).tolist()
+    [True, False, False]
+    """
+    if codes is None:
+        return flags
+    if not flags.any():  # as a rule, and a million rows need not be looked up for it
+        return np.zeros(len(codes), dtype=bool)
+    return np.asarray(np.append(flags, False)[codes])
 
 
 def report_unclear(
@@ -637,7 +687,7 @@ def report_unclear(
     """
     remedy = "Say `decimal: ','` or `decimal: '.'` in the cohort file."
     problems.reject(
-        np.append(unclear, False)[codes],
+        of_rows(unclear, codes),
         where,
         column,
         "may have a decimal or a thousands separator",
@@ -1041,9 +1091,34 @@ def categories(
     array of object (k,)
         Words of the contract, None unknown or refused.
     """
+    codes, words = coded_categories(column, levels, where, problems, aliases)
+    return np.array([*words, None], dtype=object)[codes]
+
+
+def coded_categories(
+    column: Cells,
+    levels: tuple[str, ...],
+    where: str,
+    problems: Problems,
+    aliases: "dict[str, str] | None" = None,
+) -> tuple[np.ndarray, list[str | None]]:
+    """Check a column as `categories` does.
+
+    Parameters
+    ----------
+    column, levels, where, problems, aliases
+        As for `categories`.
+
+    Returns
+    -------
+    codes : array of int (k,)
+        Distinct cell of each row, -1 unknown.
+    words : list
+        What each distinct cell means: a word of the contract, None refused.
+    """
     codes, stated = codes_of(column)
     words = [_level(word, levels, aliases or {}) if levels else str(word) for word in stated]
-    unknown = np.array([word is None for word in words] + [False])
+    unknown = np.array([word is None for word in words], dtype=bool)
     if unknown.any():
         first = str(stated[np.flatnonzero(unknown)[0]])
         remedy = (
@@ -1051,9 +1126,9 @@ def categories(
             " file."
         )
         problems.reject(
-            unknown[codes], where, column, "is not a known value", remedy, code="cell_word"
+            of_rows(unknown, codes), where, column, "is not a known value", remedy, code="cell_word"
         )
-    return np.array([*words, None], dtype=object)[codes]
+    return codes, words
 
 
 def _level(word: object, levels: tuple[str, ...], aliases: dict[str, str]) -> str | None:

@@ -21,12 +21,14 @@ from features.tables.layout import UTF_8, WHOLE_FILE, Layout, joined_names
 _SEPARATOR_LINE = re.compile(r"sep=.", re.IGNORECASE)
 # What Arrow says of a line of more or fewer cells than the header; the line itself follows.
 _UNEVEN = re.compile(r"Expected (\d+) columns, got (\d+)")
+# How Arrow reads and parses a file.
+Options = tuple[arrow_csv.ReadOptions, arrow_csv.ParseOptions]
+# Bytes that are parsed at a time; a row must fit, and so does the longest header.
+BLOCK = 1 << 24
 _SAVE = "Save it as CSV (UTF-8), TSV, Parquet or xlsx."
 
 
-def delimited(
-    path: Path, layout: Layout = WHOLE_FILE
-) -> tuple[list[str], tuple[arrow_csv.ReadOptions, arrow_csv.ParseOptions]]:
+def delimited(path: Path, layout: Layout = WHOLE_FILE) -> tuple[list[str], Options]:
     """Column names of a CSV or TSV file, and how Arrow is to read and parse it: columns are
     numbered, all text.
 
@@ -54,7 +56,7 @@ def delimited(
     read = arrow_csv.ReadOptions(
         skip_rows=layout.above,
         column_names=numbered,
-        block_size=1 << 24,
+        block_size=BLOCK,
         encoding="utf8" if layout.encoding == UTF_8 else layout.encoding,
     )
     return names, (read, arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True))

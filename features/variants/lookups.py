@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaincinv
 
 from features.catalogue import Definitions, gene_at, gene_names, plain_contig
 from features.errors import DataError
@@ -318,6 +317,8 @@ def _at_least(frequency: float, alleles: float | None) -> float | None:
     >>> round(_at_least(3e-5, 100_000), 7), _at_least(0.0, 100_000)
     (8.2e-06, 0.0)
     """
+    from scipy.special import gammaincinv  # 10 MB, where there are references
+
     if not alleles:
         return None
     seen = round(frequency * alleles)

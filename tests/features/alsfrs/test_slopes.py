@@ -98,3 +98,8 @@ def test_the_last_visit_with_a_total(until, expected):
     back = slice(None, None, -1)  # in any order of the rows
     found = last_visit(row[back], days[back], until, np.isfinite(total[back]), 3)
     assert [6 - i if i >= 0 else -1 for i in found] == expected
+
+
+def test_of_two_visits_on_one_day_the_later_row_is_the_last():
+    row, days = np.array([0, 0, 0, 1]), np.array([5.0, 9.0, 9.0, 1.0])
+    assert last_visit(row, days, np.inf, np.ones(4, dtype=bool), 2).tolist() == [2, 3]

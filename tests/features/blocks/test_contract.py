@@ -1,12 +1,18 @@
 """One contract over every registered feature block, ours and those of other packages."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+import features.blocks.rows as rows_room
 from features.blocks import FeatureSpec, feature_dictionary, feature_rows
+from features.blocks.landmark import as_known as known
 from features.blocks.registry import block, names
 from features.catalogue import shipped
+from features.errors import DataError
+from tests import made
 from tests.cohorts import read
 
 EACH = [FeatureSpec(blocks=(name,)) for name in names()]
@@ -53,6 +59,29 @@ def test_one_patient_has_the_bits_of_the_batch_and_so_in_any_order(cohort, rows,
         assert same_bits(feature_rows(cohort.take(np.array([i])), spec), batch.iloc[[i]])
     backwards = np.arange(len(cohort))[::-1]
     assert same_bits(feature_rows(cohort.take(backwards), spec), batch.iloc[::-1])
+
+
+@pytest.mark.parametrize("at_a_time", [239, 240, 241, 100])
+def test_some_patients_at_a_time_have_the_bits_of_all(cohort, monkeypatch, at_a_time):
+    assert len(cohort) == 240
+    given = replace(cohort, patients=cohort.patients.assign(grip=np.arange(240.0)))
+    spec = FeatureSpec(columns=("grip",))
+    together = feature_rows(given, spec)
+    assert together["grip"].tolist() == list(range(240))
+    asked = []
+    monkeypatch.setattr(rows_room, "AT_A_TIME", at_a_time)
+    monkeypatch.setattr(rows_room, "as_known", lambda c, day: asked.append(len(c)) or known(c, day))
+    assert same_bits(feature_rows(given, spec), together)
+    assert asked == {239: [239, 1], 100: [100, 100, 40]}.get(at_a_time, [240])
+
+
+def test_assays_are_refused_in_whom_ever_they_stand(monkeypatch):
+    two = made.cohort({}, {}, biomarkers=[(i, "nfl_serum", 20.0, 0.0) for i in (0, 1)])
+    assays = pd.Categorical(["simoa", "ella"])
+    mixed = replace(two, biomarkers=two.biomarkers.assign(assay=assays))
+    monkeypatch.setattr(rows_room, "AT_A_TIME", 1)
+    with pytest.raises(DataError, match="measured by simoa and ella"):
+        feature_rows(mixed, FeatureSpec(assays="refuse"))
 
 
 @pytest.mark.parametrize("spec", EACH, ids=names())

@@ -5,7 +5,8 @@ import pytest
 from openpyxl import Workbook
 
 from features.errors import DataError
-from features.tables.convert import PLACES, read_table
+from features.tables import delimited
+from features.tables.convert import PLACES, read_coded, read_table
 from features.tables.layout import Layout, joined_names, known_encoding, sheet_names
 
 ROWS = [["id", "Größe"], ["P1", "1,75"], ["P2", "n.b."]]
@@ -142,3 +143,15 @@ def test_bars_and_the_separator_line_of_excel(tmp_path):
     with pytest.raises(DataError, match=r"first line is 'sep=;'; say .*header_row: 2"):
         read_table(path)
     assert said(read_table(path, Layout(header_row=2))) == [["id", "sex"], ["P1", "f"]]
+
+
+@pytest.mark.parametrize("block", [16, 60, 1 << 24])
+def test_a_file_is_the_same_in_blocks_of_any_size(tmp_path, monkeypatch, block):
+    """Levels stand in the order of their first rows, whichever block has them."""
+    monkeypatch.setattr(delimited, "BLOCK", block)
+    cells = ["b", "a", "b", "NA", "c", " c", "a", "", "d", "b"]
+    lines = [f"{number},{cell}" for number, cell in enumerate(cells)]
+    (tmp_path / "t.csv").write_text("\n".join(["n,word", *lines]) + "\n")
+    word = read_coded(tmp_path / "t.csv")["word"]
+    assert word.cat.categories.tolist() == ["b", "a", "c", "d"]
+    assert word.cat.codes.tolist() == [0, 1, 0, -1, 2, 2, 1, -1, 3, 0]
