@@ -2,6 +2,7 @@
 training data.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from scipy.special import expit, logit
 
 from features.stored import Json
 from models.calibration import CalibrationMap, choose_map, fit_map
-from models.choice import choose
+from models.choice import Choice, choose
 from models.conformal import conformal_limits
 from models.gaps import fitted_fade, unknown_share
 from models.members import Member, Recipe, Trial, family_folds, fit_member
@@ -339,11 +340,8 @@ def fit_model(
         for name, parameters in recipe.members
     ]
     scores = np.column_stack([choice.score for choice in chosen])
-    score, weights = _stacked(scores, y, folds)
-    members = tuple(
-        replace(fit_member(name, choice.parameters, X, learned, recipe), weight=float(weight))
-        for (name, _), choice, weight in zip(recipe.members, chosen, weights, strict=True)
-    )
+    score, weights = stacked(scores, y, folds, _weights)
+    members = fit_members(X, learned, recipe, chosen, weights)
     model = _with_gaps(FittedModel(recipe.task, members, _unfitted(X)), X, y, recipe)
     return _calibrated(model, model.faded(X, score), y, folds, recipe)
 
@@ -440,18 +438,68 @@ def _calibrated(
     return replace(model, calibration=calibration)
 
 
-def _stacked(
-    scores: np.ndarray, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
+def stacked(
+    scores: np.ndarray,
+    y: np.ndarray,
+    folds: list[tuple[np.ndarray, np.ndarray]],
+    weigh: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weighted out-of-fold score, each row by weights that were fitted without its fold, and the
     weights of all rows.
+
+    Parameters
+    ----------
+    scores : array (n, k)
+        Out of fold, of the members.
+    y : array (n,)
+        Labels, or signed times.
+    folds : list of (train, test)
+        Of the scores.
+    weigh : callable
+        Weights (k,) from some rows of the scores and of y.
+
+    Returns
+    -------
+    score : array (n,)
+        Of all members.
+    weights : array (k,)
+        1 of a member alone.
     """
     if scores.shape[1] == 1:
         return scores[:, 0], np.ones(1)
     score = np.empty(len(y))
     for train, test in folds:
-        score[test] = scores[test] @ _weights(scores[train], y[train])
-    return score, _weights(scores, y)
+        score[test] = scores[test] @ weigh(scores[train], y[train])
+    return score, weigh(scores, y)
+
+
+def fit_members(
+    X: np.ndarray, learned: np.ndarray, recipe: Recipe, chosen: list[Choice], weights: np.ndarray
+) -> tuple[Member, ...]:
+    """The members on all rows, with what was chosen for each.
+
+    Parameters
+    ----------
+    X : array (n, p)
+        Features, NaN unknown.
+    learned : array (n,)
+        What is learned.
+    recipe : Recipe
+        With k members.
+    chosen : list of k Choice
+        Their parameters.
+    weights : array (k,)
+        Of `stacked`.
+
+    Returns
+    -------
+    tuple of k Member
+        With their weights.
+    """
+    return tuple(
+        replace(fit_member(name, choice.parameters, X, learned, recipe), weight=float(weight))
+        for (name, _), choice, weight in zip(recipe.members, chosen, weights, strict=True)
+    )
 
 
 def _weights(scores: np.ndarray, y: np.ndarray) -> np.ndarray:

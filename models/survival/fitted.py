@@ -10,8 +10,15 @@ import numpy as np
 from scipy.optimize import minimize
 
 from models.course import CourseModel, Expected, Followed, fit_course_model
-from models.fitted import Calibration, FittedModel, searched, training_range
-from models.members import Member, Recipe, Trial, family_folds, fit_member
+from models.fitted import (
+    Calibration,
+    FittedModel,
+    fit_members,
+    searched,
+    stacked,
+    training_range,
+)
+from models.members import Member, Recipe, Trial, family_folds
 from models.survival.choice import choose
 from models.survival.conformal import low_risk
 from models.survival.curve import GROUPS, SurvivalCurve, fit_curve
@@ -318,11 +325,8 @@ def _fit_hazard(
         choose(name, parameters, X, learned, folds, recipe) for name, parameters in recipe.members
     ]
     scores = _centred(np.column_stack([choice.score for choice in chosen]), folds)
-    score, weights = _stacked(scores, learned, folds)
-    members = tuple(
-        replace(fit_member(name, choice.parameters, X, learned, recipe), weight=float(weight))
-        for (name, _), choice, weight in zip(recipe.members, chosen, weights, strict=True)
-    )
+    score, weights = stacked(scores, learned, folds, _weights)
+    members = fit_members(X, learned, recipe, chosen, weights)
     curve = fit_curve(score, months, event, ended)
     return _Hazard(members=members, score=score, curve=curve, ended=ended)
 
@@ -392,20 +396,6 @@ def _at_own_time(curve: SurvivalCurve, score: np.ndarray, months: np.ndarray) ->
     first, then = curve.ratios(score)
     total = first * np.interp(own, table, early) + then * np.interp(own, table, late)
     return np.asarray(-np.expm1(-total))
-
-
-def _stacked(
-    scores: np.ndarray, learned: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted out-of-fold score, each row by weights that were fitted without its fold, and the
-    weights of all rows.
-    """
-    if scores.shape[1] == 1:
-        return scores[:, 0], np.ones(1)
-    score = np.empty(len(learned))
-    for train, test in folds:
-        score[test] = scores[test] @ _weights(scores[train], learned[train])
-    return score, _weights(scores, learned)
 
 
 def _weights(scores: np.ndarray, learned: np.ndarray) -> np.ndarray:
