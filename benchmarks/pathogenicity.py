@@ -242,41 +242,48 @@ def main(_arguments: Sequence[str] = ()) -> None:
     print_classes(starred)
     print_inputs(starred)
     variants, truth = described(table), table["pathogenic"].to_numpy()
-    found, kind = scores(variants), np.array([v.kind for v in variants])
-    missense = kind == "missense"
+    found = scores(variants)
+    missense = np.array([v.kind for v in variants]) == "missense"
+    _print_groups(truth, found, missense)
+    _print_made_up(variants, truth, missense)
+    for gene, rows in pd.Series(np.arange(len(table))).groupby(table["gene"].to_numpy()):
+        _print_gene(str(gene), rows.to_numpy(), truth, found["pathogenicity"].to_numpy(), missense)
+    unknown = sum(
+        1 for v in variants if consequence_kinds(shipped()).get(v.consequence) in (None, "coding")
+    )
+    print(f"{unknown} of {len(variants)} variants without a consequence")
+
+
+def _print_groups(truth: np.ndarray, found: pd.DataFrame, missense: np.ndarray) -> None:
     for title, chosen in (
-        ("all", kind == kind),
+        ("all", np.ones(len(truth), dtype=bool)),
         ("missense only", missense),
         ("all but missense", ~missense),
     ):
         print(f"{title}: {truth[chosen].sum()} P/LP, {(~truth[chosen]).sum()} B/LB")
         for name in found:
             print(f"  {name:20s} {interval(truth[chosen], found[name].to_numpy()[chosen])}")
-    made_up = scores(
-        with_made_up_scores(
-            [v for v, m in zip(variants, missense, strict=True) if m], truth[missense]
-        )
-    )
+
+
+def _print_made_up(variants: list[Variant], truth: np.ndarray, missense: np.ndarray) -> None:
+    chosen = [v for v, m in zip(variants, missense, strict=True) if m]
+    made_up = scores(with_made_up_scores(chosen, truth[missense]))
     print(
         "missense with made-up scores"
         f" {interval(truth[missense], made_up['pathogenicity'].to_numpy())}"
     )
-    for gene, rows in pd.Series(np.arange(len(table))).groupby(table["gene"].to_numpy()):
-        own = truth[rows]
-        if own.any() and not own.all():
-            auc = roc_auc_score(own, found["pathogenicity"].to_numpy()[rows])
-            only = rows.to_numpy()[missense[rows]]
-            part = truth[only]
-            of_missense = (
-                f"{roc_auc_score(part, found['pathogenicity'].to_numpy()[only]):.3f}"
-                if part.any() and not part.all()
-                else "-"
-            )
-            print(
-                f"  {gene:10s} {auc:.3f}  missense {of_missense:6s} ({own.sum()} P/LP,"
-                f" {(~own).sum()} B/LB)"
-            )
-    unknown = sum(
-        1 for v in variants if consequence_kinds(shipped()).get(v.consequence) in (None, "coding")
+
+
+def _print_gene(
+    gene: str, rows: np.ndarray, truth: np.ndarray, score: np.ndarray, missense: np.ndarray
+) -> None:
+    """One gene, where it has variants of both kinds."""
+    own, only = truth[rows], rows[missense[rows]]
+    if own.all() or not own.any():
+        return
+    of_missense = (
+        "-" if len(set(truth[only])) < 2 else f"{roc_auc_score(truth[only], score[only]):.3f}"
     )
-    print(f"{unknown} of {len(variants)} variants without a consequence")
+    auc, pathogenic = roc_auc_score(own, score[rows]), int(own.sum())
+    counts = f"({pathogenic} P/LP, {len(own) - pathogenic} B/LB)"
+    print(f"  {gene:10s} {auc:.3f}  missense {of_missense:6s} {counts}")

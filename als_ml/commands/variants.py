@@ -23,6 +23,13 @@ SUMMARY = "write every ALS-gene variant of a VCF with its evidence, class and pa
 
 def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
+    _add_files(made)
+    _add_references(made)
+    _add_evidence(made)
+    _add_quality(made)
+
+
+def _add_files(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--vcf", required=True, help="VCF or BCF, with or without samples: a path, or a URL"
     )
@@ -40,6 +47,9 @@ def add_options(made: argparse.ArgumentParser) -> None:
         help="one row a variant, .parquet or .csv, or one record a variant, .vcf.gz, indexed",
     )
     made.add_argument("--carriers", help="also write who carries what, .parquet or .csv")
+
+
+def _add_references(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--fasta", help="reference genome, for consequences (bcftools csq) and left-normalisation"
     )
@@ -49,6 +59,9 @@ def add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--ped", help="parents of the samples (PED), by whom the phase of two alleles is known"
     )
+
+
+def _add_evidence(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--missense-score",
         default="",
@@ -74,6 +87,9 @@ def add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--clinvar-off", action="store_true", help="use no known variant at all, to test the rest"
     )
+
+
+def _add_quality(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--min-gq", type=int, default=0, help="genotype quality below which a call is missing"
     )

@@ -125,7 +125,30 @@ def promote(
         If there is nothing to compare on, or a patient of `cohort` was seen by one of the models.
     """
     version, champion = registered_version(uri), _champion(registered_version(uri).name)
+    _refuse_request(uri, version, champion, override)
+    checked_model(uri)  # a changed model is not promoted, whatever the reason
     checks = run_checks(version.run_id)
+    if override:
+        decision = Decision(True, (f"override: {override}",), {})
+    elif champion is None:
+        decision = _with_checks([], checks, {})
+    elif cohort is not None:
+        differences, counts = _on_other_patients(version, champion, cohort, leave_out, say)
+        decision = decide(differences, checks)
+        decision = replace(decision, figures=decision.figures | counts)
+    elif training_cohort is not None:
+        decision = decide(_on_same_folds(version, champion, training_cohort), checks)
+    else:
+        raise _nothing_to_compare_on()
+    _record(version, champion, decision, by or getpass.getuser())
+    if decision.promoted:
+        _move(version, champion)
+    return version, decision
+
+
+def _refuse_request(
+    uri: str, version: ModelVersion, champion: ModelVersion | None, override: str | None
+) -> None:
     if champion is not None and champion.version == version.version:
         raise RequestError(
             f"--model {uri}",
@@ -140,32 +163,15 @@ def promote(
             "Say why, for those who read the log.",
             code="option_value",
         )
-    checked_model(uri)  # a changed model is not promoted, whatever the reason
-    if override:
-        decision = Decision(True, (f"override: {override}",), {})
-    elif champion is None:
-        decision = _with_checks([], checks, {})
-    elif cohort is not None:
-        differences, counts = _on_other_patients(version, champion, cohort, leave_out, say)
-        decision = decide(differences, checks)
-        decision = replace(decision, figures=decision.figures | counts)
-    elif training_cohort is not None:
-        decision = decide(_on_same_folds(version, champion, training_cohort), checks)
-    else:
-        remedy = (
-            "Give --cohort (patients neither was trained on), --training-cohort or --override"
-            " REASON."
-        )
-        raise RequestError(
-            "promote",
-            "there is nothing to compare the version with the champion on",
-            remedy,
-            code="option_conflict",
-        )
-    _record(version, champion, decision, by or getpass.getuser())
-    if decision.promoted:
-        _move(version, champion)
-    return version, decision
+
+
+def _nothing_to_compare_on() -> RequestError:
+    return RequestError(
+        "promote",
+        "there is nothing to compare the version with the champion on",
+        "Give --cohort (patients neither was trained on), --training-cohort or --override REASON.",
+        code="option_conflict",
+    )
 
 
 def _champion(name: str) -> ModelVersion | None:

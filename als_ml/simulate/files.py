@@ -56,10 +56,6 @@ def patients_table(
     diagnosis = np.round(onset * (1 - rng.beta(6, 2, n))).astype(int)
     history, diagnosis_name = _histories(people, rng), _diagnoses(people, rng)
     riluzole = rng.random(n) < c.RILUZOLE
-    tested = repeats.lab != ""
-    reason = np.where(
-        people.familial, "family_history", np.where(people.age < 45, "young_onset", "all_comers")
-    )
     table = pd.DataFrame(
         {
             "sample_id": ids,
@@ -75,9 +71,7 @@ def patients_table(
             "el_escorial": rng.choice(list(c.EL_ESCORIAL), n, p=list(c.EL_ESCORIAL.values())),
             "ftd": np.where(people.ftd, "yes", "no"),
             "family_history": history,
-            "genetic_test_reason": np.where(tested, reason, ""),
-            "c9orf72_status": np.where(tested, repeats.lab, "not_tested"),
-            "c9orf72_method": repeats.lab_method,
+            **_laboratory(people, repeats),
             "riluzole": np.where(riluzole, "yes", "no"),
             "riluzole_start_days": np.where(
                 riluzole, np.minimum(diagnosis + rng.integers(0, 120, n), 60).astype(float), np.nan
@@ -85,16 +79,34 @@ def patients_table(
             "consent_genetic_return": np.where(rng.random(n) < 0.7, "yes", "no"),
         }
     )
-    for name, days in outcome_days(course, future, rng).items():
-        table[name] = days
+    later = {**outcome_days(course, future, rng), **_drugs(course, future, treated)}
+    return _whole_days(table.assign(**later))
+
+
+def _laboratory(people: People, repeats: Repeats) -> dict[str, np.ndarray]:
+    """Why C9orf72 was tested in the laboratory, and what was found."""
+    tested = repeats.lab != ""
+    reason = np.where(
+        people.familial, "family_history", np.where(people.age < 45, "young_onset", "all_comers")
+    )
+    return {
+        "genetic_test_reason": np.where(tested, reason, ""),
+        "c9orf72_status": np.where(tested, repeats.lab, "not_tested"),
+        "c9orf72_method": repeats.lab_method,
+    }
+
+
+def _drugs(course: Course, future: Future, treated: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Tofersen and trial drugs that were started while the patient was followed."""
     end = np.minimum.reduce(
         [course.early_event, course.early_lost, future.event_days, future.lost_days]
     )
+    columns = {}
     for drug, start in treated.items():
         known = start < end
-        table[drug] = np.where(known, "yes", "no")
-        table[f"{drug}_start_days"] = np.where(known, start, np.nan)
-    return _whole_days(table)
+        columns[drug] = np.where(known, "yes", "no")
+        columns[f"{drug}_start_days"] = np.where(known, start, np.nan)
+    return columns
 
 
 def _histories(people: People, rng: np.random.Generator) -> np.ndarray:

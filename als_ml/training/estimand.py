@@ -7,6 +7,7 @@ none: it leaves data missing.
 
 from als_ml.config import Config
 
+_POPULATION = "diagnosis als or als_ftd"
 _EVENT = "death, tracheostomy, NIV >= 23 h/day"
 # What ends a time of a patient who never has the event: its row of the table, and what is done.
 _RIVALS = {
@@ -26,28 +27,46 @@ _EVENTS = {
 
 def estimand(config: Config) -> list[tuple[str, str]]:
     """Attribute of the estimand and what the configuration makes of it, in the order of E9(R1)."""
-    label, day = config.label, config.landmark_days
-    population = "diagnosis als or als_ftd"
-    if label.column is not None:
-        limit = f"above {label.above:g}" if label.above is not None else f"below {label.below:g}"
-        return [("population", population), ("variable", f"column {label.column} {limit}")]
+    if config.label.column is not None:
+        return _of_a_column(config)
     if config.label.event in _RIVALS and config.task == "survival":
         return _of_a_start(config)
     if config.task == "survival":
         return _of_a_time(config)
     if config.task == "familial":
-        degrees = " or ".join(label.familial_degrees).replace("_", " ")
-        return [
-            ("population", population),
-            ("variable", f"reported family history of ALS ({degrees} relatives) or none"),
-        ]
-    if label.measure == "delta_fs":
-        return [
-            ("population", f"{population}, alive, not ventilated and followed at day {day}"),
-            ("variable", f"dFS up to day {day}, fast from {config.cutoffs[-1]:g} points a month"),
-        ]
+        return _of_a_history(config)
+    if config.label.measure == "delta_fs":
+        return _of_the_dfs(config)
+    return _of_a_slope(config)
+
+
+def _of_a_column(config: Config) -> list[tuple[str, str]]:
+    label = config.label
+    limit = f"above {label.above:g}" if label.above is not None else f"below {label.below:g}"
+    return [("population", _POPULATION), ("variable", f"column {label.column} {limit}")]
+
+
+def _of_a_history(config: Config) -> list[tuple[str, str]]:
+    degrees = " or ".join(config.label.familial_degrees).replace("_", " ")
     return [
-        ("population", f"{population}; alive, not ventilated, followed and untreated at day {day}"),
+        ("population", _POPULATION),
+        ("variable", f"reported family history of ALS ({degrees} relatives) or none"),
+    ]
+
+
+def _of_the_dfs(config: Config) -> list[tuple[str, str]]:
+    day, fast = config.landmark_days, config.cutoffs[-1]
+    return [
+        ("population", f"{_POPULATION}, alive, not ventilated and followed at day {day}"),
+        ("variable", f"dFS up to day {day}, fast from {fast:g} points a month"),
+    ]
+
+
+def _of_a_slope(config: Config) -> list[tuple[str, str]]:
+    label, day = config.label, config.landmark_days
+    alive = f"{_POPULATION}; alive, not ventilated, followed and untreated at day {day}"
+    return [
+        ("population", alive),
         (
             "variable",
             (

@@ -186,25 +186,13 @@ def train(
     """
     started = datetime.now(UTC)
     # The key is asked for now: without a good one nothing is fitted.
-    task, problems, key = config.question, Problems(), patient_key()
+    problems, key = Problems(), patient_key()
     source = open_cohort(Path(config.cohort), allow_outside, extracts, allow_remote)
-    name_missing_tables(config, source.described, problems)
-    cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
-    data = prepare(config, cohort, source.described)
-    _note_scheme(config, cohort.definitions, problems)
-    name_unused(cohort, data.spec, problems, frozenset(data.labels.sources))
-    if rule := time_rule(config):
-        question_follow_up(cohort, rule, problems)
-    say(f"labels: {in_words(data.labels, task)}")
+    data = _read(config, source, problems, progress)
+    say(f"labels: {in_words(data.labels, config.question)}")
     check_labels(data.y, data.families, config)
     validated = cross_validate(data, config, progress)
-    progress("intervals", 0, 0)
-    metrics, tables = _figures(data, validated, config)
-    if config.validation.sites:
-        tables["sites"], over_sites = _at_sites(data, leave_one_site_out(data, config, progress))
-        metrics |= over_sites
-    if config.validation.split_date:
-        metrics |= _temporal_metrics(data, config, problems)
+    metrics, tables = _validation(data, validated, config, problems, progress)
     progress("final fit", 0, 0)
     predictor, tables["trials"] = _final_model(
         data,
@@ -219,16 +207,14 @@ def train(
         held_out = open_cohort(Path(config.validation.cohort), allow_outside)
         metrics |= _external_metrics(predictor, config, held_out, problems, progress)
     metrics |= _apparent(predictor, data, validated, metrics)
-    checked = honesty_checks if data.times is None else survival_checks
-    with threadpool_limits(1):
-        checks = checked(data, validated, config, metrics, tables, progress)
+    checks = _checks(data, validated, config, metrics, tables, progress)
     best = best_possible(config, data, validated.probability["model"])
     if best:
         metrics |= {"best_possible_roc_auc": best[0], "share_of_possible": best[1]}
     return Training(
         config=config,
         source=source,
-        task=task,
+        task=config.question,
         predictor=predictor,
         data=data,
         validated=validated,
@@ -244,6 +230,47 @@ def train(
 # Training patients with a like score behind one line on a page: fewer would be a chance (P). No
 # more lines than that however many they are: a model keeps nothing that grows with them.
 _ALIKE, _MOST_ALIKE = 40, 7
+
+
+def _read(
+    config: Config, source: CohortSource, problems: Problems, progress: Progress
+) -> Trainable:
+    """Read the cohort and keep whom the task can learn from; say what of it is not used."""
+    name_missing_tables(config, source.described, problems)
+    cohort = read_cohort(source, reading_of(config), problems, partial(_reading, progress))
+    data = prepare(config, cohort, source.described)
+    _note_scheme(config, cohort.definitions, problems)
+    name_unused(cohort, data.spec, problems, frozenset(data.labels.sources))
+    if rule := time_rule(config):
+        question_follow_up(cohort, rule, problems)
+    return data
+
+
+def _validation(
+    data: Trainable, validated: Validated, config: Config, problems: Problems, progress: Progress
+) -> tuple[dict[str, float], RunTables]:
+    """Figures over the folds, at held-out sites and after a date, as far as they are asked for."""
+    progress("intervals", 0, 0)
+    metrics, tables = _figures(data, validated, config)
+    if config.validation.sites:
+        tables["sites"], over_sites = _at_sites(data, leave_one_site_out(data, config, progress))
+        metrics |= over_sites
+    if config.validation.split_date:
+        metrics |= _temporal_metrics(data, config, problems)
+    return metrics, tables
+
+
+def _checks(
+    data: Trainable,
+    validated: Validated,
+    config: Config,
+    metrics: dict[str, float],
+    tables: RunTables,
+    progress: Progress,
+) -> list[Check]:
+    checked = honesty_checks if data.times is None else survival_checks
+    with threadpool_limits(1):
+        return checked(data, validated, config, metrics, tables, progress)
 
 
 def for_readers(config: Config, y: np.ndarray, p: np.ndarray) -> TrainingAggregates:

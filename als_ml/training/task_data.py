@@ -321,33 +321,13 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
     labels = make_labels(config, cohort)
     kept = labels.usable
     rule = time_rule(config)
-    spec = with_columns(
-        cohort.definitions,
-        spec_of(config, described.genome_build),
-        cohort.patients,
-        list(config.features.columns),
-        labels.sources,
-        aside=PAGE_FIELDS,
-    )
+    spec = _asked_features(config, cohort, described, labels)
     visits = _early_visits(cohort, kept, spec)
     if "alsfrs" in spec.blocks:
         spec = replace(spec, course=fit_course(*visits))
     rows = feature_rows(cohort, spec)
     _refuse_own_rate(config, cohort, rows, labels)
-    genetic = (genetic_cause(cohort) == "found").astype(float)
-    baselines = {
-        name: values[kept] for name, values in _baselines(config, cohort, rows, genetic).items()
-    }
-    baselines = {
-        name: values
-        for name, values in baselines.items()
-        if len(np.unique(values[np.isfinite(values)])) > 1
-    }
-    by_event = (
-        labels.by_event[kept] if labels.by_event is not None else np.zeros(len(kept), dtype=bool)
-    )
-    unknown = np.full((len(kept), 3), np.nan)
-    scatter = unknown if labels.scatter is None else labels.scatter[kept]
+    n = len(kept)
     return Trainable(
         spec=spec,
         labels=labels,
@@ -355,12 +335,12 @@ def prepare(config: Config, cohort: Cohort, described: CohortFile) -> Trainable:
         rows=rows.iloc[kept],
         y=labels.y[kept],
         families=cohort.families[kept],
-        baselines=baselines,
+        baselines=_varying(_baselines(config, cohort, rows), kept),
         assay_status=_assay_status(cohort)[kept],
-        by_event=by_event,
-        mixed=MixedSlopes(visits, len(kept)),
+        by_event=np.zeros(n, dtype=bool) if labels.by_event is None else labels.by_event[kept],
+        mixed=MixedSlopes(visits, n),
         slope=_labelled(labels, labels.slope),
-        scatter=scatter,
+        scatter=np.full((n, 3), np.nan) if labels.scatter is None else labels.scatter[kept],
         level=_labelled(labels, labels.level),
         weights=labelling_weights(rows, labels, cohort.families, config),
         times=None if rule is None else survival_labels(cohort, rule)[1].take(kept),
@@ -669,15 +649,37 @@ def recipe_of(config: Config) -> Recipe:
     )
 
 
-def _baselines(
-    config: Config, cohort: Cohort, rows: pd.DataFrame, found: np.ndarray
-) -> dict[str, np.ndarray]:
+def _asked_features(
+    config: Config, cohort: Cohort, described: CohortFile, labels: Labels
+) -> FeatureSpec:
+    return with_columns(
+        cohort.definitions,
+        spec_of(config, described.genome_build),
+        cohort.patients,
+        list(config.features.columns),
+        labels.sources,
+        aside=PAGE_FIELDS,
+    )
+
+
+def _varying(baselines: dict[str, np.ndarray], kept: np.ndarray) -> dict[str, np.ndarray]:
+    """Those of which the kept patients have two different values."""
+    of_kept = {name: values[kept] for name, values in baselines.items()}
+    return {
+        name: values
+        for name, values in of_kept.items()
+        if len(np.unique(values[np.isfinite(values)])) > 1
+    }
+
+
+def _baselines(config: Config, cohort: Cohort, rows: pd.DataFrame) -> dict[str, np.ndarray]:
     """Columns of the simple rules that a model must beat.
 
     An unknown value counts as the training mean.
     """
     if config.task == "familial":
-        return {"carrier": found.reshape(-1, 1)}
+        found = genetic_cause(cohort) == "found"
+        return {"carrier": found.astype(float).reshape(-1, 1)}
     summary = config.features.biomarker_values[0]
     columns = {
         "nfl": [

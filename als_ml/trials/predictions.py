@@ -62,21 +62,8 @@ def predicted_pool(
 
     version = registered_version(uri)
     predictor = load(uri)
-    if predictor.fitted.task == FAMILIAL.name:
-        raise RequestError(
-            uri,
-            "it tells familial from sporadic, and says nothing of the course",
-            "Give a model of the task survival or progression.",
-            code="option_value",
-        )
-    if predictor.fitted.task in (NIV.name, GASTROSTOMY.name):
-        raise RequestError(
-            uri,
-            f"it predicts {TASKS[predictor.fitted.task].positive}, which is no endpoint of a trial"
-            " planned here",
-            "Give a model of the task survival with `label.event: composite` or `death`.",
-            code="option_value",
-        )
+    task = predictor.fitted.task
+    _refuse_other_tasks(uri, task)
     config = run_config(version.run_id, str(source.path))
     cohort = predictor.read(source, problems)
     seen = known_to(predictor, str(version.version), cohort)
@@ -84,22 +71,41 @@ def predicted_pool(
     risk = _column([row["probability"] for row in rows])
     slope = _column([row["slope_predicted"] for row in rows])
     unseen = _pool(cohort, config, np.where(seen, np.nan, risk), slope, adjust)
-    task = predictor.fitted.task
     if len(unseen.months) >= FEWEST:
         how = "the model, on patients that it was not trained on"
         return Predicted(pool=unseen, how=how, known=int(seen.sum()), task=task)
-    data = prepared(config, source)
-    pool = _out_of_fold(data, config, adjust)
-    if len(pool.months) < FEWEST:
+    pool = _out_of_fold(prepared(config, source), config, adjust)
+    _refuse_few(len(pool.months), config, source)
+    how = "the configuration of the model's run, cross-validated on the cohort (out of fold)"
+    return Predicted(pool=pool, how=how, known=int(seen.sum()), task=task)
+
+
+def _refuse_other_tasks(uri: str, task: str) -> None:
+    if task == FAMILIAL.name:
+        raise RequestError(
+            uri,
+            "it tells familial from sporadic, and says nothing of the course",
+            "Give a model of the task survival or progression.",
+            code="option_value",
+        )
+    if task in (NIV.name, GASTROSTOMY.name):
+        raise RequestError(
+            uri,
+            f"it predicts {TASKS[task].positive}, which is no endpoint of a trial planned here",
+            "Give a model of the task survival with `label.event: composite` or `death`.",
+            code="option_value",
+        )
+
+
+def _refuse_few(n: int, config: Config, source: CohortSource) -> None:
+    if n < FEWEST:
         raise DataError(
             f"cohort {source.path.name}",
-            f"{len(pool.months)} patients have a follow-up, a total at day"
-            f" {config.landmark_days} and a prediction: fewer than {FEWEST}",
+            f"{n} patients have a follow-up, a total at day {config.landmark_days} and a"
+            f" prediction: fewer than {FEWEST}",
             "Give a larger cohort; `als-ml check --config` says why patients have no time.",
             code="labels_unusable",
         )
-    how = "the configuration of the model's run, cross-validated on the cohort (out of fold)"
-    return Predicted(pool=pool, how=how, known=int(seen.sum()), task=task)
 
 
 def _column(values: list[float | None]) -> np.ndarray:
