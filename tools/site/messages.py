@@ -26,6 +26,8 @@ _NOTED = {
     "question": "warning",
     "note": "note",
 }
+# Real texts of one code: more would hide the table below them.
+_MOST_SHOWN = 4
 _COLLECTORS = ("problems", "self", "noticed")
 _PARTS = ("where", "found", "remedy")
 # What is noted of the flagged rows of a table.
@@ -38,8 +40,8 @@ found**, **what to do**. Errors end a command with exit status 1 (the data) or 2
 warnings and notes do not. `check --json`, replies of the server and `--issues` carry the code,
 which programs may rely on ([compatibility](../compatibility.md)); the words may change. What a
 message takes from your data stands here in angle brackets. This page is made from the code: each
-message stands once; those in a grey box are of a cohort in which much is wrong
-(`tools/site/bad_cohort.py`).
+message stands once; those in a grey box are as they are read, of made-up cohorts, configurations
+and commands in which much is wrong (`tools/site/bad_cohort.py`).
 
 """
 
@@ -93,12 +95,13 @@ def _section(name: str, said: list[Message]) -> str:
 
 
 def _example(name: str) -> str:
-    """How one of them is read by its receiver, where the bad cohort has one."""
-    if name not in examples():
+    """How some of them are read by their receiver, where something made up has them."""
+    told = examples().get(name, [])[:_MOST_SHOWN]
+    if not told:
         return ""
-    one = examples()[name]
-    said = f"{one['severity']}: {one['where']}: {one['found']}. {one['remedy']}".rstrip()
-    return f'```text title="As als-ml check says it"\n{textwrap.fill(said, 100)}\n```\n\n'
+    said = [f"{one['severity']}: {one['where']}: {one['found']}. {one['remedy']}" for one in told]
+    lines = "\n".join(textwrap.fill(text.rstrip(), 100) for text in said)
+    return f'```text title="As it is read"\n{lines}\n```\n\n'
 
 
 def _of_file(tree: ast.Module, module: str) -> Iterator[Message]:
