@@ -74,6 +74,7 @@ def checked_patients(
     if not rules.dialect.apart:
         rules = rules.in_calendar(_has_dates(definitions, table))
     index_dates = _index_dates(table, where, problems, rules)
+    given = {name: rule for name, rule in _rules(definitions).items() if name in table.columns}
     dated = {
         name: dated_days(
             table[name],
@@ -83,17 +84,23 @@ def checked_patients(
             rules.dialect,
             index_dates,
         )
-        for name, rule in _rules(definitions).items()
-        if rule.kind == "days" and name in table.columns
+        for name, rule in given.items()
+        if rule.kind == "days"
     }
     dated = _ordered_onset(dated)
+    nothing, no_number = np.full(len(table), None, dtype=object), np.full(len(table), np.nan)
     typed = {
-        name: _typed(definitions, table, name, where, problems, rules)
-        for name in _rules(definitions)
+        name: no_number if rule.kind in ("number", "days") else nothing
+        for name, rule in _rules(definitions).items()
+    }
+    typed |= {
+        name: _typed(definitions, table[name], name, where, problems, rules)
+        for name, rule in given.items()
+        if rule.kind not in ("date", "days")
     }
     typed |= {"index_date": index_dates, **{name: days.value for name, days in dated.items()}}
     # The tables of a model from before have no such column.
-    stated = typed.get("uncertain_dates", np.full(len(table), None, dtype=object))
+    stated = typed.get("uncertain_dates", nothing)
     typed["uncertain_dates"] = _uncertain_dates(stated, dated, where, problems)
     others = {str(name): _plain(column) for name, column in table.items() if name not in typed}
     _check_ids(typed["sample_id"], where, problems)
@@ -147,10 +154,8 @@ def day_bounds(patients: Frame, column: str) -> tuple[np.ndarray, np.ndarray]:
     """
     first, last = np.full(len(patients), np.nan), np.full(len(patients), np.nan)
     cells = patients["uncertain_dates"].to_numpy(dtype=object)
-    for i in np.flatnonzero(pd.notna(cells)).tolist():
-        if isinstance(cell := cells[i], str) and (
-            interval := re.search(rf"\b{column} {_INTERVAL}", cell)
-        ):
+    for i, cell in enumerate(cells.tolist()):
+        if isinstance(cell, str) and (interval := re.search(rf"\b{column} {_INTERVAL}", cell)):
             first[i], last[i] = map(float, interval.groups())
     return first, last
 
@@ -217,23 +222,19 @@ def _index_dates(table: Frame, where: str, problems: Problems, rules: ReadingRul
 
 def _typed(
     definitions: Definitions,
-    table: Frame,
+    column: Cells,
     name: str,
     where: str,
     problems: Problems,
     rules: ReadingRules,
 ) -> np.ndarray:
-    """A column that holds no day and no date; unknown where it is absent."""
-    rule = _rules(definitions)[name]
-    cell = f"{where}, column {name}"
-    if name not in table.columns or rule.kind in ("date", "days"):
-        numeric = rule.kind in ("number", "days")
-        return np.full(len(table), np.nan) if numeric else np.full(len(table), None, dtype=object)
+    """A column that holds no day and no date."""
+    rule, cell = _rules(definitions)[name], f"{where}, column {name}"
     if rule.kind == "number":
-        return numbers(table[name], cell, problems, rule.low, rule.high, rules.dialect)
+        return numbers(column, cell, problems, rule.low, rule.high, rules.dialect)
     if rule.levels:
-        return categories(table[name], rule.levels, cell, problems, rules.words(definitions, name))
-    return text(table[name])
+        return categories(column, rule.levels, cell, problems, rules.words(definitions, name))
+    return text(column)
 
 
 def _uncertain_dates(
@@ -294,6 +295,8 @@ def _name_wide(dated: dict[str, Days], table: Frame, where: str, problems: Probl
     """Count the partial dates that are taken at the middle of more than a month."""
     for name, days in dated.items():
         wide = days.last - days.first >= LONGEST_MONTH
+        if not wide.any():
+            continue
         remedy = "It stands at the middle, marked in `uncertain_dates`; write the date."
         if name == "onset_days":
             remedy = f"No rate of decline (dFS) rests on it. {remedy}"
@@ -395,8 +398,9 @@ def _check_dates(patients: dict[str, np.ndarray], where: str, problems: Problems
         code="row_contradiction",
     )
     apart = np.abs((diagnosis - onset) / DAYS_PER_MONTH - patients["diagnostic_delay_months"]) > 1
-    stated = Table({"uncertain_dates": patients["uncertain_dates"]})
-    apart &= ~is_uncertain(stated, "onset_days") & ~is_uncertain(stated, "diagnosis_days")
+    if apart.any():
+        stated = Table({"uncertain_dates": patients["uncertain_dates"]})
+        apart &= ~is_uncertain(stated, "onset_days") & ~is_uncertain(stated, "diagnosis_days")
     cell = f"{where}, column diagnostic_delay_months"
     remedy = "Correct one of onset_days, diagnosis_days and diagnostic_delay_months."
     problems.reject(

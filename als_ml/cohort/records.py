@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -59,13 +59,14 @@ from features.genotypes.genotype import (
 from features.genotypes.repeats import CALL_TYPES
 from features.patients import checked_patients
 from features.stored import Json
-from features.tables.columns import Cells, Table
+from features.tables.columns import Cells, Column, Table
 from features.tables.problems import Problems
 from features.variants.lookups import Lookups
 from features.variants.variant import find_known
 from features.variants.weigh import weigh_sites
 
 ASSAYED = {"full": 1.0, "partial": 0.5, "none": 0.0}
+_NUMBERS = (int, float, type(None))
 _PLAIN = (str, int, type(None))  # by far the most cells; a bool is an int, but its type is not
 NO_ROWS = Table({})  # what the tables of a request are like
 _HALF = re.compile("[\ud800-\udfff]")  # half of a pair, which is no character
@@ -118,7 +119,7 @@ class RowProblems(Problems):
         code: str = DATA,  # noqa: ARG002  a record's error names its field
     ) -> None:
         """Note an error of the patients whose table rows are flagged."""
-        for line in np.flatnonzero(bad):
+        for line in bad.nonzero()[0].tolist():
             self.add(
                 int(self.owner[line]), RecordError(where.replace(", column ", "."), what, remedy)
             )
@@ -262,15 +263,16 @@ def _check_plain(record: Json) -> None:
         level: list[Any] = [name, part]
         while level:
             value = level.pop()
-            if type(value) is dict:
-                level += [*value, *value.values()]
-            elif type(value) is list:
-                level += value
-            elif type(value) is str:
+            kind = type(value)
+            if kind is str:
                 if not value.isascii() and _HALF.search(value):
                     raise RecordError("record", "holds half a character", "Send whole Unicode.")
-            elif type(value) is int and not -_MOST < value < _MOST:
+            elif kind is int and not -_MOST < value < _MOST:
                 raise RecordError("record", "holds a number that is too large", "Correct it.")
+            elif kind is dict:
+                level += [*value, *value.values()]
+            elif kind is list:
+                level += value
 
 
 def _check_format(stated: object) -> None:
@@ -635,26 +637,24 @@ def _checked_visits(
 
 
 def _table(rows: list[Json]) -> Table:
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = dict.fromkeys(chain.from_iterable(rows))
     columns = {name: [row.get(name) for row in rows] for name in names}
     return Table({name: _column(values) for name, values in columns.items()})
 
 
 def _column(values: Sequence[object]) -> np.ndarray:
     """Numbers as float64, anything else as text; the readers take both."""
-    if all(value is None or (isinstance(value, int | float)) for value in values):
-        return np.array([np.nan if value is None else value for value in values], dtype=float)
+    if all(issubclass(kind, _NUMBERS) for kind in set(map(type, values))):
+        return np.array(values, dtype=float)  # NaN for None
     return np.array([None if value is None else str(value) for value in values], dtype=object)
 
 
 def _long(parsed: list[_Record], name: str) -> tuple[Table, np.ndarray]:
-    owner = [i for i, record in enumerate(parsed) for _ in getattr(record, name)]
-    rows = [
-        {**row, "sample_id": str(i)}
-        for i, record in enumerate(parsed)
-        for row in getattr(record, name)
-    ]
-    return _table(rows), np.array(owner, dtype=int)
+    parts = [getattr(record, name) for record in parsed]
+    owner = np.repeat(np.arange(len(parts)), np.array([len(part) for part in parts], dtype=int))
+    ids = np.array([str(i) for i in range(len(parts))], dtype=object)
+    table = _table([row for part in parts for row in part])
+    return table.assign(sample_id=Column(owner, ids)), owner
 
 
 def _with_days(visits: Table) -> Table:

@@ -262,7 +262,8 @@ class Predictor:
         X = self.cohort_matrix(cohort) if matrix is None else matrix
         ids = cohort.patients["sample_id"].to_numpy(dtype=object)
         rows = self.predict_matrix(ids, X, drivers)
-        return self._completed(rows, _beside(cohort, self.spec), drivers)
+        told = _told(cohort, self.spec, (self.fitted.task,))
+        return self._completed(rows, told, drivers)
 
     def cohort_matrix(self, cohort: AnyCohort) -> np.ndarray:
         """The model's matrix (n, p) float32 of a cohort, NaN where unknown.
@@ -720,19 +721,29 @@ def beside_features(cohort: Cohort, spec: FeatureSpec) -> pd.DataFrame:
 
 
 def _beside(cohort: AnyCohort, spec: FeatureSpec) -> dict[str, np.ndarray]:
-    columns = {
-        "genetic_cause": genetic_cause(cohort),
+    told = _told(cohort, spec, tuple(TASKS))
+    return {
+        "genetic_cause": told.pop("genetic_cause"),
         "landmark_days": np.full(len(cohort), spec.landmark_days),
         "read_as": np.full(len(cohort), read_as(spec, cohort.definitions, cohort.lookups)),
+        **told,
+        **revised_sums(cohort, spec.landmark_days),
     }
-    columns |= {name: _said(cohort, name) for name in CONSENTS}
-    columns["on_tofersen"] = (
-        cohort.patients["tofersen_start_days"].to_numpy() <= spec.landmark_days
-    ).astype(int)
-    columns["too_early"] = _too_early(cohort, spec)
-    for name, task in TASKS.items():
-        columns[f"not_scored_{name}"] = out_of_scope(cohort, task, spec.landmark_days)
-    return columns | revised_sums(cohort, spec.landmark_days)
+
+
+def _told(cohort: AnyCohort, spec: FeatureSpec, tasks: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """What a row of some tasks says beside the model: columns of BESIDE."""
+    tofersen = cohort.patients["tofersen_start_days"].to_numpy() <= spec.landmark_days
+    return {
+        "genetic_cause": genetic_cause(cohort),
+        **{name: _said(cohort, name) for name in CONSENTS},
+        "on_tofersen": tofersen.astype(int),
+        "too_early": _too_early(cohort, spec),
+        **{
+            f"not_scored_{name}": out_of_scope(cohort, TASKS[name], spec.landmark_days)
+            for name in tasks
+        },
+    }
 
 
 def _said(cohort: AnyCohort, name: str) -> np.ndarray:

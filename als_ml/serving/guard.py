@@ -212,7 +212,8 @@ class Guard:
     async def _body(self, request: _Request, receive: Receive) -> bytes:
         """The body; what is too much or too late is not read on."""
         try:
-            return await asyncio.wait_for(self._read(request, receive), self.watch.body_seconds)
+            async with asyncio.timeout(self.watch.body_seconds):
+                return await self._read(request, receive)
         except TimeoutError:
             reason = f"the body did not come within {self.watch.body_seconds:g} s"
             raise RefusedError(408, reason, "Send it again.", why="slow") from None
@@ -258,8 +259,8 @@ class Guard:
     async def _scored(self, score: Score, patients: list[Json], send: Send) -> None:
         """Score patients as MLflow's app does, which parses and writes them once more in Python."""
         try:
-            scoring = asyncio.to_thread(score, patients)
-            content = await asyncio.wait_for(scoring, bounds.ANSWER_SECONDS)
+            async with asyncio.timeout(bounds.ANSWER_SECONDS):
+                content = await asyncio.to_thread(score, patients)
         except TimeoutError:
             await _answer(send, *_said(504, b""))
         except Exception as error:  # noqa: BLE001  its text may hold what was sent

@@ -42,6 +42,7 @@ def configured(settings: Json) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=bounds.IDLE_SECONDS,
         ssl_certfile=tls.get("certificate"),
         ssl_keyfile=tls.get("key"),

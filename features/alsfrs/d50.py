@@ -15,6 +15,10 @@ FULL = 48.0
 # A D50 beyond a human life with ALS says only that nothing has been lost yet (P).
 LONGEST_MONTHS = 600.0
 _ROUNDS, _STEPS, _TOLERANCE = 20, 10, 1e-6
+# Of a patient, products of residual, slope by ln D50 and slope by ln dx: the sum of squares, two of
+# its gradient, three of its curvature, the mixed one last.
+_LEFT, _RIGHT = np.array([0, 1, 2, 1, 2, 1]), np.array([0, 0, 0, 1, 2, 2])
+_SUMS = len(_LEFT)
 
 
 def fit_d50(
@@ -82,44 +86,40 @@ def _round(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n = parameters.shape[1]
     done = np.zeros(n, dtype=bool)
-    loss, gradient, curvature = _derivatives(patient, t, y, parameters, n)
+    # The sums of all patients are taken at once: each has a place of its own for each of them.
+    place = (patient + n * np.arange(_SUMS)[:, None]).ravel()
+    sums = _derivatives(patient, place, t, y, parameters)
     for _ in range(_STEPS):
-        if done.all():
+        if np.count_nonzero(done) == n:
             break
-        step = _step(gradient, curvature, damping)
-        tried = parameters + np.where(done, 0.0, _held(step, 1.0))
-        new_loss, new_gradient, new_curvature = _derivatives(patient, t, y, tried, n)
-        better = (new_loss <= loss) & ~done
+        step = _step(sums, damping)
+        tried = parameters + _held(step, 1.0)
+        new = _derivatives(patient, place, t, y, tried)
+        better = (new[0] <= sums[0]) & ~done
         parameters = np.where(better, tried, parameters)
-        done |= better & (np.abs(step).max(axis=0) < _TOLERANCE)
-        damping = np.where(better, damping / 5, damping * 4)
-        loss = np.where(better, new_loss, loss)
-        gradient = np.where(better, new_gradient, gradient)
-        curvature = np.where(better, new_curvature, curvature)
+        done |= better & (np.maximum.reduce(np.abs(step)) < _TOLERANCE)
+        damping = damping / np.where(better, 5.0, 0.25)
+        sums = np.where(better, new, sums)
     return parameters, damping, done
 
 
 def _derivatives(
-    patient: np.ndarray, t: np.ndarray, y: np.ndarray, parameters: np.ndarray, n: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sum of squares, its gradient (2, n) and the Gauss-Newton curvature (3, n) in ln D50 and ln
-    dx.
+    patient: np.ndarray, place: np.ndarray, t: np.ndarray, y: np.ndarray, parameters: np.ndarray
+) -> np.ndarray:
+    """Of each of n patients (6, n): sum of squares, its gradient (2) and the Gauss-Newton curvature
+    (3) in ln D50 and ln dx.
     """
-    d50, dx = np.exp(_held(parameters, 20))[:, patient]
-    z = _held((t - d50) / dx, 500)
-    share = 1 / (1 + np.exp(z))
-    residual = y - FULL * share
-    slope = FULL * share * (1 - share)
+    d50, dx = np.exp(_held(parameters, 20.0)).take(patient, axis=1)
+    z = _held((t - d50) / dx, 500.0)
+    share = 1.0 / (1.0 + np.exp(z))
+    points = FULL * share
+    residual = y - points
+    slope = points * (1.0 - share)
     by_d50, by_dx = slope * d50 / dx, slope * z
-    gradient = np.array(
-        [np.bincount(patient, by_d50 * residual, n), np.bincount(patient, by_dx * residual, n)]
-    )
-    products = (by_d50**2, by_d50 * by_dx, by_dx**2)
-    return (
-        np.bincount(patient, residual**2, n),
-        gradient,
-        np.array([np.bincount(patient, p, n) for p in products]),
-    )
+    of_visit = np.array([residual, by_d50, by_dx])
+    products = of_visit.take(_LEFT, axis=0) * of_visit.take(_RIGHT, axis=0)
+    n = parameters.shape[1]
+    return np.bincount(place, products.ravel(), _SUMS * n).reshape(_SUMS, n)
 
 
 def _held(values: np.ndarray, most: float) -> np.ndarray:
@@ -127,11 +127,8 @@ def _held(values: np.ndarray, most: float) -> np.ndarray:
     return np.minimum(np.maximum(values, -most), most)
 
 
-def _step(gradient: np.ndarray, curvature: np.ndarray, damping: np.ndarray) -> np.ndarray:
-    a, b, d = curvature
-    a, d = a * (1 + damping) + 1e-12, d * (1 + damping) + 1e-12
-    determinant = np.maximum(a * d - b * b, 1e-18)
-    return (
-        np.array([d * gradient[0] - b * gradient[1], a * gradient[1] - b * gradient[0]])
-        / determinant
-    )
+def _step(sums: np.ndarray, damping: np.ndarray) -> np.ndarray:
+    gradient, mixed = sums[1:3], sums[5]
+    own = sums[3:5] * (1.0 + damping) + 1e-12
+    determinant = np.maximum(own[0] * own[1] - mixed * mixed, 1e-18)
+    return (own[::-1] * gradient - mixed * gradient[::-1]) / determinant

@@ -7,6 +7,8 @@ paper's supplement**. Where C9orf72 is unknown, the TRICALS profile without it i
 strongest input, so the score must not be compared on a label made of dFS.
 """
 
+from functools import reduce
+
 import numpy as np
 
 # Name -> coefficient in the full model, in the TRICALS profile (which does not use C9orf72).
@@ -52,6 +54,7 @@ def linear_predictor(
     >>> linear_predictor(*map(np.array, columns)).round(3).tolist()
     [-4.411, -1.292]
     """
+    tested = np.isfinite(c9orf72)
     with np.errstate(invalid="ignore", divide="ignore"):
         delay, fvc = (
             np.where(delay_months > 0, delay_months, np.nan) / 10,
@@ -65,11 +68,11 @@ def linear_predictor(
             "bulbar": bulbar,
             "definite": definite,
             "ftd": ftd,
-            "c9orf72": np.nan_to_num(c9orf72),
+            "c9orf72": np.where(tested, c9orf72, 0.0),
         }
-    tested = np.isfinite(c9orf72)
     terms = [np.where(tested, *COEFFICIENTS[name]) * value for name, value in transformed.items()]
-    return np.sum(terms, axis=0)
+    # One after the other: np.sum adds eight terms of one patient in another order than of many.
+    return reduce(np.add, terms)
 
 
 def survival(months: np.ndarray, predictor: np.ndarray) -> np.ndarray:
@@ -114,8 +117,7 @@ def median_months(predictor: np.ndarray) -> np.ndarray:
     >>> median_months(np.array([-6.0, -4.5, -2.0, np.nan])).tolist()
     [57.0, 37.0, 19.0, nan]
     """
-    odds = _log_odds(np.arange(1.0, LONGEST_MONTHS))
-    month = np.searchsorted(odds, -predictor, side="right") + 1.0
+    month = _MONTHLY_ODDS.searchsorted(-predictor, side="right") + 1.0
     return np.where(np.isfinite(predictor), month, np.nan)
 
 
@@ -128,3 +130,7 @@ def _log_odds(months: np.ndarray) -> np.ndarray:
     ]
     start, rate, *bends = _SPLINE
     return start + rate * x + bends[0] * waves[0] + bends[1] * waves[1]
+
+
+# The same of all patients: the baseline by whole months from the first.
+_MONTHLY_ODDS = _log_odds(np.arange(1.0, LONGEST_MONTHS))

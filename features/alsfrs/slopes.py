@@ -98,9 +98,8 @@ def slope_scatter(
     visits = np.bincount(row, minlength=n)
     some = np.maximum(visits, 1)
     centred = months - (np.bincount(row, months, n) / some)[row]
-    residual = (
-        total - (np.bincount(row, total, n) / some)[row] + np.nan_to_num(slope)[row] * centred
-    )
+    fall = np.where(np.isnan(slope), 0.0, slope)[row] * centred
+    residual = total - (np.bincount(row, total, n) / some)[row] + fall
     spread, noise = np.bincount(row, centred**2, n), np.bincount(row, residual**2, n)
     return np.column_stack([spread, noise, np.maximum(visits - 2, 0)])
 
@@ -135,7 +134,7 @@ def last_visit(
     array of int (n,)
         Position among the visits.
     """
-    candidates = np.flatnonzero(usable & (days <= until_days))
+    (candidates,) = (usable & (days <= until_days)).nonzero()
     latest = np.full(n, -np.inf)
     np.maximum.at(latest, row[candidates], days[candidates])
     candidates = candidates[days[candidates] == latest[row[candidates]]]

@@ -14,6 +14,8 @@ A stage whose items are not all known is NaN, unless what is known decides it. S
 not a matter of items.
 """
 
+from functools import reduce
+
 import numpy as np
 
 KINGS_ITEMS = ("q1", "q2", "q3", "q4", "q5", "q8", "q10", "q12")
@@ -69,7 +71,7 @@ def mitos_stage(items: dict[str, np.ndarray]) -> np.ndarray:
         1 - _either(items["q1"] > 1, items["q4"] > 1, items["q1"], items["q4"]),
         _either(items["q10"] <= 1, items["q12"] <= 2, items["q10"], items["q12"]),
     ]
-    return np.sum(domains, axis=0)
+    return reduce(np.add, domains)
 
 
 def _lost(lost: np.ndarray, item: np.ndarray) -> np.ndarray:

@@ -183,6 +183,8 @@ def checked_visits(
 
 def _name_undated(written: Cells, row: np.ndarray, where: str, problems: Problems) -> None:
     """Count the visits without a day, which nothing can use."""
+    if problems.silent:
+        return
     cells = written if isinstance(written, pd.Series) else written.to_numpy(object)
     empty = np.asarray(pd.isna(cells)) & (row >= 0)
     problems.question(
@@ -300,6 +302,8 @@ def _check_course(
         code="row_contradiction",
     )
     _check_once_a_day(visits, original, order, written, where, problems)
+    if problems.silent:
+        return
     jumps = np.zeros(len(row), dtype=bool)
     counted = order[np.isfinite(total[order]) & (row[order] >= 0)]
     for of_scale_rows in (original, ~original):

@@ -70,13 +70,14 @@ LITRES, HEIGHT, PERCENT = "fvc_litres", "height", "fvc_pct"
 
 class _Daily(NamedTuple):
     """Dated values of one analyte, one a patient, day and assay, ordered by patient and day; `line`
-    is a row of the table.
+    is a row of the table, `moment` one number for the patient and the day.
     """
 
     row: np.ndarray
     days: np.ndarray
     value: np.ndarray
     line: np.ndarray
+    moment: np.ndarray
 
 
 def with_derived(definitions: Definitions, table: FrameT, patients: Frame) -> FrameT:
@@ -99,7 +100,7 @@ def with_derived(definitions: Definitions, table: FrameT, patients: Frame) -> Fr
         The same rows, then the derived ones, in canonical units.
     """
     analyte, names = codes_of(table["analyte"])
-    measured = frozenset(names[np.unique(analyte)])
+    measured = frozenset(names[code] for code in set(analyte.tolist()))
     rules = _possible(definitions, measured)
     used = [name for rule in rules for name in rule.names]
     predicted = {LITRES, HEIGHT} <= measured and bool(equations(definitions))
@@ -119,9 +120,10 @@ def _parts(table: Frame, analyte: np.ndarray, codes: dict[str, int]) -> dict[str
     """Dated values of the named analytes."""
     row, days, value = (table[name].to_numpy(dtype=float) for name in ("row", "days", "value"))
     assay, _ = codes_of(table["assay"])
+    dated = np.isfinite(days)
     parts: dict[str, _Daily] = {}
     for name, code in codes.items():
-        lines = np.flatnonzero((analyte == code) & np.isfinite(days))
+        (lines,) = ((analyte == code) & dated).nonzero()
         parts[name] = _daily(row[lines], days[lines], assay[lines], value[lines], lines)
     return parts
 
@@ -130,7 +132,9 @@ def _percent_predicted(
     definitions: Definitions, parts: dict[str, _Daily], patients: Frame
 ) -> tuple[np.ndarray, np.ndarray]:
     """Litres as % predicted for the patient's sex, age on that day and last known height."""
-    litres = parts[LITRES]
+    litres = _unless_measured(parts[LITRES], parts[PERCENT])
+    if not len(litres.row):
+        return litres.value, litres.line
     row = litres.row.astype(int)
     sex = patients["sex"].to_numpy(dtype=object)[row]
     onset_age, onset = (patients[n].to_numpy()[row] for n in ("age_at_onset", "onset_days"))
@@ -138,7 +142,7 @@ def _percent_predicted(
     # An adult's height does not change, so the last known one counts however old it is.
     height = _last_known(parts[HEIGHT], litres, np.inf)
     percent = 100 * litres.value / predicted_capacity(definitions, sex, age, height)
-    return _kept(percent, litres, parts[PERCENT])
+    return _known(percent, litres)
 
 
 @recently_derived(1024)
@@ -156,7 +160,7 @@ def _daily(
 ) -> _Daily:
     """Means of replicates, summed in a fixed order."""
     if len(row) <= 1:
-        return _Daily(row=row, days=days, value=value, line=line)
+        return _Daily(row=row, days=days, value=value, line=line, moment=_moment(row, days))
     order = np.lexsort((value, assay, days, row))
     row, days, assay, value, line = (array[order] for array in (row, days, assay, value, line))
     new = np.append(True, (np.diff(row) != 0) | (np.diff(days) != 0) | (np.diff(assay) != 0))
@@ -164,26 +168,35 @@ def _daily(
     means = np.bincount(number, value) / np.bincount(number)
     row, days, line = row[new], days[new], line[new]
     order = np.lexsort((means, days, row))
-    return _Daily(row=row[order], days=days[order], value=means[order], line=line[order])
+    row, days, means, line = (array[order] for array in (row, days, means, line))
+    return _Daily(row=row, days=days, value=means, line=line, moment=_moment(row, days))
 
 
 def _derive(rule: Derived, parts: dict[str, _Daily]) -> tuple[np.ndarray, np.ndarray]:
     """Derived values, and the row of the table that each takes its date from."""
-    first = parts[rule.terms[0][0]]
+    dating = rule.terms[0][0]
+    first = _unless_measured(parts[dating], parts[rule.analyte])
     if not len(first.row):
         return first.value, first.line
     product = np.full(len(first.row), rule.factor)
     with np.errstate(divide="ignore", invalid="ignore"):  # by a value of 0: not a known value
         for name, power in rule.terms:
-            product = product * _last_known(parts[name], first, rule.tolerance) ** float(power)
-    return _kept(product, first, parts[rule.analyte])
+            own = name == dating
+            value = first.value if own else _last_known(parts[name], first, rule.tolerance)
+            product = product * value ** float(power)
+    return _known(product, first)
 
 
-def _kept(value: np.ndarray, at: _Daily, measured: _Daily) -> tuple[np.ndarray, np.ndarray]:
-    """Known values of days without a measured one, and the rows that they take their dates from."""
-    taken = np.isin(_moment(at.row, at.days), _moment(measured.row, measured.days))
-    kept = np.isfinite(value) & ~taken
-    return value[kept], at.line[kept]
+def _unless_measured(part: _Daily, measured: _Daily) -> _Daily:
+    """The values of days without a measured one of another analyte."""
+    missing = np.isnan(_last_known(measured, part, 0.0))
+    return _Daily._make(array[missing] for array in part)
+
+
+def _known(value: np.ndarray, at: _Daily) -> tuple[np.ndarray, np.ndarray]:
+    """Known values, and the rows that they take their dates from."""
+    known = np.isfinite(value)
+    return value[known], at.line[known]
 
 
 def _moment(row: np.ndarray, days: np.ndarray) -> np.ndarray:
@@ -195,14 +208,11 @@ def _last_known(part: _Daily, at: _Daily, tolerance: float) -> np.ndarray:
     """Last value of each patient on or before the days of `at`, not older than the tolerance; NaN
     where there is none.
     """
-    if part is at:
-        return at.value
-    before = (
-        np.searchsorted(_moment(part.row, part.days), _moment(at.row, at.days), side="right") - 1
-    )
-    row, days, value = (np.append(array, np.nan) for array in (part.row, part.days, part.value))
-    fits = (row[before] == at.row) & (at.days - days[before] <= tolerance)
-    return np.where(fits, value[before], np.nan)
+    if not len(part.row):
+        return np.full(len(at.row), np.nan)
+    before = part.moment.searchsorted(at.moment, side="right") - 1
+    fits = (before >= 0) & (part.row[before] == at.row) & (at.days - part.days[before] <= tolerance)
+    return np.where(fits, part.value[before], np.nan)
 
 
 def _extended(table: FrameT, codes: np.ndarray, values: np.ndarray, lines: np.ndarray) -> FrameT:

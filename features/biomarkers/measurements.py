@@ -139,14 +139,7 @@ def checked_biomarkers(
     given = np.isfinite(value) | (is_text and codes_of(table["value"])[0] >= 0)
     asked = np.where(given, analyte, -1)
     factor = _factors(definitions, asked, _column(table, "unit"), where, problems)
-    problems.reject(
-        np.abs(value * factor) > _MOST,
-        f"{where}, column value",
-        _column(table, "value"),
-        "is more than anything measures",
-        "Correct the value or its unit.",
-        code="cell_range",
-    )
+    _check_size(table, value * factor, where, problems)
     own_dates = None if index_dates is None else dates_of_rows(index_dates, row)
     assay_codes, assays = _assays(definitions, _column(table, "assay"), rules)
     checked = table_of(
@@ -175,6 +168,19 @@ def checked_biomarkers(
     kept = rows_of(checked, usable)
     _note_unused(definitions, kept, where, problems)
     return kept
+
+
+def _check_size(table: Frame, value: np.ndarray, where: str, problems: Problems) -> None:
+    too_large = np.abs(value) > _MOST
+    if too_large.any():  # the cells as text take time
+        problems.reject(
+            too_large,
+            f"{where}, column value",
+            _column(table, "value"),
+            "is more than anything measures",
+            "Correct the value or its unit.",
+            code="cell_range",
+        )
 
 
 def _column(table: Frame, name: str) -> Cells:
@@ -258,8 +264,8 @@ def _pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, list[tupl
     pairs.
     """
     width = int(second.max(initial=-1)) + 2
-    numbered, keys = pd.factorize((first.astype(np.int64) + 1) * width + second + 1)
-    return numbered, [(int(key) // width - 1, int(key) % width - 1) for key in keys]
+    numbered, keys = factorized((first.astype(np.int64) + 1) * width + second + 1)
+    return numbered, [(key // width - 1, key % width - 1) for key in keys.tolist()]
 
 
 def _analytes(
@@ -492,8 +498,7 @@ def implausible(definitions: Definitions, table: Frame) -> np.ndarray:
     """
     low, high = _bounds(definitions)
     code, value = codes_of(table["analyte"])[0], table["value"].to_numpy()
-    with np.errstate(invalid="ignore"):
-        return np.asarray((value < low[code]) | (value > high[code]))
+    return np.asarray((value < low[code]) | (value > high[code]))
 
 
 @derived

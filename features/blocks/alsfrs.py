@@ -7,6 +7,7 @@ whichever scale was asked; nothing else mixes.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import reduce
 
 import numpy as np
 
@@ -78,6 +79,11 @@ _STAGES = (
 )
 D50_SOURCE = "D50 model (R); features/alsfrs/d50.py"
 _COURSE = "features/alsfrs/mixed_model.py; population parameters come from the training patients"
+# What is of the original scale alone.
+_OF_ORIGINAL = (
+    *("original_baseline", "original_total", "original_respiratory", "original_delta_fs"),
+    *("original_log_delta_fs", "original_early_slope", "original_early_slope_se"),
+)
 # Columns of the mixed model: the slope and its error.
 MIXED = ("mixed_slope", "mixed_slope_se")
 _RATE, _LOG_RATE = "points/month", "ln(points/month)"
@@ -175,7 +181,7 @@ def _revised_features(cohort: AnyCohort, course: Course | None) -> dict[str, np.
     # Without a rate the months stay: an onset known to the year still says how long about.
     stated, onset = cohort.patients["onset_days"].to_numpy(), _onset(cohort)
     last = last_visit(row, day, np.inf, np.isfinite(total), n)
-    features = _totals(row, day, total, n, "alsfrs_") | _last_item_scores(visits, last)
+    features = _totals(row, day, total, last, "alsfrs_") | _last_item_scores(visits, last)
     months = (_at(last, day) - onset) / DAYS_PER_MONTH
     features |= _rate_since_onset(features["alsfrs_total"], months, FULL_SCORE["alsfrs_r"], "")
     features |= _early_slope(row, day, total, n)
@@ -192,12 +198,14 @@ def _revised_features(cohort: AnyCohort, course: Course | None) -> dict[str, np.
 def _original_features(cohort: AnyCohort) -> dict[str, np.ndarray]:
     """The original scale's own total, respiratory item, dFS and slope."""
     n, visits = len(cohort), of_scale(cohort.alsfrs, "alsfrs")
+    if not len(visits):
+        return dict.fromkeys(_OF_ORIGINAL, np.full(n, np.nan))
     row, day, total, breathing = (
         visits[name].to_numpy() for name in ("row", "days", "total", "q10_alsfrs")
     )
     last = last_visit(row, day, np.inf, np.isfinite(total), n)
     asked = last_visit(row, day, np.inf, _has_items(visits, "alsfrs"), n)
-    features = _totals(row, day, total, n, "original_")
+    features = _totals(row, day, total, last, "original_")
     features["original_respiratory"] = _at(asked, breathing)
     months = (_at(last, day) - _onset(cohort)) / DAYS_PER_MONTH
     last_total, full = features["original_total"], FULL_SCORE["alsfrs"]
@@ -275,15 +283,14 @@ def _has_items(visits: Frame, scale: str) -> np.ndarray:
 
 
 def _sum(items: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
-    return np.sum([items[name] for name in names], axis=0)
+    return reduce(np.add, [items[name] for name in names])
 
 
 def _totals(
-    row: np.ndarray, day: np.ndarray, total: np.ndarray, n: int, prefix: str
+    row: np.ndarray, day: np.ndarray, total: np.ndarray, last: np.ndarray, prefix: str
 ) -> dict[str, np.ndarray]:
     """First total from the index day on, and the last one."""
-    first = last_visit(row, -day, 0.0, np.isfinite(total), n)
-    last = last_visit(row, day, np.inf, np.isfinite(total), n)
+    first = last_visit(row, -day, 0.0, np.isfinite(total), len(last))
     return {f"{prefix}baseline": _at(first, total), f"{prefix}total": _at(last, total)}
 
 

@@ -152,6 +152,18 @@ def _columns(
 
 
 @derived
+def _named_columns(
+    definitions: Definitions, summaries: tuple[str, ...]
+) -> tuple[tuple[str, str, int], ...]:
+    """Name, summary and position among `feature_keys` of each column."""
+    position = {key: i for i, key in enumerate(feature_keys(definitions))}
+    return tuple(
+        (feature_name(definitions, *column), column[2], position[column[:2]])
+        for column in _columns(definitions, summaries)
+    )
+
+
+@derived
 def biomarker_dictionary(
     definitions: Definitions, summaries: tuple[str, ...] = ("last",)
 ) -> tuple[Feature, ...]:
@@ -239,29 +251,23 @@ def biomarker_features(
     kept = (at >= 0) & np.isfinite(value)
     column, days, value = at[kept], table["days"].to_numpy()[kept], value[kept]
     cell = table["row"].to_numpy(dtype=int)[kept] * len(keys) + column
-    columns, n = _columns(cohort.definitions, summaries), len(cohort) * len(keys)
-    summarised = {}
+    n, summarised = len(cohort) * len(keys), {}
     for summary in {*summaries, "slope"}:
         # A slope wants a sort, and as a rule few analytes have one.
-        read = _is_read(columns, keys, summary)[column]
+        read = _is_read(cohort.definitions, summaries, summary)[column]
         used, numbered = _numbered(cell[read], n)
         found = _summary(summary, numbered, days[read], value[read], len(used))
         summarised[summary] = _spread(found, used, n).reshape(-1, len(keys))
-    position = {key: i for i, key in enumerate(keys)}
-    return {
-        feature_name(cohort.definitions, analyte, assay, summary): summarised[summary][
-            :, position[analyte, assay]
-        ]
-        for analyte, assay, summary in columns
-    }
+    named = _named_columns(cohort.definitions, summaries)
+    return {name: summarised[summary][:, i] for name, summary, i in named}
 
 
-def _is_read(
-    columns: tuple[tuple[str, str, str], ...], keys: tuple[tuple[str, str], ...], summary: str
-) -> np.ndarray:
+@derived
+def _is_read(definitions: Definitions, summaries: tuple[str, ...], summary: str) -> np.ndarray:
     """Of which keys some column is that summary."""
+    columns = _columns(definitions, summaries)
     read = {(analyte, assay) for analyte, assay, of in columns if of == summary}
-    return np.array([key in read for key in keys])
+    return np.array([key in read for key in feature_keys(definitions)])
 
 
 def _assay_codes(definitions: Definitions, table: Frame) -> np.ndarray:

@@ -12,6 +12,7 @@ is a short variant in a gene that is read for its repeat only.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import reduce
 
 import numpy as np
 
@@ -150,6 +151,11 @@ def rising_features(definitions: Definitions) -> frozenset[str]:
 @derived
 def _is_scored(definitions: Definitions) -> np.ndarray:
     return np.array([gene in scored_genes(definitions) for gene in gene_names(definitions)])
+
+
+@derived
+def _by_repeat(definitions: Definitions) -> np.ndarray:
+    return np.array([gene in repeat_genes(definitions) for gene in gene_names(definitions)])
 
 
 @derived
@@ -295,7 +301,7 @@ def genetic_features(
     causal = causal_carriers(cohort)
     expanded = _flag(c9orf72, EXPANDED)
     features = {"causal_any": _any_known([*causal.values(), expanded])}
-    features |= {f"causal_{gene}": values for gene, values in causal.items()}
+    features |= _named("causal", tuple(causal), [*causal.values()])
     features |= {
         "c9orf72_expanded": expanded,
         "c9orf72_intermediate": _flag(c9orf72, INTERMEDIATE),
@@ -357,18 +363,18 @@ def genetic_cause(cohort: AnyCohort) -> np.ndarray:
         Of GENETIC_CAUSES.
     """
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
-    causal = np.array([*causal_carriers(cohort).values()])
-    explained = (causal == 1).any(axis=0) | (c9orf72.state == EXPANDED)
-    unsure = cohort.genotypes.alleles["row"].to_numpy()[telling_alleles(cohort) == "uncertain"]
-    uncertain = (
-        (np.bincount(unsure, minlength=len(cohort)) > 0)
-        | (c9orf72.state == INDETERMINATE)
-        | (c9orf72.state == INTERMEDIATE)
+    row, telling = cohort.genotypes.alleles["row"].to_numpy(), telling_alleles(cohort)
+    causal, unsure = (
+        np.bincount(row[telling == word], minlength=len(cohort)) > 0
+        for word in ("found", "uncertain")
     )
+    explained = causal | (c9orf72.state == EXPANDED)
+    uncertain = unsure | (c9orf72.state == INDETERMINATE) | (c9orf72.state == INTERMEDIATE)
     # A later one is the stronger finding and takes the place of an earlier one.
     untested, *stronger = GENETIC_CAUSES
     cause = np.full(len(cohort), untested, dtype=object)
-    for holds, name in zip((core_tested(cohort), uncertain, explained), stronger, strict=True):
+    tested = _core_tested(cohort, c9orf72)
+    for holds, name in zip((tested, uncertain, explained), stronger, strict=True):
         cause[holds] = name
     return cause
 
@@ -387,9 +393,12 @@ def core_tested(cohort: AnyCohort) -> np.ndarray:
         A gene counts as assayed from the share ASSAYED_FROM.
     """
     c9orf72 = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients)
+    return _core_tested(cohort, c9orf72)
+
+
+def _core_tested(cohort: AnyCohort, c9orf72: RepeatStates) -> np.ndarray:
     core = _positions(cohort.definitions, _core(cohort.definitions))
-    with np.errstate(invalid="ignore"):
-        assayed = cohort.genotypes.assayed[:, core] >= ASSAYED_FROM
+    assayed = cohort.genotypes.assayed[:, core] >= ASSAYED_FROM
     return np.asarray(assayed.all(axis=1) & (c9orf72.state != NOT_TESTED))
 
 
@@ -500,8 +509,11 @@ def _beside_another(cohort: AnyCohort) -> np.ndarray:
         for one, other in (pair, pair[::-1])
         if not cis and recessive[other]
     }
-    row, site = (cohort.genotypes.alleles[name].to_numpy().tolist() for name in ("row", "site"))
-    return np.array([bool(met) and pair in met for pair in zip(row, site, strict=True)], dtype=bool)
+    alleles = cohort.genotypes.alleles
+    if not met:
+        return np.zeros(len(alleles), dtype=bool)
+    row, site = (alleles[name].to_numpy().tolist() for name in ("row", "site"))
+    return np.array([pair in met for pair in zip(row, site, strict=True)], dtype=bool)
 
 
 def telling_alleles(cohort: AnyCohort) -> np.ndarray:
@@ -545,8 +557,7 @@ def _is_one(role: np.ndarray, *names: str) -> np.ndarray:
 
 
 def _zero_where_assayed(fraction: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):
-        return np.where(fraction >= ASSAYED_FROM, 0.0, np.nan)
+    return np.where(fraction >= ASSAYED_FROM, 0.0, np.nan)
 
 
 def _flag(repeat: RepeatStates, at_least: int) -> np.ndarray:
@@ -597,7 +608,7 @@ def _site_alleles(cohort: AnyCohort, keys: frozenset[str], build: str) -> np.nda
         _zero_where_assayed(cohort.genotypes.assayed[:, gene])
         for gene in _genes_of(cohort.definitions, build, keys)
     ]
-    total = np.sum(covered, axis=0)
+    total = reduce(np.add, covered)
     total[unknown["row"].to_numpy(dtype=int)[_among(unknown["key"], keys)]] = np.nan
     copies = _alleles_per_patient(cohort, _among(cohort.genotypes.sites["key"], keys))
     return np.where(copies > 0, copies, total)
@@ -616,19 +627,17 @@ def _rare(cohort: AnyCohort, limit: float) -> np.ndarray:
     frequency = cohort.variants["frequency"].to_numpy()
     keys = cohort.genotypes.sites["key"].to_numpy(dtype=object)
     structural = np.array([is_structural(key) for key in keys], dtype=bool)
-    with np.errstate(invalid="ignore"):
-        return np.asarray((frequency < limit) | structural, dtype=bool)
+    return np.asarray((frequency < limit) | structural, dtype=bool)
 
 
 def _counted(cohort: AnyCohort) -> np.ndarray:
     """Which sites can speak for a cause: not (likely) benign, and not in a gene that is read for
     its repeat only.
     """
-    by_repeat = _positions(cohort.definitions, repeat_genes(cohort.definitions))
-    gene = cohort.genotypes.sites["gene"].to_numpy()
+    by_repeat = _by_repeat(cohort.definitions)[cohort.genotypes.sites["gene"].to_numpy(dtype=int)]
     benign = cohort.variants["points"].to_numpy() <= BENIGN_TO
     known = _is_one(cohort.variants["role"].to_numpy(), *CAUSAL)
-    return np.asarray((~benign | known) & ~np.isin(gene, by_repeat), dtype=bool)
+    return np.asarray((~benign | known) & ~by_repeat, dtype=bool)
 
 
 def _per_gene(
@@ -648,9 +657,14 @@ def _per_gene(
     counts = _unless_assayed(counts, cohort)[:, _positions(cohort.definitions, genes)]
     finite = np.isfinite(counts)
     total = np.where(finite.any(axis=1), np.where(finite, counts, 0.0).sum(axis=1), np.nan)
-    return {f"{name}_{gene}": counts[:, i] for i, gene in enumerate(genes)} | {
-        f"{name}_alleles": total
-    }
+    return _named(name, genes, counts.T) | {f"{name}_alleles": total}
+
+
+def _named(
+    name: str, genes: tuple[str, ...], columns: "np.ndarray | list[np.ndarray]"
+) -> dict[str, np.ndarray]:
+    """A column a gene, under the name of both."""
+    return {f"{name}_{gene}": column for gene, column in zip(genes, columns, strict=True)}
 
 
 def _gene_matrix(
@@ -670,8 +684,7 @@ def _gene_matrix(
 
 def _unless_assayed(counts: np.ndarray, cohort: AnyCohort) -> np.ndarray:
     """Unknown where a gene has nothing and was not assayed."""
-    with np.errstate(invalid="ignore"):
-        return np.where((counts == 0) & ~(cohort.genotypes.assayed >= ASSAYED_FROM), np.nan, counts)
+    return np.where((counts == 0) & ~(cohort.genotypes.assayed >= ASSAYED_FROM), np.nan, counts)
 
 
 def _burden(cohort: AnyCohort, rare: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:
@@ -687,11 +700,11 @@ def _burden(cohort: AnyCohort, rare: np.ndarray, counted: np.ndarray) -> dict[st
     weighed = (points > 0) & counted
     strength = _unless_assayed(_gene_matrix(cohort, weighed, np.maximum, points), cohort)
     strength = strength[:, _positions(cohort.definitions, scored)]
-    features |= {f"points_{gene}": strength[:, i] for i, gene in enumerate(scored)}
+    features |= _named("points", scored, strength.T)
     copies = np.array([features[f"damaging_{gene}"] for gene in recessive])
     one = _on_one_chromosome(cohort, damaging)[:, _positions(cohort.definitions, recessive)].T
     two = np.where(np.isnan(copies), np.nan, (copies >= 2) & ~one)
-    features |= {f"biallelic_{gene}": flags for gene, flags in zip(recessive, two, strict=True)}
+    features |= _named("biallelic", recessive, two)
     return features | _over_genes(cohort.definitions, features)
 
 

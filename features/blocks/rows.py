@@ -164,8 +164,7 @@ def _compute(
     for name, given in further.items():
         stands = name in values and spec.edition > 1
         values[name] = np.where(np.isnan(values[name]), given, values[name]) if stands else given
-    for i, name in enumerate(names):
-        into[:, i] = values[name]
+    into[:] = np.concatenate([values[name] for name in names]).reshape(len(names), -1).T
 
 
 def _further_columns(patients: Frame, spec: FeatureSpec) -> dict[str, np.ndarray]:

@@ -33,6 +33,7 @@ _LOCUS_KEYS = ("VARID", "REPID", "TRID")
 STATES = ("not_tested", "indeterminate", "normal", "intermediate", "risk", "expanded")
 # Codes of the states. From NORMAL on a state is definite, and a higher one means more repeats.
 NOT_TESTED, INDETERMINATE, NORMAL, INTERMEDIATE, RISK, EXPANDED = range(len(STATES))
+_CODES = {name: code for code, name in enumerate(STATES)}
 # Laboratory methods that can size large expansions and therefore override short reads (contract,
 # section Tables).
 LABORATORY = ("rp_pcr", "southern", "long_read")
@@ -296,7 +297,8 @@ class RepeatStates:
 
         of_file = np.full(len(patients), NOT_TESTED)
         of_file[row] = repeat_state(definitions, locus, low, high, complete)
-        laboratory, overrides = _laboratory(definitions, locus, patients)
+        short, measured = _measured(locus, patients)
+        laboratory, overrides = _laboratory(definitions, locus, patients, short, measured)
         tested = laboratory != NOT_TESTED
         self.state = np.where((of_file == NOT_TESTED) | (overrides & tested), laboratory, of_file)
         definite = (laboratory >= NORMAL) & (of_file >= NORMAL)
@@ -304,30 +306,27 @@ class RepeatStates:
 
         by_file = np.full(len(patients), np.nan)
         by_file[row] = long
-        _, measured = _measured(locus, patients)
         self.longest = np.where(np.isfinite(measured), measured, by_file)
 
 
 def _measured(locus: str, patients: Frame) -> tuple[np.ndarray, np.ndarray]:
     """Both alleles as a laboratory sized them; NaN for a locus that the patients' table lacks."""
     names = [f"{locus.lower()}_allele{i}" for i in (1, 2)]
-    if not set(names) <= set(patients.columns):
+    if not all(name in patients.columns for name in names):
         return np.full(len(patients), np.nan), np.full(len(patients), np.nan)
     short, long = (patients[name].to_numpy(dtype=float) for name in names)
     return short, long
 
 
 def _laboratory(
-    definitions: Definitions, locus: str, patients: Frame
+    definitions: Definitions, locus: str, patients: Frame, short: np.ndarray, long: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """State by the laboratory, and whether its method overrides short reads."""
-    short, long = _measured(locus, patients)
+    """State by the laboratory's word or alleles, and whether it overrides short reads."""
     by_size = repeat_state(definitions, locus, long, long, np.isfinite(short))
     if locus != "C9orf72":
         return by_size, np.ones(len(patients), dtype=bool)
-    code = {name: i for i, name in enumerate(STATES)}
     statuses = patients["c9orf72_status"].to_numpy()
-    stated = np.array([code.get(status, NOT_TESTED) for status in statuses], dtype=int)
+    stated = np.array([_CODES.get(status, NOT_TESTED) for status in statuses], dtype=int)
     methods = patients["c9orf72_method"].to_numpy()
     overrides = [method is None or method in LABORATORY for method in methods]
     state = np.where(stated == NOT_TESTED, by_size, stated)

@@ -185,12 +185,12 @@ class Table:
         """
         return Table({name: column.take(rows) for name, column in self._columns.items()})
 
-    def assign(self, **columns: np.ndarray) -> "Table":
+    def assign(self, **columns: "np.ndarray | Column") -> "Table":
         """The table with further or other columns.
 
         Parameters
         ----------
-        **columns : array
+        **columns : array or Column
             One cell a row.
 
         Returns
@@ -218,7 +218,7 @@ def rows_of(table: FrameT, rows: "np.ndarray | list[int]") -> FrameT:
     DataFrame or Table
         As given.
     """
-    if isinstance(rows, np.ndarray) and rows.dtype == bool and rows.all():
+    if isinstance(rows, np.ndarray) and rows.dtype == bool and np.count_nonzero(rows) == len(rows):
         return table
     if isinstance(table, Table):
         return cast("FrameT", table.take(rows))
@@ -227,13 +227,13 @@ def rows_of(table: FrameT, rows: "np.ndarray | list[int]") -> FrameT:
 
 
 def factorized(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (-1 for None) and distinct cells of an array of text, in the order of their first
-    occurrence.
+    """Codes (-1 for None) and distinct cells of an array of text or whole numbers, in the order of
+    their first occurrence.
 
     Parameters
     ----------
-    cells : array of object (k,)
-        Text or None.
+    cells : array of object or int (k,)
+        Text or None, or numbers.
 
     Returns
     -------

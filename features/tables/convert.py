@@ -602,15 +602,6 @@ def numbers(
     array (k,)
         In the column's own unit.
     """
-    remedy = (
-        f"Write a plain number with a decimal {'comma' if dialect.decimal == ',' else 'point'}, or"
-        " leave it empty."
-    )
-    bounds = (
-        f"must lie between {low:g} and {high:g}"
-        if np.isfinite(low + high)
-        else f"must be <= {high:g}"
-    )
     if column.dtype == float:
         codes, values = None, column.to_numpy()
         not_number = np.isinf(values)
@@ -623,21 +614,34 @@ def numbers(
         report_unclear(column, codes, read.unclear, where, problems)
         values = np.where(limits, np.nan, read.value)
         not_number = read.wrong | limits
-    with np.errstate(invalid="ignore"):
-        outside = ((values < low) | (values > high)) & ~not_number
-    problems.reject(
-        of_rows(not_number, codes), where, column, "is not a number", remedy, code="cell_number"
-    )
-    problems.reject(
-        of_rows(outside, codes),
-        where,
-        column,
-        bounds,
-        "Correct the value or leave it empty.",
-        code="cell_range",
-    )
-    values = np.where(not_number | outside, np.nan, values)
+    outside = ((values < low) | (values > high)) & ~not_number
+    if np.count_nonzero(not_number | outside):
+        flags = of_rows(not_number, codes), of_rows(outside, codes)
+        _reject_numbers(*flags, where, column, (low, high), dialect, problems)
+        values = np.where(not_number | outside, np.nan, values)
     return values if codes is None else np.append(values, np.nan)[codes]
+
+
+def _reject_numbers(
+    not_number: np.ndarray,
+    outside: np.ndarray,
+    where: str,
+    column: Cells,
+    limits: tuple[float, float],
+    dialect: Dialect,
+    problems: Problems,
+) -> None:
+    sign = "comma" if dialect.decimal == "," else "point"
+    remedy = f"Write a plain number with a decimal {sign}, or leave it empty."
+    problems.reject(not_number, where, column, "is not a number", remedy, code="cell_number")
+    low, high = limits
+    bounds = (
+        f"must lie between {low:g} and {high:g}"
+        if np.isfinite(low + high)
+        else f"must be <= {high:g}"
+    )
+    remedy = "Correct the value or leave it empty."
+    problems.reject(outside, where, column, bounds, remedy, code="cell_range")
 
 
 def of_rows(flags: np.ndarray, codes: "np.ndarray | None") -> np.ndarray:
@@ -791,15 +795,15 @@ def dated_days(
     first, last, unclear = _calendar(column, where, problems, dialect)
     is_date = ~np.isnat(first)
     plain: Cells = column
-    if is_date.any() or unclear.any():
+    if np.count_nonzero(is_date | unclear):
         cells = pd.Series(decoded(column).to_numpy(dtype=object), dtype=object)
         plain = cells.mask(is_date | unclear, None)
     values = _whole_days(plain, where, problems, dialect)
     year = (values >= YEARS[0]) & (values <= YEARS[1])
-    if year.any():
+    if np.count_nonzero(year):
         year &= _in_calendar(is_date, dialect, index_dates)
         first, last = _with_years(values, year, first, last)
-    if not (is_date | year).any():
+    if not np.count_nonzero(is_date | year):
         late = values > high
         _reject_late(late, where, column, high, problems)
         value = np.where(late, np.nan, values)
@@ -850,6 +854,8 @@ def middle(first: np.ndarray, last: np.ndarray) -> np.ndarray:
 def _reject_late(
     late: np.ndarray, where: str, column: Cells, high: float, problems: Problems
 ) -> None:
+    if not np.count_nonzero(late):  # the words take time
+        return
     problems.reject(
         late,
         where,
@@ -863,7 +869,10 @@ def _reject_late(
 def _whole_days(plain: Cells, where: str, problems: Problems, dialect: Dialect) -> np.ndarray:
     """Cells that are not dates as whole numbers."""
     values = numbers(plain, where, problems, dialect=dialect)
-    broken = np.isfinite(values) & (values != np.round(values))
+    broken = np.isfinite(values) & (values != np.rint(values))
+    far = np.abs(values) > MOST_DAYS
+    if not np.count_nonzero(broken | far):
+        return values
     problems.reject(
         broken,
         where,
@@ -872,7 +881,6 @@ def _whole_days(plain: Cells, where: str, problems: Problems, dialect: Dialect) 
         "Write days since the index day as an integer.",
         code="cell_day",
     )
-    far = np.abs(values) > MOST_DAYS
     problems.reject(
         far,
         where,
@@ -1118,8 +1126,8 @@ def coded_categories(
     """
     codes, stated = codes_of(column)
     words = [_level(word, levels, aliases or {}) if levels else str(word) for word in stated]
-    unknown = np.array([word is None for word in words], dtype=bool)
-    if unknown.any():
+    if None in words:
+        unknown = np.array([word is None for word in words], dtype=bool)
         first = str(stated[np.flatnonzero(unknown)[0]])
         remedy = (
             f"{nearest(first, levels)} Or say what it means with a `values:` block in the cohort"

@@ -226,6 +226,10 @@ def test_encals_median(predictor, months):
     assert median_months(np.array([predictor]))[0] == months
 
 
+# Points a month, months, years, % predicted.
+ENCALS_RANGES = ((0.0, 3.0), (1.0, 60.0), (20.0, 90.0), (20.0, 130.0))
+
+
 def test_encals_of_three_patients():
     columns = [[0.6, 1.5, 0.2], [12, 6, 24], [62, 70, 50], [85, 60, 100], *[[0, 1, 0]] * 4]
     predictor = linear_predictor(*map(np.array, columns))
@@ -234,6 +238,15 @@ def test_encals_of_three_patients():
     assert survival(np.array([12.0, 24, 36, 60, 120]), -4.5) == pytest.approx(
         [0.979, 0.816, 0.505, 0.159, 0.026], abs=5e-4
     )
+
+
+def test_encals_alone_is_that_of_many():
+    """numpy's own sum of eight terms of one patient differs in the last bit for half of them."""
+    rng = np.random.default_rng(1)
+    rates, delays, ages, fvc = (rng.uniform(low, high, 500) for low, high in ENCALS_RANGES)
+    columns = [rates, delays, ages, fvc, *rng.integers(0, 2, (4, 500)).astype(float)]
+    alone = [linear_predictor(*(column[[i]] for column in columns))[0] for i in range(500)]
+    assert linear_predictor(*columns).tolist() == alone
 
 
 def test_encals_without_c9orf72_uses_the_tricals_profile():
