@@ -11,6 +11,7 @@ ALL = {
     "batch": "batch:main",
     "casi": "real:casi",
     "censoring": "censoring:main",
+    "clock": "clock:main",
     "conformance": "conformance:main",
     "course": "course:main",
     "coverage": "coverage:main",

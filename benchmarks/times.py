@@ -28,7 +28,7 @@ from models.survival.times import YEAR
 
 DRAWS, FOLDS, SEED = 1000, 5, 101
 OURS, LOGISTIC, COX = "als-ml", "logistic on raw columns", "Cox on dFS and age"
-_CHANGES = (
+CHANGES = (
     "landmark_days=0",
     "label.event=death",
     "label.follow_up_days=365",
@@ -49,12 +49,13 @@ def main(arguments: Sequence[str] = ()) -> None:
     if not folder.is_dir():
         print("skipped: set ALS_ML_REFERENCE_DATA to the public data")
         return
-    changes = [f"cohort={folder}/cohort.yaml", *_CHANGES, *given.set]
+    changes = [f"cohort={folder}/cohort.yaml", *CHANGES, *given.set]
     config = load_config(CONFIGS / "survival.yaml", changes)
     data = prepared(config, open_cohort(Path(config.cohort)))
     raw = alsml("died_12m", 0.5).columns().reindex(data.rows.index).to_numpy(np.float32)
     risks = _risks(data, raw, config, given.repeats)
     _show(data, risks)
+    _show_encals(data)
 
 
 def _risks(data: Trainable, raw: np.ndarray, config: Config, repeats: int) -> dict[str, np.ndarray]:
@@ -99,3 +100,12 @@ def _show(data: Trainable, risks: dict[str, np.ndarray]) -> None:
 
 def _aucs(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.array([roc_auc_score(y, p, sample_weight=w) for w in weights])
+
+
+def _show_encals(data: Trainable) -> None:
+    """Of how many patients the published score can be computed, and what is unknown of all."""
+    known = np.isfinite(data.baselines.get("encals", np.empty((0, 1)))).all(axis=1)
+    inputs = ("delta_fs", "diagnostic_delay_months", "age_at_onset", "fvc_pct", "onset_bulbar")
+    rows = data.rows.reindex(columns=[*inputs, "el_escorial_definite", "ftd"])
+    unknown = ", ".join(rows.columns[rows.isna().all()])
+    print(f"ENCALS: {known.sum()} complete cases; unknown of everybody: {unknown}")

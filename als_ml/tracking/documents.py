@@ -146,7 +146,15 @@ def left_out(problems: Sequence[Problem]) -> dict[str, int]:
 
 # Tables that not every run has.
 _NO_TABLES: Json = {
-    name: [] for name in ("sites", "learning_curve", "calibration", "calibration_24m", "incidence")
+    name: []
+    for name in (
+        "sites",
+        "learning_curve",
+        "calibration",
+        "calibration_24m",
+        "incidence",
+        "from_onset",
+    )
 }
 
 
@@ -155,7 +163,8 @@ def _differences_of_times(
 ) -> list[tuple[str, str, float, float, float]]:
     """Baseline, figure, and the difference with its interval."""
     rows = []
-    for metric, words in (("c_index", "c-index"), ("auc_12m", "ROC AUC, month 12")):
+    shown = {"c_index": "c-index", "auc_12m": "ROC AUC, month 12", "brier_12m": "Brier, month 12"}
+    for metric, words in shown.items():
         for key in metrics:
             name = key.removeprefix("difference_").removesuffix(f"_{metric}")
             if key == f"difference_{name}_{metric}":

@@ -85,7 +85,25 @@ def _of_times(tables: RunTables, n: int) -> dict[str, Sequence[Shown]]:
         "calibration_24m": _bins(tables.get("calibration_24m", [])),
         "risk_groups": _steps(tables.get("risk_groups", [])),
         "incidence": by_cause,
+        "from_onset": _from_onset(tables.get("from_onset", [])),
     }
+
+
+def _from_onset(rows: list[Figures]) -> list[Shown]:
+    """Share without the event by month from onset, where 1 to 4 events since the row that was shown
+    before do not follow.
+    """
+    shown: list[Shown] = []
+    since = 0.0
+    for row in rows:
+        since += row["events"]
+        if is_small(since):
+            gone = dict.fromkeys(("events", "observed", "low", "high"))
+            shown.append({**row, **gone})
+        else:
+            shown.append({**row, "events": since})
+            since = 0.0
+    return shown
 
 
 def _steps(rows: list[Figures]) -> list[Shown]:

@@ -43,6 +43,7 @@ _CONTRACT = re.compile(rf"({'|'.join((*_FIRST, 'balanced_accuracy'))})(_low|_hig
 _BEGINNINGS = {
     "denoised": "denoised_",
     "differences": "difference_",
+    "encals": "encals_published_",
     "external": "external_",
     "labels": "labels_",
     "labelling_weights": "ipl_",

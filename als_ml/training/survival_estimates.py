@@ -6,7 +6,7 @@ censorings are moved by most of a day.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,11 +14,13 @@ from als_ml.config import Config
 from als_ml.prediction.row import PredictionRow
 from als_ml.training.estimates import groups_of
 from als_ml.training.folds import Fold, Validated
+from als_ml.training.from_onset import encals_curve, from_onset, months_to_landmark
 from als_ml.training.metrics import divided, exact_interval, family_weights, percentiles, pooled
 from als_ml.training.survival_folds import OF_ALL, months_of
 from als_ml.training.survival_metrics import (
     aalen_johansen,
     auc_by,
+    brier,
     by_horizon,
     calibration_table,
     d_calibration,
@@ -161,7 +163,7 @@ def survival_figures(
     """
     of = seen(data, validated.curves)
     metrics = _metrics(of, config) | _differences(of, config) | _distribution(of)
-    metrics |= _bound(of, validated, config)
+    metrics |= _bound(of, validated, config) | _beside_encals(data, of, config)
     metrics |= {
         f"baseline_{name}_known": float(np.isfinite(values).all(axis=1).mean())
         for name, values in data.baselines.items()
@@ -173,7 +175,38 @@ def survival_figures(
         "follow_up_months": float(np.median(of.own)),
         "end_months": float(of.grid[-1]),
     }
-    return metrics, _tables(data, of)
+    tables = _tables(data, of)
+    if not of.times.rivals:
+        entry = months_to_landmark(data.cohort.patients, data.spec.landmark_days)
+        tables["from_onset"] = from_onset(data.of_times, entry)
+    return metrics, tables
+
+
+# The name of ENCALS' published curve, of patients of whom all its inputs are known.
+ENCALS = "encals_published"
+
+
+def _beside_encals(data: Trainable, of: Seen, config: Config) -> dict[str, float]:
+    """ENCALS' own curve beside the model's on complete cases, from the landmark on.
+
+    Nothing of it is fitted here. Its event is death, tracheostomy or NIV > 23 h/day.
+    """
+    if "encals" not in data.baselines or of.times.rivals:
+        return {}
+    entry = months_to_landmark(data.cohort.patients, data.spec.landmark_days)
+    published = encals_curve(data.baselines["encals"][:, 0], entry, of.grid)
+    known = np.isfinite(published).all(axis=1)
+    metrics = {f"{ENCALS}_n": float(known.sum())}
+    part = of.take(known)
+    if not _enough(part):
+        return metrics
+    curves = {"model": part.curves["model"], ENCALS: published[known]}
+    part = replace(part, curves=curves)
+    for name, prefix in ((ENCALS, f"baseline_{ENCALS}_"), ("model", f"{ENCALS}_model_")):
+        figures = short_figures(replace(part, curves={"model": curves[name]}))
+        metrics |= {f"{prefix}{key}": value for key, value in figures.items()}
+    metrics |= _differences(part, config)
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
 def _draws(of: Seen, config: Config) -> int:
@@ -206,7 +239,9 @@ def _metrics(of: Seen, config: Config) -> dict[str, float]:
 
 
 def _differences(of: Seen, config: Config) -> dict[str, float]:
-    """Model minus each rule in the same draws, c-index (Uno) and ROC AUC by month 12."""
+    """Model minus each rule in the same draws: c-index (Uno), ROC AUC and Brier score by month 12
+    (below 0 is better).
+    """
     draws, seed = _draws(of, config), config.validation.seed
     weights = np.ones((1, len(of.months)))
     if draws:
@@ -231,6 +266,7 @@ def _discrimination(of: Seen, name: str, weights: np.ndarray) -> Iterator[tuple[
     if 12 in of.risks(name):
         risk = of.risks(name)[12]
         yield "auc_12m", auc_by(of.months, of.event, risk, weights, 12)
+        yield "brier_12m", brier(of.months, of.event, risk, weights, 12)
 
 
 def _distribution(of: Seen) -> dict[str, float]:

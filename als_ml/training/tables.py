@@ -123,6 +123,7 @@ class RunTables(TypedDict, total=False):
     calibration_24m: list[CalibrationBin]
     risk_groups: list[Figures]
     incidence: list[Figures]
+    from_onset: list[Figures]
     calibration_curve: list[Figures]
     subgroups: list[GroupRow]
     thresholds: list[Figures]
