@@ -118,7 +118,7 @@ def _show(name: str, data: Trainable, kept: np.ndarray, risks: dict[str, np.ndar
     for clock in CLOCKS:
         risk = risks[clock][kept]
         print(
-            f"{name}, from the {clock}: ROC AUC {auc_by(months, event, risk, one, 12)[0]:.4f},"
+            f"{name}, clock from {clock}: ROC AUC {auc_by(months, event, risk, one, 12)[0]:.4f},"
             f" Brier {brier(months, event, risk, one, 12)[0]:.4f},"
             f" c-index {harrell_c(months, event, risk, one)[0]:.4f},"
             f" observed/expected {observed_by_expected(months, event, risk, one, 12)[0]:.3f}"

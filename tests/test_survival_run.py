@@ -332,6 +332,10 @@ def test_the_card_of_the_time_to_niv_says_what_its_risk_is(niv):
     assert not {"d_calibration_p", "bound_coverage", "slope_rmse"} & set(metrics)
     card = Path(client.download_artifacts(run.info.run_id, "model_card.md")).read_text()
     assert card.startswith("# Model card: time to NIV")
+    # No oracle knows the risk of NIV; that the patients are simulated is said all the same.
+    assert "best_possible_roc_auc" not in metrics
+    assert "**SIMULATED PATIENTS.**" in card
+    assert run.data.tags["simulated"].startswith("true")
     assert "share of **all** patients who have the event by then (cumulative incidence)" in card
     assert "| excluded has niv |" in card
     assert "| by month | NIV | death | tracheostomy |" in card

@@ -180,11 +180,12 @@ def _figures(
 
 def _of_the_possible(training: "Training") -> list[str]:
     """How much of the possible a simulated cohort gave."""
-    if not training.best_possible:
+    if not training.simulated:
         return []
-    _, share = training.best_possible
-    reached = f"SIMULATED cohort: reached {share:.0%} of the possible (AUC - 0.5)."
-    return [f"{reached} This proves the machinery, not medicine."]
+    best, reached = training.best_possible, ""
+    if best:
+        reached = f": reached {best[1]:.0%} of the possible (AUC - 0.5)"
+    return [f"SIMULATED cohort{reached}. This proves the machinery, not medicine."]
 
 
 def _of_courses(metrics: dict[str, float]) -> list[dict[str, object]]:

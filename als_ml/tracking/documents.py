@@ -101,7 +101,7 @@ def card_facts(training: Training) -> Json:
         "threshold": training.predictor.fitted.calibration.threshold,
         "calibration": training.predictor.fitted.calibration.kind,
         "members": [member.name for member in training.predictor.fitted.members],
-        "simulated": training.best_possible is not None,
+        "simulated": training.simulated,
         "research_use": RESEARCH_USE,
         "version": als_ml.__version__,
         "definitions": training.predictor.definitions.version,

@@ -135,7 +135,7 @@ def _without(training: Training) -> str:
 def _title(training: Training) -> str:
     task, simulated = (
         training.task,
-        "  (SIMULATED patients: machinery, not medicine)" if training.best_possible else "",
+        "  (SIMULATED patients: machinery, not medicine)" if training.simulated else "",
     )
     counts = f"{len(training.y)} patients, {int(training.y.sum())} {task.positive}"
     if training.data.times is not None:

@@ -255,7 +255,7 @@ def _tags(training: Training) -> dict[str, str]:
     tags |= {} if dirty is None else {"als_ml.git_dirty": str(dirty).lower()}
     return tags | (
         {"simulated": "true: proves the machinery, says nothing of medicine"}
-        if training.best_possible
+        if training.simulated
         else {}
     )
 

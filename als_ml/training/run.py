@@ -121,6 +121,11 @@ class Training:
         return self.data.rows
 
     @property
+    def simulated(self) -> bool:
+        """Whether the cohort is simulated, whatever is asked of it."""
+        return truth_of(self.config).is_file()
+
+    @property
     def out_of_fold(self) -> dict[str, np.ndarray]:
         """Probabilities of the model and of its baselines."""
         return {
@@ -613,6 +618,17 @@ def _as_simulated(config: Config) -> bool:
     )
 
 
+def truth_of(config: Config) -> Path:
+    """Where the truth of a simulated cohort lies; other cohorts have none.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    """
+    return Path(config.cohort).parent / "truth.csv"
+
+
 def best_possible(
     config: Config, data: Trainable, probability: np.ndarray
 ) -> tuple[float, float] | None:
@@ -636,7 +652,7 @@ def best_possible(
     auc, share : float
         1 is all that is possible.
     """
-    path = Path(config.cohort).parent / "truth.csv"
+    path = truth_of(config)
     column = f"p_{config.task}"
     if (
         not path.is_file()
