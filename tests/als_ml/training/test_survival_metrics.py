@@ -253,3 +253,72 @@ def test_intervals_hold_what_they_are_of_and_families_move_together():
     point = evaluate_survival(TIME, EVENT, risks, np.arange(len(TIME)), 0, 1, 548.0)
     assert not any(name.endswith("_low") for name in point)
     assert point["c_index"] == pytest.approx(alone["c_index"], **EXACT)
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (4.9, (1.0, 1.0, 1.0)),
+        # 0.9 with Greenwood's error sqrt(1 / (10 x 9)) on the log scale; no share is above 1.
+        (5.0, (0.9, 0.9 / np.exp(1.959964 * np.sqrt(1 / 90)), 1.0)),
+        (7.0, (0.8, 0.8 / np.exp(1.959964 * np.sqrt(1 / 90 + 1 / 72)), 1.0)),
+        (9.0, (0.8, 0.8 / np.exp(1.959964 * np.sqrt(1 / 90 + 1 / 72)), 1.0)),
+    ],
+)
+def test_a_share_without_the_event_by_hand(at, expected):
+    months, event = np.r_[5.0, 7.0, np.full(8, 20.0)], np.r_[1, 1, np.zeros(8)]
+    curve = kaplan_meier(months, event)
+    assert curve.at(at) == pytest.approx(expected, rel=1e-6)
+    assert curve.at_risk.tolist() == [10, 9, 8]
+
+
+def test_each_cause_has_one_line():
+    assert aalen_johansen(TIME, LUNG["cause"].to_numpy())[1].shape[0] == 2
+
+
+@pytest.mark.parametrize(("horizon", "share"), [(1.9, 0.25), (2.0, 0.5), (4.0, 1.0)])
+def test_an_event_on_the_day_of_the_horizon_is_seen(horizon, share):
+    months = np.array([1.0, 2.0, 3.0, 4.0])
+    assert observed_by(months, np.ones(4), np.ones((1, 4)), horizon) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("event", "own", "place"),
+    [(1, 0.0, 0), (1, 0.2, 0), (1, 0.2001, 1), (1, 1.0, 4), (0, 0.0, 0)],
+)
+def test_which_fifth_of_the_survival_a_patient_is_in(event, own, place):
+    share, _ = d_calibration(np.array([event]), np.array([own]), bins=5)
+    assert share.tolist() == [float(i == place) for i in range(5)]
+
+
+def test_d_calibration_is_the_chi_squared_test_of_scipy():
+    counts = [12, 2, 2, 2, 2, 2, 2, 2, 2, 2]
+    own = np.repeat(np.arange(10) / 10 + 0.05, counts)
+    share, p = d_calibration(np.ones(30), own)
+    assert share.tolist() == [count / 30 for count in counts]
+    assert p == pytest.approx(stats.chisquare(counts).pvalue, rel=1e-9)
+
+
+def test_draws_together_are_those_of_each_alone():
+    both = np.vstack([ONE, WEIGHTS])
+    for metric in (auc_by, brier, calibration_slope, observed_by_expected):
+        together = metric(TIME, EVENT, RISK, both, 365)
+        alone = [metric(TIME, EVENT, RISK, one[None], 365)[0] for one in both]
+        assert together == pytest.approx(alone, rel=1e-6), metric.__name__
+
+
+@pytest.mark.parametrize(("events", "known"), [(0, False), (1, True), (19, True), (20, False)])
+def test_a_calibration_slope_needs_one_with_and_one_without_the_event(events, known):
+    months = np.r_[np.full(events, 5.0), np.full(20 - events, 30.0)]
+    event, risk = (np.arange(20) < events).astype(float), 0.1 + 0.04 * (np.arange(20) % 7)
+    found = calibration_slope(months, event, risk, np.ones((2, 20)), 12.0)
+    assert np.isfinite(found).tolist() == [known, known]
+
+
+def test_risks_that_do_not_differ_have_no_slope():
+    found = calibration_slope(TIME, EVENT, np.full(len(TIME), 0.3), np.vstack([ONE, ONE]), 365)
+    assert np.isnan(found).tolist() == [True, True]
+
+
+def test_the_calibration_curve_has_ten_bins():
+    assert len(calibration_table(TIME, EVENT, RISK, 365)) == 10
