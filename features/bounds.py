@@ -36,6 +36,9 @@ RECORD_BYTES, ANNOTATION_BYTES = 1 << 26, 1 << 22
 PANEL_BYTES, EACH_RECORD = 1 << 32, 500
 # Memory of a process that reads a genome (bytes; Linux): a record of 100,000 samples takes some MB.
 GENOME_MEMORY = 1 << 30
+# Seconds in which bcftools reads a genome without an index: 240 GB of text take as long. One with
+# an index is read by its blocks in the panel, however large it is.
+GENOME_SECONDS = 7200.0
 # Records of a genome that lie beyond position 2^31 (none does); more are not listed but refused.
 FAR_RECORDS = 100_000
 # Bytes and depth of a configuration or a cohort file: ours have 5 kB and 4 levels.

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -82,10 +83,14 @@ class _Worker:
         self.process.wait()
         self.complaints.close()
 
-    def kill(self) -> None:
+    def end(self) -> None:
         """End it and the steps that it has started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """End it, and wait until it is gone."""
+        self.end()
         self.close()
 
 
@@ -122,7 +127,9 @@ def stop_workers() -> None:
 
 
 @contextmanager
-def bcftools(*steps: Sequence[str], where: str, folder: Path | None = None) -> Iterator[IO[bytes]]:
+def bcftools(
+    *steps: Sequence[str], where: str, folder: Path | None = None, seconds: float | None = None
+) -> Iterator[IO[bytes]]:
     """Run commands such as `["query", "-f", "%POS", "file.vcf"]` as a pipe; yield what it prints.
 
     A step after the first reads `-`. The step `["clean", path]` passes a text on without its blank
@@ -137,6 +144,8 @@ def bcftools(*steps: Sequence[str], where: str, folder: Path | None = None) -> I
         File, for the message.
     folder : Path, optional
         Where the steps run; htslib drops the indexes of remote files there.
+    seconds : float, optional
+        In which the steps must have ended.
 
     Yields
     ------
@@ -146,15 +155,18 @@ def bcftools(*steps: Sequence[str], where: str, folder: Path | None = None) -> I
     Raises
     ------
     DataError
-        At the end of the block, with bcftools' own last words, if a step failed or crashed.
+        At the end of the block, with bcftools' own last words, if a step failed or crashed, or if
+        the time is over.
     """
     worker = _worker()
     output, status = worker.start(steps, folder)
     try:
-        with output, status:
+        with output, status, _ended_after(worker, seconds) as over:
             yield output
             output.close()
             if status.read() != b"done":
+                if seconds is not None and over.is_set():
+                    raise _too_slow(where, seconds)
                 raise worker.error(where)
     except BaseException:
         worker.kill()
@@ -163,6 +175,35 @@ def bcftools(*steps: Sequence[str], where: str, folder: Path | None = None) -> I
         _idle.append(worker)
     else:
         worker.close()
+
+
+@contextmanager
+def _ended_after(worker: _Worker, seconds: float | None) -> Iterator[threading.Event]:
+    """End the steps of a worker when the time is over; the event tells that it was."""
+    over = threading.Event()
+    if seconds is None:
+        yield over
+        return
+
+    def end() -> None:
+        over.set()
+        worker.end()
+
+    timer = threading.Timer(seconds, end)
+    timer.start()
+    try:
+        yield over
+    finally:
+        timer.cancel()
+
+
+def _too_slow(where: str, seconds: float) -> DataError:
+    return DataError(
+        where,
+        f"it has no index, and was not read to its end in {seconds / 3600:g} hours",
+        "Index it (bcftools index FILE): its blocks in the gene panel alone are read then.",
+        code="file_unreadable",
+    )
 
 
 _CRASHED = f"it crashed; a record of more than {bounds.GENOME_MEMORY >> 30} GB lets it"

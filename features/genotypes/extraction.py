@@ -51,6 +51,8 @@ PARTS, MANY_SAMPLES = 16, 500
 # time: Dask takes 3.2 ms to hand over a task, and a small file 7.3 ms to be read (docs/scaling.md);
 # 48 of them take 100 times what handing them over takes.
 SHARDS, BATCH = 64, 48
+# Megabytes from which a file without an index is announced: it may take some seconds (P).
+ANNOUNCED = 1
 # Files that a message names.
 SHOWN_FILES = 20
 
@@ -376,6 +378,7 @@ def read_tasks(
         One a task.
     """
     absent = [task for task in todo if kept is None or not kept.has(task)]
+    _announce([path for paths, _ in absent for path in paths], progress)
 
     def arrived(task: Task, extract: Extract) -> None:
         progress(task[0][0].name)
@@ -392,6 +395,16 @@ def read_tasks(
             known = kept.get(task) if kept is not None else None
             # A file that is there may be broken: its part is read again.
             yield _read((patients, panel), task) if known is None else known
+
+
+def _announce(paths: list[Path], progress: Callable[[str], None]) -> None:
+    """Say which file takes longest, before any has arrived: the largest without an index."""
+    local = [path for path in paths if not is_remote(path) and path.is_file()]
+    sizes = {path: path.stat().st_size / 1e6 for path in local}
+    large = [path for path in local if sizes[path] >= ANNOUNCED and not has_index(path)]
+    if large:
+        largest = max(large, key=sizes.__getitem__)
+        progress(f"{largest.name}: {sizes[largest]:,.0f} MB without an index, from end to end")
 
 
 def _read(of: tuple[dict[str, int], Panel], task: Task) -> Extract:

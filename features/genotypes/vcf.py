@@ -513,7 +513,8 @@ class Query:
             called = [] if sites_only else self._quality(rule)
             normalised = self._normalised(folder, sites_only)
             steps = self._steps([*called, *normalised, ["query", *query]])
-            with bcftools(*steps, where=str(self.path)) as lines:
+            seconds = None if has_index(self.path) else bounds.GENOME_SECONDS
+            with bcftools(*steps, where=str(self.path), seconds=seconds) as lines:
                 yield _bounded(lines, str(self.path))
 
     def _steps(self, wanted: list[list[str]]) -> list[list[str]]:

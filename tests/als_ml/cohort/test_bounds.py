@@ -9,14 +9,18 @@ import zipfile
 from contextlib import nullcontext
 
 import openpyxl
+import pysam
 import pytest
 
 from als_ml.__main__ import main as als_ml
 from features import bounds
+from features.catalogue import shipped
 from features.errors import DataError
+from features.genotypes import extraction
 from features.genotypes.bcftools import bcftools, stop_workers
 from features.genotypes.genotype import MOST_ALLELES, MOST_ALTERNATIVES, parse_genotype
 from features.tables.convert import read_table
+from features.tables.problems import Problems
 from features.yaml_text import read_yaml
 
 PLAIN = {"cohort.yaml": "patients: p.csv\n", "p.csv": "sample_id,sex\nA,male\n"}
@@ -222,3 +226,53 @@ def test_a_record_that_packs_well_ends_its_process_alone(megabytes, refused, tmp
     ):
         assert list(lines) == ([] if refused else [b"31667299\n"])
     stop_workers()
+
+
+RECORD = "chr21\t{}\t.\tG\tC\t.\tPASS\t.\tGT\t0/1\n"
+
+
+@pytest.fixture(scope="module")
+def long_genome(tmp_path_factory):
+    """300,000 records, of which none but the last is of the panel: bcftools takes 0.1 s or more."""
+    path = tmp_path_factory.mktemp("long") / "v.vcf"
+    lines = (RECORD.format(n) for n in range(1_000_000, 1_300_000))
+    path.write_text(VCF + "".join(lines) + RECORD.format(31667299))
+    return path
+
+
+def read(path, progress=lambda _: None):
+    """What is wrong with a genome of one patient."""
+    problems = Problems(collect=True)
+    panel = extraction.Panel(shipped(), "GRCh38")
+    extraction.read_genotypes(panel, [path], {"A": 0}, 1, problems, progress)
+    return [(problem.where, problem.found) for problem in problems.errors]
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [(0.01, True), (60, False)])
+def test_a_genome_that_takes_too_long_is_refused_by_its_name(
+    seconds, refused, long_genome, monkeypatch
+):
+    monkeypatch.setattr(bounds, "GENOME_SECONDS", seconds)
+    found = "it has no index, and was not read to its end in"
+    errors = read(long_genome)
+    assert [(where, what.startswith(found)) for where, what in errors] == (
+        [(str(long_genome), True)] if refused else []
+    )
+
+
+def test_a_genome_with_an_index_may_take_its_time(long_genome, tmp_path, monkeypatch):
+    monkeypatch.setattr(bounds, "GENOME_SECONDS", 0.0)
+    path = tmp_path / "v.vcf.gz"
+    pysam.tabix_compress(str(long_genome), str(path))
+    pysam.tabix_index(str(path), preset="vcf")
+    assert read(path) == []
+
+
+@pytest.mark.parametrize(("least", "named"), [(1, True), (100, False)])
+def test_what_takes_long_is_named_before_it_is_read(least, named, long_genome, monkeypatch):
+    monkeypatch.setattr(extraction, "ANNOUNCED", least)
+    said = []
+    read(long_genome, said.append)
+    size = long_genome.stat().st_size / 1e6
+    before = [f"v.vcf: {size:.0f} MB without an index, from end to end"] if named else []
+    assert said == [*before, "v.vcf"]
