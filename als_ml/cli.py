@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from als_ml.cluster import on_cluster
-from features.errors import RequestError, UserError
+from features.errors import RequestError, UserError, printable
 
 if TYPE_CHECKING:
     from features.tables.problems import Problem, Problems
@@ -141,7 +141,7 @@ class _Line(logging.Formatter):
         self.begun = begun
 
     def format(self, record: logging.LogRecord) -> str:
-        text = f"{LEVELS.get(record.levelno, 'error')}: {record.getMessage()}"
+        text = f"{LEVELS.get(record.levelno, 'error')}: {printable(record.getMessage())}"
         if record.levelno > logging.DEBUG:
             return text
         return f"{text} ({record.created - self.begun:.1f} s)"
@@ -214,9 +214,9 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a file may be called [red]
         BarColumn(),
-        TextColumn("{task.fields[count]}"),
+        TextColumn("{task.fields[count]}", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -225,7 +225,7 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         def report(what: str, done: int = 0, of: int = 0) -> None:
             progress.update(
                 task,
-                description=what,
+                description=printable(what),
                 completed=done,
                 total=of or None,
                 count=f"{done}/{of}" if of else "",
@@ -256,20 +256,24 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
     table = Table(box=SIMPLE_HEAD)
     for name in names:
         table.add_column(
-            name, justify="left" if isinstance(rows[0].get(name), str) else "right", overflow="fold"
+            printable(name),
+            justify="left" if isinstance(rows[0].get(name), str) else "right",
+            overflow="fold",
         )
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in names))
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    width = None if sys.stdout.isatty() else 120
+    # A site may be called [red] or :heart:, and means it.
+    console = Console(width=width, highlight=False, markup=False, emoji=False)
     if title:
-        console.print(title, style="bold", soft_wrap=True)
+        console.print(printable(title), style="bold", soft_wrap=True)
     console.print(table)
 
 
 def _cell(value: object) -> str:
     if value is None or value != value:
         return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else printable(str(value))
 
 
 def said_at_once(quiet: bool) -> Callable[[str], None]:

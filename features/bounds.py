@@ -25,6 +25,8 @@ LARGE_BODY, BODIES_AT_ONCE = 100_000, 2
 MOST_UNPACKED, MOST_RATIO = 1 << 28, 300
 # Bytes of the first line of a table, and its columns: our widest table of features has 600.
 LONGEST_HEADER, MOST_COLUMNS = 1 << 22, 20_000
+# Columns of a table that `als-ml init` looks at: a clinic's has hundreds, and each takes 3 ms.
+PROPOSED_COLUMNS = 2_000
 # Cells of a sheet by the extent that it states or that its cells have.
 MOST_CELLS = 50_000_000
 # Lines of the header of a VCF: a file of a large cohort has 4,000.

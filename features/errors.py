@@ -8,6 +8,62 @@ from collections.abc import Iterable, Sequence
 
 from features.codes import DATA, REQUEST
 
+# Of a cell that a message repeats, and of a message: a cell may have a million characters, and no
+# message of ours is as long (P).
+_CELL, _MESSAGE = 80, 10_000
+
+
+def printable(text: str, most: int = _MESSAGE) -> str:
+    r"""A text as a terminal may show it: nothing in it moves the cursor, turns the line round or
+    hides.
+
+    Parameters
+    ----------
+    text : str
+        Of a file, or with words of one.
+    most : int
+        Characters that are shown; the others are counted.
+
+    Returns
+    -------
+    str
+        On one line.
+
+    Examples
+    --------
+    >>> print(printable("Zoë" + chr(27) + "[2J" + chr(0x202E)), printable("abcdef", 4))
+    Zoë\x1b[2J\u202e abcd... (6 characters)
+    """
+    if len(text) > most:
+        text = f"{text[:most]}... ({len(text):,} characters)"
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def shown_cell(value: object) -> str:
+    """A cell as a message repeats it: in quotes, cut where it is long.
+
+    Parameters
+    ----------
+    value : object
+        Of a table.
+
+    Returns
+    -------
+    str
+        On one line.
+
+    Examples
+    --------
+    >>> shown_cell("m/w"), len(shown_cell("x" * 1_000_000))
+    ("'m/w'", 110)
+    """
+    text = str(value)
+    if len(text) <= _CELL:
+        return printable(repr(text))
+    return f"{printable(repr(text[:_CELL]))} and {len(text) - _CELL:,} characters more"
+
 
 class UserError(Exception):
     """A mistake the user can mend. Commands print it on standard error and end with `exit_status`.
@@ -28,8 +84,8 @@ class UserError(Exception):
     code = DATA
 
     def __init__(self, where: str, found: str, remedy: str, *, code: str | None = None):
-        super().__init__(f"{where}: {found}. {remedy}")
-        self.where, self.found, self.remedy = where, found, remedy
+        self.where, self.found, self.remedy = map(printable, (where, found, remedy))
+        super().__init__(f"{self.where}: {self.found}. {self.remedy}")
         self.code = code or type(self).code
 
     def as_dict(self) -> dict[str, str]:
@@ -131,6 +187,6 @@ def examples(values: Iterable[object], n: int = 3) -> str:
     >>> examples(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
-    shown = [str(value) for value in values]
+    shown = [printable(str(value)) for value in values]
     rest = f" and {len(shown) - n} more" if len(shown) > n else ""
     return ", ".join(shown[:n]) + rest

@@ -383,3 +383,46 @@ def test_the_audit_of_imports_sees_a_table() -> None:
     found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert "als_ml.serving.schema open" in found.stdout
     assert "patients.tsv" in found.stdout
+
+
+# What runs a text or bytes as code, by the end of its dotted name.
+RUNS = {"eval", "exec", "compile", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"}
+RUNS |= {"yaml.full_load", "joblib.load", "marshal.loads", "runpy.run_path", "subprocess.getoutput"}
+# Between the processes of one cluster, over TLS unless its address says tcp:// (docs/scaling.md).
+MAY_PICKLE = {"als_ml/cluster.py"}
+
+
+def runs_code(source: str) -> set[str]:
+    """Calls of a text of Python that run what they are given, and its imports of pickle."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            shell = [k for k in node.keywords if k.arg in ("shell", "allow_pickle")]
+            found |= {name} & RUNS
+            found |= {f"{k.arg} of {name}" for k in shell if ast.unparse(k.value) != "False"}
+        elif isinstance(node, ast.Import):
+            found |= {a.name for a in node.names} & {"pickle", "cloudpickle", "dill", "shelve"}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("eval(x)", {"eval"}),
+        ("yaml.load(x)", {"yaml.load"}),
+        ("yaml.safe_load(x); re.compile(x)", set()),
+        ("run(x, shell=True)", {"shell of run"}),
+        ("np.load(x, allow_pickle=False)", set()),
+        ("np.load(x, allow_pickle=y)", {"allow_pickle of np.load"}),
+        ("import pickle", {"pickle"}),
+    ],
+)
+def test_what_runs_code_is_found(source, found):
+    assert runs_code(source) == found
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_nothing_of_ours_runs_what_it_reads(path):
+    allowed = {"pickle"} if path in MAY_PICKLE else set()
+    assert runs_code((ROOT / path).read_text()) <= allowed

@@ -135,7 +135,10 @@ def _birth(
         )
         return np.full(len(table), np.nan)
     rules, place = rules.in_calendar(True), f"{where}, column birth_date"
-    born = dated_days(table["birth_date"], place, problems, 0, rules.dialect, index).value
+    # Any distance: the age at onset that follows has bounds of its own, and names no day of birth.
+    born = dated_days(
+        table["birth_date"], place, problems, 0, rules.dialect, index, farthest=np.inf
+    ).value
     years = (onset - born) / DAYS_PER_YEAR
     with np.errstate(invalid="ignore"):
         impossible = (years < _YOUNGEST) | (years > _OLDEST)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from als_ml.cli import add_cluster, add_extracts, print_table, progress_bar
 from als_ml.config import load_config
 from als_ml.output import check_output, write_table
-from features.errors import RequestError, examples
+from features.errors import RequestError, examples, printable
 
 if TYPE_CHECKING:
     from als_ml.cohort.check import CheckReport, GeneRow, SiteRow
@@ -105,7 +105,7 @@ def _print_check(report: "CheckReport") -> None:
         if report["classes"]:
             print_table(report["classes"], "variants carried, by class")
     for file, problems in report["files"].items():
-        print(f"\n{file}")
+        print(f"\n{printable(file)}")
         for problem in problems:
             where = str(problem["where"]).removeprefix(file).lstrip(",: ")
             place = f" {where}:" if where else ""
@@ -120,13 +120,13 @@ def _print_columns(columns: "list[dict[str, str | float]]") -> None:
         own = [row for row in columns if row["table"] == table]
         known = [row for row in own if row["read_as"]]
         read = [f"{_shown(row)} {row['filled']:.0f} %" for row in known if row["form"]]
-        print(f"{table}: read, and how full: {', '.join(read) or 'nothing'}")
+        print(printable(f"{table}: read, and how full: {', '.join(read) or 'nothing'}"))
         if empty := [_shown(row) for row in known if not row["form"]]:
-            print(f"{table}: empty: {examples(empty, 20)}")
+            print(printable(f"{table}: empty: {examples(empty, 20)}"))
         others = [row for row in own if not row["read_as"] and row["form"]]
         if others:
             said = [f"{r['column']} ({r['form']}) {r['filled']:.0f} %" for r in others]
-            print(f"{table}: unknown to the contract: {examples(said, 20)}")
+            print(printable(f"{table}: unknown to the contract: {examples(said, 20)}"))
 
 
 def _shown(row: "dict[str, str | float]") -> str:

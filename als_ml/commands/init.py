@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from als_ml.cli import progress_bar
-from features.errors import RequestError
+from features.errors import RequestError, printable
 
 SUMMARY = "look at tables and genomes, and propose a cohort.yaml of them"
 
@@ -56,7 +56,8 @@ def _propose(files: list[Path], folder: Path, name: str, quiet: bool) -> int:
     if not quiet:
         for one in proposal.tables:
             n = len(one.table.cells)
-            print(f"{one.kind}: {one.table.shown}, {n} rows, {len(one.columns)} columns known")
+            shown = printable(one.table.shown)
+            print(f"{one.kind}: {shown}, {n} rows, {len(one.columns)} columns known")
         if proposal.variants:
             n = len(proposal.matches)
             print(f"genomes: {n} patients have a name in {len(proposal.variants)} files")

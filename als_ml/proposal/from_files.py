@@ -10,6 +10,7 @@ from als_ml.proposal.genomes import match_names
 from als_ml.proposal.recognition import Recognised, recognise
 from als_ml.proposal.sheets import FoundTable, find_tables
 from als_ml.proposal.writing import Proposal
+from features import bounds
 from features.catalogue import patient_columns, shipped
 from features.errors import RequestError
 from features.genotypes.vcf import read_header
@@ -53,8 +54,8 @@ def propose(
             continue
         progress(path.name)
         found, without = find_tables(path)
-        left += without
-        looked += found
+        left += without + [_too_wide(one) for one in found if _is_wide(one)]
+        looked += [one for one in found if not _is_wide(one)]
     tables, strange = _recognised(looked)
     left += [f"{one.shown}: no patient is named in it, or nothing is known" for one in strange]
     chosen, further = _one_each(tables)
@@ -72,6 +73,14 @@ def propose(
         from_first_visit=_needs_first_visit(chosen),
         lost_zeros=_lost_zeros(chosen),
     )
+
+
+def _is_wide(table: FoundTable) -> bool:
+    return len(table.cells.columns) > bounds.PROPOSED_COLUMNS
+
+
+def _too_wide(table: FoundTable) -> str:
+    return f"{table.shown}: more than {bounds.PROPOSED_COLUMNS:,} columns"
 
 
 def _recognised(looked: list[FoundTable]) -> tuple[list[Recognised], list[FoundTable]]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from als_ml.proposal.analyte_headers import analyte_name
 from als_ml.proposal.words import column_words, core_words, plain_name, without_fillers
+from features import bounds
 from features.errors import DataError
 from features.tables.convert import read_coded, read_sheet
 from features.tables.layout import UTF_8, Layout, is_workbook, joined_names, sheet_names
@@ -142,6 +143,7 @@ def _header(lines: list[list[str]]) -> tuple[int, int]:
     A second line belongs to it where nothing stands under its first name, as nothing does above
     merged cells or in a line of units, and where more names are known so.
     """
+    lines = [line[: bounds.PROPOSED_COLUMNS] for line in lines]
     first = _header_row(lines)
     if first == 0:
         return 0, 0

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -115,4 +116,9 @@ def check_exposed(host: str, guarded: bool, insecure: bool) -> None:
 
 
 def _of_this_machine(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, such as 127.example
+        return False

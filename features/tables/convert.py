@@ -42,7 +42,7 @@ from features.tables.problems import Problems
 
 MISSING = frozenset(["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "<na>", "nat"])
 # More days than a life has: a calendar date or a spreadsheet's serial number stands where days
-# belong (P).
+# belong, or a date that stands for no day, such as 9999-12-31 or 1900-01-01 (P).
 MOST_DAYS = 40_000
 # Where a table whose empty rows were left out keeps the places of the others, from 0.
 PLACES = "places of its rows"
@@ -764,6 +764,7 @@ def dated_days(
     high: float = np.nan,
     dialect: Dialect = PLAIN,
     index_dates: "np.ndarray | None" = None,
+    farthest: float = MOST_DAYS,
 ) -> Days:
     """Turn a column of whole days since the index day into float64, NaN where unknown.
 
@@ -786,6 +787,8 @@ def dated_days(
         Last day that is allowed.
     index_dates : array of datetime64[D], optional
         Index date of each row's patient, NaT where unknown.
+    farthest : float
+        Days from the index date beyond which a date stands for none.
 
     Returns
     -------
@@ -813,9 +816,20 @@ def dated_days(
         first, last = _whole_dates(first, last, year, column, where, problems, remedy)
     lag = _since_index(first, last, column, index_dates, where, problems)
     begin, end = (np.where(is_date | year, bound, values) for bound in lag)
+    far = is_date & (np.abs(begin) > farthest)
+    problems.reject(
+        far,
+        where,
+        column,
+        f"lies more than {MOST_DAYS // 365} years from the index date",
+        "Correct the date; leave the cell empty where it stands for an unknown day.",
+        code="cell_day",
+    )
+    begin = np.where(far, np.nan, begin)
     late = begin > high
     _reject_late(late, where, column, high, problems)
-    begin, end = np.where(late, np.nan, begin), np.where(late, np.nan, np.fmin(end, high))
+    none = far | late
+    begin, end = np.where(none, np.nan, begin), np.where(none, np.nan, np.fmin(end, high))
     return Days(
         value=middle(begin, end),
         first=begin,

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 
 from features.codes import DATA
-from features.errors import DataError, examples
+from features.errors import DataError, examples, printable, shown_cell
 from features.tables.columns import Cells
 
 
@@ -33,6 +33,10 @@ class Problem:
     remedy: str
     count: int = 1
     code: str = DATA
+
+    def __post_init__(self) -> None:
+        for name in ("where", "found", "remedy"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     def as_dict(self) -> ProblemRow:
         """Give the fields for JSON."""
@@ -241,7 +245,7 @@ class Problems:
         shown = (
             ""
             if values is None
-            else f"{examples(dict.fromkeys(repr(str(v)) for v in _some(values, lines)))} "
+            else f"{examples(dict.fromkeys(map(shown_cell, _some(values, lines))))} "
         )
         if self.issues is not None:
             self._keep_rows(self.issues, severity, lines, where, values, what, remedy, code)

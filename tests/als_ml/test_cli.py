@@ -1,12 +1,16 @@
 """Where a command says what: results on standard output, diagnostics on standard error."""
 
 import argparse
+import io
 import logging
+from functools import partial
 
 import pytest
+import rich.console
+import yaml
 
 from als_ml import cli
-from als_ml.__main__ import make_parser
+from als_ml.__main__ import main, make_parser
 from features.errors import DataError, RequestError
 from features.tables.problems import Problem
 
@@ -92,3 +96,64 @@ def test_quiet_and_verbose_exclude_each_other(capsys):
         make_parser().parse_args(["simulate", "--output", "x", "--quiet", "--verbose"])
     assert ended.value.code == 2
     assert "not allowed with" in capsys.readouterr().err
+
+
+# Of a file that somebody else wrote: it clears the screen, sets the window's title, turns the line
+# round, and is markup and an emoji to the library that draws tables.
+HOSTILE = "x\x1b[2J\x1b]0;own\x07\u202egnp[/red][bold]:heart:"
+
+
+def hostile_cohort(folder):
+    """A cohort with it in each text: ids, columns, words, sites, the names of files."""
+    told = HOSTILE.replace("/", "")
+    name = f"{told}.csv"
+    (folder / name).write_text(
+        f'sample_id,sex,site,"{HOSTILE}"\n"A{HOSTILE}",female,"{HOSTILE}",1\nB,male,[/red],2\n',
+        newline="",
+    )
+    (folder / "b.csv").write_text(
+        f'sample_id,analyte,value,unit,days,assay\n"A{HOSTILE}",nfl_serum,10,pg/mL,0,simoa\n'
+        "B,nfl_serum,20,pg/mL,0,simoa\n",
+        newline="",
+    )
+    described = {"name": HOSTILE, "patients": name, "biomarkers": "b.csv"}
+    (folder / "cohort.yaml").write_text(yaml.safe_dump(described))
+    return folder / "cohort.yaml", folder / name
+
+
+def test_nothing_of_a_file_acts_on_the_terminal(tmp_path, capsys):
+    cohort, table = hostile_cohort(tmp_path)
+    commands = [
+        ["check", "--cohort", str(cohort)],
+        ["features", "--cohort", str(cohort), "--output", str(tmp_path / "f.csv")],
+        ["init", str(table), "--output", str(tmp_path / "made")],
+    ]
+    for words in commands:
+        assert main(words) == 0
+        told = capsys.readouterr()
+        assert all(char.isprintable() for char in (told.out + told.err).replace("\n", "")), words
+    assert "[/red]" in checked(cohort, capsys)
+
+
+def checked(cohort, capsys):
+    main(["check", "--cohort", str(cohort)])
+    return capsys.readouterr().out
+
+
+def test_a_cell_of_a_million_characters_is_not_repeated(tmp_path, capsys):
+    (tmp_path / "p.csv").write_text(f"sample_id,sex\nA,{'f' * 1_000_000}\n")
+    (tmp_path / "cohort.yaml").write_text("patients: p.csv\n")
+    told = checked(tmp_path / "cohort.yaml", capsys)
+    assert "and 999,920 characters more is not a known value" in told
+    assert len(told) < 5_000
+
+
+@pytest.mark.parametrize("name", ["[red]", "[/red]", "a[link=x]"])
+def test_the_bar_shows_the_name_of_a_file_as_it_is(name, monkeypatch):
+    """Drawn as on a terminal."""
+    drawn = io.StringIO()
+    console = partial(rich.console.Console, file=drawn, force_terminal=True, width=100)
+    monkeypatch.setattr("rich.console.Console", lambda **_: console())
+    with cli.progress_bar(quiet=False) as progress:
+        progress(name, 0, 0)
+    assert name in drawn.getvalue()

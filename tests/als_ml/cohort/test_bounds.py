@@ -4,15 +4,18 @@ message each, before the work.
 
 import gzip
 import io
+import re
 import sys
 import zipfile
 from contextlib import nullcontext
+from pathlib import Path
 
 import openpyxl
 import pysam
 import pytest
 
 from als_ml.__main__ import main as als_ml
+from als_ml.serving.access import SHORTEST_KEY
 from features import bounds
 from features.catalogue import shipped
 from features.errors import DataError
@@ -22,6 +25,7 @@ from features.genotypes.genotype import MOST_ALLELES, MOST_ALTERNATIVES, parse_g
 from features.tables.convert import read_table
 from features.tables.problems import Problems
 from features.yaml_text import read_yaml
+from tests.conftest import ROOT
 
 PLAIN = {"cohort.yaml": "patients: p.csv\n", "p.csv": "sample_id,sex\nA,male\n"}
 VCF = (
@@ -276,3 +280,45 @@ def test_what_takes_long_is_named_before_it_is_read(least, named, long_genome, m
     size = long_genome.stat().st_size / 1e6
     before = [f"v.vcf: {size:.0f} MB without an index, from end to end"] if named else []
     assert said == [*before, "v.vcf"]
+
+
+# Each bound as docs/security.md says it, in its own words.
+SAID = {
+    "archives": f"{bounds.MOST_RATIO} times their size and {bounds.MOST_UNPACKED >> 20} MB",
+    "sheets": f"({bounds.MOST_CELLS // 1_000_000} million cells)",
+    "columns": f"{bounds.MOST_COLUMNS:,} columns",
+    "first line": f"{bounds.LONGEST_HEADER >> 20} MB of a first line",
+    "header": f"{bounds.MOST_HEADER_LINES:,} header lines of a VCF",
+    "alleles": f"{MOST_ALLELES} alleles of a genotype",
+    "record": f"{bounds.RECORD_BYTES >> 20} MB of a record",
+    "annotations": f"{bounds.ANNOTATION_BYTES >> 20} MB of its annotations",
+    "panel": f"{bounds.PANEL_BYTES >> 30} GB of records in the gene panel",
+    "genome": f"{bounds.GENOME_MEMORY >> 30} GB of memory and"
+    f" {bounds.GENOME_SECONDS / 3600:g} hours for bcftools",
+    "far": f"More than {bounds.FAR_RECORDS:,} of them are refused",
+    "YAML": f"YAML of {bounds.CONFIG_BYTES >> 20} MB and {bounds.CONFIG_DEPTH} levels",
+    "body": f"`--max-megabytes` ({bounds.REQUEST_MEGABYTES:g})",
+    "patients": f"`--max-patients` ({bounds.REQUEST_PATIENTS:,})",
+    "elements": f"{bounds.REQUEST_ELEMENTS:,} elements",
+    "depth": f"depth {bounds.REQUEST_DEPTH}:",
+    "at once": f"{bounds.REQUESTS_AT_ONCE} requests a process",
+    "bodies": f"bodies of {bounds.BODIES_AT_ONCE * bounds.REQUEST_MEGABYTES:g} MB in all",
+    "large": f"those above {bounds.LARGE_BODY / 1e6:g} MB one after the other",
+    "connections": f"{bounds.CONNECTIONS} connections",
+    "seconds": f"{bounds.HEADER_SECONDS:g} s for headers, {bounds.BODY_SECONDS:g} s for a body,"
+    f" {bounds.IDLE_SECONDS} s between two",
+    "keys": f"{SHORTEST_KEY} characters or more",
+}
+
+
+@pytest.mark.parametrize("bound", SAID)
+def test_the_page_says_each_bound_as_it_is(bound):
+    page = " ".join((ROOT / "docs/security.md").read_text().split())
+    assert SAID[bound] in page
+
+
+def test_no_bound_is_missing_on_the_page():
+    """But for what is not about size: seconds of an answer, and bytes that a record costs us."""
+    named = set(re.findall(r"bounds\.([A-Z_]+)", Path(__file__).read_text().partition("SAID =")[2]))
+    stated = {name for name in vars(bounds) if name.isupper()}
+    assert stated - named == {"ANSWER_SECONDS", "EACH_RECORD", "PROPOSED_COLUMNS"}

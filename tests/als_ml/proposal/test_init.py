@@ -519,3 +519,15 @@ def test_what_else_is_wrong_is_listed(tmp_path):
     text = (tmp_path / "cohort/cohort.yaml").read_text()
     assert "# Wrong in the tables" in text
     assert "'2020-01-01' occurs twice with other points" in text
+
+
+@pytest.mark.parametrize(("columns", "read"), [(2_000, True), (2_001, False)])
+def test_a_table_of_more_columns_than_a_clinic_has_is_left_aside(columns, read, tmp_path):
+    """Each takes some milliseconds, and a file may have 20,000."""
+    (tmp_path / "p.csv").write_text(PEOPLE)
+    header = ["Patient ID", *(f"c{i}" for i in range(columns - 1))]
+    lines = [",".join(header), *(",".join([one] * columns) for one in ("0012", "0013"))]
+    (tmp_path / "w.csv").write_text("\n".join(lines) + "\n")
+    proposal = propose([tmp_path / "p.csv", tmp_path / "w.csv"], "x")
+    told = [one for one in proposal.left if one == "w.csv: more than 2,000 columns"]
+    assert bool(told) != read

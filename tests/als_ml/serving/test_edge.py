@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 from als_ml.__main__ import main as als_ml
+from als_ml.__main__ import make_parser
 from als_ml.serving.access import admitted, check_exposed, read_keys
 from als_ml.serving.body import BodyLimits, RefusedError
 from als_ml.serving.guard import Guard, Watch
@@ -101,6 +102,7 @@ def test_a_key_is_asked_for(header, status, keys):
     # What says that it lives needs none; what says how it does, and the page, do.
     assert ask(guard, path="/ping", method="GET")[0] == 200
     assert ask(guard, path="/ready", method="GET")[0] == 200
+    assert ask(guard, path="/health", method="GET")[0] == 200
     assert ask(guard, path="/metrics", method="GET")[0] == 401
     assert ask(guard, path="/version", method="GET")[0] == 401
 
@@ -154,6 +156,9 @@ def test_keys_of_24_characters_are_long_enough(tmp_path):
         ("::", False, False, True),
         ("10.0.0.5", False, False, True),
         ("localhost.example", False, False, True),
+        ("127.example", False, False, True),
+        ("127.0.0.1.example", False, False, True),
+        ("", False, False, True),
         (ANY, True, False, False),
         (ANY, False, True, False),
     ],
@@ -164,6 +169,10 @@ def test_beyond_this_machine_something_is_asked_for(host, guarded, insecure, ref
             check_exposed(host, guarded, insecure)
     else:
         check_exposed(host, guarded, insecure)
+
+
+def test_it_listens_on_this_machine_unless_told():
+    assert make_parser().parse_args(["serve", "--model", "m"]).host == "127.0.0.1"
 
 
 @pytest.mark.parametrize(

@@ -139,13 +139,14 @@ def test_mlflow_is_asked_where_sqlite_cannot_know(registry, variable, monkeypatc
     assert not (tmp_path / "absent.db").exists()
 
 
-def test_every_way_to_name_a_model(registry, capsys):
+def test_every_way_to_name_a_model(registry, caplog):
     version = client_of(registry).get_model_version(NAME, "1")
     source, run, folder = version.source, version.run_id, model_folder(registry)
-    alone = [
-        load(uri) for uri in (URI, f"models:/{NAME}/1", source, str(folder), f"runs:/{run}/model")
-    ]
+    uris = [URI, f"models:/{NAME}/1", source, str(folder), f"runs:/{run}/model"]
+    alone = [load(uri) for uri in uris]
     assert [p.model_version for p in alone] == ["1", "1", None, None, None]
+    warned = [f"--model {uri}: nothing says what its files must be" in caplog.text for uri in uris]
+    assert warned == [False, False, False, True, True]
     assert len({json.dumps(p.training) for p in alone}) == 1
 
 

@@ -367,3 +367,35 @@ def test_months_entered_as_days_are_asked_about(days, totals, message):
     found = [problem.found for problem in problems.found if "months" in problem.found]
     assert len(found) == (message is not None)
     assert message is None or message in found[0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "refused"),
+    [
+        ("2129-07-08", False),  # 40,000 days after 2020-01-01
+        ("2129-07-09", True),
+        ("1910-06-27", False),  # 40,000 before it
+        ("1910-06-26", True),
+        ("0001-01-01", True),
+        ("9999-12-31", True),  # how a database writes that nobody has died
+        ("01.01.1900", True),  # how a spreadsheet shows a zero
+    ],
+)
+def test_a_date_that_stands_for_none_is_refused(cell, refused):
+    if not refused:
+        assert abs(one(cell)[0][0]) == 40_000
+        return
+    with pytest.raises(DataError, match=f"'{cell}' lies more than 109 years from the index date"):
+        one(cell)
+
+
+def test_a_death_in_the_year_9999_is_no_follow_up(tmp_path):
+    """It was a patient who is followed for 8,000 years."""
+    text = "sample_id,index_date,death_days\nA,2020-01-01,9999-12-31\nB,2020-01-01,\n"
+    (tmp_path / "p.csv").write_text(text)
+    cohort = tmp_path / "cohort.yaml"
+    cohort.write_text("patients: p.csv\n")
+    with pytest.raises(DataError, match=r"death_days, line 2: .9999-12-31. lies more than"):
+        read(cohort)
+    cohort.write_text("patients: p.csv\non_error: drop_value\n")
+    assert read(cohort).patients["death_days"].isna().all()
