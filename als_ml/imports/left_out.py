@@ -41,14 +41,15 @@ def identifier(value: object) -> str | None:
 
 
 def number(column: pd.Series) -> pd.Series:
-    """Cells as float64, NaN where they are no numbers.
+    """Cells as float64, NaN where they are no finite numbers.
 
     Parameters
     ----------
     column : Series
         Text or numbers.
     """
-    return pd.to_numeric(column, errors="coerce").astype(float)
+    found = pd.to_numeric(column, errors="coerce").astype(float)
+    return found.mask(found.abs() == float("inf"))
 
 
 def optional(table: pd.DataFrame, name: str) -> pd.Series:

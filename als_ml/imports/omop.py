@@ -31,6 +31,8 @@ from features.tables.problems import Problems
 DAYS_PER_YEAR = 365.25
 # Before it no patient was seen: such a date stands for one that nobody knows.
 _NOBODY_KNOWS = np.datetime64("1900-01-02")
+# Databases write the end of time, 9999-12-31, for what has no end.
+_NEVER = np.datetime64("2100-12-31")
 NEEDED = {
     "person": ("person_id", "gender_concept_id", "year_of_birth"),
     "condition_occurrence": ("person_id", "condition_concept_id", "condition_start_date"),
@@ -222,8 +224,9 @@ class Release:
     def dates(self, table: pd.DataFrame, column: str, name: str) -> pd.Series:
         """Dates of a column; those that stand for none are counted."""
         date = pd.to_datetime(table[column].astype(str).str.slice(0, 10), errors="coerce")
-        none = date < _NOBODY_KNOWS
-        left_out(int(none.sum()), name, f"cells of {column} are 1900-01-01, no date", self.problems)
+        none = (date < _NOBODY_KNOWS) | (date > _NEVER)
+        words = f"cells of {column} are 1900-01-01, no date, or before it or after 2100"
+        left_out(int(none.sum()), name, words, self.problems)
         broken = date.isna() & table[column].notna()
         left_out(int(broken.sum()), name, f"cells of {column} are not dates", self.problems)
         return date.mask(none)
@@ -400,7 +403,8 @@ def _day_zero(visits: pd.DataFrame, values: pd.DataFrame) -> pd.Series:
 def _in_days(table: pd.DataFrame, start: pd.Series, patients: pd.DataFrame) -> pd.DataFrame:
     """A table with days since day 0 for dates, of the persons that are patients."""
     kept = table[table["sample_id"].isin(patients["sample_id"])].copy()
-    days = (kept.pop("date") - kept["sample_id"].map(start)).dt.days
+    first = pd.to_datetime(start.reindex(kept["sample_id"])).to_numpy()
+    days = (pd.to_datetime(kept.pop("date")) - first).dt.days
     kept.insert(1, "days", days)
     return kept.sort_values(["sample_id", "days"])
 
@@ -418,6 +422,8 @@ def _patients(
     person = person.drop_duplicates("person_id").set_index("person_id")
     patients = pd.DataFrame(index=person.index.rename("sample_id"))
     patients["sex"] = known.of("sex", person["gender_concept_id"])
+    strange = int((patients["sex"].isna() & _states(person["gender_concept_id"])).sum())
+    left_out(strange, "person", "genders are neither female nor male", release.problems)
     conditions = _conditions(release)
     patients["diagnosis"] = _diagnosis(known, conditions, person, release.problems)
     onset = _first_date(conditions, known.of("onset", conditions["concept"]).notna())
@@ -432,6 +438,16 @@ def _patients(
     for drug, days in _drugs(release, known, start, patients).items():
         patients[drug] = days
     patients["death_days"] = _days(death, start, patients)
+    dated = pd.Index(np.unique([*onset.index, *diagnosed.index, *death.index]))
+    undated = int(patients.index.isin(dated.difference(start.index)).sum())
+    if undated:
+        release.problems.warn(
+            "OMOP tables",
+            f"{undated} persons have dates, and no visit or value whose day could be day 0",
+            "Their days are unknown.",
+            undated,
+            code="left_out",
+        )
     seen = pd.concat([visits[["sample_id", "date"]], values[["sample_id", "date"]]])
     last = _days(seen.groupby("sample_id")["date"].max(), start, patients)
     patients["last_contact_days"] = np.fmin(last, patients["death_days"])
@@ -512,6 +528,13 @@ def _age(
     middle = day.where(month.notna(), 1).fillna(15)
     parts = pd.DataFrame({"year": year, "month": month.fillna(7), "day": middle})
     born = pd.to_datetime(parts, errors="coerce")
+    stated = pd.concat(
+        [optional(person, f"{part}_of_birth") for part in ("year", "month", "day")], axis=1
+    )
+    read = pd.concat([year, month, day], axis=1)
+    unread = (stated.notna().to_numpy() & read.isna().to_numpy()).any(axis=1)
+    broken = unread | (born.isna() & year.notna()).to_numpy()
+    left_out(int(broken.sum()), "person", "births are no day, month and year", problems)
     there = pd.to_datetime(onset.reindex(patients.index))
     age: pd.Series = (there - born.reindex(patients.index)).dt.days / DAYS_PER_YEAR
     return age.round(2)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from als_ml.__main__ import main as als_ml
-from als_ml.imports.omop import import_omop, read_concepts
+from als_ml.imports.omop import Release, import_omop, read_concepts
 from features.catalogue import analytes, patient_columns, shipped
 from features.errors import DataError, RequestError
 from features.tables.problems import Problems
@@ -286,3 +286,63 @@ def test_what_concepts_mean_is_of_the_contract():
     assert set(meant["relative"].values()) <= set(levels["family_history"])
     assert set(meant["measurement"].values()) <= set(analytes(shipped()).index)
     assert sorted(meant["item"].values()) == sorted([*ITEM])
+
+
+@pytest.mark.parametrize(
+    ("birth", "told"),
+    [
+        ({"year_of_birth": "Mustermann"}, True),
+        ({"year_of_birth": 1960, "month_of_birth": 13, "day_of_birth": 1}, True),
+        ({"year_of_birth": 1960, "month_of_birth": 2, "day_of_birth": 30}, True),
+        ({"year_of_birth": 1960, "month_of_birth": "May", "day_of_birth": 3}, True),
+        ({"year_of_birth": "9" * 400}, True),
+        ({"year_of_birth": None}, False),
+        ({"year_of_birth": 1960, "month_of_birth": 2, "day_of_birth": 29}, False),
+    ],
+)
+def test_a_birth_that_is_none_is_counted(tmp_path, birth, told):
+    _, found = imported(tmp_path, person=[person(**birth)])
+    assert ("1 births are no day, month and year" in found) == told
+    assert "Mustermann" not in found
+
+
+@pytest.mark.parametrize(("sex", "told"), [(8507, False), (8532, False), (0, False), (8521, True)])
+def test_a_gender_of_neither_kind_is_counted(tmp_path, sex, told):
+    _, found = imported(tmp_path, person=[person(sex=sex)])
+    assert ("1 genders are neither female nor male" in found) == told
+
+
+@pytest.mark.parametrize(
+    ("date", "days", "told"),
+    [
+        ("1900-01-01", None, True),
+        ("1900-01-02", -42368, False),
+        ("2100-12-31", 31044, False),
+        ("2101-01-01", None, True),
+        ("9999-12-31", None, True),
+        ("0001-01-01", None, True),
+    ],
+)
+def test_a_date_that_stands_for_none_is_counted(tmp_path, date, days, told):
+    release = Release(written_tables(tmp_path, date), problems := Problems(collect=True))
+    found = release.dates(release.table("death"), "death_date", "death")
+    expected = [] if days is None else [days]
+    assert (found - pd.Timestamp("2016-01-02")).dt.days.dropna().tolist() == expected
+    assert any("1900-01-01, no date" in one.found for one in problems.found) == told
+
+
+def written_tables(folder, date):
+    pd.DataFrame([person()]).to_csv(folder / "person.csv", index=False)
+    death = [{"person_id": 1, "death_date": date}]
+    pd.DataFrame(death).to_csv(folder / "death.csv", index=False)
+    return folder
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "Mustermann"])
+def test_persons_without_any_day_are_imported_and_told(tmp_path, value):
+    """A value that is no number has no day 0 either; an empty table was a traceback."""
+    other = [observed(1, "2016-01-02")]
+    cohort, found = imported(tmp_path, observation=other, measurement=[measured(value=value)])
+    assert "1 persons have dates, and no visit or value whose day could be day 0" in found
+    assert len(cohort.patients) == 1
+    assert "Mustermann" not in found
