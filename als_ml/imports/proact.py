@@ -325,11 +325,11 @@ def _biomarkers(
         _neurofilaments(definitions, release, problems),
     ]
     table = pd.concat(parts, ignore_index=True)
-    known = table["value"].notna() & table["days"].notna()
+    known = table["value"].notna() & table["days"].notna() & table["sample_id"].notna()
     _left_out(
         int((~known & table["value"].notna()).sum()),
         "PROACT tables",
-        "values have no day",
+        "values have no day or no subject",
         problems,
     )
     table = table[known]

@@ -477,3 +477,12 @@ def test_neurofilaments_that_are_left_out(tmp_path, row, message):
     cohort, found = imported(tmp_path, Neurofilament=[row])
     assert cohort.biomarkers.empty
     assert message in found
+
+
+@pytest.mark.parametrize("lacks", ["subject_id", "Laboratory_Delta"])
+def test_a_value_of_nobody_or_of_no_day_is_counted(tmp_path, lacks):
+    row = {"subject_id": 1, "Laboratory_Delta": 0, "Test_Name": "Creatinine"}
+    row |= {"Test_Result": "88.4", "Test_Unit": "umol/L"}
+    cohort, told = imported(tmp_path, LABS=[row, {**row, lacks: None}])
+    assert "1 values have no day or no subject" in told
+    assert cohort.biomarkers["sample_id"].tolist() == ["1"]
