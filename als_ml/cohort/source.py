@@ -330,7 +330,15 @@ class CohortSource:
         whole = self.file(pattern, key)
         if not _GLOB & set(pattern):
             return [whole]
-        matched = sorted(whole.parent.glob(whole.name))
+        try:
+            matched = sorted(whole.parent.glob(whole.name))
+        except ValueError:
+            raise RequestError(
+                f"{self.path}, {key}",
+                f"{pattern!r} is not a pattern",
+                "Write * for any part of a name.",
+                code="key_value",
+            ) from None
         return [self._inside(path, path.name, key) for path in matched]
 
     def reference(self, name: str) -> Path | None:

@@ -15,7 +15,7 @@ from pyarrow import csv as arrow_csv
 
 from features import bounds
 from features.errors import DataError
-from features.tables.layout import UTF_8, WHOLE_FILE, Layout, joined_names
+from features.tables.layout import UTF_8, WHOLE_FILE, Layout, check_layout, joined_names
 
 # What Excel takes for its separator, and no other program.
 _SEPARATOR_LINE = re.compile(r"sep=.", re.IGNORECASE)
@@ -106,6 +106,7 @@ def readable(path: Path, layout: Layout = WHOLE_FILE) -> Iterator[None]:
         In words of ours: those of a reader may repeat a line of the table.
     """
     try:
+        check_layout(path, layout)
         yield
     except (
         ValueError,

@@ -96,6 +96,27 @@ def _under(upper: list[str], lower: list[str]) -> list[str]:
     return named
 
 
+def check_layout(path: Path, layout: Layout) -> None:
+    """Refuse what a kind of file does not have, since it would be passed over in silence.
+
+    Parameters
+    ----------
+    path : Path
+        A table.
+    layout : Layout
+        What is said of it.
+
+    Raises
+    ------
+    ValueError
+        For a sheet of a text, or anything at all of a Parquet file.
+    """
+    if path.suffix.lower() == ".parquet" and layout != WHOLE_FILE:
+        raise ValueError("a Parquet file has no sheet, header or encoding; name the file alone")
+    if layout.sheet is not None and not is_workbook(path):
+        raise ValueError("it has no sheets; leave `sheet` out")
+
+
 def sheet_names(path: Path) -> list[str]:
     """Names of the sheets of a workbook, in its order.
 
@@ -182,6 +203,7 @@ def known_encoding(name: str) -> str:
     """
     try:
         found = codecs.lookup(name).name
+        "".encode(found)  # refused by what turns no text into bytes, such as rot13 and zlib
     except (LookupError, ValueError):
         raise ValueError(f"{name!r} is no encoding; common are utf-8, cp1252, utf-16") from None
     return UTF_8 if found in ("utf-8", "ascii") else found

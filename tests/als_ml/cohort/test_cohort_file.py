@@ -86,6 +86,10 @@ def test_one_file_alone_needs_no_list(tmp_path):
         ("patients: p.csv\nreference:\n  fasto: x\n", r"line 3, key reference.fasto.*'fasta'"),
         ("patients: p.csv\npolicy: strikt\n", r"line 2, key policy: .*Did you mean 'strict'"),
         ("patients: p.csv\nvalues: {sex: female}\n", r"line 2, key values.sex"),
+        ("patients: {file: p.csv, encoding: rot13}\n", r"'rot13' is no encoding"),
+        ("patients: {file: p.csv, encoding: zlib}\n", r"'zlib' is no encoding"),
+        ("patients: {file: p.csv, encoding: undefined}\n", r"'undefined' is no encoding"),
+        ("patients: p.csv\nvariants: ['**x.vcf']\n", r"variants: '\*\*x.vcf' is not a pattern"),
     ],
 )
 def test_a_slip_is_answered_with_its_line(tmp_path, text, message):

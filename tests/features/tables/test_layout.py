@@ -155,3 +155,26 @@ def test_a_file_is_the_same_in_blocks_of_any_size(tmp_path, monkeypatch, block):
     word = read_coded(tmp_path / "t.csv")["word"]
     assert word.cat.categories.tolist() == ["b", "a", "c", "d"]
     assert word.cat.codes.tolist() == [0, 1, 0, -1, 2, 2, 1, -1, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "message"),
+    [
+        ("a.csv", Layout(sheet="x"), "it has no sheets"),
+        ("a.csv", Layout(sheet=1), "it has no sheets"),
+        ("a.csv", Layout(header_row=1), None),
+        ("a.parquet", Layout(sheet=1), "no sheet, header or encoding"),
+        ("a.parquet", Layout(header_row=2), "no sheet, header or encoding"),
+        ("a.parquet", Layout(encoding="cp1252"), "no sheet, header or encoding"),
+        ("a.parquet", Layout(), None),
+    ],
+)
+def test_what_a_kind_of_file_does_not_have_is_refused(name, layout, message, tmp_path):
+    path = tmp_path / name
+    table = pd.DataFrame({"a": ["x"]})
+    table.to_parquet(path) if path.suffix == ".parquet" else table.to_csv(path, index=False)
+    if message is None:
+        assert read_table(path, layout)["a"].tolist() == ["x"]
+        return
+    with pytest.raises(DataError, match=message):
+        read_table(path, layout)
