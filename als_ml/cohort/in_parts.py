@@ -246,32 +246,41 @@ def _split(
 
     Rows of nobody are counted and left out.
     """
-    table, where = source.described.table(kind), source.described.shown(kind)
-    # A line in a message is that of the user's file.
-    line = table.layout.above - 1 if table else 0
-    strangers, total, excluded = 0, 0, 0
-    meant = {}
-    if source.described.leading_zeros == "ignored":
-        meant = names_without_zeros(rows)
+    described, where = source.described, source.described.shown(kind)
+    meant = names_without_zeros(rows) if described.leading_zeros == "ignored" else {}
+    strangers, total = 0, 0
     writers: dict[int, pq.ParquetWriter] = {}
     with ExitStack() as stack:
-        for batch in _batches(source, kind):
-            ids = _ids(definitions, batch, kind, source.described, where, problems)
-            left = is_excluded(ids, source.described)
-            excluded += int(left.sum())
+        for batch in _numbered(source, kind):
+            stated = batch.drop_columns([_LINE])
+            ids = _ids(definitions, stated, kind, described, where, problems)
             full = [name if name in rows else meant.get(str(name), name) for name in ids]
             row = np.array([rows.get(name, -1) for name in full], dtype=int)
-            strangers, total = strangers + int((row < 0).sum()), total + len(row)
-            numbered = batch.append_column(_LINE, pa.array(np.arange(line, line + len(batch))))
-            line += len(batch)
+            strangers += int((row < 0).sum()) - int(is_excluded(ids, described).sum())
+            total += len(row)
             part = np.where(row < 0, -1, row // size)
             for number in np.unique(part[part >= 0]):
                 if number not in writers:
                     name = scratch / f"{kind}-{number:05d}.parquet"
-                    writers[number] = stack.enter_context(pq.ParquetWriter(name, numbered.schema))
-                writers[number].write_table(numbered.filter(pa.array(part == number)))
-        _fill_gaps(writers, numbered.schema, kind, scratch, -(-len(rows) // size))
-    strangers -= excluded
+                    writers[number] = stack.enter_context(pq.ParquetWriter(name, batch.schema))
+                writers[number].write_table(batch.filter(pa.array(part == number)))
+        _fill_gaps(writers, batch.schema, kind, scratch, -(-len(rows) // size))
+    _tell_strangers(strangers, total, where, problems)
+
+
+def _numbered(source: CohortSource, kind: TableKind) -> Iterator[pa.Table]:
+    """Batches of a table with the line of each row, which in a message is that of the user's
+    file.
+    """
+    table = source.described.table(kind)
+    line = table.layout.above - 1 if table else 0
+    for batch in _batches(source, kind):
+        yield batch.append_column(_LINE, pa.array(np.arange(line, line + len(batch))))
+        line += len(batch)
+
+
+def _tell_strangers(strangers: int, total: int, where: str, problems: Problems) -> None:
+    """Refuse a table of which no row is of a patient; warn of the rows of nobody."""
     if strangers == total:
         raise DataError(
             where,
@@ -280,11 +289,10 @@ def _split(
             code="row_of_no_patient",
         )
     if strangers:
-        remedy = "These rows are left out; add the patients or correct the ids."
         problems.warn(
             f"{where}, column sample_id",
             f"{strangers} rows are of no patient",
-            remedy,
+            "These rows are left out; add the patients or correct the ids.",
             strangers,
             code="row_of_no_patient",
         )
