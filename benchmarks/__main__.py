@@ -29,6 +29,7 @@ ALL = {
     "style": "style:main",
     "tables": "tables:main",
     "times": "times:main",
+    "two-years": "two_years:main",
     "variants": "variants:main",
     "worst": "worst:main",
     "missense": "missense:main",

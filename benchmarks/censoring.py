@@ -103,7 +103,7 @@ def _one(
     left = np.full(n, np.inf)
     if strength is not None:
         pull = np.exp(strength[0] * known + strength[1] * hidden)
-        left = chance / (pull * _level(pull, died, chance))
+        left = chance / (pull * level_of(pull, died, chance, HORIZON))
     left = np.minimum(left, END)
     months, event = np.minimum(died, left), (died <= left).astype(float)
     risk = _averaged(rate, HORIZON, others)
@@ -119,7 +119,7 @@ def _one(
     }
 
 
-def _level(pull: np.ndarray, died: np.ndarray, chance: np.ndarray) -> float:
+def level_of(pull: np.ndarray, died: np.ndarray, chance: np.ndarray, horizon: float) -> float:
     """Hazard of censoring at which LOST of the patients are lost before the horizon."""
     low, high = 1e-6, 10.0
     for _ in range(50):
@@ -127,7 +127,7 @@ def _level(pull: np.ndarray, died: np.ndarray, chance: np.ndarray) -> float:
         left = chance / (pull * middle)
         low, high = (
             (middle, high)
-            if ((left < died) & (left < HORIZON)).mean() < LOST
+            if ((left < died) & (left < horizon)).mean() < LOST
             else (
                 low,
                 middle,
@@ -150,7 +150,7 @@ def _figures(
     one = np.ones((1, len(months)))
     state = (event == 1) | (months >= HORIZON)
     early = (event == 1) & (months <= HORIZON)
-    by_risk = _weights(months, event, known)
+    by_risk = weights_by_risk(months, event, known, END)
     cases, controls = by_risk * early, by_risk * (months >= HORIZON)
     kept = (months[state], event[state], risk[state], np.ones((1, int(state.sum()))))
     return {
@@ -172,11 +172,13 @@ def _figures(
     }
 
 
-def _weights(months: np.ndarray, event: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """1 / P(still uncensored | known risk) by a Cox model of censoring, at the event or the
-    horizon.
+def weights_by_risk(
+    months: np.ndarray, event: np.ndarray, known: np.ndarray, end: float
+) -> np.ndarray:
+    """1 / P(still uncensored | known risk) by a Cox model of censoring before the end, at the event
+    or the horizon.
     """
-    lost = (event == 0) & (months < END)
+    lost = (event == 0) & (months < end)
     if not lost.any():
         return np.ones(len(months))
     from models.survival.partial_likelihood import cumulated, moments, risk_sets, slope_of

@@ -13,6 +13,13 @@ def add_options(made: argparse.ArgumentParser) -> None:
     """Describe the command's own options."""
     made.add_argument("--patients", type=int, default=800, help="how many (default 800)")
     made.add_argument("--seed", type=int, default=1, help="same seed, same cohort (default 1)")
+    made.add_argument(
+        "--follow-up-months",
+        type=int,
+        default=14,
+        help="months after the landmark until which patients are seen: 30 shows risks by month 24"
+        " (default 14)",
+    )
     made.add_argument("--output", required=True, help="folder to make")
 
 
@@ -28,7 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
     from als_ml.simulate import simulate
 
     with progress_bar(arguments.quiet) as progress:
-        made = simulate(Path(arguments.output), arguments.patients, arguments.seed, progress)
+        made = simulate(
+            Path(arguments.output),
+            arguments.patients,
+            arguments.seed,
+            progress,
+            arguments.follow_up_months,
+        )
     if not arguments.quiet:
         print_table(
             [

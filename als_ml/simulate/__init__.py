@@ -21,16 +21,28 @@ from als_ml.simulate.course import (
     draw_course,
     draw_future,
     draw_start,
+    prolonged,
     treatment_shares,
 )
 from als_ml.simulate.genetics import CAUSES, draw_genome, draw_people, draw_repeats
-from als_ml.simulate.oracle import Best, course_best, familial_best
+from als_ml.simulate.oracle import (
+    LATE_RISK_DAYS,
+    RISK_DAYS,
+    Best,
+    course_best,
+    familial_best,
+)
 from als_ml.simulate.panel import draw_panel
 from features.errors import RequestError
 from features.temporary import owned, sweep
 
 __all__ = ["simulate"]
 _MADE_BY_US = ("cohort.yaml", "truth.csv", "README.txt")
+# Months after the landmark to which patients are followed without asking for more, and the most
+# that can be asked for (P: ten years are long for this disease).
+FOLLOW_UP, _LONGEST = 14, 120
+# From so many months on the risk by month 24 is seen, and the oracle tells it (P).
+_LATE_RISK_FROM = 26
 
 
 def simulate(
@@ -38,6 +50,7 @@ def simulate(
     patients: int = 800,
     seed: int = 1,
     progress: Callable[[str, int, int], None] = lambda *_: None,
+    follow_up_months: int = FOLLOW_UP,
 ) -> dict[str, float]:
     """Simulate a cohort and write it, whole or not at all.
 
@@ -49,6 +62,8 @@ def simulate(
         How many.
     seed : int
         Same seed, same cohort.
+    follow_up_months : int
+        Months after the landmark until which visits go on; the same patients whatever it is.
 
     Returns
     -------
@@ -58,15 +73,17 @@ def simulate(
     Raises
     ------
     RequestError
-        If the folder holds anything but an earlier simulated cohort, or cannot be written.
+        If the folder holds anything but an earlier simulated cohort, or cannot be written, or the
+        follow-up is too short or too long.
     """
     _check_folder(folder)
+    _check_follow_up(follow_up_months)
     folder.parent.mkdir(parents=True, exist_ok=True)
     beginning = f".{folder.name}"
     sweep(folder.parent, beginning)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=owned(beginning)))
     try:
-        made = _write(temporary, patients, np.random.default_rng(seed), progress)
+        made = _write(temporary, patients, seed, progress, follow_up_months)
         if folder.exists():
             shutil.rmtree(folder)
         temporary.chmod(0o755)
@@ -94,9 +111,24 @@ def _check_folder(folder: Path) -> None:
         )
 
 
+def _check_follow_up(months: int) -> None:
+    if not FOLLOW_UP <= months <= _LONGEST:
+        raise RequestError(
+            f"--follow-up-months {months}",
+            f"patients are followed for {FOLLOW_UP} to {_LONGEST} months after the landmark",
+            f"Give a number of months from {FOLLOW_UP} to {_LONGEST}.",
+            code="option_value",
+        )
+
+
 def _write(
-    folder: Path, n: int, rng: np.random.Generator, progress: Callable[[str, int, int], None]
+    folder: Path,
+    n: int,
+    seed: int,
+    progress: Callable[[str, int, int], None],
+    follow_up_months: int,
 ) -> dict[str, float]:
+    rng = np.random.default_rng(seed)
     progress("drawing families, genomes and courses", 0, 4)
     people = draw_people(n, rng)
     genome, repeats = draw_genome(people, rng), draw_repeats(people, rng)
@@ -110,6 +142,12 @@ def _write(
     natural_until = np.minimum(*treated.values())
     panel = draw_panel(people, course, rng)
     future = draw_future(course.future, course.loss, natural_until, rng)
+    risk_days = dict(RISK_DAYS)
+    if follow_up_months > FOLLOW_UP:  # from a stream of its own: it moves no other
+        more = np.random.default_rng([seed, follow_up_months])
+        future = prolonged(future, course.future, course.loss, follow_up_months, more)
+    if follow_up_months >= _LATE_RISK_FROM:
+        risk_days |= LATE_RISK_DAYS
     ids = np.array([f"DEMO-{i:05d}" for i in range(1, n + 1)], dtype=object)
     progress("writing tables", 1, 4)
     patients = files.patients_table(ids, people, repeats, course, future, treated, rng)
@@ -117,7 +155,7 @@ def _write(
     measured = files.biomarker_table(ids, people, course, future, panel, rng)
     progress("best possible scores", 2, 4)
     best = {"familial": familial_best(people, genome, repeats)}
-    best |= course_best(people, genome, repeats, course, panel, rng)
+    best |= course_best(people, genome, repeats, course, panel, rng, risk_days)
     labels = _labels(patients, course, future)
     care_rng, clinic_rng = rng.spawn(2)  # the last streams of their own: they move no other
     further = care_values(tables["alsfrs"], measured, patients, care_rng)

@@ -105,11 +105,11 @@ def noisy_total(loss: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def monthly_hazard(
-    figures: tuple[float, float, float], rate: np.ndarray, loss: np.ndarray
+    figures: tuple[float, float, float], rate: np.ndarray, loss: np.ndarray, months: int = HORIZON
 ) -> np.ndarray:
-    """Hazard in each month after index, (n, HORIZON), for ln rates and losses at index."""
+    """Hazard in each month after index, (n, months), for ln rates and losses at index."""
     level, on_rate, on_loss = figures
-    month = np.arange(HORIZON)
+    month = np.arange(months)
     later = np.minimum(loss[:, None] + np.exp(rate)[:, None] * month, 48.0)
     return np.exp(level + on_rate * rate[:, None] + on_loss * later)
 
@@ -177,30 +177,69 @@ def draw_future(
     Treated ones decline more slowly.
     """
     n = len(rate)
-    event = _first_day(monthly_hazard(c.EVENT_HAZARD, rate, loss), rng)
-    lost = _first_day(monthly_hazard(c.DROP_OUT, rate, loss), rng)
+    event = _first_day(monthly_hazard(c.EVENT_HAZARD, rate, loss), rng, _early_months())
+    lost = _first_day(monthly_hazard(c.DROP_OUT, rate, loss), rng, _early_months())
     planned = np.arange(c.FIRST_LATE_VISIT, c.LAST_VISIT, c.VISIT_EVERY)
     days = np.round(planned + rng.uniform(-c.VISIT_JITTER, c.VISIT_JITTER, (n, len(planned))))
     absent = (rng.random(days.shape) < c.MISSED_VISIT) | (days >= np.minimum(event, lost)[:, None])
-    treated = np.maximum(days - natural_until[:, None], 0.0)
-    natural_months = (days - (1 - c.TREATED_PACE) * treated) / DAYS_PER_MONTH
-    totals = noisy_total(loss[:, None] + np.exp(rate)[:, None] * natural_months, rng)
     # An event after the patient was lost is not known to the centre.
     return Future(
         days=np.where(absent, np.nan, days),
-        totals=totals,
+        totals=_totals(rate, loss, natural_until, days, rng),
         event_days=np.where(event < lost, event, np.inf),
         lost_days=lost,
         natural_until_days=natural_until,
     )
 
 
-def _first_day(hazard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Day of the first event after the landmark by monthly hazards.
+def _totals(
+    rate: np.ndarray,
+    loss: np.ndarray,
+    natural_until: np.ndarray,
+    days: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """ALSFRS-R totals at visits on days (n, k)."""
+    treated = np.maximum(days - natural_until[:, None], 0.0)
+    natural_months = (days - (1 - c.TREATED_PACE) * treated) / DAYS_PER_MONTH
+    return noisy_total(loss[:, None] + np.exp(rate)[:, None] * natural_months, rng)
+
+
+def prolonged(
+    future: Future, rate: np.ndarray, loss: np.ndarray, months: int, rng: np.random.Generator
+) -> Future:
+    """The same futures with visits until so many months after the landmark, and with the events and
+    drop-outs of whoever is still there; nothing that was drawn before moves.
+    """
+    last = RULE.landmark_days + months * DAYS_PER_MONTH
+    # As many months of hazards beyond the last visit as without.
+    end = int(np.ceil(last / DAYS_PER_MONTH)) + 1
+    event, lost = (
+        _first_day(monthly_hazard(figures, rate, loss, end), rng, HORIZON)
+        for figures in (c.EVENT_HAZARD, c.DROP_OUT)
+    )
+    there = np.isinf(future.event_days) & np.isinf(future.lost_days)
+    event = np.where(there & (event < lost), event, future.event_days)
+    lost = np.where(there, lost, future.lost_days)
+    planned = np.arange(c.FIRST_LATE_VISIT, last, c.VISIT_EVERY)[future.days.shape[1] :]
+    shape = (len(rate), len(planned))
+    days = np.round(planned + rng.uniform(-c.VISIT_JITTER, c.VISIT_JITTER, shape))
+    absent = (rng.random(shape) < c.MISSED_VISIT) | (days >= np.minimum(event, lost)[:, None])
+    totals = _totals(rate, loss, future.natural_until_days, days, rng)
+    return Future(
+        days=np.hstack([future.days, np.where(absent, np.nan, days)]),
+        totals=np.hstack([future.totals, totals]),
+        event_days=event,
+        lost_days=lost,
+        natural_until_days=future.natural_until_days,
+    )
+
+
+def _first_day(hazard: np.ndarray, rng: np.random.Generator, from_month: int) -> np.ndarray:
+    """Day of the first event from a month after the index day on, by monthly hazards.
 
     Inf if none within the horizon.
     """
-    from_month = _early_months()
     cumulative = np.cumsum(hazard[:, from_month:], axis=1)
     threshold = rng.exponential(size=(len(hazard), 1))
     month = (cumulative < threshold).sum(axis=1)
@@ -214,9 +253,9 @@ def event_risk(rate: np.ndarray, loss: np.ndarray, days: float) -> np.ndarray:
 
     Exactly as `_first_day` draws it: an event month has its day at random.
     """
-    first = _early_months()
-    hazard = monthly_hazard(c.EVENT_HAZARD, rate, loss)[:, first:]
-    last = RULE.landmark_days + np.floor(days)
+    first, last = _early_months(), RULE.landmark_days + np.floor(days)
+    months = max(HORIZON, int(np.ceil((last + 1) / DAYS_PER_MONTH)))
+    hazard = monthly_hazard(c.EVENT_HAZARD, rate, loss, months)[:, first:]
     passed = np.clip((last + 1) / DAYS_PER_MONTH - first - np.arange(hazard.shape[1]), 0, 1)
     alive = np.exp(-(np.cumsum(hazard, axis=1) - hazard))
     return np.asarray((alive * -np.expm1(-hazard) * passed).sum(axis=1))

@@ -290,8 +290,8 @@ def truth_table(
 ) -> pd.DataFrame:
     """Labels, best possible probabilities with their Monte-Carlo error, and the latents.
 
-    `p_survival` is the risk of the event within a year after the landmark; time itself stands in
-    the patients table.
+    `p_survival` is the risk of the event within a year after the landmark, `p_survival_24m` within
+    two, where the follow-up is that long; time itself stands in the patients table.
     """
     table = pd.DataFrame({"sample_id": ids})
     for task in ("familial", "progression"):
@@ -301,7 +301,8 @@ def truth_table(
             best[task].se,
             best[task].latent,
         )
-    table["p_survival"], table["p_survival_latent"] = best["survival"].p, best["survival"].latent
+    for name in [name for name in best if name.startswith("survival")]:
+        table[f"p_{name}"], table[f"p_{name}_latent"] = best[name].p, best[name].latent
     return table.assign(cause=cause, future_rate=rate).round(6)
 
 

@@ -5,8 +5,8 @@ forbids (who was tested, family_id, family history itself) are not used; a missi
 at random. Progression: the posterior of the true loss at index and the future rate on a grid, with
 unknown C9orf72 and ATXN2 states summed over, then futures drawn from it through the same code that
 made the cohort and its labels; a treatment that starts in a future ends its label. Survival: the
-risk of the event within 365 days after the landmark, averaged over the same posterior, with nobody
-lost.
+risk of the event within 365 days (730 where the follow-up is that long) after the landmark,
+averaged over the same posterior, with nobody lost.
 """
 
 from dataclasses import dataclass
@@ -42,8 +42,10 @@ from features.alsfrs.slopes import DAYS_PER_MONTH
 
 Record = TypeVar("Record", People, Genome, Repeats, Course, Panel)
 DRAWS = 1000
-# The survival task's `probability`: the event within a year after the landmark (contract).
-RISK_DAYS = 365.0
+# The survival task's `probability`: the event within a year after the landmark (contract); and
+# within two, of cohorts that are followed so long.
+RISK_DAYS = {"survival": 365.0}
+LATE_RISK_DAYS = {"survival_24m": 730.0}
 LOSS_STEPS = np.arange(-4.5, 4.51, 0.5)
 RATES = np.linspace(-3.2, 2.4, 45)
 _CHUNK = 150
@@ -176,9 +178,10 @@ def course_best(
     course: Course,
     panel: Panel,
     rng: np.random.Generator,
+    risk_days: dict[str, float],
 ) -> dict[str, Best]:
-    """P(fast | files up to the landmark, labelled) and P(event within a year after it | the same
-    files, not lost), by task, in chunks of patients.
+    """P(fast | files up to the landmark, labelled) and P(event within so many days after it | the
+    same files, not lost), by name, in chunks of patients.
     """
     n = len(people.family)
     c9 = c9orf72_probability(people, genome, repeats)
@@ -192,7 +195,7 @@ def course_best(
             _rows(course, rows),
             _rows(panel, rows),
         )
-        parts.append(_chunk_best(*chunk, c9[rows], rng))
+        parts.append(_chunk_best(*chunk, c9[rows], rng, risk_days))
     return {task: _joined([part[task] for part in parts]) for task in parts[0]}
 
 
@@ -223,6 +226,7 @@ def _chunk_best(
     panel: Panel,
     c9: np.ndarray,
     rng: np.random.Generator,
+    risk_days: dict[str, float],
 ) -> dict[str, Best]:
     posterior = _posterior(people, genome, repeats, course, panel, c9)
     loss, rate = _posterior_draws(*posterior, rng)
@@ -232,18 +236,19 @@ def _chunk_best(
         np.repeat(x[:, None], DRAWS, axis=1) for x in (course.future, course.loss)
     )
     latent, _ = _fast_share(true_rate, true_loss, natural_until, rng)
-    return {"progression": Best(p, se, latent), "survival": _survival_best(course, *posterior)}
+    risks = {name: _survival_best(course, *posterior, days) for name, days in risk_days.items()}
+    return {"progression": Best(p, se, latent), **risks}
 
 
-def _survival_best(course: Course, loss: np.ndarray, p: np.ndarray) -> Best:
+def _survival_best(course: Course, loss: np.ndarray, p: np.ndarray, days: float) -> Best:
     """The risk at each point of the grid, weighted by its posterior: no number is drawn, so that
     there is no Monte-Carlo error and no other stream moves.
     """
     rates, losses = np.meshgrid(RATES, np.arange(loss.shape[1]))
     at = event_risk(
-        np.broadcast_to(rates.ravel(), p.shape).ravel(), loss[:, losses.ravel()].ravel(), RISK_DAYS
+        np.broadcast_to(rates.ravel(), p.shape).ravel(), loss[:, losses.ravel()].ravel(), days
     )
-    latent = event_risk(course.future, course.loss, RISK_DAYS)
+    latent = event_risk(course.future, course.loss, days)
     return Best((p * at.reshape(p.shape)).sum(axis=1), np.zeros(len(p)), latent)
 
 

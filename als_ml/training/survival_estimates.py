@@ -128,7 +128,7 @@ def seen(data: Trainable, curves: dict[str, np.ndarray], of: np.ndarray | None =
     known = np.all([np.isfinite(curve).all(axis=0) for curve in curves.values()], axis=0)
     known &= months > 0
     return Seen(
-        months=_through_the_day(times),
+        months=through_the_day(times),
         times=times,
         families=data.families[of],
         grid=months[known],
@@ -136,7 +136,14 @@ def seen(data: Trainable, curves: dict[str, np.ndarray], of: np.ndarray | None =
     )
 
 
-def _through_the_day(times: Times) -> np.ndarray:
+def through_the_day(times: Times) -> np.ndarray:
+    """Months as the metrics count them (n,): who is censored on a day was there through it.
+
+    Parameters
+    ----------
+    times : Times
+        Of n patients.
+    """
     return np.where(times.ended, times.months, times.months + _THROUGH_THE_DAY)
 
 
@@ -471,7 +478,7 @@ def known_by_year(times: Times) -> np.ndarray:
     timed = np.isfinite(times.months)
     own, stands_for = times.take(timed), np.zeros(len(times.months))
     one = np.ones((1, len(own.months)))
-    case, gone, control, g = by_horizon(_through_the_day(own), own.outcome, one, 12)
+    case, gone, control, g = by_horizon(through_the_day(own), own.outcome, one, 12)
     stands_for[timed] = case[0] + gone[0] + control[0] * divided(np.ones_like(g), g, empty=0.0)
     return stands_for
 
@@ -494,7 +501,7 @@ def share_by_year(times: Times, probability: np.ndarray, best: np.ndarray) -> tu
     auc, share : float
         1 is all that is possible.
     """
-    months, one = _through_the_day(times), np.ones((1, len(best)))
+    months, one = through_the_day(times), np.ones((1, len(best)))
     reached, possible = (
         float(auc_by(months, times.outcome, risk, one, 12)[0]) for risk in (probability, best)
     )
@@ -527,7 +534,7 @@ def seen_rows(times: Times, families: np.ndarray, rows: Sequence[PredictionRow])
     own = times.take(known)
     curve = [1 - risk[known] for risk in told.values()]
     return Seen(
-        months=_through_the_day(own),
+        months=through_the_day(own),
         times=own,
         families=families[known],
         grid=np.array(list(told)),

@@ -12,17 +12,20 @@ from als_ml.pages.protocol import _ruled_out, decide, read_rules
 from als_ml.pages.protocol_inputs import cohort_inputs
 from als_ml.simulate import constants as c
 from als_ml.simulate import simulate
-from als_ml.simulate.course import draw_future, draw_start, event_risk
+from als_ml.simulate.course import draw_future, draw_start, event_risk, prolonged
 from als_ml.simulate.genetics import draw_genome, draw_people, draw_repeats
 from als_ml.simulate.oracle import familial_best
+from als_ml.training.folds import cross_validate
+from als_ml.training.survival_estimates import seen, survival_figures
 from als_ml.training.survival_metrics import kaplan_meier, uno_c
-from benchmarks import share_of_possible
+from benchmarks import share_of_possible, two_years
 from features.blocks.genetics import causal_carriers
 from features.blocks.rows import feature_dictionary
 from features.blocks.spec import FeatureSpec
 from features.catalogue import shipped
 from features.errors import RequestError
 from models.labels import SlopeRule, familial_labels, progression_labels
+from tests.cohorts import trainable
 
 
 def test_same_seed_same_files(tmp_path):
@@ -94,6 +97,90 @@ def test_the_true_risk_is_the_share_of_drawn_futures(rate, loss, days):
     seen = 1 - kaplan_meier(months, np.isfinite(future.event_days)).at(days)[0]
     expected = event_risk(np.array([rate]), np.array([loss]), float(days))[0]
     assert seen == pytest.approx(expected, abs=4 * np.sqrt(expected / n) + 1e-4)
+
+
+@pytest.mark.parametrize(("rate", "loss"), [(0.5, 20.0), (-1.0, 20.0)])
+@pytest.mark.parametrize("days", [365, 600, 730])
+def test_nor_is_it_another_where_the_follow_up_goes_on(rate, loss, days):
+    """The months that are drawn later join those that were drawn first."""
+    n = 40_000
+    rates, losses, rng = np.full(n, rate), np.full(n, loss), np.random.default_rng(days)
+    first = draw_future(rates, losses, np.full(n, np.inf), rng)
+    future = prolonged(first, rates, losses, 26, rng)
+    months = np.minimum(future.event_days, future.lost_days).clip(max=900.0) - 90
+    seen = 1 - kaplan_meier(months, np.isfinite(future.event_days)).at(days)[0]
+    expected = event_risk(np.array([rate]), np.array([loss]), float(days))[0]
+    assert seen == pytest.approx(expected, abs=4 * np.sqrt(expected / n) + 1e-4)
+    over = np.isfinite(first.event_days) | np.isfinite(first.lost_days)
+    for name in ("event_days", "lost_days"):
+        np.testing.assert_array_equal(getattr(future, name)[over], getattr(first, name)[over])
+    late = future.days[:, first.days.shape[1] :]
+    assert np.nanmax(late) <= 90 + 26 * 30.4375 + c.VISIT_JITTER
+    end = np.minimum(future.event_days, future.lost_days)[:, None]
+    assert not (late >= end).any()
+
+
+@pytest.mark.parametrize("months", [13, 121])
+def test_a_follow_up_that_cannot_be_simulated_is_refused(tmp_path, months):
+    with pytest.raises(RequestError, match=f"--follow-up-months {months}.*14 to 120"):
+        simulate(tmp_path / "new", patients=10, follow_up_months=months)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("months", "late"), [(14, False), (25, False), (26, True)])
+def test_a_longer_follow_up_moves_nothing_that_came_before(tmp_path, months, late):
+    """The same patients and visits as without it, and later ones; the oracle tells month 24."""
+    simulate(tmp_path / "plain", patients=60, seed=3)
+    simulate(tmp_path / "long", patients=60, seed=3, follow_up_months=months)
+    plain, long = (
+        {
+            name: pd.read_csv(tmp_path / folder / f"{name}.csv", dtype=str)
+            for name in ("patients", "alsfrs", "truth")
+        }
+        for folder in ("plain", "long")
+    )
+    assert ("p_survival_24m" in long["truth"]) == late
+    own = list(plain["truth"])
+    pd.testing.assert_frame_equal(long["truth"][own], plain["truth"])
+    outcome = ["death_days", "niv_23h_days", "tracheostomy_days", "last_contact_days"]
+    ended = plain["patients"][outcome].notna().any(axis=1)
+    assert ended.any()
+    pd.testing.assert_frame_equal(
+        long["patients"].loc[ended, outcome], plain["patients"].loc[ended, outcome]
+    )
+    items = ["sample_id", "days", *(f"q{i}" for i in range(1, 13))]
+    last = plain["alsfrs"]["days"].astype(int).max()
+    early = long["alsfrs"][long["alsfrs"]["days"].astype(int) <= last]
+    whole = early[items].reset_index(drop=True)
+    pd.testing.assert_frame_equal(whole, plain["alsfrs"][items])
+    assert (len(long["alsfrs"]) > len(plain["alsfrs"])) == (months > 14)
+
+
+@pytest.mark.slow
+def test_risks_by_month_24_hold_and_a_hazard_off_by_1_6_does_not(tmp_path):
+    """One cohort of 800, out of fold; the benchmark two-years has several."""
+    simulate(tmp_path / "cohort", patients=800, seed=2, follow_up_months=30)
+    config = two_years.configured(tmp_path / "cohort")
+    data = trainable(config)
+    truth = pd.read_csv(tmp_path / "cohort/truth.csv").set_index("sample_id")
+    best = truth["p_survival_24m"].reindex(data.rows.index).to_numpy()
+    validated = cross_validate(data, config)
+    of = seen(data, validated.curves)
+    metrics, tables = survival_figures(data, validated, config)
+    for name in ("oe_24m", "calibration_slope_24m"):
+        assert metrics[f"{name}_low"] < 1 < metrics[f"{name}_high"], name
+    assert metrics["d_calibration_p"] > 0.05
+    assert len(tables["calibration_24m"]) == 10
+    found = two_years.at_two_years(of, best)
+    assert found["oracle: O/E at 24"] == pytest.approx(1, abs=0.1)
+    assert found["oracle: Brier at 24"] < found["Brier at 24"] < found["hazard x 1.6: Brier at 24"]
+    assert found["hazard x 1.6: D-calibration p"] < 0.001
+    high = metrics["oe_24m_high"] * found["hazard x 1.6: O/E at 24"] / found["O/E at 24"]
+    assert high < 0.9
+    fitted = data.fit_times(data.rows.to_numpy(), np.arange(len(data.y)), config)
+    outlook = fitted.outlook(data.rows.to_numpy())
+    assert (outlook.risk_24m > outlook.risk_12m).all()
+    assert outlook.risk_24m.mean() == pytest.approx(best.mean(), abs=0.05)
 
 
 def test_the_best_survival_score_is_calibrated_and_orders(demo, cohort):
