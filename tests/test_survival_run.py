@@ -77,7 +77,8 @@ def endpoint(survival):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "als_ml", "serve", "--model", URI, "--port", str(port)]
+    command = [sys.executable, "-m", "als_ml", "serve", "--model", URI, "--page"]
+    command += ["--port", str(port)]
     with (survival / "server.log").open("w") as output:
         server = subprocess.Popen(command, stdout=output, stderr=output)
         try:
@@ -93,6 +94,13 @@ def asked(url: str, records: list[dict]) -> list[dict]:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as reply:
         return json.load(reply)["predictions"]
+
+
+def page_of(url: str, patient: dict, part: str = "page") -> dict:
+    body = json.dumps({"inputs": [patient]}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.load(reply)[part]
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +144,21 @@ def test_alone_in_a_batch_from_a_table_and_in_a_reply_the_same_bits(
     scores = ["--model", URI, "--features", str(features), "--output", str(again), "--quiet"]
     assert predict.main(scores) == 0
     pd.testing.assert_frame_equal(pd.read_parquet(again)[list(TIMES)], batch[list(TIMES)])
+
+
+@pytest.mark.slow
+def test_the_page_of_one_patient_tells_the_time_unless_prognosis_is_declined(
+    rows, cohort, endpoint
+):
+    """Of the same patient, as scored in the batch; a value that cannot be is named."""
+    i = next(i for i, row in enumerate(rows) if row["error"] is None)
+    url = endpoint.replace("/invocations", "/page")
+    for consent in ("yes", "no"):
+        (told,) = page_of(url, {**record(cohort, i), "consent_prognosis": consent})["scores"]
+        assert told["task"] == "survival"
+        assert (rows[i]["risk_group"].replace("_", " ") in json.dumps(told)) == (consent == "yes")
+    wrong = page_of(url, {**record(cohort, i), "age_at_onset": 600}, "error")
+    assert wrong["field"] == "patient.age_at_onset"
 
 
 @pytest.mark.slow
