@@ -172,13 +172,13 @@ def _outcomes(
     sequence: CodingSequence, edit: Edit, touched: _Touched, before: str, after: str
 ) -> list[Outcome]:
     """One outcome, or two where the codon that follows a shifted frame may be a stop."""
-    residues, whole = translate(before), after[: len(after) - len(after) % 3]
-    terms = {_term(edit, touched, residues, translate(whole), after, sequence)}
-    if terms == {"frameshift_variant"} and residues.startswith(translate(whole)):
+    residues, changed = translate(before), translate(after)
+    terms = {_term(edit, touched, residues, changed, after, sequence)}
+    if terms == {"frameshift_variant"} and residues.startswith(changed):
         terms = set(_bridged(sequence, touched, after))
+    number = touched.first + 1
     return [
-        Outcome(consequence=term, number=touched.first + 1, before=residues, after=translate(whole))
-        for term in terms
+        Outcome(consequence=term, number=number, before=residues, after=changed) for term in terms
     ]
 
 

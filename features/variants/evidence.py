@@ -15,9 +15,8 @@ laboratories is not computed: PS2-PS4, PM3, PP1, BS3 and BS4 count where they ar
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import NamedTuple
-
-import numpy as np
 
 from features.catalogue import Definitions, derived
 from features.variants.annotation import consequence_kinds, protein_change
@@ -428,12 +427,14 @@ def _hot_region(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     if variant.kind != "missense" or variant.residue is None:
         return
     reach = _threshold(sources.definitions, "PM1_hot_spot")
-    causal = {
-        residue
-        for key, residue, _ in _causal_changes(sources.definitions, sources.build, variant.gene)
-        if key != variant.key
-    }
-    near = sum(abs(residue - variant.residue) <= reach for residue in causal - {variant.residue})
+    causal = _causal_changes(sources.definitions, sources.build, variant.gene)
+    near = len(
+        {
+            residue
+            for key, residue, _ in causal
+            if key != variant.key and 0 < abs(residue - variant.residue) <= reach
+        }
+    )
     region, density = (
         _region(sources.definitions, "hot_regions", variant),
         missense_density(sources.definitions, variant),
@@ -447,20 +448,21 @@ def _hot_region(variant: Variant, sources: Sources) -> Iterator[Criterion]:
 
 
 @derived
-def _constraint(definitions: Definitions) -> dict[str, tuple[int, np.ndarray]]:
-    rows = definitions.rows("constraint")
+def _constraint(definitions: Definitions) -> dict[str, tuple[int, list[int]]]:
+    """Residues of each gene, and its missense variants before each window and before the end."""
     return {
-        r["gene"]: (int(r["residues"]), np.array(r["missense_per_window"].split(","), dtype=int))
-        for r in rows
+        r["gene"]: (
+            int(r["residues"]),
+            list(accumulate(map(int, r["missense_per_window"].split(",")), initial=0)),
+        )
+        for r in definitions.rows("constraint")
     }
 
 
 @derived
 def _mean_density(definitions: Definitions) -> float:
-    return float(
-        sum(w.sum() for _, w in _constraint(definitions).values())
-        / sum(n for n, _ in _constraint(definitions).values())
-    )
+    genes = _constraint(definitions).values()
+    return sum(before[-1] for _, before in genes) / sum(residues for residues, _ in genes)
 
 
 def missense_density(definitions: Definitions, variant: Variant) -> float:
@@ -483,14 +485,15 @@ def missense_density(definitions: Definitions, variant: Variant) -> float:
     """
     if variant.gene not in _constraint(definitions) or variant.residue is None:
         return float("nan")
-    residues, windows = _constraint(definitions)[variant.gene]
+    residues, before = _constraint(definitions)[variant.gene]
     middle = (variant.residue - 1) // WINDOW
-    low, high = max(0, middle - AROUND), min(len(windows), middle + AROUND + 1)
+    low, high = max(0, middle - AROUND), min(len(before) - 1, middle + AROUND + 1)
     length = min(residues, high * WINDOW) - low * WINDOW
     if length <= 0:
         return float("nan")
     itself = 1 if variant.frequency else 0
-    return max(0.0, float(windows[low:high].sum()) - itself) / length / _mean_density(definitions)
+    others = max(0, before[high] - before[low] - itself)
+    return others / length / _mean_density(definitions)
 
 
 def _rarity(variant: Variant, sources: Sources) -> Iterator[Criterion]:
@@ -615,7 +618,9 @@ def _by_score(
 
 def _functional(variant: Variant, sources: Sources) -> Iterator[Criterion]:
     """PS3 or BS3 by the likelihood ratio of a functional score; the laboratory's own word first."""
-    ratios = sources.lookups.likelihoods or {}
+    ratios = sources.lookups.likelihoods
+    if not ratios:
+        return
     stated = {criterion.name for criterion in _stated(variant, sources)}
     if stated & {"PS3", "BS3"}:
         return

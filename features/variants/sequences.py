@@ -67,7 +67,7 @@ def translate(bases: str) -> str:
     >>> translate("ATGGCTTAG")
     'MA*'
     """
-    return "".join(GENETIC_CODE[bases[i : i + 3]] for i in range(0, len(bases) - 2, 3))
+    return "".join([GENETIC_CODE[bases[i : i + 3]] for i in range(0, len(bases) - 2, 3)])
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,9 @@ class CodingSequence:
 
 
 def _with_bases(codons: tuple[str, ...], reference: dict[int, str]) -> tuple[str, ...]:
-    return tuple(c for c in codons if all(c[place] == base for place, base in reference.items()))
+    for place, base in reference.items():
+        codons = tuple(codon for codon in codons if codon[place] == base)
+    return codons
 
 
 def _stop_shares(
