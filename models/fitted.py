@@ -2,9 +2,10 @@
 training data.
 """
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from scipy.optimize import minimize
@@ -157,10 +158,12 @@ class FittedModel:
         array (n,)
             Log-odds before unknown values count.
         """
-        total = self.members[0].weight * self.members[0].score(X)
-        for member in self.members[1:]:
-            total = total + member.weight * member.score(X)
-        return total
+        return self._sum([member.score(X) for member in self.members])
+
+    def _sum(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """What the members say, weighted and added in a fixed order."""
+        weights = (member.weight for member in self.members)
+        return reduce(np.add, map(operator.mul, weights, parts))
 
     def probability(self, X: np.ndarray) -> np.ndarray:
         """Calibrated probability of the positive class for an (n, p) matrix.
@@ -175,7 +178,28 @@ class FittedModel:
         array (n,)
             0 to 1.
         """
-        return recalibrated(self.calibration.map.probability(self.score(X)), self.calibration)
+        return self._probability(self.score(X))
+
+    def _probability(self, score: np.ndarray) -> np.ndarray:
+        return recalibrated(self.calibration.map.probability(score), self.calibration)
+
+    def explained(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`probability` and `contributions` of each row, to the same bits.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            Features, NaN unknown.
+
+        Returns
+        -------
+        probability : array (n,)
+            0 to 1.
+        contributions : array (n, p)
+            Positive = towards the positive class.
+        """
+        scores, shares = zip(*(member.explained(X) for member in self.members), strict=True)
+        return self._probability(self.faded(X, self._sum(scores))), self._scaled(X, shares)
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Contribution of each feature to the log-odds behind Platt's sigmoid (to the votes, for a
@@ -191,13 +215,14 @@ class FittedModel:
         array (n, p)
             Positive = towards the positive class; 0 for a column that no member uses.
         """
-        slope = self.calibration.slope * self.calibration.update_slope
-        total = self.members[0].weight * self.members[0].contributions(X)
-        for member in self.members[1:]:
-            total = total + member.weight * member.contributions(X)
+        return self._scaled(X, [member.contributions(X) for member in self.members])
+
+    def _scaled(self, X: np.ndarray, shares: Sequence[np.ndarray]) -> np.ndarray:
+        """The members' contributions as they stand in the calibrated log-odds."""
+        total = self._sum(shares)
         if self.calibration.fade:
             total = total * self._kept(X)[:, None]
-        return total * slope
+        return total * (self.calibration.slope * self.calibration.update_slope)
 
     def label_sets(self, probability: np.ndarray) -> list[str]:
         """Conformal set of each patient: labels joined by `|`, sorted, empty if none fits.

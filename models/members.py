@@ -102,8 +102,33 @@ class Member:
         array (n, p)
             On the estimator's own scale.
         """
+        return self._of_all(X, estimator(self.name).contributions(self.pipeline, self.own(X)))
+
+    def explained(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`score` and `contributions` of each row, to the same bits.
+
+        Parameters
+        ----------
+        X : array (n, p)
+            All features, NaN unknown.
+
+        Returns
+        -------
+        score : array (n,)
+            On the estimator's own scale.
+        contributions : array (n, p)
+            On the same scale.
+        """
+        at_once = estimator(self.name).explained
+        if at_once is None:
+            return self.score(X), self.contributions(X)
+        score, shares = at_once(self.pipeline, self.own(X))
+        return score, self._of_all(X, shares)
+
+    def _of_all(self, X: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Shares of its own columns among those of all features, 0 elsewhere."""
         result = np.zeros(X.shape)
-        result[:, self._index] = estimator(self.name).contributions(self.pipeline, self.own(X))
+        result[:, self._index] = shares
         return result
 
     @cached_property

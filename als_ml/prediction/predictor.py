@@ -442,9 +442,9 @@ class Predictor:
         list of n dict
             Prediction rows.
         """
-        said = self._said(X)
+        said, shares = self._said(X, drivers)
         outside = self.fitted.outside(X)
-        explained = self._drivers(X) if drivers else [[] for _ in range(len(X))]
+        explained = [[] for _ in range(len(X))] if shares is None else self._drivers(X, shares)
         missing = self._missing(X)
         return [
             {
@@ -457,13 +457,20 @@ class Predictor:
             for i, sample in enumerate(ids)
         ]
 
-    def _said(self, X: np.ndarray) -> list[Said]:
-        """What the model says of each patient: a class, or a time."""
+    def _said(self, X: np.ndarray, drivers: bool) -> tuple[list[Said], np.ndarray | None]:
+        """What the model says of each patient, a class or a time, and what each feature adds to it
+        where drivers are asked for.
+        """
+        shares = None
         if isinstance(self.fitted, FittedSurvival):
-            return of_times(self.fitted.outlook(X))
-        probability = self.fitted.probability(X)
+            shares = self.fitted.contributions(X) if drivers else None
+            return of_times(self.fitted.outlook(X)), shares
+        if drivers:
+            probability, shares = self.fitted.explained(X)
+        else:
+            probability = self.fitted.probability(X)
         classes, sets = self.classes(X, probability)
-        return of_classes(probability, classes, sets)
+        return of_classes(probability, classes, sets), shares
 
     def matrix(self, rows: pd.DataFrame) -> np.ndarray:
         """The model's matrix (n, p) float32.
@@ -621,9 +628,9 @@ class Predictor:
         row["error"] = error
         return row
 
-    def _drivers(self, X: np.ndarray) -> list[list[Driver]]:
+    def _drivers(self, X: np.ndarray, shares: np.ndarray) -> list[list[Driver]]:
         """The measured features that moved each score most."""
-        shares = np.where(np.isnan(X), 0.0, self.fitted.contributions(X))
+        shares = np.where(np.isnan(X), 0.0, shares)
         order = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :DRIVERS]
         return [
             [

@@ -43,6 +43,7 @@ OF_TIMES = {
 Parameters = dict[str, Value]
 Builder = Callable[[int, int], "BaseEstimator"]
 Scorer = Callable[["Pipeline", "np.ndarray"], "np.ndarray"]
+Explainer = Callable[["Pipeline", "np.ndarray"], "tuple[np.ndarray, np.ndarray]"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,8 @@ class Estimator:
         same bits for one row and for many.
     contributions : callable (pipeline, X) -> array (n, p)
         What each feature adds to the score, positive = towards the positive class.
+    explained : callable (pipeline, X) -> (score, contributions), optional
+        Both of them to the same bits, where that costs less than one after the other.
     linear : bool
         Takes standardised columns without gaps, and curves where its parameter `curvature` asks.
     learns_probability : bool
@@ -83,6 +86,7 @@ class Estimator:
     space: "Callable[[optuna.Trial, bool], dict[str, Value]]"
     score: Scorer
     contributions: Scorer
+    explained: Explainer | None = None
     defaults: Mapping[str, Value] = field(default_factory=dict)
     regression_defaults: Mapping[str, Value] | None = None
     linear: bool = False

@@ -61,7 +61,18 @@ def _predicted(booster: xgboost.Booster, X: np.ndarray, trees: int = 0) -> np.nd
 def contributions(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
     """Exact TreeSHAP (Lundberg 2020), log-odds by feature, (n, p)."""
     rows = xgboost.DMatrix(imputed(pipeline, X), nthread=1)
-    shares = _booster(pipeline[-1]).predict(rows, pred_contribs=True)
+    return _shares(_booster(pipeline[-1]), rows)
+
+
+def explained(pipeline: Pipeline, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`score` and `contributions` of rows that are handed to XGBoost once."""
+    booster, rows = _booster(pipeline[-1]), xgboost.DMatrix(imputed(pipeline, X), nthread=1)
+    margin = booster.predict(rows, output_margin=True, validate_features=False)
+    return np.asarray(margin, dtype=np.float64), _shares(booster, rows)
+
+
+def _shares(booster: xgboost.Booster, rows: xgboost.DMatrix) -> np.ndarray:
+    shares = booster.predict(rows, pred_contribs=True, validate_features=False)
     return np.asarray(shares[:, :-1], dtype=np.float64)
 
 
@@ -95,6 +106,7 @@ ESTIMATOR = Estimator(
     space=_space,
     score=score,
     contributions=contributions,
+    explained=explained,
     monotone="monotone_constraints",
     trusted=(
         "xgboost.core.Booster",

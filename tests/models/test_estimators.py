@@ -7,6 +7,8 @@ import skops.io
 from als_ml.prediction.storage import trusted_types
 from features.errors import RequestError
 from models.estimators import estimator, fit, make_pipeline, names
+from models.fitted import fit_model
+from models.members import Recipe
 
 # Fewer trees than the defaults: the promises do not hang on how many there are.
 FEW = {
@@ -40,6 +42,33 @@ def test_gaps_are_scored_and_one_row_has_the_bits_of_the_batch(name, continuous)
         assert np.isfinite(batch).all()
         for i in range(0, len(X), 16):
             assert np.array_equal(scored(pipeline, X[i : i + 1])[0], batch[i])
+
+
+@pytest.mark.parametrize("name", [name for name in names() if estimator(name).explained])
+@pytest.mark.parametrize("rows", [1, 160])
+def test_score_and_contributions_at_once_are_those_of_each(name, rows):
+    X, y = made()
+    kind, pipeline = estimator(name), fitted(name, X, y)
+    score, parts = kind.explained(pipeline, X[:rows])
+    assert np.array_equal(score, kind.score(pipeline, X[:rows]))
+    assert np.array_equal(parts, kind.contributions(pipeline, X[:rows]))
+
+
+@pytest.mark.parametrize("members", [("xgboost",), ("xgboost", "elastic_net")])
+def test_a_model_explains_what_it_scores(members):
+    """Also of a stack, of which one member alone has both at once."""
+    X, y = made()
+    recipe = Recipe(
+        task="progression",
+        members=tuple((name, FEW.get(name, {})) for name in members),
+        seed=1,
+        inner_folds=3,
+        coverage=0.9,
+    )
+    model = fit_model(X, y, np.arange(len(X)), recipe)
+    probability, parts = model.explained(X)
+    assert np.array_equal(probability, model.probability(X))
+    assert np.array_equal(parts, model.contributions(X))
 
 
 @pytest.mark.parametrize("name", names())
