@@ -163,10 +163,21 @@ def test_without_columns_there_are_no_coefficients():
     assert ElasticNetCox().fit(np.empty((20, 0)), signed(MONTHS, EVENT)).coef_.shape == (0,)
 
 
-def test_the_default_fit_is_within_a_thousandth_of_the_exact_one():
-    exact = ElasticNetCox(C=0.1, tol=1e-9).fit(X, signed(MONTHS, EVENT)).coef_
-    found = ElasticNetCox().fit(X, signed(MONTHS, EVENT)).coef_
+@pytest.mark.parametrize("C", [0.1, 10.0])
+def test_a_fit_is_by_default_within_a_thousandth_of_the_exact_one(C):
+    exact = ElasticNetCox(C=C, tol=1e-9).fit(X, signed(MONTHS, EVENT)).coef_
+    found = ElasticNetCox(C=C).fit(X, signed(MONTHS, EVENT)).coef_
     np.testing.assert_allclose(found, exact, atol=1e-3)
+
+
+def test_a_fit_goes_on_from_its_start(monkeypatch):
+    learned = signed(MONTHS, EVENT)
+    exact = ElasticNetCox(C=10.0, tol=1e-9).fit(X, learned).coef_
+    monkeypatch.setattr("models.survival.elastic_net_cox._MOST_ROUNDS", 1)
+    cox = ElasticNetCox(tol=1e-9)
+    near, far = (cox.along(X, learned, (10.0,), start)[0] for start in (exact, None))
+    assert np.abs(near - exact).max() < 1e-6
+    assert np.abs(far - exact).max() > 1e-3
 
 
 def test_a_score_that_says_nothing_or_the_opposite_has_no_slope():
