@@ -170,6 +170,11 @@ def test_a_fit_is_by_default_within_a_thousandth_of_the_exact_one(C):
     np.testing.assert_allclose(found, exact, atol=1e-3)
 
 
+def test_the_default_penalty_leaves_nothing_of_20_patients():
+    # glmnet at 1 / (0.1 x 20) = 0.5.
+    assert ElasticNetCox().fit(X, signed(MONTHS, EVENT)).coef_.tolist() == [0, 0, 0]
+
+
 def test_a_fit_goes_on_from_its_start(monkeypatch):
     learned = signed(MONTHS, EVENT)
     exact = ElasticNetCox(C=10.0, tol=1e-9).fit(X, learned).coef_
