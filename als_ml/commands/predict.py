@@ -136,13 +136,20 @@ def _predictors(arguments: argparse.Namespace) -> "list[Predictor]":
 
 
 def _print_predictions(counts: "Counter[tuple[str, str]]", output: Path, seconds: float) -> None:
-    """One short table a task: scored, as what, abstained, out of distribution, not scored and
-    why.
+    """One short table a task: scored, as what (of a time in which fifth of the risk, and none
+    abstains), abstained, out of distribution, not scored and why.
     """
+    from models.survival.curve import GROUPS
+    from models.tasks import TASKS
+
     for task in dict.fromkeys(task for task, _ in counts):
         of_task = {what: n for (of, what), n in counts.items() if of == task}
         classes = {what: n for what, n in sorted(of_task.items()) if what.startswith("as ")}
         after = {name: of_task[name] for name in ("abstained", "out of distribution", "not scored")}
+        if TASKS[task].of_time:
+            fifths = {name: classes.get(f"as {name}", 0) for name in GROUPS if classes}
+            classes = {name.replace("_", " "): n for name, n in fifths.items()}
+            del after["abstained"]
         print_table([{"task": task, "scored": of_task["scored"], **classes, **after}])
         for what, n in sorted(of_task.items()):
             if what.startswith("reason "):

@@ -2,12 +2,16 @@
 fifths of the risk stand where others have a class.
 """
 
+from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import als_ml.commands.predict
 import als_ml.lifecycle.lock
+from als_ml.commands.predict import _print_predictions
 from als_ml.lifecycle.comparison import Scored, compare
 from als_ml.lifecycle.monitoring import calibration_now, flags
 from als_ml.prediction.row import ROW_FIELDS
@@ -117,6 +121,21 @@ def test_who_changes_fifth_and_the_table_in_their_order(patients):
     assert list(found.classes.index) == list(found.classes.columns) == list(GROUPS)
     assert found.n == 2000
     assert set(found.changed["sample_id"]) <= {"s0", "s2"}
+
+
+def test_the_summary_of_a_batch_has_the_fifths_in_their_order(monkeypatch):
+    kinds = ("scored", "abstained", "out of distribution", "not scored")
+    counts = Counter({(task, what): 0 for task in ("survival", "progression") for what in kinds})
+    counts.update({("survival", "as highest_fifth"): 3, ("survival", "as lowest_fifth"): 2})
+    counts.update({("progression", "as slow"): 1})
+    tables: list[dict] = []
+    monkeypatch.setattr(als_ml.commands.predict, "print_table", tables.extend)
+    _print_predictions(counts, Path("out.csv"), 1.0)
+    of_time, of_class = (list(table) for table in tables)
+    fifths = [name.replace("_", " ") for name in GROUPS]
+    assert of_time == ["task", "scored", *fifths, "out of distribution", "not scored"]
+    assert (tables[0]["lowest fifth"], tables[0]["highest fifth"]) == (2, 3)
+    assert of_class[2:4] == ["as slow", "abstained"]
 
 
 @pytest.mark.parametrize(("task", "pinned"), [("survival", "none"), ("progression", "0.4")])
