@@ -179,7 +179,8 @@ def _derive(rule: Derived, parts: dict[str, _Daily]) -> tuple[np.ndarray, np.nda
     if not len(first.row):
         return first.value, first.line
     product = np.full(len(first.row), rule.factor)
-    with np.errstate(divide="ignore", invalid="ignore"):  # by a value of 0: not a known value
+    # By a value of 0 or next to it: not a known value.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for name, power in rule.terms:
             own = name == dating
             value = first.value if own else _last_known(parts[name], first, rule.tolerance)

@@ -378,6 +378,26 @@ def test_a_measured_value_wins_over_a_derived_one():
     assert derived.loc[derived["analyte"] == "bmi", "value"].tolist() == [24.0]
 
 
+@pytest.mark.parametrize(("height", "bmi"), [("1.80", 1), ("0", 0), ("1e-170", 0)])
+def test_a_quotient_beyond_all_numbers_is_not_derived(height, bmi):
+    table = check(analyte=["weight", "height"], unit=["kg", "m"], value=["81", height], days="0")
+    assert (with_derived(shipped(), table, NOBODY)["analyte"] == "bmi").sum() == bmi
+
+
+def test_two_assays_of_a_day_are_derived_from_each():
+    table = check(
+        analyte=["nfl_serum", "nfl_serum", "creatinine_serum"],
+        unit=["pg/mL", "pg/mL", "mg/dL"],
+        value=["10", "20", "0.5"],
+        assay=["simoa", "ella", None],
+        days="0",
+    )
+    derived = with_derived(shipped(), table, NOBODY)
+    ratio = derived[derived["analyte"] == "nfl_creatinine_serum"]
+    assert sorted(ratio["value"]) == pytest.approx([20.0, 40.0])
+    assert sorted(ratio["assay"]) == ["ella", "simoa"]
+
+
 def test_values_on_tofersen_are_kept_apart(cohort):
     table = check(
         analyte="nfl_serum", unit="pg/mL", value=["80", "30"], assay="simoa", days=["0", "60"]
