@@ -296,7 +296,8 @@ class RepeatStates:
         complete = calls["complete"].to_numpy(dtype=bool)[of_locus]
 
         of_file = np.full(len(patients), NOT_TESTED)
-        of_file[row] = repeat_state(definitions, locus, low, high, complete)
+        if len(row):
+            of_file[row] = repeat_state(definitions, locus, low, high, complete)
         short, measured = _measured(locus, patients)
         laboratory, overrides = _laboratory(definitions, locus, patients, short, measured)
         tested = laboratory != NOT_TESTED
