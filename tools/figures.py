@@ -435,7 +435,7 @@ MEASURED = {
     "docs/evidence.md": "python -m benchmarks real, share",
     "docs/models.md": "python -m benchmarks coverage",
     "docs/mutation.md": "make mutate",
-    "docs/operations.md": "python -m benchmarks drift, batch",
+    "docs/operations.md": "python -m benchmarks drift, batch, endpoint",
     "docs/scaling.md": "python -m benchmarks scale",
     "docs/security.md": "python -m benchmarks fuzz, models, privacy, worst",
     "docs/simulation.md": "python -m benchmarks share",
