@@ -125,14 +125,23 @@ def test_a_score_multiplies_the_hazard():
 
 
 @pytest.mark.parametrize(
-    ("score", "ratio"),
-    [(2.0, 1.0), (-27.95, -29.95), (-28.05, -30.0), (31.95, 29.95), (32.05, 30.0)],
+    ("score", "exponent"),
+    [(2.0, 0.0), (-27.95, -29.95), (-28.05, -30.0), (31.95, 29.95), (32.05, 30.0)],
 )
-def test_a_hazard_ratio_counts_from_the_centre_up_to_e_30(score, ratio):
+def test_a_hazard_ratio_counts_from_the_centre_up_to_e_30(score, exponent):
     curve = SurvivalCurve(months=(0.0, 12.0), hazard=(0.0, 0.3), centre=2.0)
-    expected = np.exp(0.0 if score == 2.0 else ratio)
-    for found in curve.ratios(np.array([score])):
-        assert found[0] == pytest.approx(expected, rel=1e-9)
+    for ratio in curve.ratios(np.array([score])):
+        assert np.log(ratio[0]) == pytest.approx(exponent, abs=1e-9)
+
+
+def test_who_had_what_competes_with_the_event_was_not_lost():
+    # Of 140 who have nothing until month 13.2 a sixth is followed on; if the 100 with another
+    # event at month 5 had been lost, it would be 22 of 240, less than a tenth.
+    months = np.r_[np.full(22, 30.0), np.full(118, 13.2), np.full(100, 5.0)]
+    event = np.arange(240) < 12
+    ended = event | (np.arange(240) >= 140)
+    assert fit_curve(np.zeros(240), months, event, ended).end == 30.0
+    assert fit_curve(np.zeros(240), months, event).end == 13.0
 
 
 def test_by_default_the_score_is_a_log_hazard_ratio_and_there_is_no_bound():
