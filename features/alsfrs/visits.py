@@ -136,9 +136,26 @@ def checked_visits(
     require_columns(table, ["sample_id", "days"], where)
     row = patient_rows(table["sample_id"], rows, where, problems)
     index_dates = dates_of_rows(patients["index_date"].to_numpy(), row)
-    others = ("scale", "q5_form", "total")
-    none = no_cells(len(table))
-    present = {name: table[name] if name in table.columns else none for name in others}
+    visits = _as_stated(definitions, table, row, index_dates, where, problems, rules)
+    original = visits["scale"] == "alsfrs"
+    order = np.lexsort((original, visits["days"], row))
+    _check_course(visits, original, order, table["days"], patients, where, problems)
+    kept = _each_once(row, visits["days"], original, order)
+    in_order = len(kept) == len(row) and bool((kept[1:] > kept[:-1]).all())
+    rows_kept = slice(None) if in_order else kept  # a large table is not copied for nothing
+    return table_of({name: visits[name][rows_kept] for name in COLUMNS}, table)
+
+
+def _as_stated(
+    definitions: Definitions,
+    table: Frame,
+    row: np.ndarray,
+    index_dates: np.ndarray,
+    where: str,
+    problems: Problems,
+    rules: ReadingRules,
+) -> dict[str, np.ndarray]:
+    """Columns of the visits, in the rows of the table."""
     visits = {"row": row}
     visits["days"] = days(
         table["days"],
@@ -148,13 +165,7 @@ def checked_visits(
         index_dates=index_dates,
     )
     _name_undated(table["days"], row, where, problems)
-    scale = categories(
-        present["scale"],
-        tuple(FULL_SCORE),
-        f"{where}, column scale",
-        problems,
-        rules.words(definitions, "scale"),
-    )
+    scale = _word(definitions, table, "scale", tuple(FULL_SCORE), where, problems, rules)
     visits["scale"] = np.where(pd.isna(scale), "alsfrs_r", scale)
     unknown = np.full(len(table), np.nan)
     for item in ALL_ITEMS:
@@ -162,23 +173,30 @@ def checked_visits(
         visits[item] = (
             _points(table[item], f"{where}, column {item}", problems) if given else unknown
         )
-    form = categories(
-        present["q5_form"],
-        ("a", "b"),
-        f"{where}, column q5_form",
-        problems,
-        rules.words(definitions, "q5_form"),
-    )
+    form = _word(definitions, table, "q5_form", ("a", "b"), where, problems, rules)
     visits["q5"], visits["q5_form"] = _cutting(table, visits["q5"], form, where, problems)
-    stated = numbers(present["total"], f"{where}, column total", problems, 0, 48, rules.dialect)
+    cells = _cells(table, "total")
+    stated = numbers(cells, f"{where}, column total", problems, 0, 48, rules.dialect)
     visits["total"] = _totals(visits, stated, where, problems)
-    original = visits["scale"] == "alsfrs"
-    order = np.lexsort((original, visits["days"], row))
-    _check_course(visits, original, order, table["days"], patients, where, problems)
-    kept = _each_once(row, visits["days"], original, order)
-    in_order = len(kept) == len(row) and bool((kept[1:] > kept[:-1]).all())
-    rows_kept = slice(None) if in_order else kept  # a large table is not copied for nothing
-    return table_of({name: visits[name][rows_kept] for name in COLUMNS}, table)
+    return visits
+
+
+def _word(
+    definitions: Definitions,
+    table: Frame,
+    name: str,
+    known: tuple[str, ...],
+    where: str,
+    problems: Problems,
+    rules: ReadingRules,
+) -> np.ndarray:
+    """One of the known words in each row, None where the column or the cell is empty."""
+    words = rules.words(definitions, name)
+    return categories(_cells(table, name), known, f"{where}, column {name}", problems, words)
+
+
+def _cells(table: Frame, name: str) -> Cells:
+    return table[name] if name in table.columns else no_cells(len(table))
 
 
 def _name_undated(written: Cells, row: np.ndarray, where: str, problems: Problems) -> None:
