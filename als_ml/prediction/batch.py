@@ -170,7 +170,7 @@ def _times(outlook: Outlook) -> dict[str, pa.Array]:
 
 def _text_column(cells: pd.Series) -> pa.Array:
     """Text, null where it is missing."""
-    return pa.array(cells.astype(object), pa.string(), from_pandas=True)
+    return pa.array(cells, pa.string(), from_pandas=True)
 
 
 def _same(value: str | None, n: int) -> pa.Array:
@@ -193,8 +193,9 @@ def _error(reason: str) -> str | None:
 def _missing(predictor: Predictor, X: np.ndarray) -> pa.Array:
     """Unknown inputs that the model uses, the most important first, as JSON text."""
     used = predictor.used
-    row, column = np.nonzero(np.isnan(X[:, used]))
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(X)))]).astype(np.int32)
+    unknown = np.isnan(X)[:, used]
+    offsets = np.append(0, np.cumsum(unknown.sum(axis=1))).astype(np.int32)
+    column = np.nonzero(unknown)[1]
     names = pa.array([json.dumps(predictor.names[j]) for j in used], pa.string())
     lists = pa.ListArray.from_arrays(offsets, names.take(pa.array(column)))
     return pc.binary_join_element_wise("[", pc.binary_join(lists, ", "), "]", "")
