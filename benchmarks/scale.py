@@ -1,7 +1,8 @@
 """What a large cohort costs on one machine: many shards, one file a patient.
 
-python -m benchmarks scale [shards N | files N | cluster N | patients N | share N], N patients; the
-data are made up and small. Each figure is of a process of its own; CPU includes its children.
+python -m benchmarks scale [shards N | files N | cluster N | weak N | patients N | share N], N
+patients; the data are made up and small. Each figure is of a process of its own; CPU includes its
+children.
 """
 
 import json
@@ -85,7 +86,7 @@ with tempfile.TemporaryDirectory() as scratch:
         assayed += float(np.nansum(part.assayed))
     report(alleles=alleles, assayed=round(assayed, 3), before=before)
 """
-# The same by two workers of Dask, and what travels for it.
+# The first N files by two workers of Dask, what travels for it, and so many tasks of nothing.
 CLUSTER = """
 import hashlib
 from als_ml.cluster import Outcome, map_parts, on_cluster
@@ -99,7 +100,8 @@ def nothing(_, part):
     return part
 
 def run(where):
-    paths, n = sorted(Path(sys.argv[1]).glob(sys.argv[2])), int(sys.argv[3])
+    n, idle = int(sys.argv[3]), int(sys.argv[5])
+    paths = sorted(Path(sys.argv[1]).glob(sys.argv[2]))[:n]
     rows, panel = {f"S{i:05d}": i for i in range(n)}, Panel(shipped(), "GRCh38")
     gathered, sizes, facts = Gathered(panel.definitions, n), [], {}
     started = time.perf_counter()
@@ -114,8 +116,11 @@ def run(where):
         gather(panel, paths, rows, gathered, Problems(), map_parts=noting)
         done = time.perf_counter()
         if where:
-            list(plain(nothing, 0, list(range(1_000)), lambda *_: None, None))
-            facts["overhead_ms"] = time.perf_counter() - done
+            facts["worker_mb"] = max(plain.client.run(peak).values())
+        if where and idle:
+            started_idle = time.perf_counter()
+            list(plain(nothing, 0, list(range(idle)), lambda *_: None, None))
+            facts["overhead_ms"] = 1_000 * (time.perf_counter() - started_idle) / idle
     found = gathered.genotypes()
     whole = hashlib.sha256(found.assayed.tobytes())
     whole.update(found.alleles.to_numpy().tobytes())
@@ -229,7 +234,10 @@ def cluster(patients: int) -> None:
         make_shards(Path(name), patients)
         arguments = (name, "shard*.vcf.gz", patients)
         runs = [
-            (measured(CLUSTER, *arguments, ""), measured(CLUSTER, *arguments, "local:2"))
+            (
+                measured(CLUSTER, *arguments, "", 0),
+                measured(CLUSTER, *arguments, "local:2", 1_000),
+            )
             for _ in range(3)
         ]
     here, there = (min(side, key=lambda run: run["work"]) for side in zip(*runs, strict=True))
@@ -245,6 +253,25 @@ def cluster(patients: int) -> None:
         f" task of nothing; {there['most'] / 1000:.0f} kB the largest result",
         flush=True,
     )
+
+
+def weak(most: int) -> None:
+    """More and more files of one patient by two workers: time a file and memory of a worker.
+
+    The files are made once, some 8 kB each with their index; the first of them are read.
+    """
+    sizes = [n for n in (1_000, 5_000, 20_000, 50_000) if n < most] + [most]
+    with tempfile.TemporaryDirectory() as name:
+        make_files(Path(name), most)
+        print("files of one patient by two workers", flush=True)
+        for n in sizes:
+            run = measured(CLUSTER, name, "*.vcf.gz", n, "local:2", 0)
+            print(
+                f"  {n:6,} {run['work']:6.1f} s, {1_000 * run['work'] / n:.2f} ms a file,"
+                f" {run['cpu']:6.1f} CPU s in all, {run['worker_mb']:.0f} MB a worker,"
+                f" {run['mb']:.0f} MB the command",
+                flush=True,
+            )
 
 
 def patients(number: int, records: int = 64) -> None:
@@ -281,7 +308,14 @@ def share(samples: int, records: int = 2_000, outside: int = 18_000) -> None:
     )
 
 
-PARTS = {"shards": shards, "files": files, "cluster": cluster, "patients": patients, "share": share}
+PARTS = {
+    "shards": shards,
+    "files": files,
+    "cluster": cluster,
+    "weak": weak,
+    "patients": patients,
+    "share": share,
+}
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -295,6 +329,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     patients(1_000_000)
     files(1_000)
     files(10_000)
+    weak(50_000)
 
 
 if __name__ == "__main__":
