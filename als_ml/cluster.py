@@ -41,6 +41,8 @@ TRIES = 4
 PATIENCE = 120
 # Seconds that a scheduler which is said to run may take to answer.
 ANSWER = 30
+# What a worker needs to read genomes, as a module.
+_READS_GENOMES = "features.genotypes.extraction"
 _LOCAL = re.compile(r"local(?::([1-9]\d*))?")
 _current: ContextVar["OnWorkers | None"] = ContextVar("cluster", default=None)
 
@@ -169,6 +171,8 @@ def _local(n: int, stack: ExitStack) -> "Client":
         security=Security.temporary(),
         local_directory=folder,
         silence_logs=logging.CRITICAL,
+        # Imported before the first part comes: half a second of each worker, all at one time.
+        preload=[_READS_GENOMES],
     )
     stack.enter_context(cluster)
     return stack.enter_context(Client(cluster, timeout=PATIENCE))
