@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from als_ml.cli import print_table, progress_bar
+from als_ml.cli import add_cluster, print_table, progress_bar
 from features.errors import RequestError
 
 SUMMARY = "write a realistic made-up cohort with truth.csv"
@@ -21,26 +21,44 @@ def add_options(made: argparse.ArgumentParser) -> None:
         " (default 14)",
     )
     made.add_argument("--output", required=True, help="folder to make")
+    made.add_argument(
+        "--block",
+        type=int,
+        metavar="N",
+        help="make N patients at a time, side by side, each block with random numbers and genome"
+        " files of its own: another cohort of the seed than without",
+    )
+    add_cluster(made)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write a made-up cohort."""
-    if arguments.patients < 1:
+    for name in ("patients", "block"):
+        number = getattr(arguments, name)
+        if number is not None and number < 1:
+            raise RequestError(
+                f"--{name} {number}",
+                "must be at least 1",
+                "Give how many patients to make.",
+                code="option_value",
+            )
+    if arguments.cluster and arguments.block is None:
         raise RequestError(
-            f"--patients {arguments.patients}",
-            "must be at least 1",
-            "Give how many patients to make.",
-            code="option_value",
+            f"--cluster {arguments.cluster}",
+            "the random numbers of this cohort are one stream, which cannot be divided",
+            "Add --block 5000: each block then has a stream of its own.",
+            code="option_conflict",
         )
     from als_ml.simulate import simulate
 
     with progress_bar(arguments.quiet) as progress:
         made = simulate(
-            Path(arguments.output),
-            arguments.patients,
-            arguments.seed,
-            progress,
-            arguments.follow_up_months,
+            folder=Path(arguments.output),
+            patients=arguments.patients,
+            seed=arguments.seed,
+            progress=progress,
+            follow_up_months=arguments.follow_up_months,
+            block=arguments.block,
         )
     if not arguments.quiet:
         print_table(

@@ -6,12 +6,15 @@ It proves machinery, not medicine.
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
+from als_ml.cluster import map_parts
 from als_ml.simulate import files
 from als_ml.simulate.care import care_values
 from als_ml.simulate.clinic import breathing_tests, clinic_columns, fed_by_tube
@@ -24,19 +27,20 @@ from als_ml.simulate.course import (
     prolonged,
     treatment_shares,
 )
-from als_ml.simulate.genetics import CAUSES, draw_genome, draw_people, draw_repeats
-from als_ml.simulate.oracle import (
-    LATE_RISK_DAYS,
-    RISK_DAYS,
-    Best,
-    course_best,
-    familial_best,
+from als_ml.simulate.genetics import (
+    CAUSES,
+    draw_genome,
+    draw_people,
+    draw_repeats,
+    draw_sites,
 )
+from als_ml.simulate.oracle import LATE_RISK_DAYS, RISK_DAYS, course_best, familial_best
 from als_ml.simulate.panel import draw_panel
-from features.errors import RequestError
+from features.errors import DataError, RequestError
 from features.temporary import owned, sweep
 
 __all__ = ["simulate"]
+Progress = Callable[[str, int, int], None]
 _MADE_BY_US = ("cohort.yaml", "truth.csv", "README.txt")
 # Months after the landmark to which patients are followed without asking for more, and the most
 # that can be asked for (P: ten years are long for this disease).
@@ -49,8 +53,9 @@ def simulate(
     folder: Path,
     patients: int = 800,
     seed: int = 1,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
     follow_up_months: int = FOLLOW_UP,
+    block: int | None = None,
 ) -> dict[str, float]:
     """Simulate a cohort and write it, whole or not at all.
 
@@ -62,8 +67,14 @@ def simulate(
         How many.
     seed : int
         Same seed, same cohort.
+    progress : callable
+        Told what is being made, how many steps are done, and of how many.
     follow_up_months : int
         Months after the landmark until which visits go on; the same patients whatever it is.
+    block : int, optional
+        Patients of a block with random numbers of its own, for cohorts that are made side by side,
+        or on a cluster (`als_ml.cluster`): another cohort of the same seed than without, the same
+        wherever its blocks are made.
 
     Returns
     -------
@@ -83,7 +94,18 @@ def simulate(
     sweep(folder.parent, beginning)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=owned(beginning)))
     try:
-        made = _write(temporary, patients, seed, progress, follow_up_months)
+        if block is None:
+            streams = _Streams.of(seed, follow_up_months)
+            everybody = Patients(first=0, n=patients)
+            told = _write(temporary, everybody, streams, follow_up_months, progress)
+            files.write_cohort_file(temporary)
+        else:
+            blocks = [
+                Block(number, Patients(first, min(block, patients - first)), seed, follow_up_months)
+                for number, first in enumerate(range(0, patients, block))
+            ]
+            told = _write_blocks(temporary, blocks, progress)
+        made = _summary(told)
         if folder.exists():
             shutil.rmtree(folder)
         temporary.chmod(0o755)
@@ -121,17 +143,144 @@ def _check_follow_up(months: int) -> None:
         )
 
 
+class Patients(NamedTuple):
+    """So many patients, from a number on, which is 0 for the first of a cohort."""
+
+    first: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the summary is made of: families ('' for a patient alone), labels and best scores."""
+
+    families: np.ndarray
+    labels: dict[str, np.ndarray]
+    best: dict[str, np.ndarray]
+
+
+class Block(NamedTuple):
+    """Some patients of a cohort; seed and follow-up are those of the cohort."""
+
+    number: int
+    patients: Patients
+    seed: int
+    follow_up_months: int
+
+
+class _Streams(NamedTuple):
+    """Random numbers of a cohort or a block; the `later` ones move no other."""
+
+    main: np.random.Generator
+    later: np.random.Generator
+
+    @classmethod
+    def of(cls, seed: int, follow_up_months: int, key: tuple[int, ...] = ()) -> "_Streams":
+        """Fresh streams, which begin anew where a block is tried again."""
+        main, later = (
+            np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=key))
+            for entropy in (seed, [seed, follow_up_months])
+        )
+        return cls(main=main, later=later)
+
+
+class Common(NamedTuple):
+    """What all blocks share: where they are written, and the sites that anybody may carry."""
+
+    folder: Path
+    sites: pd.DataFrame
+
+
+# Genetic files of a block, whose names get its number in the cohort.
+_GENOMES = ("variants", "repeats")
+
+
+def _write_blocks(folder: Path, blocks: list[Block], progress: Progress) -> Told:
+    """Write a cohort block by block, each with a stream of random numbers of its own."""
+    of_sites = np.random.default_rng(np.random.SeedSequence(blocks[0].seed, spawn_key=(0,)))
+    common = Common(folder=folder.resolve(), sites=draw_sites(of_sites))
+    arrived: list[int] = []
+
+    def tell(block: Block, _: Told) -> None:
+        arrived.append(block.number)
+        progress("blocks of patients", len(arrived), len(blocks))
+
+    told = list(map_parts()(write_block, common, blocks, tell, _lost))
+    _join(folder, [_folder_of(common, block) for block in blocks])
+    files.write_cohort_file(folder, {name: [f"{name}-*.vcf.gz"] for name in _GENOMES})
+    return Told(
+        families=np.concatenate([part.families for part in told]),
+        labels={task: np.concatenate([p.labels[task] for p in told]) for task in told[0].labels},
+        best={task: np.concatenate([p.best[task] for p in told]) for task in told[0].best},
+    )
+
+
+def _lost(block: Block, reason: str) -> Told:
+    what = f"patients from {block.patients.first + 1} on were not made: {reason}"
+    remedy = "Give the workers more memory, or make smaller blocks by --block."
+    raise DataError("--cluster", what, remedy, code="cluster_failed")
+
+
+def _folder_of(common: Common, block: Block) -> Path:
+    return common.folder / f"{block.number:05d}"
+
+
+def write_block(common: Common, block: Block) -> Told:
+    """Write one block into a folder of its own, which an earlier try may have begun.
+
+    Parameters
+    ----------
+    common : Common
+        Of all blocks.
+    block : Block
+        Which patients.
+
+    Returns
+    -------
+    Told
+        Of them.
+    """
+    folder = _folder_of(common, block)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    months = block.follow_up_months
+    streams = _Streams.of(block.seed, months, (block.number + 1,))
+    return _write(folder, block.patients, streams, months, lambda *_: None, common.sites)
+
+
+def _join(folder: Path, blocks: list[Path]) -> None:
+    """The files of all blocks as those of one cohort; the sites and their frequencies are common.
+
+    Tables stand behind each other. Genomes stay apart, a file a block.
+    """
+    for table in sorted(path.name for path in blocks[0].glob("*.csv")):
+        with (folder / table).open("wb") as out:
+            for i, block in enumerate(blocks):
+                with (block / table).open("rb") as rows:
+                    header = rows.readline()
+                    out.write(b"" if i else header)
+                    shutil.copyfileobj(rows, out)
+    for end in (".vcf.gz", ".vcf.gz.tbi"):
+        (blocks[0] / f"frequencies{end}").rename(folder / f"frequencies{end}")
+        for block in blocks:
+            for name in _GENOMES:
+                (block / f"{name}{end}").rename(folder / f"{name}-{block.name}{end}")
+    for block in blocks:
+        shutil.rmtree(block)
+
+
 def _write(
     folder: Path,
-    n: int,
-    seed: int,
-    progress: Callable[[str, int, int], None],
+    some: Patients,
+    streams: "_Streams",
     follow_up_months: int,
-) -> dict[str, float]:
-    rng = np.random.default_rng(seed)
+    progress: Progress,
+    sites: "pd.DataFrame | None" = None,
+) -> Told:
+    n, rng = some.n, streams.main
     progress("drawing families, genomes and courses", 0, 4)
     people = draw_people(n, rng)
-    genome, repeats = draw_genome(people, rng), draw_repeats(people, rng)
+    genome, repeats = draw_genome(people, rng, sites), draw_repeats(people, rng)
     course = draw_course(people, genome, repeats, rng)
     treated = {  # a stream of its own: it takes no number from what is drawn before and after it
         drug: draw_start(share, drug_rng)
@@ -143,14 +292,15 @@ def _write(
     panel = draw_panel(people, course, rng)
     future = draw_future(course.future, course.loss, natural_until, rng)
     risk_days = dict(RISK_DAYS)
-    if follow_up_months > FOLLOW_UP:  # from a stream of its own: it moves no other
-        more = np.random.default_rng([seed, follow_up_months])
+    if follow_up_months > FOLLOW_UP:
+        more = streams.later
         future = prolonged(future, course.future, course.loss, follow_up_months, more)
     if follow_up_months >= _LATE_RISK_FROM:
         risk_days |= LATE_RISK_DAYS
-    ids = np.array([f"DEMO-{i:05d}" for i in range(1, n + 1)], dtype=object)
+    numbers = range(some.first + 1, some.first + n + 1)
+    ids = np.array([f"DEMO-{i:05d}" for i in numbers], dtype=object)
     progress("writing tables", 1, 4)
-    patients = files.patients_table(ids, people, repeats, course, future, treated, rng)
+    patients = files.patients_table(ids, people, repeats, course, future, treated, rng, some.first)
     tables = {"patients": patients, "alsfrs": files.alsfrs_table(ids, people, course, future, rng)}
     measured = files.biomarker_table(ids, people, course, future, panel, rng)
     progress("best possible scores", 2, 4)
@@ -163,12 +313,16 @@ def _write(
     truth = files.truth_table(
         ids, labels, best, np.array(CAUSES)[people.cause], np.exp(course.future)
     )
-    files.write_cohort(folder, {**tables, "truth": truth})
+    files.write_tables(folder, {**tables, "truth": truth})
     progress("writing variants", 3, 4)
     files.write_variants(folder / "variants.vcf.gz", ids, genome, people, rng)
     files.write_frequencies(folder / "frequencies.vcf.gz", genome)
     files.write_repeats(folder / "repeats.vcf.gz", ids, repeats)
-    return _summary(n, labels, best, patients)
+    return Told(
+        families=patients["family_id"].to_numpy(),
+        labels=labels,
+        best={task: scores.p for task, scores in best.items()},
+    )
 
 
 def _as_a_clinic_writes(
@@ -200,23 +354,19 @@ def _labels(patients: pd.DataFrame, course: Course, future: Future) -> dict[str,
     }
 
 
-def _summary(
-    n: int, labels: dict[str, np.ndarray], best: dict[str, Best], patients: pd.DataFrame
-) -> dict[str, float]:
+def _summary(told: Told) -> dict[str, float]:
+    named = told.families[told.families != ""]
+    n = len(told.families)
     made: dict[str, float] = {
         "patients": n,
-        "families": (
-            n
-            - int((patients["family_id"] != "").sum())
-            + patients.loc[patients["family_id"] != "", "family_id"].nunique()
-        ),
+        "families": n - len(named) + len(np.unique(named.astype(str))),
     }
-    for task, y in labels.items():
+    for task, y in told.labels.items():
         known = np.isfinite(y)
         positive = {"familial": "familial", "progression": "fast"}[task]
         made[f"{positive} of {int(known.sum())} labelled"] = int(y[known].sum())
         if 0 < y[known].sum() < known.sum():
             made[f"best possible ROC AUC, {task}"] = float(
-                roc_auc_score(y[known], best[task].p[known])
+                roc_auc_score(y[known], told.best[task][known])
             )
     return made

@@ -33,11 +33,18 @@ truth.csv holds the best possible probabilities: never an input.
 """
 
 
-def write_cohort(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
-    """Write the tables and the cohort file."""
+def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """Write the tables."""
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
-    (folder / "cohort.yaml").write_text(yaml.safe_dump(COHORT, sort_keys=False))
+
+
+def write_cohort_file(folder: Path, genomes: dict[str, list[str]] | None = None) -> None:
+    """Write the cohort file and what it is; `genomes` names other genetic files than one of each
+    kind.
+    """
+    cohort = {**COHORT, **(genomes or {})}
+    (folder / "cohort.yaml").write_text(yaml.safe_dump(cohort, sort_keys=False))
     (folder / "README.txt").write_text(README)
 
 
@@ -49,8 +56,11 @@ def patients_table(
     future: Future,
     treated: dict[str, np.ndarray],
     rng: np.random.Generator,
+    first: int = 0,
 ) -> pd.DataFrame:
-    """The patients table of the contract; `treated` has the start day by drug (inf never)."""
+    """The patients table of the contract; `treated` has the start day by drug (inf never), families
+    are numbered from `first`.
+    """
     n = len(ids)
     onset = -np.round(course.months * 30.4375).astype(int)
     diagnosis = np.round(onset * (1 - rng.beta(6, 2, n))).astype(int)
@@ -59,7 +69,7 @@ def patients_table(
     table = pd.DataFrame(
         {
             "sample_id": ids,
-            "family_id": _family_ids(people.family, rng),
+            "family_id": _family_ids(people.family, rng, first),
             "site": people.site,
             "diagnosis": diagnosis_name,
             "sex": np.where(people.female, "female", "male"),
@@ -150,13 +160,13 @@ def outcome_days(course: Course, future: Future, rng: np.random.Generator) -> di
     }
 
 
-def _family_ids(family: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _family_ids(family: np.ndarray, rng: np.random.Generator, first: int) -> np.ndarray:
     """Only families with several sampled patients have a name.
 
     An empty one is a family of its own.
     """
     several = np.bincount(family)[family] > 1
-    number = rng.permutation(family.max() + 1)[family]
+    number = first + rng.permutation(family.max() + 1)[family]
     return np.where(several, np.array([f"F{i:05d}" for i in number], dtype=object), "")
 
 

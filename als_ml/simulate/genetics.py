@@ -46,7 +46,8 @@ def draw_people(n: int, rng: np.random.Generator) -> People:
     female = rng.random(n) < c.FEMALE
     mean, sd = age_parameters(cause, familial, female)
     low, high = (np.array(c.AGE_RANGE)[:, None] - mean) / sd
-    age = truncnorm.rvs(low, high, loc=mean, scale=sd, random_state=rng)
+    # Of one patient scipy makes a scalar.
+    age = np.atleast_1d(truncnorm.rvs(low, high, loc=mean, scale=sd, random_state=rng))
     onset_site = rng.choice(list(c.ONSET_SITES), n, p=_normalised(c.ONSET_SITES))
     ftd = rng.random(n) < ftd_share(cause)
     family_site = rng.choice(c.SITES, n, p=c.SITE_SHARES)
@@ -106,9 +107,14 @@ class Genome:
     unc13a: np.ndarray
 
 
-def draw_genome(people: People, rng: np.random.Generator) -> Genome:
-    """Give every patient alleles: the founder's causal one, and rare and common ones around it."""
-    sites, n = _sites(rng), len(people.family)
+def draw_genome(
+    people: People, rng: np.random.Generator, sites: "pd.DataFrame | None" = None
+) -> Genome:
+    """Give every patient alleles: the founder's causal one, and rare and common ones around it.
+
+    `sites` are those of `draw_sites`; without them they are drawn first.
+    """
+    sites, n = draw_sites(rng) if sites is None else sites, len(people.family)
     copies = _background(sites, people, rng)
     novel = (
         rng.random(n)[people.family] < c.NOVEL
@@ -132,7 +138,7 @@ def draw_genome(people: People, rng: np.random.Generator) -> Genome:
     return _observed(sites, copies, n)
 
 
-def _sites(rng: np.random.Generator) -> pd.DataFrame:
+def draw_sites(rng: np.random.Generator) -> pd.DataFrame:
     """Table rows with a confirmed position, and made-up rare and common sites in every panel
     gene.
     """

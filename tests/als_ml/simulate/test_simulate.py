@@ -1,12 +1,16 @@
 """The simulated cohort keeps the contract, and its best possible scores are what they claim."""
 
 import filecmp
+import sys
 from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
+from pysam import VariantFile
 
+from als_ml.__main__ import main
+from als_ml.cluster import on_cluster
 from als_ml.cohort.source import open_cohort
 from als_ml.pages.protocol import _ruled_out, decide, read_rules
 from als_ml.pages.protocol_inputs import cohort_inputs
@@ -23,9 +27,12 @@ from features.blocks.genetics import causal_carriers
 from features.blocks.rows import feature_dictionary
 from features.blocks.spec import FeatureSpec
 from features.catalogue import shipped
-from features.errors import RequestError
+from features.errors import DataError, RequestError
 from models.labels import SlopeRule, familial_labels, progression_labels
+from tests.cohorts import read as read_cohort
 from tests.cohorts import trainable
+
+room = sys.modules["als_ml.simulate"]
 
 
 def test_same_seed_same_files(tmp_path):
@@ -35,6 +42,89 @@ def test_same_seed_same_files(tmp_path):
     assert "truth.csv" in names
     tables = [name for name in names if not name.endswith((".gz", ".tbi"))]
     assert filecmp.cmpfiles(tmp_path / "a", tmp_path / "b", tables, shallow=False)[0] == tables
+
+
+def bytes_of(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def backwards(function, shared, parts, arrived, lost):
+    """Work on parts from the last one on, and on one twice, as after an error of the disk."""
+    made = {part.number: function(shared, part) for part in [*parts[::-1], parts[1]]}
+    for part in parts[::-1]:
+        arrived(part, made[part.number])
+    return (made[part.number] for part in parts)
+
+
+def test_blocks_are_the_same_cohort_in_any_order(tmp_path, monkeypatch):
+    steps = []
+    simulate(tmp_path / "a", 12, 9, lambda *step: steps.append(step), block=5)
+    assert steps == [("blocks of patients", done, 3) for done in (1, 2, 3)]
+    monkeypatch.setattr(room, "map_parts", lambda: backwards)
+    simulate(tmp_path / "b", 12, 9, block=5)
+    assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
+    assert len(list((tmp_path / "a").glob("variants-*.vcf.gz"))) == 3
+    assert not [path for path in (tmp_path / "a").iterdir() if path.is_dir()]
+
+
+@pytest.mark.slow
+def test_blocks_are_the_same_cohort_on_any_number_of_workers(tmp_path):
+    simulate(tmp_path / "here", 24, 9, block=10)
+    for workers in (1, 2):
+        with on_cluster(f"local:{workers}"):
+            simulate(tmp_path / f"by{workers}", 24, 9, block=10)
+        assert bytes_of(tmp_path / f"by{workers}") == bytes_of(tmp_path / "here")
+
+
+@pytest.mark.parametrize(("block", "sizes"), [(11, [11, 1]), (12, [12]), (13, [12])])
+def test_every_patient_is_in_one_block(tmp_path, block, sizes):
+    simulate(tmp_path / "made", 12, 2, block=block)
+    read = read_cohort(tmp_path / "made/cohort.yaml")
+    assert read.patients["sample_id"].tolist() == [f"DEMO-{i:05d}" for i in range(1, 13)]
+    assert np.isfinite(read.genotypes.assayed).any(axis=1).all()
+    files = sorted((tmp_path / "made").glob("variants-*.vcf.gz"))
+    assert [len(list(VariantFile(path).header.samples)) for path in files] == sizes
+    assert len(pd.read_csv(tmp_path / "made/truth.csv")) == 12
+
+
+def test_a_longer_cohort_begins_with_the_blocks_of_a_shorter_one(tmp_path):
+    for n in (6, 9):
+        simulate(tmp_path / str(n), n, 4, follow_up_months=30, block=3)
+    short, long = (pd.read_csv(tmp_path / f"{n}/patients.csv", dtype=str) for n in (6, 9))
+    assert short.equals(long.iloc[:6])
+    ages = long["age_at_onset"].to_numpy(dtype=float).reshape(3, 3)
+    assert len(np.unique(ages, axis=0)) == 3  # no two blocks are the same
+
+
+@pytest.mark.slow
+def test_no_family_is_in_two_blocks(tmp_path):
+    simulate(tmp_path / "made", 300, 1, block=100)
+    named = pd.read_csv(tmp_path / "made/patients.csv", dtype=str)["family_id"].dropna()
+    assert named.groupby(named).agg(lambda of: len(set(of.index // 100))).max() == 1
+
+
+def test_a_block_that_no_worker_makes_is_told(tmp_path, monkeypatch):
+    def dying(function, shared, parts, arrived, lost):
+        yield lost(parts[1], "the process died")
+
+    monkeypatch.setattr(room, "map_parts", lambda: dying)
+    with pytest.raises(DataError, match="patients from 11 on were not made: the process died"):
+        simulate(tmp_path / "made", 24, 9, block=10)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--cluster", "local:2"], "Add --block 5000"),
+        (["--block", "0"], "--block 0: must be at least 1"),
+        (["--patients", "0"], "--patients 0: must be at least 1"),
+    ],
+)
+def test_options_that_do_not_hold(tmp_path, capsys, words, said):
+    assert main(["simulate", "--output", str(tmp_path / "made"), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_truth_holds_the_labels_of_the_contract(demo, cohort):
