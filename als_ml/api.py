@@ -200,7 +200,7 @@ def labels(
     read = read_cohort(cohort, problems=noticed)
     made = make_labels(settings, read)
     index = pd.Index(read.patients["sample_id"], name="sample_id")
-    series = pd.Series(made.y, index=index, name=settings.task)
+    series = pd.Series(made.y, index=index, name=settings.question.name)
     series.attrs |= {"counts": dict(made.counts), "problems": noticed}
     return series
 

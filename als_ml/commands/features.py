@@ -109,7 +109,9 @@ def _write_labels(
             code="option_conflict",
         )
     labels = make_labels(config, cohort)
-    table = pd.DataFrame({"sample_id": cohort.patients["sample_id"], config.task: labels.y})
+    table = pd.DataFrame(
+        {"sample_id": cohort.patients["sample_id"], config.question.name: labels.y}
+    )
     write_table(table, output.with_name(f"{output.stem}.labels.csv"))
     return labels.counts
 

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = load_config(Path(arguments.config), arguments.changes)
     # The first word, before anything heavy is imported.
-    LOG.info("training %s on %s", config.task, config.cohort)
+    LOG.info("training %s on %s", config.question.name, config.cohort)
     with on_cluster(None if arguments.cluster else config.cluster.where):
         return _plan(arguments, config) if arguments.dry_run else _run(arguments, config)
 
@@ -73,7 +73,7 @@ def _plan(arguments: argparse.Namespace, config: Config) -> int:
         plan = plan_of(config, data)
     report_problems(problems.found)
     blocks = ", ".join(f"{n} {block}" for block, n in plan.blocks.items())
-    print(f"{config.task} on {config.cohort}: {plan.patients} labelled patients")
+    print(f"{config.question.name} on {config.cohort}: {plan.patients} labelled patients")
     print(f"labels: {plan.labels}")
     print(f"features: {sum(plan.blocks.values())} ({blocks}), {plan.known:.0%} of them known")
     print(

@@ -63,7 +63,7 @@ def _labels(
     except UserError as error:
         problems.error(error.where, error.found, error.remedy, code=error.code)
     said = in_words(labels, config.question)
-    return {"task": config.task, "counts": labels.counts, "in words": said}
+    return {"task": config.question.name, "counts": labels.counts, "in words": said}
 
 
 @dataclass(frozen=True)

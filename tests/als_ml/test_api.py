@@ -151,6 +151,9 @@ def test_labels_are_those_of_the_command(demo, tmp_path):
     counts = labels.attrs["counts"]
     assert sum(counts.values()) >= labels.notna().sum() > 100
     assert counts["slow_by_slope"] == (labels == 0).sum()
+    starts = als_ml.labels(path, ROOT / "configs/survival.yaml", {"label.event": "niv"})
+    assert starts.name == "niv"
+    assert starts.attrs["counts"]["event_niv"] == (starts == 1).sum()
     stricter = als_ml.labels(path, config, {"label.cutoff": 2.0})
     assert (stricter == 1).sum() < (labels == 1).sum()
 

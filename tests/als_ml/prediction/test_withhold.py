@@ -77,8 +77,9 @@ def test_a_prognosis_is_withheld_by_a_no_alone(consent, shown):
 
 
 @pytest.mark.parametrize(("consent", "shown"), [("no", False), ("yes", True), (None, True)])
-def test_so_is_everything_that_a_survival_time_says(consent, shown):
-    kept = withheld(row("survival", "yes", consent, **TIME), GENETIC)
+@pytest.mark.parametrize("task", ["survival", "niv", "gastrostomy"])
+def test_so_is_everything_that_a_time_says(task, consent, shown):
+    kept = withheld(row(task, "yes", consent, **TIME), GENETIC)
     said = [name for name in PREDICTED if kept[name] is not None]
     assert said == ([name for name in PREDICTED if name not in CLASS[1:4]] if shown else [])
     assert (kept["error"] is None) == shown
