@@ -100,10 +100,7 @@ def simulate(
             told = _write(temporary, everybody, streams, follow_up_months, progress)
             files.write_cohort_file(temporary)
         else:
-            blocks = [
-                Block(number, Patients(first, min(block, patients - first)), seed, follow_up_months)
-                for number, first in enumerate(range(0, patients, block))
-            ]
+            blocks = _blocks(patients, block, seed, follow_up_months)
             told = _write_blocks(temporary, blocks, progress)
         made = _summary(told)
         if folder.exists():
@@ -193,6 +190,18 @@ class Common(NamedTuple):
 
 # Genetic files of a block, whose names get its number in the cohort.
 _GENOMES = ("variants", "repeats")
+
+
+def _blocks(n: int, size: int, seed: int, follow_up_months: int) -> list[Block]:
+    return [
+        Block(
+            number=number,
+            patients=Patients(first=first, n=min(size, n - first)),
+            seed=seed,
+            follow_up_months=follow_up_months,
+        )
+        for number, first in enumerate(range(0, n, size))
+    ]
 
 
 def _write_blocks(folder: Path, blocks: list[Block], progress: Progress) -> Told:
