@@ -120,21 +120,21 @@ def _with_losses(
     """What losses do to the figures of the same predictions, and to a model that is trained on
     them.
     """
-    fewer = _lost(data, best, pull, np.random.default_rng([seed, 7]))
+    fewer = lost(data, best, pull, np.random.default_rng([seed, 7]))
     risk = of.risks("model")[HORIZON]
     full = _expected(of.months, of.event, risk)
     times = fewer.of_times
     of_fewer = replace(of, times=times, months=through_the_day(times))
     found = {name: value - full["Kaplan-Meier"] for name, value in _of_lost(of_fewer, risk).items()}
     again = seen(fewer, cross_validate(fewer, config).curves).risks("model")
-    lost = (of_fewer.event == 0) & (of_fewer.own < TWO_YEARS)
+    gone = (of_fewer.event == 0) & (of_fewer.own < TWO_YEARS)
     return {f"O/E moves, {name}": value for name, value in found.items()} | {
-        "lost before month 24": float(lost.mean()),
+        "lost before month 24": float(gone.mean()),
         "trained on these: mean risk less the truth": float((again[HORIZON] - best).mean()),
     }
 
 
-def _lost(data: Trainable, best: np.ndarray, pull: float, rng: np.random.Generator) -> Trainable:
+def lost(data: Trainable, best: np.ndarray, pull: float, rng: np.random.Generator) -> Trainable:
     """The same patients, of whom part are lost by a hazard that follows the true risk."""
     odds = np.log(-np.log1p(-np.clip(best, 1e-6, 1 - 1e-6)))
     ratio = np.exp(pull * (odds - odds.mean()) / odds.std())

@@ -217,18 +217,23 @@ def test_a_follow_up_that_cannot_be_simulated_is_refused(tmp_path, months):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory):
+    """Tables of the same 40 patients by months of follow-up."""
+    folder, names = tmp_path_factory.mktemp("followed"), ("patients", "alsfrs", "truth")
+    simulate(folder / "plain", patients=40, seed=3)
+    for months in (14, 25, 26):
+        simulate(folder / str(months), patients=40, seed=3, follow_up_months=months)
+    return {
+        path.name: {name: pd.read_csv(path / f"{name}.csv", dtype=str) for name in names}
+        for path in folder.iterdir()
+    }
+
+
 @pytest.mark.parametrize(("months", "late"), [(14, False), (25, False), (26, True)])
-def test_a_longer_follow_up_moves_nothing_that_came_before(tmp_path, months, late):
+def test_a_longer_follow_up_moves_nothing_that_came_before(followed, months, late):
     """The same patients and visits as without it, and later ones; the oracle tells month 24."""
-    simulate(tmp_path / "plain", patients=60, seed=3)
-    simulate(tmp_path / "long", patients=60, seed=3, follow_up_months=months)
-    plain, long = (
-        {
-            name: pd.read_csv(tmp_path / folder / f"{name}.csv", dtype=str)
-            for name in ("patients", "alsfrs", "truth")
-        }
-        for folder in ("plain", "long")
-    )
+    plain, long = followed["plain"], followed[str(months)]
     assert ("p_survival_24m" in long["truth"]) == late
     own = list(plain["truth"])
     pd.testing.assert_frame_equal(long["truth"][own], plain["truth"])

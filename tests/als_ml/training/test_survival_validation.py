@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import als_ml.training.folds
 from als_ml.config import load_config
@@ -15,6 +16,7 @@ from als_ml.tracking.documents import write_documents
 from als_ml.training.folds import Fold, days_to_label, temporal
 from als_ml.training.run import train
 from als_ml.training.survival_estimates import figures_of_others, seen_rows
+from benchmarks.two_years import lost
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from models.survival.labels import Times
 from models.survival.times import TWO_YEARS, YEAR
@@ -203,3 +205,22 @@ def test_figures_of_others_count_them(data):
     assert figures["n_positive"] == data.times.event.sum()
     assert figures["c_index_low"] < figures["c_index"] < figures["c_index_high"]
     assert all(np.isfinite(list(figures.values())))
+
+
+def test_the_benchmark_loses_those_whom_it_says(data):
+    """40 % leave before both the event and month 24; by their true risk the well, neither or the
+    sick are lost more.
+    """
+    data, _ = data
+    best = np.random.default_rng(2).uniform(0.05, 0.9, 4000)
+    died = np.random.default_rng(3).exponential(-TWO_YEARS / np.log1p(-best))
+    times = Times(np.minimum(died, 28.0), (died < 28.0).astype(int))
+    many = replace(data, times=times, y=times.event.astype(float))
+    orders = []
+    for pull in (-0.7, 0.0, 0.7):
+        fewer = lost(many, best, pull, np.random.default_rng(1)).of_times
+        assert (fewer.months <= times.months).all()
+        gone = ~fewer.event & (fewer.months < TWO_YEARS)
+        assert gone.mean() == pytest.approx(0.4, abs=0.01)
+        orders.append(stats.spearmanr(best, gone).statistic)
+    assert orders[0] + 0.2 < orders[1] < orders[2] - 0.2
