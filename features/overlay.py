@@ -295,6 +295,7 @@ def _check_cells(base: Definitions, name: str, row: Row, where: str) -> None:
     for column, cell in row.items():
         if not cell:
             continue
+        _check_text(column, cell, where)
         if column in layer.words and cell not in set(table[column]):
             known = sorted(set(table[column]) - {""})
             raise RequestError(
@@ -317,6 +318,31 @@ def _check_cells(base: Definitions, name: str, row: Row, where: str) -> None:
                 "Write it as 1.5.",
                 code="definition_refused",
             )
+
+
+def _check_text(column: str, cell: str, where: str) -> None:
+    if '"' in cell or not cell.isprintable():
+        raise RequestError(
+            where,
+            f"{column} holds a quote or a character that is not printed",
+            "Leave it out: cells are texts without quotes, with a tab between.",
+            code="definition_refused",
+        )
+    if column == "other_units" and not all(map(_is_unit, cell.split(";"))):
+        raise RequestError(
+            where,
+            f"{column} {cell!r} is not a unit with its factor",
+            "Write it as ng/mL=1000 or mg/dL=5/443, several with semicolons between.",
+            code="definition_refused",
+        )
+
+
+def _is_unit(text: str) -> bool:
+    """Whether it is a name and what one of it is in the canonical unit: 1000, 0.5 or 5/443."""
+    name, equals, factor = text.partition("=")
+    top, _, bottom = factor.partition("/")
+    parts = (top, bottom or "1")
+    return bool(name and equals) and all(_is_number(one) and float(one) > 0 for one in parts)
 
 
 def _is_number(text: str) -> bool:

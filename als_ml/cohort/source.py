@@ -258,6 +258,13 @@ class CohortSource:
         """Folder of the cohort file."""
         return self.path.parent
 
+    @property
+    def simulated(self) -> bool:
+        """Whether the cohort is made up: its file says so, or the simulator's truth lies beside it,
+        by which cohorts of earlier releases are known.
+        """
+        return self.described.simulated or (self.folder / "truth.csv").is_file()
+
     def file(self, name: str, key: str) -> Path:
         """The file that a key names.
 

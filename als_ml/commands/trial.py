@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
             "known": str(found.known),
             "model": f"{pinned['name']}, version {pinned['version']}",
             "digest": pinned["digest"],
-            "simulated": "yes" if source.described.simulated else "",
+            "simulated": "yes" if source.simulated else "",
         }
         write_plan(folder, rows, settings, facts, adjust)
     report_problems(problems.found)

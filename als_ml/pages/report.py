@@ -54,8 +54,7 @@ def make_report(
         cohort=cohort,
         pages=pages,
         rules=rules,
-        # Cohorts of earlier releases are known by the truth that lies beside them.
-        simulated=source.described.simulated or (source.folder / "truth.csv").exists(),
+        simulated=source.simulated,
         labels=_labels(models, source, cohort),
         regions=regions,
     )

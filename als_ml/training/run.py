@@ -123,7 +123,7 @@ class Training:
     @property
     def simulated(self) -> bool:
         """Whether the cohort is simulated, whatever is asked of it."""
-        return truth_of(self.config).is_file()
+        return self.source.simulated
 
     @property
     def out_of_fold(self) -> dict[str, np.ndarray]:
@@ -618,25 +618,13 @@ def _as_simulated(config: Config) -> bool:
     )
 
 
-def truth_of(config: Config) -> Path:
-    """Where the truth of a simulated cohort lies; other cohorts have none.
-
-    Parameters
-    ----------
-    config : Config
-        Of the run.
-    """
-    return Path(config.cohort).parent / "truth.csv"
-
-
 def best_possible(
     config: Config, data: Trainable, probability: np.ndarray
 ) -> tuple[float, float] | None:
     """ROC AUC of the simulator's own probability on the same patients (of a time by month 12), and
     the share of it reached; None for real cohorts.
 
-    A simulated cohort is known by its `truth.csv`; it is read here only, after everything is
-    fitted.
+    It is the simulator's `truth.csv`, which is read here only, after everything is fitted.
 
     Parameters
     ----------
@@ -652,7 +640,7 @@ def best_possible(
     auc, share : float
         1 is all that is possible.
     """
-    path = truth_of(config)
+    path = Path(config.cohort).parent / "truth.csv"
     column = f"p_{config.task}"
     if (
         not path.is_file()

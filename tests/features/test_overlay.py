@@ -94,6 +94,30 @@ REFUSED = {
         {"biomarkers": "analyte\tplausible_max\nnfl_serum\tinf\n"},
         "plausible_max 'inf' is not a number",
     ),
+    "a unit without a factor": (
+        {"biomarkers": "analyte\tother_units\nnfl_serum\tours\n"},
+        "other_units 'ours' is not a unit with its factor.*ng/mL=1000",
+    ),
+    "a factor that is none": (
+        {"biomarkers": "analyte\tother_units\nnfl_serum\tx=2;ours=cmd()\n"},
+        "other_units 'x=2;ours=cmd..' is not a unit with its factor",
+    ),
+    "a factor of 0": (
+        {"biomarkers": "analyte\tother_units\nnfl_serum\tours=0\n"},
+        "other_units 'ours=0' is not a unit",
+    ),
+    "a factor by 0": (
+        {"biomarkers": "analyte\tother_units\nnfl_serum\tours=1/0\n"},
+        "other_units 'ours=1/0' is not a unit",
+    ),
+    "a quote": (
+        {"column_aliases": 'table\tcolumn\taliases\npatients\tsex\t"open\n'},
+        "line 2: aliases holds a quote",
+    ),
+    "a sign that is not printed": (
+        {"assays": "assay\tname\tsource\nx\ta\u202eb\tP\n"},
+        "line 2: name holds a quote or a character that is not printed",
+    ),
     "a cut-off": (
         {"progression_schemes": "scheme\tcutoffs\tmeasure\tsource\nx\t0.4;fast\tslope\tP\n"},
         "cutoffs '0.4;fast' is not a number",

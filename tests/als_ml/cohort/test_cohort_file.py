@@ -119,3 +119,14 @@ def test_so_is_one_of_a_configuration(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(RequestError, match=message):
         load_config(path)
+
+
+@pytest.mark.parametrize("said", [True, False, None])
+@pytest.mark.parametrize("truth", [True, False])
+def test_a_cohort_is_simulated_if_it_says_so_or_its_truth_lies_beside_it(said, truth, tmp_path):
+    if truth:
+        (tmp_path / "truth.csv").touch()
+    line = "" if said is None else f"simulated: {said}\n"
+    (tmp_path / "cohort.yaml").write_text(f"patients: p.csv\n{line}")
+    (tmp_path / "p.csv").write_text("sample_id\nA\n")
+    assert open_cohort(tmp_path / "cohort.yaml").simulated == (said is True or truth)

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from als_ml.cohort.source import open_cohort
+from als_ml.commands import train
 from als_ml.tracking.documents import as_page, write_documents
 from als_ml.tracking.manifest import manifest
 from als_ml.tracking.pictures import draw_run
@@ -22,6 +24,22 @@ def written(training: Training, tmp_path_factory):
     folder = tmp_path_factory.mktemp("documents")
     write_documents(training, folder, draw_run(training, folder))
     return folder
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("simulated: true\n", ["SIMULATED cohort. This proves the machinery, not medicine."]),
+        ("", []),
+    ],
+)
+def test_the_terminal_says_it_of_a_simulated_cohort_without_its_truth(
+    said, line, training, tmp_path
+):
+    (tmp_path / "cohort.yaml").write_text(f"patients: p.csv\n{said}")
+    (tmp_path / "p.csv").write_text("sample_id\nA\n")
+    source = open_cohort(tmp_path / "cohort.yaml")
+    assert train._of_the_possible(replace(training, source=source, best_possible=None)) == line
 
 
 def test_the_card_says_what_was_found(written, training):
