@@ -831,7 +831,19 @@ def vcf_patients(source: CohortSource, rows: dict[str, int], problems: Problems)
         return rows
     table = read_table(source.file(where, "sample_map"))
     require_columns(table, ["sample_id", "vcf_id"], where)
-    mapped = dict(zip(text(table["sample_id"]), text(table["vcf_id"]), strict=True))
+    samples, genomes = text(table["sample_id"]), text(table["vcf_id"])
+    stated = [(a, b) for a, b in zip(samples, genomes, strict=True) if a and b]
+    if empty := len(table) - len(stated):
+        problems.warn(
+            where,
+            f"{empty} rows lack a sample_id or a vcf_id",
+            "They are left out.",
+            empty,
+            code="left_out",
+        )
+    pairs = list(dict.fromkeys(stated))  # a line that is there twice says nothing else
+    _check_once([name for name, _ in pairs], "sample_id", where)
+    mapped = dict(pairs)
     unknown = [name for name in mapped if name not in rows]
     if unknown:
         problems.warn(
@@ -841,7 +853,21 @@ def vcf_patients(source: CohortSource, rows: dict[str, int], problems: Problems)
             len(unknown),
             code="row_of_no_patient",
         )
-    return {mapped.get(name, name): row for name, row in rows.items()}
+    named = [mapped.get(name, name) for name in rows]
+    _check_once(named, "vcf_id", where)
+    return dict(zip(named, rows.values(), strict=True))
+
+
+def _check_once(names: list[str], column: str, where: str) -> None:
+    """Refuse a name that stands for two: one of them would have the genome of the other."""
+    twice = [name for name, n in Counter(names).items() if n > 1]
+    if twice:
+        raise DataError(
+            f"{where}, column {column}",
+            f"{len(twice)} are there twice, or are the names of two patients ({examples(twice)})",
+            "Leave one line for each patient and each genome.",
+            code="name_twice",
+        )
 
 
 def _kinship(source: CohortSource, rows: dict[str, int], problems: Problems) -> pd.DataFrame:
@@ -853,7 +879,17 @@ def _kinship(source: CohortSource, rows: dict[str, int], problems: Problems) -> 
     require_columns(table, ["id1", "id2", "kinship"], where)
     pairs = {f"row{i}": pd.Series(text(table[f"id{i}"])).map(rows) for i in (1, 2)}
     coefficient = numbers(table["kinship"], f"{where}, column kinship", problems)
-    return pd.DataFrame({**pairs, "kinship": coefficient}).dropna()
+    found = pd.DataFrame({**pairs, "kinship": coefficient})
+    known = found.dropna()
+    if lost := len(found) - len(known):
+        problems.note(
+            where,
+            f"{lost} pairs lack a kinship, or are not of two patients",
+            "They are left out.",
+            lost,
+            code="left_out",
+        )
+    return known
 
 
 def _report_duplicates(pairs: pd.DataFrame, problems: Problems) -> None:

@@ -14,6 +14,8 @@ from als_ml.cohort.source import open_cohort
 from als_ml.tracking.documents import left_out
 from features.errors import DataError, RequestError
 from features.tables.problems import Problem, Problems
+from tests import cohorts
+from tests.vcf_files import write_vcf
 
 PATIENTS = "sample_id,sex,age_at_onset\nA,female,50\nB,divers,x\nC,male,60\n007,male,70\n"
 VISITS = "sample_id,days,total\nA,0,40\nB,0,41\nC,0,42\nC,90,high\nC,180,30\n007,0,33\n"
@@ -159,3 +161,57 @@ def test_records_of_genomes_do_not_count(tmp_path):
     made = {"severity": "warning", "found": "3 records", "remedy": "", "count": 3}
     genome = Problem(**made, where="a.vcf.gz", code="left_out")
     assert left_out([genome, Problem(**made, where="a.csv", code="row_twice")]) == {}
+
+
+def with_map(folder, lines):
+    """A cohort of two patients, a genome each, and a map of names."""
+    write_vcf(folder / "v.vcf", ["x", "B"], ["21 31659783 C T PASS 0/1 0/0"])
+    (folder / "p.csv").write_text("sample_id,sex\nA,female\nB,male\n")
+    (folder / "m.csv").write_text("sample_id,vcf_id\n" + lines)
+    path = folder / "cohort.yaml"
+    path.write_text("patients: p.csv\nvariants: v.vcf\nsample_map: m.csv\n")
+    problems = Problems(collect=True)
+    cohort = cohorts.read(path, problems)
+    ids = cohort.patients["sample_id"].tolist()
+    carriers = [ids[row] for row in cohort.genotypes.alleles["row"]]
+    return carriers, [one.found for one in problems.found]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("A,x\n", None),
+        ("A,x\nA,x\n", None),
+        ("A,x\nB,B\n", None),
+        ("A,x\nB,\n", "1 rows lack a sample_id or a vcf_id"),
+        ("A,x\n,B\n", "1 rows lack a sample_id or a vcf_id"),
+    ],
+)
+def test_a_map_of_names_with_empty_cells_is_read_and_they_are_counted(lines, told, tmp_path):
+    carriers, found = with_map(tmp_path, lines)
+    assert carriers == ["A"]
+    assert [one for one in found if "lack a sample_id" in one] == ([told] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("A,x\nA,B\n", r"m.csv, column sample_id: 1 are there twice.*\(A\)"),
+        ("A,x\nB,x\n", r"m.csv, column vcf_id: 1 are there twice.*\(x\)"),
+        ("A,B\n", r"m.csv, column vcf_id: .* the names of two patients \(B\)"),
+    ],
+)
+def test_no_patient_gets_the_genome_of_another(lines, message, tmp_path):
+    """The later line won, and the other patient had no genome, without a word."""
+    with pytest.raises(DataError, match=message):
+        with_map(tmp_path, lines)
+
+
+def test_pairs_of_others_are_counted(tmp_path):
+    (tmp_path / "p.csv").write_text("sample_id,sex\nA,female\nB,male\n")
+    (tmp_path / "k.tsv").write_text("id1\tid2\tkinship\nA\tB\t0.25\nA\tZ\t0.25\nA\tB\t\n")
+    (tmp_path / "cohort.yaml").write_text("patients: p.csv\nkinship: k.tsv\n")
+    problems = Problems(collect=True)
+    cohorts.read(tmp_path / "cohort.yaml", problems)
+    told = [one.found for one in problems.found]
+    assert "2 pairs lack a kinship, or are not of two patients" in told
