@@ -137,6 +137,7 @@ def test_an_event_on_the_last_day_of_a_trial_counts():
 
 def test_some_patients_keep_all_that_is_theirs(pool):
     whole = pool.at_end(12.0)
+    assert set(whole.event) == {0, 1}
     rows = np.array([7, 3])
     some = whole.take(rows)
     for field in fields(whole):
