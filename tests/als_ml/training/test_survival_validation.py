@@ -14,8 +14,9 @@ from als_ml.config import load_config
 from als_ml.prediction.row import ROW_FIELDS
 from als_ml.tracking.documents import write_documents
 from als_ml.training.folds import Fold, days_to_label, temporal
-from als_ml.training.run import train
-from als_ml.training.survival_estimates import figures_of_others, seen_rows
+from als_ml.training.metrics import share_of_possible
+from als_ml.training.run import summary, train
+from als_ml.training.survival_estimates import figures_of_others, seen_rows, share_by_year
 from benchmarks.two_years import lost
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from models.survival.labels import Times
@@ -224,3 +225,27 @@ def test_the_benchmark_loses_those_whom_it_says(data):
         assert gone.mean() == pytest.approx(0.4, abs=0.01)
         orders.append(stats.spearmanr(best, gone).statistic)
     assert orders[0] + 0.2 < orders[1] < orders[2] - 0.2
+
+
+def test_the_share_of_the_possible_by_month_12_counts_the_lost():
+    """Where nobody is lost it is that of labels; where some are, it stays about the same."""
+    rng = np.random.default_rng(6)
+    best = rng.uniform(0.05, 0.9, 3000)
+    died = rng.exponential(-YEAR / np.log1p(-best))
+    ours = best * rng.uniform(0.5, 1.5, 3000)
+    whole = Times(np.minimum(died, 2 * YEAR), (died < 2 * YEAR).astype(int))
+    auc, share = share_by_year(whole, ours, best)
+    labels = (died <= YEAR).astype(float)
+    assert (auc, share) == pytest.approx(share_of_possible(labels, ours, best))
+    left = rng.exponential(2 * YEAR, 3000)
+    some = Times(np.minimum(whole.months, left), np.where(left < died, 0, whole.cause))
+    assert share_by_year(some, ours, best) == pytest.approx((auc, share), abs=0.02)
+
+
+def test_the_best_possible_stands_under_the_auc_of_a_time(demo):
+    config = load_config(SURVIVAL, [f"cohort={demo}/cohort.yaml", *FAST])
+    found = train(config)
+    row = summary(found)[-1]
+    assert row["name"] == "best possible (simulated truth)"
+    assert 0.5 < row["auc_12m"] < 0.95
+    assert "roc_auc" not in row
