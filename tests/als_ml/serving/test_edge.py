@@ -17,6 +17,7 @@ from als_ml.serving.access import admitted, check_exposed, read_keys
 from als_ml.serving.body import BodyLimits, RefusedError
 from als_ml.serving.guard import Guard, Watch
 from als_ml.serving.metrics import Metrics
+from als_ml.serving.process import configured
 from als_ml.serving.protocol import TimedProtocol
 from features import bounds
 from features.errors import RequestError
@@ -349,6 +350,12 @@ def test_large_bodies_are_answered_one_after_the_other(monkeypatch):
 
     asyncio.run(all_of_them())
     assert most == [1]
+
+
+def test_what_a_sender_says_of_itself_is_not_believed():
+    """uvicorn takes X-Forwarded-* from senders of this machine unless told; we read none of it."""
+    settings = {"tls": {}, "host": "127.0.0.1", "port": 0, "workers": 1}
+    assert not configured(settings).proxy_headers
 
 
 def test_half_a_request_holds_nothing(monkeypatch):
