@@ -80,11 +80,17 @@ def test_patients_for_a_regression(n, t):
     assert statistic(arms, "slope", False) == pytest.approx(-t, rel=1e-9)
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("endpoint", ["slope", "survival", "joint_rank"])
 @pytest.mark.parametrize("value", [0.0, 0.5, 3.1])
 def test_where_nothing_differs_nothing_is_seen(endpoint, value):
+    assert endpoint in ENDPOINTS  # as `als-ml trial --endpoint` takes them
     arms = few([0, 1] * 4, [value] * 8, [0, 1, 0, 0, 1, 1, 0, 1])
     assert statistic(arms, endpoint, False) == 0
+
+
+def test_where_nobody_is_treated_no_treatment_is_seen():
+    arms = few([0] * 8, [1, 5, 2, 6, 3, 7, 4, 8], [0, 1, 0, 0, 1, 1, 0, 1])
+    assert statistic(arms, "slope", False) == 0
 
 
 @pytest.mark.parametrize(
