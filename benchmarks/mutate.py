@@ -56,6 +56,11 @@ def _blocks(name: str, *skip: str, further: tuple[str, ...] = ()) -> Decision:
 
 _LABELS = ("tests/models/test_label_rule.py", "tests/models/test_label_columns.py")
 _SETS = "tests/models/test_conformal.py"
+_CURVE, _BOUND, _COX = (
+    f"tests/models/survival/test_{of}.py" for of in ("curve", "low_bound", "cox")
+)
+_BY_HAND = "tests/models/test_course_by_hand.py"
+_TRIALS = "tests/als_ml/trials/test"
 DECISIONS = (
     _blocks("genetics", "genetic_dictionary", "_known_rows", further=("haplotypes",)),
     _blocks("landmark"),
@@ -90,6 +95,14 @@ DECISIONS = (
         (_SETS,),
         only=("joined_sets", "recalibrated", "_training_range", "module"),
     ),
+    Decision("models/course.py", (_BY_HAND, "tests/models/test_course.py")),
+    Decision("models/survival/conformal.py", (_BOUND,)),
+    Decision("models/survival/curve.py", (_CURVE, _BOUND)),
+    Decision("models/survival/partial_likelihood.py", (_COX,)),
+    Decision("models/survival/elastic_net_cox.py", (_COX,), skip=("_build", "_space", "module")),
+    Decision("als_ml/trials/endpoints.py", (f"{_TRIALS}_endpoints.py",)),
+    Decision("als_ml/trials/patients.py", (f"{_TRIALS}_patients.py",)),
+    Decision("als_ml/trials/sizes.py", (f"{_TRIALS}_sizes.py",)),
     Decision(
         "als_ml/lifecycle/promotion.py",
         ("tests/als_ml/lifecycle/test_promotion.py",),
