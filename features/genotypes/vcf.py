@@ -122,7 +122,7 @@ def _read_header(path: Path, _changed: int, _size: int) -> Header:
     pysam.set_verbosity(0)
     try:
         _check_header(path)
-        with _header_file(path) as source, pysam.VariantFile(str(source)) as file:
+        with _header_file(path) as source, _without_index(source) as file:
             header = file.header
             names = tuple(map(str, header.contigs.keys()))
             lengths = {plain_contig(name): header.contigs[name].length or 0 for name in names}
@@ -149,10 +149,25 @@ def _read_header(path: Path, _changed: int, _size: int) -> Header:
         remedy = "Give a VCF or BCF, plain or bgzipped."
         raise DataError(
             str(path),
-            f"this is not a VCF or BCF file that htslib can read ({error})",
+            f"this is not a VCF or BCF file that htslib can read ({_named(error, path)})",
             remedy,
             code="file_unreadable",
         ) from None
+
+
+@contextmanager
+def _without_index(path: Path) -> Iterator[pysam.VariantFile]:
+    """Open a file under a name beside which htslib finds no index.
+
+    It would read that for nothing: 1 ms of CPU, a fifth of what the file of one patient takes.
+    """
+    with path.open("rb") as opened, pysam.VariantFile(f"/dev/fd/{opened.fileno()}") as file:
+        yield file
+
+
+def _named(error: Exception, path: Path) -> str:
+    """What htslib says of a file, with the name that the user knows."""
+    return re.sub(r"/dev/fd/\d+", lambda _: str(path), str(error))
 
 
 def _check_header(path: Path) -> None:

@@ -25,7 +25,7 @@ from features.genotypes.genotype import (
     typed_table,
     zygosity,
 )
-from features.genotypes.vcf import CallRule, panel_regions
+from features.genotypes.vcf import CallRule, panel_regions, read_header
 from features.tables.problems import Problems
 from features.variants.lookups import NO_LOOKUPS, read_frequencies
 from features.variants.weigh import weigh_sites
@@ -437,3 +437,20 @@ def _in_form(path, form):
         for record in source:
             out.write(record)
     return target
+
+
+def test_what_is_no_vcf_is_told_by_its_own_name(tmp_path):
+    path = tmp_path / "p1.vcf"
+    path.write_text("hello\n")
+    with pytest.raises(DataError) as refused:
+        read_header(path)
+    assert f"invalid file `b'{path}'`" in str(refused.value)
+    assert "/dev/fd" not in str(refused.value)
+
+
+def test_a_header_is_read_without_the_index_beside_it(tmp_path):
+    path = write_vcf(tmp_path / "p1.vcf.gz", ["P1"], [])
+    index = Path(f"{path}.tbi")
+    index.unlink(missing_ok=True)
+    os.mkfifo(index)  # whoever opens it waits for ever
+    assert read_header(path).samples == ("P1",)
