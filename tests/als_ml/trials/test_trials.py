@@ -112,7 +112,7 @@ def command(monkeypatch, tmp_path, pool):
         return pinned
 
     monkeypatch.setattr("als_ml.lifecycle.lock.write_lock", lock)
-    source = SimpleNamespace(described=SimpleNamespace(name="mine", simulated=False))
+    source = SimpleNamespace(described=SimpleNamespace(name="mine"), simulated=False)
     monkeypatch.setattr("als_ml.cohort.source.open_cohort", lambda *_: source)
 
     def run(*more):
