@@ -285,7 +285,7 @@ def test_more_requests_than_can_be_answered():
     async def all_of_them():
         first = [asyncio.create_task(one()) for _ in range(2)]
         await asyncio.sleep(0)
-        await one()
+        await asyncio.wait_for(one(), 20)  # one that is let in waits for `go` for ever
         await one("/ready", "GET")
         go.set()
         await asyncio.gather(*first)
