@@ -432,6 +432,7 @@ FIGURES = (
 # Page -> what its tables were measured by: too long for each change, so they carry their day.
 MEASURED = {
     "docs/course.md": "python -m benchmarks course, censoring",
+    "docs/decisions/clock.md": "python -m benchmarks clock",
     "docs/evidence.md": "python -m benchmarks real, share",
     "docs/models.md": "python -m benchmarks coverage",
     "docs/mutation.md": "make mutate",

@@ -53,6 +53,13 @@ def test_a_curve_needs_ten_who_are_watched(watched, months):
     assert [r["months"] for r in from_onset(times, np.full(watched, 7.0))] == months
 
 
+def test_an_event_in_the_month_of_a_row_is_counted_there_and_once():
+    months = np.r_[5.0, 11.0, np.full(12, 17.5)]  # from onset 12, 18 and 24.5
+    times = Times(months, np.r_[1, 1, np.zeros(12, dtype=int)])
+    rows = from_onset(times, np.full(14, 7.0))
+    assert [(r["months"], r["events"]) for r in rows] == [(12.0, 0.0), (18.0, 1.0), (24.0, 0.0)]
+
+
 def test_a_curve_ends_where_nine_are_left():
     times = Times(np.r_[np.full(9, 40.0), 13.0, 40.0], np.zeros(11, dtype=int))
     entry = np.r_[np.full(10, 7.0), 25.0]

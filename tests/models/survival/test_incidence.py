@@ -139,6 +139,8 @@ def test_each_estimator_learns_both_hazards_and_says_the_same_alone(member):
         for name in ("risk_12m", "risk_24m", "q25_months", "risk_group"):
             np.testing.assert_array_equal(getattr(alone, name)[0], getattr(whole, name)[i])
     assert np.isfinite(whole.risk_12m).all()
+    # The level of either score, which trees move, is taken out of its curve.
+    assert whole.risk_12m.mean() == pytest.approx(true_risk(Z[:500], YEAR).mean(), rel=0.1)
     assert (whole.risk_24m >= whole.risk_12m).all()
     assert np.isnan(whole.survival_low_months).all()
     assert whole.course is None
