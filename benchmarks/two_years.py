@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     print(f"{asked.patients} patients, {asked.seeds} seeds: mean (SD)")
     for name, values in pd.DataFrame(rows).items():
         spread = f" ({values.std(ddof=1):.3f})" if len(values) > 1 else ""
-        print(f"{name:58s}{values.mean():8.3f}{spread}", flush=True)
+        print(f"{name:64s}{values.mean():8.3f}{spread}", flush=True)
 
 
 def measured(patients: int, seed: int) -> dict[str, float]:
