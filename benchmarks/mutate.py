@@ -60,6 +60,7 @@ _CURVE, _BOUND, _COX = (
     f"tests/models/survival/test_{of}.py" for of in ("curve", "low_bound", "cox")
 )
 _BY_HAND = "tests/models/test_course_by_hand.py"
+_OF_TIMES = tuple(f"tests/als_ml/training/test_{of}_metrics.py" for of in ("survival", "competing"))
 _TRIALS = "tests/als_ml/trials/test"
 DECISIONS = (
     _blocks("genetics", "genetic_dictionary", "_known_rows", further=("haplotypes",)),
@@ -93,13 +94,14 @@ DECISIONS = (
     Decision(
         "models/fitted.py",
         (_SETS,),
-        only=("joined_sets", "recalibrated", "_training_range", "module"),
+        only=("joined_sets", "recalibrated", "training_range", "module"),
     ),
     Decision("models/course.py", (_BY_HAND, "tests/models/test_course.py")),
     Decision("models/survival/conformal.py", (_BOUND,)),
     Decision("models/survival/curve.py", (_CURVE, _BOUND)),
     Decision("models/survival/partial_likelihood.py", (_COX,)),
     Decision("models/survival/elastic_net_cox.py", (_COX,), skip=("_build", "_space", "module")),
+    Decision("als_ml/training/survival_metrics.py", _OF_TIMES),
     Decision("als_ml/trials/endpoints.py", (f"{_TRIALS}_endpoints.py",)),
     Decision("als_ml/trials/patients.py", (f"{_TRIALS}_patients.py",)),
     Decision("als_ml/trials/sizes.py", (f"{_TRIALS}_sizes.py",)),

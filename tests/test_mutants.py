@@ -1,5 +1,6 @@
 """The tool that asks whether the decision tables notice a change: what it changes, and where."""
 
+import ast
 import sys
 import types
 
@@ -134,6 +135,13 @@ def test_decisions_and_their_tests_are_there():
     for row in yaml.safe_load(HAND.read_text()):
         assert all((ROOT / path).is_file() for path in (row["path"], *row["tests"]))
     assert {path for path, *_ in reasons()} <= {decision.path for decision in DECISIONS}
+
+
+def test_functions_whose_mutants_are_asked_for_are_there():
+    for decision in (one for one in DECISIONS if one.only):
+        nodes = ast.parse((ROOT / decision.path).read_text()).body
+        names = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        assert set(decision.only) - {"module"} <= names, decision.path
 
 
 def test_what_changed_since_a_commit():
