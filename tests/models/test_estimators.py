@@ -84,6 +84,42 @@ def test_contributions_differ_from_the_score_by_one_number(name):
 
 
 @pytest.mark.parametrize("name", names())
+def test_the_features_that_count_weigh_most(name):
+    """The first moves the label by itself, the second by its square, the others not at all."""
+    X, y = made(n=600, unknown=0.0)
+    weighs = estimator(name).contributions(fitted(name, X, y), X).std(axis=0)
+    assert weighs[0] > 2 * weighs[2:].max()
+    assert name == "elastic_net" or weighs[1] > weighs[2:].max()
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+def test_what_boosting_says_of_a_feature_is_measured_from_the_training_patients(continuous):
+    """A node's value is the mean of the training patients who pass it, so that the steps away from
+    it add up to 0 over them, whatever the learning rate, and none is longer than the scores differ.
+    """
+    X, y = made(unknown=0.0)
+    kind = estimator("histogram_boosting")
+    pipeline = fitted("histogram_boosting", X, y, continuous=continuous)
+    parts, score = kind.contributions(pipeline, X), kind.score(pipeline, X)
+    assert np.abs(parts.mean(axis=0)).max() < 1e-6
+    assert np.abs(parts).max() < np.ptp(score)
+    assert parts[:, :2].std(axis=0).min() > parts[:, 2:].std(axis=0).max()
+
+
+def test_what_boosting_says_of_a_feature_by_hand():
+    """One stump: who is above the split has the score of those above, less the mean of all."""
+    X = np.repeat([[0.0, 3.0], [1.0, 3.0]], [30, 10], axis=0).astype(np.float32)
+    y = np.repeat([0.0, 1.0], [30, 10])
+    parameters = {"max_iter": 1, "learning_rate": 0.5, "max_features": 1.0}
+    pipeline = make_pipeline("histogram_boosting", parameters, 1, 1, True)
+    fit("histogram_boosting", pipeline, X, y, 1, True)
+    kind = estimator("histogram_boosting")
+    score, parts = kind.score(pipeline, X), kind.contributions(pipeline, X)
+    assert parts[:, 1].tolist() == [0.0] * 40
+    assert parts[:, 0] == pytest.approx(score - (0.75 * score[0] + 0.25 * score[-1]))
+
+
+@pytest.mark.parametrize("name", names())
 def test_it_is_stored_without_a_pickle_and_comes_back_the_same(name):
     X, y = made()
     kind, pipeline = estimator(name), fitted(name, X, y)

@@ -67,6 +67,20 @@ def test_contributions_add_up_to_the_score(model):
     np.testing.assert_allclose(np.ptp(moved - parts), 0, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", names_of_times())
+def test_drivers_name_what_moves_the_hazard(name, monkeypatch):
+    """As shipped: the first column alone moves it, and drivers count from the usual patient."""
+    monkeypatch.setitem(FEW, "discrete_time", {"interval_months": 6})
+    model = fitted(name)
+    parts = model.contributions(X)
+    spread = (model.calibration.slope * model.score(X)).std()
+    weighs = parts.std(axis=0)
+    assert weighs[0] > 2 * weighs[1:].max()
+    assert weighs[0] < 1.5 * spread
+    # XGBoost weighs the patients of a node by their curvature, others count them.
+    assert np.abs(parts.mean(axis=0)).max() < (0.6 if "xgboost" in name else 0.3) * spread
+
+
 def test_alone_in_a_batch_and_in_another_order_the_same_bits(model):
     whole = model.outlook(X)
     for i in range(0, N, 23):
