@@ -554,7 +554,7 @@ def out_of_scope(cohort: AnyCohort, task: Task, landmark_days: int) -> np.ndarra
     other = ~scored(cohort)
     reason = np.full(len(cohort), "", dtype=object)
     if task in (NIV, GASTROSTOMY):
-        reason[start_days(cohort.patients, task.name) <= landmark_days] = f"has_{task.name}"
+        reason[start_days(cohort, task.name) <= landmark_days] = f"has_{task.name}"
     if task is PROGRESSION or task.of_time:
         gone = (event_days(cohort.patients) <= landmark_days) | (
             last_seen_days(cohort.patients) <= landmark_days
@@ -568,13 +568,17 @@ def out_of_scope(cohort: AnyCohort, task: Task, landmark_days: int) -> np.ndarra
 STARTS = {"niv": ("niv_start_days", "niv_23h_days"), "gastrostomy": ("gastrostomy_days",)}
 
 
-def start_days(patients: Frame, name: str) -> np.ndarray:
-    """Day from which a patient has NIV or a gastrostomy; inf where none is recorded.
+def start_days(cohort: AnyCohort, name: str) -> np.ndarray:
+    """Day from which a patient is known to have NIV or a gastrostomy; inf where nothing says so.
+
+    The first of the recorded dates and of the visits that show it: item 12 of the ALSFRS-R below 4,
+    as in stage 4B of King's (Balendra 2014; 0 is invasive ventilation, which is no NIV), and form b
+    of item 5, which is asked of patients with a gastrostomy.
 
     Parameters
     ----------
-    patients : DataFrame or Table
-        Checked, n rows.
+    cohort : Cohort
+        n patients.
     name : str
         Of STARTS.
 
@@ -583,8 +587,19 @@ def start_days(patients: Frame, name: str) -> np.ndarray:
     array (n,)
         Days since the index day.
     """
-    dates = np.column_stack([patients[date].to_numpy(dtype=float) for date in STARTS[name]])
-    return np.asarray(np.where(np.isnan(dates), np.inf, dates).min(axis=1))
+    dates = np.column_stack([cohort.patients[date].to_numpy(dtype=float) for date in STARTS[name]])
+    first = np.asarray(np.where(np.isnan(dates), np.inf, dates).min(axis=1))
+    visits = cohort.alsfrs
+    days = visits["days"].to_numpy(dtype=float)
+    shown = _shows_niv(visits) if name == "niv" else visits["q5_form"].to_numpy(object) == "b"
+    shown = shown & np.isfinite(days)
+    np.minimum.at(first, visits["row"].to_numpy(dtype=int)[shown], days[shown])
+    return first
+
+
+def _shows_niv(visits: Frame) -> np.ndarray:
+    item = visits["q12"].to_numpy(dtype=float)
+    return np.asarray((item > 0) & (item < 4))
 
 
 def event_days(patients: Frame) -> np.ndarray:

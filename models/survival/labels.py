@@ -16,7 +16,6 @@ import numpy as np
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.cohort import AnyCohort, Cohort
-from features.tables.columns import Frame
 from models.labels import (
     STARTS,
     Labels,
@@ -179,7 +178,7 @@ def survival_labels(cohort: Cohort, rule: TimeRule) -> tuple[Labels, Times]:
         Arrays (n,), months NaN without a time.
     """
     seen = _seen(cohort, rule)
-    branch = _branches(cohort.patients, rule, seen)
+    branch = _branches(cohort, rule, seen)
     branch[~scored(cohort)] = -1
     timed, ended = np.isin(branch, _LABELLED), np.isin(branch, _ENDED)
     stop = np.minimum(np.minimum(seen.followed, seen.treated), seen.end)
@@ -220,7 +219,7 @@ class _Seen(NamedTuple):
 
 
 def _seen(cohort: AnyCohort, rule: TimeRule) -> _Seen:
-    first, cause = _first_events(cohort.patients, rule)
+    first, cause = _first_events(cohort, rule)
     natural = natural_until_days(cohort.patients)
     return _Seen(
         first=first,
@@ -258,25 +257,25 @@ def _sources(rule: TimeRule) -> set[str]:
     return dates | {"last_contact_days"}
 
 
-def _first_events(patients: Frame, rule: TimeRule) -> tuple[np.ndarray, np.ndarray]:
+def _first_events(cohort: AnyCohort, rule: TimeRule) -> tuple[np.ndarray, np.ndarray]:
     """Day of the first event (inf: none known) and its cause, 0 where there is none."""
     ends = (*rule.causes, *rule.rivals)
-    days = np.column_stack([_days_of(patients, name) for name in ends])
+    days = np.column_stack([_days_of(cohort, name) for name in ends])
     codes = np.array([1 + CAUSES.index(name) for name in ends])
     first = days.min(axis=1)
     return first, np.where(np.isfinite(first), codes[days.argmin(axis=1)], 0)
 
 
-def _days_of(patients: Frame, cause: str) -> np.ndarray:
+def _days_of(cohort: AnyCohort, cause: str) -> np.ndarray:
     if cause in STARTS:
-        return start_days(patients, cause)
-    days = patients[f"{cause}_days"].to_numpy(dtype=float)
+        return start_days(cohort, cause)
+    days = cohort.patients[f"{cause}_days"].to_numpy(dtype=float)
     return np.where(np.isnan(days), np.inf, days)
 
 
-def _branches(patients: Frame, rule: TimeRule, seen: _Seen) -> np.ndarray:
+def _branches(cohort: AnyCohort, rule: TimeRule, seen: _Seen) -> np.ndarray:
     """Index into BRANCHES of each patient."""
-    landmark = rule.landmark_days
+    patients, landmark = cohort.patients, rule.landmark_days
     happened = np.isfinite(seen.first) & (seen.first <= np.minimum(seen.treated, seen.end))
 
     def by(name: str) -> np.ndarray:
@@ -286,7 +285,7 @@ def _branches(patients: Frame, rule: TimeRule, seen: _Seen) -> np.ndarray:
         "excluded_event": event_days(patients) <= landmark,
         "excluded_lost": last_seen_days(patients) <= landmark,
         **{
-            f"excluded_has_{name}": (rule.event == name) & (start_days(patients, name) <= landmark)
+            f"excluded_has_{name}": (rule.event == name) & (start_days(cohort, name) <= landmark)
             for name in _RIVALS
         },
         "unlabelled_treatment_undated": np.isneginf(seen.treated),
@@ -329,7 +328,7 @@ def events_only_beyond(cohort: AnyCohort, rule: TimeRule) -> tuple[int, int] | N
         None where those without an event are followed as long.
     """
     plain = replace(rule, follow_up_days=None)
-    first, _ = _first_events(cohort.patients, plain)
+    first, _ = _first_events(cohort, plain)
     last = last_known_days(cohort)
     end = np.inf if rule.follow_up_days is None else float(rule.follow_up_days)
     mine = scored(cohort) & (np.where(np.isfinite(first), first, last) > rule.landmark_days)

@@ -173,6 +173,47 @@ def test_time_to_niv_or_gastrostomy_with_death_beside_it(rule, dates, branch, da
 
 
 @pytest.mark.parametrize(
+    ("rule", "visit", "dates", "branch", "day"),
+    [
+        # 3 to 1 points of item 12 are NIV, 4 is none, 0 is invasive ventilation.
+        (NIV_STARTS, {"days": 90, "q12": 3}, {}, "excluded_has_niv", None),
+        (NIV_STARTS, {"days": 91, "q12": 3}, {}, "event_niv", 91),
+        (NIV_STARTS, {"days": 91, "q12": 1}, {}, "event_niv", 91),
+        (NIV_STARTS, {"days": 91, "q12": 0}, {}, "censored_last_record", 91),
+        (NIV_STARTS, {"days": 91, "q12": 4}, {}, "censored_last_record", 91),
+        (NIV_STARTS, {"days": 91}, {}, "censored_last_record", 91),
+        (
+            NIV_STARTS,
+            {"days": None, "q12": 3},
+            {"last_contact_days": 200},
+            "censored_last_contact",
+            200,
+        ),
+        # The first of what is known.
+        (NIV_STARTS, {"days": 300, "q12": 2}, {"niv_start_days": 200}, "event_niv", 200),
+        (NIV_STARTS, {"days": 200, "q12": 2}, {"niv_start_days": 300}, "event_niv", 200),
+        (NIV_STARTS, {"days": 80, "q12": 3}, {"niv_start_days": 300}, "excluded_has_niv", None),
+        (NIV_STARTS, {"days": 200, "q12": 3}, {"death_days": 200}, "event_niv", 200),
+        # Form b of item 5 is asked of those with a gastrostomy.
+        (FED, {"days": 90, "q5_form": "b"}, {}, "excluded_has_gastrostomy", None),
+        (FED, {"days": 91, "q5_form": "b"}, {}, "event_gastrostomy", 91),
+        (FED, {"days": 91, "q5_form": "a"}, {}, "censored_last_record", 91),
+        (FED, {"days": 90, "q12": 3}, {"last_contact_days": 200}, "censored_last_contact", 200),
+        (RULE, {"days": 90, "q12": 3}, {"last_contact_days": 200}, "censored_last_contact", 200),
+    ],
+)
+def test_a_visit_shows_niv_and_a_gastrostomy_too(rule, visit, dates, branch, day):
+    made = cohort({"diagnosis": "als", **dates}, visits=[{"total": 40, **visit}])
+    labels, times = survival_labels(made, rule)
+    assert branch in labels.counts
+    days = times.months[0] * DAYS_PER_MONTH + 90
+    assert np.isnan(days) if day is None else round(days, 6) == day
+    has = branch.removeprefix("excluded_") if branch.startswith("excluded_has") else ""
+    task = {"niv": NIV, "gastrostomy": GASTROSTOMY}.get(rule.event, SURVIVAL)
+    assert list(out_of_scope(made, task, 90)) == [has]
+
+
+@pytest.mark.parametrize(
     ("dates", "by_year"),
     [
         ({"niv_start_days": 455}, 1.0),
