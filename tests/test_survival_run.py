@@ -291,14 +291,23 @@ def test_a_trial_is_planned_with_predictions_of_unknown_patients(survival, demo,
 
 @pytest.fixture(scope="module")
 def niv(survival, demo):
-    """A model of the time to NIV on a cohort in which some have NIV at the landmark."""
+    """A model of the time to NIV on a cohort in which some have NIV at the landmark, and those with
+    a bulbar onset soon after it.
+    """
     folder = survival / "niv"
     shutil.copytree(demo, folder)
     patients = pd.read_csv(folder / "patients.csv", dtype=str)
     had = patients.index < 40
-    patients["niv_start_days"] = np.where(had, "90", patients["niv_start_days"])
+    soon = (patients["onset_site"] == "bulbar") & (patients.index % 3 > 0)
+    day = np.where(soon, (91 + patients.index % 7).astype(str), patients["niv_start_days"])
+    patients["niv_start_days"] = np.where(had, "90", day)
     patients.to_csv(folder / "patients.csv", index=False)
-    asked = changes(f"cohort={folder}/cohort.yaml", "label.event=niv", "model.estimator=cox")
+    asked = changes(
+        f"cohort={folder}/cohort.yaml",
+        "label.event=niv",
+        "model.estimator=cox",
+        "model.parameters={C: 0.3}",
+    )
     assert train.main(["--config", CONFIG, "--quiet", *asked]) == 0
     return folder
 
@@ -313,7 +322,13 @@ def test_the_time_to_niv_from_its_configuration_to_a_page(niv, capsys):
     batch = pd.read_parquet(path)
     assert set(batch["task"]) == {"niv"}
     refused = batch["error"].dropna().str.contains("had NIV at the landmark")
-    assert 20 < refused.sum() <= 40
+    visits, patients = pd.read_csv(niv / "alsfrs.csv"), pd.read_csv(niv / "patients.csv")
+    by_item = visits[(visits["days"] <= 90) & visits["q12"].between(1, 3)]["sample_id"]
+    by_date = patients[patients["niv_start_days"] <= 90]["sample_id"]
+    named = set(batch.loc[refused[refused].index, "sample_id"])
+    assert len(set(by_date) & named) > 20
+    assert named <= set(by_item) | set(by_date)
+    assert set(by_item) | set(by_date) <= set(batch.loc[batch["error"].notna(), "sample_id"])
     good = batch[batch["error"].isna()].set_index("sample_id")
     assert good["risk_12m"].between(0, 1, inclusive="neither").all()
     assert good[["survival_low_months", "slope_predicted", "total_3m"]].isna().all(axis=None)

@@ -74,12 +74,12 @@ SCOPE: dict[str, RowError] = {
     },
     "has_niv": {
         "field": "niv_start_days",
-        "reason": "the patient had NIV at the landmark, by its date or item 12 of a visit",
+        "reason": "the patient had NIV at the landmark, by its date or item 12",
         "remedy": "No score is possible.",
     },
     "has_gastrostomy": {
         "field": "gastrostomy_days",
-        "reason": "the patient had a gastrostomy at the landmark, by its date or item 5b of a visit",
+        "reason": "the patient had a gastrostomy at the landmark, by its date or item 5b",
         "remedy": "No score is possible.",
     },
 }
