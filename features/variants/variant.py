@@ -362,6 +362,8 @@ def known_row(definitions: Definitions, key: str, build: str) -> dict[str, str] 
 
 # What the known-variant table says where nothing is known of the course.
 NO_TEMPO = ("", "unknown")
+# How parts of a source begin that tell where the coordinates come from, not the course.
+_OF_COORDINATES = ("exact match", "exon boundaries", "shift", "REF/ALT")
 
 
 def known_tempo(definitions: Definitions, key: str, build: str) -> tuple[str | None, str | None]:
@@ -379,7 +381,8 @@ def known_tempo(definitions: Definitions, key: str, build: str) -> tuple[str | N
     Returns
     -------
     (str or None, str or None)
-        As `fast` or `slow when homozygous`; the status of the statement and its source.
+        As `fast` or `slow when homozygous`; the status of the statement and its source, without
+        where the coordinates come from.
 
     Examples
     --------
@@ -390,9 +393,9 @@ def known_tempo(definitions: Definitions, key: str, build: str) -> tuple[str | N
     row = known_row(definitions, key, build)
     if row is None or row["progression_class"] in NO_TEMPO:
         return None, None
-    return row["progression_class"], "; ".join(
-        filter(None, [row["phenotype_status"], row["source"]])
-    )
+    parts = [row["phenotype_status"], *row["source"].split("; ")]
+    told = [part for part in parts if part and not part.startswith(_OF_COORDINATES)]
+    return row["progression_class"], "; ".join(told)
 
 
 def find_known(definitions: Definitions, gene: str, name: str, build: str) -> str:

@@ -135,7 +135,7 @@ def finding(page: dict) -> dict:
     ("variant", "course", "source"),
     [
         ("SOD1:p.Ala5Val", "fast", "verified; Bali 2017"),
-        ("SOD1:p.Ala5Thr", "fast", "recalled; "),
+        ("SOD1:p.Ala5Thr", "fast", "recalled)"),
         ("SOD1:p.Asp91Ala", "slow when homozygous", "mixed; "),
         ("SOD1:p.Asp110Tyr", None, None),  # nothing is known of its course
     ],
