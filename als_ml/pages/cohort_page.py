@@ -26,6 +26,7 @@ import als_ml
 from als_ml.cohort.check import contents
 from als_ml.pages.facts import Page, Score
 from als_ml.pages.mechanism_cards import emerging, treatments
+from als_ml.pages.outlook_words import group_words
 from als_ml.pages.patient_state import spoken
 from als_ml.pages.protocol import Rule
 from als_ml.prediction.predictor import RESEARCH_USE
@@ -35,6 +36,7 @@ from features.blocks.mechanisms import panel_mechanisms
 from features.catalogue import Definitions, shipped
 from features.cohort import Cohort
 from features.stored import Json
+from models.survival.curve import GROUPS
 from models.tasks import SURVIVAL, TASKS
 
 # Okabe and Ito's palette, which the colour-blind can tell apart (jfly.uni-koeln.de/color, R).
@@ -341,23 +343,46 @@ def _answers(pages: list[Page]) -> list[Shown]:
     for task in dict.fromkeys(score["task"] for page in pages for score in page["scores"]):
         scores = [score for page in pages for score in page["scores"] if score["task"] == task]
         good = [score for score in scores if not score["error"]]
-        said = [_said(score) for score in good]
-        classes = {f"as {name}": said.count(name) for name in sorted(set(said))}
         flags = {
             "abstained": sum(bool(s["abstained"]) for s in good),
             "out of distribution": sum(bool(s["outside"]) for s in good),
         }
-        words = ", ".join(f"{n} {name}" for name, n in classes.items())
         rows.append(
             {
                 "task": task,
                 "scored": len(good),
-                "classes": words,
+                "classes": as_what([_said(score) for score in good]),
                 **flags,
                 "not shown or scored": len(scores) - len(good),
             }
         )
     return rows
+
+
+# Fifths of a risk as pages say them, the lowest first.
+_FIFTHS = [group_words(name) for name in GROUPS]
+
+
+def as_what(said: list[str]) -> str:
+    """How many were said to be what: classes by their names, fifths from the lowest risk on.
+
+    Parameters
+    ----------
+    said : list of str
+        Class or fifth of each patient, in words.
+
+    Returns
+    -------
+    str
+        Empty where there are none.
+
+    Examples
+    --------
+    >>> as_what(["slow", "fast", "slow"])
+    '1 as fast, 2 as slow'
+    """
+    named = sorted(set(said), key=lambda one: (_FIFTHS.index(one) if one in _FIFTHS else 0, one))
+    return ", ".join(f"{said.count(name)} as {name}" for name in named)
 
 
 def _said(score: Score) -> str:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from als_ml.__main__ import main as als_ml
-from als_ml.pages.cohort_page import Report, cohort_facts, pseudonymised, write_report
+from als_ml.pages.cohort_page import Report, as_what, cohort_facts, pseudonymised, write_report
 from als_ml.pages.patient_pages import CLOSED, NO_CONSENT, Setting, patient_pages
 from als_ml.pages.protocol import read_rules
 from als_ml.tracking.loader import load
@@ -191,6 +191,16 @@ def test_the_answers_are_counted(pages, written):
     abstained, outside = (sum(score[name] for score in good) for name in ("abstained", "outside"))
     counted = f"<td>progression</td><td>{len(good)}</td>.*?<td>{abstained}</td><td>{outside}</td>"
     assert re.search(counted, written.read_text())
+
+
+def test_fifths_are_counted_from_the_lowest_risk_on():
+    order = ("lowest", "second", "middle", "fourth", "highest")
+    said = [f"{name} fifth of the training patients' risk" for name in sorted([*order, "fourth"])]
+    counted = as_what(said).split(", ")
+    assert [one.split(" as ")[1].split()[0] for one in counted] == list(order)
+    assert [int(one.split()[0]) for one in counted] == [1, 1, 1, 2, 1]
+    assert as_what(["one group"]) == "1 as one group"
+    assert not as_what([])
 
 
 def test_names_are_text(written):
