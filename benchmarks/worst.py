@@ -32,6 +32,9 @@ def requests() -> Iterator[tuple[str, bytes]]:
     yield "empty lists", one(f'"x":[{",".join(["[]"] * _HALF)}]')
     yield "empty objects", one(f'"variants":[{",".join(["{}"] * _HALF)}]')
     yield "one text", one(f'"sex":"{"x" * int(bounds.REQUEST_MEGABYTES * 1e6 - 100)}"')
+    # What is scored before anything else is answered (bounds.SMALL_BODY).
+    unseen = ",".join(f'"21-{31_659_700 + i}-A-C 0/1"' for i in range(330))
+    yield "small, variants not seen before", one(f'"genome_build":"GRCh38","variants":[{unseen}]')
     visits = ['{"days":1}'] * (_HALF * 2 // 3)
     yield "visits of one patient", one(f'"alsfrs":[{",".join(visits)}]')
     patients = [json.dumps(EXAMPLE)] * bounds.REQUEST_PATIENTS

@@ -176,12 +176,12 @@ def _kept_with_definitions(
 ) -> Callable[Concatenate[Definitions, P], T]:
     @wraps(function)
     def kept(definitions: Definitions, *args: P.args, **kwargs: P.kwargs) -> T:
-        made = definitions._made.get(function)  # noqa: SLF001
+        made: Callable[P, T] | None = definitions._made.get(function)  # noqa: SLF001
         if made is None:
             remembered = lru_cache(most)(partial(function, definitions))
             # Of two threads that come first together both use the cache that is kept.
             made = definitions._made.setdefault(function, remembered)  # noqa: SLF001
-        return cast("T", made(*args, **kwargs))
+        return made(*args, **kwargs)
 
     return cast("Callable[Concatenate[Definitions, P], T]", kept)
 

@@ -77,9 +77,11 @@ def admitted(headers: Mapping[bytes, bytes], digests: tuple[str, ...]) -> bool:
     >>> admitted({b"authorization": b"Bearer k"}, digests), admitted({}, digests)
     (True, False)
     """
+    if not digests:
+        return True
     brought = hashlib.sha256(_brought(headers.get(b"authorization", b""))).hexdigest()
     same = [hmac.compare_digest(brought, digest) for digest in digests]
-    return any(same) or not digests
+    return any(same)
 
 
 def _brought(header: bytes) -> bytes:

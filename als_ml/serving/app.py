@@ -20,6 +20,7 @@ import yaml
 from als_ml.pages.patient_pages import Setting
 from als_ml.pages.protocol import read_rules
 from als_ml.prediction.predictor import Predictor
+from als_ml.prediction.row import PredictionRow
 from als_ml.prediction.withhold import genetic_features, withheld
 from als_ml.serving.body import BodyLimits
 from als_ml.serving.guard import Guard, Watch
@@ -95,12 +96,17 @@ class _Scorer:
 
     def predict(self, model_input: Any, params: Json | None = None) -> Any:
         rows: Any = self.model.predict(None, model_input, params=params)
-        self.metrics.rows(rows)
-        return rows if self.genetic is None else [withheld(row, self.genetic) for row in rows]
+        return self._counted(rows)
 
     def answer(self, patients: list[Json]) -> bytes:
         """What MLflow writes of these patients, by a faster way: the same rows, written by C."""
-        return json.dumps({"predictions": self.predict(patients)}).encode()
+        rows = self._counted(self.model.answered(patients))
+        return json.dumps({"predictions": rows}).encode()
+
+    def _counted(self, rows: list[PredictionRow]) -> list[PredictionRow]:
+        """The rows that go out, counted."""
+        self.metrics.rows(rows)
+        return rows if self.genetic is None else [withheld(row, self.genetic) for row in rows]
 
 
 def _scored_by_us(model: CheckedModel, scorer: _Scorer) -> Any:

@@ -12,6 +12,8 @@ def log_to_standard_error(access: bool) -> None:
     access : bool
         Whether each request has a line.
     """
+    # No line names a thread or a process: what is not told is not looked up.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     levels = {"als_ml": logging.INFO, "uvicorn": logging.WARNING}

@@ -6,6 +6,7 @@ answer a prediction row. A request in which every record is bad is answered 400,
 without the values sent.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -68,8 +69,30 @@ class AlsModel(PythonModel):
         params: Json | None = None,
     ) -> list[PredictionRow]:
         """Prediction rows, one a record, in order."""
-        records = [as_record(patient) for patient in model_input]
-        rows = self.predictor.predict_records(records, drivers=(params or {}).get("drivers", True))
+        drivers = (params or {}).get("drivers", True)
+        return self.answered([as_record(patient) for patient in model_input], drivers)
+
+    def answered(self, records: Sequence[object], drivers: bool = True) -> list[PredictionRow]:
+        """The same of records as they were sent.
+
+        Parameters
+        ----------
+        records : sequence
+            As they came; each should be an object.
+        drivers : bool
+            Whether contributions are computed.
+
+        Returns
+        -------
+        list of dict
+            Prediction rows, one a record.
+
+        Raises
+        ------
+        BadRequest, Failed
+            If none was scored.
+        """
+        rows = self.predictor.predict_records(records, drivers)
         errors = [row["error"] for row in rows if row["error"]]
         if rows and len(errors) == len(rows):
             if any(error["field"] == OURS for error in errors):

@@ -96,10 +96,12 @@ def _round(
         tried = parameters + _held(step, 1.0)
         new = _derivatives(patient, place, t, y, tried)
         better = (new[0] <= sums[0]) & ~done
-        parameters = np.where(better, tried, parameters)
         done |= better & (np.maximum.reduce(np.abs(step)) < _TOLERANCE)
+        if np.count_nonzero(better) == n:  # as a rule, where a patient is alone
+            parameters, sums, damping = tried, new, damping / 5.0
+            continue
+        parameters, sums = np.where(better, tried, parameters), np.where(better, new, sums)
         damping = damping / np.where(better, 5.0, 0.25)
-        sums = np.where(better, new, sums)
     return parameters, damping, done
 
 
@@ -113,10 +115,11 @@ def _derivatives(
     z = _held((t - d50) / dx, 500.0)
     share = 1.0 / (1.0 + np.exp(z))
     points = FULL * share
-    residual = y - points
     slope = points * (1.0 - share)
-    by_d50, by_dx = slope * d50 / dx, slope * z
-    of_visit = np.array([residual, by_d50, by_dx])
+    of_visit = np.empty((3, len(t)))  # residual, slope by ln D50 and by ln dx
+    np.subtract(y, points, out=of_visit[0])
+    np.divide(slope * d50, dx, out=of_visit[1])
+    np.multiply(slope, z, out=of_visit[2])
     products = of_visit.take(_LEFT, axis=0) * of_visit.take(_RIGHT, axis=0)
     n = parameters.shape[1]
     return np.bincount(place, products.ravel(), _SUMS * n).reshape(_SUMS, n)

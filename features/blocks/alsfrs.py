@@ -161,7 +161,7 @@ def alsfrs_features(
         from the last ALSFRS-R visit
         with a total; 2 takes them from the last visit with items.
     """
-    features = _revised_features(cohort, course)
+    features = _revised_features(cohort, course, edition)
     if edition == 1:
         return features
     return features | _shared_features(cohort) | _original_features(cohort) | _stages(cohort)
@@ -175,13 +175,17 @@ def _onset(cohort: AnyCohort) -> np.ndarray:
     return np.where(is_uncertain(cohort.patients, "onset_days"), np.nan, stated)
 
 
-def _revised_features(cohort: AnyCohort, course: Course | None) -> dict[str, np.ndarray]:
+def _revised_features(
+    cohort: AnyCohort, course: Course | None, edition: int
+) -> dict[str, np.ndarray]:
     n, visits = len(cohort), of_scale(cohort.alsfrs, "alsfrs_r")
     row, day, total = (visits[name].to_numpy() for name in ("row", "days", "total"))
     # Without a rate the months stay: an onset known to the year still says how long about.
     stated, onset = cohort.patients["onset_days"].to_numpy(), _onset(cohort)
     last = last_visit(row, day, np.inf, np.isfinite(total), n)
-    features = _totals(row, day, total, last, "alsfrs_") | _last_item_scores(visits, last)
+    features = _totals(row, day, total, last, "alsfrs_")
+    if edition == 1:  # later ones take them from the last visit with items
+        features |= _last_item_scores(visits, last)
     months = (_at(last, day) - onset) / DAYS_PER_MONTH
     features |= _rate_since_onset(features["alsfrs_total"], months, FULL_SCORE["alsfrs_r"], "")
     features |= _early_slope(row, day, total, n)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import pandas as pd
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.blocks.dictionary import EDITION, Feature, described
@@ -12,6 +11,7 @@ from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions
 from features.cohort import AnyCohort
 from features.tables.columns import Cells, Frame
+from features.tables.convert import codes_of
 
 DAYS_PER_YEAR = 365.25
 ONSET_SITES = {
@@ -129,11 +129,10 @@ def is_one_of(column: Cells, values: tuple[str, ...]) -> np.ndarray:
     array (rows,)
         float64.
     """
-    cells = column.to_numpy(dtype=object)
-    known = ~pd.isna(cells)
-    return np.where(
-        known, np.logical_or.reduce([cells == value for value in values]).astype(float), np.nan
-    )
+    codes, levels = codes_of(column)
+    # The last one is that of unknown cells, whose code is -1.
+    of_level = np.array([*(float(level in values) for level in levels), np.nan])
+    return of_level[codes]
 
 
 def _state(patients: Frame, start: str, stop: str | None) -> np.ndarray:

@@ -9,11 +9,11 @@ place", because the difference tells the future.
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from features.catalogue import Definitions, derived, patient_columns
 from features.cohort import AnyCohort, Cohort
 from features.tables.columns import Frame, FrameT, rows_of
+from features.tables.convert import codes_of
 
 # It lowers NfL by half (V): later values do not show the natural course.
 CHANGES_BIOMARKERS = "tofersen_start_days"
@@ -99,7 +99,7 @@ def _later_days(
 
 def _never_known(definitions: Definitions, patients: Frame) -> dict[str, np.ndarray]:
     """Columns that are never a feature, emptied."""
-    given = [name for name in _never(definitions) if pd.notna(patients[name].to_numpy()).any()]
+    given = [name for name in _never(definitions) if (codes_of(patients[name])[0] >= 0).any()]
     return dict.fromkeys(given, np.full(len(patients), None, dtype=object))
 
 

@@ -134,5 +134,6 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(monkeypatch):
     import time
 
     monkeypatch.setattr(bounds, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(bounds, "SMALL_BODY", 10)  # a small one is not waited for at all
     guard = Guard(None, score=lambda _: time.sleep(0.2) or b"{}")
     assert answer(guard, {"inputs": [EXAMPLE]})[0] == 504

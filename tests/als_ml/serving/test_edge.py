@@ -325,6 +325,27 @@ def test_bodies_are_held_up_to_twice_the_largest():
     assert guard.held == 0
 
 
+@pytest.mark.parametrize(
+    ("size", "elsewhere"),
+    [
+        (bounds.SMALL_BODY - 1, False),
+        (bounds.SMALL_BODY, False),
+        (bounds.SMALL_BODY + 1, True),
+    ],
+)
+def test_a_small_body_is_scored_where_it_was_read(size, elsewhere):
+    """A larger one is scored in a thread, so that others are answered meanwhile."""
+    threads = []
+
+    def score(patients):
+        threads.append(threading.get_ident())
+        return b"{}"
+
+    assert ask(Guard(answering, score=score), GOOD.ljust(size))[0] == 200
+    assert (threads != [threading.get_ident()]) == elsewhere
+    assert len(threads) == 1
+
+
 def test_large_bodies_are_answered_one_after_the_other(monkeypatch):
     monkeypatch.setattr(bounds, "LARGE_BODY", 10)
     inside, most = [0], [0]
