@@ -441,16 +441,19 @@ def write_parts(
     state = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
     counts: Counter[tuple[str, str]] = Counter()
     with _only_writer(folder, output):
-        done = _taken_over(folder, state, resume)
-        for number, chunk in enumerate(chunks(done), start=done):
-            progress("scoring", number, of)
-            with whole_file(_part(folder, number)) as temporary:
-                pq.write_table(chunk, temporary)
+        done, joined = _taken_over(folder, state, resume), folder / f"joined{output.suffix}"
+        with _joining(joined, counts) as join:
+            for number in range(done):
+                join(pq.read_table(_part(folder, number)))
+            for number, chunk in zip(range(done, of), chunks(done), strict=True):
+                progress("scoring", number, of)
+                with whole_file(_part(folder, number)) as temporary:
+                    pq.write_table(chunk, temporary)
+                join(chunk)
         progress("writing", of, of)
-        parts = [_part(folder, number) for number in range(of)]
         with together():
             with whole_file(output) as temporary:
-                _join(parts, temporary, output.suffix.lower() == ".parquet", counts)
+                joined.replace(temporary)
             beside()
         _remove(folder, output)
     return counts
@@ -515,19 +518,28 @@ def _taken_over(folder: Path, state: str, resume: bool) -> int:
     return 0
 
 
-def _join(parts: list[Path], target: Path, parquet: bool, counts: Counter[tuple[str, str]]) -> None:
-    writer = pq.ParquetWriter(target, SCHEMA) if parquet else None
-    for i, part in enumerate(parts):
-        table = pq.read_table(part)
-        count_rows(table, counts)
-        if writer:
-            writer.write_table(table)
+@contextlib.contextmanager
+def _joining(
+    target: Path, counts: Counter[tuple[str, str]]
+) -> Iterator[Callable[[pa.Table], None]]:
+    """Yield what adds the rows of a part to a file, while the next parts are scored."""
+    target.unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        if target.suffix.lower() == ".parquet":
+            write = stack.enter_context(pq.ParquetWriter(target, SCHEMA)).write_table
         else:
-            inert(table.to_pandas()).to_csv(
-                target, index=False, header=i == 0, mode="w" if i == 0 else "a"
-            )
-    if writer:
-        writer.close()
+            write = partial(_append, target)
+
+        def join(table: pa.Table) -> None:
+            count_rows(table, counts)
+            write(table)
+
+        yield join
+
+
+def _append(target: Path, table: pa.Table) -> None:
+    first = not target.exists()
+    inert(table.to_pandas()).to_csv(target, index=False, header=first, mode="a")
 
 
 def count_rows(table: pa.Table, counts: Counter[tuple[str, str]]) -> None:

@@ -159,6 +159,13 @@ def test_parts_stay_until_what_belongs_beside_the_output_is_written(tmp_path):
     assert pq.read_table(output)["sample_id"].to_pylist() == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("numbers", [range(2), range(4)])
+def test_chunks_of_another_number_than_announced_give_no_output(numbers, tmp_path):
+    with pytest.raises(ValueError, match="zip"):
+        written(tmp_path / "out.parquet", rows_of(numbers, ids="abcd"), resume=False)
+    assert [path.name for path in tmp_path.iterdir()] == [".out.parquet.parts"]
+
+
 def test_parts_behind_a_gap_are_made_again(tmp_path):
     """Each part is taken over by its number, however they came to be fewer."""
     output = tmp_path / "out.parquet"
