@@ -444,14 +444,16 @@ class Predictor:
         """
         said, shares = self._said(X, drivers)
         outside = self.fitted.outside(X)
+        far = outside.any(axis=1).tolist()
         explained = [[] for _ in range(len(X))] if shares is None else self._drivers(X, shares)
         missing = self._missing(X)
         return [
             {
                 **self._blank(str(sample)),
                 **said[i],
-                "out_of_distribution": bool(outside[i].any()),
-                "drivers": explained[i] + (self._reasons(X[i], outside[i]) if drivers else []),
+                "out_of_distribution": far[i],
+                "drivers": explained[i]
+                + (self._reasons(X[i], outside[i]) if drivers and far[i] else []),
                 "missing_inputs": missing[i],
             }
             for i, sample in enumerate(ids)
