@@ -444,14 +444,14 @@ class Predictor:
         """
         said, shares = self._said(X, drivers)
         outside = self.fitted.outside(X)
-        far = outside.any(axis=1).tolist()
+        far = np.asarray(outside.any(axis=1))
         explained = [[] for _ in range(len(X))] if shares is None else self._drivers(X, shares)
         missing = self._missing(X)
         return [
             {
                 **self._blank(str(sample)),
                 **said[i],
-                "out_of_distribution": far[i],
+                "out_of_distribution": bool(far[i]),
                 "drivers": explained[i]
                 + (self._reasons(X[i], outside[i]) if drivers and far[i] else []),
                 "missing_inputs": missing[i],

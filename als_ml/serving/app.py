@@ -19,6 +19,7 @@ import yaml
 
 from als_ml.pages.patient_pages import Setting
 from als_ml.pages.protocol import read_rules
+from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.row import PredictionRow
 from als_ml.prediction.withhold import genetic_features, withheld
@@ -46,6 +47,8 @@ def make_app() -> Guard:
     log_to_standard_error(settings["access_log"])
     model = _model(settings)
     predictor = model.predictor()
+    # What a first patient would wait for is made now: sequences of genes, tables of definitions.
+    predictor.predict_records([EXAMPLE])
     served = {name: settings[name] for name in ("name", "version", "digest")}
     shared = Path.cwd() if settings["workers"] > 1 else None
     metrics = Metrics(shared, served)

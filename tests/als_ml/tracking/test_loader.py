@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -22,14 +23,16 @@ from mlflow import MlflowClient
 import predict
 from als_ml.__main__ import main
 from als_ml.cli import diagnostics
+from als_ml.prediction.example import EXAMPLE
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.storage import read_predictor, trusted_types
 from als_ml.serving import app
-from als_ml.serving.server import serving, wait_until_up
+from als_ml.serving.server import Edge, Extras, serving, wait_until_up
 from als_ml.tracking import loader, model_files
-from als_ml.tracking.loader import load, model_in
+from als_ml.tracking.loader import checked_model, load, model_in
 from als_ml.tracking.model_files import LIST, MODEL, MODEL_DIGEST, PIPELINE
 from als_ml.tracking.sqlite import SCHEMAS, version_in
+from als_ml.tracking.store import quiet_mlflow
 from als_ml.tracking.versions import _looked_up, asked_for
 from benchmarks import mutated_models
 from features.errors import DataError, RequestError
@@ -401,8 +404,25 @@ def test_a_server_process_refuses_a_copy_that_was_swapped(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / app.SETTINGS).write_text(json.dumps(settings))
     (folder / MODEL).write_bytes(b"{}")
-    with pytest.raises(RequestError, match=f"{MODEL} was changed"):
+    with quiet_mlflow(), pytest.raises(RequestError, match=f"{MODEL} was changed"):
         app.make_app()
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_server_process_has_scored_the_example_before_it_is_asked(tmp_path, monkeypatch):
+    """No first patient waits for what is made once."""
+    files, scored = checked_model(URI).files, []
+    digest = model_files.written(files.data, tmp_path / "model")
+    model = {"folder": str(tmp_path / "model"), "digest": digest, "name": "n", "version": "1"}
+    edge = asdict(Edge()) | {"parent": os.getpid(), "workers": 1, "beside": []}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / app.SETTINGS).write_text(json.dumps(asdict(Extras()) | edge | model))
+    monkeypatch.setattr(app.Predictor, "predict_records", lambda _, sent: scored.append(sent))
+    for of_a_process in ("log_to_standard_error", "_look_for_garbage_less_often", "_end_with"):
+        monkeypatch.setattr(app, of_a_process, lambda *_: None)
+    with quiet_mlflow():
+        app.make_app()
+    assert scored == [[EXAMPLE]]
 
 
 def test_a_version_of_an_old_release_is_known_by_its_tree(registry, capfd):
