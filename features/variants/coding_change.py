@@ -226,8 +226,12 @@ def _term_of_length(edit: Edit, before: str, after: str) -> str:
 
 
 def _common_start(left: str, right: str) -> str:
-    n = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)
-    return left[: min(len(left), len(right)) if n is None else n]
+    n = 0
+    for a, b in zip(left, right, strict=False):
+        if a != b:
+            break
+        n += 1
+    return left[:n]
 
 
 def new_stop(sequence: CodingSequence, edit: Edit) -> NewStop:

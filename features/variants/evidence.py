@@ -14,12 +14,13 @@ laboratories is not computed: PS2-PS4, PM3, PP1, BS3 and BS4 count where they ar
 
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
 from features.catalogue import Definitions, derived
 from features.variants.annotation import consequence_kinds, protein_change
+from features.variants.consequences import Possible
 from features.variants.gene_models import (
     changed_range,
     deep_in_intron,
@@ -139,17 +140,8 @@ def _criteria(variant: Variant, sources: Sources) -> list[Criterion]:
         return _met_by_one(variant, sources)
     kinds = consequence_kinds(sources.definitions)
     each = [
-        _met_by_one(
-            replace(
-                variant,
-                consequence=term,
-                kind=kinds.get(term, ""),
-                change=change if change and change[0] != change[1] else None,
-                possible=(),
-            ),
-            sources,
-        )
-        for term, change in variant.possible
+        _met_by_one(_with_effect(variant, effect, kinds.get(effect.consequence, "")), sources)
+        for effect in variant.possible
     ]
     common = _in_all(each)
     points = sum(criterion.points for criterion in common)
@@ -157,6 +149,16 @@ def _criteria(variant: Variant, sources: Sources) -> list[Criterion]:
         lifted = _met(sources.definitions, "UNRESOLVED_stop", variant)
         common.append(lifted._replace(points=-points))
     return common
+
+
+def _with_effect(variant: Variant, effect: Possible, kind: str) -> Variant:
+    """The variant with one of its possible effects (`dataclasses.replace` takes three times as
+    long).
+    """
+    term, change = effect
+    substituted = change if change and change[0] != change[1] else None
+    known = {"consequence": term, "kind": kind, "change": substituted, "possible": ()}
+    return Variant(**vars(variant) | known)
 
 
 def _met_by_one(variant: Variant, sources: Sources) -> list[Criterion]:
@@ -483,9 +485,10 @@ def missense_density(definitions: Definitions, variant: Variant) -> float:
     float
         1 is the mean of the panel.
     """
-    if variant.gene not in _constraint(definitions) or variant.residue is None:
+    counted = _constraint(definitions).get(variant.gene)
+    if counted is None or variant.residue is None:
         return float("nan")
-    residues, before = _constraint(definitions)[variant.gene]
+    residues, before = counted
     middle = (variant.residue - 1) // WINDOW
     low, high = max(0, middle - AROUND), min(len(before) - 1, middle + AROUND + 1)
     length = min(residues, high * WINDOW) - low * WINDOW
