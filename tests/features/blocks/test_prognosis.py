@@ -9,7 +9,7 @@ from math import exp, log
 import numpy as np
 import pytest
 
-from features.alsfrs.encals import linear_predictor, median_months, survival
+from features.alsfrs.encals import _MONTHLY_ODDS, linear_predictor, median_months, survival
 from features.blocks.prognosis import prognosis_dictionary, prognosis_features
 from tests.made import Call, cohort
 
@@ -140,6 +140,12 @@ def test_survival(month, score):
 def test_the_median_is_the_first_month_below_one_half(score):
     month = next((m for m in range(1, 600) if log_odds(m) + score > 0), 600)
     assert median_months(np.array([score])).tolist() == [month]
+
+
+def test_a_survival_of_exactly_one_half_is_not_below_it():
+    """The odds of month 12 with their sign turned are a predictor that halves survival there."""
+    assert median_months(-_MONTHLY_ODDS[11:12]).tolist() == [13]
+    assert survival(12.0, -_MONTHLY_ODDS[11]) == pytest.approx(0.5, abs=1e-15)
 
 
 def test_the_median_ends_at_50_years():

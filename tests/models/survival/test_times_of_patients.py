@@ -5,7 +5,13 @@ import pytest
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from models.labels import in_words, out_of_scope
-from models.survival.labels import TimeRule, events_only_beyond, survival_labels
+from models.survival.labels import (
+    TimeRule,
+    Times,
+    events_only_beyond,
+    last_known_days,
+    survival_labels,
+)
 from models.tasks import GASTROSTOMY, NIV, SURVIVAL
 from tests.made import cohort
 
@@ -56,6 +62,21 @@ def one(rule, **dates):
         (RULE, {"trial_drug_start_days": 200, "death_days": 300}, "event_death", 300, 1),
         (NATURAL, {"trial_drug_start_days": 299, "death_days": 300}, "censored_treated", 299, 0),
         (NATURAL, {"tofersen_start_days": 300, "death_days": 300}, "event_death", 300, 1),
+        # On one day the treatment is what ended the time.
+        (
+            NATURAL,
+            {"trial_drug_start_days": 300, "last_contact_days": 300},
+            "censored_treated",
+            300,
+            0,
+        ),
+        (
+            NATURAL,
+            {"trial_drug_start_days": 301, "last_contact_days": 300},
+            "censored_last_contact",
+            300,
+            0,
+        ),
         (
             NATURAL,
             {"tofersen_start_days": 90, "death_days": 300},
@@ -278,7 +299,84 @@ def followed(events, others, beyond=0):
         (followed([500] * 20, 60, 20), RULE, None),  # others are followed as long
         (followed([200] * 40, 60), RULE, None),
         (followed([500] * 20, 19), RULE, None),
+        (followed([500] * 20, 20), RULE, (365, 20)),
+        (followed([500] * 20, 60), TimeRule(follow_up_days=500), (365, 20)),
+        (followed([365] * 5 + [366] * 20, 60), RULE, (365, 20)),  # beyond the day
+        # Ninety-nine of a hundred are seen no longer; interpolation would say day 369.
+        (followed([500] * 20, 99, 1), RULE, (365, 20)),
+        # Of those beyond, 95 % have the event: 57 of 60, not 56 of 59 or 20 of 23.
+        (followed([500] * 57, 297, 3), RULE, (365, 57)),
+        (followed([500] * 56, 297, 3), RULE, None),
+        (followed([500] * 20, 297, 3), RULE, None),
     ],
 )
 def test_follow_up_of_those_with_an_event_alone(made, rule, found):
     assert events_only_beyond(made, rule) == found
+
+
+@pytest.mark.parametrize(("days", "found"), [(90, None), (91, (365, 20))])
+def test_who_was_lost_by_the_landmark_tells_nothing_of_the_follow_up(days, found):
+    """Nineteen without an event are too few, and the twentieth counts from the day after it."""
+    rows = [{"death_days": 500, "last_contact_days": 80}] * 20 + [{"last_contact_days": 365}] * 19
+    rows.append({"last_contact_days": days})
+    assert events_only_beyond(cohort(*({"diagnosis": "als", **row} for row in rows)), RULE) == found
+
+
+def test_patients_without_als_tell_nothing_of_the_follow_up():
+    rows = [{"diagnosis": "mimic", "death_days": 500}] * 20
+    rows += [{"diagnosis": "als", "last_contact_days": 365}] * 60
+    assert events_only_beyond(cohort(*rows), RULE) is None
+
+
+def test_what_counts_where_nothing_is_said():
+    """The contract: from day 90 to death, tracheostomy or NIV >= 23 h/day, without an end."""
+    stated = TimeRule(
+        landmark_days=90, event="composite", follow_up_days=None, end_at_treatment=False
+    )
+    assert TimeRule() == stated
+
+
+@pytest.mark.parametrize(
+    ("rule", "more"),
+    [
+        (RULE, {"death_days", "tracheostomy_days", "niv_23h_days"}),
+        (DEATH, {"death_days"}),
+        (
+            NIV_STARTS,
+            {"niv_start_days", "niv_23h_days", "death_days", "tracheostomy_days"},
+        ),
+        (FED, {"gastrostomy_days", "death_days"}),
+    ],
+)
+def test_what_a_time_is_made_of(rule, more):
+    labels, _ = survival_labels(cohort({"diagnosis": "als", "last_contact_days": 300}), rule)
+    assert labels.sources == more | {"last_contact_days"}
+
+
+THREE = Times(np.array([5.0, 6.0, 7.0]), np.array([4, 0, 1]), ("niv",), ("death", "tracheostomy"))
+
+
+def test_times_of_some_patients_and_of_what_competes():
+    some = THREE.take(np.array([2, 0]))
+    assert (some.months.tolist(), some.cause.tolist()) == ([7, 5], [1, 4])
+    assert (some.causes, some.rivals) == (("niv",), ("death", "tracheostomy"))
+    other = THREE.of_rivals
+    assert (other.causes, other.rivals) == (("death", "tracheostomy"), ("niv",))
+    assert other.outcome.tolist() == [2, 0, 1]
+    assert other.months is THREE.months
+
+
+@pytest.mark.parametrize(
+    ("until", "months", "cause"),
+    [(4.9, [4.9] * 3, [0, 0, 0]), (5.0, [5.0] * 3, [4, 0, 0]), (6.5, [5, 6, 6.5], [4, 0, 0])],
+)
+def test_times_as_they_were_known_earlier(until, months, cause):
+    known = THREE.until(np.full(3, until))
+    assert (known.months.tolist(), known.cause.tolist()) == (months, cause)
+    assert (known.causes, known.rivals) == (THREE.causes, THREE.rivals)
+
+
+def test_what_has_no_date_shows_nobody_alive():
+    measured = [(0, "nfl_serum", 50.0, np.nan), (0, "nfl_serum", 50.0, 30.0)]
+    made = cohort({"diagnosis": "als"}, {"diagnosis": "als"}, biomarkers=measured)
+    assert last_known_days(made).tolist() == [30, -np.inf]
