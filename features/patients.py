@@ -10,21 +10,13 @@ import pandas as pd
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.catalogue import Definitions, derived, patient_columns
+from features.tables.categories import categories
+from features.tables.coded import codes_of, decoded, table_of, text
 from features.tables.columns import Cells, Frame, FrameT, Table
-from features.tables.convert import (
-    Days,
-    categories,
-    codes_of,
-    dated_days,
-    dates,
-    decoded,
-    has_dates,
-    middle,
-    numbers,
-    require_columns,
-    table_of,
-    text,
-)
+from features.tables.dates import dates, has_dates
+from features.tables.days import Days, dated_days, middle
+from features.tables.names import require_columns
+from features.tables.numbers import numbers
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 

@@ -213,7 +213,7 @@ AT_THE_EDGE = {
     "als_ml/tracking/": "what goes to MLflow and into documents",
     "features/blocks/spec.py": "as a model stores it",
     "features/genotypes/kept.py": "as it is kept",
-    "features/tables/convert.py": "rows of a table",
+    "features/tables/coded.py": "rows of a table",
     "features/variants/lookups.py": "as a model stores it",
     "models/fitted.py": "as a model stores it",
     "models/survival/curve.py": "as a model stores it",

@@ -7,7 +7,10 @@ A date of birth names a person: it is used here and kept nowhere.
 import numpy as np
 import pandas as pd
 
-from features.tables.convert import dated_days, dates, decoded, numbers, text
+from features.tables.coded import decoded, text
+from features.tables.dates import dates
+from features.tables.days import dated_days
+from features.tables.numbers import numbers
 from features.tables.problems import Problems
 from features.tables.reading_rules import ReadingRules
 

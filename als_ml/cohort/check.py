@@ -19,7 +19,7 @@ from features.catalogue import Definitions, analytes, gene_names
 from features.cohort import Cohort
 from features.errors import DataError, examples
 from features.genotypes.coverage import STATES, UNKNOWN, coverage_state
-from features.tables.convert import decoded
+from features.tables.coded import decoded
 from features.tables.problems import Issue, Problem, ProblemRow, Problems, issue_of
 from models.survival.labels import TimeRule, events_only_beyond
 

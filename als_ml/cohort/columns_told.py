@@ -17,7 +17,7 @@ from als_ml.cohort.source import TABLES, CohortSource, TableKind
 from als_ml.proposal.words import column_words, core_words, plain_name, without_fillers
 from features.catalogue import Definitions, patient_columns
 from features.errors import examples
-from features.tables.convert import codes_of, decoded
+from features.tables.coded import codes_of, decoded
 from features.tables.problems import Problems
 
 # Longer forms are cut: they are free text.

@@ -42,8 +42,9 @@ from features.genotypes.extraction import with_targets
 from features.genotypes.gathered import GatheredOnDisk
 from features.genotypes.genotype import moved_rows
 from features.patients import has_calendar
-from features.tables.convert import read_coded, text
+from features.tables.coded import text
 from features.tables.delimited import check_quotes, delimited, has_lines, readable
+from features.tables.files import read_coded
 from features.tables.layout import Layout, is_workbook
 from features.tables.problems import Problems
 from features.temporary import working_folder

@@ -32,19 +32,12 @@ from features.genotypes.repeats import RepeatStates, read_repeats
 from features.genotypes.vcf import ANY_CALL, CallRule
 from features.overlay import overlaid, with_names
 from features.patients import checked_patients, has_calendar
+from features.tables.coded import codes_of, text
 from features.tables.columns import Column
-from features.tables.convert import (
-    PLACES,
-    codes_of,
-    numbers,
-    read_coded,
-    read_table,
-    rename_columns,
-    require_columns,
-    text,
-    with_known_names,
-)
+from features.tables.files import PLACES, read_coded, read_table
 from features.tables.layout import is_workbook, sheet_names
+from features.tables.names import rename_columns, require_columns, with_known_names
+from features.tables.numbers import numbers
 from features.tables.problems import Problem, Problems
 from features.tables.reading_rules import ReadingRules
 from features.variants.lookups import (

@@ -96,7 +96,7 @@ def _print_differences(differences: list[dict[str, str]], other_label: str) -> N
 
 
 def _print_comparison(found: "Compared", arguments: argparse.Namespace) -> None:
-    from features.tables.convert import records_of
+    from features.tables.coded import records_of
 
     print(
         f"{found.n} patients scored by both, {found.n_labelled} labelled; "

@@ -20,7 +20,7 @@ from als_ml.imports.left_out import identifier, left_out, number
 from als_ml.output import whole_folder
 from features.catalogue import normal_name
 from features.errors import DataError, RequestError, examples, nearest
-from features.tables.convert import read_table
+from features.tables.files import read_table
 from features.tables.formulas import inert
 from features.tables.problems import Problems
 

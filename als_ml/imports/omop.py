@@ -24,7 +24,7 @@ from als_ml.output import whole_folder
 from features.biomarkers.units import unit_factor
 from features.catalogue import Definitions, analyte_names, analytes, normal_name, shipped
 from features.errors import DataError, RequestError, examples, nearest
-from features.tables.convert import read_table
+from features.tables.files import read_table
 from features.tables.formulas import inert
 from features.tables.problems import Problems
 

@@ -18,7 +18,8 @@ from features.biomarkers.units import unit_factor
 from features.catalogue import Definitions, analyte_names, analytes, normal_name, shipped
 from features.errors import DataError, RequestError, examples, nearest
 from features.tables.cells import Dialect, read_values
-from features.tables.convert import MOST_DAYS, read_table
+from features.tables.days import MOST_DAYS
+from features.tables.files import read_table
 from features.tables.formulas import inert
 from features.tables.problems import Problems
 

@@ -13,7 +13,7 @@ from als_ml.pages.facts import MarkerCard
 from features.blocks.mechanisms import REFERENCE, age_at, limits_of
 from features.catalogue import Definitions, analytes, derived, shipped
 from features.cohort import Cohort
-from features.tables.convert import as_frame, records_of
+from features.tables.coded import as_frame, records_of
 
 ABOVE, BELOW, WITHIN, NO_RANGE = "above the range", "below the range", "within the range", ""
 LABORATORY_RANGE = "the laboratory's own range"

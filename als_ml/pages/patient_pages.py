@@ -50,8 +50,8 @@ from features.catalogue import Definitions
 from features.cohort import AnyCohort, Cohort
 from features.genotypes.genotype import zygosity
 from features.stored import Record
+from features.tables.coded import as_frame, records_of
 from features.tables.columns import FrameT
-from features.tables.convert import as_frame, records_of
 from features.variants.evidence import Assessment
 from features.variants.variant import Variant
 from models.survival.fitted import FittedSurvival

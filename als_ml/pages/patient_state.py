@@ -15,7 +15,7 @@ import pandas as pd
 from features.alsfrs.visits import of_scale
 from features.cohort import Cohort
 from features.stored import Record
-from features.tables.convert import records_of
+from features.tables.coded import records_of
 
 STATE_WORDS = {
     "dead": "died",

@@ -23,7 +23,7 @@ from features.blocks.mechanisms import age_at
 from features.catalogue import analytes
 from features.cohort import Cohort
 from features.stored import Json
-from features.tables.convert import records_of
+from features.tables.coded import records_of
 from features.variants.structural import changed_bases, is_structural
 
 ALS = {"id": "MONDO:0004976", "label": "amyotrophic lateral sclerosis"}

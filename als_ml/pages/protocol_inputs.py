@@ -19,7 +19,7 @@ from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import Cohort
 from features.genotypes.repeats import EXPANDED, INDETERMINATE, RepeatStates
 from features.stored import Record
-from features.tables.convert import records_of
+from features.tables.coded import records_of
 from features.variants.evidence import CLASSES
 
 DRUGS = ("riluzole", "edaravone", "tofersen", "trial_drug")

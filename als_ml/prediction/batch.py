@@ -45,7 +45,7 @@ from features.cohort import Cohort
 from features.errors import DataError, RequestError
 from features.genotypes.workers import worker_count
 from features.stored import Json
-from features.tables.convert import read_table
+from features.tables.files import read_table
 from features.tables.formulas import inert
 from features.tables.problems import Problems
 from features.temporary import owned

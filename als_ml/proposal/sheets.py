@@ -11,7 +11,7 @@ from als_ml.proposal.analyte_headers import analyte_name
 from als_ml.proposal.words import column_words, core_words, plain_name, without_fillers
 from features import bounds
 from features.errors import DataError
-from features.tables.convert import read_coded, read_sheet
+from features.tables.files import read_coded, read_sheet
 from features.tables.layout import UTF_8, Layout, is_workbook, joined_names, sheet_names
 
 # A header is looked for in so many lines: exports have a few titles (P).

@@ -15,7 +15,7 @@ from als_ml.cohort.record_keys import PAGE_FIELDS, PART_FIELDS
 from als_ml.prediction.row import PredictionRow
 from features.catalogue import Definitions, patient_columns, shipped
 from features.stored import Json
-from features.tables.convert import records_of
+from features.tables.coded import records_of
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES = {"number": "number", "days": "integer", "date": "string"}

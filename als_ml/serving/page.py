@@ -18,7 +18,7 @@ from als_ml.prediction.predictor import RESEARCH_USE, Predictor
 from als_ml.serving.json_schema import schemas
 from features.catalogue import analytes, patient_columns
 from features.stored import Json
-from features.tables.convert import records_of
+from features.tables.coded import records_of
 
 # Own files only: no inline script or style, no other host, no frame around it.
 POLICY = (

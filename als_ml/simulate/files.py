@@ -13,7 +13,7 @@ from als_ml.simulate.genetics import Genome, People, Repeats
 from als_ml.simulate.oracle import Best
 from als_ml.simulate.panel import Panel
 from features.catalogue import shipped
-from features.tables.convert import records_of
+from features.tables.coded import records_of
 
 COHORT = {
     "name": "demo",

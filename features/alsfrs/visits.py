@@ -10,16 +10,12 @@ from features.alsfrs.slopes import FULL_SCORE, decline
 from features.biomarkers.measurements import dates_of_rows, patient_rows
 from features.catalogue import Definitions
 from features.patients import day_bounds
+from features.tables.categories import categories
+from features.tables.coded import no_cells, table_of
 from features.tables.columns import Cells, Column, Frame, FrameT, rows_of
-from features.tables.convert import (
-    categories,
-    days,
-    middle,
-    no_cells,
-    numbers,
-    require_columns,
-    table_of,
-)
+from features.tables.days import days, middle
+from features.tables.names import require_columns
+from features.tables.numbers import numbers
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 

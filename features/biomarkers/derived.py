@@ -11,8 +11,9 @@ from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.biomarkers.lung_function import equations, predicted_capacity
 from features.biomarkers.measurements import NUMERIC
 from features.catalogue import Definitions, derived, recently_derived
+from features.tables.coded import codes_of, table_of
 from features.tables.columns import Column, Frame, FrameT
-from features.tables.convert import MOST_DAYS, codes_of, table_of
+from features.tables.days import MOST_DAYS
 
 
 class Derived(NamedTuple):

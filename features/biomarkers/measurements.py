@@ -14,20 +14,13 @@ import pandas as pd
 from features.biomarkers.units import known_units, unit_factor
 from features.catalogue import Definitions, analyte_names, analytes, derived, normal_name
 from features.errors import nearest
+from features.tables.categories import coded_categories
 from features.tables.cells import read_values
+from features.tables.coded import codes_of, no_cells, of_rows, table_of, text
 from features.tables.columns import Cells, Column, Frame, FrameT, factorized, rows_of
-from features.tables.convert import (
-    coded_categories,
-    codes_of,
-    days,
-    no_cells,
-    numbers,
-    of_rows,
-    report_unclear,
-    require_columns,
-    table_of,
-    text,
-)
+from features.tables.days import days
+from features.tables.names import require_columns
+from features.tables.numbers import numbers, report_unclear
 from features.tables.problems import Problems
 from features.tables.reading_rules import AS_IN_CONTRACT, ReadingRules
 

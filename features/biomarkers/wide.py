@@ -10,7 +10,8 @@ import pandas as pd
 from features.biomarkers.measurements import checked_biomarkers, no_biomarkers
 from features.catalogue import Definitions
 from features.errors import DataError, RequestError, examples, nearest
-from features.tables.convert import codes_of, decoded, require_columns
+from features.tables.coded import codes_of, decoded
+from features.tables.names import require_columns
 from features.tables.problems import Problems
 from features.tables.reading_rules import ReadingRules
 

@@ -24,8 +24,8 @@ from features.catalogue import (
 )
 from features.cohort import AnyCohort
 from features.errors import DataError
+from features.tables.coded import codes_of
 from features.tables.columns import Cells, Frame
-from features.tables.convert import codes_of
 
 # Which of several values counts. The slope is per month by least squares over at least 30 days (P).
 SUMMARIES = ("last", "first", "mean", "slope")

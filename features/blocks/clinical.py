@@ -10,8 +10,8 @@ from features.blocks.registry import Block
 from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions
 from features.cohort import AnyCohort
+from features.tables.coded import codes_of
 from features.tables.columns import Cells, Frame
-from features.tables.convert import codes_of
 
 DAYS_PER_YEAR = 365.25
 ONSET_SITES = {

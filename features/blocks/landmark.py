@@ -12,8 +12,8 @@ import numpy as np
 
 from features.catalogue import Definitions, derived, patient_columns
 from features.cohort import AnyCohort, Cohort
+from features.tables.coded import codes_of
 from features.tables.columns import Frame, FrameT, rows_of
-from features.tables.convert import codes_of
 
 # It lowers NfL by half (V): later values do not show the natural course.
 CHANGES_BIOMARKERS = "tofersen_start_days"

@@ -27,7 +27,7 @@ from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import AnyCohort
 from features.genotypes.coverage import ASSAYED_FROM
 from features.genotypes.repeats import STATES, RepeatStates
-from features.tables.convert import as_frame, records_of
+from features.tables.coded import as_frame, records_of
 from features.variants.evidence import Assessment
 from features.variants.variant import Variant
 

@@ -14,7 +14,7 @@ from features.catalogue import (
 )
 from features.cohort import AnyCohort
 from features.errors import examples
-from features.tables.convert import decoded
+from features.tables.coded import decoded
 from features.tables.problems import Problems
 
 _AT_BASELINE = "Name them in features.columns, if they were known at baseline."

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from features.catalogue import Definitions, gene_names, variant_key
+from features.tables.coded import table_of
 from features.tables.columns import Column, Frame, FrameT, FrameT_co, rows_of
-from features.tables.convert import table_of
 from features.variants.annotation import Effect
 
 _GENOTYPE = re.compile(r"^[|/]?(\.|\d+)([/|](\.|\d+))*$")

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "cells": ["Dialect", "read_values"],
         "columns": ["Column", "Table"],
-        "convert": ["read_coded", "read_table"],
+        "files": ["read_coded", "read_table"],
         "problems": ["Problem", "Problems", "merged"],
         "reading_rules": ["ReadingRules"],
     },

@@ -15,7 +15,7 @@ import train
 from als_ml.__main__ import main as als_ml
 from features import bounds
 from features.errors import DataError
-from features.tables.convert import read_table
+from features.tables.files import read_table
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLES = ("cohort.yaml", "patients.csv", "biomarkers.csv", "alsfrs.csv")

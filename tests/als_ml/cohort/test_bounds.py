@@ -22,7 +22,7 @@ from features.errors import DataError
 from features.genotypes import extraction
 from features.genotypes.bcftools import bcftools, stop_workers
 from features.genotypes.genotype import MOST_ALLELES, MOST_ALTERNATIVES, parse_genotype
-from features.tables.convert import read_table
+from features.tables.files import read_table
 from features.tables.problems import Problems
 from features.yaml_text import read_yaml
 from tests.conftest import ROOT

@@ -23,7 +23,7 @@ from als_ml.prediction.row import ROW_FIELDS
 from als_ml.tracking.loader import load
 from features.catalogue import analytes, gene_names, patient_columns, shipped
 from features.errors import UserError
-from features.tables.convert import read_table
+from features.tables.files import read_table
 from features.tables.problems import Problems
 from tests.cohorts import read
 

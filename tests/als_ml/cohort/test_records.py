@@ -9,7 +9,7 @@ from als_ml.cohort.records import read_records
 from als_ml.prediction.predictor import Predictor
 from features.blocks.rows import FeatureSpec, feature_rows
 from features.catalogue import shipped
-from features.tables.convert import decoded
+from features.tables.coded import decoded
 from features.variants.lookups import NO_LOOKUPS
 
 SPEC = FeatureSpec(blocks=("clinical", "biomarkers", "alsfrs"))

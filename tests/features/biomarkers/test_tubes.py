@@ -10,7 +10,7 @@ from features.blocks.landmark import as_known
 from features.blocks.rows import feature_rows
 from features.blocks.spec import FeatureSpec
 from features.errors import DataError
-from features.tables.convert import decoded
+from features.tables.coded import decoded
 from features.tables.problems import Problems
 from tests import cohorts
 

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from features.errors import DataError
 from features.tables.cells import Dialect, read_dates, read_values
-from features.tables.convert import days, numbers, read_coded, with_known_names
+from features.tables.days import days
+from features.tables.files import read_coded
+from features.tables.names import with_known_names
+from features.tables.numbers import numbers
 from features.tables.problems import Problems
 
 ANY, POINT, COMMA = Dialect(), Dialect("."), Dialect(",")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.catalogue import PADDING, gene_at, gene_names, genes, shipped
+from features.tables.coded import as_frame, codes_of, decoded, table_of, text
 from features.tables.columns import FEW_CELLS, Column, Table, factorized, rows_of
-from features.tables.convert import as_frame, codes_of, decoded, table_of, text
 
 CELLS = st.lists(st.none() | st.sampled_from(["a", "b", "c d", "é"]), max_size=12)
 

@@ -13,7 +13,7 @@ from features.catalogue import shipped
 from features.errors import DataError
 from features.patients import checked_patients, is_uncertain
 from features.tables.cells import Dialect
-from features.tables.convert import dated_days, days
+from features.tables.days import dated_days, days
 from features.tables.problems import Problems
 from features.tables.reading_rules import ReadingRules
 from tests.cohorts import read

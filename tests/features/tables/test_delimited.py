@@ -10,7 +10,7 @@ import pytest
 from als_ml.__main__ import main as als_ml
 from als_ml.cohort import in_parts
 from features.errors import DataError
-from features.tables.convert import read_table
+from features.tables.files import read_table
 from features.tables.layout import Layout
 
 NAME = "Mustermann"

@@ -17,7 +17,8 @@ from features.blocks.rows import feature_rows
 from features.blocks.spec import FeatureSpec
 from features.catalogue import patient_columns, shipped
 from features.errors import DataError
-from features.tables.convert import decoded, read_coded
+from features.tables.coded import decoded
+from features.tables.files import read_coded
 from features.tables.problems import Problems
 from tests.cohorts import read
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from als_ml.output import write_table
-from features.tables.convert import read_table
+from features.tables.files import read_table
 from features.tables.formulas import inert, inert_cell
 
 ROOT = Path(__file__).resolve().parents[3]

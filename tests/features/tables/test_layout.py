@@ -6,7 +6,7 @@ from openpyxl import Workbook
 
 from features.errors import DataError
 from features.tables import delimited
-from features.tables.convert import PLACES, read_coded, read_table
+from features.tables.files import PLACES, read_coded, read_table
 from features.tables.layout import Layout, joined_names, known_encoding, sheet_names
 
 ROWS = [["id", "Größe"], ["P1", "1,75"], ["P2", "n.b."]]

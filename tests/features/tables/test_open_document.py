@@ -9,7 +9,7 @@ import pytest
 
 from features import bounds
 from features.errors import DataError
-from features.tables.convert import read_table
+from features.tables.files import read_table
 from features.tables.layout import Layout, sheet_names
 
 _SPACES = (
