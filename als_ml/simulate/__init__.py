@@ -29,13 +29,16 @@ from als_ml.simulate.course import (
 )
 from als_ml.simulate.genetics import (
     CAUSES,
+    Genome,
+    People,
+    Repeats,
     draw_genome,
     draw_people,
     draw_repeats,
     draw_sites,
 )
-from als_ml.simulate.oracle import LATE_RISK_DAYS, RISK_DAYS, course_best, familial_best
-from als_ml.simulate.panel import draw_panel
+from als_ml.simulate.oracle import LATE_RISK_DAYS, RISK_DAYS, Best, course_best, familial_best
+from als_ml.simulate.panel import Panel, draw_panel
 from features.errors import DataError, RequestError
 from features.temporary import owned, sweep
 
@@ -286,66 +289,123 @@ def _write(
     progress: Progress,
     sites: "pd.DataFrame | None" = None,
 ) -> Told:
-    n, rng = some.n, streams.main
+    rng = streams.main
     progress("drawing families, genomes and courses", 0, 4)
-    people = draw_people(n, rng)
-    genome, repeats = draw_genome(people, rng, sites), draw_repeats(people, rng)
-    course = draw_course(people, genome, repeats, rng)
-    treated = {  # a stream of its own: it takes no number from what is drawn before and after it
-        drug: draw_start(share, drug_rng)
-        for (drug, share), drug_rng in zip(
-            treatment_shares(people, genome).items(), rng.spawn(2), strict=True
-        )
-    }
-    natural_until = np.minimum(*treated.values())
-    panel = draw_panel(people, course, rng)
-    future = draw_future(course.future, course.loss, natural_until, rng)
-    risk_days = dict(RISK_DAYS)
-    if follow_up_months > FOLLOW_UP:
-        more = streams.later
-        future = prolonged(future, course.future, course.loss, follow_up_months, more)
-    if follow_up_months >= _LATE_RISK_FROM:
-        risk_days |= LATE_RISK_DAYS
-    numbers = range(some.first + 1, some.first + n + 1)
-    ids = np.array([f"DEMO-{i:05d}" for i in numbers], dtype=object)
+    drawn = _draw(some.n, streams, follow_up_months, sites)
+    ids = np.array([f"DEMO-{some.first + i:05d}" for i in range(1, some.n + 1)], dtype=object)
     progress("writing tables", 1, 4)
-    patients = files.patients_table(ids, people, repeats, course, future, treated, rng, some.first)
-    tables = {"patients": patients, "alsfrs": files.alsfrs_table(ids, people, course, future, rng)}
-    measured = files.biomarker_table(ids, people, course, future, panel, rng)
+    tables = _tables(ids, drawn, rng, some.first)
     progress("best possible scores", 2, 4)
-    best = {"familial": familial_best(people, genome, repeats)}
-    best |= course_best(people, genome, repeats, course, panel, rng, risk_days)
-    labels = _labels(patients, course, future)
-    care_rng, clinic_rng = rng.spawn(2)  # the last streams of their own: they move no other
-    further = care_values(tables["alsfrs"], measured, patients, care_rng)
-    tables |= _as_a_clinic_writes(tables, files.with_further(measured, further), clinic_rng)
-    truth = files.truth_table(
-        ids, labels, best, np.array(CAUSES)[people.cause], np.exp(course.future)
-    )
-    files.write_tables(folder, {**tables, "truth": truth})
+    best = _best(drawn, follow_up_months, rng)
+    labels = _labels(tables["patients"], drawn.course, drawn.future)
+    causes, rate = np.array(CAUSES)[drawn.people.cause], np.exp(drawn.course.future)
+    truth = files.truth_table(ids, labels, best, causes, rate)
+    files.write_tables(folder, {**_as_a_clinic_writes(tables, rng), "truth": truth})
     progress("writing variants", 3, 4)
-    files.write_variants(folder / "variants.vcf.gz", ids, genome, people, rng)
-    files.write_frequencies(folder / "frequencies.vcf.gz", genome)
-    files.write_repeats(folder / "repeats.vcf.gz", ids, repeats)
+    _write_genomes(folder, ids, drawn, rng)
     return Told(
-        families=patients["family_id"].to_numpy(),
+        families=tables["patients"]["family_id"].to_numpy(),
         labels=labels,
         best={task: scores.p for task, scores in best.items()},
     )
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Patients as they are; `treated` has the first day of each drug, infinite without it."""
+
+    people: People
+    genome: Genome
+    repeats: Repeats
+    course: Course
+    treated: dict[str, np.ndarray]
+    panel: Panel
+    future: Future
+
+
+def _draw(
+    n: int, streams: "_Streams", follow_up_months: int, sites: "pd.DataFrame | None"
+) -> _Drawn:
+    rng = streams.main
+    people = draw_people(n, rng)
+    genome, repeats = draw_genome(people, rng, sites), draw_repeats(people, rng)
+    course = draw_course(people, genome, repeats, rng)
+    treated = _draw_treatments(people, genome, rng)
+    panel = draw_panel(people, course, rng)
+    future = draw_future(course.future, course.loss, np.minimum(*treated.values()), rng)
+    if follow_up_months > FOLLOW_UP:
+        more = streams.later
+        future = prolonged(future, course.future, course.loss, follow_up_months, more)
+    return _Drawn(
+        people=people,
+        genome=genome,
+        repeats=repeats,
+        course=course,
+        treated=treated,
+        panel=panel,
+        future=future,
+    )
+
+
+def _draw_treatments(
+    people: People, genome: Genome, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """First day of each drug, each of a stream of its own: it takes no number from what is drawn
+    before and after it.
+    """
+    return {
+        drug: draw_start(share, drug_rng)
+        for (drug, share), drug_rng in zip(
+            treatment_shares(people, genome).items(), rng.spawn(2), strict=True
+        )
+    }
+
+
+def _tables(
+    ids: np.ndarray, drawn: _Drawn, rng: np.random.Generator, first: int
+) -> dict[str, pd.DataFrame]:
+    """The tables that the features are made of."""
+    people, course, future = drawn.people, drawn.course, drawn.future
+    return {
+        "patients": files.patients_table(
+            ids, people, drawn.repeats, course, future, drawn.treated, rng, first
+        ),
+        "alsfrs": files.alsfrs_table(ids, people, course, future, rng),
+        "biomarkers": files.biomarker_table(ids, people, course, future, drawn.panel, rng),
+    }
+
+
+def _best(drawn: _Drawn, follow_up_months: int, rng: np.random.Generator) -> dict[str, Best]:
+    """Scores of who knows how the patients were drawn."""
+    people, genome, repeats = drawn.people, drawn.genome, drawn.repeats
+    late = LATE_RISK_DAYS if follow_up_months >= _LATE_RISK_FROM else {}
+    best = {"familial": familial_best(people, genome, repeats)}
+    return best | course_best(
+        people, genome, repeats, drawn.course, drawn.panel, rng, RISK_DAYS | late
+    )
+
+
 def _as_a_clinic_writes(
-    tables: dict[str, pd.DataFrame], measured: pd.DataFrame, rng: np.random.Generator
+    tables: dict[str, pd.DataFrame], rng: np.random.Generator
 ) -> dict[str, pd.DataFrame]:
     """The tables with what no model sees and the care protocol asks for."""
-    patients, visits = tables["patients"], tables["alsfrs"]
-    added = clinic_columns(visits, patients, rng)
+    patients, visits, measured = tables["patients"], tables["alsfrs"], tables["biomarkers"]
+    care_rng, clinic_rng = rng.spawn(2)  # the last streams of their own: they move no other
+    measured = files.with_further(measured, care_values(visits, measured, patients, care_rng))
+    added = clinic_columns(visits, patients, clinic_rng)
     gastrostomy = added["gastrostomy_days"].set_axis(patients["sample_id"])
+    breathing = breathing_tests(visits, patients, clinic_rng)
     return {
         "patients": pd.concat([patients, added], axis=1),
         "alsfrs": fed_by_tube(visits, gastrostomy),
-        "biomarkers": files.with_further(measured, breathing_tests(visits, patients, rng)),
+        "biomarkers": files.with_further(measured, breathing),
     }
+
+
+def _write_genomes(folder: Path, ids: np.ndarray, drawn: _Drawn, rng: np.random.Generator) -> None:
+    files.write_variants(folder / "variants.vcf.gz", ids, drawn.genome, drawn.people, rng)
+    files.write_frequencies(folder / "frequencies.vcf.gz", drawn.genome)
+    files.write_repeats(folder / "repeats.vcf.gz", ids, drawn.repeats)
 
 
 def _labels(patients: pd.DataFrame, course: Course, future: Future) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Write the cohort as the files a centre has."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -209,31 +210,8 @@ def biomarker_table(
 
     Values under a limit are written as `<limit`.
     """
-    ella = np.isin(people.site, c.ELLA_SITES)
     later = rng.integers(100, 400, len(ids))
-    columns = [
-        (np.zeros(len(ids)), panel.nfl[:, 0]),
-        (panel.nfl_day, panel.nfl[:, 1]),
-        (later, panel.later_nfl),
-    ]
-    parts = [
-        _measured(ids, "nfl_serum", "pg/mL", "serum", np.where(ella, "ella", "simoa"), d, v)
-        for d, v in columns
-    ]
-    under = [np.where(ella & (v < c.ELLA_LIMIT), f"<{c.ELLA_LIMIT}", "") for _, v in columns]
-    units = shipped().table("biomarkers").set_index("analyte")["unit"]
-    for name, values in panel.analytes.items():
-        matrix = "serum" if name.endswith("_serum") else "none"
-        parts.append(
-            _measured(
-                ids, name, units[name], matrix, np.full(len(ids), ""), np.zeros(len(ids)), values
-            )
-        )
-        under.append(
-            np.where((name == "crp_serum") & (values < c.CRP_LIMIT), f"<{c.CRP_LIMIT}", "")
-        )
-    parts[3:] = [_at_site(part, people.site == c.SI_SITE) for part in parts[3:]]
-    table = pd.concat([part.assign(limit=limit) for part, limit in zip(parts, under, strict=True)])
+    table = pd.concat([*_nfl(ids, people, panel, later), *_other_analytes(ids, people, panel)])
     table = table[table["value"].notna()]
     written = table["value"].map("{:.6g}".format)
     table["value"] = np.where(table["limit"] != "", table["limit"], written)
@@ -245,6 +223,34 @@ def biomarker_table(
         .sort_values(["sample_id", "analyte", "days"])
         .astype({"days": int})
     )
+
+
+def _nfl(
+    ids: np.ndarray, people: People, panel: Panel, later: np.ndarray
+) -> Iterator[pd.DataFrame]:
+    """NfL at its three times, by the assay of the site; `limit` where it lies under it."""
+    ella = np.isin(people.site, c.ELLA_SITES)
+    columns = [
+        (np.zeros(len(ids)), panel.nfl[:, 0]),
+        (panel.nfl_day, panel.nfl[:, 1]),
+        (later, panel.later_nfl),
+    ]
+    assay = np.where(ella, "ella", "simoa")
+    for days, values in columns:
+        limit = np.where(ella & (values < c.ELLA_LIMIT), f"<{c.ELLA_LIMIT}", "")
+        part = _measured(ids, "nfl_serum", "pg/mL", "serum", assay, days, values)
+        yield part.assign(limit=limit)
+
+
+def _other_analytes(ids: np.ndarray, people: People, panel: Panel) -> Iterator[pd.DataFrame]:
+    """What was measured once, in the units of the site; `limit` where CRP lies under its own."""
+    units = shipped().table("biomarkers").set_index("analyte")["unit"]
+    no_assay, day_zero = np.full(len(ids), ""), np.zeros(len(ids))
+    for name, values in panel.analytes.items():
+        matrix = "serum" if name.endswith("_serum") else "none"
+        limit = np.where((name == "crp_serum") & (values < c.CRP_LIMIT), f"<{c.CRP_LIMIT}", "")
+        part = _measured(ids, name, units[name], matrix, no_assay, day_zero, values)
+        yield _at_site(part, people.site == c.SI_SITE).assign(limit=limit)
 
 
 def with_further(measured: pd.DataFrame, further: pd.DataFrame) -> pd.DataFrame:

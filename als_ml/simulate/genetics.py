@@ -267,31 +267,16 @@ def draw_repeats(people: People, rng: np.random.Generator) -> Repeats:
     a family history.
     """
     n, expanded = len(people.family), people.cause == CAUSES.index("C9orf72")
-    pair = np.sort(
-        rng.choice(list(c.C9_NORMAL), (n, 2), p=list(c.C9_NORMAL.values())), axis=1
-    ).astype(float)
-    detected = expanded & (rng.random(n) < c.SHORT_READ_SENSITIVITY)
-    size = np.round(np.exp(rng.normal(np.log(120), 0.5, n))).clip(60, 900)
-    straddles = rng.random(n) < c.STRADDLES
-    long = np.where(detected, size, pair[:, 1])
-    low = np.where(detected, np.where(straddles, 27, np.maximum(np.round(size * 0.7), 32)), long)
-    high = np.where(detected, np.round(size * 1.6), long)
+    pair = _normal_pairs(c.C9_NORMAL, n, rng)
+    long, low, high = _by_short_reads(pair[:, 1], expanded, rng)
     called = (people.site != c.NO_REPEAT_SITE) & (rng.random(n) >= c.NO_REPEAT_CALL)
     one = rng.random(n) < c.ONE_ALLELE
     short = np.where(one, np.nan, pair[:, 0])
     long, low, high, short = (np.where(called, x, np.nan) for x in (long, low, high, short))
-    tested = rng.random(n) < np.where(people.familial, c.LAB_TESTED[True], c.LAB_TESTED[False])
-    intermediate = pair[:, 1] >= 24
-    result = np.where(expanded, "expanded", np.where(intermediate, "intermediate", "normal"))
-    lab = np.where(tested, result, "")
-    method = np.where(tested, rng.choice(["rp_pcr", "southern"], n, p=[0.85, 0.15]), "")
+    lab, method = _in_the_laboratory(people, pair[:, 1], expanded, rng)
     by_reads = np.where(~called, -1, np.where(low >= 31, 1, np.where((high >= 31) | one, -1, 0)))
-    state = np.where(tested, expanded.astype(int), by_reads)
-    atxn2 = np.sort(
-        rng.choice(list(c.ATXN2_NORMAL), (n, 2), p=list(c.ATXN2_NORMAL.values())), axis=1
-    ).astype(float)
-    at_risk = rng.random(n) < c.ATXN2_RISK
-    atxn2[:, 1] = np.where(at_risk, rng.choice(c.ATXN2_RISK_SIZES, n), atxn2[:, 1])
+    state = np.where(lab != "", expanded.astype(int), by_reads)
+    atxn2, at_risk = _draw_atxn2(n, rng)
     sizes = np.where(called[:, None], atxn2, np.nan)
     atxn2_state = np.where(called, at_risk.astype(int), -1)
     return Repeats(
@@ -307,3 +292,41 @@ def draw_repeats(people: People, rng: np.random.Generator) -> Repeats:
         atxn2_state=atxn2_state,
         atxn2_true=at_risk,
     )
+
+
+def _normal_pairs(shares: dict[int, float], n: int, rng: np.random.Generator) -> np.ndarray:
+    """Two sizes of each patient in the normal range, the shorter first, (n, 2)."""
+    drawn = rng.choice(list(shares), (n, 2), p=list(shares.values()))
+    return np.sort(drawn, axis=1).astype(float)
+
+
+def _by_short_reads(
+    normal: np.ndarray, expanded: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Size of the longer allele and the ends of its interval; an expansion may be missed."""
+    n = len(normal)
+    detected = expanded & (rng.random(n) < c.SHORT_READ_SENSITIVITY)
+    size = np.round(np.exp(rng.normal(np.log(120), 0.5, n))).clip(60, 900)
+    straddles = rng.random(n) < c.STRADDLES
+    long = np.where(detected, size, normal)
+    low = np.where(detected, np.where(straddles, 27, np.maximum(np.round(size * 0.7), 32)), long)
+    return long, low, np.where(detected, np.round(size * 1.6), long)
+
+
+def _in_the_laboratory(
+    people: People, normal: np.ndarray, expanded: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """State of C9orf72 and the method of its test, both empty if it was not tested."""
+    n = len(normal)
+    tested = rng.random(n) < np.where(people.familial, c.LAB_TESTED[True], c.LAB_TESTED[False])
+    result = np.where(expanded, "expanded", np.where(normal >= 24, "intermediate", "normal"))
+    method = rng.choice(["rp_pcr", "southern"], n, p=[0.85, 0.15])
+    return np.where(tested, result, ""), np.where(tested, method, "")
+
+
+def _draw_atxn2(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Both sizes of each patient, (n, 2), and who is at risk."""
+    sizes = _normal_pairs(c.ATXN2_NORMAL, n, rng)
+    at_risk = rng.random(n) < c.ATXN2_RISK
+    sizes[:, 1] = np.where(at_risk, rng.choice(c.ATXN2_RISK_SIZES, n), sizes[:, 1])
+    return sizes, at_risk
