@@ -67,7 +67,34 @@ def checked_patients(
         rules = rules.in_calendar(_has_dates(definitions, table))
     index_dates = _index_dates(table, where, problems, rules)
     given = {name: rule for name, rule in _rules(definitions).items() if name in table.columns}
-    dated = {
+    dated = _ordered_onset(_dated(table, given, where, problems, rules, index_dates))
+    typed = _unknown(definitions, len(table))
+    typed |= {
+        name: _typed(definitions, table[name], name, where, problems, rules)
+        for name, rule in given.items()
+        if rule.kind not in ("date", "days")
+    }
+    typed |= {"index_date": index_dates, **{name: days.value for name, days in dated.items()}}
+    stated = typed["uncertain_dates"]
+    typed["uncertain_dates"] = _uncertain_dates(stated, dated, where, problems)
+    others = {str(name): _plain(column) for name, column in table.items() if name not in typed}
+    _check_ids(typed["sample_id"], where, problems)
+    _check_dates(typed, where, problems)
+    _ask_for_years(dated, where, problems)
+    _name_wide(dated, table, where, problems)
+    return table_of({**_completed(typed), **others}, table)
+
+
+def _dated(
+    table: Frame,
+    given: "dict[str, _Rule]",
+    where: str,
+    problems: Problems,
+    rules: ReadingRules,
+    index_dates: np.ndarray,
+) -> dict[str, Days]:
+    """Each column of days that the table has."""
+    return {
         name: dated_days(
             table[name],
             f"{where}, column {name}",
@@ -79,27 +106,18 @@ def checked_patients(
         for name, rule in given.items()
         if rule.kind == "days"
     }
-    dated = _ordered_onset(dated)
-    nothing, no_number = np.full(len(table), None, dtype=object), np.full(len(table), np.nan)
-    typed = {
+
+
+def _unknown(definitions: Definitions, n: int) -> dict[str, np.ndarray]:
+    """Every column of the contract with nothing known of n patients; they share their arrays."""
+    nothing, no_number = np.full(n, None, dtype=object), np.full(n, np.nan)
+    unknown = {
         name: no_number if rule.kind in ("number", "days") else nothing
         for name, rule in _rules(definitions).items()
     }
-    typed |= {
-        name: _typed(definitions, table[name], name, where, problems, rules)
-        for name, rule in given.items()
-        if rule.kind not in ("date", "days")
-    }
-    typed |= {"index_date": index_dates, **{name: days.value for name, days in dated.items()}}
     # The tables of a model from before have no such column.
-    stated = typed.get("uncertain_dates", nothing)
-    typed["uncertain_dates"] = _uncertain_dates(stated, dated, where, problems)
-    others = {str(name): _plain(column) for name, column in table.items() if name not in typed}
-    _check_ids(typed["sample_id"], where, problems)
-    _check_dates(typed, where, problems)
-    _ask_for_years(dated, where, problems)
-    _name_wide(dated, table, where, problems)
-    return table_of({**_completed(typed), **others}, table)
+    unknown.setdefault("uncertain_dates", nothing)
+    return unknown
 
 
 def has_calendar(patients: Frame) -> bool:

@@ -15,7 +15,7 @@ from features.biomarkers.units import known_units, unit_factor
 from features.catalogue import Definitions, analyte_names, analytes, derived, normal_name
 from features.errors import nearest
 from features.tables.categories import coded_categories
-from features.tables.cells import read_values
+from features.tables.cells import Values, read_values
 from features.tables.coded import codes_of, no_cells, of_rows, table_of, text
 from features.tables.columns import Cells, Column, Frame, FrameT, factorized, rows_of
 from features.tables.days import days
@@ -127,27 +127,16 @@ def checked_biomarkers(
     row = patient_rows(table["sample_id"], rows, where, problems)
     analyte = _analytes(definitions, table, where, problems, rules)
     value, censored = _values(definitions, table, where, shown, problems, rules)
-    # An empty cell needs no unit; one that cannot be read does, to be told of both at once.
-    is_text = table["value"].dtype != float
-    given = np.isfinite(value) | (is_text and codes_of(table["value"])[0] >= 0)
-    asked = np.where(given, analyte, -1)
+    asked = _with_unit(table, analyte, value)
     factor = _factors(definitions, asked, _column(table, "unit"), where, problems)
     _check_size(table, value * factor, where, problems)
-    own_dates = None if index_dates is None else dates_of_rows(index_dates, row)
-    assay_codes, assays = _assays(definitions, _column(table, "assay"), rules)
     checked = table_of(
         {
             "row": row,
             "analyte": _coded(analyte, _ids(definitions)),
             "value": value * factor * LIMIT_FACTOR[censored],
-            "days": days(
-                _column(table, "days"),
-                f"{where}, column days",
-                problems,
-                dialect=rules.dialect,
-                index_dates=own_dates,
-            ),
-            "assay": _coded(assay_codes, assays),
+            "days": _days(table, row, where, problems, rules, index_dates),
+            "assay": _coded(*_assays(definitions, _column(table, "assay"), rules)),
             "censored": _coded(censored, CENSORED),
             "unit": _coded(*codes_of(_column(table, "unit"))),
             **_own_ranges(table, factor, where, problems, rules),
@@ -161,6 +150,33 @@ def checked_biomarkers(
     kept = rows_of(checked, usable)
     _note_unused(definitions, kept, where, problems)
     return kept
+
+
+def _with_unit(table: Frame, analyte: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Analyte of each row whose unit is asked for, -1 of the others: an empty cell needs none, one
+    that cannot be read does, to be told of both at once.
+    """
+    is_text = table["value"].dtype != float
+    given = np.isfinite(value) | (is_text and codes_of(table["value"])[0] >= 0)
+    return np.where(given, analyte, -1)
+
+
+def _days(
+    table: Frame,
+    row: np.ndarray,
+    where: str,
+    problems: Problems,
+    rules: ReadingRules,
+    index_dates: "np.ndarray | None",
+) -> np.ndarray:
+    """Days since the index day of the row's own patient."""
+    return days(
+        _column(table, "days"),
+        f"{where}, column days",
+        problems,
+        dialect=rules.dialect,
+        index_dates=None if index_dates is None else dates_of_rows(index_dates, row),
+    )
 
 
 def _check_size(table: Frame, value: np.ndarray, where: str, problems: Problems) -> None:
@@ -380,15 +396,7 @@ def _texts(
         code="cell_number",
     )
     value = np.append(read.value, np.nan)[codes]
-    signs = np.select(
-        [
-            (read.sign == "<") | (read.limit_word == "below"),
-            (read.sign != "") | (read.limit_word != ""),
-        ],
-        [BELOW, ABOVE],
-        EXACT,
-    )
-    by_sign = np.append(signs, EXACT)[codes]
+    by_sign = np.append(_by_sign(read), EXACT)[codes]
     word = of_rows(read.limit_word != "", codes)
     value = np.where(word | (np.isnan(value) & (censored != EXACT)), limit, value)
     problems.reject(
@@ -400,6 +408,18 @@ def _texts(
         code="cell_number",
     )
     return value, by_sign
+
+
+def _by_sign(read: Values) -> np.ndarray:
+    """What each distinct cell says itself of a limit (code of CENSORED)."""
+    return np.select(
+        [
+            (read.sign == "<") | (read.limit_word == "below"),
+            (read.sign != "") | (read.limit_word != ""),
+        ],
+        [BELOW, ABOVE],
+        EXACT,
+    )
 
 
 def _factors(

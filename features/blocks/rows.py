@@ -236,37 +236,47 @@ def with_columns(
     chosen: list[str] = []
     contract = set(patient_columns(definitions).index)
     for pattern in patterns:
-        matched = [name for name in patients.columns if fnmatch.fnmatchcase(name, pattern)]
-        if not matched:
-            raise RequestError(
-                f"features.columns {pattern!r}",
-                "matches no column",
-                nearest(pattern, patients.columns),
-                code="column_missing",
-            )
-        if pattern in matched and pattern in never | contract:
-            why = (
-                "is what the label is made of"
-                if pattern in never
-                else "has its own meaning in the patients table"
-            )
-            raise RequestError(
-                f"features.columns {pattern!r}",
-                why,
-                "Remove it from features.columns.",
-                code="column_refused",
-            )
+        matched = _matched(pattern, patients, never, contract)
         left_out = never | contract | (set(aside) - {pattern})
         chosen += [name for name in matched if name not in left_out and name not in chosen]
-    numeric = [
-        name
-        for name in chosen
-        if pd.to_numeric(patients[name], errors="coerce").notna().sum()
-        == patients[name].notna().sum()
-    ]
+    numeric = [name for name in chosen if _is_numeric(patients[name])]
     levels = {
         name: tuple(sorted(map(str, patients[name].dropna().unique())))
         for name in chosen
         if name not in numeric
     }
     return replace(spec, columns=tuple(numeric), levels=levels)
+
+
+def _matched(
+    pattern: str, patients: pd.DataFrame, never: set[str], contract: set[str]
+) -> list[str]:
+    """Columns that a name or a glob means; refused are none at all, and a plain name that may not
+    be a feature.
+    """
+    matched = [name for name in patients.columns if fnmatch.fnmatchcase(name, pattern)]
+    if not matched:
+        raise RequestError(
+            f"features.columns {pattern!r}",
+            "matches no column",
+            nearest(pattern, patients.columns),
+            code="column_missing",
+        )
+    if pattern in matched and pattern in never | contract:
+        why = (
+            "is what the label is made of"
+            if pattern in never
+            else "has its own meaning in the patients table"
+        )
+        raise RequestError(
+            f"features.columns {pattern!r}",
+            why,
+            "Remove it from features.columns.",
+            code="column_refused",
+        )
+    return matched
+
+
+def _is_numeric(column: "pd.Series") -> bool:
+    """Whether every known cell is a number."""
+    return bool(pd.to_numeric(column, errors="coerce").notna().sum() == column.notna().sum())

@@ -119,26 +119,64 @@ def dated_days(
     """
     first, last, unclear = calendar(column, where, problems, dialect)
     is_date = ~np.isnat(first)
-    plain: Cells = column
-    if np.count_nonzero(is_date | unclear):
-        cells = pd.Series(decoded(column).to_numpy(dtype=object), dtype=object)
-        plain = cells.mask(is_date | unclear, None)
-    values = _whole_days(plain, where, problems, dialect)
-    year = (values >= YEARS[0]) & (values <= YEARS[1])
-    if np.count_nonzero(year):
-        year &= _in_calendar(is_date, dialect, index_dates)
-        first, last = with_years(values, year, first, last)
+    values = _whole_days(_without(column, is_date | unclear), where, problems, dialect)
+    year = _years(values, is_date, dialect, index_dates)
     if not np.count_nonzero(is_date | year):
-        late = values > high
-        _reject_late(late, where, column, high, problems)
-        value = np.where(late, np.nan, values)
-        return Days(value=value, first=value, last=value, vague=np.zeros(len(value), dtype=bool))
+        return _by_number(values, high, column, where, problems)
+    if np.count_nonzero(year):
+        first, last = with_years(values, year, first, last)
     if dialect.partial_dates == "refuse":
         remedy = _SEND_DAYS if dialect.apart else _SAY_PARTIAL
         first, last = _whole_dates(first, last, year, column, where, problems, remedy)
     lag = _since_index(first, last, column, index_dates, where, problems)
     begin, end = (np.where(is_date | year, bound, values) for bound in lag)
     far = is_date & (np.abs(begin) > farthest)
+    begin, end = _within(begin, end, far, high, column, where, problems)
+    return Days(
+        value=middle(begin, end),
+        first=begin,
+        last=end,
+        vague=year & np.isfinite(begin),
+    )
+
+
+def _without(column: Cells, read: np.ndarray) -> Cells:
+    """A column without the cells that were read as dates; itself where there are none."""
+    if not np.count_nonzero(read):
+        return column
+    return pd.Series(decoded(column).to_numpy(dtype=object), dtype=object).mask(read, None)
+
+
+def _years(
+    values: np.ndarray, is_date: np.ndarray, dialect: Dialect, index_dates: "np.ndarray | None"
+) -> np.ndarray:
+    """Which bare numbers are years: those that look so, in a cohort with calendar dates."""
+    year = (values >= YEARS[0]) & (values <= YEARS[1])
+    return year & _in_calendar(is_date, dialect, index_dates) if np.count_nonzero(year) else year
+
+
+def _by_number(
+    values: np.ndarray, high: float, column: Cells, where: str, problems: Problems
+) -> Days:
+    """Days of a column without a date."""
+    late = values > high
+    _reject_late(late, where, column, high, problems)
+    value = np.where(late, np.nan, values)
+    return Days(value=value, first=value, last=value, vague=np.zeros(len(value), dtype=bool))
+
+
+def _within(
+    begin: np.ndarray,
+    end: np.ndarray,
+    far: np.ndarray,
+    high: float,
+    column: Cells,
+    where: str,
+    problems: Problems,
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last days without those too far from the index date or after `high`, at which the
+    others end.
+    """
     problems.reject(
         far,
         where,
@@ -147,17 +185,10 @@ def dated_days(
         "Correct the date; leave the cell empty where it stands for an unknown day.",
         code="cell_day",
     )
-    begin = np.where(far, np.nan, begin)
-    late = begin > high
+    late = np.where(far, np.nan, begin) > high
     _reject_late(late, where, column, high, problems)
     none = far | late
-    begin, end = np.where(none, np.nan, begin), np.where(none, np.nan, np.fmin(end, high))
-    return Days(
-        value=middle(begin, end),
-        first=begin,
-        last=end,
-        vague=year & np.isfinite(begin),
-    )
+    return np.where(none, np.nan, begin), np.where(none, np.nan, np.fmin(end, high))
 
 
 def _in_calendar(

@@ -8,7 +8,7 @@ variant has frequency 0.
 
 import re
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import pandas as pd
 
@@ -135,6 +135,26 @@ def describe(
     effect = effect or Effect("")
     annotated = effect if effect.consequence else (lookups.effects or {}).get(key) or effect
     named = _named(annotated, by_model, known)
+    told = _Told(effect=effect, known=known, by_model=by_model, named=named)
+    return _joined(definitions, key, gene, told, build, lookups)
+
+
+class _Told(NamedTuple):
+    """What the VCF itself, the known-variant table and the gene model say of a variant, and its
+    consequence and names by the first of them that has them.
+    """
+
+    effect: Effect
+    known: dict[str, str] | None
+    by_model: ModelEffect | None
+    named: Effect
+
+
+def _joined(
+    definitions: Definitions, key: str, gene: str, told: _Told, build: str, lookups: Lookups
+) -> Variant:
+    """One record of what the sources say, with what the lookups add."""
+    effect, known, by_model, named = told
     consequence = named.consequence
     parsed = protein_change(named.hgvs_p)
     frequency, frequency_origin = _frequency(key, effect, lookups)
