@@ -323,16 +323,12 @@ def fit_course_model(
     Z = _standard(X, score, tuple(columns), centre, scale)
     of_fold = family_folds((score > np.median(score)).astype(float), families, folds, seed)
     path = _out_of_fold(Z, seen, of_fold)
-    errors = [(seen.weight[known] * (seen.slope - rate)[known] ** 2).sum() for rate in path]
-    best = int(np.argmin(errors))
+    best = _best(path, seen, known)
     coefficients, intercept = _ridge(Z[known], seen.slope[known], seen.weight[known])[best]
     ends = ((1 - coverage) / 2, (1 + coverage) / 2)
     last, first = (_place(name, names) for name in ("alsfrs_total", "alsfrs_baseline"))
     level, spread, quantiles = _fit_totals(X, path[best], seen, last, first, ends)
-    measured = seen.measured
-    residual, rate = (seen.slope - path[best])[measured], path[best][measured]
-    slope_spread = _fit_size(residual, _of_slope(rate))
-    left = residual / _size(slope_spread, _of_slope(rate))
+    slope_spread, slope_quantiles = _fit_slopes(path[best], seen, ends)
     return CourseModel(
         columns=tuple(map(int, columns)),
         centre=tuple(map(float, centre)),
@@ -344,9 +340,23 @@ def fit_course_model(
         level=level,
         slope_spread=slope_spread,
         total_spread=spread,
-        slope_quantiles=_ends(left, ends),
+        slope_quantiles=slope_quantiles,
         total_quantiles=quantiles,
     )
+
+
+def _best(path: Sequence[np.ndarray], seen: Followed, known: np.ndarray) -> int:
+    """Which penalty's rates, out of fold, have the least squared error."""
+    errors = [(seen.weight[known] * (seen.slope - rate)[known] ** 2).sum() for rate in path]
+    return int(np.argmin(errors))
+
+
+def _fit_slopes(
+    rate: np.ndarray, seen: Followed, ends: tuple[float, float]
+) -> tuple[tuple[float, ...], tuple[float, float]]:
+    """Spread of the error of the rates out of fold, and the quantiles of what is left of it."""
+    measured = seen.measured
+    return _fit_errors((seen.slope - rate)[measured], _of_slope(rate[measured]), ends)
 
 
 def _null(value: float) -> float | None:
@@ -445,6 +455,14 @@ def _of_total(rate: np.ndarray, t: np.ndarray) -> np.ndarray:
     return np.column_stack([np.ones_like(t), year**2, (year * fast) ** 2])
 
 
+def _fit_errors(
+    residual: np.ndarray, columns: np.ndarray, ends: tuple[float, float]
+) -> tuple[tuple[float, ...], tuple[float, float]]:
+    """How the size of an error grows, and the quantiles of what is left of it."""
+    spread = _fit_size(residual, columns)
+    return spread, _ends(residual / _size(spread, columns), ends)
+
+
 def _fit_size(residual: np.ndarray, columns: np.ndarray) -> tuple[float, ...]:
     """Non-negative regression of the squared error on what it grows with; NaN without errors."""
     if not len(residual):
@@ -477,7 +495,5 @@ def _fit_totals(
         return (np.nan,) * 10, (np.nan,) * 3, (np.nan, np.nan)
     design = _design(now[row], change[row], rate[row], t)
     level = np.linalg.lstsq(design, total)[0]
-    residual = total - design @ level
-    spread = _fit_size(residual, _of_total(rate[row], t))
-    left = residual / _size(spread, _of_total(rate[row], t))
-    return tuple(map(float, level)), spread, _ends(left, ends)
+    spread, quantiles = _fit_errors(total - design @ level, _of_total(rate[row], t), ends)
+    return tuple(map(float, level)), spread, quantiles

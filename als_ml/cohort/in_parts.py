@@ -183,13 +183,7 @@ def large_cohort(
     progress("patients")
     tables, judged = reading.tables(source, problems)
     reading = replace(reading, definitions=judged)
-    if source.described.on_error == "drop_patient":
-        raise RequestError(
-            f"{source.path}, key on_error",
-            f"drop_patient is not for a cohort that is read in parts (from {LARGE:,} patients)",
-            "Name the patients under `exclude`, or say drop_value.",
-            code="key_value",
-        )
+    _refuse_drop_patient(source)
     source, problems = without_errors(tables, source, problems)
     patients = read_patients(tables, source, problems)
     rows, part = {name: i for i, name in enumerate(patients["sample_id"])}, size or PART
@@ -200,10 +194,9 @@ def large_cohort(
         beside = beside_genotypes(
             source, reading, genotypes.all_sites(), vcf_rows, problems, progress
         )
-        for kind in LONG:
-            if source.described.table(kind):
-                progress(f"ordering {kind}")
-                _split(tables, source, kind, rows, scratch, part, problems)
+        for kind in filter(source.described.table, LONG):
+            progress(f"ordering {kind}")
+            _split(tables, source, kind, rows, scratch, part, problems)
         yield LargeCohort(
             source=source,
             reading=reading,
@@ -215,6 +208,16 @@ def large_cohort(
             vcf_names=by_row(vcf_rows, len(patients)),
             folder=scratch,
             size=part,
+        )
+
+
+def _refuse_drop_patient(source: CohortSource) -> None:
+    if source.described.on_error == "drop_patient":
+        raise RequestError(
+            f"{source.path}, key on_error",
+            f"drop_patient is not for a cohort that is read in parts (from {LARGE:,} patients)",
+            "Name the patients under `exclude`, or say drop_value.",
+            code="key_value",
         )
 
 

@@ -416,14 +416,9 @@ def _patients(
     visits: pd.DataFrame,
     values: pd.DataFrame,
 ) -> pd.DataFrame:
-    person = release.table("person")
-    twice = int(person["person_id"].duplicated().sum())
-    left_out(twice, "person", "rows repeat a person_id", release.problems)
-    person = person.drop_duplicates("person_id").set_index("person_id")
+    person = _persons(release)
     patients = pd.DataFrame(index=person.index.rename("sample_id"))
-    patients["sex"] = known.of("sex", person["gender_concept_id"])
-    strange = int((patients["sex"].isna() & _states(person["gender_concept_id"])).sum())
-    left_out(strange, "person", "genders are neither female nor male", release.problems)
+    patients["sex"] = _sex(known, person, release.problems)
     conditions = _conditions(release)
     patients["diagnosis"] = _diagnosis(known, conditions, person, release.problems)
     onset = _first_date(conditions, known.of("onset", conditions["concept"]).notna())
@@ -438,21 +433,52 @@ def _patients(
     for drug, days in _drugs(release, known, start, patients).items():
         patients[drug] = days
     patients["death_days"] = _days(death, start, patients)
-    dated = pd.Index(np.unique([*onset.index, *diagnosed.index, *death.index]))
+    _name_undated(patients, (onset, diagnosed, death), start, release.problems)
+    last = _days(_last_seen(visits, values), start, patients)
+    patients["last_contact_days"] = np.fmin(last, patients["death_days"])
+    _count_new_years_days({"onset": onset, "death": death}, release.problems)
+    return _possible(patients, release.problems).reset_index()
+
+
+def _persons(release: Release) -> pd.DataFrame:
+    """The first row of each person, by `person_id`; further ones are counted."""
+    person = release.table("person")
+    twice = int(person["person_id"].duplicated().sum())
+    left_out(twice, "person", "rows repeat a person_id", release.problems)
+    return person.drop_duplicates("person_id").set_index("person_id")
+
+
+def _sex(known: Concepts, person: pd.DataFrame, problems: Problems) -> pd.Series:
+    """Sex of each person; what is stated and neither female nor male is counted."""
+    sex = known.of("sex", person["gender_concept_id"])
+    strange = int((sex.isna() & _states(person["gender_concept_id"])).sum())
+    left_out(strange, "person", "genders are neither female nor male", problems)
+    return sex
+
+
+def _name_undated(
+    patients: pd.DataFrame,
+    events: tuple[pd.Series, ...],
+    start: pd.Series,
+    problems: Problems,
+) -> None:
+    """Count who has dates of events and no day 0."""
+    dated = pd.Index(np.unique([person for event in events for person in event.index]))
     undated = int(patients.index.isin(dated.difference(start.index)).sum())
     if undated:
-        release.problems.warn(
+        problems.warn(
             "OMOP tables",
             f"{undated} persons have dates, and no visit or value whose day could be day 0",
             "Their days are unknown.",
             undated,
             code="left_out",
         )
+
+
+def _last_seen(visits: pd.DataFrame, values: pd.DataFrame) -> pd.Series:
+    """Date of each person's last visit or value."""
     seen = pd.concat([visits[["sample_id", "date"]], values[["sample_id", "date"]]])
-    last = _days(seen.groupby("sample_id")["date"].max(), start, patients)
-    patients["last_contact_days"] = np.fmin(last, patients["death_days"])
-    _count_new_years_days({"onset": onset, "death": death}, release.problems)
-    return _possible(patients, release.problems).reset_index()
+    return seen.groupby("sample_id")["date"].max()
 
 
 def _conditions(release: Release) -> pd.DataFrame:

@@ -199,23 +199,14 @@ def train(
     validated = cross_validate(data, config, progress)
     metrics, tables = _validation(data, validated, config, problems, progress)
     progress("final fit", 0, 0)
-    predictor, tables["trials"] = _final_model(
-        data,
-        config,
-        {
-            "consequences": source.described.consequences,
-            "patients": [remembered(patient_prints(data.cohort, key), key)],
-            **_of_readers(config, data, validated),
-        },
-    )
+    remembers = _remembers(config, source, data, validated, key)
+    predictor, tables["trials"] = _final_model(data, config, remembers)
     if config.validation.cohort:
         held_out = open_cohort(Path(config.validation.cohort), allow_outside)
         metrics |= _external_metrics(predictor, config, held_out, problems, progress)
     metrics |= _apparent(predictor, data, validated, metrics)
     checks = _checks(data, validated, config, metrics, tables, progress)
     best = best_possible(config, data, validated.probability["model"])
-    if best:
-        metrics |= {"best_possible_roc_auc": best[0], "share_of_possible": best[1]}
     return Training(
         config=config,
         source=source,
@@ -223,13 +214,29 @@ def train(
         predictor=predictor,
         data=data,
         validated=validated,
-        metrics=metrics,
+        metrics=metrics | _share_of_possible(best),
         warnings=problems.found,
         best_possible=best,
         started=started,
         tables=tables,
         checks=checks,
     )
+
+
+def _remembers(
+    config: Config, source: CohortSource, data: Trainable, validated: Validated, key: bytes
+) -> TrainingAggregates:
+    """What a model keeps of its training patients beside their aggregates."""
+    return {
+        "consequences": source.described.consequences,
+        "patients": [remembered(patient_prints(data.cohort, key), key)],
+        **_of_readers(config, data, validated),
+    }
+
+
+def _share_of_possible(best: tuple[float, float] | None) -> dict[str, float]:
+    """The best possible ROC AUC and the share of it that was reached, of a simulated cohort."""
+    return {"best_possible_roc_auc": best[0], "share_of_possible": best[1]} if best else {}
 
 
 # Training patients with a like score behind one line on a page: fewer would be a chance (P). No
