@@ -20,16 +20,16 @@ and rate. They are those of a *measured* total and of a slope measured over the 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import nnls
 
 from features.alsfrs.slopes import DAYS_PER_MONTH, decline
 from features.cohort import Cohort
-from features.stored import Json
 from models.labels import natural_until_days, revised_visits
 from models.members import family_folds, varying
+from models.stored import StoredNumbers
 
 # Months after the landmark at which a total is predicted.
 HORIZONS = (3, 6, 9, 12)
@@ -158,7 +158,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class CourseModel:
+class CourseModel(StoredNumbers):
     """Numbers alone, of training patients.
 
     `columns` of the matrix with their `centre`, `scale` and `coefficients`, the last of each being
@@ -179,32 +179,6 @@ class CourseModel:
     total_spread: tuple[float, ...]
     slope_quantiles: tuple[float, float]
     total_quantiles: tuple[float, float]
-
-    def to_json(self) -> Json:
-        """Plain numbers and lists, null for NaN."""
-        return {
-            k: [_null(v) for v in value] if isinstance(value, tuple) else value
-            for k, value in asdict(self).items()
-        }
-
-    @classmethod
-    def from_json(cls, stored: Json) -> "CourseModel":
-        """Inverse of `to_json`.
-
-        Parameters
-        ----------
-        stored : dict
-            Of `to_json`.
-
-        Returns
-        -------
-        CourseModel
-            The same numbers.
-        """
-        restored: Json = {
-            k: tuple(map(_nan, v)) if isinstance(v, list) else v for k, v in stored.items()
-        }
-        return cls(**restored)
 
     def slope(self, X: np.ndarray, score: np.ndarray) -> np.ndarray:
         """Predicted rate of decline.
@@ -357,14 +331,6 @@ def _fit_slopes(
     """Spread of the error of the rates out of fold, and the quantiles of what is left of it."""
     measured = seen.measured
     return _fit_errors((seen.slope - rate)[measured], _of_slope(rate[measured]), ends)
-
-
-def _null(value: float) -> float | None:
-    return None if np.isnan(value) else value
-
-
-def _nan(value: float | None) -> float:
-    return float("nan") if value is None else value
 
 
 def _place(name: str, names: Sequence[str]) -> int:

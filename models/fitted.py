@@ -2,21 +2,20 @@
 training data.
 """
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from features.stored import Json
 from models.calibration import CalibrationMap, choose_map, fit_map
 from models.choice import Choice, choose
 from models.conformal import conformal_limits
 from models.gaps import fitted_fade, unknown_share
-from models.members import Member, Recipe, Trial, family_folds, fit_member
+from models.members import Member, Recipe, Trial, family_folds, fit_member, weighted_sum
+from models.stored import StoredNumbers
 from models.tasks import TASKS
 from models.thresholds import threshold
 
@@ -31,7 +30,7 @@ _TO_EQUAL = 20.0
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(StoredNumbers):
     """Numbers stored beside the estimators.
 
     `kind`, `slope`, `intercept`, `x`, `y`: the calibration map (`models.calibration`).
@@ -66,32 +65,6 @@ class Calibration:
     def updated(self) -> bool:
         """Whether a new centre has recalibrated the model."""
         return (self.update_slope, self.update_intercept) != (1.0, 0.0)
-
-    def to_json(self) -> Json:
-        """Plain lists, null for NaN."""
-        return {
-            k: [_null(v) for v in value] if isinstance(value, tuple) else value
-            for k, value in asdict(self).items()
-        }
-
-    @classmethod
-    def from_json(cls, stored: Json) -> "Calibration":
-        """Inverse of `to_json`.
-
-        Parameters
-        ----------
-        stored : dict
-            Of `to_json`, of this or an earlier release.
-
-        Returns
-        -------
-        Calibration
-            With NaN where null stood.
-        """
-        restored: Json = {
-            k: tuple(map(_nan, v)) if isinstance(v, list) else v for k, v in stored.items()
-        }
-        return cls(**restored)
 
 
 @dataclass(frozen=True)
@@ -158,12 +131,7 @@ class FittedModel:
         array (n,)
             Log-odds before unknown values count.
         """
-        return self._sum([member.score(X) for member in self.members])
-
-    def _sum(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """What the members say, weighted and added in a fixed order."""
-        weights = (member.weight for member in self.members)
-        return reduce(np.add, map(operator.mul, weights, parts))
+        return weighted_sum(self.members, [member.score(X) for member in self.members])
 
     def probability(self, X: np.ndarray) -> np.ndarray:
         """Calibrated probability of the positive class for an (n, p) matrix.
@@ -199,7 +167,9 @@ class FittedModel:
             Positive = towards the positive class.
         """
         scores, shares = zip(*(member.explained(X) for member in self.members), strict=True)
-        return self._probability(self.faded(X, self._sum(scores))), self._scaled(X, shares)
+        return self._probability(self.faded(X, weighted_sum(self.members, scores))), self._scaled(
+            X, shares
+        )
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Contribution of each feature to the log-odds behind Platt's sigmoid (to the votes, for a
@@ -219,7 +189,7 @@ class FittedModel:
 
     def _scaled(self, X: np.ndarray, shares: Sequence[np.ndarray]) -> np.ndarray:
         """The members' contributions as they stand in the calibrated log-odds."""
-        total = self._sum(shares)
+        total = weighted_sum(self.members, shares)
         if self.calibration.fade:
             total = total * self._kept(X)[:, None]
         return total * (self.calibration.slope * self.calibration.update_slope)
@@ -573,11 +543,3 @@ def training_range(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             first, last = np.percentile(known, _CENTRAL)
             low[j], high[j] = first - _BEYOND * (last - first), last + _BEYOND * (last - first)
     return low, high
-
-
-def _null(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _nan(value: float | None) -> float:
-    return float("nan") if value is None else value

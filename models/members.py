@@ -2,8 +2,10 @@
 out-of-fold scores.
 """
 
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -149,6 +151,25 @@ class Member:
             Of its k columns.
         """
         return np.ascontiguousarray(X if len(self.columns) == X.shape[1] else X[:, self._index])
+
+
+def weighted_sum(members: Sequence[Member], parts: Sequence[np.ndarray]) -> np.ndarray:
+    """What the members of a stack say, weighted and added in a fixed order.
+
+    Parameters
+    ----------
+    members : sequence of Member
+        One or more.
+    parts : sequence of arrays
+        Score or contributions by each, all of one shape.
+
+    Returns
+    -------
+    array
+        Of the shape of the parts.
+    """
+    weights = (member.weight for member in members)
+    return reduce(np.add, map(operator.mul, weights, parts))
 
 
 def fit_member(

@@ -215,9 +215,8 @@ AT_THE_EDGE = {
     "features/genotypes/kept.py": "as it is kept",
     "features/tables/coded.py": "rows of a table",
     "features/variants/lookups.py": "as a model stores it",
-    "models/fitted.py": "as a model stores it",
+    "models/stored.py": "as a model stores it",
     "models/survival/curve.py": "as a model stores it",
-    "models/course.py": "as a model stores it",
 }
 
 

@@ -18,7 +18,7 @@ from models.fitted import (
     stacked,
     training_range,
 )
-from models.members import Member, Recipe, Trial, family_folds
+from models.members import Member, Recipe, Trial, family_folds, weighted_sum
 from models.survival.choice import choose
 from models.survival.conformal import low_risk
 from models.survival.curve import GROUPS, SurvivalCurve, fit_curve
@@ -88,10 +88,9 @@ class Rival:
         array (n,)
             0 where it is the same for everyone.
         """
-        total = np.zeros(len(X))
-        for member in self.members:
-            total = total + member.weight * member.score(X)
-        return total
+        if not self.members:
+            return np.zeros(len(X))
+        return weighted_sum(self.members, [member.score(X) for member in self.members])
 
     def group(self, risk: np.ndarray) -> list[str | None]:
         """Fifth of the training risk of the event that each patient lies in.
