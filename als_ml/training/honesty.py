@@ -53,6 +53,32 @@ class Check:
         return asdict(self)
 
 
+def judged(name: str, found: str, wrong: object, remedy: str, verdict: str = "attention") -> Check:
+    """A check that found something wrong, with what to do, or that is passed.
+
+    Parameters
+    ----------
+    name : str
+        Of the check.
+    found : str
+        What was found.
+    wrong : object
+        True, or not empty, where it is not passed.
+    remedy : str
+        What to do then.
+    verdict : str
+        Then: `attention`, or `failed`, which stops a promotion.
+
+    Returns
+    -------
+    Check
+        Without a remedy where it is passed.
+    """
+    if not wrong:
+        return Check(name=name, verdict="passed", found=found)
+    return Check(name=name, verdict=verdict, found=found, remedy=remedy)
+
+
 def failed(checks: list[Check]) -> list[Check]:
     """Those that stop a promotion.
 
@@ -133,12 +159,7 @@ def _signal(metrics: dict[str, float], config: Config) -> Check:
         sentence for sentence in unbeaten(metrics, config.task) if sentence.startswith("no signal")
     ]
     finding = said[0] if said else f"ROC AUC {metrics['roc_auc']:.3f}"
-    return Check(
-        name="signal",
-        verdict="failed" if said else "passed",
-        found=finding,
-        remedy="Nothing here predicts this label." if said else "",
-    )
+    return judged("signal", finding, said, "Nothing here predicts this label.", "failed")
 
 
 def _baselines(metrics: dict[str, float], config: Config) -> Check:
@@ -282,12 +303,7 @@ def _optimism(metrics: dict[str, float]) -> Check:
         f"apparent ROC AUC {metrics['apparent_roc_auc']:.3f}, out of fold {metrics['roc_auc']:.3f}"
     )
     large = metrics["optimism_roc_auc"] > _OPTIMISM
-    return Check(
-        name="optimism",
-        verdict="attention" if large else "passed",
-        found=finding,
-        remedy="The model overfits: regularise." if large else "",
-    )
+    return judged("optimism", finding, large, "The model overfits: regularise.")
 
 
 def site_recognised(data: Trainable) -> Check:
@@ -585,12 +601,7 @@ def _label_noise(data: Trainable, config: Config, without: float) -> Check:
     )
     finding = f"ROC AUC {np.mean(aucs):.3f} after refits under {how} ({without:.3f} without)"
     fragile = without - np.mean(aucs) > 0.05
-    return Check(
-        name="label noise",
-        verdict="attention" if fragile else "passed",
-        found=finding,
-        remedy="The model leans on doubtful labels." if fragile else "",
-    )
+    return judged("label noise", finding, fragile, "The model leans on doubtful labels.")
 
 
 def _flipped(data: Trainable, config: Config, rng: np.random.Generator) -> np.ndarray | None:

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from als_ml.config import Config
 from als_ml.training.folds import Validated, each_part
-from als_ml.training.honesty import Check, batches, own_sources, site_recognised, tubes
+from als_ml.training.honesty import Check, batches, judged, own_sources, site_recognised, tubes
 from als_ml.training.metrics import holm
 from als_ml.training.survival_estimates import Seen, seen
 from als_ml.training.survival_folds import plain_cox
@@ -134,21 +134,22 @@ def survival_checks(
 
 def _signal(metrics: dict[str, float]) -> Check:
     said = [text for text in survival_unbeaten(metrics) if text.startswith("no signal")]
-    return Check(
-        name="signal",
-        verdict="failed" if said else "passed",
-        found=said[0] if said else f"c-index {metrics['c_index']:.3f}",
-        remedy="Nothing here predicts this time." if said else "",
+    return judged(
+        "signal",
+        said[0] if said else f"c-index {metrics['c_index']:.3f}",
+        said,
+        "Nothing here predicts this time.",
+        "failed",
     )
 
 
 def _baselines(metrics: dict[str, float]) -> Check:
     said = [text for text in survival_unbeaten(metrics) if not text.startswith("no signal")]
-    return Check(
-        name="baselines",
-        verdict="attention" if said else "passed",
-        found="; ".join(said) or "the model beats each baseline",
-        remedy="Use the simpler rule, or give more patients." if said else "",
+    return judged(
+        "baselines",
+        "; ".join(said) or "the model beats each baseline",
+        said,
+        "Use the simpler rule, or give more patients.",
     )
 
 
@@ -166,11 +167,12 @@ def _circular(data: Trainable) -> Check:
         if strength > worst:
             worst, name = strength, str(column)
     failed = worst >= _CIRCULAR
-    return Check(
-        name="circularity",
-        verdict="failed" if failed else "passed",
-        found=f"the strongest single feature is {name} (c-index {worst:.3f})",
-        remedy=f"Leave {name} out: it is the time in another form." if failed else "",
+    return judged(
+        "circularity",
+        f"the strongest single feature is {name} (c-index {worst:.3f})",
+        failed,
+        f"Leave {name} out: it is the time in another form.",
+        "failed",
     )
 
 
@@ -213,12 +215,7 @@ def _censoring(of: Seen) -> Check:
         "Weights for censoring are of everyone alike, so risks late in the follow-up are too"
         f" {'low' if ratio > 0 else 'high'}: believe early ones more, or cut label.follow_up_days."
     )
-    return Check(
-        name=name,
-        verdict="attention" if depends else "passed",
-        found=text,
-        remedy=remedy if depends else "",
-    )
+    return judged(name, text, depends, remedy)
 
 
 def _missing(data: Trainable) -> np.ndarray:
@@ -253,22 +250,22 @@ def _events_per_parameter(data: Trainable) -> Check:
     varied, events = int(sum(data.rows.nunique() > 1)), int(data.y.sum())
     few = events < _EVENTS_PER_PARAMETER * varied
     remedy = "Fewer than 10 each: trust the out-of-fold figures only, never the apparent ones."
-    return Check(
-        name="events per parameter",
-        verdict="attention" if few else "passed",
-        found=f"{events} events, {varied} features that vary: {events / max(varied, 1):.1f} each",
-        remedy=remedy if few else "",
+    return judged(
+        "events per parameter",
+        f"{events} events, {varied} features that vary: {events / max(varied, 1):.1f} each",
+        few,
+        remedy,
     )
 
 
 def _optimism(metrics: dict[str, float]) -> Check:
     apparent, c = metrics["apparent_harrell_c"], metrics["harrell_c"]
     large = apparent - c > _OPTIMISM
-    return Check(
-        name="optimism",
-        verdict="attention" if large else "passed",
-        found=f"apparent c-index {apparent:.3f}, out of fold {c:.3f}",
-        remedy="The model overfits: regularise." if large else "",
+    return judged(
+        "optimism",
+        f"apparent c-index {apparent:.3f}, out of fold {c:.3f}",
+        large,
+        "The model overfits: regularise.",
     )
 
 
@@ -279,11 +276,11 @@ def _distribution(metrics: dict[str, float]) -> Check:
         return Check(name="D-calibration", verdict="not tried", found=text)
     p, off = metrics["d_calibration_p"], metrics["d_calibration_largest"]
     wrong = p < _D_LEVEL and off > _D_OFF
-    return Check(
-        name="D-calibration",
-        verdict="attention" if wrong else "passed",
-        found=f"p {p:.2g}, the share of a tenth is off by up to {off:.3f}",
-        remedy="The curves do not hold over all times; look at the risk groups." if wrong else "",
+    return judged(
+        "D-calibration",
+        f"p {p:.2g}, the share of a tenth is off by up to {off:.3f}",
+        wrong,
+        "The curves do not hold over all times; look at the risk groups.",
     )
 
 
@@ -292,14 +289,14 @@ def _bound(metrics: dict[str, float]) -> Check:
         return Check(name="lower bound", verdict="not tried", found="there is none")
     low, high = metrics["bound_coverage_low"], metrics["bound_coverage_high"]
     short = high < metrics["bound_asked"]
-    return Check(
-        name="lower bound",
-        verdict="attention" if short else "passed",
-        found=(
+    return judged(
+        "lower bound",
+        (
             f"{metrics['bound_coverage']:.1%} live as long ({low:.1%} to {high:.1%};"
             f" {metrics['bound_asked']:.0%} asked)"
         ),
-        remedy="The bound is too high for these patients." if short else "",
+        short,
+        "The bound is too high for these patients.",
     )
 
 
@@ -316,11 +313,11 @@ def _subgroups(table: list[GroupRow]) -> Check:
         for row, sure in zip(tried, holm(p), strict=True)
         if sure and abs(np.log(row["oe"])) > _RISK_OFF
     ]
-    return Check(
-        name="subgroups",
-        verdict="attention" if off else "passed",
-        found="; ".join(off) or f"nothing beyond chance in {len(tried)} groups",
-        remedy="Do not use the risk there." if off else "",
+    return judged(
+        "subgroups",
+        "; ".join(off) or f"nothing beyond chance in {len(tried)} groups",
+        off,
+        "Do not use the risk there.",
     )
 
 
@@ -334,14 +331,14 @@ def _sites(metrics: dict[str, float]) -> Check:
     low, high = metrics["sites_harrell_c_low"], metrics["sites_harrell_c_high"]
     c = metrics["sites_harrell_c"]
     worse = metrics["harrell_c"] - c > 0.05
-    return Check(
-        name="held-out sites",
-        verdict="attention" if worse else "passed",
-        found=(
+    return judged(
+        "held-out sites",
+        (
             f"pooled c-index over {metrics['sites_n']:.0f} held-out sites {c:.3f}"
             f" ({low:.3f}-{high:.3f})"
         ),
-        remedy="At a new site expect this figure, not the cross-validated one." if worse else "",
+        worse,
+        "At a new site expect this figure, not the cross-validated one.",
     )
 
 
@@ -355,11 +352,12 @@ def _shuffled(data: Trainable, config: Config) -> Check:
     # The c-index of a score that knows nothing, with all pairs of an event usable.
     error = 1 / np.sqrt(12 * max(data.y.sum(), 1.0))
     leaks = c - 0.5 > _CHANCE * error
-    return Check(
-        name="shuffled times",
-        verdict="failed" if leaks else "passed",
-        found=f"c-index {c:.3f} after refits with times dealt out at random",
-        remedy="Something of the test patients reaches the training." if leaks else "",
+    return judged(
+        "shuffled times",
+        f"c-index {c:.3f} after refits with times dealt out at random",
+        leaks,
+        "Something of the test patients reaches the training.",
+        "failed",
     )
 
 
