@@ -36,15 +36,7 @@ def dates(column: Cells, where: str, problems: Problems, dialect: Dialect = PLAI
     """
     codes, levels = codes_of(column)
     read = read_dates(levels, dialect)
-    remedy = "Write 2024-12-31." if dialect.apart else _SAY_ORDER
-    problems.reject(
-        np.append(read.unclear, False)[codes],
-        where,
-        column,
-        "may be day or month first",
-        remedy,
-        code="cell_ambiguous",
-    )
+    _reject_unclear(np.append(read.unclear, False)[codes], column, where, problems, dialect)
     problems.reject(
         np.append(read.wrong, False)[codes],
         where,
@@ -66,6 +58,15 @@ def dates(column: Cells, where: str, problems: Problems, dialect: Dialect = PLAI
     )
     date[odd] = np.datetime64("NaT")
     return date
+
+
+def _reject_unclear(
+    unclear: np.ndarray, column: Cells, where: str, problems: Problems, dialect: Dialect
+) -> None:
+    remedy = "Write 2024-12-31." if dialect.apart else _SAY_ORDER
+    problems.reject(
+        unclear, where, column, "may be day or month first", remedy, code="cell_ambiguous"
+    )
 
 
 def has_dates(column: Cells) -> bool:
@@ -130,10 +131,7 @@ def calendar(
     first[at[whole]] = last[at[whole]] = read.date[whole]
     unclear = np.zeros(len(levels) + 1, dtype=bool)
     unclear[at] = read.unclear
-    remedy = "Write 2024-12-31." if dialect.apart else _SAY_ORDER
-    problems.reject(
-        unclear[codes], where, column, "may be day or month first", remedy, code="cell_ambiguous"
-    )
+    _reject_unclear(unclear[codes], column, where, problems, dialect)
     return first[codes], last[codes], unclear[codes]
 
 
