@@ -398,9 +398,13 @@ def _at_own_time(curve: SurvivalCurve, score: np.ndarray, months: np.ndarray) ->
 
 
 def _weights(scores: np.ndarray, learned: np.ndarray) -> np.ndarray:
-    """Weights >= 0 by the partial likelihood of the members' scores, drawn to equal ones."""
-    k = scores.shape[1]
-    scale = scores.std(axis=0) + _EDGE
+    """Weights >= 0 by the partial likelihood of the members' scores, drawn to equal ones.
+
+    A member that says the same of everyone out of fold has none: whatever it says of others on all
+    rows is not known to be right.
+    """
+    k, spread = scores.shape[1], scores.std(axis=0)
+    scale = np.where(spread > _EDGE, spread + _EDGE, np.inf)
     columns = (scores - scores.mean(axis=0)) / scale
     sets = risk_sets(*unsigned(learned))
 

@@ -15,7 +15,9 @@ from models.survival.curve import GROUPS, SurvivalCurve
 from models.survival.fitted import FittedSurvival, Rival, competing_risk
 from models.survival.times import TWO_YEARS, YEAR
 
-RECIPE = Recipe(task="niv", members=(("a", {}), ("b", {})), seed=3, inner_folds=5, coverage=0.9)
+RECIPE = Recipe(
+    task="niv", members=(("a", {"x": 1}), ("b", {"x": 2})), seed=3, inner_folds=5, coverage=0.9
+)
 NUMBERS = Calibration((1.0, 1.0), 0.5, (), (), (), "breslow", 1.0, 0.0)
 X = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
 # A hazard of 1/20 a month for 40 months; the rival's is twice as high.
@@ -223,6 +225,20 @@ def test_the_weights_of_a_stack_minimise_what_is_stated():
     assert found == pytest.approx(oracle, abs=1e-3)
 
 
+@pytest.mark.parametrize(("spread", "counts"), [(0.0, False), (0.9e-9, False), (1.1e-9, True)])
+def test_a_member_that_says_the_same_of_everyone_has_no_weight(spread, counts):
+    """An elastic net that its penalty empties in each fold may say something on all rows: by one
+    over its spread that would be all that counts.
+    """
+    rng = np.random.default_rng(4)
+    good = rng.normal(size=300)
+    months = rng.exponential(np.exp(-good))
+    same = np.where(np.arange(300) % 2 == 0, spread, -spread)
+    first, second = of._weights(np.column_stack([good, same]), months)
+    assert 0.3 < first < 2
+    assert (second > 0) == counts
+
+
 def test_a_member_that_is_wrong_gets_nothing():
     rng = np.random.default_rng(3)
     good = rng.normal(size=3000)
@@ -287,6 +303,7 @@ def test_the_hazard_of_a_cause_is_put_together(monkeypatch):
         assert folds is given["folds"]
         assert (X is features, signed is learned, recipe is RECIPE) == (True,) * 3
         number = {"a": 1.0, "b": 2.0}[name]
+        assert parameters == {"x": number}
         return Choice({"of": name}, number * np.arange(n))
 
     def stacked(scores, signed, folds, weigh):
