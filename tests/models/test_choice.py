@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from models import choice as of_labels
 from models.choice import CURVATURES, PENALTIES, TREES, Prepared
@@ -68,7 +68,9 @@ def tried(module, losses, monkeypatch, *silent):
     """Numbers of the penalties that are rated where their losses are these."""
     given, rated = iter(losses), []
 
-    def loss(score, *_):
+    def loss(score, *judged):
+        assert all(len(one) == len(score) for one in judged)
+        assert len(judged) == (1 if module is of_labels else 2)
         rated.append(score)
         return next(given)
 
@@ -76,6 +78,7 @@ def tried(module, losses, monkeypatch, *silent):
     folds = sides(module, *silent)
     learned = np.ones(2 * len(silent))
     found = list(module._penalties({"curvature": 0.0, "x": 1}, folds, learned))
+    assert [score.tolist() for _, score in found] == [score.tolist() for score in rated]
     for settings, score in found:
         assert list(settings) == ["curvature", "x", "C"]
         number = PENALTIES.index(settings["C"]) + 1
@@ -131,6 +134,16 @@ def test_the_log_loss_of_a_two_by_two_table():
     assert of_labels.log_loss(-score, y) == pytest.approx(np.log(2))
 
 
+@pytest.mark.parametrize(("far", "label"), [(-20.0, 0.0), (21.0, 1.0)])
+def test_a_patient_beyond_doubt_costs_nothing(far, label):
+    """A ninth patient whose score lies so far off that his log-odds of 43 are no number below 1.
+    The search for the sigmoid ends there: the other eight keep their loss to within 2e-4.
+    """
+    score, y = np.repeat([0.0, 1.0], 4), np.array([1, 0, 0, 0, 1, 1, 1, 0])
+    found = of_labels.log_loss(np.r_[score, far], np.r_[y, label])
+    assert found == pytest.approx(0.5623351446 * 8 / 9, abs=2e-4)
+
+
 def test_a_certain_score_has_a_finite_loss():
     y = np.repeat([0.0, 1.0], 50)
     assert 0 <= of_labels.log_loss(1e6 * (y - 0.5), y) < 1e-6
@@ -173,8 +186,9 @@ def test_curves_stand_beside_the_lines_at_their_weight(weight, expected):
 def chosen_by(module, monkeypatch, name, parameters, recipe=RECIPE):
     """Which way a choice goes: penalties, numbers of trees, or a fit as it is."""
 
-    def fit(of, settings, X, learned, _):
-        assert (of, settings) == (name, parameters)
+    def fit(of, settings, X, learned, given):
+        assert (of, settings, given) == (name, parameters, recipe)
+        assert learned.tolist() == data[-1][X[:, 0].astype(int)].tolist()
         return SimpleNamespace(score=lambda tested: 100 * len(X) + tested[:, 0])
 
     monkeypatch.setattr(module, "_best", lambda way, y: (way, y))
@@ -279,7 +293,7 @@ def test_curves_are_tried_where_nothing_is_said_of_them(
 
 def test_a_fold_is_prepared_by_its_training_side(monkeypatch):
     """Column 1 does not vary there and is left out; who has no target trains nothing; a training
-    mean of 2 and an SD of 1 standardise the tested.
+    mean of 2 and an SD of 1 standardise the tested, and the step after it doubles them.
     """
     X = np.array([[1.0, 5.0], [3.0, 5.0], [9.0, 8.0], [50.0, 5.0], [4.0, 9.0]], dtype=np.float32)
     learned = np.array([0.2, 0.7, 0.9, np.nan, 0.1])
@@ -287,13 +301,15 @@ def test_a_fold_is_prepared_by_its_training_side(monkeypatch):
 
     def built(*of):
         given.append(of)
-        return Pipeline([("scale", StandardScaler()), ("last", Linear(of_labels))])
+        twice = FunctionTransformer(lambda columns: 2 * columns)
+        steps = [("scale", StandardScaler()), ("twice", twice), ("last", Linear(of_labels))]
+        return Pipeline(steps)
 
     monkeypatch.setattr(of_labels, "built", built)
     parameters = {"curvature": 1.0}
     found = of_labels.prepared("cox", parameters, (X, Y, learned), FOLDS[0], recipe)
-    np.testing.assert_allclose(found.train, [[-1.0], [1.0]])
-    np.testing.assert_allclose(found.test, [[7.0], [2.0]])
+    np.testing.assert_allclose(found.train, [[-2.0], [2.0]])
+    np.testing.assert_allclose(found.test, [[14.0], [4.0]])
     assert found.target.tolist() == [0.2, 0.7]
     assert found.place is FOLDS[0][1]
     assert isinstance(found.model, Linear)
@@ -350,3 +366,9 @@ def test_accelerated_failure_times_have_their_own_scores(monkeypatch):
     monkeypatch.setattr("models.estimators.xgboost_trees.staged_scores", "cox")
     assert of_times._staged("xgboost_aft") == "own"
     assert of_times._staged("xgboost_cox") == "cox"
+    monkeypatch.setattr("models.survival.aft_trees.staged_scores", lambda *of: of)
+    fitted = SimpleNamespace(pipeline="trees", own=lambda tested: tested[:, 0].tolist())
+    monkeypatch.setattr(of_times, "fit_member", lambda *of: fitted)
+    X = np.arange(3.0)[:, None]
+    found = of_times.scores_by_trees("xgboost_aft", {}, (X, Y[:3]), X, RECIPE)
+    assert found == ("trees", [0, 1, 2], TREES)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from features.alsfrs.slopes import DAYS_PER_MONTH
-from models.labels import BRANCHES, SlopeRule, natural_until_days, progression
+from models.labels import BRANCHES, Labels, SlopeRule, natural_until_days, progression
 
 INF = np.inf
 VISITS = {"days": [100, 200, 300], "totals": [40, 36, 32]}  # 1.2 points a month
@@ -162,3 +162,9 @@ def test_patients_do_not_influence_each_other():
         alone = progression(*visits, *dates, SlopeRule())
         assert np.array_equal(alone.slope, together.slope[i : i + 1], equal_nan=True)
         assert alone.branch[0] == together.branch[i]
+
+
+def test_a_probability_is_held_against_the_label_or_against_the_event_within_a_year():
+    y, by_year = np.array([1.0, 0.0]), np.array([0.0, np.nan])
+    assert Labels(y, {}).judged is y
+    assert Labels(y, {}, by_year=by_year).judged is by_year

@@ -17,9 +17,10 @@ from als_ml.imports.amp_als import (
     _patients,
     _renamed,
     _values,
+    import_amp_als,
     read_slots,
 )
-from features.errors import DataError, RequestError
+from features.errors import DataError, RequestError, nearest
 from features.tables.problems import Problems
 
 COLUMNS = ["class", "slot", "table", "ours", "unit"]
@@ -167,7 +168,7 @@ def test_a_table_without_subjects(tmp_path):
 def test_values_of_every_class_that_is_there(tmp_path):
     """One row a value, with the unit of its slot; subjects have no date, `Other` has no table."""
     lab = [
-        {"globalId": "A", "day": "2020-01-01", "nfl": "40", "ck": None},
+        {"globalId": "A", "day": "2020-01-01", "nfl": "40", "ck": "150", "zip": "1"},
         {"globalId": "A", "day": "2020-02-01", "nfl": None, "ck": "200"},
         {"globalId": "B", "day": None, "nfl": 1, "ck": 2},
     ]
@@ -176,12 +177,16 @@ def test_values_of_every_class_that_is_there(tmp_path):
     found = _values(written(tmp_path, Lab=lab, Subject=subject), SLOTS, problems)
     assert found.to_numpy().tolist() == [
         ["A", "2020-01-01", "nfl_serum", "40", "pg/mL"],
+        ["A", "2020-01-01", "ck_serum", "150", "U/L"],
         ["A", "2020-02-01", "ck_serum", "200", "U/L"],
     ]
     columns = ["sample_id", "days", "analyte", "value", "unit"]
     assert found.columns.tolist() == columns
-    assert found.index.tolist() == [0, 1]
-    assert told(problems) == [("warning", "Lab", "1 rows have no date", 1)]
+    assert found.index.tolist() == [0, 1, 2]
+    assert told(problems) == [
+        ("note", "Lab.csv", "1 slots are not read (zip)", 1),
+        ("warning", "Lab", "1 rows have no date", 1),
+    ]
     none = _values({}, SLOTS, problems)
     assert (len(none), none.columns.tolist()) == (0, columns)
 
@@ -195,8 +200,9 @@ def test_subjects_and_visits_are_needed(tmp_path, lacks):
     assert sorted(found) == ["alsfrsassessment", "lab", "subject"]
     assert found["lab"] == tmp_path / "Lab.release.1.csv"
     (tmp_path / f"{lacks}.release.1.csv").unlink()
-    with pytest.raises(DataError, match=f"there is no table {lacks}"):
+    with pytest.raises(DataError, match=f"there is no table {lacks}") as told_of:
         _files(tmp_path)
+    assert str(tmp_path) in str(told_of.value)
 
 
 def test_lines_of_ones_own_count_before_ours(tmp_path):
@@ -227,4 +233,31 @@ def test_slots_of_a_table_that_there_is_not(tmp_path):
     own.write_text("class,slot,table,ours\nLab,a,patients,sex\nLab,b,alsfr,q1\nLab,c,no,q1\n")
     with pytest.raises(RequestError, match="column table: 'alsfr' is not a table") as told_of:
         read_slots(own)
-    assert "alsfrs" in str(told_of.value)
+    assert str(told_of.value).endswith(nearest("alsfr", TABLES))
+
+
+def test_a_cohort_as_it_is_written(tmp_path):
+    source = tmp_path / "release"
+    source.mkdir()
+    of = {"globalSubjectId": "A"}
+    written(
+        source,
+        Subject=[{**of, "sex": "Female"}],
+        ALSFRSAssessment=[{**of, "assessmentDate": "2020-01-01", "alsfrsTotal": "40", "mood": "1"}],
+        PulmonaryFunction=[{**of, "assessmentDate": "2020-01-02", "fvcPercent": "80", "sex": "f"}],
+    )
+    problems = Problems(collect=True)
+    counts = import_amp_als(source, tmp_path / "cohort", problems)
+    assert counts == {"patients": 1, "alsfrs": 1, "biomarkers": 1}
+    text = {path.name: path.read_text() for path in (tmp_path / "cohort").iterdir()}
+    assert text == {
+        "patients.csv": "sample_id,sex\nA,Female\n",
+        "alsfrs.csv": "sample_id,days,total\nA,2020-01-01,40\n",
+        "biomarkers.csv": "sample_id,days,analyte,value,unit\nA,2020-01-02,fvc_pct,80,%\n",
+        "cohort.yaml": "name: release\npatients: patients.csv\nalsfrs: alsfrs.csv\n"
+        "biomarkers: biomarkers.csv\nindex_date: first_visit\npartial_dates: middle\n",
+    }
+    unread = (("ALSFRSAssessment", "mood"), ("PulmonaryFunction", "sex"))
+    assert told(problems) == [
+        ("note", f"{table}.csv", f"1 slots are not read ({slot})", 1) for table, slot in unread
+    ]

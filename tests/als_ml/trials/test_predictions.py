@@ -38,8 +38,8 @@ class Model:
 def asked(monkeypatch):
     """Predict with a model that was put in place; pools are the patients with a risk."""
 
-    def run(n, known, slope=None, folds=0, rule=None):
-        model = Model(n, known, slope)
+    def run(n, known, slope=None, folds=0, rule=None, task="survival"):
+        model = Model(n, known, slope, task)
         version = SimpleNamespace(run_id="run", version=3)
         monkeypatch.setattr(predictions, "registered_version", {"models:/m/3": version}.get)
         monkeypatch.setattr("als_ml.tracking.loader.load", {"models:/m/3": model}.get)
@@ -53,6 +53,7 @@ def asked(monkeypatch):
 
         def cross_validate(data, config):
             assert config is CONFIG
+            assert data.cohort == "labelled"
             fold = SimpleNamespace(test=np.array([2, 0]), slope=np.array([[0.7, 9], [0.5, 9]]))
             return SimpleNamespace(
                 folds=[SimpleNamespace(course=None), SimpleNamespace(course=fold)],
@@ -121,9 +122,9 @@ def test_a_model_of_a_time_has_its_own_rule_and_no_slope_may_be_known(asked):
 
 
 @pytest.mark.parametrize("task", ["familial", "niv", "gastrostomy"])
-def test_a_model_of_something_else_is_refused(task):
-    with pytest.raises(RequestError, match="models:/x"):
-        predictions._refuse_other_tasks("models:/x", task)
+def test_a_model_of_something_else_is_refused(asked, task):
+    with pytest.raises(RequestError, match="models:/m/3"):
+        asked(60, 0, task=task)
 
 
 @pytest.mark.parametrize("task", ["survival", "progression"])
