@@ -227,13 +227,13 @@ def rows_of(table: FrameT, rows: "np.ndarray | list[int]") -> FrameT:
 
 
 def factorized(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (-1 for None) and distinct cells of an array of text or whole numbers, in the order of
-    their first occurrence.
+    """Codes (-1 for None and NaN) and distinct cells of an array of text or numbers, in the order
+    of their first occurrence.
 
     Parameters
     ----------
-    cells : array of object or int (k,)
-        Text or None, or numbers.
+    cells : array of object, int or float (k,)
+        Text, numbers, None or NaN.
 
     Returns
     -------
@@ -254,6 +254,7 @@ def factorized(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return found, np.asarray(distinct, dtype=object)
     number: dict[object, int] = {}
     codes = [
-        -1 if cell is None else number.setdefault(cell, len(number)) for cell in cells.tolist()
+        -1 if cell is None or cell != cell else number.setdefault(cell, len(number))
+        for cell in cells.tolist()
     ]
     return np.array(codes, dtype=int), np.array([*number, None], dtype=object)[:-1]

@@ -106,3 +106,14 @@ def test_distinct_cells_of_long_columns_are_those_of_short_ones(n):
     codes, levels = factorized(cells)
     assert levels.tolist() == ["b", "a", "nan"]
     assert [None if code < 0 else levels[code] for code in codes] == cells.tolist()
+
+
+@pytest.mark.parametrize("n", [FEW_CELLS, FEW_CELLS + 1])
+def test_nan_is_unknown_in_long_and_in_short_columns(n):
+    """A served further column that nobody states is one of NaN."""
+    codes, levels = factorized(np.resize([np.nan, 1.0], n))
+    assert levels.tolist() == [1.0]
+    assert codes.tolist() == np.resize([-1, 0], n).tolist()
+    codes, levels = factorized(np.resize(objects(["a", np.nan, None]), n))
+    assert levels.tolist() == ["a"]
+    assert codes.tolist() == np.resize([0, -1, -1], n).tolist()
