@@ -327,12 +327,56 @@ def _check_course(
     problems.question(
         jumps,
         f"{where}, column total",
-        total,
+        _as_points(total, jumps),
         "rises by more than 4",
         "Check the items.",
         code="values_doubtful",
     )
+    _ask_for_ventilation(visits, order, patients, f"{where}, column q12", problems)
     _ask_for_months(row, day, total, original, (place, written), problems)
+
+
+def _as_points(points: np.ndarray, flagged: np.ndarray) -> np.ndarray:
+    """Points of the flagged rows as people write them: 46, not 46.0; empty elsewhere."""
+    shown = np.full(len(points), "", dtype=object)
+    shown[flagged] = [f"{value:g}" for value in points[flagged]]
+    return shown
+
+
+# Item 12 of the ALSFRS-R (Cedarbaum 1999): 1 is BiPAP by day and by night, 0 invasive ventilation;
+# 2 is BiPAP by night alone.
+_DAY_AND_NIGHT = 1
+# Any of them ends the time to death or permanent ventilation.
+_ENDS = ("death_days", "niv_23h_days", "tracheostomy_days")
+
+
+def _ask_for_ventilation(
+    visits: dict[str, np.ndarray],
+    order: np.ndarray,
+    patients: Frame,
+    place: str,
+    problems: Problems,
+) -> None:
+    """Warn of who is ventilated day and night at a visit, and has no date of it or of death.
+
+    The event "death or ventilation" goes by dates: it never happens to such a patient. The first
+    such visit of each is named, so that the count is of patients.
+    """
+    row, item = visits["row"], visits["q12"]
+    dates = np.column_stack([patients[name].to_numpy(dtype=float) for name in _ENDS])
+    undated = np.append(np.isnan(dates).all(axis=1), False)  # the last is a visit of nobody known
+    shown = undated[row] & np.isfinite(visits["days"]) & (item <= _DAY_AND_NIGHT)
+    of_shown = order[shown[order]]
+    first = np.zeros(len(row), dtype=bool)
+    first[of_shown[np.diff(row[of_shown], prepend=-1) != 0]] = True
+    problems.question(
+        first,
+        place,
+        _as_points(item, first),
+        "says ventilated day and night, of a patient with no date of it and none of death",
+        "Give niv_23h_days or tracheostomy_days: the event of death or ventilation goes by dates.",
+        code="row_contradiction",
+    )
 
 
 def _check_once_a_day(

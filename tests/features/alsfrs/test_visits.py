@@ -187,6 +187,57 @@ def test_a_rise_of_more_than_4(rise, questioned):
     assert bool([text for text in asked(*visits) if "rises" in text]) == questioned
 
 
+def test_a_rise_is_shown_in_whole_points():
+    (said,) = asked({"days": 0, "total": 30}, {"days": 60, "total": 46})
+    assert said == "warning '46' rises by more than 4"
+
+
+VENTILATED = "says ventilated day and night, of a patient with no date of it and none of death"
+
+
+@pytest.mark.parametrize(
+    ("points", "dates", "counted"),
+    [
+        (0, {}, 1),
+        (1, {}, 1),
+        (2, {}, 0),  # BiPAP by night alone
+        (None, {}, 0),
+        # Any of the three dates is one of the event, wherever it lies; that of NIV is not.
+        (1, {"niv_23h_days": 0}, 0),
+        (1, {"tracheostomy_days": -9}, 0),
+        (1, {"death_days": 900}, 0),
+        (1, {"niv_start_days": 0, "last_contact_days": 900}, 1),
+    ],
+)
+def test_ventilation_by_a_visit_without_any_date(points, dates, counted):
+    found, said = checked({"q12": points}, of=(dates,))
+    assert said == [("warning", "2", 1)] * counted
+    assert len(found) == 1
+
+
+def test_who_is_ventilated_is_counted_once_at_the_first_visit():
+    problems = Problems(collect=True)
+    visits = [
+        ("P0", 60, 0),
+        ("P0", 30, 1),  # the first by its day, line 3
+        ("P0", 0, 2),
+        ("P1", None, 0),  # without a day a visit is left out
+        ("P2", 0, 1),
+        ("P3", 0, 0),  # has died
+        ("nobody", 0, 0),
+    ]
+    stated = as_read([dict(zip(("sample_id", "days", "q12"), each, strict=True)) for each in visits])
+    of = patients({}, {}, {}, {"death_days": 90})
+    rows = {f"P{i}": i for i in range(4)}
+    checked_visits(shipped(), stated, rows, of, "v", problems)
+    (warning,) = [one for one in problems.found if VENTILATED in one.found]
+    assert (warning.where, warning.count) == ("v, column q12, line 3 and 1 more", 2)
+    assert (warning.severity, warning.code) == ("warning", "row_contradiction")
+    assert warning.found.startswith("'1' says")
+    assert "niv_23h_days" in warning.remedy
+    assert "tracheostomy_days" in warning.remedy
+
+
 def test_a_rise_is_of_one_patient_and_one_scale():
     scales = {"days": 0, "total": 20}, {"days": 60, "total": 40, "scale": "alsfrs"}
     assert not [text for text in asked(*scales) if "rises" in text]
