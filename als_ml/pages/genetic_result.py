@@ -5,17 +5,26 @@ Positive is the contract's `genetic_cause: found`; an expanded C9orf72 is found 
 result is research, whatever its class: the page asks for confirmation in an accredited laboratory.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from als_ml.pages.facts import Finding, GeneticResult
 from als_ml.variant_table.carriers import inheritance_of, shown_class
-from features.blocks.genetics import genetic_cause, second_alleles, telling_alleles
+from features.blocks.genetics import (
+    genetic_cause,
+    looked_at,
+    repeat_genes,
+    second_alleles,
+    telling_alleles,
+    zygosities,
+)
 from features.catalogue import BUILDS, Definitions, core_genes, gene_names, repeat_loci
 from features.cohort import Cohort
 from features.genotypes.coverage import ASSAYED_FROM
-from features.genotypes.genotype import zygosity
 from features.genotypes.phase import CIS, TRANS, UNPHASED
-from features.genotypes.repeats import LABORATORY, NORMAL, STATES, RepeatStates
+from features.genotypes.repeats import LABORATORY, STATES, RepeatStates
+from features.tables.columns import rows_of
 from features.variants.variant import Variant, known_tempo
 
 HEADLINES = {
@@ -64,7 +73,7 @@ def genetic_results(cohort: Cohort) -> list[GeneticResult]:
     variants, risks = _variant_findings(cohort)
     repeats = _repeat_findings(cohort)
     names = np.array(gene_names(cohort.definitions), dtype=object)
-    assayed = np.nan_to_num(cohort.genotypes.assayed, nan=0.0)
+    assayed = looked_at(cohort)
     results: list[GeneticResult] = []
     for i, cause in enumerate(causes):
         status, headline = HEADLINES[cause]
@@ -84,9 +93,10 @@ def genetic_results(cohort: Cohort) -> list[GeneticResult]:
 
 
 def _unread(definitions: Definitions, genes: list[str]) -> list[str]:
-    """Genes that were not assayed, the core genes first."""
-    core = core_genes(definitions)
-    return sorted(genes, key=lambda gene: (gene not in core, gene))
+    """Genes that were not assayed, the core genes first; of some it is the repeat that counts."""
+    core, repeats = core_genes(definitions), repeat_genes(definitions)
+    ordered = sorted(genes, key=lambda gene: (gene not in core, gene))
+    return [f"{gene} (repeat)" if gene in repeats else gene for gene in ordered]
 
 
 def _variant_findings(
@@ -95,7 +105,7 @@ def _variant_findings(
     """Telling variants of each patient, the causal ones first, and alleles of risk."""
     alleles, sites = cohort.genotypes.alleles, cohort.variants
     says, second = telling_alleles(cohort), second_alleles(cohort)
-    named = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
+    named = zygosities(cohort)
     rows, positions = (alleles[name].to_numpy() for name in ("row", "site"))
     role = sites["role"].to_numpy()
     variants, assessed = (sites[name].to_numpy(dtype=object) for name in ("variant", "assessment"))
@@ -163,55 +173,101 @@ def _meaning(variant: Variant, says: str, second: str) -> str:
     return "of uncertain meaning"
 
 
+class _Size(NamedTuple):
+    """A repeat in repeat units: shorter allele, longer one and its interval; NaN unknown."""
+
+    short: float
+    long: float
+    low: float
+    high: float
+
+
+class _Told(NamedTuple):
+    """What is known of a repeat of one patient: `state` and `method` are those of the source that
+    counts, `size` is its own, or that of a file that agrees with it.
+    """
+
+    state: str
+    of_laboratory: str
+    by_laboratory: bool
+    method: str | None
+    size: _Size | None
+    of_file: _Size | None
+    call_method: str | None
+    laboratory_method: str
+    agrees: bool
+
+
 def _repeat_findings(
     cohort: Cohort,
 ) -> list[tuple[list[Finding], list[Finding]]]:
     """Telling C9orf72 repeats of each patient, and long ones of other loci aside."""
-    c9orf72, atxn2 = (
-        RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
-        for locus in ("C9orf72", "ATXN2")
-    )
-    others = {
-        locus: RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
-        for locus in repeat_loci(cohort.definitions).index
-        if locus not in ("C9orf72", "ATXN2")
-    }
-    sizes = _sizes(cohort)
-    methods = cohort.patients["c9orf72_method"].to_numpy(dtype=object)
-    stated = cohort.patients["c9orf72_status"].to_numpy(dtype=object)
-    sized_by = {locus: _call_methods(cohort, locus) for locus in ("C9orf72", "ATXN2")}
-    results = []
-    for i in range(len(cohort)):
+    loci = [str(locus) for locus in repeat_loci(cohort.definitions).index if locus != "C9orf72"]
+    c9orf72, *others = (_told(cohort, locus) for locus in ("C9orf72", *loci))
+    results: list[tuple[list[Finding], list[Finding]]] = []
+    for i, told in enumerate(c9orf72):
         telling: list[Finding] = []
-        aside: list[Finding] = []
-        size = sizes.get((i, "C9orf72"))
-        state = STATES[c9orf72.state[i]]
-        if state in ("expanded", "intermediate", "indeterminate"):
-            how = (methods[i], sized_by["C9orf72"][i])
-            telling.append(_c9orf72(cohort.definitions, state, size, how, stated[i]))
-        if c9orf72.conflict[i]:
-            telling.append(_conflict(size, str(methods[i]), str(stated[i])))
-        state = STATES[atxn2.state[i]]
-        if state in ("intermediate", "risk", "expanded"):
-            atxn2_size = sizes.get((i, "ATXN2"))
-            found = _atxn2(state, atxn2_size, float(atxn2.longest[i]))
-            found["method"] = _method(sized_by["ATXN2"][i], "repeat call")
-            aside.append(found)
-        aside += [
-            _long_repeat(cohort.definitions, locus, STATES[states.state[i]], sizes.get((i, locus)))
-            for locus, states in others.items()
-            if states.state[i] > NORMAL
+        if told.state in ("expanded", "intermediate", "indeterminate"):
+            telling.append(_c9orf72(cohort.definitions, told))
+        if not told.agrees:
+            telling.append(_conflict(told))
+        aside = [
+            _aside(cohort.definitions, locus, of_locus[i])
+            for locus, of_locus in zip(loci, others, strict=True)
+            if of_locus[i].state in ("intermediate", "risk", "expanded")
         ]
         results.append((telling, aside))
     return results
 
 
-def _call_methods(cohort: Cohort, locus: str) -> np.ndarray:
-    """How a served record says that its repeat was sized; None where nothing says it."""
-    name = f"{locus.lower()}_call_method"
-    unsaid = np.full(len(cohort), None, dtype=object)
+def _told(cohort: Cohort, locus: str) -> list[_Told]:
+    """What is known of a locus, one a patient."""
+    states = RepeatStates(cohort.definitions, locus, cohort.repeats, cohort.patients)
+    sizes = _sizes(cohort, locus)
+    methods = _column(cohort, f"{locus.lower()}_method")
+    calls = _column(cohort, f"{locus.lower()}_call_method")
+    return [
+        _Told(
+            state=STATES[state],
+            of_laboratory=STATES[states.of_laboratory[i]],
+            by_laboratory=bool(states.by_laboratory[i]),
+            method=methods[i] if states.by_laboratory[i] else calls[i],
+            size=_own_size(states, i, sizes.get(i)),
+            of_file=sizes.get(i),
+            call_method=calls[i],
+            laboratory_method=_method(methods[i], ""),
+            agrees=not states.conflict[i],
+        )
+        for i, state in enumerate(states.state)
+    ]
+
+
+def _column(cohort: Cohort, name: str) -> np.ndarray:
+    """Words of a column of patients; None where nothing says it."""
     patients = cohort.patients
-    return patients[name].to_numpy(dtype=object) if name in patients.columns else unsaid
+    if name in patients.columns:
+        return patients[name].to_numpy(dtype=object)
+    return np.full(len(cohort), None, dtype=object)
+
+
+def _sizes(cohort: Cohort, locus: str) -> dict[int, _Size]:
+    """Patient -> alleles of the repeat file and the interval of the longer one."""
+    calls = rows_of(cohort.repeats, cohort.repeats["locus"].to_numpy(dtype=object) == locus)
+    columns = (calls[name].to_numpy() for name in ("row", "short", "long", "ci_low", "ci_high"))
+    return {
+        int(row): _Size(float(short), float(long), float(low), float(high))
+        for row, short, long, low, high in zip(*columns, strict=True)
+    }
+
+
+def _own_size(states: RepeatStates, i: int, of_file: _Size | None) -> _Size | None:
+    """The size that belongs to the state: never that of a source which says another state."""
+    if not states.by_laboratory[i]:
+        return of_file
+    short, long = map(float, states.sized[i])
+    if np.isfinite(long):
+        return _Size(short, long, long, long)
+    return of_file if states.of_file[i] == states.state[i] else None
 
 
 def _method(said: str | None, otherwise: str) -> str:
@@ -223,106 +279,102 @@ def _method(said: str | None, otherwise: str) -> str:
     return _METHODS.get(said, said) if isinstance(said, str) and said else otherwise
 
 
-def _sizes(cohort: Cohort) -> dict[tuple[int, str], tuple[float, float, float]]:
-    """(Patient, locus) -> longer allele and its interval, in repeat units."""
-    calls = cohort.repeats
-    columns = (calls[name].to_numpy() for name in ("row", "locus", "long", "ci_low", "ci_high"))
-    return {
-        (int(row), str(locus)): (float(long), float(low), float(high))
-        for row, locus, long, low, high in zip(*columns, strict=True)
-    }
-
-
-def _sized(size: tuple[float, float, float] | None) -> str:
+def _sized(size: _Size | None) -> str:
     """Size and interval in words.
 
-    >>> _sized((45.0, 40.0, 60.0)), _sized((8.0, 8.0, 8.0)), _sized(None)
+    >>> _sized(_Size(2, 45, 40, 60)), _sized(_Size(2, 8, 8, 8)), _sized(None)
     ('45 repeat units (interval 40 to 60)', '8 repeat units', 'size not stated')
     """
-    if size is None or not np.isfinite(size[0]):
+    if size is None or not np.isfinite(size.long):
         return "size not stated"
-    long, low, high = size
-    interval = f" (interval {low:.0f} to {high:.0f})" if low < high else ""
-    return f"{long:.0f} repeat units{interval}"
+    interval = f" (interval {size.low:.0f} to {size.high:.0f})" if size.low < size.high else ""
+    return f"{size.long:.0f} repeat units{interval}"
 
 
-def _c9orf72(
-    definitions: Definitions,
-    state: str,
-    size: tuple[float, float, float] | None,
-    how: tuple[str | None, str | None],
-    stated: str | None,
-) -> Finding:
-    """`how`: the method of the laboratory's result, and that of the call."""
-    by_laboratory = isinstance(stated, str) and stated == state
+def _shown_size(told: _Told) -> str:
+    """The size, and by what it was sized where that is not the method of the result.
+
+    >>> file = _Size(2, 300, 200, 400)
+    >>> told = _Told("expanded", "expanded", True, "southern", file, file, None, "", True)
+    >>> _shown_size(told), _shown_size(told._replace(size=_Size(2, 900, 900, 900)))
+    ('300 repeat units (interval 200 to 400) by short reads', '900 repeat units')
+    """
+    if told.by_laboratory and told.size is not None and told.size is told.of_file:
+        return f"{_sized(told.size)} by {_method(told.call_method, 'short reads')}"
+    return _sized(told.size)
+
+
+def _copies(definitions: Definitions, size: _Size | None) -> str:
+    """In how many copies C9orf72 is expanded, where the shorter allele was sized."""
+    if size is None or not np.isfinite(size.short):
+        return ""
+    expanded = size.short >= float(repeat_loci(definitions)["expanded_min"]["C9orf72"])
+    return _ZYGOSITY["homozygous" if expanded else "heterozygous"]
+
+
+def _c9orf72(definitions: Definitions, told: _Told) -> Finding:
     confirm = float(repeat_loci(definitions)["confirm_max"]["C9orf72"])
-    short = state == "expanded" and size is not None and size[0] <= confirm
+    short = told.state == "expanded" and told.size is not None and told.size.long <= confirm
+    sure = told.method in LABORATORY
+    how = "have it repeated" if sure else "repeat by repeat-primed PCR"
     meaning = {
         "expanded": "a known cause of ALS and of frontotemporal dementia",
         "intermediate": "of uncertain meaning",
-        "indeterminate": "the size could not be told: repeat by repeat-primed PCR",
-    }[state]
-    method, call_method = how
-    if short and not {method, call_method} & set(LABORATORY):
+        "indeterminate": f"the size could not be told: {how}",
+    }[told.state]
+    if short and not sure:
         meaning += "; short for certainty, confirm by repeat-primed PCR"
     return {
         "gene": "C9orf72",
-        "what": f"GGGGCC repeat {state}, {_sized(size)}",
-        "zygosity": _ZYGOSITY["heterozygous"] if state == "expanded" else "",
-        "class": {"expanded": "P"}.get(state, "VUS"),
+        "what": f"GGGGCC repeat {told.state}, {_shown_size(told)}",
+        "zygosity": _copies(definitions, told.size) if told.state == "expanded" else "",
+        "class": {"expanded": "P"}.get(told.state, "VUS"),
         "inheritance": "dominant",
-        "method": _method(method, "repeat call")
-        if by_laboratory
-        else _method(call_method, "short reads"),
+        "method": _method(told.method, "the laboratory" if told.by_laboratory else "short reads"),
         "meaning": meaning,
     }
 
 
-# What is said of a long repeat of these loci: of both too little is known to call it a cause.
+# What is said of a long repeat of these loci: of all too little is known to call it a cause.
 _LONG = {
+    "ATXN2": "raises the risk of ALS, is not a cause by itself",
     "NIPA1": "a proposed modifier of ALS that some in a hundred healthy people have too",
     "LRP12": "of uncertain meaning: in the range that was seen in some patients with ALS",
 }
+# The disease whose range an expanded repeat of a locus lies in.
+_OTHER_DISEASE = {"ATXN2": "SCA2", "LRP12": "another disease (OPDM1)"}
+# The unit as people write it, where the reference reads the other strand.
+_UNITS = {"ATXN2": "CAG"}
 
 
-def _long_repeat(
-    definitions: Definitions, locus: str, state: str, size: tuple[float, float, float] | None
-) -> Finding:
+def _aside(definitions: Definitions, locus: str, told: _Told) -> Finding:
     unit = next(row["unit"] for row in definitions.rows("repeats") if row["locus"] == locus)
     meaning = _LONG.get(locus, "longer than normal, of uncertain meaning")
+    if told.state == "expanded" and locus in _OTHER_DISEASE:
+        meaning = f"the range of {_OTHER_DISEASE[locus]}"
     return {
         "gene": locus,
-        "what": f"{unit} repeat {state}, {_sized(size)}",
+        "what": f"{_UNITS.get(locus, unit)} repeat {told.state}, {_shown_size(told)}",
         "zygosity": "",
         "class": "risk",
         "inheritance": "risk",
-        "method": "repeat call",
-        "meaning": "the range of another disease (OPDM1)" if state == "expanded" else meaning,
+        "method": _method(told.method, "the laboratory" if told.by_laboratory else "repeat call"),
+        "meaning": meaning,
     }
 
 
-def _conflict(size: tuple[float, float, float] | None, method: str, stated: str) -> Finding:
-    name = _METHODS.get(method, "the laboratory")
+def _conflict(told: _Told) -> Finding:
+    """Two results that differ, and which of them counts here."""
+    stated = told.laboratory_method
+    by = f" (by {stated})" if stated else ""
+    counts = "the laboratory's result" if told.by_laboratory else "the repeat file's call"
     return {
         "gene": "C9orf72",
-        "what": f"two methods disagree: {name} says {stated}, the repeat file {_sized(size)}",
+        "what": f"two results disagree: the laboratory{by} says {told.of_laboratory}, the repeat"
+        f" file {_sized(told.of_file)}",
         "zygosity": "",
         "class": "VUS",
         "inheritance": "dominant",
-        "method": f"{name} and short reads",
-        "meaning": "the laboratory's result counts here; have it repeated",
-    }
-
-
-def _atxn2(state: str, size: tuple[float, float, float] | None, longest: float) -> Finding:
-    words = _sized(size if size is not None else (longest, longest, longest))
-    meaning = "raises the risk of ALS, is not a cause by itself"
-    return {
-        "gene": "ATXN2",
-        "what": f"CAG repeat {state}, {words}",
-        "zygosity": "",
-        "class": "risk",
-        "inheritance": "risk",
-        "method": "repeat call",
-        "meaning": "the range of SCA2" if state == "expanded" else meaning,
+        "method": f"{stated or 'the laboratory'} and {_method(told.call_method, 'short reads')}",
+        "meaning": f"{counts} counts here; have it repeated",
     }

@@ -45,10 +45,10 @@ from als_ml.variant_table.carriers import shown_class
 from features.alsfrs.slopes import decline
 from features.alsfrs.stages import kings_stage, mitos_stage
 from features.alsfrs.visits import ITEMS, of_scale
+from features.blocks.genetics import zygosities
 from features.blocks.landmark import on_tofersen
 from features.catalogue import Definitions
 from features.cohort import AnyCohort, Cohort
-from features.genotypes.genotype import zygosity
 from features.stored import Record
 from features.tables.coded import as_frame, records_of
 from features.tables.columns import FrameT
@@ -335,7 +335,7 @@ _NO_FINDING = ("LB", "B")
 def _variants(cohort: Cohort) -> list[list[tuple[str, str, str, str, str]]]:
     """Gene, name, class, zygosity and criteria of each patient's variants."""
     alleles, sites = cohort.genotypes.alleles, cohort.variants
-    names = zygosity(alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy())
+    names = zygosities(cohort)
     summaries = [
         _described(cohort.definitions, *pair)
         for pair in zip(sites["variant"], sites["assessment"], strict=True)

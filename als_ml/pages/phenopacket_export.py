@@ -19,6 +19,7 @@ import als_ml
 from als_ml.output import whole_folder
 from als_ml.pages.protocol_inputs import last_days
 from features.blocks.clinical import DAYS_PER_YEAR
+from features.blocks.genetics import zygosities
 from features.blocks.mechanisms import age_at
 from features.catalogue import analytes
 from features.cohort import Cohort
@@ -33,9 +34,9 @@ ALS_FTD = {
 }
 _SEX = {"female": "FEMALE", "male": "MALE"}
 _ZYGOSITY = {
-    "het": {"id": "GENO:0000135", "label": "heterozygous"},
-    "hom": {"id": "GENO:0000136", "label": "homozygous"},
-    "hemi": {"id": "GENO:0000134", "label": "hemizygous"},
+    "heterozygous": "GENO:0000135",
+    "homozygous": "GENO:0000136",
+    "hemizygous": "GENO:0000134",
 }
 _STATUS = {
     "P": "PATHOGENIC",
@@ -197,15 +198,13 @@ def _vcf_record(key: str, build: str) -> Json:
 def _calls(cohort: Cohort, build: str) -> list[list[Json]]:
     alleles, sites = cohort.genotypes.alleles, cohort.variants
     calls: list[list[Json]] = [[] for _ in range(len(cohort))]
-    for row, site, copies, ploidy in zip(
-        *(alleles[n] for n in ("row", "site", "copies", "ploidy")), strict=True
-    ):
+    carried = zip(alleles["row"], alleles["site"], zygosities(cohort), strict=True)
+    for row, site, zygous in carried:
         variant, assessment = sites["variant"].iloc[site], sites["assessment"].iloc[site]
-        state = _ZYGOSITY["hemi" if ploidy == 1 else "hom" if copies >= 2 else "het"]
         named = {
             "id": re.sub(r"\W", "-", variant.key),
             "vcfRecord": _vcf_record(variant.key, build),
-            "allelicState": state,
+            "allelicState": {"id": _ZYGOSITY[str(zygous)], "label": str(zygous)},
             "moleculeContext": "genomic",
         }
         named["geneContext"] = {"valueId": variant.gene, "symbol": variant.gene}

@@ -14,7 +14,12 @@ from als_ml.pages.patient_state import STATE_WORDS, patient_states
 from features.alsfrs.slopes import DAYS_PER_MONTH
 from features.alsfrs.visits import ITEMS, of_scale
 from features.blocks.clinical import DAYS_PER_YEAR
-from features.blocks.genetics import causal_carriers, core_tested, genetic_cause
+from features.blocks.genetics import (
+    causal_carriers,
+    core_tested,
+    genetic_cause,
+    telling_alleles,
+)
 from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import Cohort
 from features.genotypes.repeats import EXPANDED, INDETERMINATE, RepeatStates
@@ -533,12 +538,15 @@ def _genetics(cohort: Cohort) -> list[list[Value]]:
 def _strongest(cohort: Cohort) -> dict[tuple[int, str], float]:
     """(patient, gene) -> the highest points of evidence among the variants carried, for SOD1 and
     FUS.
+
+    One copy of a recessive variant makes a carrier, whatever its points.
     """
-    alleles, points = cohort.genotypes.alleles, cohort.variants["points"].to_numpy()
+    alleles, site = cohort.genotypes.alleles, cohort.genotypes.alleles["site"].to_numpy()
+    points, role = (cohort.variants[name].to_numpy()[site] for name in ("points", "role"))
+    carrier = (role == "causal_recessive") & (telling_alleles(cohort) != "found")
+    weights = np.where(carrier, -np.inf, points)
     strongest: dict[tuple[int, str], float] = {}
-    for row, gene, weight in zip(
-        alleles["row"], cohort.genotypes.genes(), points[alleles["site"].to_numpy()], strict=True
-    ):
+    for row, gene, weight in zip(alleles["row"], cohort.genotypes.genes(), weights, strict=True):
         key = (int(row), gene_names(cohort.definitions)[gene])
         strongest[key] = (
             max(strongest.get(key, -np.inf), weight) if key[1] in ("SOD1", "FUS") else -np.inf

@@ -5,9 +5,12 @@ What was asked and what was seen of training patients with a like score is store
 less.
 """
 
+from collections.abc import Sequence
+
 from als_ml.pages.facts import Alike
 from als_ml.prediction.predictor import Predictor
 from als_ml.prediction.row import PredictionRow
+from als_ml.prediction.training_aggregates import AlikePatients
 from features.stored import Json
 from models.tasks import TASKS, Task
 
@@ -173,16 +176,31 @@ def alike(predictor: Predictor, probability: float) -> Alike | None:
         None after a recalibration: what was seen does not hold of it.
     """
     rows = predictor.training.get("alike") or []
-    below = [row for row in rows if row["from"] <= probability] or rows[:1]
-    if not below or predictor.fitted.calibration.updated:
+    if not rows or predictor.fitted.calibration.updated:
         return None
-    row = below[-1]
-    what = _seen_words(TASKS[predictor.fitted.task])
+    at = max(sum(row["from"] <= probability for row in rows) - 1, 0)
+    row, what = rows[at], _seen_words(TASKS[predictor.fitted.task])
     text = (
-        f"Of {row['n']} training patients with a like score {row['observed']:.0%} {what}"
+        f"Of {row['n']} training patients {_like_scores(rows, at)}{row['observed']:.0%} {what}"
         f" (95 % interval {row['low']:.0%} to {row['high']:.0%})."
     )
     return {"low": round(row["low"], 4), "high": round(row["high"], 4), "text": text}
+
+
+def _like_scores(rows: Sequence[AlikePatients], at: int) -> str:
+    """Which scores count as like: the highest of seven groups may reach from 27 % to 98 %.
+
+    >>> rows = [AlikePatients({"from": start}) for start in (0.02, 0.09, 0.27)]
+    >>> [_like_scores(rows, at) for at in range(3)], _like_scores(rows[:1], 0)
+    (['with a score below 9%, ', 'with a score of 9% to 27%, ', 'with a score from 27% on, '], '')
+    """
+    start = rows[at]["from"]
+    end = rows[at + 1]["from"] if at + 1 < len(rows) else None
+    if at and end is not None:
+        return f"with a score of {start:.0%} to {end:.0%}, "
+    if end is not None:
+        return f"with a score below {end:.0%}, "
+    return f"with a score from {start:.0%} on, " if at else ""
 
 
 def _seen_words(task: Task) -> str:

@@ -28,7 +28,7 @@ from features.catalogue import (
 )
 from features.cohort import AnyCohort
 from features.genotypes.coverage import ASSAYED_FROM
-from features.genotypes.genotype import PHASE_TYPES, Genotypes
+from features.genotypes.genotype import PHASE_TYPES, Genotypes, zygosity
 from features.genotypes.phase import CIS, TRANS, UNPHASED
 from features.genotypes.repeats import (
     EXPANDED,
@@ -400,6 +400,59 @@ def _core_tested(cohort: AnyCohort, c9orf72: RepeatStates) -> np.ndarray:
     core = _positions(cohort.definitions, _core(cohort.definitions))
     assayed = cohort.genotypes.assayed[:, core] >= ASSAYED_FROM
     return np.asarray(assayed.all(axis=1) & (c9orf72.state != NOT_TESTED))
+
+
+def looked_at(cohort: AnyCohort) -> np.ndarray:
+    """Share of each gene that was looked at for what it does in ALS.
+
+    A gene that ALS is read from by its repeat alone was looked at where the repeat was sized: its
+    sequence tells nothing of it.
+
+    Parameters
+    ----------
+    cohort : Cohort or ServedCohort
+        n patients, with what was assayed, and repeats.
+
+    Returns
+    -------
+    array (n, genes)
+        0 to 1, genes in panel order; unknown is 0.
+    """
+    share = np.nan_to_num(cohort.genotypes.assayed, nan=0.0)
+    share[:, _by_repeat(cohort.definitions)] = 0.0
+    names = gene_names(cohort.definitions)
+    for row in cohort.definitions.rows("repeats"):
+        states = RepeatStates(cohort.definitions, row["locus"], cohort.repeats, cohort.patients)
+        share[:, names.index(row["gene"])] = states.state != NOT_TESTED
+    return share
+
+
+def zygosities(cohort: AnyCohort) -> np.ndarray:
+    """What each carried allele is in its patient.
+
+    A man has one X: what a caller that knows no sex writes as two copies there is the only one.
+
+    Parameters
+    ----------
+    cohort : Cohort or ServedCohort
+        With k carried alleles.
+
+    Returns
+    -------
+    array of str (k,)
+        `heterozygous`, `homozygous` or `hemizygous`, in the order of the alleles.
+    """
+    alleles = cohort.genotypes.alleles
+    copies, ploidy = alleles["copies"].to_numpy(), alleles["ploidy"].to_numpy()
+    man = cohort.patients["sex"].to_numpy(dtype=object)[alleles["row"].to_numpy()] == "male"
+    only = man & _on_x(cohort.definitions)[cohort.genotypes.genes()] & (copies >= ploidy)
+    return zygosity(copies, np.where(only, 1, ploidy))
+
+
+@derived
+def _on_x(definitions: Definitions) -> np.ndarray:
+    chromosomes = {row["gene"]: row["chrom"] for row in definitions.rows("genes")}
+    return np.array([chromosomes[gene] == "X" for gene in gene_names(definitions)])
 
 
 def paired_alleles(

@@ -20,13 +20,13 @@ import pandas as pd
 
 from features.blocks.clinical import DAYS_PER_YEAR
 from features.blocks.dictionary import Feature
-from features.blocks.genetics import DAMAGING_FROM, mechanisms
+from features.blocks.genetics import DAMAGING_FROM, looked_at, mechanisms
 from features.blocks.registry import Block
 from features.blocks.spec import FeatureSpec
 from features.catalogue import Definitions, analytes, derived, gene_names
 from features.cohort import AnyCohort
 from features.genotypes.coverage import ASSAYED_FROM
-from features.genotypes.repeats import STATES, RepeatStates
+from features.genotypes.repeats import NORMAL, NOT_TESTED, STATES, RepeatStates
 from features.tables.coded import as_frame, records_of
 from features.variants.evidence import Assessment
 from features.variants.variant import Variant
@@ -326,7 +326,7 @@ def genetic_evidence(cohort: AnyCohort) -> list[dict[str, str]]:
             g: ASSAYED if s >= ASSAYED_FROM else NOT_ASSAYED
             for g, s in zip(gene_names(cohort.definitions), state, strict=True)
         }
-        for state in np.nan_to_num(cohort.genotypes.assayed, nan=0.0)
+        for state in looked_at(cohort)
     ]
     genes = cohort.genotypes.genes()
     described = list(zip(cohort.variants["variant"], cohort.variants["assessment"], strict=True))
@@ -357,10 +357,11 @@ def _words(variant: Variant, assessment: Assessment) -> str:
 
 
 def _add_repeats(cohort: AnyCohort, evidence: list[dict[str, str]]) -> None:
-    state = RepeatStates(cohort.definitions, "C9orf72", cohort.repeats, cohort.patients).state
-    for findings, s in zip(evidence, state, strict=True):
-        if s:
-            findings["C9orf72"] = ASSAYED if STATES[s] == "normal" else f"repeat {STATES[s]}"
+    for row in cohort.definitions.rows("repeats"):
+        states = RepeatStates(cohort.definitions, row["locus"], cohort.repeats, cohort.patients)
+        for findings, state in zip(evidence, states.state, strict=True):
+            if state not in (NOT_TESTED, NORMAL):
+                findings[row["gene"]] = f"repeat {STATES[state]}"
 
 
 def mechanism_dictionary(definitions: Definitions) -> list[Feature]:

@@ -274,7 +274,13 @@ class RepeatStates:
     Attributes
     ----------
     state : array of n
-        Index into STATES.
+        Index into STATES: that of `of_file` or `of_laboratory`, as `by_laboratory` says.
+    of_file, of_laboratory : arrays of n
+        What either says, index into STATES.
+    by_laboratory : array of bool of n
+        Whether the laboratory's result counts.
+    sized : array (n, 2)
+        Both alleles as the laboratory sized them, the shorter first; NaN where it said no size.
     longest : array of n
         Size of the longer allele in repeat units where it was called, NaN otherwise.
     conflict : array of n
@@ -301,7 +307,10 @@ class RepeatStates:
         short, measured = _measured(locus, patients)
         laboratory, overrides = _laboratory(definitions, locus, patients, short, measured)
         tested = laboratory != NOT_TESTED
-        self.state = np.where((of_file == NOT_TESTED) | (overrides & tested), laboratory, of_file)
+        self.of_file, self.of_laboratory = of_file, laboratory
+        self.by_laboratory = tested & (overrides | (of_file == NOT_TESTED))
+        self.sized = np.column_stack([short, measured])
+        self.state = np.where(self.by_laboratory, laboratory, of_file)
         definite = (laboratory >= NORMAL) & (of_file >= NORMAL)
         self.conflict = definite & (laboratory != of_file)
 

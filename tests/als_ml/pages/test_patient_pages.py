@@ -231,8 +231,109 @@ def test_two_methods_that_disagree_are_said():
     assert page["genetics"]["status"] == "positive"
     expanded, conflict = page["genetics"]["findings"]
     assert expanded["method"] == "Southern blot"
+    # The 8 units are those of the other result.
+    assert expanded["what"] == "GGGGCC repeat expanded, size not stated"
+    assert expanded["zygosity"] == ""
     assert "disagree" in conflict["what"]
     assert "8 repeat units" in conflict["what"]
+
+
+SOUTHERN = {"c9orf72_method": "southern"}
+LONG = {"c9orf72_allele1": 2, "c9orf72_allele2": 800}
+IN_FILE = {"C9orf72": {"alleles": [2, 300], "ci": [250, 400]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "method"),
+    [
+        # The laboratory's own sizes, with its word or without it.
+        ({"repeats": None, **SOUTHERN, **LONG}, "expanded, 800 repeat units", "Southern blot"),
+        (
+            {"repeats": None, "c9orf72_status": "expanded", **LONG},
+            "expanded, 800 repeat units",
+            "the laboratory",
+        ),
+        ({"repeats": IN_FILE, **SOUTHERN, **LONG}, "expanded, 800 repeat units", "Southern blot"),
+        ({"repeats": {"C9orf72": [2, 8]}, **SOUTHERN, **LONG}, "800 repeat units", "Southern blot"),
+        (
+            {"repeats": None, **SOUTHERN, "c9orf72_allele1": 2, "c9orf72_allele2": 27},
+            "intermediate, 27 repeat units",
+            "Southern blot",
+        ),
+        # A file that agrees lends its size, and is named.
+        (
+            {"repeats": IN_FILE, **SOUTHERN, "c9orf72_status": "expanded"},
+            "expanded, 300 repeat units (interval 250 to 400) by short reads",
+            "Southern blot",
+        ),
+        # A result that counts less lends nothing.
+        (
+            {"c9orf72_status": "indeterminate", "c9orf72_method": "rp_pcr"},
+            "indeterminate, size not stated",
+            "repeat-primed PCR",
+        ),
+    ],
+)
+def test_a_size_is_of_the_result_that_counts(changes, what, method):
+    found = page_of(**changes)["genetics"]["findings"][0]
+    assert found["what"].endswith(what)
+    assert found["method"] == method
+
+
+def test_whose_result_counts_is_said_of_two_that_disagree():
+    laboratory = page_of(repeats={"C9orf72": [2, 8]}, **SOUTHERN, **LONG)["genetics"]
+    assert laboratory["findings"][1]["what"] == (
+        "two results disagree: the laboratory (by Southern blot) says expanded, the repeat file"
+        " 8 repeat units"
+    )
+    assert "the laboratory's result counts" in laboratory["findings"][1]["meaning"]
+    short = {"c9orf72_status": "normal", "c9orf72_method": "short_read"}
+    ours = page_of(repeats=IN_FILE, **short)["genetics"]
+    assert ours["status"] == "positive"
+    assert "the repeat file's call counts" in ours["findings"][1]["meaning"]
+
+
+@pytest.mark.parametrize(
+    ("shorter", "copies"), [(30, "one copy"), (31, "two copies"), (45, "two copies")]
+)
+def test_in_how_many_copies_c9orf72_is_expanded(shorter, copies):
+    assert copies in finding(page_of(repeats={"C9orf72": [shorter, 60]}))["zygosity"]
+
+
+@pytest.mark.parametrize(("method", "again"), [("rp_pcr", False), ("short_read", True)])
+def test_nobody_is_sent_to_the_test_that_has_just_failed(method, again):
+    page = page_of(repeats=None, c9orf72_status="indeterminate", c9orf72_method=method)
+    assert ("by repeat-primed PCR" in finding(page)["meaning"]) == again
+
+
+def test_a_size_of_atxn2_is_of_the_result_that_counts():
+    page = page_of(repeats={"ATXN2": [22, 22]}, atxn2_allele1=22, atxn2_allele2=33)
+    (risk,) = page["genetics"]["risk"]
+    assert risk["what"] == "CAG repeat risk, 33 repeat units"
+    assert risk["method"] == "the laboratory"
+
+
+@pytest.mark.parametrize(
+    ("sex", "genotype", "zygosity"),
+    [
+        # Callers that know no sex write the one X of a man as two copies.
+        ("male", "1/1", "hemizygous"),
+        ("male", "1", "hemizygous"),
+        ("male", "0/1", "heterozygous"),
+        ("female", "1/1", "homozygous"),
+        ("female", "0/1", "heterozygous"),
+        (None, "1/1", "homozygous"),
+    ],
+)
+def test_a_man_has_one_x(sex, genotype, zygosity):
+    page = page_of(sex=sex, variants=[f"UBQLN2:p.Pro497His {genotype}"])
+    assert zygosity in finding(page)["zygosity"]
+    assert [one[3] for one in page["variants"]] == [zygosity]
+
+
+def test_a_man_has_two_of_the_others():
+    page = page_of(sex="male", variants=["SOD1:p.Asp91Ala 1/1"])
+    assert "homozygous" in finding(page)["zygosity"]
 
 
 @pytest.mark.parametrize(
@@ -244,6 +345,9 @@ def test_one_copy_of_a_recessive_variant_is_no_cause(genotype, status, meaning):
     assert page["genetics"]["status"] == status
     assert meaning in finding(page)["meaning"]
     assert ("one copy" in finding(page)["zygosity"]) == (genotype == "0/1")
+    # A carrier is not told that SOD1 is affected, nor of its treatment.
+    assert ({"GEN-02", "TOF-01"} <= rules(page)) == (genotype == "1/1")
+    assert bool({"GEN-02", "TOF-01", "TOF-03"} & rules(page)) == (genotype == "1/1")
     assert ("genetic finding, no family history" in page["needs"]) == (status == "positive")
 
 
@@ -259,10 +363,47 @@ def test_what_was_not_assayed_is_listed_the_core_genes_first():
     some = {gene: state for gene, state in ALL_GENES.items() if gene not in ("FUS", "ALS2")}
     page = page_of(assayed=some | {"OPTN": "partial"})
     assert page["genetics"]["status"] == "incomplete"
-    assert page["genetics"]["not_assayed"] == ["FUS", "ALS2"]
+    repeats = ["ATXN2 (repeat)", "LRP12 (repeat)", "NIPA1 (repeat)", "STMN2 (repeat)"]
+    assert page["genetics"]["not_assayed"] == ["FUS", "ALS2", *repeats]
     assert page["genetics"]["partly"] == ["OPTN"]
     assert "GEN-01" in rules(page)
     assert gene_cell(page) == "incomplete"
+
+
+REPEAT_ONLY = {"C9orf72", "ATXN2", "LRP12", "NIPA1", "STMN2"}
+UNSIZED = {f"{gene} (repeat)" for gene in REPEAT_ONLY}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sized"),
+    [
+        # However much of the gene is sequenced: its repeat was looked at, or it was not.
+        ({"repeats": None}, set()),
+        ({"repeats": {"C9orf72": [2, 8]}}, {"C9orf72"}),
+        ({"repeats": {"C9orf72": [2, 8], "ATXN2": [22, 22]}}, {"C9orf72", "ATXN2"}),
+        ({"repeats": None, "c9orf72_status": "normal", "c9orf72_method": "rp_pcr"}, {"C9orf72"}),
+        ({"repeats": None, "c9orf72_status": "not_tested"}, set()),
+    ],
+)
+@pytest.mark.parametrize("sequenced", ["full", "partial", "none"])
+def test_a_gene_known_by_its_repeat_is_assayed_where_that_was_sized(changes, sized, sequenced):
+    page = page_of(assayed=ALL_GENES | dict.fromkeys(REPEAT_ONLY, sequenced), **changes)
+    genetics = page["genetics"]
+    assert set(genetics["not_assayed"]) == UNSIZED - {f"{gene} (repeat)" for gene in sized}
+    assert genetics["partly"] == []
+    assert genetics["status"] == ("negative" if "C9orf72" in sized else "incomplete")
+    clear = {gene for one in page["mechanisms"] for gene in one["clear"]} & REPEAT_ONLY
+    assert clear <= sized
+    assert ("C9orf72" in clear) == ("C9orf72" in sized)
+    unknown = {gene for one in page["mechanisms"] for gene in one["unknown"]}
+    assert not unknown & sized
+
+
+def test_a_long_repeat_of_another_gene_is_not_called_nothing_found():
+    page = page_of(repeats={"C9orf72": [2, 8], "LRP12": [20, 70]})
+    (told,) = [one["genetic"] for one in page["mechanisms"] if one["id"] == "rna_metabolism"]
+    assert told == ["LRP12 repeat risk"]
+    assert "LRP12" not in {gene for one in page["mechanisms"] for gene in one["clear"]}
 
 
 GENETIC = ("SOD1", "C9orf72", "FUS", "tofersen", "Tofersen", "GEN-01", "GEN-02", "carrier")

@@ -226,7 +226,9 @@ def test_who_is_ventilated_is_counted_once_at_the_first_visit():
         ("P3", 0, 0),  # has died
         ("nobody", 0, 0),
     ]
-    stated = as_read([dict(zip(("sample_id", "days", "q12"), each, strict=True)) for each in visits])
+    stated = as_read(
+        [dict(zip(("sample_id", "days", "q12"), each, strict=True)) for each in visits]
+    )
     of = patients({}, {}, {}, {"death_days": 90})
     rows = {f"P{i}": i for i in range(4)}
     checked_visits(shipped(), stated, rows, of, "v", problems)
