@@ -355,6 +355,11 @@ def test_the_time_to_niv_from_its_configuration_to_a_page(niv, capsys):
     facts = pd.read_csv(table, dtype=str)
     told = facts[facts.iloc[:, 1] == "scores/1/outlook/share"]
     assert set(told.iloc[:, 2]) == {"no NIV so far, alive or dead"}
+    # Nobody is foretold the NIV that is on record.
+    has = set(patients["sample_id"][patients["niv_start_days"].notna()])
+    has |= set(visits["sample_id"][visits["q12"].between(1, 3)])
+    assert len(has & set(good.index)) > 20
+    assert not has & set(told["sample_id"])
     assert "Time to NIV" in page.read_text()
 
 

@@ -27,6 +27,7 @@ from als_ml.cohort.check import contents
 from als_ml.pages.facts import Page, Score
 from als_ml.pages.mechanism_cards import emerging, treatments
 from als_ml.pages.outlook_words import group_words
+from als_ml.pages.patient_pages import CLOSED, HAPPENED
 from als_ml.pages.patient_state import spoken
 from als_ml.pages.protocol import Rule
 from als_ml.prediction.predictor import RESEARCH_USE
@@ -79,8 +80,9 @@ class SharedFacts(TypedDict):
 class Report:
     """What a report shows.
 
-    `labels` maps a task to the 0/1 label of each page's patient (NaN unknown); `regions` are those
-    whose licences and coverage the rules are of, all if empty.
+    `labels` maps a task to the 0/1 label of each page's patient (NaN unknown), `scores` to the
+    probability, which the page of who has died leaves out; `regions` are those whose licences and
+    coverage the rules are of, all if empty.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Report:
     rules: tuple[Rule, ...]
     simulated: bool = False
     labels: dict[str, np.ndarray] = field(default_factory=dict)
+    scores: dict[str, np.ndarray] = field(default_factory=dict)
     regions: tuple[str, ...] = ()
     written: date = field(default_factory=date.today)
 
@@ -296,7 +299,7 @@ def cohort_facts(report: Report) -> Shown:
         "sites": _sites(report.pages),
         "carriers": _carriers(report.pages),
         "without_consent": int((~pages["consent"]).sum()) if len(pages) else 0,
-        "subgroups": [row for name in _GROUPS for row in _subgroups(report, name)],
+        "subgroups": [row for name in _GROUPS for row in subgroups(report, name)],
         "discordant": [
             (page["sample_id"], i) for i, page in enumerate(report.pages) if _discordant(page)
         ],
@@ -438,13 +441,26 @@ def _discordant(page: Page) -> bool:
     return page["family_history"] == "none" and page["cause"] == "found"
 
 
-def _subgroups(report: Report, name: _Group) -> list[Shown]:
-    """Patients, mean score and, where labels exist, the observed share of each group and task."""
+def subgroups(report: Report, name: _Group) -> list[Shown]:
+    """Patients, mean score and, where labels exist, the observed share of each group and task.
+
+    Parameters
+    ----------
+    report : Report
+        With pages, scores and labels.
+    name : str
+        Fact of a page that makes the groups.
+
+    Returns
+    -------
+    list of dict
+        One a group and task with a score; those whose page no longer shows it count.
+    """
     rows = []
     for task in dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]):
         for level in sorted({str(page[name]) for page in report.pages if page[name]}):
             members = [i for i, page in enumerate(report.pages) if page[name] == level]
-            p = np.array([_probability(report.pages[i], task) for i in members])
+            p = _probabilities(report, task)[members]
             y = report.labels.get(task, np.full(len(report.pages), np.nan))[members]
             known = np.isfinite(y)
             scored = int(np.isfinite(p).sum())
@@ -471,11 +487,21 @@ def _subgroups(report: Report, name: _Group) -> list[Shown]:
     return rows
 
 
-def _probability(page: Page, task: str) -> float:
-    for score in page["scores"]:
-        if score["task"] == task and not score["error"]:
-            return float(score.get("probability", np.nan))
-    return np.nan
+def _probabilities(report: Report, task: str) -> np.ndarray:
+    """One a page, those that a page no longer shows among them: labels are mostly theirs."""
+    return report.scores.get(task, np.full(len(report.pages), np.nan))
+
+
+def _no_longer_shown(report: Report, task: str) -> int:
+    """Scores that count in a figure and stand on no page."""
+    left_out = [
+        any(
+            score["task"] == task and score["error"] in (CLOSED, HAPPENED)
+            for score in page["scores"]
+        )
+        for page in report.pages
+    ]
+    return int((np.isfinite(_probabilities(report, task)) & np.array(left_out)).sum())
 
 
 def figures(report: Report) -> list[Picture]:
@@ -493,9 +519,9 @@ def figures(report: Report) -> list[Picture]:
     """
     made = []
     for task in dict.fromkeys(score["task"] for page in report.pages for score in page["scores"]):
-        p = np.array([_probability(page, task) for page in report.pages])
+        p = _probabilities(report, task)
         if np.isfinite(p).any():
-            made.append(_distribution(task, p[np.isfinite(p)]))
+            made.append(_distribution(task, p[np.isfinite(p)], _no_longer_shown(report, task)))
         y = report.labels.get(task)
         known = np.isfinite(p) & np.isfinite(y) if y is not None else np.zeros(len(p), dtype=bool)
         if y is not None and known.sum() >= 20 and len(np.unique(y[known])) == 2:
@@ -521,12 +547,13 @@ def _event_words(task: str) -> str:
     return f"{asked.event_words} by month 12" if asked.of_time else asked.positive
 
 
-def _distribution(task: str, p: np.ndarray) -> Picture:
+def _distribution(task: str, p: np.ndarray, aside: int) -> Picture:
     positive = _event_words(task)
     low, middle, high = np.quantile(p, [0.25, 0.5, 0.75])
+    without = f", of whom {aside} have no score on their page any more" if aside else ""
     words = (
-        f"{len(p)} patients; half of them between {low:.2f} and {high:.2f}, the middle one at"
-        f" {middle:.2f}."
+        f"{len(p)} patients{without}; half of them between {low:.2f} and {high:.2f}, the middle"
+        f" one at {middle:.2f}."
     )
     bars = np.histogram(p, bins=20, range=(0, 1))[0]
     trace = go.Bar(x=(np.arange(20) + 0.5) / 20, y=bars, marker_color=BLUE)
@@ -537,6 +564,7 @@ def _distribution(task: str, p: np.ndarray) -> Picture:
 
 def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> Picture:
     positive, bins = _event_words(task), calibration_bins(y, p, 8)
+    had = "had " if TASKS[task].of_time else ""
     expected, seen = [row["predicted"] for row in bins], [row["observed"] for row in bins]
     error = {
         "type": "data",
@@ -550,8 +578,8 @@ def _calibration(task: str, y: np.ndarray, p: np.ndarray) -> Picture:
         x=[0, 1], y=[0, 1], mode="lines", line={"color": GREY, "dash": "dash"}, hoverinfo="skip"
     )
     words = (
-        f"{len(y)} labelled patients: {y.mean():.0%} {positive}, {p.mean():.0%} expected. On the"
-        " dashed line both agree."
+        f"{len(y)} labelled patients: {y.mean():.0%} {had}{positive}, {p.mean():.0%} expected. On"
+        " the dashed line both agree."
     )
     return _figure(
         f"Calibration: {positive}",

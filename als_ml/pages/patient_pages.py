@@ -54,6 +54,7 @@ from features.tables.coded import as_frame, records_of
 from features.tables.columns import FrameT
 from features.variants.evidence import Assessment
 from features.variants.variant import Variant
+from models.labels import event_days, start_days
 from models.survival.fitted import FittedSurvival
 from models.tasks import TASKS
 
@@ -61,6 +62,7 @@ Progress = Callable[[str, int, int], None]
 NO_CONSENT = "not shown: no consent to the return of genetic results"
 NO_PROGNOSIS = "not shown: no consent to a prognosis"
 CLOSED = "not shown: the patient died"
+HAPPENED = "not shown: what it foretells has happened"
 # A rule is told to the page unless it is decided and does not apply.
 _BENIGN = -7  # points, as for class B: a common allele of a risk gene is not a finding
 _TOLD = ("applies", "out of date", "cannot be decided", "expired")
@@ -89,13 +91,41 @@ def patient_pages(
     pairs : list of (Predictor, Cohort)
         Each model with the same patients as it reads them.
     """
+    return pages_and_scores(cohort, pairs, setting, progress)[0]
+
+
+def pages_and_scores(
+    cohort: AnyCohort,
+    pairs: Sequence[tuple[Predictor, AnyCohort]],
+    setting: Setting,
+    progress: Progress = lambda *_: None,
+) -> tuple[list[Page], dict[str, np.ndarray]]:
+    """`patient_pages`, and the scores behind them for figures of the whole cohort.
+
+    A page leaves out the score of who has died, or has had what it foretells. A figure that left
+    them out would set the expected share beside an observed one of survivors.
+
+    Parameters
+    ----------
+    cohort, pairs, setting, progress
+        As for `patient_pages`.
+
+    Returns
+    -------
+    pages : list of Page
+        One a patient.
+    scores : dict of arrays (pages,)
+        Task -> probability; NaN where there is no score, or consent withholds it.
+    """
     shown = _framed(_with_pages(cohort))
     patients = records_of(shown.patients)
     landmark = pairs[0][0].spec.landmark_days if pairs else None
     pages = [_patient(patient) for patient in patients]
+    scores: dict[str, np.ndarray] = {}
     for number, (predictor, cohort_of_model) in enumerate(pairs):
         progress("scoring", number, len(pairs))
-        _add_scores(pages, _with_pages(cohort_of_model), predictor)
+        found = _add_scores(pages, _with_pages(cohort_of_model), predictor)
+        scores[predictor.fitted.task] = found
     progress("describing patients", 0, 0)
     inputs = cohort_inputs(shown)
     for page, patient, facts in zip(pages, patients, inputs, strict=True):
@@ -108,7 +138,7 @@ def patient_pages(
         if page["closed"]:
             _close(page)
         page["needs"] = _needs(page, setting.rules)
-    return pages
+    return pages, scores
 
 
 def _with_pages(cohort: Cohort[FrameT]) -> Cohort[FrameT]:
@@ -216,13 +246,22 @@ def _days_since(index_date: Any, day: float, written: date) -> int:
 # --- scores
 
 
-def _add_scores(pages: list[Page], cohort: AnyCohort, predictor: Predictor) -> None:
-    """Put a model's score on each page, and what would change it, as consent allows."""
+def _add_scores(pages: list[Page], cohort: AnyCohort, predictor: Predictor) -> np.ndarray:
+    """Put a model's score on each page, and what would change it, as consent allows.
+
+    Returns
+    -------
+    array (pages,)
+        Probabilities, those of patients who have had what is foretold among them.
+    """
     trained = predictor.as_trained(cohort)
     X = predictor.cohort_matrix(trained)
     rows = predictor.predict_cohort(trained, matrix=X)
     genetic = genetic_features(predictor)
     shown = [_score(predictor, row, genetic, x) for row, x in zip(rows, X, strict=True)]
+    probabilities = np.array([score.get("probability", np.nan) for score in shown], dtype=float)
+    for i in np.flatnonzero(has_happened(predictor, trained)):
+        shown[i] = shown[i] if shown[i]["error"] else _without_answer(shown[i], HAPPENED)
     further = next_measurements(predictor, X)
     for page, score, tests in zip(pages, shown, further, strict=True):
         page["scores"].append(score)
@@ -232,6 +271,36 @@ def _add_scores(pages: list[Page], cohort: AnyCohort, predictor: Predictor) -> N
             if page["consent"] or not test["genetic"]
         ]
         page["next"].sort(key=lambda test: -test["changes"])
+    return probabilities
+
+
+def has_happened(predictor: Predictor, cohort: AnyCohort) -> np.ndarray:
+    """Who is known to have had the event whose time a model foretells; nobody for other models.
+
+    Death closes the whole page.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        With the question that it was trained for.
+    cohort : Cohort
+        n patients.
+
+    Returns
+    -------
+    array of bool (n,)
+        On whatever day it was.
+    """
+    event = (predictor.training.get("question") or {}).get("event", "composite")
+    if not TASKS[predictor.fitted.task].of_time or event == "death":
+        return np.zeros(len(cohort), dtype=bool)
+    if event != "composite":
+        return np.isfinite(start_days(cohort, str(event)))
+    happened = np.isfinite(event_days(cohort.patients))
+    visits = cohort.alsfrs
+    # Ventilated through a tube, as the state at the head of the page has it.
+    happened[visits["row"].to_numpy(dtype=int)[visits["q12"].to_numpy(dtype=float) == 0]] = True
+    return happened
 
 
 def _score(
@@ -467,20 +536,20 @@ def _value(value: Value) -> str:
 
 def _close(page: Page) -> None:
     """Take from the page of who died everything that looks ahead."""
-    page["scores"] = [_without_answer(score) for score in page["scores"]]
+    page["scores"] = [_without_answer(score, CLOSED) for score in page["scores"]]
     page["next"], page["protocol"], page["mechanisms"] = [], [], []
     page["state"] = [words for words in page["state"] if not words.startswith("on ")]
     if page["genetics"] and page["genetics"]["advice"]:
         page["genetics"]["advice"] = [CONFIRM, KIN]
 
 
-def _without_answer(score: Score) -> Score:
+def _without_answer(score: Score, why: str) -> Score:
     return {
         "task": score["task"],
         "positive": score["positive"],
         "negative": score["negative"],
         "model": score["model"],
-        "error": CLOSED,
+        "error": why,
     }
 
 

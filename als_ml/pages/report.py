@@ -9,7 +9,7 @@ from als_ml.cohort.source import CohortSource
 from als_ml.lifecycle.comparison import labels_or_none
 from als_ml.lifecycle.registry import registered_version, run_config
 from als_ml.pages.cohort_page import Report
-from als_ml.pages.patient_pages import Progress, Setting, patient_pages
+from als_ml.pages.patient_pages import Progress, Setting, pages_and_scores
 from als_ml.pages.protocol import Rule
 from als_ml.prediction.job import cohorts_for
 from als_ml.prediction.predictor import Predictor
@@ -48,7 +48,7 @@ def make_report(
     _check_thresholds(models)
     pairs = cohorts_for(list(models.values()), source, Problems())
     cohort = pairs[0][0].as_trained(pairs[0][1]) if pairs else _plain(source)
-    pages = patient_pages(cohort, pairs, Setting(rules=rules), progress)
+    pages, scores = pages_and_scores(cohort, pairs, Setting(rules=rules), progress)
     return Report(
         name=source.described.name,
         cohort=cohort,
@@ -56,6 +56,7 @@ def make_report(
         rules=rules,
         simulated=source.simulated,
         labels=_labels(models, source, cohort),
+        scores=scores,
         regions=regions,
     )
 

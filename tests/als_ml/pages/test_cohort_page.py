@@ -16,8 +16,16 @@ import pytest
 import yaml
 
 from als_ml.__main__ import main as als_ml
-from als_ml.pages.cohort_page import Report, as_what, cohort_facts, pseudonymised, write_report
-from als_ml.pages.patient_pages import CLOSED, NO_CONSENT, Setting, patient_pages
+from als_ml.pages.cohort_page import (
+    Report,
+    as_what,
+    cohort_facts,
+    figures,
+    pseudonymised,
+    subgroups,
+    write_report,
+)
+from als_ml.pages.patient_pages import CLOSED, HAPPENED, NO_CONSENT, Setting, patient_pages
 from als_ml.pages.protocol import read_rules
 from als_ml.tracking.loader import load
 from features.blocks.genetics import BENIGN_TO, CAUSAL
@@ -191,6 +199,50 @@ def test_the_answers_are_counted(pages, written):
     abstained, outside = (sum(score[name] for score in good) for name in ("abstained", "outside"))
     counted = f"<td>progression</td><td>{len(good)}</td>.*?<td>{abstained}</td><td>{outside}</td>"
     assert re.search(counted, written.read_text())
+
+
+def test_the_figures_count_those_whose_page_is_closed(pages, written, cohort, store):
+    """Without the dead, 29 % of the demo's patients were fast and 37 % expected."""
+    rows = load("models:/als-progression@champion").predict_cohort(cohort)
+    scored = {row["sample_id"] for row in rows if not row["error"]}
+    names = [page["sample_id"] for page in pages]
+    closed = {page["sample_id"] for page in pages if page["closed"]} & scored
+    assert closed
+    (told,) = [
+        one["words"] for one in payload(written)["figures"] if one["title"] == "Probability of fast"
+    ]
+    counted = len(scored & {*names[1:]}) + (pages[0]["scores"][1]["error"] is None)
+    assert told.startswith(f"{counted} patients, of whom {len(closed)} have no score on their page")
+
+
+def _page(error: str | None, task: str) -> dict:
+    return {"scores": [{"task": task, "error": error}], "sex": "female"}
+
+
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [
+        ("progression", "40 labelled patients: 75% fast, 70% expected."),
+        ("survival", "40 labelled patients: 75% had the event by month 12, 70% expected."),
+    ],
+)
+def test_observed_and_expected_are_of_the_same_patients(task, says):
+    """Ten open pages, all without the event; 30 of patients who had it, their scores hidden."""
+    hidden = [_page(CLOSED, task)] * 20 + [_page(HAPPENED, task)] * 10
+    report = Report(
+        "made up",
+        None,
+        [_page(None, task)] * 10 + hidden,
+        (),
+        labels={task: np.repeat([0.0, 1.0], [10, 30])},
+        scores={task: np.repeat([0.4, 0.8], [10, 30])},
+    )
+    shares, calibrated = (one["words"] for one in figures(report))
+    assert shares.startswith("40 patients, of whom 30 have no score on their page any more; ")
+    assert calibrated.startswith(says)
+    (of_women,) = subgroups(report, "sex")
+    assert (of_women["scored"], of_women["mean score"]) == (40, "0.70")
+    assert of_women["observed"].startswith("0.75 (")
 
 
 def test_fifths_are_counted_from_the_lowest_risk_on():

@@ -5,17 +5,19 @@ No model: what a page says of scores is in test_scores.py. The patients are made
 
 import json
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 
 from als_ml.cohort.records import read_records
 from als_ml.pages.cohort_page import gene_cell
 from als_ml.pages.page_table import page_table
-from als_ml.pages.patient_pages import NO_CONSENT, Setting, patient_pages
+from als_ml.pages.patient_pages import NO_CONSENT, Setting, has_happened, patient_pages
 from als_ml.pages.protocol import read_rules
 from features.blocks.spec import FeatureSpec
 from features.catalogue import analytes, gene_names, shipped
 from features.variants.lookups import NO_LOOKUPS
+from tests.made import cohort
 
 RULES = read_rules()
 WRITTEN = date(2026, 12, 1)
@@ -368,6 +370,32 @@ def test_what_was_not_assayed_is_listed_the_core_genes_first():
     assert page["genetics"]["partly"] == ["OPTN"]
     assert "GEN-01" in rules(page)
     assert gene_cell(page) == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("task", "event", "patient", "visit", "happened"),
+    [
+        ("survival", "composite", {"tracheostomy_days": 200}, {}, True),
+        ("survival", "composite", {"niv_23h_days": 0}, {}, True),
+        ("survival", "composite", {"niv_start_days": 200}, {"q12": 3}, False),
+        ("survival", "composite", {}, {}, False),
+        ("survival", "composite", {}, {"q12": 1}, False),
+        ("survival", "composite", {}, {"q12": 0}, True),
+        ("survival", None, {"tracheostomy_days": 200}, {}, True),  # a model of an earlier release
+        ("survival", "death", {"tracheostomy_days": 200}, {}, False),
+        ("niv", "niv", {"niv_start_days": 200}, {}, True),
+        ("niv", "niv", {}, {"q12": 3}, True),
+        ("niv", "niv", {}, {"q12": 4}, False),
+        ("gastrostomy", "gastrostomy", {"gastrostomy_days": 40}, {}, True),
+        ("gastrostomy", "gastrostomy", {"niv_start_days": 40}, {"q12": 3}, False),
+        ("progression", None, {"tracheostomy_days": 200}, {}, False),
+    ],
+)
+def test_what_has_happened_is_not_foretold(task, event, patient, visit, happened):
+    question = {} if event is None else {"event": event}
+    model = SimpleNamespace(training={"question": question}, fitted=SimpleNamespace(task=task))
+    made = cohort({"diagnosis": "als", **patient}, visits=[{"days": 84, "total": 40, **visit}])
+    assert has_happened(model, made).tolist() == [happened]
 
 
 REPEAT_ONLY = {"C9orf72", "ATXN2", "LRP12", "NIPA1", "STMN2"}
