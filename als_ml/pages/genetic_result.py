@@ -255,7 +255,7 @@ def _sizes(cohort: Cohort, locus: str) -> dict[int, _Size]:
     calls = rows_of(cohort.repeats, cohort.repeats["locus"].to_numpy(dtype=object) == locus)
     columns = (calls[name].to_numpy() for name in ("row", "short", "long", "ci_low", "ci_high"))
     return {
-        int(row): _Size(float(short), float(long), float(low), float(high))
+        int(row): _Size(short=float(short), long=float(long), low=float(low), high=float(high))
         for row, short, long, low, high in zip(*columns, strict=True)
     }
 
@@ -266,7 +266,7 @@ def _own_size(states: RepeatStates, i: int, of_file: _Size | None) -> _Size | No
         return of_file
     short, long = map(float, states.sized[i])
     if np.isfinite(long):
-        return _Size(short, long, long, long)
+        return _Size(short=short, long=long, low=long, high=long)
     return of_file if states.of_file[i] == states.state[i] else None
 
 
