@@ -215,10 +215,12 @@ def _low_words(predictor: Predictor, row: PredictionRow) -> str | None:
     if low is None:
         return None
     share = float((predictor.training.get("question") or {}).get("coverage", 0.9))
-    return (
-        f"{share:.0%} of such patients are without the event until month {int(low)}; approximate"
-        " where patients are lost for reasons that go with their prognosis."
+    said = (
+        f"{share:.0%} of such patients are without the event until month {int(low)}"
+        if low >= 1
+        else f"There is no whole month for which {share:.0%} of such patients are without the event"
     )
+    return f"{said}; approximate where patients are lost for reasons that go with their prognosis."
 
 
 def _risk_words(row: PredictionRow) -> list[str]:

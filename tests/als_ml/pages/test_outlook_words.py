@@ -5,7 +5,13 @@ from types import SimpleNamespace
 import pytest
 
 from als_ml.pages.cohort_page import _event_words, _score_heads
-from als_ml.pages.outlook_words import _share_words, group_words, short_words, times_words
+from als_ml.pages.outlook_words import (
+    _low_words,
+    _share_words,
+    group_words,
+    short_words,
+    times_words,
+)
 from als_ml.tracking.view import model_description
 from models.tasks import TASKS
 
@@ -53,6 +59,20 @@ def test_median_and_middle_half(times, words):
 
 def test_nobody_is_told_month_0():
     assert "between months 1 and 2" in times_words(row(0.2, 0.9, 2.1), 24.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "words"),
+    [
+        (0.0, "There is no whole month for which 90% of such patients are without the event; "),
+        (0.99, "There is no whole month for which 90% of such patients are without the event; "),
+        (1.0, "90% of such patients are without the event until month 1; "),
+        (8.99, "90% of such patients are without the event until month 8; "),
+    ],
+)
+def test_the_lower_bound_is_never_month_0(low, words):
+    model = SimpleNamespace(training={"question": {"coverage": 0.9}})
+    assert _low_words(model, {"survival_low_months": low}).startswith(words)
 
 
 def test_the_group_is_that_of_the_training_patients():
