@@ -270,6 +270,17 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
     console.print(table)
 
 
+def whole(value: float | None) -> int | None:
+    """A count that is kept as a float, for a table that people read; None where there is none.
+
+    Examples
+    --------
+    >>> whole(217.0), whole(float("nan")), whole(None)
+    (217, None, None)
+    """
+    return None if value is None or value != value else round(value)
+
+
 def _cell(value: object) -> str:
     if value is None or value != value:
         return "-"

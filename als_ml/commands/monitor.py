@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import print_table, progress_bar, report_problems
+from als_ml.cli import print_table, progress_bar, report_problems, whole
 from als_ml.output import check_output, write_table
 
 if TYPE_CHECKING:
@@ -77,6 +77,6 @@ def _print_drift(table: "list[DriftRow]") -> None:
 
 def _print_calibration(figures: dict[str, float]) -> None:
     if figures:
-        print_table([figures], "calibration")
+        print_table([{**figures, "labelled": whole(figures["labelled"])}], "calibration")
     else:
         print("no calibration: too few labelled patients")

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from als_ml.cli import print_table, progress_bar, report_problems
+from als_ml.cli import print_table, progress_bar, report_problems, whole
 from features.errors import RequestError
 
 if TYPE_CHECKING:
@@ -139,9 +139,9 @@ def _print(rows: "list[PlanRow]", facts: dict[str, str], output: Path) -> None:
             "endpoint": row["endpoint"],
             "prediction": row["prediction"],
             "R2": row["r2"],
-            "enrolled": row["enrolled"],
+            "enrolled": whole(row["enrolled"]),
             "power": row["power"],
-            "screened": row["screened"],
+            "screened": whole(row["screened"]),
             "months": row["months_to_recruit"],
         }
         for row in rows
