@@ -10,7 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from als_ml.pages.facts import Finding, GeneticResult
-from als_ml.variant_table.carriers import inheritance_of, shown_class
+from als_ml.variant_table.carriers import (
+    RECESSIVE_OR_RISK,
+    REDUCED,
+    inheritance_of,
+    shown_class,
+)
 from features.blocks.genetics import (
     genetic_cause,
     looked_at,
@@ -47,7 +52,13 @@ _ZYGOSITY = {
     "homozygous": "two copies (homozygous)",
     "hemizygous": "one copy, the only one (hemizygous)",
 }
-_INHERITANCE = {"x_linked": "X-linked", "dominant": "dominant", "recessive": "recessive"}
+_INHERITANCE = {
+    "x_linked": "X-linked",
+    "dominant": "dominant",
+    "recessive": "recessive",
+    REDUCED: "dominant (reduced penetrance)",
+    RECESSIVE_OR_RISK: "recessive (one copy a risk)",
+}
 _METHODS = {
     "rp_pcr": "repeat-primed PCR",
     "southern": "Southern blot",

@@ -316,6 +316,22 @@ def test_a_size_of_atxn2_is_of_the_result_that_counts():
 
 
 @pytest.mark.parametrize(
+    ("variant", "inheritance"),
+    [
+        ("SOD1:p.Ala5Val 0/1", "dominant"),
+        ("TBK1:p.Arg117Ter 0/1", "dominant (reduced penetrance)"),
+        ("UBQLN2:p.Pro497His 0/1", "X-linked"),
+        ("SOD1:p.Asp91Ala 1/1", "recessive"),
+        ("OPTN:p.Gln398Ter 1/1", "recessive"),
+        # A frameshift of OPTN, of which one copy is a risk and two are a cause.
+        ("10-13112500-A-AAA 0/1", "recessive (one copy a risk)"),
+    ],
+)
+def test_the_inheritance_of_a_cause_is_not_called_a_risk(variant, inheritance):
+    assert finding(page_of(variants=[variant]))["inheritance"] == inheritance
+
+
+@pytest.mark.parametrize(
     ("sex", "genotype", "zygosity"),
     [
         # Callers that know no sex write the one X of a man as two copies.
