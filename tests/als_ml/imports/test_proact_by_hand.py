@@ -64,6 +64,7 @@ def total(stated, revised=True, other=None, **items):
     given = {name: [stated], another: [other]} if revised else {another: [stated], name: [other]}
     rows = table("a", **given)
     found = of._totals(rows, visits, pd.Series([revised]), problems)
+    assert {where for _, where, _, _ in told(problems)} <= {"PROACT_ALSFRS.csv"}
     return found.iloc[0], [text for _, _, text, _ in told(problems)]
 
 
@@ -81,6 +82,8 @@ CANNOT, DIFFERS = "1 totals cannot be", "1 totals differ from their items, which
         ("33", True, {"q10": 0.0}, 33, []),
         ("29", False, {"q10_alsfrs": 2.0}, 29, []),
         ("36", True, {"q5a": np.nan, "q5b": 3.0}, 36, []),
+        ("35", True, {"q5a": np.nan, "q5b": 3.0}, np.nan, [DIFFERS]),
+        *[("34", True, {name: 1.0}, 34, []) for name in (*ITEMS, "q10", "q11", "q12")],
         ("34", True, {"q5a": 1.0, "q5b": 3.0}, 34, []),  # the cutting without a tube counts
         # Without an item nothing contradicts a total that can be.
         ("20", True, {"q12": np.nan}, 20, []),
@@ -100,6 +103,17 @@ def test_a_total_agrees_with_its_items(stated, revised, items, found, said):
     assert words == said
     # The total of the other scale is not asked.
     np.testing.assert_equal(total(stated, revised, other="7", **items)[0], found)
+
+
+def test_each_visit_has_its_own_total():
+    """36 points and 35 of two visits: the second differs from its items."""
+    points = {name: [3.0, 3.0] for name in (*ITEMS, "q5a", "q10", "q11", "q12", "q10_alsfrs")}
+    visits = pd.DataFrame({**points, "q5b": [np.nan] * 2, "q1": [3.0, 1.0]})
+    rows = table("a", "b", alsfrs_r_total=["36", "35"])
+    problems = Problems(collect=True)
+    found = of._totals(rows, visits, pd.Series([True, True]), problems)
+    np.testing.assert_array_equal(found.to_numpy(), [36, np.nan])
+    assert told(problems) == [("warning", "PROACT_ALSFRS.csv", DIFFERS, 1)]
 
 
 def test_nobody_is_seen_after_his_death():
@@ -206,6 +220,19 @@ def test_a_site_of_onset(words, flags, site, several):
     assert pd.isna(found["z"])
     what = ("warning", "PROACT_ALSHISTORY.csv", "1 subjects have several sites of onset", 1)
     assert told(problems) == [what] * several
+
+
+def test_each_subject_has_his_own_site():
+    """Named, flagged, flagged twice, named twice, nothing, and named once but flagged twice."""
+    named = ["Bulbar", None, None, "limb, bulbar", None, "Limb"]
+    rows = table(*"abcdef", site_of_onset=named)
+    rows["site_of_onset_limb"] = ["0", "1", "1", "0", "0", "1"]
+    rows["site_of_onset_bulbar"] = ["0", "0", "1", "0", "0", "1"]
+    problems = Problems(collect=True)
+    found = of._onset_site(rows, problems)
+    assert found.fillna("").tolist() == ["bulbar", "limb", "", "", "", "limb"]
+    what = "2 subjects have several sites of onset"
+    assert told(problems) == [("warning", "PROACT_ALSHISTORY.csv", what, 2)]
 
 
 def test_nobody_has_no_site():
