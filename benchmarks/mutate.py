@@ -55,13 +55,15 @@ def _blocks(name: str, *skip: str, further: tuple[str, ...] = ()) -> Decision:
 
 
 _LABELS = ("tests/models/test_label_rule.py", "tests/models/test_label_columns.py")
+_PATIENTS = "tests/models/survival/test_times_of_patients.py"
+_CHOICE = "tests/models/test_choice.py"
 _SETS = "tests/models/test_conformal.py"
 _CURVE, _BOUND, _COX = (
     f"tests/models/survival/test_{of}.py" for of in ("curve", "low_bound", "cox")
 )
 _BY_HAND = "tests/models/test_course_by_hand.py"
 _OF_TIMES = tuple(f"tests/als_ml/training/test_{of}_metrics.py" for of in ("survival", "competing"))
-_TRIALS = "tests/als_ml/trials/test"
+_TRIALS, _IMPORTS = "tests/als_ml/trials/test", "tests/als_ml/imports/test"
 DECISIONS = (
     _blocks("genetics", "genetic_dictionary", "_known_rows", further=("haplotypes",)),
     _blocks("landmark"),
@@ -70,6 +72,7 @@ DECISIONS = (
     Decision("features/alsfrs/encals.py", ("tests/features/blocks/test_prognosis.py",)),
     Decision("features/alsfrs/slopes.py", ("tests/features/alsfrs/test_slopes.py", *_LABELS)),
     Decision("features/alsfrs/stages.py", ("tests/features/alsfrs/test_stages.py",)),
+    Decision("features/alsfrs/d50.py", ("tests/features/alsfrs/test_d50.py",)),
     Decision("features/alsfrs/visits.py", ("tests/features/alsfrs/test_visits.py",)),
     Decision("features/genotypes/coverage.py", ("tests/features/genotypes/test_coverage.py",)),
     Decision("features/genotypes/samples.py", ("tests/features/genotypes/test_samples.py",)),
@@ -87,7 +90,7 @@ DECISIONS = (
         skip=("_asked", "_records", "read_phases"),
     ),
     Decision("features/variants/observed.py", ("tests/features/variants/test_stated.py",)),
-    Decision("models/labels.py", _LABELS, skip=("in_words",)),
+    Decision("models/labels.py", (*_LABELS, _PATIENTS), skip=("in_words",)),
     Decision("models/thresholds.py", ("tests/models/test_thresholds.py",)),
     Decision("models/conformal.py", (_SETS,)),
     Decision("models/ladder.py", (_SETS,), skip=("fit_ladder",)),
@@ -96,15 +99,72 @@ DECISIONS = (
         (_SETS,),
         only=("joined_sets", "recalibrated", "training_range", "module"),
     ),
+    Decision("models/choice.py", (_CHOICE,)),
     Decision("models/course.py", (_BY_HAND, "tests/models/test_course.py")),
+    Decision("models/survival/labels.py", (_PATIENTS,)),
+    Decision("models/survival/choice.py", (_CHOICE,)),
+    Decision("models/survival/fitted.py", ("tests/models/survival/test_fitted_by_hand.py",)),
     Decision("models/survival/conformal.py", (_BOUND,)),
     Decision("models/survival/curve.py", (_CURVE, _BOUND)),
     Decision("models/survival/partial_likelihood.py", (_COX,)),
     Decision("models/survival/elastic_net_cox.py", (_COX,), skip=("_build", "_space", "module")),
     Decision("als_ml/training/survival_metrics.py", _OF_TIMES),
+    Decision(
+        "als_ml/training/survival_honesty.py",
+        ("tests/als_ml/training/test_survival_honesty.py",),
+        skip=("survival_checks",),
+    ),
     Decision("als_ml/trials/endpoints.py", (f"{_TRIALS}_endpoints.py",)),
     Decision("als_ml/trials/patients.py", (f"{_TRIALS}_patients.py",)),
     Decision("als_ml/trials/sizes.py", (f"{_TRIALS}_sizes.py",)),
+    Decision("als_ml/trials/planning.py", (f"{_TRIALS}_planning.py",)),
+    Decision("als_ml/trials/predictions.py", (f"{_TRIALS}_predictions.py",)),
+    Decision("als_ml/imports/left_out.py", (f"{_IMPORTS}_left_out.py",)),
+    Decision(
+        "als_ml/imports/amp_als.py",
+        (f"{_IMPORTS}_amp_als_by_hand.py", f"{_IMPORTS}_amp_als.py"),
+    ),
+    Decision(
+        "als_ml/imports/phenopackets.py",
+        (f"{_IMPORTS}_phenopackets_by_hand.py",),
+        skip=("import_phenopackets", "_packets", "_parsed", "_strange_place", "_write_variants"),
+    ),
+    Decision(
+        "als_ml/imports/omop.py",
+        (f"{_IMPORTS}_omop_by_hand.py",),
+        only=(
+            "_last_part",
+            "_first_date",
+            "_days",
+            "_diagnosis",
+            "_age",
+            "_onset_site",
+            "_one_site",
+            "_family_history",
+            "_count_new_years_days",
+            "_possible",
+        ),
+    ),
+    Decision(
+        "als_ml/imports/proact.py",
+        (f"{_IMPORTS}_proact_by_hand.py",),
+        only=(
+            "_first",
+            "_death",
+            "_shifted",
+            "_points",
+            "_totals",
+            "_before_death",
+            "_unit",
+            "_ever",
+            "_age",
+            "_possible",
+            "_onset_site",
+            "_family_history",
+            "_degree",
+            "_escorial",
+        ),
+    ),
     Decision(
         "als_ml/lifecycle/promotion.py",
         ("tests/als_ml/lifecycle/test_promotion.py",),
@@ -362,7 +422,7 @@ def _reasoned(results: list[Result]) -> list[str]:
     known, by_reason = reasons(), defaultdict[str, list[str]](list)
     for path, outcome in living(results):
         reason = known.get((path, *outcome[:3]), "no reason given")
-        shown = f"- `{Path(path).name}`, {outcome.where}: `{outcome.before}` -> `{outcome.after}`"
+        shown = f"- `{path}`, {outcome.where}: `{outcome.before}` -> `{outcome.after}`"
         by_reason[reason].append(shown.replace("|", "\\|"))
     ordered = sorted(by_reason.items(), key=lambda pair: -len(pair[1]))
     return [line for reason, lines in ordered for line in (f"**{reason}**", "", *lines, "")]
