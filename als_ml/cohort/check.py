@@ -153,12 +153,7 @@ def check_cohort(
     else:
         rows = told_columns(source, cohort.definitions, problems)
         report["columns"] = [row._asdict() for row in rows]
-        _question_dates(cohort, problems)
-        _note_scales(cohort, problems)
-        question_follow_up(cohort, TimeRule(landmark_days=0), problems)
-        _question_duplicates(cohort, problems)
-        _hint_at_units(cohort, problems)
-        _question_tubes(cohort, problems)
+        _question(cohort, problems)
         labels = beside(cohort, problems)
         if labels:
             report["labels"] = labels
@@ -174,6 +169,16 @@ def check_cohort(
     if issues is not None:
         issues += [issue_of(problem) for problem in problems.found if not _has_line(problem)]
     return {**report, "files": _by_file(met), "problems": met}
+
+
+def _question(cohort: Cohort, problems: Problems) -> None:
+    """Point at what is not wrong, and doubtful."""
+    _question_dates(cohort, problems)
+    _note_scales(cohort, problems)
+    question_follow_up(cohort, TimeRule(landmark_days=0), problems)
+    _question_duplicates(cohort, problems)
+    _hint_at_units(cohort, problems)
+    _question_tubes(cohort, problems)
 
 
 def _has_line(problem: Problem) -> bool:

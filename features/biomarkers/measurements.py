@@ -290,19 +290,8 @@ def _analytes(
     codes, names = codes_of(table["analyte"])
     matrix_codes, matrices = codes_of(_column(table, "matrix"))
     number, pairs = _pairs(codes, matrix_codes)
-    words, code = rules.words(definitions, "matrix"), _codes(definitions)
-    meant = rules.words(definitions, "analyte")
-    numbered = []
-    for name, matrix in (
-        (names[a] if a >= 0 else "", matrices[m] if m >= 0 else "") for a, m in pairs
-    ):
-        spelled = normal_name(str(name))
-        spelled = meant.get(spelled, spelled)
-        if spelled not in code:
-            fluid = normal_name(str(matrix))
-            spelled = f"{spelled}_{words.get(fluid, fluid)}"
-        numbered.append(code.get(spelled, -1))
-    analyte = np.array([*numbered, -1])[number]
+    stated = [(names[a] if a >= 0 else "", matrices[m] if m >= 0 else "") for a, m in pairs]
+    analyte = np.array([*_numbered(definitions, stated, rules), -1])[number]
     unknown = analyte < 0
     if unknown.any():
         first = str(names[codes[np.flatnonzero(unknown)[0]]])
@@ -319,6 +308,23 @@ def _analytes(
             code="cell_word",
         )
     return analyte
+
+
+def _numbered(
+    definitions: Definitions, stated: list[tuple[object, object]], rules: ReadingRules
+) -> list[int]:
+    """Code of the analyte of each pair of a name and a matrix."""
+    words, code = rules.words(definitions, "matrix"), _codes(definitions)
+    meant = rules.words(definitions, "analyte")
+    numbered = []
+    for name, matrix in stated:
+        spelled = normal_name(str(name))
+        spelled = meant.get(spelled, spelled)
+        if spelled not in code:
+            fluid = normal_name(str(matrix))
+            spelled = f"{spelled}_{words.get(fluid, fluid)}"
+        numbered.append(code.get(spelled, -1))
+    return numbered
 
 
 @derived

@@ -41,36 +41,31 @@ def name_unused(
     labels : frozenset of str
         Columns that the label is made of: used, though by no feature.
     """
-    if unseen := unused_analytes(cohort, spec):
-        named = examples([f"{name} ({n})" for name, n in unseen.items()], 8)
-        remedy = (
-            "A line of biomarkers.tsv with `feature` yes, in a folder of `definitions`, makes one."
-        )
-        if "biomarkers" not in spec.blocks:
-            remedy = "Add biomarkers to features.blocks to use them."
-        values = sum(unseen.values())
-        problems.note(
-            "biomarkers",
-            f"no feature uses the values of {named}",
-            remedy,
-            values,
-            code="value_unused",
-        )
-    if by_assays := other_assays(cohort, spec):
-        named = examples([f"{name} ({n})" for name, n in by_assays.items()], 8)
-        remedy = "A line of assays.tsv in a folder of `definitions` gives an assay its own feature."
-        values = sum(by_assays.values())
-        problems.note(
-            "biomarkers",
-            f"no feature uses the values by {named}",
-            remedy,
-            values,
-            code="value_unused",
-        )
+    remedy = "A line of biomarkers.tsv with `feature` yes, in a folder of `definitions`, makes one."
+    if "biomarkers" not in spec.blocks:
+        remedy = "Add biomarkers to features.blocks to use them."
+    _name_values("of", unused_analytes(cohort, spec), remedy, problems)
+    remedy = "A line of assays.tsv in a folder of `definitions` gives an assay its own feature."
+    _name_values("by", other_assays(cohort, spec), remedy, problems)
     if len(cohort.alsfrs) and not {"alsfrs", "prognosis"} & set(spec.blocks):
         remedy = "Add alsfrs to features.blocks to use them."
         n = len(cohort.alsfrs)
         problems.note("alsfrs", f"no feature uses its {n} visits", remedy, n, code="value_unused")
+    _name_columns(cohort, spec, problems, labels)
+
+
+def _name_values(which: str, unused: dict[str, int], remedy: str, problems: Problems) -> None:
+    """Note values of analytes, or by assays, that no feature uses."""
+    if unused:
+        named = examples([f"{name} ({n})" for name, n in unused.items()], 8)
+        found = f"no feature uses the values {which} {named}"
+        problems.note("biomarkers", found, remedy, sum(unused.values()), code="value_unused")
+
+
+def _name_columns(
+    cohort: AnyCohort, spec: FeatureSpec, problems: Problems, labels: frozenset[str]
+) -> None:
+    """Note further columns of patients that no feature uses, those of analytes apart."""
     columns = unused_columns(cohort, spec, labels)
     measured = [name for name in columns if name in analytes(cohort.definitions).index]
     others = [name for name in columns if name not in measured]
