@@ -304,6 +304,7 @@ SAID = {
     "at once": f"{bounds.REQUESTS_AT_ONCE} requests a process",
     "bodies": f"bodies of {bounds.BODIES_AT_ONCE * bounds.REQUEST_MEGABYTES:g} MB in all",
     "large": f"those above {bounds.LARGE_BODY / 1e6:g} MB one after the other",
+    "small": f"those up to {bounds.SMALL_BODY >> 10} KB where they are read",
     "connections": f"{bounds.CONNECTIONS} connections",
     "seconds": f"{bounds.HEADER_SECONDS:g} s for headers, {bounds.BODY_SECONDS:g} s for a body,"
     f" {bounds.IDLE_SECONDS} s between two",
