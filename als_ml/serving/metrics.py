@@ -150,7 +150,8 @@ class Metrics:
     def _keep(self) -> None:
         if self.folder is None:
             return
-        kept = [[name, labels, value] for (name, labels), value in self.counts.items()]
+        now = dict(self.counts)  # copied at once: a large request is counted in a thread meanwhile
+        kept = [[name, labels, value] for (name, labels), value in now.items()]
         path = self.folder / f"counts-{os.getpid()}.json"
         beside = path.with_suffix(".part")
         with contextlib.suppress(OSError):  # a full disk, or the end: no request fails by it

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import time
+from collections import Counter
 from contextlib import ExitStack
 
 import pytest
@@ -346,6 +347,45 @@ def test_a_small_body_is_scored_where_it_was_read(size, elsewhere):
     assert len(threads) == 1
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_between_two_small_bodies_others_are_answered(fails):
+    """Fifty that come at once: who asks whether the server lives does not wait for all of them, and
+    those beyond the limit are told to come back. A score that fails gives way, too.
+    """
+    order = []
+
+    def score(patients):
+        order.append("scored")
+        if fails:
+            raise ValueError
+        return b"{}"
+
+    guard = Guard(answering, score=score, watch=Watch(at_once=20))
+
+    async def one(path, method):
+        async def receive():
+            return {"type": "http.request", "body": GOOD, "more_body": False}
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                order.append((path, message["status"]))
+
+        await guard(scope_of(path, method, JSON), receive, send)
+
+    async def all_of_them():
+        asked = [asyncio.create_task(one("/invocations", "POST")) for _ in range(50)]
+        await asyncio.sleep(0)  # the loop goes round: what came later is seen now
+        await asyncio.gather(one("/ping", "GET"), *asked)
+
+    asyncio.run(all_of_them())
+    before = order[: order.index(("/ping", 200))]
+    assert before.count("scored") <= 2
+    assert order.count("scored") == 20
+    assert order.count(("/invocations", 503)) == 30
+    assert order.count(("/invocations", 500 if fails else 200)) == 20
+    assert guard.open == guard.held == 0
+
+
 def test_large_bodies_are_answered_one_after_the_other(monkeypatch):
     monkeypatch.setattr(bounds, "LARGE_BODY", 10)
     inside, most = [0], [0]
@@ -480,6 +520,23 @@ def test_metrics_add_up_over_processes(tmp_path, monkeypatch):
     ):
         assert line in lines
     assert all(re.fullmatch(r"#.*|[a-z_]+(\{[^{}]*\})? [0-9.e+-]+", line) for line in lines)
+
+
+class CountedMeanwhile(Counter):
+    """Gets a further count when somebody goes through it, as from a thread."""
+
+    def items(self):
+        for item in super().items():
+            self["als_ml_missing_total", f'{{feature="{len(self)}"}}'] = 1
+            yield item
+
+
+def test_what_is_counted_meanwhile_fails_no_request(tmp_path):
+    """A thread that scores may count something for the first time while the counts are kept."""
+    metrics = Metrics(tmp_path)
+    metrics.counts = CountedMeanwhile()
+    assert ask(Guard(answering, watch=Watch(metrics=metrics)), GOOD)[0] == 200
+    assert "als_ml_requests_total" in next(tmp_path.iterdir()).read_text()
 
 
 def test_counts_that_cannot_be_kept_fail_no_request(tmp_path):
