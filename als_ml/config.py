@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from als_ml.formats import FORMATS, check_format, with_removed_keys
 from als_ml.shipped import config_names
+from features import bounds
 from features.blocks.registry import BLOCKS, GROUP, names
 from features.errors import RequestError, nearest
 from features.plugins import not_allowed
@@ -329,7 +330,7 @@ class Validation(_Part):
     coverage: float = Field(
         default=0.9, gt=0.5, lt=1, description="of the label-conditional conformal sets"
     )
-    seed: int = Field(default=1, description="same seed, same figures")
+    seed: int = Field(default=1, ge=0, le=bounds.MOST_SEED, description="same seed, same figures")
     sites: bool = Field(default=True, description="leave one site out, where there are two or more")
     cohort: str | None = Field(default=None, description="a cohort file that is held out")
     split_date: date | None = Field(

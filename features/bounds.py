@@ -48,3 +48,6 @@ GENOME_SECONDS = 7200.0
 FAR_RECORDS = 100_000
 # Bytes and depth of a configuration or a cohort file: ours have 5 kB and 4 levels.
 CONFIG_BYTES, CONFIG_DEPTH = 1 << 20, 32
+# Seeds are whole numbers from 0 to this one: numpy and scikit-learn take twice as many, and repeats
+# of a validation count on from it.
+MOST_SEED = 2**31 - 1

@@ -266,6 +266,17 @@ def test_tables_that_no_model_can_be_made_of(survival, demo, tmp_path, spoil, me
 
 
 @pytest.mark.slow
+def test_a_cohort_of_nobody(survival, demo, tmp_path):
+    """No row, as of the other tasks, whose estimators take an empty matrix."""
+    patients = pd.read_csv(demo / "patients.csv", dtype=str).head(0)
+    patients.to_csv(tmp_path / "patients.csv", index=False)
+    (tmp_path / "cohort.yaml").write_text("genome_build: GRCh38\npatients: patients.csv\n")
+    output = str(tmp_path / "rows.csv")
+    asked = ["--model", URI, "--cohort", f"{tmp_path}/cohort.yaml", "--output", output, "--quiet"]
+    assert predict.main(asked) == 0
+    assert pd.read_csv(output).empty
+
+
 def test_a_survival_model_is_not_recalibrated(survival, demo, capsys):
     assert als_ml(["recalibrate", "--model", URI, "--cohort", f"{demo}/cohort.yaml"]) == 2
     assert "is not recalibrated" in capsys.readouterr().err

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from als_ml.cli import add_cluster, print_table, progress_bar
-from features.errors import RequestError
+from features import bounds
+from features.errors import RequestError, printable
 
 SUMMARY = "write a realistic made-up cohort with truth.csv"
 
@@ -42,6 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
                 "Give how many patients to make.",
                 code="option_value",
             )
+    if not 0 <= arguments.seed <= bounds.MOST_SEED:
+        raise RequestError(
+            printable(f"--seed {arguments.seed}", 40),
+            "the value is not possible",
+            f"Give a whole number from 0 to {bounds.MOST_SEED}.",
+            code="option_value",
+        )
     if arguments.cluster and arguments.block is None:
         raise RequestError(
             f"--cluster {arguments.cluster}",

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from als_ml.cli import print_table, progress_bar, report_problems, whole
-from features.errors import RequestError
+from features import bounds
+from features.errors import RequestError, printable
 
 if TYPE_CHECKING:
     from als_ml.trials.planning import PlanRow, Settings
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
             lock.write_text(json.dumps(pinned, indent=1) + "\n", encoding="utf-8")
         else:
             pinned = write_lock(arguments.model, lock)
-        adjust = tuple(arguments.adjust)
+        adjust = tuple(dict.fromkeys(arguments.adjust))
         found = predicted_pool(locked_uri(pinned), source, adjust, problems)
         pool = found.pool
         _check_follow_up(float(pool.months.max()), settings.months)
@@ -98,15 +99,17 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
         "months": (3.0, 24.0),
         "screened_monthly": (0.1, 10_000.0),
         "simulations": (50, 20_000),
+        "seed": (0, bounds.MOST_SEED),
     }
     for name, (low, high) in limits.items():
         value = getattr(arguments, name)
-        least_effect = name == "effect" and value == 0
-        if not low <= value <= high or least_effect:
+        least = "above" if name == "effect" else "from"
+        no_effect = name == "effect" and value == 0
+        if not low <= value <= high or no_effect:
             raise RequestError(
-                f"--{name.replace('_', '-')} {value:g}",
-                "the value is not possible" if value != 0 else "a treatment without an effect",
-                f"Give a number {'above' if name == 'effect' else 'from'} {low:g} to {high:g}.",
+                f"--{name.replace('_', '-')} {_shown(value)}",
+                "a treatment without an effect" if no_effect else "the value is not possible",
+                f"Give a number {least} {low:g} to {_shown(high)}.",
                 code="option_value",
             )
     from als_ml.trials.planning import Settings
@@ -120,6 +123,11 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
         simulations=arguments.simulations,
         seed=arguments.seed,
     )
+
+
+def _shown(value: float) -> str:
+    """A number as it was given; a whole one may be larger than any that has a point."""
+    return printable(str(value), 20) if isinstance(value, int) else f"{value:g}"
 
 
 def _check_follow_up(followed: float, asked: float) -> None:

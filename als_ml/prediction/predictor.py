@@ -442,6 +442,8 @@ class Predictor:
         list of n dict
             Prediction rows.
         """
+        if not len(X):  # some estimators take no empty matrix
+            return []
         said, shares = self._said(X, drivers)
         outside = self.fitted.outside(X)
         far = np.asarray(outside.any(axis=1))

@@ -31,6 +31,8 @@ _DRAWS = 500
 # The analysis without and with the prediction as a covariate.
 _USED = (False, True)
 _NOTHING = (float("nan"),) * 3
+# What rounding leaves of the spread of slopes that are the same for all, as a share of their mean.
+_ALIKE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +121,17 @@ def plan(
             kept = of.take(np.flatnonzero(of.score >= cut)) if share else of
             if len(kept.months) < FEWEST:
                 break
+            if _too_many(len(kept.months), len(of.months), share):
+                continue
             table += _rows(kept, endpoint, share, cut if share else float("nan"), settings)
     return table
+
+
+def _too_many(kept: int, n: int, share: float) -> bool:
+    """Whether patients with the same score lie on both sides of a cut, which leaves fewer out than
+    it says.
+    """
+    return kept >= n * (1 - share) + 1  # where all differ it is half a patient at most
 
 
 def _rows(pool: Pool, endpoint: str, share: float, cut: float, settings: Settings) -> list[PlanRow]:
@@ -210,6 +221,8 @@ def _slope_sizes(
     if len(known) < FEWEST:
         return [float("nan")] * 2, _NOTHING
     y, usual, covariate = pool.slope[known], pool.usual[known], pool.for_slope[known]
+    if not _loses_unevenly(y, usual):
+        return [float("nan")] * 2, _NOTHING
     r2 = partial_r2(y, usual, covariate)
     difference = settings.effect * float(y.mean())
     # The treated lose less, and differ less: the mean of both arms' variances.
@@ -224,6 +237,11 @@ def _slope_sizes(
     times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=_DRAWS)
     drawn = drawn_r2(y, usual, covariate, times[:, families].astype(float))
     return sizes, (r2, *percentiles(drawn))
+
+
+def _loses_unevenly(slope: np.ndarray, usual: np.ndarray) -> bool:
+    """Whether there is a loss that a treatment could slow, and patients differ in it."""
+    return bool(slope.mean() > 0 and residual_sd(slope, usual) > _ALIKE * slope.mean())
 
 
 def _even(size: float) -> float:

@@ -11,7 +11,7 @@ from als_ml.config import Config
 from als_ml.lifecycle.registry import run_config
 from als_ml.tracking.versions import registered_version
 from als_ml.training.folds import cross_validate
-from als_ml.training.task_data import Trainable, prepared, time_rule
+from als_ml.training.task_data import Trainable, check_labels, prepared, time_rule
 from als_ml.trials.patients import Pool, pool_of
 from als_ml.trials.planning import FEWEST
 from features.cohort import Cohort
@@ -74,7 +74,10 @@ def predicted_pool(
     if len(unseen.months) >= FEWEST:
         how = "the model, on patients that it was not trained on"
         return Predicted(pool=unseen, how=how, known=int(seen.sum()), task=task)
-    pool = _out_of_fold(prepared(config, source), config, adjust)
+    data = prepared(config, source)
+    _refuse_few(len(data.y), config, source)
+    check_labels(data.y, data.families, config)
+    pool = _out_of_fold(data, config, adjust)
     _refuse_few(len(pool.months), config, source)
     how = "the configuration of the model's run, cross-validated on the cohort (out of fold)"
     return Predicted(pool=pool, how=how, known=int(seen.sum()), task=task)

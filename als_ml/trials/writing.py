@@ -1,11 +1,13 @@
 """A plan as files: table, picture, text for a protocol, and the lock of the covariate's model."""
 
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from als_ml.trials.planning import PlanRow, Settings
+from features.errors import printable
 from features.tables.formulas import inert
 
 _NAMES = {"slope": "slope", "survival": "survival", "joint_rank": "joint rank (CAFS)"}
@@ -124,10 +126,11 @@ _HEAD = (
 
 def _assumed(settings: Settings, facts: dict[str, str]) -> str:
     slower, power = 100 * settings.effect, 100 * settings.power
+    cohort = escape(printable(facts["cohort"]), quote=False)  # Markdown may hold HTML
     return (
         f"Two arms of equal size; two-sided 5 %; {power:.0f} % power; the treatment slows decline"
         f" and hazard by {slower:.0f} %; {settings.months:g} months of follow-up. Trials were"
-        f" simulated from {facts['patients']} patients of the cohort {facts['cohort']}, drawn with"
+        f" simulated from {facts['patients']} patients of the cohort {cohort}, drawn with"
         f" replacement ({settings.simulations} trials of each size, seed {settings.seed}). Who was"
         " lost in the cohort is lost in the trial."
     )

@@ -119,6 +119,8 @@ def test_a_block_that_no_worker_makes_is_told(tmp_path, monkeypatch):
         (["--cluster", "local:2"], "Add --block 5000"),
         (["--block", "0"], "--block 0: must be at least 1"),
         (["--patients", "0"], "--patients 0: must be at least 1"),
+        (["--seed", "-1"], "--seed -1: the value is not possible"),
+        (["--seed", "2147483648"], "Give a whole number from 0 to 2147483647."),
     ],
 )
 def test_options_that_do_not_hold(tmp_path, capsys, words, said):

@@ -51,7 +51,10 @@ def asked(monkeypatch):
             assert (predictor, number, cohort) == (model, "3", model)
             return np.arange(n) < known
 
+        checked = []
+
         def cross_validate(data, config):
+            assert checked == [folds]  # of what no fold can learn from nothing is fitted
             assert config is CONFIG
             assert data.cohort == "labelled"
             fold = SimpleNamespace(test=np.array([2, 0]), slope=np.array([[0.7, 9], [0.5, 9]]))
@@ -62,7 +65,11 @@ def asked(monkeypatch):
 
         def prepared(config, source):
             assert (config, source) == (CONFIG, SOURCE)
-            return SimpleNamespace(cohort="labelled", y=np.zeros(folds))
+            return SimpleNamespace(cohort="labelled", y=np.zeros(folds), families="kin")
+
+        def check_labels(y, families, config):
+            assert (len(y), families, config) == (folds, "kin", CONFIG)
+            checked.append(folds)
 
         def pool_of(cohort, given, risk, slopes, adjust):
             return SimpleNamespace(
@@ -73,6 +80,7 @@ def asked(monkeypatch):
         monkeypatch.setattr("als_ml.lifecycle.promotion.known_to", known_to)
         monkeypatch.setattr(predictions, "cross_validate", cross_validate)
         monkeypatch.setattr(predictions, "prepared", prepared)
+        monkeypatch.setattr(predictions, "check_labels", check_labels)
         monkeypatch.setattr(predictions, "time_rule", lambda config: {id(CONFIG): rule}[id(config)])
         monkeypatch.setattr(predictions, "pool_of", pool_of)
         found = predictions.predicted_pool("models:/m/3", SOURCE, ("total",), PROBLEMS)

@@ -1,6 +1,7 @@
 """Plans of trials: the simulated power is what was asked for, and what the command writes."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,8 @@ from als_ml.__main__ import main
 from als_ml.trials import predictions
 from als_ml.trials.planning import CUTS, Settings, _drawn, _later, plan
 from als_ml.trials.sizes import events_for_hazard_ratio
-from features.errors import RequestError
+from als_ml.trials.writing import protocol_text
+from features.errors import DataError, RequestError
 from features.tables.problems import Problems
 from tests.als_ml.trials.test_patients import made_pool
 
@@ -148,6 +150,8 @@ def test_table_picture_text_and_lock_are_written(command, tmp_path):
         (("--months", "2.9"), "--months 2.9"),
         (("--months", "24.1"), "--months 24.1"),
         (("--simulations", "49"), "--simulations 49"),
+        (("--simulations", "0"), "--simulations 0: the value is not possible"),
+        (("--simulations", "9" * 400), "the value is not possible"),
         (("--screened-monthly", "0"), "--screened-monthly 0"),
     ],
 )
@@ -210,3 +214,90 @@ def test_more_than_4000_patients_are_not_simulated(pool):
     assert np.isnan(rows[0]["enrolled"])
     assert np.isnan(rows[0]["power"])
     assert np.isfinite(rows[1]["r2"])
+
+
+@pytest.mark.parametrize("seed", ["-1", "2147483648", "9" * 400])
+def test_a_seed_that_is_none_is_one_message(command, seed, capsys, tmp_path):
+    assert command("--seed", seed) == 2
+    assert "Give a number from 0 to 2147483647." in capsys.readouterr().err
+    assert not (tmp_path / "plan").exists()
+
+
+@pytest.mark.parametrize("seed", ["0", "2147483647"])
+def test_the_first_and_the_last_seed(command, seed, monkeypatch):
+    monkeypatch.setattr("als_ml.trials.planning.CUTS", (0.0,))
+    assert command("--endpoint", "slope", "--simulations", "50", "--seed", seed) == 0
+
+
+def test_a_covariate_that_is_named_twice_is_one(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("als_ml.trials.planning.CUTS", (0.0,))
+    asked = ("--endpoint", "slope", "--simulations", "50", "--adjust", "age", "total", "age")
+    assert command(*asked) == 0
+    text = (tmp_path / "plan/protocol.md").read_text()
+    assert "adjusts for age at onset, total of the ALSFRS-R; with" in text
+
+
+def test_a_name_of_a_cohort_is_text_in_a_protocol():
+    facts = {"cohort": "a\n# b <script>", "patients": "9", "how": "", "simulated": ""}
+    facts |= {"model": "", "digest": ""}
+    text = protocol_text([], Settings(), facts, ())
+    assert "of the cohort a\\n# b &lt;script&gt;, drawn" in text
+
+
+@pytest.mark.parametrize("lost", [0.0, -0.5])
+def test_who_does_not_lose_needs_no_trial(pool, lost):
+    """No loss for a treatment to slow: 10 patients were said to do where all get better."""
+    better = replace(pool, total=pool.baseline[pool.row] - lost * pool.when)
+    rows = plan(better, Settings(endpoints=("slope",), simulations=2))
+    assert len(rows) == 2 * len(CUTS)
+    assert all(np.isnan(row[name]) for row in rows for name in ("enrolled", "r2", "power"))
+
+
+def test_a_loss_that_is_the_same_for_all_has_no_size(pool):
+    alike = replace(pool, total=pool.baseline[pool.row] - pool.when)
+    rows = plan(alike, Settings(endpoints=("slope",), simulations=2))
+    assert all(np.isnan(row["enrolled"]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("alike", "cuts"),
+    [(0, CUTS), (1, (0.0, 0.2, 0.3, 0.4, 0.5)), (107, (0.0,))],
+)
+def test_a_cut_through_patients_of_one_score_is_not_made(pool, alike, cuts):
+    """The first cut leaves out 12 of 120; so many on either side of it share a score. Half of the
+    screened were said to be left out where all had one, and nobody was.
+    """
+    scores = np.arange(120.0)
+    scores[max(0, 12 - alike) : 13 + alike] = 12.0
+    some = replace(pool.take(np.arange(120)), score=scores)
+    rows = plan(some, Settings(endpoints=("slope",), simulations=2))
+    assert tuple(row["not_enrolled_share"] for row in rows[::2]) == cuts
+    for row in rows[::2]:
+        share, cut = row["not_enrolled_share"], row["cut"]
+        above = (scores >= cut).sum() if share else 120
+        assert above == pytest.approx(120 * (1 - share), abs=1)
+
+
+@pytest.mark.parametrize("many", [0, 1, 49])
+def test_fewer_than_fifty_are_told_before_anything_is_fitted(many, monkeypatch):
+    """Of nobody, or of one, no folds can be made."""
+    data = SimpleNamespace(y=np.ones(many), families=np.arange(many), cohort=None)
+    config = SimpleNamespace(landmark_days=90)
+    version = SimpleNamespace(run_id="", version=1)
+    model = SimpleNamespace(
+        fitted=SimpleNamespace(task="survival"),
+        read=lambda *_: None,
+        predict_cohort=lambda *_, **__: [],
+    )
+    monkeypatch.setattr("als_ml.tracking.loader.load", lambda _: model)
+    monkeypatch.setattr("als_ml.lifecycle.promotion.known_to", lambda *_: np.zeros(0, dtype=bool))
+    for name, made in (
+        ("registered_version", lambda _: version),
+        ("run_config", lambda *_: config),
+        ("prepared", lambda *_: data),
+        ("_pool", lambda *_: SimpleNamespace(months=np.zeros(0))),
+    ):
+        monkeypatch.setattr(predictions, name, made)
+    source = SimpleNamespace(path=Path("cohort.yaml"))
+    with pytest.raises(DataError, match=f"{many} patients have a follow-up.*fewer than 50"):
+        predictions.predicted_pool("models:/s/1", source, (), Problems())
