@@ -142,6 +142,9 @@ def settings(folder: str) -> dict[str, object]:
         "distributed.comm.timeouts.connect": f"{PATIENCE}s",
         "distributed.comm.timeouts.tcp": f"{PATIENCE}s",
         "distributed.scheduler.allowed-failures": TRIES - 1,
+        # A worker is given what it works on and nothing beforehand: what waits with a part that
+        # kills it would be blamed like that.
+        "distributed.scheduler.worker-saturation": 1.0,
         # Parts are small and go to the client at once: a worker never needs to write them down.
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
