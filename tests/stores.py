@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from als_ml.tracking.store import use_store
+
 
 @contextmanager
 def store_in(folder: Path) -> Iterator[None]:
@@ -13,4 +15,5 @@ def store_in(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        use_store()  # a training of another file in this process may have selected its own
         yield
