@@ -6,8 +6,8 @@ Ours gets one full record (50 biomarkers, 20 variants, 8 visits), another one ea
 everything: features, model, drivers, conformal set. Once the variants are known ones, which it has
 met before and need not weigh again, once coding ones that it has never met. Beside the time that a
 client waits stands the processor's of the server, which a busy machine changes less. Then 1,000
-patients in one request against the same vectorised prediction in process; 8 clients at once; a cold
-start.
+patients in one request against the same vectorised prediction in process; 8 and 200 clients at
+once, while `/ping` is asked beside them; a cold start, and the first answer after it.
 
 python -m benchmarks endpoint [SECONDS of load, default 60]
 """
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -37,6 +38,7 @@ from als_ml.serving.server import serving, wait_until_up
 from als_ml.simulate import simulate
 from als_ml.tracking.loader import load
 from als_ml.tracking.store import quiet_mlflow
+from benchmarks.worst import Pinging
 from features.catalogue import analytes, known_variants, shipped
 from features.variants.gene_models import transcripts
 
@@ -54,6 +56,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         started = time.perf_counter()
         ours = stack.enter_context(our_server())
         print(f"cold start of als_ml serve {time.perf_counter() - started:.0f} s", flush=True)
+        first_answer(ours[0])
         started = time.perf_counter()
         plain = stack.enter_context(mlflow_server("models:/als-xgboost@champion"))
         print(
@@ -63,6 +66,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         one_record(ours, plain, bare)
         thousand(ours[0])
         parallel(ours, seconds)
+        parallel(ours, seconds, clients=200)
 
 
 def prepare(folder: Path) -> None:
@@ -251,6 +255,13 @@ def processor(processes: list[int]) -> float:
     return sum(int((path / "schedstat").read_text().split()[0]) for path in threads) / 1e9
 
 
+def first_answer(port: int) -> None:
+    """What the first patient after a start waits."""
+    started = time.perf_counter()
+    post(HTTPConnection("127.0.0.1", port), json.dumps({"inputs": [full_record()]}).encode())
+    print(f"first answer {1000 * (time.perf_counter() - started):.0f} ms", flush=True)
+
+
 def thousand(port: int) -> None:
     """1,000 patients in one request against the same prediction in process plus JSON."""
     records = [full_record(i) for i in range(1000)]
@@ -277,38 +288,49 @@ def thousand(port: int) -> None:
 
 
 def parallel(server: tuple[int, int], seconds: float, clients: int = 8) -> None:
-    """Clients that ask one after the other for some time: errors, rate and memory."""
-    body, until, counts = (
-        json.dumps({"inputs": [full_record()]}).encode(),
-        time.monotonic() + seconds,
-        [0] * clients,
-    )
-    failed: list[str] = []
-
-    def ask(k: int) -> None:
-        connection = HTTPConnection("127.0.0.1", server[0], timeout=60)
-        while time.monotonic() < until:
-            try:
-                post(connection, body)
-                counts[k] += 1
-            except Exception as error:
-                failed.append(repr(error))
-                return
-
-    before = memory(server[1])
-    threads = [threading.Thread(target=ask, args=(k,)) for k in range(clients)]
-    for thread in threads:
+    """Clients that ask one after the other for some time: errors, rate, memory, and how long
+    `/ping` waits meanwhile.
+    """
+    until, told = time.monotonic() + seconds, [Counter[str]() for _ in range(clients)]
+    before, ping = memory(server[1]), Pinging(f"http://127.0.0.1:{server[0]}")
+    threads = [threading.Thread(target=ask_until, args=(server[0], until, c)) for c in told]
+    for thread in (ping, *threads):
         thread.start()
     time.sleep(seconds / 4)
     early = memory(server[1])
     for thread in threads:
         thread.join()
+    ping.wanted = False
+    all_told = sum(told, Counter[str]())
+    answered, busy = all_told.pop("200", 0), all_told.pop("503", 0)
     print(
-        f"{clients} clients for {seconds:.0f} s: {sum(counts) / seconds:.0f} requests/s,"
-        f" {len(failed)} errors {failed[:1]}, memory {before:.0f} MB before, {early:.0f} MB after a"
-        f" quarter, {memory(server[1]):.0f} MB at the end",
+        f"{clients} clients for {seconds:.0f} s: {answered / seconds:.0f} requests/s,"
+        f" {busy} told to come back, errors {dict(all_told)}, /ping at most {ping.longest:.2f} s,"
+        f" memory {before:.0f} MB before, {early:.0f} MB after a quarter,"
+        f" {memory(server[1]):.0f} MB at the end",
         flush=True,
     )
+
+
+def ask_until(port: int, until: float, told: "Counter[str]") -> None:
+    """Ask for one patient until a time, and count the statuses.
+
+    Who is told to come back (503) waits for the second that Retry-After says.
+    """
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    body = json.dumps({"inputs": [full_record()]}).encode()
+    while time.monotonic() < until:
+        try:
+            connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+            reply = connection.getresponse()
+            reply.read()
+        except OSError as error:
+            told[repr(error)] += 1
+            return
+        told[str(reply.status)] += 1
+        if reply.status == 503:
+            connection.close()
+            time.sleep(1.0)
 
 
 def memory(pid: int) -> float:

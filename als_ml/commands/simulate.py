@@ -32,8 +32,8 @@ def add_options(made: argparse.ArgumentParser) -> None:
     add_cluster(made)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Write a made-up cohort."""
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what no cohort can be made of."""
     for name in ("patients", "block"):
         number = getattr(arguments, name)
         if number is not None and number < 1:
@@ -57,6 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
             "Add --block 5000: each block then has a stream of its own.",
             code="option_conflict",
         )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write a made-up cohort."""
+    _check(arguments)
     from als_ml.simulate import simulate
 
     with progress_bar(arguments.quiet) as progress:

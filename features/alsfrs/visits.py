@@ -318,22 +318,28 @@ def _check_course(
     _check_once_a_day(visits, original, order, written, where, problems)
     if problems.silent:
         return
+    _ask_for_rises(visits, original, order, f"{where}, column total", problems)
+    _ask_for_ventilation(visits, order, patients, f"{where}, column q12", problems)
+    _ask_for_months(row, day, total, original, (place, written), problems)
+
+
+def _ask_for_rises(
+    visits: dict[str, np.ndarray],
+    original: np.ndarray,
+    order: np.ndarray,
+    place: str,
+    problems: Problems,
+) -> None:
+    """Ask for totals that are better than the last one on the same scale by more than 4."""
+    row, total = visits["row"], visits["total"]
     jumps = np.zeros(len(row), dtype=bool)
     counted = order[np.isfinite(total[order]) & (row[order] >= 0)]
     for of_scale_rows in (original, ~original):
         course = counted[of_scale_rows[counted]]
         rises = (np.diff(row[course]) == 0) & (np.diff(total[course]) > 4)
         jumps[course[1:][rises]] = True
-    problems.question(
-        jumps,
-        f"{where}, column total",
-        _as_points(total, jumps),
-        "rises by more than 4",
-        "Check the items.",
-        code="values_doubtful",
-    )
-    _ask_for_ventilation(visits, order, patients, f"{where}, column q12", problems)
-    _ask_for_months(row, day, total, original, (place, written), problems)
+    shown, remedy = _as_points(total, jumps), "Check the items."
+    problems.question(jumps, place, shown, "rises by more than 4", remedy, code="values_doubtful")
 
 
 def _as_points(points: np.ndarray, flagged: np.ndarray) -> np.ndarray:
